@@ -1,0 +1,304 @@
+//! The configuration as the rest of the crate sees it: complete, resolved, and valid.
+//!
+//! It is built only by [`super::load`], [`super::parse`] and [`super::from_flags`], which report
+//! every problem of the input; nothing behind this type checks a value again. Names are still
+//! names here: `discovery` resolves them, because that needs a network.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+/// Everything that one configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Addresses we accept on; never empty, no address twice.
+    pub listeners: Vec<Listener>,
+    /// Host and path to pool, in the order written.
+    pub routes: Vec<Route>,
+    /// Groups of backends; every route names one of them.
+    pub pools: Vec<Pool>,
+    /// Where request lines go; `None` for nowhere.
+    pub access_log: Option<AccessLog>,
+    /// Who may tell us about the client in `X-Forwarded-*`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Worker threads; `None` is one for each core.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// An address we accept on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where to listen; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Limits towards the clients of this listener.
+    pub client: ClientLimits,
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// From the first byte of a request's header (on a new connection: from accept) to its last.
+    pub header: Duration,
+    /// An idle connection between two requests.
+    pub keepalive: Duration,
+    /// A client that takes nothing of what we send.
+    pub write: Duration,
+}
+
+/// Host and path to pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Any host when `None`.
+    pub host: Option<HostPattern>,
+    /// `/` matches every path.
+    pub path: PathPrefix,
+    /// The name of a pool in [`Config::pools`].
+    pub pool: PoolName,
+}
+
+/// Which hosts a route is for. Lower case, without port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This host and no other.
+    Exact(Box<str>),
+    /// `*.example.com`, held as `.example.com`: any host that ends so, at any depth, but not
+    /// `example.com` itself.
+    Suffix(Box<str>),
+}
+
+/// A path prefix on segment boundaries: `/v1` matches `/v1` and `/v1/x`, not `/v10`.
+///
+/// Starts with `/`; has no `/` at its end, except that the root is `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PathPrefix(pub(super) Box<str>);
+
+impl PathPrefix {
+    /// The prefix as written, without a closing `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of a pool; cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolName(pub(super) Arc<str>);
+
+impl PoolName {
+    /// A name as a pool's key in the configuration would give it.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A named group of backends with one algorithm and one health policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Unique among the pools.
+    pub name: PoolName,
+    /// Who gets the next request.
+    pub algorithm: Algorithm,
+    /// As written; never empty, no address twice.
+    pub backends: Vec<BackendSpec>,
+    /// `None` when checks are off.
+    pub health_check: Option<HealthCheck>,
+    /// When a failed request goes to another backend.
+    pub retry: Retry,
+    /// How long a backend may take.
+    pub timeouts: Timeouts,
+}
+
+/// Who gets the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// In turn, by weight, evenly spread.
+    RoundRobin,
+    /// The fewest requests in flight for its weight.
+    LeastConn,
+}
+
+/// A backend as the configuration names it; a host name becomes one backend for each of its
+/// addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendSpec {
+    /// Address or name, and port.
+    pub address: BackendAddress,
+    /// Its share among the backends of the pool.
+    pub weight: Weight,
+    /// Where it was written, for messages about a name that does not resolve.
+    pub origin: Origin,
+}
+
+/// Address or name, and port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BackendAddress {
+    /// Who.
+    pub host: Host,
+    /// Never 0.
+    pub port: NonZeroU16,
+}
+
+impl fmt::Display for BackendAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Ip(ip) => SocketAddr::new(*ip, self.port.get()).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// An address, or a name to be resolved at start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// Written as an address.
+    Ip(IpAddr),
+    /// Written as a name, in lower case.
+    Name(Box<str>),
+}
+
+/// A place in the input: a line of the file, or a flag.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The file, as the user named it; `None` for flags.
+    pub file: Option<Arc<str>>,
+    /// Counted from 1; 0 when there is no line to name.
+    pub line: usize,
+    /// `pools.web.backends[1].address`, or `--backends`.
+    pub key: Arc<str>,
+}
+
+/// A backend's share, 1 to 1000. Zero cannot be written: draining is a state, not a weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weight(pub(super) NonZeroU16);
+
+impl Weight {
+    /// The least share, and the default.
+    pub const MIN: Self = Self(NonZeroU16::MIN);
+    /// The greatest share.
+    pub const MAX: u16 = 1000;
+
+    /// `None` outside 1 to 1000.
+    #[must_use]
+    pub fn new(weight: u16) -> Option<Self> {
+        NonZeroU16::new(weight).filter(|weight| weight.get() <= Self::MAX).map(Self)
+    }
+
+    /// 1 to 1000.
+    #[must_use]
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+/// How a pool's backends are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked, and what is a pass.
+    pub probe: Probe,
+    /// Between the starts of two checks of one backend.
+    pub interval: Duration,
+    /// For the whole check; below the interval.
+    pub timeout: Duration,
+    /// Passes in a row before an unhealthy backend is used again.
+    pub rise: NonZeroU32,
+    /// Failures in a row before a healthy one is dropped.
+    pub fall: NonZeroU32,
+    /// Checked instead of the backend's own port.
+    pub port: Option<NonZeroU16>,
+}
+
+/// What a health check asks, and what is a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// The connection is accepted.
+    Tcp,
+    /// `GET path` answers with an expected status.
+    Http {
+        /// Starts with `/`; may have a query.
+        path: Box<str>,
+        /// The Host header; the backend's address when `None`.
+        host: Option<Box<str>>,
+        /// Statuses that pass.
+        expect: StatusRanges,
+    },
+}
+
+/// A set of status codes: `200-399`, `200,204,301-302`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRanges(pub(super) Vec<(u16, u16)>);
+
+impl StatusRanges {
+    /// Whether the status is in the set.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
+    }
+}
+
+/// When a failed request goes to another backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all, each on another backend; 1 never retries.
+    pub attempts: NonZeroU32,
+}
+
+/// How long a backend may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// From the end of the request to the first byte of the response.
+    pub response: Duration,
+    /// Between two reads or writes after that.
+    pub idle: Duration,
+    /// An unused pooled connection.
+    pub keepalive: Duration,
+}
+
+/// Where request lines go, and how they look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Where it goes.
+    pub path: LogTarget,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to this file.
+    File(PathBuf),
+}
