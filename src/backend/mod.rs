@@ -101,7 +101,7 @@ impl Backend {
     }
 
     /// Whether it may get a request: the answer of [`Backend::eligibility`], without the reason
-    /// and without a lock. `None` for `now` asks whether the answer is yes at any time.
+    /// and without a lock.
     #[must_use]
     pub fn is_eligible(&self, now: Instant) -> bool {
         self.gate.is_open(now)
@@ -117,6 +117,12 @@ impl Backend {
     #[must_use]
     pub fn eligibility(&self, now: Instant) -> Eligibility {
         eligibility::of(&self.standing.lock(), now)
+    }
+
+    /// Whether an active check has ended.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.standing.lock().health != Health::Unchecked
     }
 
     /// Applies an observation to the standing and publishes the result.
@@ -218,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_eligibility_is_counted_and_nothing_else_is() {
+    fn what_does_not_change_eligibility_is_not_counted() {
         let now = crate::clock::now();
         let roster = Roster::new(PoolName::new("web"), now);
         let backend = roster.backend("127.0.0.1:1".parse().unwrap());

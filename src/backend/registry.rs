@@ -1,7 +1,7 @@
 //! Where live state is kept: outside the selector and outside the configuration.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -71,11 +71,6 @@ impl Roster {
         });
         Arc::clone(backend)
     }
-
-    /// Forgets every backend that is not among these.
-    pub fn retain(&self, addresses: &HashSet<SocketAddr>) {
-        self.backends.lock().retain(|address, _| addresses.contains(address));
-    }
 }
 
 #[cfg(test)]
@@ -91,15 +86,5 @@ mod tests {
         let first = registry.roster(&web, now).backend(address);
         assert!(Arc::ptr_eq(&first, &registry.roster(&web, now).backend(address)));
         assert!(!Arc::ptr_eq(&first, &registry.roster(&api, now).backend(address)));
-    }
-
-    #[test]
-    fn who_left_is_forgotten() {
-        let roster = Roster::new(PoolName::new("web"), crate::clock::now());
-        let (stays, goes) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
-        let (kept, gone) = (roster.backend(stays), roster.backend(goes));
-        roster.retain(&HashSet::from([stays]));
-        assert!(Arc::ptr_eq(&kept, &roster.backend(stays)));
-        assert!(!Arc::ptr_eq(&gone, &roster.backend(goes)));
     }
 }

@@ -2,14 +2,17 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::model::{Algorithm, LogFormat, LogTarget};
+use super::model::{Algorithm, ClientLimits, LogFormat, LogTarget, Timeouts};
 
-/// A whole request header: slow clients are served, a slowloris is not.
-pub const CLIENT_HEADER: Duration = Duration::from_secs(10);
-/// As nginx: browsers and proxies keep connections about that long.
-pub const CLIENT_KEEPALIVE: Duration = Duration::from_secs(60);
-/// As nginx's `send_timeout`.
-pub const CLIENT_WRITE: Duration = Duration::from_secs(60);
+/// Limits towards the client.
+pub const CLIENT: ClientLimits = ClientLimits {
+    // Slow clients are served, a slowloris is not.
+    header: Duration::from_secs(10),
+    // As nginx: browsers and proxies keep connections about that long.
+    keepalive: Duration::from_secs(60),
+    // As nginx's `send_timeout`.
+    write: Duration::from_secs(60),
+};
 
 /// What people expect of a balancer until they say otherwise.
 pub const ALGORITHM: Algorithm = Algorithm::RoundRobin;
@@ -30,15 +33,17 @@ pub const CHECK_EXPECT: (u16, u16) = (200, 399);
 /// As HAProxy: two failures in a row are rarely the backends' own.
 pub const RETRY_ATTEMPTS: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
-/// A backend in the same data centre accepts within milliseconds; the kernel's own limit is
-/// minutes.
-pub const CONNECT: Duration = Duration::from_secs(2);
-/// As nginx's `proxy_read_timeout`.
-pub const RESPONSE: Duration = Duration::from_secs(60);
-/// As nginx's `proxy_read_timeout` and `proxy_send_timeout`.
-pub const IDLE: Duration = Duration::from_secs(60);
-/// As nginx's upstream `keepalive_timeout`.
-pub const KEEPALIVE: Duration = Duration::from_secs(60);
+/// Limits towards a backend.
+pub const TIMEOUTS: Timeouts = Timeouts {
+    // In the same data centre it accepts within milliseconds; the kernel's own limit is minutes.
+    connect: Duration::from_secs(2),
+    // As nginx's `proxy_read_timeout`.
+    response: Duration::from_secs(60),
+    // As nginx's `proxy_read_timeout` and `proxy_send_timeout`.
+    idle: Duration::from_secs(60),
+    // As nginx's upstream `keepalive_timeout`.
+    keepalive: Duration::from_secs(60),
+};
 
 /// Read by machines first; `text` is for people.
 pub const LOG_FORMAT: LogFormat = LogFormat::Json;

@@ -1,0 +1,439 @@
+//! Flags that describe a balancer: alone, or over a file.
+//!
+//! A flag has no default here. What was not given leaves the file as it is; without a file the
+//! defaults are a configuration of their own, [`base`], and the flags go over that one.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use super::{
+    addresses::BACKEND_ADDRESS,
+    cursor::{Report, Setting},
+    defaults,
+    model::{
+        AccessLog, Algorithm, BackendSpec, Config, Listener, Origin, PathPrefix, Pool, PoolName,
+        Retry, Route, Weight,
+    },
+    pools::default_check,
+    values::{ATTEMPTS_MAX, DURATION, FLAG_ALGORITHM, Kind},
+    wording::quoted,
+};
+
+const PORT: &str = "--port";
+const BACKENDS: &str = "--backends";
+const ALGORITHM: &str = "--algorithm";
+const HEALTH_INTERVAL: &str = "--health-interval";
+const HEALTH_TIMEOUT: &str = "--health-timeout";
+const MAX_RETRIES: &str = "--max-retries";
+
+/// The flags that were given, as they were given; `None` is one that was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--port`: the port of the only listener; 0 lets the system choose.
+    pub port: Option<u16>,
+    /// `--backends`: addresses, split at the commas.
+    pub backends: Option<Vec<String>>,
+    /// `--algorithm`: `roundrobin` or `leastconn`, with or without `_`.
+    pub algorithm: Option<String>,
+    /// `--health-interval`: a duration such as `10s`.
+    pub health_interval: Option<String>,
+    /// `--health-timeout`: a duration such as `2s`.
+    pub health_timeout: Option<String>,
+    /// `--max-retries`: tries after the first.
+    pub max_retries: Option<u32>,
+}
+
+/// The configuration that holds without a file and without flags, but for its backends.
+pub(super) fn base() -> Config {
+    let name = PoolName::new(defaults::FLAG_POOL);
+    let mut check = default_check();
+    check.interval = defaults::FLAG_HEALTH_INTERVAL;
+    check.timeout = defaults::FLAG_HEALTH_TIMEOUT;
+    Config {
+        listeners: vec![Listener {
+            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), defaults::FLAG_PORT),
+            client: defaults::CLIENT,
+        }],
+        routes: vec![Route { host: None, path: PathPrefix("/".into()), pool: name.clone() }],
+        pools: vec![Pool {
+            name,
+            algorithm: defaults::ALGORITHM,
+            backends: Vec::new(),
+            health_check: Some(check),
+            retry: Retry { attempts: NonZeroU32::MIN.saturating_add(defaults::FLAG_MAX_RETRIES) },
+            timeouts: defaults::TIMEOUTS,
+        }],
+        access_log: Some(AccessLog { format: defaults::LOG_FORMAT, path: defaults::LOG_TARGET }),
+        trusted_proxies: Vec::new(),
+        threads: None,
+    }
+}
+
+/// Without a file nothing else names the backends.
+pub(super) fn require_backends(flags: &Flags, report: &Report) {
+    if flags.backends.is_none() {
+        let message = "is missing (name the backends, as in --backends \
+                       http://localhost:9001,http://localhost:9002, or a file with -c)";
+        report.add(Origin::flag(BACKENDS), message);
+    }
+}
+
+/// What the flags replace.
+#[derive(Debug)]
+pub(super) struct Overrides {
+    port: Option<u16>,
+    backends: Option<Vec<BackendSpec>>,
+    algorithm: Setting<Algorithm>,
+    interval: Setting<Duration>,
+    timeout: Setting<Duration>,
+    attempts: Option<NonZeroU32>,
+}
+
+impl Overrides {
+    /// Reads the texts of the flags.
+    pub(super) fn read(flags: &Flags, report: &Report) -> Self {
+        Self {
+            port: flags.port,
+            backends: flags.backends.as_ref().map(|texts| backends(texts, report)),
+            algorithm: setting(ALGORITHM, flags.algorithm.as_deref(), &FLAG_ALGORITHM, report),
+            interval: setting(HEALTH_INTERVAL, flags.health_interval.as_deref(), &DURATION, report),
+            timeout: setting(HEALTH_TIMEOUT, flags.health_timeout.as_deref(), &DURATION, report),
+            attempts: flags.max_retries.map(|retries| attempts(retries, report)),
+        }
+    }
+
+    /// Replaces what they name.
+    pub(super) fn apply(self, config: &mut Config, report: &Report) {
+        self.apply_port(&mut config.listeners, report);
+        match config.pools.as_mut_slice() {
+            [] => {}
+            [pool] => self.apply_pool(pool, report),
+            pools => {
+                let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+                for flag in self.pool_flags() {
+                    let message = format!(
+                        "needs a file with one pool, and this one has {} (change them in the file)",
+                        names.join(", ")
+                    );
+                    report.add(Origin::flag(flag), message);
+                }
+            }
+        }
+    }
+
+    fn apply_port(&self, listeners: &mut [Listener], report: &Report) {
+        match (self.port, listeners) {
+            (None, _) | (Some(_), []) => {}
+            (Some(port), [listener]) => listener.address.set_port(port),
+            (Some(_), listeners) => {
+                let addresses: Vec<String> =
+                    listeners.iter().map(|listener| listener.address.to_string()).collect();
+                let message = format!(
+                    "needs a file with one listener, and this one has {} (change them in the file)",
+                    addresses.join(", ")
+                );
+                report.add(Origin::flag(PORT), message);
+            }
+        }
+    }
+
+    /// The flags given that are about a pool.
+    fn pool_flags(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (BACKENDS, self.backends.is_some()),
+            (ALGORITHM, self.algorithm.is_there()),
+            (HEALTH_INTERVAL, self.interval.is_there()),
+            (HEALTH_TIMEOUT, self.timeout.is_there()),
+            (MAX_RETRIES, self.attempts.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
+    fn apply_pool(self, pool: &mut Pool, report: &Report) {
+        self.apply_check(pool, report);
+        if let Some(backends) = self.backends {
+            pool.backends = backends;
+        }
+        pool.algorithm = self.algorithm.or(pool.algorithm);
+        pool.retry.attempts = self.attempts.unwrap_or(pool.retry.attempts);
+    }
+
+    fn apply_check(&self, pool: &mut Pool, report: &Report) {
+        let Some(check) = pool.health_check.as_mut() else {
+            let flags = [(HEALTH_INTERVAL, &self.interval), (HEALTH_TIMEOUT, &self.timeout)];
+            for (flag, _) in flags.iter().filter(|(_, setting)| setting.is_there()) {
+                let message = format!(
+                    "health checks of pool {} are off in the file (remove health_check there, or \
+                     this flag)",
+                    pool.name
+                );
+                report.add(Origin::flag(*flag), message);
+            }
+            return;
+        };
+        let (interval, timeout) = (self.interval.copied(), self.timeout.copied());
+        check.interval = interval.unwrap_or(check.interval);
+        check.timeout = timeout.unwrap_or(check.timeout);
+        if check.timeout < check.interval || self.interval.is_wrong() || self.timeout.is_wrong() {
+            return;
+        }
+        let shown = humantime::format_duration;
+        let (long, short) = (shown(check.timeout), shown(check.interval));
+        if timeout.is_some() {
+            let message = format!("must be below the interval of {short}, found {long}");
+            report.add(Origin::flag(HEALTH_TIMEOUT), message);
+        } else if interval.is_some() {
+            let message = format!(
+                "must be above the timeout of {long}, found {short} (give {HEALTH_TIMEOUT} as well)"
+            );
+            report.add(Origin::flag(HEALTH_INTERVAL), message);
+        }
+    }
+}
+
+fn setting<T>(
+    flag: &'static str,
+    text: Option<&str>,
+    kind: &Kind<T>,
+    report: &Report,
+) -> Setting<T> {
+    match text.map(kind.parse) {
+        None => Setting::LeftOut,
+        Some(Ok(value)) => Setting::Given(value, Origin::flag(flag)),
+        Some(Err(message)) => {
+            report.add(Origin::flag(flag), message);
+            Setting::Wrong
+        }
+    }
+}
+
+fn backends(texts: &[String], report: &Report) -> Vec<BackendSpec> {
+    let mut backends: Vec<BackendSpec> = Vec::new();
+    if texts.iter().all(|text| text.is_empty()) {
+        let message = "names no backend (write --backends http://localhost:9001)";
+        report.add(Origin::flag(BACKENDS), message);
+        return backends;
+    }
+    for text in texts {
+        match (BACKEND_ADDRESS.parse)(text) {
+            Ok(address) if backends.iter().any(|backend| backend.address == address) => {
+                report.add(Origin::flag(BACKENDS), format!("{} is given twice", quoted(text)));
+            }
+            Ok(address) => {
+                let origin = Origin::flag(BACKENDS);
+                backends.push(BackendSpec { address, weight: Weight::MIN, origin });
+            }
+            Err(message) => report.add(Origin::flag(BACKENDS), message),
+        }
+    }
+    backends
+}
+
+/// Retries are tries after the first.
+fn attempts(retries: u32, report: &Report) -> NonZeroU32 {
+    if retries >= ATTEMPTS_MAX {
+        let message = format!("must be between 0 and {}, found {retries}", ATTEMPTS_MAX - 1);
+        report.add(Origin::flag(MAX_RETRIES), message);
+    }
+    NonZeroU32::MIN.saturating_add(retries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, from_flags, parse};
+
+    const ONE_POOL: &str = "
+        listeners: [{ address: 127.0.0.1:8080 }]
+        routes: [{ pool: web }]
+        pools:
+          web:
+            algorithm: least_conn
+            backends: [{ address: 127.0.0.1:9001, weight: 7 }]
+            health_check: { interval: 5s, timeout: 3s, path: /up }
+            retry: { attempts: 2 }
+    ";
+
+    const TWO_POOLS: &str = "
+        listeners: [{ address: 127.0.0.1:8080 }, { address: 127.0.0.1:8081 }]
+        routes: [{ pool: web }, { path: /api, pool: api }]
+        pools:
+          web: { backends: [{ address: 127.0.0.1:9001 }] }
+          api: { backends: [{ address: 127.0.0.1:9002 }] }
+    ";
+
+    fn alone(flags: &Flags) -> Result<Config, String> {
+        from_flags(flags).map(|loaded| loaded.config).map_err(|problems| problems.to_string())
+    }
+
+    fn over(text: &str, flags: &Flags) -> Result<Config, String> {
+        let loaded = parse("lb.yaml", text, flags);
+        loaded.map(|loaded| loaded.config).map_err(|problems| problems.to_string())
+    }
+
+    fn words(words: &[&str]) -> Option<Vec<String>> {
+        Some(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    fn two_backends() -> Flags {
+        let backends = words(&["http://localhost:9001", "http://localhost:9002"]);
+        Flags { backends, ..Flags::default() }
+    }
+
+    fn every_flag() -> Flags {
+        Flags {
+            port: Some(80),
+            backends: words(&["b:1", "10.0.0.2:2"]),
+            algorithm: Some("roundrobin".to_owned()),
+            health_interval: Some("20s".to_owned()),
+            health_timeout: Some("15s".to_owned()),
+            max_retries: Some(0),
+        }
+    }
+
+    #[test]
+    fn without_a_file_the_backends_are_enough() {
+        let config = alone(&two_backends()).unwrap();
+        assert_eq!(config.listeners[0].address.to_string(), "0.0.0.0:8080");
+        assert_eq!(config.routes[0].pool, config.pools[0].name);
+        let pool = &config.pools[0];
+        assert_eq!(pool.name.as_str(), "default");
+        assert_eq!(pool.algorithm, Algorithm::RoundRobin);
+        let addresses: Vec<String> =
+            pool.backends.iter().map(|backend| backend.address.to_string()).collect();
+        assert_eq!(addresses, ["localhost:9001", "localhost:9002"]);
+        let check = pool.health_check.as_ref().unwrap();
+        assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (10, 2));
+        assert_eq!(pool.retry.attempts.get(), 4);
+    }
+
+    #[test]
+    fn without_a_file_every_flag_counts() {
+        let config = alone(&every_flag()).unwrap();
+        assert_eq!(config.listeners[0].address.to_string(), "0.0.0.0:80");
+        let pool = &config.pools[0];
+        assert_eq!(pool.backends.len(), 2);
+        let check = pool.health_check.as_ref().unwrap();
+        assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (20, 15));
+        assert_eq!(pool.retry.attempts.get(), 1);
+    }
+
+    #[test]
+    fn without_a_file_the_backends_are_required() {
+        let expected = "--backends: is missing (name the backends, as in --backends \
+                        http://localhost:9001,http://localhost:9002, or a file with -c)\n\
+                        command line: 1 problem";
+        assert_eq!(alone(&Flags::default()).unwrap_err(), expected);
+        let nothing = Flags { backends: words(&[""]), ..Flags::default() };
+        assert!(alone(&nothing).unwrap_err().starts_with("--backends: names no backend"));
+    }
+
+    #[test]
+    fn algorithms_have_two_spellings() {
+        for (text, algorithm) in [
+            ("roundrobin", Algorithm::RoundRobin),
+            ("round_robin", Algorithm::RoundRobin),
+            ("leastconn", Algorithm::LeastConn),
+            ("least_conn", Algorithm::LeastConn),
+        ] {
+            let flags = Flags { algorithm: Some(text.to_owned()), ..two_backends() };
+            assert_eq!(alone(&flags).unwrap().pools[0].algorithm, algorithm, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_flag_is_told_at_once() {
+        let flags = Flags {
+            port: None,
+            backends: words(&["localhost", "a:1", "http://A:1", "", "https://b:1"]),
+            algorithm: Some("lestconn".to_owned()),
+            health_interval: Some("10".to_owned()),
+            health_timeout: Some("0s".to_owned()),
+            max_retries: Some(16),
+        };
+        let expected = "\
+--backends: needs a port, found \"localhost\" (write localhost:80)
+--backends: \"http://A:1\" is given twice
+--backends: needs a port, found \"\" (write host:80)
+--backends: TLS to backends is not supported yet, found \"https://b:1\" (use http://…)
+--algorithm: must be roundrobin or leastconn, found \"lestconn\" (write leastconn)
+--health-interval: needs a unit, found 10 (write 10s for seconds)
+--health-timeout: must be at least 1ms, found \"0s\"
+--max-retries: must be between 0 and 15, found 16
+command line: 8 problems";
+        assert_eq!(alone(&flags).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn flags_that_were_not_given_leave_the_file_alone() {
+        let plain = over(ONE_POOL, &Flags::default()).unwrap();
+        let port = Flags { port: Some(80), ..Flags::default() };
+        let mut expected = plain.clone();
+        expected.listeners[0].address.set_port(80);
+        assert_eq!(over(ONE_POOL, &port).unwrap(), expected);
+        assert_eq!(plain.pools[0].retry.attempts.get(), 2);
+    }
+
+    #[test]
+    fn flags_that_were_given_replace_what_the_file_says() {
+        let pool = over(ONE_POOL, &every_flag()).unwrap().pools.remove(0);
+        assert_eq!(pool.name.as_str(), "web");
+        assert_eq!(pool.algorithm, Algorithm::RoundRobin);
+        assert_eq!(pool.backends.len(), 2);
+        assert_eq!(pool.backends[0].origin, Origin::flag("--backends"));
+        assert_eq!(pool.retry.attempts.get(), 1);
+        let check = pool.health_check.unwrap();
+        assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (20, 15));
+    }
+
+    #[test]
+    fn a_flag_for_one_of_several_says_which_there_are() {
+        let expected = "\
+--port: needs a file with one listener, and this one has 127.0.0.1:8080, 127.0.0.1:8081 (change \
+                        them in the file)
+--backends: needs a file with one pool, and this one has web, api (change them in the file)
+--algorithm: needs a file with one pool, and this one has web, api (change them in the file)
+--health-interval: needs a file with one pool, and this one has web, api (change them in the file)
+--health-timeout: needs a file with one pool, and this one has web, api (change them in the file)
+--max-retries: needs a file with one pool, and this one has web, api (change them in the file)
+command line: 6 problems";
+        assert_eq!(over(TWO_POOLS, &every_flag()).unwrap_err(), expected);
+        assert!(over(TWO_POOLS, &Flags::default()).is_ok());
+    }
+
+    #[test]
+    fn a_timeout_that_is_not_below_the_interval_names_the_flag() {
+        let timeout = Flags { health_timeout: Some("5s".to_owned()), ..Flags::default() };
+        let expected = "--health-timeout: must be below the interval of 5s, found 5s";
+        assert!(over(ONE_POOL, &timeout).unwrap_err().starts_with(expected));
+
+        let interval = Flags { health_interval: Some("1s".to_owned()), ..two_backends() };
+        let expected = "--health-interval: must be above the timeout of 2s, found 1s (give \
+                        --health-timeout as well)";
+        assert!(alone(&interval).unwrap_err().starts_with(expected));
+    }
+
+    #[test]
+    fn a_check_that_is_off_has_no_interval() {
+        let text = ONE_POOL.replace("{ interval: 5s, timeout: 3s, path: /up }", "off");
+        let interval = Flags { health_interval: Some("1s".to_owned()), ..Flags::default() };
+        let expected = "--health-interval: health checks of pool web are off in the file";
+        assert!(over(&text, &interval).unwrap_err().starts_with(expected));
+    }
+
+    #[test]
+    fn problems_of_flags_and_file_come_together() {
+        let text = ONE_POOL.replace("weight: 7", "weight: 0");
+        let timeout = Flags { health_timeout: Some("5".to_owned()), ..Flags::default() };
+        let expected = "\
+--health-timeout: needs a unit, found 5 (write 5s for seconds)
+lb.yaml:7: pools.web.backends[0].weight: must be between 1 and 1000, found 0 (to stop traffic to \
+                        a backend, remove it)
+lb.yaml and command line: 2 problems";
+        assert_eq!(over(&text, &timeout).unwrap_err(), expected);
+    }
+}

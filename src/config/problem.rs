@@ -1,0 +1,106 @@
+//! What is wrong with an input, and where, in the words that the user reads.
+
+use std::{fmt, sync::Arc};
+
+use super::model::Origin;
+
+impl Origin {
+    /// A line of a file, or all of the file when the line is 0.
+    #[must_use]
+    pub fn file(file: impl Into<Arc<str>>, line: usize) -> Self {
+        Self { file: Some(file.into()), line, key: Arc::from("") }
+    }
+
+    /// A flag, with its dashes: `--port`.
+    #[must_use]
+    pub fn flag(name: impl Into<Arc<str>>) -> Self {
+        Self { file: None, line: 0, key: name.into() }
+    }
+}
+
+impl fmt::Display for Origin {
+    /// `conf/lb.yaml:12: pools.web`, without the parts that are not known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            f.write_str(file)?;
+            if self.line > 0 {
+                write!(f, ":{}", self.line)?;
+            }
+            if !self.key.is_empty() {
+                f.write_str(": ")?;
+            }
+        }
+        f.write_str(&self.key)
+    }
+}
+
+/// One thing that is wrong, or odd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub origin: Origin,
+    /// What is wrong, what was found, and how to mend it; reads on from the origin, on one line.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn new(origin: Origin, message: impl Into<String>) -> Self {
+        Self { origin, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.message)
+    }
+}
+
+/// Everything that is wrong with an input; prints one problem a line, flags first, then in file
+/// order, and the number of problems at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Puts them in order.
+    #[must_use]
+    pub fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.origin.line);
+        Self(problems)
+    }
+
+    /// In the order in which they print.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+
+    /// The file or the flags, or both.
+    fn sources(&self) -> String {
+        let file = self.0.iter().find_map(|problem| problem.origin.file.as_deref());
+        let flags = self.0.iter().any(|problem| problem.origin.file.is_none());
+        match (file, flags) {
+            (Some(file), true) => format!("{file} and command line"),
+            (Some(file), false) => file.to_owned(),
+            (None, _) => "command line".to_owned(),
+        }
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.0 {
+            writeln!(f, "{problem}")?;
+        }
+        let count = self.0.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(f, "{}: {count} {noun}", self.sources())
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,233 @@
+//! One parser for each type of value that is written as a word.
+//!
+//! The file and the flags share them, so the same mistake reads the same in both. A parser's error
+//! reads on from the key: "must be …, found …".
+
+use std::{
+    net::IpAddr,
+    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    model::{Algorithm, LogFormat, LogTarget, StatusRanges, Weight},
+    wording::{nearest, quoted},
+};
+
+/// A type of value: what is said to someone who wrote a list instead, and the parser.
+#[derive(Debug)]
+pub(super) struct Kind<T> {
+    pub(super) expected: &'static str,
+    pub(super) parse: fn(&str) -> Result<T, String>,
+}
+
+/// Below this a limit is a mistake: no connection is that fast.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// Above this a limit is none.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// More checks in a row than this is a typing mistake.
+const CHECKS_MAX: u64 = 100;
+/// Each try is on another backend, and each takes time that a client waits.
+pub(super) const ATTEMPTS_MAX: u32 = 16;
+/// More threads than this serve nobody better.
+const THREADS_MAX: u64 = 1024;
+
+pub(super) const DURATION: Kind<Duration> =
+    Kind { expected: "a duration such as 2s", parse: duration };
+
+pub(super) const WEIGHT: Kind<Weight> = Kind {
+    expected: "a number between 1 and 1000",
+    parse: |text| {
+        number(text, 1, u64::from(Weight::MAX))
+            .map_err(|message| match text {
+                "0" => format!("{message} (to stop traffic to a backend, remove it)"),
+                _ => message,
+            })
+            .map(|number| u16::try_from(number).ok().and_then(Weight::new).unwrap_or(Weight::MIN))
+    },
+};
+
+pub(super) const CHECKS: Kind<NonZeroU32> = Kind {
+    expected: "a number of checks between 1 and 100",
+    parse: |text| number(text, 1, CHECKS_MAX).map(non_zero),
+};
+
+pub(super) const ATTEMPTS: Kind<NonZeroU32> = Kind {
+    expected: "a number of tries between 1 and 16",
+    parse: |text| {
+        number(text, 1, u64::from(ATTEMPTS_MAX))
+            .map_err(|message| match text {
+                "0" => format!("{message} (1 means that nothing is retried)"),
+                _ => message,
+            })
+            .map(non_zero)
+    },
+};
+
+pub(super) const PORT: Kind<NonZeroU16> = Kind { expected: "a port such as 8080", parse: port };
+
+pub(super) const THREADS: Kind<Option<NonZeroUsize>> = Kind {
+    expected: "auto or a number of threads between 1 and 1024",
+    parse: |text| match text {
+        "auto" => Ok(None),
+        _ => match number(text, 1, THREADS_MAX) {
+            Ok(number) => Ok(usize::try_from(number).ok().and_then(NonZeroUsize::new)),
+            Err(message) => Err(message.replacen("must be ", "must be auto or ", 1)),
+        },
+    },
+};
+
+pub(super) const ALGORITHM: Kind<Algorithm> = Kind {
+    expected: "round_robin or least_conn",
+    parse: |text| {
+        choice(
+            text,
+            &[("round_robin", Algorithm::RoundRobin), ("least_conn", Algorithm::LeastConn)],
+        )
+    },
+};
+
+/// As flags write it; the file's words are understood too.
+pub(super) const FLAG_ALGORITHM: Kind<Algorithm> = Kind {
+    expected: "roundrobin or leastconn",
+    parse: |text| match text {
+        "round_robin" => Ok(Algorithm::RoundRobin),
+        "least_conn" => Ok(Algorithm::LeastConn),
+        _ => choice(
+            text,
+            &[("roundrobin", Algorithm::RoundRobin), ("leastconn", Algorithm::LeastConn)],
+        ),
+    },
+};
+
+pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
+    expected: "json or text",
+    parse: |text| choice(text, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+};
+
+pub(super) const LOG_TARGET: Kind<LogTarget> = Kind {
+    expected: "stdout, stderr or the path of a file",
+    parse: |text| match text {
+        "stdout" => Ok(LogTarget::Stdout),
+        "stderr" => Ok(LogTarget::Stderr),
+        _ if text.is_empty() || text.ends_with('/') || text.contains('\0') => {
+            Err(format!("must be stdout, stderr or the path of a file, found {}", quoted(text)))
+        }
+        _ => Ok(LogTarget::File(PathBuf::from(text))),
+    },
+};
+
+/// What a health check asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckType {
+    Http,
+    Tcp,
+}
+
+pub(super) const CHECK_TYPE: Kind<CheckType> = Kind {
+    expected: "http or tcp",
+    parse: |text| choice(text, &[("http", CheckType::Http), ("tcp", CheckType::Tcp)]),
+};
+
+pub(super) const STATUSES: Kind<StatusRanges> =
+    Kind { expected: "statuses such as 200-399 or \"200,204\"", parse: statuses };
+
+pub(super) const BLOCK: Kind<IpNet> =
+    Kind { expected: "an address block such as 10.0.0.0/8, or one address", parse: block };
+
+/// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
+pub(super) fn is_off(text: &str) -> bool {
+    matches!(text, "off" | "false")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let found = quoted(text);
+    let number = text.trim();
+    if !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return Err(format!("needs a unit, found {found} (write {number}s for seconds)"));
+    }
+    let length = humantime::parse_duration(text)
+        .map_err(|_| format!("must be a duration such as 2s, 500ms or 1m 30s, found {found}"))?;
+    if length < SHORTEST {
+        return Err(format!("must be at least 1ms, found {found}"));
+    }
+    if length > LONGEST {
+        return Err(format!("must be at most 1 day (24h), found {found}"));
+    }
+    Ok(length)
+}
+
+fn number(text: &str, low: u64, high: u64) -> Result<u64, String> {
+    let found = quoted(text);
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("must be a whole number between {low} and {high}, found {found}"));
+    }
+    text.parse()
+        .ok()
+        .filter(|number| (low..=high).contains(number))
+        .ok_or_else(|| format!("must be between {low} and {high}, found {found}"))
+}
+
+/// Of a number whose range excludes both zero and what does not fit.
+fn non_zero(number: u64) -> NonZeroU32 {
+    u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+}
+
+/// A port of a backend.
+pub(super) fn port(text: &str) -> Result<NonZeroU16, String> {
+    let number = number(text, 1, u64::from(u16::MAX))?;
+    Ok(u16::try_from(number).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MAX))
+}
+
+fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
+    if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    let message = format!("must be {}, found {}", words.join(" or "), quoted(text));
+    Err(match nearest(text, words) {
+        Some(word) => format!("{message} (write {word})"),
+        None => message,
+    })
+}
+
+fn statuses(text: &str) -> Result<StatusRanges, String> {
+    text.split(',')
+        .map(|part| status_range(part.trim(), text))
+        .collect::<Result<_, _>>()
+        .map(StatusRanges)
+}
+
+fn status_range(part: &str, text: &str) -> Result<(u16, u16), String> {
+    let (low, high) = part.split_once('-').unwrap_or((part, part));
+    let (low, high) = (low.trim(), high.trim());
+    let is_status = |text: &str| text.len() == 3 && text.chars().all(|c| c.is_ascii_digit());
+    let (true, true, Ok(first), Ok(last)) =
+        (is_status(low), is_status(high), low.parse::<u16>(), high.parse::<u16>())
+    else {
+        let found = quoted(text);
+        return Err(format!("must be statuses such as 200-399 or 200,204, found {found}"));
+    };
+    if first.min(last) < 100 || first.max(last) > 599 {
+        let found = quoted(part);
+        return Err(format!("must name statuses between 100 and 599, found {found}"));
+    }
+    if first > last {
+        return Err(format!(
+            "has a range that runs backwards, found {part} (write {last}-{first})"
+        ));
+    }
+    Ok((first, last))
+}
+
+fn block(text: &str) -> Result<IpNet, String> {
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map(|net| net.trunc()).map_err(|_| {
+        let found = quoted(text);
+        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
+    })
+}

@@ -1,0 +1,83 @@
+//! How messages speak: what was found, lists of words, and "did you mean".
+
+/// Longer texts are cut: a message stays on one line.
+const SHOWN: usize = 60;
+
+/// A text as messages show it: numbers bare, anything else in quotes; see [`visible`].
+pub(super) fn quoted(text: &str) -> String {
+    if !text.is_empty() && text.parse::<f64>().is_ok() && text.len() <= SHOWN {
+        return text.to_owned();
+    }
+    format!("\"{}\"", visible(text))
+}
+
+/// A text cut when long, and without characters that would disturb a terminal.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The word that was probably meant, if one is near enough.
+pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let text = plain(text);
+    let allowed = 1 + text.chars().count() / 3;
+    words
+        .into_iter()
+        .map(|word| (distance(&text, &plain(word)), word))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// Typing mistakes between two words; a word that was cut short counts as one.
+fn distance(text: &str, word: &str) -> usize {
+    let is_cut = text.len() >= 3 && (word.starts_with(text) || text.starts_with(word));
+    let typed = strsim::osa_distance(text, word);
+    if is_cut { typed.min(1) } else { typed }
+}
+
+/// Case, `-` and `_` are what people mix up most; they are no difference here.
+fn plain(word: &str) -> String {
+    word.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_word_finds_its_neighbour() {
+        let words = ["backends", "health_check", "timeouts", "retry"];
+        for (text, word) in [
+            ("backend", "backends"),
+            ("bakcends", "backends"),
+            ("health-check", "health_check"),
+            ("healthCheck", "health_check"),
+            ("health", "health_check"),
+            ("time_outs", "timeouts"),
+            ("retries", "retry"),
+        ] {
+            assert_eq!(nearest(text, words), Some(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_its_own_has_no_neighbour() {
+        assert_eq!(nearest("servers", ["backends", "retry"]), None);
+        assert_eq!(nearest("", ["backends", "retry"]), None);
+    }
+
+    #[test]
+    fn what_is_shown_is_one_short_line() {
+        assert_eq!(quoted("0"), "0");
+        assert_eq!(quoted("a\nb\u{1b}[0m"), r#""a\nb\u{1b}[0m""#);
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), SHOWN + 3);
+        assert_eq!(quoted(&"1".repeat(100)).chars().count(), SHOWN + 3);
+    }
+}
