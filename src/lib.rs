@@ -1,5 +1,8 @@
 //! An HTTP load balancer on Pingora.
 
 pub mod backend;
+pub mod balance;
 pub mod clock;
 pub mod config;
+pub mod retry;
+pub mod route;

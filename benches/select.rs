@@ -1,0 +1,161 @@
+//! What it costs to choose a backend: our part, and Pingora's `select_with` around it.
+//!
+//! Our part is the selector's `iter` and first `next`. `select_with` adds, for each backend that
+//! it is offered, a hash set against repeats, a clone, and its own health look-up.
+//!
+//! With two threads the figure is the time of one selection as each thread sees it, both running.
+
+#![allow(missing_docs, reason = "the macros of the harness make public items")]
+#![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]
+
+use std::{
+    collections::BTreeSet,
+    hint::black_box,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use lb::{
+    backend::Roster,
+    balance::{Selector, SelectorConfig},
+    clock,
+    config::{Algorithm, PoolName},
+};
+use pingora_load_balancing::{
+    Backend, Backends, LoadBalancer,
+    discovery::Static,
+    selection::{BackendIter, BackendSelection},
+};
+
+const ALGORITHMS: [(&str, Algorithm); 2] =
+    [("round_robin", Algorithm::RoundRobin), ("least_conn", Algorithm::LeastConn)];
+const SIZES: [u16; 3] = [3, 100, 10_000];
+const THREADS: [usize; 2] = [1, 2];
+
+/// How the weights of a pool are laid out.
+#[derive(Clone, Copy)]
+enum Weights {
+    /// As in most pools.
+    Equal,
+    /// A few sizes of machine: 1 to 5 in turn.
+    Mixed,
+    /// As many different ones as the configuration allows: the worst case.
+    Distinct,
+}
+
+impl Weights {
+    fn of(self, index: u16) -> usize {
+        match self {
+            Self::Equal => 1,
+            Self::Mixed => usize::from(index % 5) + 1,
+            Self::Distinct => usize::from(index % 1000) + 1,
+        }
+    }
+}
+
+fn discovered(size: u16, weights: Weights) -> BTreeSet<Backend> {
+    (0..size)
+        .map(|index| {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, index + 1)).to_string();
+            Backend::new_with_weight(&address, weights.of(index)).expect("an address")
+        })
+        .collect()
+}
+
+fn config(algorithm: Algorithm) -> SelectorConfig {
+    let roster = Arc::new(Roster::new(PoolName::new("bench"), clock::now()));
+    SelectorConfig { algorithm, roster, seed: 7 }
+}
+
+/// Runs this on so many threads at once; the time that the slowest needed for its rounds.
+fn on_threads(threads: usize, rounds: u64, work: impl Fn() + Sync) -> Duration {
+    let barrier = Barrier::new(threads);
+    let run = || {
+        barrier.wait();
+        let start = clock::now();
+        (0..rounds).for_each(|_| work());
+        start.elapsed()
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let own = run();
+        others.into_iter().map(|other| other.join().expect("no panic")).fold(own, Duration::max)
+    })
+}
+
+fn selector(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("selector");
+    for (name, algorithm) in ALGORITHMS {
+        for size in SIZES {
+            let discovered = discovered(size, Weights::Equal);
+            let selector = Arc::new(Selector::build_with_config(&discovered, &config(algorithm)));
+            for threads in THREADS {
+                group.bench_function(id(name, size, threads), |bencher| {
+                    bencher.iter_custom(|rounds| {
+                        on_threads(threads, rounds, || {
+                            black_box(selector.iter(b"").next());
+                        })
+                    });
+                });
+            }
+        }
+    }
+}
+
+fn selector_by_weights(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("selector_by_weights");
+    let layouts = [("mixed", Weights::Mixed), ("distinct", Weights::Distinct)];
+    for (name, algorithm) in ALGORITHMS {
+        for (layout, weights) in layouts {
+            let discovered = discovered(10_000, weights);
+            let selector = Arc::new(Selector::build_with_config(&discovered, &config(algorithm)));
+            group.bench_function(BenchmarkId::new(name, layout), |bencher| {
+                bencher.iter(|| black_box(selector.iter(b"").next().is_some()));
+            });
+        }
+    }
+}
+
+fn select_with(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut group = criterion.benchmark_group("select_with");
+    for (name, algorithm) in ALGORITHMS {
+        for size in SIZES {
+            let backends = Backends::new(Static::new(discovered(size, Weights::Equal)));
+            let config = Some(config(algorithm));
+            let balancer = LoadBalancer::<Selector>::from_backends_with_config(backends, config);
+            runtime.block_on(balancer.update()).expect("a fixed list");
+            for threads in THREADS {
+                group.bench_function(id(name, size, threads), |bencher| {
+                    bencher.iter_custom(|rounds| {
+                        on_threads(threads, rounds, || {
+                            black_box(balancer.select_with(b"", usize::MAX, |_, _| true));
+                        })
+                    });
+                });
+            }
+        }
+    }
+}
+
+fn id(algorithm: &str, size: u16, threads: usize) -> BenchmarkId {
+    BenchmarkId::new(algorithm, format!("{size}_backends_{threads}_threads"))
+}
+
+/// About a minute for the whole file.
+fn short() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+}
+
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = selector, selector_by_weights, select_with
+}
+criterion_main!(benches);
