@@ -1,0 +1,339 @@
+//! Who the client is, and how the backend is told.
+//!
+//! The rule is trust first: what a request says about its origin counts only when it comes from a
+//! proxy that the configuration trusts. From anybody else all of it is replaced, every line of it,
+//! by what the connection shows.
+//!
+//! The client's own address is found by walking `X-Forwarded-For` from right to left. Each proxy
+//! appends whom it saw, so the right end is the most recent; the first address that is not a
+//! trusted proxy is the last one that somebody we trust has seen with its own eyes, and everything
+//! left of it may be invented.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{FORWARDED, HOST},
+};
+use ipnet::{IpNet, Ipv4Net};
+use pingora::{Result, http::RequestHeader};
+
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Bits of the prefix `::ffff:0:0/96`, in which IPv6 carries IPv4.
+const MAPPED_PREFIX: u8 = 96;
+
+/// Who may tell us about the client.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies {
+    networks: Box<[IpNet]>,
+}
+
+impl TrustedProxies {
+    /// Networks of IPv4-mapped addresses count as the IPv4 networks that they mean.
+    #[must_use]
+    pub fn new(networks: &[IpNet]) -> Self {
+        Self { networks: networks.iter().copied().map(canonical).collect() }
+    }
+
+    /// Whether the address is one of them. An IPv4-mapped address counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    v6.addr()
+        .to_ipv4_mapped()
+        .zip(v6.prefix_len().checked_sub(MAPPED_PREFIX))
+        .and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
+        .map_or(network, IpNet::V4)
+}
+
+/// Who sent a request, decided once when it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    peer: IpAddr,
+    is_trusted: bool,
+    real_ip: IpAddr,
+}
+
+impl Client {
+    /// From the other end of the connection and the headers as received.
+    #[must_use]
+    pub fn identify(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
+        let peer = peer.to_canonical();
+        let is_trusted = trusted.contains(peer);
+        let real_ip = if is_trusted { first_untrusted(peer, headers, trusted) } else { peer };
+        Self { peer, is_trusted, real_ip }
+    }
+
+    /// The first address that is not a trusted proxy; the farthest one when all of them are.
+    #[must_use]
+    pub fn real_ip(&self) -> IpAddr {
+        self.real_ip
+    }
+
+    /// Whether what the request says about its origin counts.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.is_trusted
+    }
+}
+
+/// What cannot be read ends the walk at the last address that could: who wrote it is trusted, what
+/// lies beyond it is anybody's guess.
+fn first_untrusted(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+    let mut farthest = peer;
+    let lines = headers.get_all(&FOR).into_iter().rev();
+    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
+        match address(entry) {
+            None => return farthest,
+            Some(address) if !trusted.contains(address) => return address,
+            Some(address) => farthest = address,
+        }
+    }
+    farthest
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?;
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = match bare {
+        Some(v6) => v6.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok().or_else(|| text.parse().ok().map(|with: SocketAddr| with.ip())),
+    };
+    address.map(|address| address.to_canonical())
+}
+
+/// Tells the backend who the client is.
+pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) -> Result<()> {
+    let keeps = |request: &RequestHeader, name: &HeaderName| {
+        client.is_trusted && request.headers.contains_key(name)
+    };
+    if !client.is_trusted {
+        request.remove_header(&FORWARDED);
+        request.remove_header(&FORWARDED_HOST);
+    }
+    let chain = chain(request, client)?;
+    request.insert_header("X-Forwarded-For", chain)?;
+    if !keeps(request, &FORWARDED_HOST)
+        && let Some(host) = request.headers.get(HOST).cloned()
+    {
+        request.insert_header("X-Forwarded-Host", host)?;
+    }
+    if !keeps(request, &PROTO) {
+        let proto = HeaderValue::from_static(if is_tls { "https" } else { "http" });
+        request.insert_header("X-Forwarded-Proto", proto)?;
+    }
+    if !keeps(request, &REAL_IP) {
+        request.insert_header("X-Real-IP", client.real_ip.to_string())?;
+    }
+    Ok(())
+}
+
+/// The peer, after whatever it says when it may say something.
+fn chain(request: &RequestHeader, client: &Client) -> Result<HeaderValue> {
+    let mut chain = Vec::new();
+    if client.is_trusted {
+        for line in request.headers.get_all(&FOR) {
+            let line = line.as_bytes().trim_ascii();
+            if !line.is_empty() {
+                chain.extend_from_slice(line);
+                chain.extend_from_slice(b", ");
+            }
+        }
+    }
+    chain.extend_from_slice(client.peer.to_string().as_bytes());
+    HeaderValue::try_from(chain).map_err(|error| {
+        pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, "X-Forwarded-For", error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRANGER: &str = "203.0.113.9";
+    const PROXY: &str = "10.0.0.1";
+
+    fn trusted() -> TrustedProxies {
+        let networks = ["10.0.0.0/8", "::ffff:192.168.0.0/120", "fd00::/8"];
+        TrustedProxies::new(&networks.map(|network| network.parse().unwrap()))
+    }
+
+    fn request(lines: &[(&'static str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        for (name, value) in lines {
+            request.append_header(*name, value.as_bytes()).unwrap();
+        }
+        request
+    }
+
+    fn identify(peer: &str, request: &RequestHeader) -> Client {
+        Client::identify(peer.parse().unwrap(), &request.headers, &trusted())
+    }
+
+    fn real_ip(peer: &str, lines: &[&str]) -> String {
+        let lines: Vec<_> = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
+        identify(peer, &request(&lines)).real_ip().to_string()
+    }
+
+    /// What a backend receives: names in the case sent, in no particular order.
+    fn forwarded(peer: &str, lines: &[(&'static str, &str)], is_tls: bool) -> Vec<String> {
+        let mut request = request(lines);
+        let client = identify(peer, &request);
+        set(&mut request, &client, is_tls).unwrap();
+        let mut wire = Vec::new();
+        request.header_to_h1_wire(&mut wire);
+        let mut lines: Vec<_> = wire
+            .split(|byte| *byte == b'\n')
+            .map(|line| String::from_utf8_lossy(line).trim_end().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn the_real_ip_is_the_first_untrusted_address_from_the_right() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            (STRANGER, &[], STRANGER),
+            (STRANGER, &["1.2.3.4"], STRANGER),
+            (PROXY, &[], PROXY),
+            (PROXY, &["1.2.3.4"], "1.2.3.4"),
+            (PROXY, &["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+            (PROXY, &["6.6.6.6, 1.2.3.4, 10.9.9.9"], "1.2.3.4"),
+            (PROXY, &["6.6.6.6", "1.2.3.4", "10.9.9.9, 10.8.8.8"], "1.2.3.4"),
+            (PROXY, &["10.9.9.9, 10.8.8.8"], "10.9.9.9"),
+            (PROXY, &["1.2.3.4:567"], "1.2.3.4"),
+            (PROXY, &["2001:db8::1"], "2001:db8::1"),
+            (PROXY, &["[2001:db8::1]"], "2001:db8::1"),
+            (PROXY, &["[2001:db8::1]:567"], "2001:db8::1"),
+            (PROXY, &[" \t1.2.3.4\t "], "1.2.3.4"),
+            (PROXY, &["1.2.3.4,,", "", " , "], "1.2.3.4"),
+            ("fd00::1", &["1.2.3.4"], "1.2.3.4"),
+        ];
+        for (peer, lines, expected) in cases {
+            assert_eq!(real_ip(peer, lines), *expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn garbage_ends_the_walk_at_the_last_good_address() {
+        let garbage = [
+            "unknown",
+            "_hidden",
+            "1.2.3",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1.2.3.4:99999",
+            "[1.2.3.4]",
+            "[2001:db8::1",
+            "\"1.2.3.4\"",
+            "1.2.3.4 6.6.6.6",
+            "for=1.2.3.4",
+            "١.2.3.4",
+        ];
+        for entry in garbage {
+            assert_eq!(real_ip(PROXY, &[entry]), PROXY, "{entry}");
+            let line = format!("6.6.6.6, {entry}, 10.9.9.9");
+            assert_eq!(real_ip(PROXY, &[&line]), "10.9.9.9", "{entry}");
+        }
+        let bytes = HeaderValue::from_bytes(b"6.6.6.6, \xff\xfe").unwrap();
+        let headers = HeaderMap::from_iter([(FOR.clone(), bytes)]);
+        let client = Client::identify(PROXY.parse().unwrap(), &headers, &trusted());
+        assert_eq!(client.real_ip().to_string(), PROXY);
+    }
+
+    #[test]
+    fn mapped_addresses_count_as_ipv4() {
+        assert_eq!(real_ip("::ffff:203.0.113.9", &["1.2.3.4"]), STRANGER);
+        assert_eq!(real_ip("::ffff:10.0.0.1", &["1.2.3.4"]), "1.2.3.4");
+        assert_eq!(real_ip("192.168.1.1", &["1.2.3.4"]), "192.168.1.1");
+        assert_eq!(real_ip("192.168.0.1", &["1.2.3.4"]), "1.2.3.4");
+        assert_eq!(real_ip(PROXY, &["1.2.3.4, ::ffff:10.9.9.9"]), "1.2.3.4");
+        assert_eq!(real_ip(PROXY, &["[::ffff:1.2.3.4]:80"]), "1.2.3.4");
+        let lines = forwarded("::ffff:203.0.113.9", &[], false);
+        assert!(lines.contains(&"X-Forwarded-For: 203.0.113.9".to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn what_a_stranger_says_is_replaced_line_by_line() {
+        let lies = [
+            ("Host", "example.com:8080"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("X-FORWARDED-FOR", "10.0.0.1"),
+            ("X-Forwarded-Host", "evil"),
+            ("X-Forwarded-Host", "worse"),
+            ("x-forwarded-proto", "https"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Real-IP", "6.6.6.6"),
+            ("x-real-ip", "6.6.6.6"),
+            ("Forwarded", "for=6.6.6.6"),
+            ("forwarded", "for=6.6.6.6"),
+            ("Accept", "*/*"),
+        ];
+        let expected = [
+            "Accept: */*",
+            "Host: example.com:8080",
+            "X-Forwarded-For: 203.0.113.9",
+            "X-Forwarded-Host: example.com:8080",
+            "X-Forwarded-Proto: http",
+            "X-Real-IP: 203.0.113.9",
+        ];
+        assert_eq!(forwarded(STRANGER, &lies, false), expected);
+    }
+
+    #[test]
+    fn without_a_host_there_is_no_forwarded_host() {
+        let lines = forwarded("2001:db8::1", &[("X-Forwarded-Host", "evil")], true);
+        let expected =
+            ["X-Forwarded-For: 2001:db8::1", "X-Forwarded-Proto: https", "X-Real-IP: 2001:db8::1"];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_appended() {
+        let said = [
+            ("Host", "internal"),
+            ("X-Forwarded-For", "6.6.6.6, 1.2.3.4"),
+            ("x-forwarded-for", ""),
+            ("x-forwarded-for", " 10.9.9.9 "),
+            ("X-Forwarded-Host", "example.com"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Real-IP", "1.2.3.4"),
+            ("Forwarded", "for=1.2.3.4"),
+        ];
+        let expected = [
+            "Forwarded: for=1.2.3.4",
+            "Host: internal",
+            "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.9.9.9, 10.0.0.1",
+            "X-Forwarded-Host: example.com",
+            "X-Forwarded-Proto: https",
+            "X-Real-IP: 1.2.3.4",
+        ];
+        assert_eq!(forwarded(PROXY, &said, false), expected);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_leaves_out_is_filled_in() {
+        let said = [("Host", "example.com"), ("X-Forwarded-For", "1.2.3.4")];
+        let expected = [
+            "Host: example.com",
+            "X-Forwarded-For: 1.2.3.4, 10.0.0.1",
+            "X-Forwarded-Host: example.com",
+            "X-Forwarded-Proto: http",
+            "X-Real-IP: 1.2.3.4",
+        ];
+        assert_eq!(forwarded(PROXY, &said, false), expected);
+    }
+}

@@ -1,0 +1,41 @@
+//! What we add to a request, change in it, and remove from it on the way to a backend.
+//!
+//! Two moments. When the request arrives, [`Client::identify`] and [`RequestId::of`] read it as
+//! it was sent: routing, retries and the access log want their answers too. For each attempt,
+//! [`apply`] changes the copy that goes to the backend, in this order:
+//!
+//! 1. what says who the client is: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Host`,
+//!    `X-Forwarded-Proto`, `X-Real-IP`;
+//! 2. `X-Request-Id`.
+//!
+//! Hop-by-hop headers, and those that `Connection` names, are not this module's business: Pingora
+//! strips them by default (`HttpUpstreamRequestPolicy`), and it does so before the hook that calls
+//! [`apply`], so that no client can have our headers stripped by naming them in `Connection`.
+//!
+//! Pingora keeps the case of each name beside the header map. Names are inserted here as literals
+//! in the usual case, which it takes without a copy, and looked up as ready-made [`http`] names,
+//! which nobody parses.
+
+mod forwarded;
+mod request_id;
+
+pub use forwarded::{Client, TrustedProxies};
+pub use request_id::RequestId;
+
+use pingora::{Result, http::RequestHeader};
+
+/// Makes the request ready for a backend. Each attempt needs its own copy of the request as
+/// received: a trusted proxy's chain would grow with every application.
+///
+/// # Errors
+///
+/// When a header cannot be stored, which no request that was parsed can cause.
+pub fn apply(
+    request: &mut RequestHeader,
+    client: &Client,
+    id: &RequestId,
+    is_tls: bool,
+) -> Result<()> {
+    forwarded::set(request, client, is_tls)?;
+    id.set(request)
+}

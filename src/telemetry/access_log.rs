@@ -1,0 +1,217 @@
+//! What the access log says about one request, and how.
+//!
+//! [`AccessRecord`] borrows everything and its lines are written into a buffer that the caller
+//! reuses, so that a line costs no allocation. `Serialize` and [`AccessRecord::write_text`] are
+//! the two tables of fields; whoever adds one to the record adds it to both.
+
+use std::{
+    io::{self, Write},
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use super::text::{Lossy, Timestamp, Word};
+use crate::config::LogFormat;
+
+/// One request, when it has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessRecord<'a> {
+    /// When it ended.
+    pub time: SystemTime,
+    /// The other end of the connection.
+    pub client: Option<SocketAddr>,
+    /// The first address that is not a trusted proxy.
+    pub real_ip: Option<IpAddr>,
+    /// As received.
+    pub method: &'a str,
+    /// As received, with the query; need not be UTF-8.
+    pub path: &'a [u8],
+    /// URL of the backend of the last attempt; `None` when there was no attempt.
+    pub backend: Option<&'a str>,
+    /// What the client was answered.
+    pub status: u16,
+    /// From the end of the request's header to the last byte of the answer.
+    pub latency: Duration,
+    /// The client's own or ours; what `X-Request-Id` tells the backend.
+    pub request_id: &'a str,
+    /// Tries that were made.
+    pub attempts: u32,
+    /// Of response body sent.
+    pub bytes: u64,
+    /// As received; need not be UTF-8.
+    pub host: Option<&'a [u8]>,
+    /// Where the route led; `None` when there was no route.
+    pub pool: Option<&'a str>,
+}
+
+impl AccessRecord<'_> {
+    /// Appends the line, newline included.
+    pub(super) fn write(&self, format: LogFormat, line: &mut Vec<u8>) -> io::Result<()> {
+        match format {
+            LogFormat::Json => serde_json::to_writer(&mut *line, self)?,
+            LogFormat::Text => self.write_text(line)?,
+        }
+        line.push(b'\n');
+        Ok(())
+    }
+
+    fn write_text(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        write!(line, "{} ", Timestamp(self.time))?;
+        match self.client() {
+            Some(client) => write!(line, "{client}")?,
+            None => line.push(b'-'),
+        }
+        write!(line, " {} {}", Word(self.method.as_bytes()), Word(self.path))?;
+        write!(line, " {} {}B {:.3}ms", self.status, self.bytes, self.latency_ms())?;
+        write!(line, " -> {} attempts={}", self.backend.unwrap_or("-"), self.attempts)?;
+        write!(line, " pool={}", Word(self.pool.unwrap_or_default().as_bytes()))?;
+        write!(line, " host={} real_ip=", Word(self.host.unwrap_or_default()))?;
+        match self.real_ip() {
+            Some(real_ip) => write!(line, "{real_ip}")?,
+            None => line.push(b'-'),
+        }
+        write!(line, " id={}", Word(self.request_id.as_bytes()))
+    }
+
+    /// An IPv4 client of a listener on `[::]` looks as it does anywhere else.
+    fn client(&self) -> Option<SocketAddr> {
+        self.client.map(|client| SocketAddr::new(client.ip().to_canonical(), client.port()))
+    }
+
+    fn real_ip(&self) -> Option<IpAddr> {
+        self.real_ip.map(|address| address.to_canonical())
+    }
+
+    /// Exact to the microsecond; below what a network does, digits are noise.
+    fn latency_ms(&self) -> f64 {
+        self.latency.as_micros() as f64 / 1000.0
+    }
+}
+
+impl Serialize for AccessRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_struct("AccessRecord", 15)?;
+        line.serialize_field("time", &Timestamp(self.time))?;
+        line.serialize_field("level", "info")?;
+        line.serialize_field("msg", "Request completed")?;
+        line.serialize_field("client_ip", &self.client())?;
+        line.serialize_field("real_ip", &self.real_ip())?;
+        line.serialize_field("method", self.method)?;
+        line.serialize_field("path", &Lossy(self.path))?;
+        line.serialize_field("backend", &self.backend)?;
+        line.serialize_field("status", &self.status)?;
+        line.serialize_field("latency_ms", &self.latency_ms())?;
+        line.serialize_field("request_id", self.request_id)?;
+        line.serialize_field("attempts", &self.attempts)?;
+        line.serialize_field("bytes", &self.bytes)?;
+        line.serialize_field("host", &self.host.map(Lossy))?;
+        line.serialize_field("pool", &self.pool)?;
+        line.end()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::telemetry) fn record() -> AccessRecord<'static> {
+        AccessRecord {
+            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_246_920_123),
+            client: Some("127.0.0.1:54321".parse().unwrap()),
+            real_ip: Some("192.0.2.7".parse().unwrap()),
+            method: "GET",
+            path: b"/path?x",
+            backend: Some("http://127.0.0.1:9001"),
+            status: 200,
+            latency: Duration::from_nanos(1_234_567),
+            request_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+            attempts: 1,
+            bytes: 12,
+            host: Some(b"example.com"),
+            pool: Some("web"),
+        }
+    }
+
+    fn nothing() -> AccessRecord<'static> {
+        let latency = Duration::from_secs(2);
+        let (client, real_ip, backend, host, pool) = (None, None, None, None, None);
+        AccessRecord { client, real_ip, backend, host, pool, latency, attempts: 0, ..record() }
+    }
+
+    fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
+        let mut line = Vec::new();
+        record.write(format, &mut line).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn json_has_every_field_in_order() {
+        let expected = concat!(
+            r#"{"time":"2026-11-21T07:42:00.123Z","level":"info","msg":"Request completed","#,
+            r#""client_ip":"127.0.0.1:54321","real_ip":"192.0.2.7","method":"GET","#,
+            r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
+            r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
+            r#""attempts":1,"bytes":12,"host":"example.com","pool":"web"}"#,
+            "\n"
+        );
+        assert_eq!(line(LogFormat::Json, &record()), expected);
+    }
+
+    #[test]
+    fn json_says_null_where_there_is_nothing_and_keeps_decimals() {
+        let line = line(LogFormat::Json, &nothing());
+        for part in [
+            r#""client_ip":null,"real_ip":null"#,
+            r#""backend":null"#,
+            r#""latency_ms":2000.0,"#,
+            r#""host":null,"pool":null}"#,
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
+
+    #[test]
+    fn text_is_one_line_for_people() {
+        let expected = "2026-11-21T07:42:00.123Z 127.0.0.1:54321 GET /path?x 200 12B 1.234ms \
+                        -> http://127.0.0.1:9001 attempts=1 pool=web host=example.com \
+                        real_ip=192.0.2.7 id=4bf92f3577b34da6a3ce929d0e0e4736\n";
+        assert_eq!(line(LogFormat::Text, &record()), expected);
+        let expected = "2026-11-21T07:42:00.123Z - GET /path?x 200 12B 2000.000ms -> - \
+                        attempts=0 pool=- host=- real_ip=- \
+                        id=4bf92f3577b34da6a3ce929d0e0e4736\n";
+        assert_eq!(line(LogFormat::Text, &nothing()), expected);
+    }
+
+    #[test]
+    fn mapped_addresses_look_like_ipv4() {
+        let client = Some("[::ffff:127.0.0.1]:54321".parse().unwrap());
+        let real_ip = Some("::ffff:192.0.2.7".parse().unwrap());
+        let mapped = AccessRecord { client, real_ip, ..record() };
+        for format in [LogFormat::Json, LogFormat::Text] {
+            assert_eq!(line(format, &mapped), line(format, &record()));
+        }
+    }
+
+    #[test]
+    fn hostile_text_forges_no_field_and_no_line() {
+        let attack = b"/\",\"status\":500}\n{\"x\":\"\\ 200 attempts=9\x1b[2J\xff\xc3\xa9";
+        let host: &[u8] = b"a b\"\r\nid=forged\x00";
+        let hostile = AccessRecord { path: attack, host: Some(host), ..record() };
+
+        let json = line(LogFormat::Json, &hostile);
+        assert_eq!(json.matches('\n').count(), 1);
+        assert!(!json.contains(|c: char| c.is_control() && c != '\n'));
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["path"], String::from_utf8_lossy(attack).as_ref());
+        assert_eq!(value["host"], String::from_utf8_lossy(host).as_ref());
+        assert_eq!(value["status"], 200);
+
+        let text = line(LogFormat::Text, &hostile);
+        assert_eq!(text.matches('\n').count(), 1);
+        assert!(text.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        let plain = line(LogFormat::Text, &record());
+        assert_eq!(text.split(' ').count(), plain.split(' ').count());
+    }
+}

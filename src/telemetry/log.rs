@@ -1,0 +1,235 @@
+//! The process log: the `log` crate's records, to standard error.
+//!
+//! A record's key-values are for machines and people alike:
+//! `log::warn!(pool = "web", backend = "127.0.0.1:9001"; "backend ejected")` becomes
+//! `2026-11-21T07:42:00.123Z WARN backend ejected pool=web backend=127.0.0.1:9001`, or one JSON
+//! object with the same keys when the access log is JSON, so that one reader takes both.
+
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
+
+use env_logger::{Builder, Env};
+use log::{
+    Level, Record,
+    kv::{self, Key, VisitSource, VisitValue},
+};
+use serde::{
+    Serializer,
+    ser::{Error, SerializeMap},
+};
+
+use super::text::{Sentence, Timestamp, Value};
+use crate::clock;
+use crate::config::LogFormat;
+
+/// Without `RUST_LOG`: everything of ours down to `info`, and of Pingora what we do not say better.
+///
+/// It warns of each attempt that is repeated, and reports each client that leaves while it is
+/// answered: the access log has these. What fails before a request is one (`pingora_proxy`) is
+/// told by nobody else. Backends that fail and recover are told by our own health checks.
+const DEFAULT_FILTER: &str = "info,pingora=warn,\
+    pingora_core::apps=off,\
+    pingora_proxy=error,pingora_proxy::proxy_h1=off,pingora_proxy::proxy_trait=off,\
+    pingora_load_balancing=error";
+
+/// Starts the process log. Whoever comes second in a process changes nothing.
+pub fn init(format: LogFormat) {
+    let mut builder = Builder::new();
+    builder
+        .parse_env(Env::default().default_filter_or(DEFAULT_FILTER))
+        .format(move |line, record| write(line, format, clock::wall(), record));
+    builder.try_init().ok();
+}
+
+fn write(
+    line: &mut impl Write,
+    format: LogFormat,
+    time: SystemTime,
+    record: &Record<'_>,
+) -> io::Result<()> {
+    match format {
+        LogFormat::Json => write_json(line, time, record)?,
+        LogFormat::Text => write_text(line, time, record)?,
+    }
+    line.write_all(b"\n")
+}
+
+fn write_text(line: &mut impl Write, time: SystemTime, record: &Record<'_>) -> io::Result<()> {
+    write!(line, "{} {} {}", Timestamp(time), record.level(), Sentence(record.args()))?;
+    record.key_values().visit(&mut Pairs(&mut *line)).map_err(io::Error::other)?;
+    if !is_ours(record.target()) {
+        write!(line, " target={}", Value(record.target().to_owned()))?;
+    }
+    Ok(())
+}
+
+fn is_ours(target: &str) -> bool {
+    target.split("::").next() == Some(env!("CARGO_CRATE_NAME"))
+}
+
+/// ` key=value`, for each of them.
+struct Pairs<W>(W);
+
+impl<'kvs, W: Write> VisitSource<'kvs> for Pairs<W> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        write!(self.0, " {key}={}", Value(value.to_string()))?;
+        Ok(())
+    }
+}
+
+fn write_json(line: &mut impl Write, time: SystemTime, record: &Record<'_>) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::new(line);
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("time", &Timestamp(time))?;
+    map.serialize_entry("level", level(record.level()))?;
+    map.serialize_entry("target", record.target())?;
+    map.serialize_entry("msg", record.args())?;
+    record.key_values().visit(&mut Entries(&mut map)).map_err(io::Error::other)?;
+    map.end()?;
+    Ok(())
+}
+
+/// As the access log writes it.
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
+}
+
+/// One entry of the object for each; numbers stay numbers.
+struct Entries<'a, M>(&'a mut M);
+
+impl<'kvs, M: SerializeMap> VisitSource<'kvs> for Entries<'_, M> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        self.0.serialize_key(key.as_str()).map_err(boxed)?;
+        value.visit(EntryValue(self.0))
+    }
+}
+
+struct EntryValue<'a, M>(&'a mut M);
+
+impl<'v, M: SerializeMap> VisitValue<'v> for EntryValue<'_, M> {
+    fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
+        self.0.serialize_value(&format_args!("{value}")).map_err(boxed)
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        self.0.serialize_value(&()).map_err(boxed)
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
+        self.0.serialize_value(&value).map_err(boxed)
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        self.0.serialize_value(&value).map_err(boxed)
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+        self.0.serialize_value(&value).map_err(boxed)
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
+        self.0.serialize_value(&value).map_err(boxed)
+    }
+}
+
+fn boxed(_: impl Error) -> kv::Error {
+    kv::Error::msg("cannot be written")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use log::Metadata;
+
+    use super::*;
+
+    fn line(format: LogFormat, record: &Record<'_>) -> String {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_246_920_123);
+        let mut line = Vec::new();
+        write(&mut line, format, time, record).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn both_formats_show_message_and_key_values() {
+        let pairs = [
+            ("pool", kv::Value::from("web")),
+            ("count", kv::Value::from(3)),
+            ("share", kv::Value::from(0.5)),
+            ("on", kv::Value::from(true)),
+            ("none", kv::Value::null()),
+            ("reason", kv::Value::from("timed out")),
+        ];
+        let args = format_args!("backend ejected");
+        let mut builder = Record::builder();
+        builder.level(Level::Warn).target("lb::proxy").key_values(&pairs);
+        let text = "2026-11-21T07:42:00.123Z WARN backend ejected pool=web count=3 share=0.5 \
+                    on=true none=None reason=\"timed out\"\n";
+        assert_eq!(line(LogFormat::Text, &builder.args(args).build()), text);
+        let json = concat!(
+            r#"{"time":"2026-11-21T07:42:00.123Z","level":"warn","target":"lb::proxy","#,
+            r#""msg":"backend ejected","pool":"web","count":3,"share":0.5,"on":true,"none":null,"#,
+            r#""reason":"timed out"}"#,
+            "\n"
+        );
+        assert_eq!(line(LogFormat::Json, &builder.args(args).build()), json);
+    }
+
+    #[test]
+    fn others_are_named() {
+        let mut builder = Record::builder();
+        builder.level(Level::Error).target("pingora_core::services");
+        let line = line(LogFormat::Text, &builder.args(format_args!("no")).build());
+        assert_eq!(line, "2026-11-21T07:42:00.123Z ERROR no target=pingora_core::services\n");
+        assert!(!is_ours("lbx::proxy"));
+    }
+
+    #[test]
+    fn hostile_text_forges_no_line() {
+        let pairs = [("path", "/\" level=error\n2026\u{9b}")];
+        let args = format_args!("bad\n{{}}\r\u{1b}[31m");
+        let mut builder = Record::builder();
+        builder.level(Level::Info).target("lb").key_values(&pairs);
+        let text = line(LogFormat::Text, &builder.args(args).build());
+        let expected = "2026-11-21T07:42:00.123Z INFO bad\\n{}\\r\\u{1b}[31m \
+                        path=\"/\\\" level=error\\n2026\\u{9b}\"\n";
+        assert_eq!(text, expected);
+        let json = line(LogFormat::Json, &builder.args(args).build());
+        assert_eq!(json.matches('\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["msg"], "bad\n{}\r\u{1b}[31m");
+        assert_eq!(value["path"], pairs[0].1);
+    }
+
+    #[test]
+    fn by_default_ours_speak_and_of_pingora_what_we_do_not_say_better() {
+        let logger = Builder::new().parse_filters(DEFAULT_FILTER).build();
+        let cases = [
+            ("lb::health", Level::Info, true),
+            ("lb::health", Level::Debug, false),
+            ("pingora_core::server", Level::Info, false),
+            ("pingora_core::services::listening", Level::Error, true),
+            ("pingora_core::apps::http_app", Level::Error, false),
+            ("pingora_proxy", Level::Error, true),
+            ("pingora_proxy", Level::Warn, false),
+            ("pingora_proxy::proxy_h1", Level::Error, false),
+            ("pingora_proxy::proxy_trait", Level::Error, false),
+            ("pingora_load_balancing", Level::Warn, false),
+            ("pingora_load_balancing::background", Level::Error, true),
+        ];
+        for (target, level, expected) in cases {
+            let metadata = Metadata::builder().target(target).level(level).build();
+            let is_enabled = log::Log::enabled(&logger, &metadata);
+            assert_eq!(is_enabled, expected, "{target} {level}");
+        }
+    }
+}

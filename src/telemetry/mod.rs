@@ -1,0 +1,14 @@
+//! How the process speaks: a line for each request, and a line for each thing that happened.
+//!
+//! The two are apart because they are read apart. The [access log](AccessLog) goes where the
+//! configuration says, is dropped rather than waited for, and has one line for each request. The
+//! [process log](log) goes to standard error and says what changed: started, ejected, back again.
+
+mod access_log;
+pub mod log;
+mod queue;
+mod text;
+mod writer;
+
+pub use access_log::AccessRecord;
+pub use writer::AccessLog;

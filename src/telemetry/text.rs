@@ -1,0 +1,161 @@
+//! What lines of both logs are made of: the time, and text that cannot pretend to be more of a
+//! line than it is.
+//!
+//! Much of a log is written by strangers: a path, a host, the message of an error that quotes
+//! them. In JSON the serializer escapes it. In text, where a blank ends a field and a newline ends
+//! the line, it is escaped here, and so is whatever a terminal would act on.
+
+use std::{
+    fmt::{self, Write},
+    time::SystemTime,
+};
+
+use serde::{Serialize, Serializer};
+
+/// RFC 3339, UTC, milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timestamp(pub(super) SystemTime);
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A clock that was never set may stand before the epoch, where the format has no date.
+        let time = self.0.max(SystemTime::UNIX_EPOCH);
+        humantime::format_rfc3339_millis(time).fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Bytes that may not be UTF-8, as a JSON string.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lossy<'a>(pub(super) &'a [u8]);
+
+impl Serialize for Lossy<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+/// A stranger's bytes as one word: visible ASCII but quotes and backslashes as it is, any other
+/// byte as `\xNN`, nothing at all as `-`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_char('-');
+        }
+        let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\".contains(byte);
+        for run in self.0.chunk_by(|left, right| is_plain(left) == is_plain(right)) {
+            match std::str::from_utf8(run) {
+                Ok(plain) if run.first().is_some_and(is_plain) => f.write_str(plain)?,
+                _ => run.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A sentence of the process log: blanks and quotes stay, what is not printable is escaped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sentence<T>(pub(super) T);
+
+impl<T: fmt::Display> fmt::Display for Sentence<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Printable(f), "{}", self.0)
+    }
+}
+
+/// The value of a key in the process log: as it is when it is one plain word, else quoted.
+#[derive(Debug, Clone)]
+pub(super) struct Value(pub(super) String);
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain =
+            |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && !"\"'\\=".contains(c);
+        if !self.0.is_empty() && self.0.chars().all(is_plain) {
+            f.write_str(&self.0)
+        } else {
+            write!(f, "{:?}", self.0)
+        }
+    }
+}
+
+/// Escapes what is not printable on its way.
+struct Printable<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Printable<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c {
+            '"' | '\'' => self.0.write_char(c),
+            _ => write!(self.0, "{}", c.escape_debug()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn time_is_rfc_3339_in_utc_with_milliseconds() {
+        let at = |millis| Timestamp(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+        assert_eq!(at(1_795_246_920_123).to_string(), "2026-11-21T07:42:00.123Z");
+        assert_eq!(at(0).to_string(), "1970-01-01T00:00:00.000Z");
+        let before = Timestamp(SystemTime::UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!(before.to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_word_has_no_blank_quote_or_control() {
+        let cases: [(&[u8], &str); 7] = [
+            (b"/a?b=c&d", "/a?b=c&d"),
+            (b"", "-"),
+            (b"/a b", "/a\\x20b"),
+            (b"/\r\n\x1b[31m", "/\\x0d\\x0a\\x1b[31m"),
+            (b"\"'\\", "\\x22\\x27\\x5c"),
+            (b"/caf\xc3\xa9", "/caf\\xc3\\xa9"),
+            (b"\xff\x7f", "\\xff\\x7f"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(Word(bytes).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_sentence_stays_one_printable_line() {
+        let cases = [
+            ("can't open \"x\"", "can't open \"x\""),
+            ("two\nlines\r\x1b[31m", "two\\nlines\\r\\u{1b}[31m"),
+            ("bidi \u{202e} and \u{9b}", "bidi \\u{202e} and \\u{9b}"),
+            ("caf\u{e9}", "caf\u{e9}"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Sentence(text).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_is_quoted_unless_it_is_one_word() {
+        let cases = [
+            ("127.0.0.1:9001", "127.0.0.1:9001"),
+            ("", "\"\""),
+            ("Connection refused (os error 111)", "\"Connection refused (os error 111)\""),
+            ("a b=c", "\"a b=c\""),
+            ("a\nb", "\"a\\nb\""),
+            ("say \"x\"", "\"say \\\"x\\\"\""),
+            ("\u{9b}", "\"\\u{9b}\""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Value(text.to_owned()).to_string(), expected);
+        }
+    }
+}

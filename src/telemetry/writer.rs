@@ -1,0 +1,494 @@
+//! The access log's thread, and the handle that requests log through.
+//!
+//! Writing may take as long as a disk or the reader of a pipe likes, so no request does it. A line
+//! that comes while the writer sleeps is written at once; after a batch it lets lines gather for a
+//! moment, which under load makes one wake-up and one system call of dozens.
+//!
+//! Nothing that happens to the output ends the process or the log: lines that cannot be written
+//! are dropped and counted, the process log says so once, and the next batch tries again. An output
+//! that neither takes lines nor fails holds up this thread, and with it the message about the lines
+//! that are dropped meanwhile; their count is there for whoever asks.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind, Write},
+    os::fd::AsFd,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{access_log::AccessRecord, queue::Queue};
+use crate::clock;
+use crate::config::{self, LogFormat, LogTarget};
+
+/// How long lines gather after a batch. Well below what a person notices, and what the log's
+/// readers poll at.
+const GATHER: Duration = Duration::from_millis(1);
+/// How long an output that takes nothing may hold up the end of the process.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// Between two messages about lines that were dropped.
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
+/// Before an output that somebody else made non-blocking is asked again.
+const RETRY: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// Where a line is put together; its memory is kept.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A line for each request, written by a thread of its own. Closed when dropped.
+#[derive(Debug)]
+pub struct AccessLog {
+    format: LogFormat,
+    queue: Arc<Queue>,
+}
+
+impl AccessLog {
+    /// Opens the output and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, with its name, or no thread can be started.
+    pub fn open(config: &config::AccessLog) -> io::Result<Self> {
+        let output = open(&config.path)?;
+        Self::start(config.format, config.path.clone(), output)
+    }
+
+    fn start(format: LogFormat, target: LogTarget, output: Output) -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let writer = Writer {
+            target,
+            output,
+            tally: Tally::default(),
+            is_failing: false,
+            is_torn: false,
+            queue: Arc::clone(&queue),
+        };
+        thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
+        Ok(Self { format, queue })
+    }
+
+    /// Hands a request's line to the writer, or drops and counts it when the queue is full. Does
+    /// not wait for the writer.
+    pub fn log(&self, record: &AccessRecord<'_>) {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            match record.write(self.format, line) {
+                Ok(()) => self.queue.push(line),
+                Err(_) => self.queue.drop_lines(1),
+            }
+        });
+    }
+
+    /// Lines lost since the start: the queue was full, or the output failed.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+
+    /// Opens the file anew, for whoever has moved it away: lines logged before go to the old one.
+    /// Returns at once. If it cannot be opened, the old one stays in use.
+    pub fn reopen(&self) {
+        self.queue.reopen();
+    }
+
+    /// Writes what was logged, and takes no more. Gives up after a second.
+    pub fn close(&self) {
+        if !self.queue.is_closed() && !self.queue.close(clock::now() + CLOSE_DEADLINE) {
+            log::error!("the access log's output takes nothing: its last lines are lost");
+        }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+type Output = Box<dyn Write + Send>;
+
+fn open(target: &LogTarget) -> io::Result<Output> {
+    Ok(match target {
+        // The standard library would look for line ends and keep what follows the last one.
+        LogTarget::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+        // Through the standard library's lock, so that the two logs' lines do not mix.
+        LogTarget::Stderr => Box::new(io::stderr()),
+        LogTarget::File(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            Box::new(file.map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            })?)
+        }
+    })
+}
+
+struct Writer {
+    target: LogTarget,
+    output: Output,
+    queue: Arc<Queue>,
+    tally: Tally,
+    /// Whether the last batch failed, and the process log has said so.
+    is_failing: bool,
+    /// Whether a batch failed in the middle of a line.
+    is_torn: bool,
+}
+
+/// What the process log is to be told.
+#[derive(Debug)]
+enum Event {
+    Failed(io::Error),
+    Recovered,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        loop {
+            let patience = self.tally.has_more(self.queue.dropped()).then_some(TELL_INTERVAL);
+            let orders = self.queue.take(&mut batch, patience);
+            if let Some(event) = self.write(&batch) {
+                self.tell(&event);
+            }
+            if orders.reopen {
+                self.reopen();
+            }
+            let now = clock::now();
+            if let Some(lines) = self.tally.due(self.queue.dropped(), now, orders.close) {
+                log::warn!(lines; "access log lines dropped");
+            }
+            if orders.close {
+                break;
+            }
+            self.queue.gather(now + GATHER);
+        }
+        self.queue.end();
+    }
+
+    /// Writes the batch or counts what is lost of it.
+    fn write(&mut self, batch: &[u8]) -> Option<Event> {
+        if batch.is_empty() {
+            return None;
+        }
+        let mut rest = batch;
+        if let Err(error) = self.write_lines(&mut rest) {
+            let written = batch.len() - rest.len();
+            if let Some(last) = batch[..written].last() {
+                self.is_torn = *last != b'\n';
+            }
+            let lost = rest.iter().filter(|byte| **byte == b'\n').count();
+            self.queue.drop_lines(lost as u64);
+            let is_news = !std::mem::replace(&mut self.is_failing, true);
+            return is_news.then_some(Event::Failed(error));
+        }
+        std::mem::take(&mut self.is_failing).then_some(Event::Recovered)
+    }
+
+    /// Leaves what could not be written.
+    fn write_lines(&mut self, rest: &mut &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            write_all(&mut self.output, &mut b"\n".as_slice())?;
+            self.is_torn = false;
+        }
+        write_all(&mut self.output, rest)
+    }
+
+    fn reopen(&mut self) {
+        if matches!(self.target, LogTarget::File(_)) {
+            match open(&self.target) {
+                Ok(output) => (self.output, self.is_torn) = (output, false),
+                Err(error) => log::error!(error:% = error; "cannot reopen the access log"),
+            }
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        let output = match &self.target {
+            LogTarget::Stdout => "stdout".into(),
+            LogTarget::Stderr => "stderr".into(),
+            LogTarget::File(path) => path.to_string_lossy(),
+        };
+        let output = output.as_ref();
+        match event {
+            Event::Failed(error) => {
+                log::error!(output, error:% = error; "cannot write the access log, dropping lines");
+            }
+            Event::Recovered => log::info!(output; "the access log is written again"),
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+fn write_all(output: &mut Output, rest: &mut &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        match output.write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => *rest = &rest[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// How many dropped lines the process log has been told of, and when.
+#[derive(Debug, Default)]
+struct Tally {
+    told: u64,
+    told_at: Option<Instant>,
+}
+
+impl Tally {
+    fn has_more(&self, dropped: u64) -> bool {
+        dropped > self.told
+    }
+
+    /// How many to tell now: those since the last time, if that is long enough ago or there is
+    /// no other time.
+    fn due(&mut self, dropped: u64, now: Instant, is_last: bool) -> Option<u64> {
+        let is_early = !is_last && self.told_at.is_some_and(|at| now < at + TELL_INTERVAL);
+        if is_early || !self.has_more(dropped) {
+            return None;
+        }
+        self.told_at = Some(now);
+        Some(dropped - std::mem::replace(&mut self.told, dropped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+        sync::mpsc::{self, Receiver, Sender},
+    };
+
+    use parking_lot::Mutex;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::telemetry::access_log::tests::record;
+
+    /// Far longer than any of this takes, so that a broken test ends.
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn open_file(path: &Path) -> AccessLog {
+        let path = LogTarget::File(path.to_owned());
+        AccessLog::open(&config::AccessLog { format: LogFormat::Json, path }).unwrap()
+    }
+
+    fn folder() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        (folder, path)
+    }
+
+    fn lines(path: &Path) -> usize {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count()
+    }
+
+    fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+        let deadline = clock::now() + DEADLINE;
+        while !is_so() {
+            assert!(clock::now() < deadline, "not in time: {what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_line_reaches_the_file_while_the_log_is_open() {
+        let (_folder, path) = folder();
+        let log = open_file(&path);
+        for count in 1..=3 {
+            log.log(&record());
+            eventually("the line is there", || lines(&path) == count);
+        }
+    }
+
+    #[test]
+    fn closing_writes_everything_and_takes_no_more() {
+        let (_folder, path) = folder();
+        let log = open_file(&path);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1000).for_each(|_| log.log(&record())));
+            }
+        });
+        log.close();
+        assert_eq!(lines(&path), 4000);
+        assert_eq!(log.dropped(), 0);
+        log.log(&record());
+        assert_eq!(log.dropped(), 1);
+        drop(log);
+        assert_eq!(lines(&path), 4000);
+    }
+
+    #[test]
+    fn lines_are_appended_to_what_is_there() {
+        let (_folder, path) = folder();
+        for count in 1..=2 {
+            let log = open_file(&path);
+            log.log(&record());
+            drop(log);
+            assert_eq!(lines(&path), count);
+        }
+    }
+
+    #[test]
+    fn reopening_leaves_what_was_logged_in_the_old_file() {
+        let (_folder, path) = folder();
+        let moved = path.with_extension("1");
+        let log = open_file(&path);
+        log.log(&record());
+        fs::rename(&path, &moved).unwrap();
+        log.reopen();
+        eventually("the file is there again", || path.exists());
+        log.log(&record());
+        log.close();
+        assert_eq!((lines(&moved), lines(&path)), (1, 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_named() {
+        let path = PathBuf::from("/nowhere/access.log");
+        let config =
+            config::AccessLog { format: LogFormat::Json, path: LogTarget::File(path.clone()) };
+        let message = AccessLog::open(&config).unwrap_err().to_string();
+        assert!(message.starts_with("/nowhere/access.log: "), "{message}");
+    }
+
+    /// An output that takes nothing until it is released, and says when it is asked.
+    struct Stuck {
+        asked: Sender<()>,
+        released: Receiver<()>,
+    }
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.asked.send(()).ok();
+            self.released.recv().ok();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_output_that_takes_nothing_holds_up_neither_requests_nor_the_end() {
+        let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
+        let output = Box::new(Stuck { asked, released });
+        let log = AccessLog::start(LogFormat::Json, LogTarget::Stdout, output).unwrap();
+        log.log(&record());
+        was_asked.recv_timeout(DEADLINE).unwrap();
+        let before = clock::now();
+        while log.dropped() < 10 {
+            log.log(&record());
+            assert!(before.elapsed() < DEADLINE, "the queue has no end");
+        }
+        let before = clock::now();
+        log.close();
+        let took = before.elapsed();
+        assert!(took >= CLOSE_DEADLINE && took < DEADLINE, "{took:?}");
+        let before = clock::now();
+        drop(log);
+        assert!(before.elapsed() < CLOSE_DEADLINE, "one deadline is enough");
+        drop(release);
+    }
+
+    /// An output that does what its script says, then takes everything.
+    #[derive(Clone, Default)]
+    struct Scripted {
+        script: Arc<Mutex<Vec<io::Result<usize>>>>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let step = self.script.lock().pop().unwrap_or(Ok(bytes.len()))?;
+            let taken = step.min(bytes.len());
+            self.written.lock().extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn scripted(script: Vec<io::Result<usize>>) -> (Writer, Scripted) {
+        let output = Scripted::default();
+        *output.script.lock() = script.into_iter().rev().collect();
+        let writer = Writer {
+            target: LogTarget::Stdout,
+            output: Box::new(output.clone()),
+            queue: Arc::default(),
+            tally: Tally::default(),
+            is_failing: false,
+            is_torn: false,
+        };
+        (writer, output)
+    }
+
+    fn full() -> io::Result<usize> {
+        Err(ErrorKind::StorageFull.into())
+    }
+
+    #[test]
+    fn an_output_that_fails_loses_lines_and_says_so_once() {
+        let (mut writer, output) = scripted(vec![full(), full()]);
+        assert!(matches!(writer.write(b"1\n2\n"), Some(Event::Failed(_))));
+        assert!(writer.write(b"3\n").is_none());
+        assert_eq!(writer.queue.dropped(), 3);
+        assert!(matches!(writer.write(b"4\n"), Some(Event::Recovered)));
+        assert!(writer.write(b"5\n").is_none());
+        assert_eq!(writer.queue.dropped(), 3);
+        assert_eq!(*output.written.lock(), b"4\n5\n");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_does_not_spoil_the_next() {
+        let (mut writer, output) = scripted(vec![Ok(6), full(), full()]);
+        writer.write(b"one\ntwo\nthree\n");
+        writer.write(b"four\n");
+        writer.write(b"five\n");
+        assert_eq!(writer.queue.dropped(), 3);
+        assert_eq!(*output.written.lock(), b"one\ntw\nfive\n");
+    }
+
+    #[test]
+    fn a_write_that_is_cut_short_or_put_off_is_continued() {
+        let interrupted = Err(ErrorKind::Interrupted.into());
+        let busy = Err(ErrorKind::WouldBlock.into());
+        let (mut writer, output) = scripted(vec![Ok(2), interrupted, Ok(1), busy]);
+        assert!(writer.write(b"one\ntwo\n").is_none());
+        assert_eq!(*output.written.lock(), b"one\ntwo\n");
+        assert_eq!(writer.queue.dropped(), 0);
+    }
+
+    #[test]
+    fn dropped_lines_are_told_every_ten_seconds_at_most() {
+        let now = clock::now();
+        let mut tally = Tally::default();
+        assert_eq!(tally.due(0, now, false), None);
+        assert_eq!(tally.due(3, now, false), Some(3));
+        assert_eq!(tally.due(5, now + TELL_INTERVAL / 2, false), None);
+        assert!(tally.has_more(5));
+        assert_eq!(tally.due(7, now + TELL_INTERVAL, false), Some(4));
+        assert_eq!(tally.due(7, now + TELL_INTERVAL * 3, true), None);
+        assert_eq!(tally.due(8, now + TELL_INTERVAL * 3, false), Some(1));
+        assert_eq!(tally.due(9, now + TELL_INTERVAL * 3, true), Some(1), "at the end, the rest");
+        assert!(!tally.has_more(9));
+    }
+}
