@@ -1,10 +1,19 @@
-//! An HTTP load balancer on Pingora.
+//! The map of the project is its documentation.
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod backend;
 pub mod balance;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod discovery;
+pub mod generation;
 pub mod headers;
+pub mod health;
+pub mod pool;
+pub mod proxy;
 pub mod retry;
 pub mod route;
+pub mod server;
 pub mod telemetry;

@@ -1,0 +1,14 @@
+//! Who works.
+//!
+//! **Active**: Pingora's health-check loop asks every backend again and again, whether it has
+//! traffic or not. [`ActiveCheck`] wraps the check that Pingora makes, keeps a pass from hitting
+//! all backends at the same moment, and records each result in our own state.
+//!
+//! **Passive**: what requests themselves show. The proxy reports it to the pool; the rules for
+//! both are in [`crate::backend::Standing`].
+
+mod active;
+mod report;
+
+pub use active::ActiveCheck;
+pub use report::report;

@@ -1,0 +1,352 @@
+//! A client's connection with its limits, wrapped around the stream that Pingora accepted.
+//!
+//! Pingora limits single reads. That is not what a site needs: a client that sends a byte every
+//! 59 seconds never runs into a limit for one read, and the only read that is always under way
+//! while a request waits for its backend is the one that watches the client. So the limits live
+//! where every byte passes:
+//!
+//! - a request's **header** has a deadline as a whole (answered 408, as nginx and HAProxy do);
+//! - an **idle** connection is closed after the keep-alive time;
+//! - a client that takes nothing of what we **write** is dropped;
+//! - while a request waits for its **backend**, the read that watches the client also watches the
+//!   clock. When the backend is late the read fails, Pingora ends the attempt, and
+//!   [`ClientStream::backend_was_late`] tells this from a client that left. That is a limit on the
+//!   first byte apart from the one on later gaps, and neither runs while the client still
+//!   uploads, which one read timeout on the backend's connection cannot be.
+//!
+//! That last read must go on to the end of the request. Pingora stops reading when a client
+//! pipelines; so a byte that comes too early is held back here and delivered with the next request.
+//!
+//! The hooks of a request reach it through `Session::stream`, by shared reference, which is why
+//! the phase and deadline are atomics; there is no contention, since a connection is one task.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use pingora_core::protocols::Stream;
+use pingora_proxy::Session;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{request_line::RequestLine, timer::Timer};
+use crate::clock;
+use crate::config::ClientLimits;
+
+/// Sent to a client whose header did not end in time.
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Nothing is due.
+const NEVER: u64 = u64::MAX;
+
+/// What the connection is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// The rest of a request's header; at the start of a connection, all of it.
+    Header,
+    /// The first byte of the next request.
+    KeepAlive,
+    /// The end of a request; a deadline set now is the backend's.
+    Request,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct ClientStream {
+    pub(super) inner: Stream,
+    limits: ClientLimits,
+    /// What instants are counted from.
+    start: Instant,
+    phase: AtomicU8,
+    /// Milliseconds after `start` at which the phase must have ended, or [`NEVER`].
+    deadline: AtomicU64,
+    /// Milliseconds for which, once an answer has begun, nothing may move before the backend is
+    /// late; 0 for no limit.
+    gap: AtomicU64,
+    late: AtomicBool,
+    /// The request is here whole: what comes now belongs to the next one.
+    is_watching: AtomicBool,
+    /// The first byte of what came too early. While it is held nothing more is read, so that a
+    /// client that closes behind its last request is not taken for one that left.
+    held: Option<u8>,
+    /// Whether anything has come on this connection.
+    has_spoken: bool,
+    request_line: RequestLine,
+    read_timer: Timer,
+    write_timer: Timer,
+    /// When a write that is stuck must be done.
+    write_deadline: Option<Instant>,
+}
+
+impl ClientStream {
+    pub(crate) fn new(inner: Stream, limits: ClientLimits) -> Self {
+        let start = clock::now();
+        Self {
+            inner,
+            limits,
+            start,
+            phase: AtomicU8::new(Phase::Header as u8),
+            deadline: AtomicU64::new(millis(limits.header)),
+            gap: AtomicU64::new(0),
+            late: AtomicBool::new(false),
+            is_watching: AtomicBool::new(false),
+            held: None,
+            has_spoken: false,
+            request_line: RequestLine::default(),
+            read_timer: Timer::default(),
+            write_timer: Timer::default(),
+            write_deadline: None,
+        }
+    }
+
+    /// The stream under a session, when it is one of ours: HTTP/1 on a listener of this process.
+    pub(crate) fn of(session: &Session) -> Option<&Self> {
+        session.stream()?.as_any().downcast_ref()
+    }
+
+    /// A request's header is complete.
+    pub(crate) fn request_began(&self) {
+        self.late.store(false, Ordering::Relaxed);
+        self.is_watching.store(false, Ordering::Relaxed);
+        self.expect_nothing();
+        self.set_phase(Phase::Request);
+    }
+
+    /// The request's body is complete, too.
+    pub(crate) fn request_is_whole(&self) {
+        self.is_watching.store(true, Ordering::Relaxed);
+    }
+
+    /// The request became a tunnel: what comes now belongs to the backend, whenever it comes.
+    pub(crate) fn became_tunnel(&self) {
+        self.is_watching.store(false, Ordering::Relaxed);
+        self.expect_nothing();
+    }
+
+    /// The request is over; the connection may carry another.
+    pub(crate) fn request_ended(&self, now: Instant) {
+        self.gap.store(0, Ordering::Relaxed);
+        self.is_watching.store(false, Ordering::Relaxed);
+        self.set_deadline(now + self.limits.keepalive);
+        self.set_phase(Phase::KeepAlive);
+    }
+
+    /// The backend owes the first byte of its answer by then.
+    pub(crate) fn expect_answer(&self, by: Instant) {
+        self.set_deadline(by);
+    }
+
+    /// The answer has begun; from here on the backend is late when it pauses for so long.
+    pub(crate) fn expect_no_gap(&self, now: Instant, gap: Duration) {
+        self.gap.store(millis(gap), Ordering::Relaxed);
+        self.set_deadline(now + gap);
+    }
+
+    /// The backend asked for the body; it owes nothing until it has it.
+    pub(crate) fn client_may_send(&self) {
+        if !self.is_watching.load(Ordering::Relaxed) {
+            self.client_goes_on();
+        }
+    }
+
+    /// The client is still sending: as long as no answer has begun, the backend owes nothing.
+    pub(crate) fn client_goes_on(&self) {
+        if self.gap.load(Ordering::Relaxed) == 0 {
+            self.expect_nothing();
+        }
+    }
+
+    /// The backend owes nothing.
+    pub(crate) fn expect_nothing(&self) {
+        self.gap.store(0, Ordering::Relaxed);
+        self.deadline.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// Whether the read that failed did so because the backend was late. Asking clears it.
+    pub(crate) fn backend_was_late(&self) -> bool {
+        self.late.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the request line has a control character in it. Pingora escapes those and goes on,
+    /// so the parsed request does not show them. What a client pipelines behind another request
+    /// is not looked at; escaped, it can do no harm.
+    pub(crate) fn is_request_line_in_doubt(&self) -> bool {
+        self.request_line.has_control()
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            phase if phase == Phase::Header as u8 => Phase::Header,
+            phase if phase == Phase::KeepAlive as u8 => Phase::KeepAlive,
+            _ => Phase::Request,
+        }
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn set_deadline(&self, deadline: Instant) {
+        let after = millis(deadline.saturating_duration_since(self.start));
+        self.deadline.store(after, Ordering::Relaxed);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.deadline.load(Ordering::Relaxed) {
+            NEVER => None,
+            after => Some(self.start + Duration::from_millis(after)),
+        }
+    }
+
+    /// These bytes have come from the client.
+    fn received(&mut self, bytes: &[u8]) {
+        match self.phase() {
+            Phase::Request => return self.progressed(),
+            Phase::Header => {}
+            Phase::KeepAlive => {
+                self.set_deadline(clock::now() + self.limits.header);
+                self.set_phase(Phase::Header);
+                self.request_line = RequestLine::default();
+            }
+        }
+        self.has_spoken = true;
+        self.request_line.read(bytes);
+    }
+
+    /// Reads what is Pingora's to have.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match self.held.take() {
+            Some(byte) => buf.put_slice(&[byte]),
+            None => ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?,
+        }
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.received(bytes);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready only when the client has closed, or the connection is broken.
+    fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.is_some() {
+            return Poll::Pending;
+        }
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut one))?;
+        self.held = one.filled().first().copied();
+        if self.held.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Bytes have moved; a pause begins anew.
+    fn progressed(&self) {
+        let gap = self.gap.load(Ordering::Relaxed);
+        if gap > 0 {
+            self.set_deadline(clock::now() + Duration::from_millis(gap));
+        }
+    }
+
+    /// The phase took too long.
+    fn expired(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.deadline.store(NEVER, Ordering::Relaxed);
+        match self.phase() {
+            Phase::Request => {
+                self.late.store(true, Ordering::Relaxed);
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the backend was late"))
+            }
+            Phase::Header if self.has_spoken => {
+                // Once, and only if it fits: who is this slow is owed no more.
+                let _ = Pin::new(&mut self.inner).poll_write(cx, REQUEST_TIMEOUT);
+                let _ = Pin::new(&mut self.inner).poll_flush(cx);
+                Ok(())
+            }
+            // Looks to Pingora as if the client had closed, which it answers by closing quietly.
+            Phase::Header | Phase::KeepAlive => Ok(()),
+        }
+    }
+
+    /// A write or flush went through, or is stuck.
+    fn wrote<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.write_deadline = None;
+            self.progressed();
+            return result;
+        }
+        let write = self.limits.write;
+        let deadline = *self.write_deadline.get_or_insert_with(|| clock::now() + write);
+        ready!(self.write_timer.poll(deadline, cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = if this.is_watching.load(Ordering::Relaxed) {
+            this.poll_watch(cx)
+        } else {
+            this.poll_bytes(cx, buf)
+        };
+        if result.is_ready() {
+            return result;
+        }
+        let Some(deadline) = this.deadline() else { return Poll::Pending };
+        ready!(this.read_timer.poll(deadline, cx));
+        Poll::Ready(this.expired(cx))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write(cx, buf);
+        this.wrote(cx, result)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_flush(cx);
+        this.wrote(cx, result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_shutdown(cx);
+        this.wrote(cx, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        this.wrote(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER)
+}

@@ -1,0 +1,199 @@
+//! The client's face: Pingora's hooks, in the order in which a request meets them.
+//!
+//! Each hook reads the clock once at most and delegates by name; the life of a request is drawn
+//! in ARCHITECTURE.md.
+
+mod attempt;
+mod client_stream;
+mod context;
+mod in_flight;
+mod listener;
+mod log_line;
+mod request;
+mod request_line;
+mod respond;
+mod stream_facts;
+mod strict;
+mod timer;
+mod tunnel;
+
+use std::{os::fd::RawFd, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::{
+    Error, Result, modules::http::HttpModules, protocols::Digest, upstreams::peer::HttpPeer,
+};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+pub use context::RequestContext;
+pub use in_flight::{InFlight, InFlightGuard};
+pub use listener::ListenerApp;
+
+use crate::clock;
+use crate::generation::Current;
+use client_stream::ClientStream;
+
+/// The proxy: what Pingora calls for each request.
+#[derive(Debug)]
+pub struct Proxy {
+    current: Arc<Current>,
+    in_flight: InFlight,
+}
+
+impl Proxy {
+    /// Serving from the current generation, counting what is in flight.
+    #[must_use]
+    pub fn new(current: Arc<Current>, in_flight: InFlight) -> Self {
+        Self { current, in_flight }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new(self.current.pin(), clock::now(), self.in_flight.enter())
+    }
+
+    /// Pingora would add a compression module here, which every request then pays for.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        request::begin(session, context)
+    }
+
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<bool> {
+        request::route(session, context).await
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<Box<HttpPeer>> {
+        attempt::begin(session, context)
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut RequestContext,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        attempt::not_connected(session, context, error, clock::now())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        request::set_headers(upstream_request, context)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        request::sent(session, context, end_of_stream, clock::now());
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        upstream_response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        attempt::answered(session, context, upstream_response, clock::now())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _context: &mut RequestContext,
+    ) -> Result<()> {
+        respond::suit_client(session, response);
+        Ok(())
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut RequestContext,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        attempt::broke_off(session, context, error, clock::now())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut RequestContext,
+    ) -> FailToProxy {
+        let error_code = request::fail(session, error, context).await;
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(
+        &self,
+        session: &mut Session,
+        _error: Option<&Error>,
+        context: &mut RequestContext,
+    ) {
+        let now = clock::now();
+        log_line::write(session, context, now);
+        if let Some(client) = ClientStream::of(session) {
+            client.request_ended(now);
+        }
+    }
+
+    /// Pingora would log every failed request; the access log does.
+    fn suppress_error_log(&self, _: &Session, _: &RequestContext, _: &Error) -> bool {
+        true
+    }
+
+    /// As above, for every attempt.
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &RequestContext,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: RawFd,
+        _digest: Option<&Digest>,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        attempt::connected(session, context, clock::now());
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! A request as a whole: let in or refused, given a pool and its headers, and answered by us when
+//! no backend could.
+
+use std::time::Instant;
+
+use http::header;
+use pingora::http::RequestHeader;
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::{
+    attempt,
+    client_stream::ClientStream,
+    context::RequestContext,
+    respond::{self, Answer},
+    strict::{self, Refusal},
+};
+use crate::headers::{self, Client, RequestId};
+
+/// Logged for a client that left before an answer; nginx's number for it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The header is there: sets the connection up for this request, and refuses a header that is in
+/// doubt.
+pub(super) fn begin(session: &mut Session, context: &mut RequestContext) -> Result<()> {
+    let client = ClientStream::of(session);
+    let is_in_doubt = client.is_some_and(ClientStream::is_request_line_in_doubt);
+    if let Some(client) = client {
+        client.request_began();
+    }
+    // Off, a client that pipelines has its requests cut off.
+    session.set_pipelining_enabled(true);
+    let headers = &session.req_header().headers;
+    context.request_id = Some(RequestId::of(headers));
+    let peer = session.client_addr().and_then(|address| address.as_inet());
+    context.client =
+        peer.map(|peer| Client::identify(peer.ip(), headers, &context.generation.trusted));
+    let raw = session.as_http1().map(|session| session.get_headers_raw_bytes());
+    let checked = if is_in_doubt {
+        Err(Refusal { status: 400, why: "a control character in the request line" })
+    } else {
+        strict::check(session.req_header(), raw.as_deref().unwrap_or_default())
+    };
+    checked.map_err(|Refusal { status, why }| {
+        Error::explain(ErrorType::HTTPStatus(status), why).into_down()
+    })
+}
+
+/// Finds the pool and claims the first backend. Returns whether the request was answered instead.
+pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+    let request = session.req_header();
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    context.pool = context.generation.route(host, request.uri.path()).cloned();
+    let answer = match &context.pool {
+        None => Answer { status: 404, why: "no route for this host and path", retry_after: None },
+        Some(pool) => {
+            let retry_after = Some(pool.retry_after());
+            if context.claim_next() {
+                return Ok(false);
+            }
+            Answer { status: 503, why: "no backend can take this request now", retry_after }
+        }
+    };
+    respond::send(session, context, answer).await?;
+    Ok(true)
+}
+
+/// The header that goes to the backend.
+///
+/// The backend is spoken to in HTTP/1.1, which needs a Host. A client of HTTP/1.0 need not have
+/// sent one; the backend's own address stands in for it, as in nginx.
+pub(super) fn set_headers(
+    upstream_request: &mut RequestHeader,
+    context: &RequestContext,
+) -> Result<()> {
+    if let (Some(client), Some(id)) = (&context.client, &context.request_id) {
+        headers::apply(upstream_request, client, id, false)?;
+    }
+    if let Some(lease) = &context.lease
+        && !upstream_request.headers.contains_key(header::HOST)
+    {
+        upstream_request.insert_header("Host", lease.backend().id().address.to_string())?;
+    }
+    Ok(())
+}
+
+/// A part of the request is on its way to the backend. Once that was the last one, the backend
+/// owes an answer.
+pub(super) fn sent(session: &Session, context: &RequestContext, is_last: bool, now: Instant) {
+    let (Some(client), Some(pool)) = (ClientStream::of(session), &context.pool) else { return };
+    if session.was_upgraded() {
+        return;
+    }
+    if !is_last {
+        client.client_goes_on();
+        return;
+    }
+    client.request_is_whole();
+    if !attempt::has_answered(session) {
+        client.expect_answer(now + pool.timeouts().response);
+    }
+}
+
+/// The request ends in an error. Answers it where that is still possible; returns the status, 0
+/// for none.
+pub(super) async fn fail(
+    session: &mut Session,
+    error: &Error,
+    context: &mut RequestContext,
+) -> u16 {
+    // Pingora closes the connection after an error, whatever the answer says; so say it.
+    session.set_keepalive(None);
+    if attempt::has_answered(session) {
+        return 0;
+    }
+    let text;
+    let (status, why) = match (error.etype(), context.failure) {
+        (ErrorType::HTTPStatus(status), _) => {
+            text = error.context.as_ref().map(|context| context.as_str().to_owned());
+            (*status, text.as_deref().unwrap_or("the request was refused"))
+        }
+        _ if *error.esource() == ErrorSource::Downstream => match error.etype() {
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => {
+                context.status = CLIENT_CLOSED_REQUEST;
+                return 0;
+            }
+            ErrorType::ReadTimedout => (408, "the request did not come in time"),
+            _ => (400, "the request is malformed"),
+        },
+        (_, Some(failure)) => {
+            text = Some(failure.to_string());
+            (failure.gateway_status(), text.as_deref().unwrap_or_default())
+        }
+        (_, None) => {
+            let id = context.request_id.as_ref().map_or("-", RequestId::as_str);
+            log::error!(request_id = id, error:% = error; "internal error");
+            (500, "an internal error; the process log says more")
+        }
+    };
+    match respond::send(session, context, Answer { status, why, retry_after: None }).await {
+        Ok(()) => status,
+        Err(_) => {
+            context.status = CLIENT_CLOSED_REQUEST;
+            0
+        }
+    }
+}

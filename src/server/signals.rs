@@ -1,0 +1,85 @@
+//! What signals do.
+//!
+//! | signal  | what happens                                                                      |
+//! |---------|-----------------------------------------------------------------------------------|
+//! | SIGTERM | stop accepting, finish what is in flight, leave as soon as that is done            |
+//! | SIGINT  | leave now                                                                         |
+//! | a second one of either | leave now                                                          |
+//!
+//! The exit code is 0 when no request was cut off, else 1. Pingora hears of SIGTERM only through
+//! [`StopWatch`]: by itself it would then sleep its whole grace period whatever is in flight.
+
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
+
+use crate::proxy::InFlight;
+
+/// How long requests in flight may take after SIGTERM.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Tells Pingora to stop accepting.
+#[derive(Debug, Default)]
+pub(super) struct Stop(Notify);
+
+/// Pingora's ear for [`Stop`].
+pub(super) struct StopWatch(Arc<Stop>);
+
+impl StopWatch {
+    pub(super) fn new(stop: Arc<Stop>) -> Self {
+        Self(stop)
+    }
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for StopWatch {
+    async fn recv(&self) -> ShutdownSignal {
+        self.0.0.notified().await;
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// Listens for signals from now on; the future ends with the process's exit code.
+///
+/// # Errors
+///
+/// When the system refuses a signal handler.
+pub(super) fn supervise(
+    stop: Arc<Stop>,
+    in_flight: InFlight,
+) -> io::Result<impl Future<Output = ExitCode>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let is_graceful = tokio::select! {
+            _ = terminate.recv() => true,
+            _ = interrupt.recv() => false,
+        };
+        if is_graceful {
+            log::info!(in_flight = in_flight.count(); "stopping");
+            in_flight.stop();
+            stop.0.notify_one();
+            tokio::select! {
+                () = in_flight.none() => {}
+                () = tokio::time::sleep(DRAIN_TIMEOUT) => {}
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        match in_flight.count() {
+            0 => {
+                log::info!("stopped");
+                ExitCode::SUCCESS
+            }
+            cut_off => {
+                log::warn!(cut_off; "stopped with requests in flight");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
