@@ -1,0 +1,65 @@
+//! What is logged for a request.
+
+use crate::support::{
+    backend::ScriptedBackend,
+    client::{Connection, get, raw},
+    lb::Lb,
+    reply::Reply,
+};
+
+#[test]
+fn a_line_tells_who_asked_what_and_who_answered() {
+    let a = ScriptedBackend::replying(Reply::status(201).body("hello"));
+    let lb = Lb::over(&[&a], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let client = connection.local_address().unwrap();
+    let headers = [("Host", "shop.example"), ("X-Request-Id", "abc")];
+    connection.request("GET", "/path?q=1", &headers, b"").unwrap();
+    let line = lb.log_lines(1).remove(0);
+    let time = line["time"].as_str().unwrap();
+    assert_eq!(time.len(), "2026-11-21T07:42:00.123Z".len());
+    assert!(time.ends_with('Z'));
+    assert_eq!(line["level"], "info");
+    assert_eq!(line["msg"], "Request completed");
+    assert_eq!(line["client_ip"], client.to_string());
+    assert_eq!(line["real_ip"], "127.0.0.1");
+    assert_eq!(line["method"], "GET");
+    assert_eq!(line["path"], "/path?q=1");
+    assert_eq!(line["backend"], format!("http://{}", a.address()));
+    assert_eq!(line["status"], 201);
+    assert!(line["latency_ms"].is_f64(), "{line}");
+    assert_eq!(line["request_id"], "abc");
+    assert_eq!(line["attempts"], 1);
+    assert_eq!(line["bytes"], 5);
+    assert_eq!(line["host"], "shop.example");
+    assert_eq!(line["pool"], "web");
+}
+
+#[test]
+fn what_a_client_writes_cannot_forge_a_line() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let request =
+        b"GET /%0a\"},{\"status\":200,\\n{ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    raw(lb.address(), request);
+    get(lb.address(), "/after");
+    let lines = lb.log_lines(2);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["status"], 200);
+    assert!(lines[0]["path"].as_str().unwrap().starts_with("/%0a"), "{}", lines[0]);
+    assert_eq!(lines[1]["path"], "/after");
+}
+
+#[test]
+fn every_attempt_counts() {
+    let (a, b) = (ScriptedBackend::replying(Reply::close()), ScriptedBackend::named("b"));
+    let lb = Lb::over(&[&a, &b], "");
+    get(lb.address(), "/");
+    get(lb.address(), "/");
+    let attempts: Vec<_> = lb.log_lines(2).iter().map(|line| line["attempts"].clone()).collect();
+    assert!(attempts.contains(&2.into()), "{attempts:?}");
+    for line in lb.log_lines(2) {
+        assert_eq!(line["backend"], format!("http://{}", b.address()));
+        assert_eq!(line["status"], 200);
+    }
+}

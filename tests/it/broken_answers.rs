@@ -1,0 +1,77 @@
+//! What a client sees of an answer that breaks off: never a short one that looks whole.
+
+use crate::support::{
+    backend::ScriptedBackend,
+    client::{Connection, get},
+    lb::Lb,
+    reply::Reply,
+};
+
+#[track_caller]
+fn is_seen_to_be_broken(reply: Reply) {
+    let a = ScriptedBackend::replying(reply);
+    let lb = Lb::over(&[&a], "");
+    let response = get(lb.address(), "/");
+    assert_eq!(response.status, 200);
+    assert!(!response.is_complete, "looks whole: {:?}", response.text());
+    assert_eq!(a.requests().len(), 1);
+}
+
+#[test]
+fn a_body_with_a_length_that_ends_early() {
+    is_seen_to_be_broken(Reply::ok("0123456789").closed_after(5));
+    is_seen_to_be_broken(Reply::ok("0123456789").reset_after(5));
+    is_seen_to_be_broken(Reply::ok("0123456789").closed_after(0));
+}
+
+#[test]
+fn a_chunked_body_without_its_end() {
+    is_seen_to_be_broken(Reply::ok("0123456789").chunked().closed_after(5));
+    is_seen_to_be_broken(Reply::ok("0123456789").chunked().reset_after(5));
+}
+
+#[test]
+fn a_body_until_close_that_is_reset() {
+    is_seen_to_be_broken(Reply::ok("0123456789").until_close().reset_after(5));
+}
+
+#[test]
+fn a_body_until_close_is_whole_when_the_backend_closes() {
+    let a = ScriptedBackend::replying(Reply::ok("0123456789").until_close());
+    let lb = Lb::over(&[&a], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    for _ in 0..2 {
+        let response = connection.get("/").unwrap();
+        assert!(response.is_complete);
+        assert_eq!(response.text(), "0123456789");
+    }
+}
+
+#[test]
+fn an_http_1_0_client_gets_no_chunks() {
+    for reply in [
+        Reply::ok("0123456789"),
+        Reply::ok("0123456789").chunked(),
+        Reply::ok("0123456789").until_close(),
+    ] {
+        let a = ScriptedBackend::replying(reply);
+        let lb = Lb::over(&[&a], "");
+        let request = b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n";
+        let mut connection = Connection::open(lb.address()).unwrap();
+        connection.send(request).unwrap();
+        let response = connection.read_response("GET").unwrap();
+        assert_eq!(response.text(), "0123456789");
+        assert_eq!(response.header("transfer-encoding"), None);
+    }
+}
+
+#[test]
+fn after_a_broken_answer_the_connection_is_closed_and_the_next_one_works() {
+    let a = ScriptedBackend::named("a");
+    a.reply_next(1, Reply::ok("0123456789").closed_after(5));
+    let lb = Lb::over(&[&a], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    assert!(!connection.get("/").unwrap().is_complete);
+    assert!(connection.get("/").is_err());
+    assert_eq!(get(lb.address(), "/").text(), "a");
+}

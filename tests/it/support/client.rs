@@ -1,0 +1,347 @@
+//! A client that says exactly what it sent and got: a library would repair what a test is about,
+//! and would not tell a whole body from a cut one.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use super::PATIENCE;
+
+/// An answer as it came over the wire.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Response {
+    /// 200.
+    pub status: u16,
+    /// In the order and the case received.
+    pub headers: Vec<(String, String)>,
+    /// What came of it, without chunk framing.
+    pub body: Vec<u8>,
+    /// Whether the body came to the end that the header promised.
+    pub is_complete: bool,
+    /// The 1xx answers that came before, 101 apart.
+    pub interim: Vec<u16>,
+}
+
+impl Response {
+    /// The first value of a header, its name in any case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.header_lines(name).first().copied()
+    }
+
+    /// Every value of a header, in order.
+    pub(crate) fn header_lines(&self, name: &str) -> Vec<&str> {
+        let is_it = |line: &&(String, String)| line.0.eq_ignore_ascii_case(name);
+        self.headers.iter().filter(is_it).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    fn parse(head: &[u8]) -> io::Result<Self> {
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1));
+        Ok(Self {
+            status: status
+                .and_then(|status| status.parse().ok())
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, head.clone()))?,
+            headers: lines
+                .filter_map(|line| line.split_once(':'))
+                .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+                .collect(),
+            ..Self::default()
+        })
+    }
+}
+
+/// GET on a connection of its own; fails the test when there is no answer.
+#[track_caller]
+pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
+    try_get(address, path).unwrap_or_else(|error| panic!("GET {path} from {address}: {error}"))
+}
+
+/// GET on a connection of its own.
+pub(crate) fn try_get(address: SocketAddr, path: &str) -> io::Result<Response> {
+    Connection::open(address)?.get(path)
+}
+
+/// POST with a Content-Length, on a connection of its own.
+#[track_caller]
+pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
+    Connection::open(address)
+        .and_then(|mut connection| connection.request("POST", path, &[], body))
+        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
+}
+
+/// POST with these chunks, on a connection of its own.
+#[track_caller]
+pub(crate) fn post_chunked(address: SocketAddr, path: &str, chunks: &[&[u8]]) -> Response {
+    Connection::open(address)
+        .and_then(|mut connection| connection.request_chunked("POST", path, chunks))
+        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
+}
+
+/// Sends these bytes and returns everything that comes until the other side closes; fails the
+/// test when it does not close.
+#[track_caller]
+pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut connection = Connection::open(address).expect("a connection");
+    // Whoever refuses the first bytes may close before the last are sent.
+    let _ = connection.send(bytes);
+    connection.read_to_close()
+}
+
+/// A connection that stays open between requests.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    host: String,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects. Every read and write has a limit of [`PATIENCE`] until changed.
+    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        let connection = Self { stream, host: address.to_string(), buffer: Vec::new() };
+        connection.limit(PATIENCE)?;
+        Ok(connection)
+    }
+
+    /// The limit of every read and write from now on.
+    pub(crate) fn limit(&self, timeout: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(timeout))?;
+        self.stream.set_write_timeout(Some(timeout))
+    }
+
+    /// This side's address, as the other side sees it.
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// GET, and the whole answer.
+    pub(crate) fn get(&mut self, path: &str) -> io::Result<Response> {
+        self.request("GET", path, &[], b"")
+    }
+
+    /// Any request, and the whole answer. Content-Length is added when there is a body, Host
+    /// unless it is among the headers.
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Response> {
+        let length = body.len().to_string();
+        let mut headers = headers.to_vec();
+        if !body.is_empty() {
+            headers.push(("Content-Length", &length));
+        }
+        let mut bytes = self.head(method, path, &headers);
+        bytes.extend_from_slice(body);
+        self.send(&bytes)?;
+        self.read_response(method)
+    }
+
+    /// A request with a chunked body, and the whole answer.
+    pub(crate) fn request_chunked(
+        &mut self,
+        method: &str,
+        path: &str,
+        chunks: &[&[u8]],
+    ) -> io::Result<Response> {
+        let mut bytes = self.head(method, path, &[("Transfer-Encoding", "chunked")]);
+        for chunk in chunks {
+            bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            bytes.extend_from_slice(chunk);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"0\r\n\r\n");
+        self.send(&bytes)?;
+        self.read_response(method)
+    }
+
+    fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str(&format!("Host: {}\r\n", self.host));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+
+    /// These bytes and nothing else.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// At least one byte of what comes next, such as after a 101; empty when the other side closed.
+    pub(crate) fn receive(&mut self) -> io::Result<Vec<u8>> {
+        if self.buffer.is_empty() {
+            self.fill()?;
+        }
+        Ok(std::mem::take(&mut self.buffer))
+    }
+
+    /// Everything until the other side closes or resets; fails the test when it does not.
+    #[track_caller]
+    pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
+        loop {
+            match self.fill() {
+                Ok(0) => break,
+                Err(error) if is_timeout(&error) => {
+                    panic!("not closed, after {:?}", String::from_utf8_lossy(&self.buffer))
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// So many bytes, whatever they are; an error when the other side closes before.
+    pub(crate) fn read_exact(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![];
+        self.read_exactly(length, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The next answer, to a request with this method. An error when none came; an answer that
+    /// breaks off in its body is a [`Response`] that is not complete.
+    pub(crate) fn read_response(&mut self, method: &str) -> io::Result<Response> {
+        let mut interim = vec![];
+        loop {
+            let mut response = Response::parse(&self.read_head()?)?;
+            if (100..=199).contains(&response.status) && response.status != 101 {
+                interim.push(response.status);
+                continue;
+            }
+            response.interim = interim;
+            self.read_body(method, &mut response)?;
+            return Ok(response);
+        }
+    }
+
+    /// The next header as it came, without its blank line.
+    pub(crate) fn read_head(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head = self.buffer[..end].to_vec();
+                self.buffer.drain(..end + 4);
+                return Ok(head);
+            }
+            if self.fill()? == 0 {
+                let read = String::from_utf8_lossy(&self.buffer);
+                let error = format!("closed before the end of a header, after {read:?}");
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
+            }
+        }
+    }
+
+    fn read_body(&mut self, method: &str, response: &mut Response) -> io::Result<()> {
+        if method == "HEAD" || matches!(response.status, 101 | 204 | 304) {
+            response.is_complete = true;
+            return Ok(());
+        }
+        let coding = response.header("transfer-encoding");
+        let is_chunked = coding.is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+        let length = response.header("content-length").and_then(|length| length.parse().ok());
+        let body = &mut response.body;
+        let read = if is_chunked {
+            self.read_chunks(body)
+        } else if let Some(length) = length {
+            self.read_exactly(length, body)
+        } else {
+            self.read_until_close(body)
+        };
+        match read {
+            // The other side is still there and has more to say: a test that waits for the end
+            // of a body wants to hear of it.
+            Err(error) if is_timeout(&error) => Err(error),
+            read => {
+                response.is_complete = read.is_ok();
+                Ok(())
+            }
+        }
+    }
+
+    fn read_chunks(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            let line = self.read_line()?;
+            let size = usize::from_str_radix(line.trim(), 16);
+            let size = size.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            if size == 0 {
+                while !self.read_line()?.is_empty() {}
+                return Ok(());
+            }
+            self.read_exactly(size, body)?;
+            self.read_line()?;
+        }
+    }
+
+    fn read_exactly(&mut self, mut length: usize, body: &mut Vec<u8>) -> io::Result<()> {
+        while length > 0 {
+            if self.buffer.is_empty() {
+                self.fill_more()?;
+            }
+            let piece = length.min(self.buffer.len());
+            body.extend(self.buffer.drain(..piece));
+            length -= piece;
+        }
+        Ok(())
+    }
+
+    fn read_until_close(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            body.append(&mut self.buffer);
+            if self.fill()? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+                self.buffer.drain(..end + 2);
+                return Ok(line);
+            }
+            self.fill_more()?;
+        }
+    }
+
+    fn fill_more(&mut self) -> io::Result<()> {
+        match self.fill()? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let mut piece = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut piece) {
+                // A read with a limit is not taken up again by the system after a signal.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => {
+                    self.buffer.extend_from_slice(&piece[..*read.as_ref().unwrap_or(&0)]);
+                    return read;
+                }
+            }
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

@@ -1,0 +1,174 @@
+//! The real proxy in the test's own process: Pingora's proxy with our hooks behind a listener of
+//! its own, without Pingora's server around it, so that many run side by side and none needs a
+//! signal to end.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
+
+use lb::{
+    backend::{Backend, Registry},
+    clock,
+    config::{self, Flags, PoolName},
+    discovery,
+    generation::{Current, Generation},
+    pool::Supervisor,
+    proxy::{InFlight, ListenerApp, Proxy},
+    server,
+    telemetry::AccessLog,
+};
+use pingora_core::{
+    apps::ServerApp,
+    protocols::{GetSocketDigest, SocketDigest, l4::stream::Stream},
+    services::background::BackgroundService,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
+    sync::watch,
+};
+
+use super::{PATIENCE, backend::ScriptedBackend, eventually::wait_for, process::new_folder};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+});
+
+/// A balancer on a port of its own. Ends when dropped.
+pub(crate) struct Lb {
+    address: SocketAddr,
+    registry: Registry,
+    in_flight: InFlight,
+    folder: TempDir,
+    access_log: Arc<AccessLog>,
+    shutdown: watch::Sender<bool>,
+}
+
+impl Lb {
+    /// With one pool named `web` of these backends, checks off, and these lines of YAML below the
+    /// pool, each indented by four.
+    #[track_caller]
+    pub(crate) fn over(backends: &[&ScriptedBackend], settings: &str) -> Self {
+        let has_checks = settings.contains("health_check");
+        let checks = if has_checks { "" } else { "    health_check: off\n" };
+        Self::start(&format!(
+            "routes: [ {{ pool: web }} ]\npools:\n  web:\n    backends: [{}]\n{checks}{settings}\n",
+            addresses(backends)
+        ))
+    }
+
+    /// From a configuration; a listener and an access log are added where it has none.
+    #[track_caller]
+    pub(crate) fn start(yaml: &str) -> Self {
+        let folder = new_folder();
+        let mut yaml = yaml.to_owned();
+        if !yaml.contains("listeners:") {
+            yaml.push_str("\nlisteners: [ { address: 127.0.0.1:0 } ]\n");
+        }
+        let log = folder.path().join("access.log");
+        yaml.push_str(&format!("\naccess_log: {{ path: {} }}\n", log.display()));
+        let loaded = config::parse("lb.yaml", &yaml, &Flags::default())
+            .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
+        let config = loaded.config;
+        let resolved = discovery::resolve(&config).expect("addresses need no resolver");
+        let registry = Registry::default();
+        let access_log = config.access_log.as_ref().map(AccessLog::open);
+        let access_log = Arc::new(access_log.expect("configured").expect("a file"));
+        let (shutdown, watch) = watch::channel(false);
+        let in_flight = InFlight::default();
+        let address = RUNTIME.block_on(async {
+            let log = Some(Arc::clone(&access_log));
+            let building = Generation::build(&config, &resolved, &registry, log, clock::now());
+            let generation = building.await.expect("a generation");
+            let checks = Supervisor::new(generation.pools.clone());
+            let checks_watch = watch.clone();
+            tokio::spawn(async move { checks.start(checks_watch).await });
+            let proxy = Proxy::new(Arc::new(Current::new(generation)), in_flight.clone());
+            let conf = Arc::new(server::pingora_conf(&config));
+            let proxy = Arc::new(pingora_proxy::http_proxy(&conf, proxy));
+            let app = Arc::new(ListenerApp::new(proxy, config.listeners[0].client));
+            let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
+            let address = listener.local_addr().expect("a bound socket has an address");
+            tokio::spawn(accept(listener, app, watch));
+            address
+        });
+        Self { address, registry, in_flight, folder, access_log, shutdown }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it knows of a backend of the pool `web`.
+    pub(crate) fn backend(&self, backend: &ScriptedBackend) -> Arc<Backend> {
+        self.registry.roster(&PoolName::new("web"), clock::now()).backend(backend.address())
+    }
+
+    /// Requests in flight on a backend of the pool `web`.
+    pub(crate) fn active(&self, backend: &ScriptedBackend) -> usize {
+        self.backend(backend).active()
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.count()
+    }
+
+    /// The first `count` lines of the access log, as soon as they are there.
+    #[track_caller]
+    pub(crate) fn log_lines(&self, count: usize) -> Vec<Value> {
+        let path = self.folder.path().join("access.log");
+        let lines = wait_for(PATIENCE, || {
+            let text = std::fs::read_to_string(&path).ok()?;
+            let lines: Vec<Value> =
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            (lines.len() >= count).then_some(lines)
+        });
+        lines.unwrap_or_else(|| panic!("{count} lines did not come"))
+    }
+}
+
+impl Drop for Lb {
+    fn drop(&mut self) {
+        let _ = self.shutdown.send(true);
+        self.access_log.close();
+    }
+}
+
+/// The addresses as a YAML list's items.
+pub(crate) fn addresses(backends: &[&ScriptedBackend]) -> String {
+    let items = backends.iter().map(|backend| format!(" {{ address: {} }}", backend.address()));
+    items.collect::<Vec<_>>().join(",")
+}
+
+async fn accept(listener: TcpListener, app: Arc<ListenerApp>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = shutdown.changed() => break,
+            accepted = listener.accept() => {
+                let Ok((socket, peer)) = accepted else { continue };
+                let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+                tokio::spawn(async move {
+                    app.process_new(Box::new(stream(socket, peer)), &shutdown).await;
+                });
+            }
+        }
+    }
+    app.cleanup().await;
+}
+
+/// As Pingora's own accept path: without the digest nobody knows who the client is.
+fn stream(socket: TcpStream, peer: SocketAddr) -> Stream {
+    use std::os::fd::AsRawFd;
+
+    let _ = socket.set_nodelay(true);
+    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
+    let _ = digest.peer_addr.set(Some(peer.into()));
+    let mut stream = Stream::from(socket);
+    stream.set_socket_digest(digest);
+    stream
+}

@@ -1,0 +1,23 @@
+//! What tests are written with. Every address is on port 0, every wait has a deadline, and
+//! everything started ends with the value that stands for it.
+
+/// A backend that does what it is told.
+pub(crate) mod backend;
+/// A client that says exactly what it sent and got.
+pub(crate) mod client;
+/// Waiting for a condition instead of for time.
+pub(crate) mod eventually;
+/// The real proxy in the test's own process.
+pub(crate) mod lb;
+/// The built binary.
+pub(crate) mod process;
+/// What a scripted backend answers.
+pub(crate) mod reply;
+/// What a scripted backend was asked.
+pub(crate) mod request;
+
+use std::time::Duration;
+
+/// How long a test waits for what should happen at once: long enough for a busy machine, and
+/// spent only by a test that fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
