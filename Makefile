@@ -1,0 +1,28 @@
+# Two commands for a newcomer, `make demo` and `make test`; the rest is for whoever stays.
+#
+# Both build with the same profile, so that the second one finds most dependencies built; a few are
+# built anew, because the tests switch on more of their features.
+
+# rustup installs here, and a shell opened before that does not know.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench build-tools
+
+help: ## Lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: build-tools ## Runs the balancer with three small backends; ARGS="…" are passed on
+	@cargo run --locked -- demo $(ARGS)
+
+test: build-tools ## Runs every test; ARGS="…" are passed on to cargo test
+	@cargo test --locked $(ARGS)
+
+check: ## Does what CI does
+	@.ci/run
+
+bench: build-tools ## Measures selection and one request through the proxy
+	@cargo bench --locked $(ARGS)
+
+build-tools:
+	@scripts/install-build-tools.sh
