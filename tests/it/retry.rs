@@ -1,17 +1,13 @@
 //! A request that fails on one backend goes to another, when that is safe.
 
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    time::Duration,
-};
-
-use socket2::{Domain, Socket, Type};
+use std::time::Duration;
 
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     client::{Connection, get, post},
     eventually::eventually,
+    full_listener::full_listener,
     lb::Lb,
     reply::Reply,
 };
@@ -214,21 +210,6 @@ fn a_slow_upload_is_not_a_slow_answer() {
     }
     let response = connection.read_response("POST").unwrap();
     assert_eq!((response.status, response.text().as_str()), (200, "a"));
-}
-
-/// A listener that accepts nothing and whose queue is full: the system drops what knocks.
-fn full_listener() -> (TcpListener, Vec<TcpStream>) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    socket.listen(1).unwrap();
-    let listener = TcpListener::from(socket);
-    let address = listener.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
-        waiting.push(stream);
-        assert!(waiting.len() < 64, "the queue does not fill");
-    }
-    (listener, waiting)
 }
 
 #[test]

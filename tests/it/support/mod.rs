@@ -7,6 +7,8 @@ pub(crate) mod backend;
 pub(crate) mod client;
 /// Waiting for a condition instead of for time.
 pub(crate) mod eventually;
+/// A backend to which no connection comes about.
+pub(crate) mod full_listener;
 /// The real proxy in the test's own process.
 pub(crate) mod lb;
 /// The built binary.
