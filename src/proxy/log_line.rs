@@ -1,16 +1,22 @@
 //! A request's line in the access log.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use http::header;
+use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::RequestContext;
 use crate::clock;
 use crate::telemetry::AccessRecord;
 
-/// Writes the line, when there is an access log.
-pub(super) fn write(session: &Session, context: &RequestContext, now: Instant) {
+/// Writes the line, when there is an access log. `error` is what ended the request, if anything did.
+pub(super) fn write(
+    session: &Session,
+    context: &RequestContext,
+    error: Option<&Error>,
+    now: Instant,
+) {
     let Some(access_log) = &context.generation.access_log else { return };
     let request = session.req_header();
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
@@ -29,5 +35,19 @@ pub(super) fn write(session: &Session, context: &RequestContext, now: Instant) {
         request_id: context.request_id.as_ref().map_or("", |id| id.as_str()),
         attempts: context.attempts,
         bytes: session.body_bytes_sent() as u64,
+        error: error.map(|error| reason(error, context)).as_deref(),
     });
+}
+
+/// What ended a request, in a few plain words.
+fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, str> {
+    match (error.etype(), error.esource(), context.failure) {
+        (ErrorType::HTTPStatus(_), ..) => {
+            error.context.as_ref().map_or("refused", |context| context.as_str()).into()
+        }
+        (ErrorType::ReadTimedout, ErrorSource::Downstream, _) => "the client was late".into(),
+        (_, ErrorSource::Downstream, _) => "the client closed the connection".into(),
+        (_, _, Some(failure)) => failure.to_string().into(),
+        (etype, ..) => etype.as_str().into(),
+    }
 }

@@ -158,11 +158,11 @@ impl ProxyHttp for Proxy {
     async fn logging(
         &self,
         session: &mut Session,
-        _error: Option<&Error>,
+        error: Option<&Error>,
         context: &mut RequestContext,
     ) {
         let now = clock::now();
-        log_line::write(session, context, now);
+        log_line::write(session, context, error, now);
         if let Some(client) = ClientStream::of(session) {
             client.request_ended(now);
         }

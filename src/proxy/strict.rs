@@ -37,8 +37,23 @@ pub(crate) fn check(request: &RequestHeader, raw: &[u8]) -> Result<(), Refusal> 
     if request.headers.len() > MAX_HEADER_FIELDS {
         return too_large("the request has more than 100 header fields");
     }
+    check_target(request)?;
     check_framing(request, raw)?;
     check_host(request)
+}
+
+/// A path, a whole URI, or the `*` of OPTIONS (RFC 9112 section 3.2). Pingora escapes blanks that
+/// are one too many and goes on, which makes something else of the target.
+fn check_target(request: &RequestHeader) -> Result<(), Refusal> {
+    let target = request.raw_path();
+    let is_uri = |scheme: &[u8]| {
+        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if target.starts_with(b"/") || target == b"*" || is_uri(b"http://") || is_uri(b"https://") {
+        Ok(())
+    } else {
+        bad("the request target is malformed")
+    }
 }
 
 fn check_framing(request: &RequestHeader, raw: &[u8]) -> Result<(), Refusal> {

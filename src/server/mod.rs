@@ -83,7 +83,7 @@ pub fn run(config: &Config, resolved: &Resolved) -> Result<ExitCode, StartError>
     let server = assemble(config, bound, generation, in_flight.clone());
     let code = runtime.block_on(async {
         let stop = Arc::new(Stop::default());
-        let supervision = signals::supervise(Arc::clone(&stop), in_flight);
+        let supervision = signals::supervise(Arc::clone(&stop), in_flight, access_log.clone());
         let supervision = supervision.map_err(|source| set_up("signal handling", source))?;
         let ended = start(server, Arc::clone(&stop))?;
         announce(config, &addresses);

@@ -3,8 +3,11 @@
 //! | signal  | what happens                                                                      |
 //! |---------|-----------------------------------------------------------------------------------|
 //! | SIGTERM | stop accepting, finish what is in flight, leave as soon as that is done            |
+//! | SIGQUIT | the same                                                                          |
 //! | SIGINT  | leave now                                                                         |
-//! | a second one of either | leave now                                                          |
+//! | a second one of these | leave now                                                           |
+//! | SIGUSR1 | open the access log's file anew, for whoever has moved it away                     |
+//! | SIGHUP  | nothing but a line in the log: there is no reload                                  |
 //!
 //! The exit code is 0 when no request was cut off, else 1. Pingora hears of SIGTERM only through
 //! [`StopWatch`]: by itself it would then sleep its whole grace period whatever is in flight.
@@ -19,6 +22,7 @@ use tokio::{
 };
 
 use crate::proxy::InFlight;
+use crate::telemetry::AccessLog;
 
 /// How long requests in flight may take after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,13 +56,28 @@ impl ShutdownSignalWatch for StopWatch {
 pub(super) fn supervise(
     stop: Arc<Stop>,
     in_flight: InFlight,
+    access_log: Option<Arc<AccessLog>>,
 ) -> io::Result<impl Future<Output = ExitCode>> {
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut quit = signal(SignalKind::quit())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reopen = signal(SignalKind::user_defined1())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
-        let is_graceful = tokio::select! {
-            _ = terminate.recv() => true,
-            _ = interrupt.recv() => false,
+        let is_graceful = loop {
+            tokio::select! {
+                _ = terminate.recv() => break true,
+                _ = quit.recv() => break true,
+                _ = interrupt.recv() => break false,
+                _ = reopen.recv() => {
+                    if let Some(access_log) = &access_log {
+                        access_log.reopen();
+                    }
+                }
+                _ = hangup.recv() => {
+                    log::warn!("SIGHUP does nothing: to change the configuration, restart");
+                }
+            }
         };
         if is_graceful {
             log::info!(in_flight = in_flight.count(); "stopping");
@@ -68,6 +87,7 @@ pub(super) fn supervise(
                 () = in_flight.none() => {}
                 () = tokio::time::sleep(DRAIN_TIMEOUT) => {}
                 _ = terminate.recv() => {}
+                _ = quit.recv() => {}
                 _ = interrupt.recv() => {}
             }
         }

@@ -44,6 +44,8 @@ pub struct AccessRecord<'a> {
     pub host: Option<&'a [u8]>,
     /// Where the route led; `None` when there was no route.
     pub pool: Option<&'a str>,
+    /// Why the request did not come to a good end; `None` when it did.
+    pub error: Option<&'a str>,
 }
 
 impl AccessRecord<'_> {
@@ -72,7 +74,8 @@ impl AccessRecord<'_> {
             Some(real_ip) => write!(line, "{real_ip}")?,
             None => line.push(b'-'),
         }
-        write!(line, " id={}", Word(self.request_id.as_bytes()))
+        write!(line, " id={}", Word(self.request_id.as_bytes()))?;
+        self.error.map_or(Ok(()), |error| write!(line, " error={}", Word(error.as_bytes())))
     }
 
     /// An IPv4 client of a listener on `[::]` looks as it does anywhere else.
@@ -92,7 +95,7 @@ impl AccessRecord<'_> {
 
 impl Serialize for AccessRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_struct("AccessRecord", 15)?;
+        let mut line = serializer.serialize_struct("AccessRecord", 16)?;
         line.serialize_field("time", &Timestamp(self.time))?;
         line.serialize_field("level", "info")?;
         line.serialize_field("msg", "Request completed")?;
@@ -108,6 +111,7 @@ impl Serialize for AccessRecord<'_> {
         line.serialize_field("bytes", &self.bytes)?;
         line.serialize_field("host", &self.host.map(Lossy))?;
         line.serialize_field("pool", &self.pool)?;
+        line.serialize_field("error", &self.error)?;
         line.end()
     }
 }
@@ -131,6 +135,7 @@ pub(super) mod tests {
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
+            error: None,
         }
     }
 
@@ -153,7 +158,7 @@ pub(super) mod tests {
             r#""client_ip":"127.0.0.1:54321","real_ip":"192.0.2.7","method":"GET","#,
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
-            r#""attempts":1,"bytes":12,"host":"example.com","pool":"web"}"#,
+            r#""attempts":1,"bytes":12,"host":"example.com","pool":"web","error":null}"#,
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &record()), expected);
@@ -166,10 +171,18 @@ pub(super) mod tests {
             r#""client_ip":null,"real_ip":null"#,
             r#""backend":null"#,
             r#""latency_ms":2000.0,"#,
-            r#""host":null,"pool":null}"#,
+            r#""host":null,"pool":null,"error":null}"#,
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_by_both() {
+        let record = AccessRecord { error: Some("it broke"), ..record() };
+        assert!(line(LogFormat::Json, &record).ends_with(",\"error\":\"it broke\"}\n"));
+        let text = line(LogFormat::Text, &record);
+        assert!(text.contains(" error=") && text.contains("broke"), "{text}");
     }
 
     #[test]

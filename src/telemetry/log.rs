@@ -27,11 +27,12 @@ use crate::config::LogFormat;
 /// Without `RUST_LOG`: everything of ours down to `info`, and of Pingora what we do not say better.
 ///
 /// It warns of each attempt that is repeated, and reports each client that leaves while it is
-/// answered: the access log has these. What fails before a request is one (`pingora_proxy`) is
-/// told by nobody else. Backends that fail and recover are told by our own health checks.
+/// answered: the access log has these. It reports each connection that ends in the middle of a
+/// header (`pingora_proxy`): on a port that anyone can reach, that is noise at the level of errors.
+/// Backends that fail and recover are told by our own health checks.
 const DEFAULT_FILTER: &str = "info,pingora=warn,\
     pingora_core::apps=off,\
-    pingora_proxy=error,pingora_proxy::proxy_h1=off,pingora_proxy::proxy_trait=off,\
+    pingora_proxy=off,\
     pingora_load_balancing=error";
 
 /// Starts the process log. Whoever comes second in a process changes nothing.
@@ -219,10 +220,8 @@ mod tests {
             ("pingora_core::server", Level::Info, false),
             ("pingora_core::services::listening", Level::Error, true),
             ("pingora_core::apps::http_app", Level::Error, false),
-            ("pingora_proxy", Level::Error, true),
-            ("pingora_proxy", Level::Warn, false),
+            ("pingora_proxy", Level::Error, false),
             ("pingora_proxy::proxy_h1", Level::Error, false),
-            ("pingora_proxy::proxy_trait", Level::Error, false),
             ("pingora_load_balancing", Level::Warn, false),
             ("pingora_load_balancing::background", Level::Error, true),
         ];

@@ -33,6 +33,7 @@ fn a_line_tells_who_asked_what_and_who_answered() {
     assert_eq!(line["bytes"], 5);
     assert_eq!(line["host"], "shop.example");
     assert_eq!(line["pool"], "web");
+    assert_eq!(line["error"], serde_json::Value::Null);
 }
 
 #[test]

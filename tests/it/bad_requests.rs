@@ -81,6 +81,8 @@ fn a_host_that_is_missing_repeated_or_malformed() {
 #[test]
 fn white_space_where_none_belongs() {
     is_400("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+    is_400("GET  /a  HTTP/1.1\r\nHost: a\r\n\r\n");
+    is_400("GET a HTTP/1.1\r\nHost: a\r\n\r\n");
     is_400("GET / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\nx");
     is_400("GET / HTTP/1.1\r\n Host: a\r\n\r\n");
     is_400("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n");

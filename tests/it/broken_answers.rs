@@ -15,6 +15,9 @@ fn is_seen_to_be_broken(reply: Reply) {
     assert_eq!(response.status, 200);
     assert!(!response.is_complete, "looks whole: {:?}", response.text());
     assert_eq!(a.requests().len(), 1);
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(line["status"], 200, "as the client was told");
+    assert_eq!(line["error"], "the connection to the backend broke");
 }
 
 #[test]

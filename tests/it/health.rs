@@ -88,7 +88,8 @@ fn without_checks_an_ejected_backend_comes_back_after_a_cool_down() {
     get(lb.address(), "/");
     let until = lb.backend(&a).eligible_at().expect("it is ejected again");
     let cool_down = until.saturating_duration_since(lb::clock::now());
-    assert!(cool_down <= Duration::from_secs(1), "it answered meanwhile: {cool_down:?}");
+    // The second in a row would be two seconds.
+    assert!(cool_down < Duration::from_millis(1500), "it answered meanwhile: {cool_down:?}");
 }
 
 #[test]

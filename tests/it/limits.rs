@@ -162,7 +162,9 @@ fn a_client_that_leaves_while_it_waits_frees_its_backend() {
     drop(connection);
     eventually(PATIENCE, "the backend is free again", || lb.active(&a) == 0);
     eventually(PATIENCE, "the connection to it is closed", || a.open_connections() == 0);
-    assert_eq!(lb.log_lines(1)[0]["status"], 499);
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(line["status"], 499);
+    assert_eq!(line["error"], "the client closed the connection");
     assert_eq!(lb.in_flight(), 0);
 }
 

@@ -47,7 +47,7 @@ fn logged(lb: &LbProcess) -> Vec<String> {
 
 #[test]
 fn it_leaves_at_once_when_nothing_is_in_flight() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGINT] {
         let a = ScriptedBackend::named("a");
         let mut lb = start(&a);
         let address = lb.address();
@@ -168,4 +168,32 @@ fn every_line_of_the_access_log_is_in_the_file() {
     let lines = logged(&lb);
     assert_eq!(lines.len(), 201);
     assert!(lines[200].contains(" GET /last 200 "), "{}", lines[200]);
+}
+
+#[test]
+fn a_log_that_was_moved_away_is_opened_anew() {
+    let a = ScriptedBackend::named("a");
+    let mut lb = start(&a);
+    let address = lb.address();
+    get(address, "/before");
+    eventually(PATIENCE, "it is logged", || logged(&lb).len() == 1);
+    let moved = lb.folder().join("access.log.1");
+    fs::rename(lb.folder().join("access.log"), &moved).unwrap();
+    lb.signal(Signal::SIGUSR1);
+    eventually(PATIENCE, "it is opened anew", || lb.folder().join("access.log").exists());
+    get(address, "/after");
+    eventually(PATIENCE, "it is logged there", || {
+        logged(&lb).iter().any(|line| line.contains("/after"))
+    });
+    assert!(fs::read_to_string(moved).unwrap().contains("/before"));
+}
+
+#[test]
+fn a_hangup_does_not_end_it() {
+    let a = ScriptedBackend::named("a");
+    let mut lb = start(&a);
+    let address = lb.address();
+    lb.signal(Signal::SIGHUP);
+    lb.wait_for_log("SIGHUP");
+    assert_eq!(get(address, "/").text(), "a");
 }
