@@ -244,3 +244,21 @@ fn when_the_only_backend_does_not_accept_the_answer_is_504() {
     ));
     assert_eq!(get(lb.address(), "/").status, 504);
 }
+
+#[test]
+fn an_answer_that_was_given_up_leaves_no_deadline_behind() {
+    let (a, b) = first_replies(Reply::status(503).early());
+    let lb = Lb::over(&[&a, &b], "    timeouts: { response: 60s, idle: 200ms }");
+    for _ in 0..2 {
+        let mut connection = Connection::open(lb.address()).unwrap();
+        connection.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n").unwrap();
+        for byte in [b"a", b"b", b"c"] {
+            connection.send(byte).unwrap();
+            std::thread::sleep(Duration::from_millis(400));
+        }
+        let response = connection.read_response("PUT").unwrap();
+        assert_eq!((response.status, response.text().as_str()), (200, "b"));
+    }
+    assert!(!a.requests().is_empty());
+    assert!(b.requests().iter().all(|request| request.body == b"abc"));
+}
