@@ -1,9 +1,10 @@
 //! Signals, and what is in flight.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     net::{SocketAddr, TcpStream},
-    process::ExitStatus,
+    process::{Command, ExitStatus},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use crate::support::{
     backend::ScriptedBackend,
     client::{Connection, Response, get, try_get},
     eventually::eventually,
-    process::LbProcess,
+    process::{LbProcess, new_folder},
     reply::Reply,
 };
 
@@ -196,4 +197,32 @@ fn a_hangup_does_not_end_it() {
     lb.signal(Signal::SIGHUP);
     lb.wait_for_log("SIGHUP");
     assert_eq!(get(address, "/").text(), "a");
+}
+
+/// More lines than a pipe holds, and nobody reads them before the end is near.
+#[test]
+fn lines_that_wait_for_a_slow_reader_are_written_before_it_leaves() {
+    const REQUESTS: usize = 600;
+    let a = ScriptedBackend::named("a");
+    let pipe = new_folder();
+    let path = pipe.path().join("log");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let settings = format!("access_log: {{ path: {} }}", path.display());
+    // Opening either end of a pipe waits for the other.
+    let opened = thread::spawn({
+        let path = path.clone();
+        move || fs::File::open(path).unwrap()
+    });
+    let mut lb = LbProcess::with_config(&yaml(&[a.address()], &settings), &[]);
+    let mut log = opened.join().unwrap();
+    let mut connection = Connection::open(lb.address()).unwrap();
+    for _ in 0..REQUESTS {
+        assert_eq!(connection.get("/").unwrap().status, 200);
+    }
+    lb.signal(Signal::SIGTERM);
+    lb.wait_for_log("stopped");
+    let mut lines = String::new();
+    log.read_to_string(&mut lines).unwrap();
+    assert_eq!(lines.lines().count(), REQUESTS);
+    assert!(lb.wait_for_exit(AT_ONCE).success());
 }
