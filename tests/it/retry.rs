@@ -216,13 +216,8 @@ fn a_slow_upload_is_not_a_slow_answer() {
 fn a_backend_that_lets_connections_time_out_is_ejected_after_fall_in_a_row() {
     let (listener, _waiting) = full_listener();
     let b = ScriptedBackend::named("b");
-    let lb = Lb::start(&format!(
-        "routes: [ {{ pool: web }} ]\n\
-         pools:\n  web:\n    health_check: off\n    timeouts: {{ connect: 100ms }}\n    \
-         backends: [ {{ address: {} }}, {{ address: {} }} ]",
-        listener.local_addr().unwrap(),
-        b.address()
-    ));
+    let addresses = [listener.local_addr().unwrap(), b.address()];
+    let lb = Lb::over_addresses(&addresses, "    timeouts: { connect: 100ms }");
     let mut connection = Connection::open(lb.address()).unwrap();
     for _ in 0..12 {
         let response = connection.request("POST", "/", &[], b"x").unwrap();
@@ -237,11 +232,7 @@ fn a_backend_that_lets_connections_time_out_is_ejected_after_fall_in_a_row() {
 fn when_the_only_backend_does_not_accept_the_answer_is_504() {
     let (listener, _waiting) = full_listener();
     let address = listener.local_addr().unwrap();
-    let lb = Lb::start(&format!(
-        "routes: [ {{ pool: web }} ]\n\
-         pools:\n  web:\n    health_check: off\n    timeouts: {{ connect: 100ms }}\n    \
-         backends: [ {{ address: {address} }} ]"
-    ));
+    let lb = Lb::over_addresses(&[address], "    timeouts: { connect: 100ms }");
     assert_eq!(get(lb.address(), "/").status, 504);
 }
 

@@ -180,13 +180,8 @@ fn an_upgrade_with_a_body_that_is_not_taken_ends_in_time() {
 fn a_backend_that_does_not_accept_an_upgrade_in_time_is_left_for_another() {
     let (listener, _waiting) = full_listener();
     let b = ScriptedBackend::replying(Reply::upgrade());
-    let lb = Lb::start(&format!(
-        "routes: [ {{ pool: web }} ]\n\
-         pools:\n  web:\n    health_check: off\n    timeouts: {{ connect: 100ms }}\n    \
-         backends: [ {{ address: {} }}, {{ address: {} }} ]",
-        listener.local_addr().unwrap(),
-        b.address()
-    ));
+    let addresses = [listener.local_addr().unwrap(), b.address()];
+    let lb = Lb::over_addresses(&addresses, "    timeouts: { connect: 100ms }");
     for _ in 0..2 {
         assert_eq!(upgrade(&lb).1.status, 101);
     }

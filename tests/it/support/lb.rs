@@ -52,11 +52,18 @@ impl Lb {
     /// pool, each indented by four.
     #[track_caller]
     pub(crate) fn over(backends: &[&ScriptedBackend], settings: &str) -> Self {
+        let addresses: Vec<_> = backends.iter().map(|backend| backend.address()).collect();
+        Self::over_addresses(&addresses, settings)
+    }
+
+    /// As [`Lb::over`], of whatever is there.
+    #[track_caller]
+    pub(crate) fn over_addresses(addresses: &[SocketAddr], settings: &str) -> Self {
         let has_checks = settings.contains("health_check");
         let checks = if has_checks { "" } else { "    health_check: off\n" };
         Self::start(&format!(
             "routes: [ {{ pool: web }} ]\npools:\n  web:\n    backends: [{}]\n{checks}{settings}\n",
-            addresses(backends)
+            items(addresses.iter().copied())
         ))
     }
 
@@ -141,7 +148,11 @@ impl Drop for Lb {
 
 /// The addresses as a YAML list's items.
 pub(crate) fn addresses(backends: &[&ScriptedBackend]) -> String {
-    let items = backends.iter().map(|backend| format!(" {{ address: {} }}", backend.address()));
+    items(backends.iter().map(|backend| backend.address()))
+}
+
+fn items(addresses: impl Iterator<Item = SocketAddr>) -> String {
+    let items = addresses.map(|address| format!(" {{ address: {address} }}"));
     items.collect::<Vec<_>>().join(",")
 }
 
