@@ -206,7 +206,7 @@ impl Picks {
                 turn.filter(|position| is_free(*position))
                     .or_else(|| candidates.draw_among(&mut selector.random.stream(), is_free))
             }
-            Algorithm::LeastConn => {
+            Algorithm::LeastConn | Algorithm::Ewma => {
                 least_conn::pick(candidates, &snapshot.rotation, &selector.random, |position| {
                     free(position).map(|backend| backend.active())
                 })

@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::model::{Algorithm, ClientLimits, LogFormat, LogTarget, Timeouts};
+use super::model::{
+    Algorithm, Backoff, ClientLimits, EjectionRules, LogFormat, LogTarget, Percent, Pool, PoolName,
+    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Timeouts,
+};
 
 /// Limits towards the client.
 pub const CLIENT: ClientLimits = ClientLimits {
@@ -33,12 +36,38 @@ pub const CHECK_EXPECT: (u16, u16) = (200, 399);
 /// As HAProxy: two failures in a row are rarely the backends' own.
 pub const RETRY_ATTEMPTS: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
+/// What a site means by "the backend failed", as Envoy's
+/// `gateway-error,reset,connect-failure`.
+pub const RETRY_STATUSES: [u16; 3] = [502, 503, 504];
+/// Executing a request twice is the application's decision, not ours; as nginx.
+pub const RETRY_METHODS: RetryMethods = RetryMethods::Idempotent;
+/// As linkerd and Envoy: enough to hide one backend in five, too little to make an outage worse.
+pub const RETRY_BUDGET: Percent = Percent::new(20).unwrap();
+/// As linkerd: where there is little traffic a share of it is nothing.
+pub const RETRY_BUDGET_MIN: u32 = 10;
+/// As Envoy.
+pub const BACKOFF: Backoff =
+    Backoff { base: Duration::from_millis(25), max: Duration::from_millis(250) };
+
+/// As Envoy's outlier detection, which ejects after as many gateway errors for as long.
+pub const EJECTION: EjectionRules = EjectionRules {
+    failures: NonZeroU32::new(5).unwrap(),
+    base: Duration::from_secs(30),
+    max: Duration::from_secs(300),
+};
+/// Long enough for caches and connection pools to fill.
+pub const SLOW_START: Duration = Duration::from_secs(30);
+/// A second of waiting is better than an error; a minute of it is worse.
+pub const QUEUE: QueueLimits = QueueLimits { size: 100, timeout: Duration::from_secs(1) };
+
 /// Limits towards a backend.
 pub const TIMEOUTS: Timeouts = Timeouts {
     // In the same data centre it accepts within milliseconds; the kernel's own limit is minutes.
     connect: Duration::from_secs(2),
     // As nginx's `proxy_read_timeout`.
-    response: Duration::from_secs(60),
+    response: ResponseTimeout::Fixed(Duration::from_secs(60)),
+    // Longer than one slow answer, shorter than any client's patience with three.
+    request: Duration::from_secs(120),
     // As nginx's `proxy_read_timeout` and `proxy_send_timeout`.
     idle: Duration::from_secs(60),
     // As nginx's upstream `keepalive_timeout`.
@@ -60,3 +89,40 @@ pub const FLAG_HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 pub const FLAG_MAX_RETRIES: u32 = 3;
 /// The name of the one pool that flags make.
 pub const FLAG_POOL: &str = "default";
+
+impl Pool {
+    /// Without backends, and with every default but checks, which are off.
+    #[must_use]
+    pub fn new(name: PoolName) -> Self {
+        Self {
+            name,
+            algorithm: ALGORITHM,
+            backends: Vec::new(),
+            health_check: None,
+            retry: Retry::default(),
+            timeouts: TIMEOUTS,
+            ejection: Some(EJECTION),
+            slow_start: Some(SLOW_START),
+            panic_threshold: None,
+            queue: QUEUE,
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: RETRY_ATTEMPTS,
+            on: RetryOn {
+                connect_failure: true,
+                reset: true,
+                timeout: true,
+                statuses: RETRY_STATUSES.to_vec(),
+            },
+            methods: RETRY_METHODS,
+            budget: RETRY_BUDGET,
+            budget_min: RETRY_BUDGET_MIN,
+            backoff: BACKOFF,
+        }
+    }
+}

@@ -15,7 +15,7 @@ use super::{
     defaults,
     model::{
         AccessLog, Algorithm, BackendSpec, Config, Listener, Origin, PathPrefix, Pool, PoolName,
-        Retry, Route, Weight,
+        Route, Weight,
     },
     pools::default_check,
     values::{ATTEMPTS_MAX, DURATION, FLAG_ALGORITHM, Kind},
@@ -52,20 +52,16 @@ pub(super) fn base() -> Config {
     let mut check = default_check();
     check.interval = defaults::FLAG_HEALTH_INTERVAL;
     check.timeout = defaults::FLAG_HEALTH_TIMEOUT;
+    let mut pool = Pool::new(name.clone());
+    pool.health_check = Some(check);
+    pool.retry.attempts = NonZeroU32::MIN.saturating_add(defaults::FLAG_MAX_RETRIES);
     Config {
         listeners: vec![Listener {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), defaults::FLAG_PORT),
             client: defaults::CLIENT,
         }],
-        routes: vec![Route { host: None, path: PathPrefix("/".into()), pool: name.clone() }],
-        pools: vec![Pool {
-            name,
-            algorithm: defaults::ALGORITHM,
-            backends: Vec::new(),
-            health_check: Some(check),
-            retry: Retry { attempts: NonZeroU32::MIN.saturating_add(defaults::FLAG_MAX_RETRIES) },
-            timeouts: defaults::TIMEOUTS,
-        }],
+        routes: vec![Route { host: None, path: PathPrefix("/".into()), pool: name }],
+        pools: vec![pool],
         access_log: Some(AccessLog { format: defaults::LOG_FORMAT, path: defaults::LOG_TARGET }),
         trusted_proxies: Vec::new(),
         threads: None,
@@ -225,7 +221,14 @@ fn backends(texts: &[String], report: &Report) -> Vec<BackendSpec> {
             }
             Ok(address) => {
                 let origin = Origin::flag(BACKENDS);
-                backends.push(BackendSpec { address, weight: Weight::MIN, origin });
+                backends.push(BackendSpec {
+                    address,
+                    weight: Weight::MIN,
+                    backup: false,
+                    drain: false,
+                    max_connections: None,
+                    origin,
+                });
             }
             Err(message) => report.add(Origin::flag(BACKENDS), message),
         }

@@ -23,9 +23,10 @@ use std::{fs, io, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Algorithm, BackendAddress, BackendSpec, ClientLimits, Config, HealthCheck, Host,
-    HostPattern, Listener, LogFormat, LogTarget, Origin, PathPrefix, Pool, PoolName, Probe, Retry,
-    Route, StatusRanges, Timeouts, Weight,
+    AccessLog, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits, Config,
+    EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFormat, LogTarget, Origin,
+    PathPrefix, Percent, Pool, PoolName, Probe, QueueLimits, ResponseTimeout, Retry, RetryMethods,
+    RetryOn, Route, StatusRanges, Timeouts, Weight,
 };
 pub use problem::{Problem, Problems};
 

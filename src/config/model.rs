@@ -15,6 +15,9 @@ use std::{
 
 use ipnet::IpNet;
 
+/// A learned limit is never longer; as the fixed one is by default.
+const RESPONSE_CEILING: Duration = Duration::from_secs(60);
+
 /// Everything that one configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -125,6 +128,14 @@ pub struct Pool {
     pub retry: Retry,
     /// How long a backend may take.
     pub timeouts: Timeouts,
+    /// When its traffic takes a backend out; `None` when only a refused connection does.
+    pub ejection: Option<EjectionRules>,
+    /// How long a backend that comes back takes to reach its full share; `None` for at once.
+    pub slow_start: Option<Duration>,
+    /// Above this share of unhealthy backends, health is not asked; `None` for never.
+    pub panic_threshold: Option<Percent>,
+    /// Where requests wait while all backends are full.
+    pub queue: QueueLimits,
 }
 
 /// Who gets the next request.
@@ -134,6 +145,8 @@ pub enum Algorithm {
     RoundRobin,
     /// The fewest requests in flight for its weight.
     LeastConn,
+    /// The lower expected latency of two that are drawn.
+    Ewma,
 }
 
 /// A backend as the configuration names it; a host name becomes one backend for each of its
@@ -144,6 +157,12 @@ pub struct BackendSpec {
     pub address: BackendAddress,
     /// Its share among the backends of the pool.
     pub weight: Weight,
+    /// Used only when no other backend is eligible.
+    pub backup: bool,
+    /// Gets no new requests.
+    pub drain: bool,
+    /// Requests that it may have at once; `None` for any number.
+    pub max_connections: Option<NonZeroU32>,
     /// Where it was written, for messages about a name that does not resolve.
     pub origin: Origin,
 }
@@ -255,10 +274,95 @@ impl StatusRanges {
 }
 
 /// When a failed request goes to another backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    /// Tries in all, each on another backend; 1 never retries.
+    /// Tries in all, each on another backend while there is one; 1 never retries.
     pub attempts: NonZeroU32,
+    /// Which failures.
+    pub on: RetryOn,
+    /// Which requests, once they may have reached a backend.
+    pub methods: RetryMethods,
+    /// Retries of requests that may have reached a backend, as a share of all requests.
+    pub budget: Percent,
+    /// Retries a second that are allowed however few requests there are.
+    pub budget_min: u32,
+    /// How long to wait before a retry.
+    pub backoff: Backoff,
+}
+
+/// Which failures are retried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryOn {
+    /// No connection came about.
+    pub connect_failure: bool,
+    /// The connection broke before the answer.
+    pub reset: bool,
+    /// No answer in time.
+    pub timeout: bool,
+    /// Answers with these statuses; never 429.
+    pub statuses: Vec<u16>,
+}
+
+/// Which requests are retried once they may have reached a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryMethods {
+    /// Idempotent methods (RFC 9110 section 9.2.2), and what carries an `Idempotency-Key`.
+    Idempotent,
+    /// Every request; the operator says that executing one twice does no harm.
+    All,
+}
+
+/// How long to wait before a retry: a random part of `base`, doubled each time up to `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Before the first retry.
+    pub base: Duration,
+    /// Before any; not below `base`.
+    pub max: Duration,
+}
+
+/// A share, in hundredths; 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(pub(super) u8);
+
+impl Percent {
+    /// `None` above 100.
+    #[must_use]
+    pub const fn new(percent: u8) -> Option<Self> {
+        if percent <= 100 { Some(Self(percent)) } else { None }
+    }
+
+    /// 0 to 100.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+/// When its traffic takes a backend out, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EjectionRules {
+    /// Failures in a row.
+    pub failures: NonZeroU32,
+    /// How long the first time; after ejections in quick succession as often as long.
+    pub base: Duration,
+    /// The longest; not below `base`.
+    pub max: Duration,
+}
+
+/// Where requests wait while all backends are full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Requests that may wait at once; 0 for none.
+    pub size: usize,
+    /// How long each may wait.
+    pub timeout: Duration,
 }
 
 /// How long a backend may take.
@@ -267,11 +371,34 @@ pub struct Timeouts {
     /// To accept a connection.
     pub connect: Duration,
     /// From the end of the request to the first byte of the response.
-    pub response: Duration,
+    pub response: ResponseTimeout,
+    /// From the end of the request to the first byte of the response, over all attempts and all
+    /// waits between them.
+    pub request: Duration,
     /// Between two reads or writes after that.
     pub idle: Duration,
     /// An unused pooled connection.
     pub keepalive: Duration,
+}
+
+/// How long a backend may take to the first byte of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseTimeout {
+    /// So long.
+    Fixed(Duration),
+    /// Learned from what the pool usually takes, where a retry can follow.
+    Auto,
+}
+
+impl ResponseTimeout {
+    /// What holds where nothing shorter was learned.
+    #[must_use]
+    pub fn ceiling(self) -> Duration {
+        match self {
+            Self::Fixed(timeout) => timeout,
+            Self::Auto => RESPONSE_CEILING,
+        }
+    }
 }
 
 /// Where request lines go, and how they look.

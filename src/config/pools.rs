@@ -11,8 +11,8 @@ use super::{
         Weight,
     },
     values::{
-        ALGORITHM, ATTEMPTS, CHECK_TYPE, CHECKS, CheckType, DURATION, PORT, STATUSES, WEIGHT,
-        is_off,
+        ALGORITHM, ATTEMPTS, CHECK_TYPE, CHECKS, CheckType, DURATION, PORT, RESPONSE_TIMEOUT,
+        STATUSES, WEIGHT, is_off,
     },
 };
 
@@ -45,18 +45,15 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
             health_check: health_check(keys),
             retry: retry(keys),
             timeouts: timeouts(keys),
+            ejection: Some(defaults::EJECTION),
+            slow_start: Some(defaults::SLOW_START),
+            panic_threshold: None,
+            queue: defaults::QUEUE,
         }
     };
     let expected = "a mapping such as { backends: [{ address: 127.0.0.1:9001 }] }";
     let pool = cursor.section(expected, read);
-    Some(pool.unwrap_or_else(|| Pool {
-        name: name.clone(),
-        algorithm: defaults::ALGORITHM,
-        backends: Vec::new(),
-        health_check: None,
-        retry: Retry { attempts: defaults::RETRY_ATTEMPTS },
-        timeouts: defaults::TIMEOUTS,
-    }))
+    Some(pool.unwrap_or_else(|| Pool::new(name.clone())))
 }
 
 fn read_backends(cursor: &Cursor<'_>) -> Vec<BackendSpec> {
@@ -76,7 +73,14 @@ fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<Bac
                 "{address} is already given by {first} (for a greater share, give it a weight)"
             ));
         }
-        Some(BackendSpec { address, weight, origin: cursor.origin() })
+        Some(BackendSpec {
+            address,
+            weight,
+            backup: false,
+            drain: false,
+            max_connections: None,
+            origin: cursor.origin(),
+        })
     };
     item.section_with("address", "a backend with its address", read).flatten()
 }
@@ -198,9 +202,10 @@ pub(super) fn default_check() -> HealthCheck {
 }
 
 fn retry(keys: &mut Section<'_>) -> Retry {
-    let default = Retry { attempts: defaults::RETRY_ATTEMPTS };
+    let default = Retry::default();
     let read = |keys: &mut Section<'_>| Retry {
         attempts: keys.setting("attempts", &ATTEMPTS).or(defaults::RETRY_ATTEMPTS),
+        ..Retry::default()
     };
     keys.optional("retry")
         .and_then(|cursor| cursor.section("a mapping such as { attempts: 3 }", read))
@@ -210,7 +215,8 @@ fn retry(keys: &mut Section<'_>) -> Retry {
 fn timeouts(keys: &mut Section<'_>) -> Timeouts {
     let read = |keys: &mut Section<'_>| Timeouts {
         connect: keys.setting("connect", &DURATION).or(defaults::TIMEOUTS.connect),
-        response: keys.setting("response", &DURATION).or(defaults::TIMEOUTS.response),
+        response: keys.setting("response", &RESPONSE_TIMEOUT).or(defaults::TIMEOUTS.response),
+        request: keys.setting("request", &DURATION).or(defaults::TIMEOUTS.request),
         idle: keys.setting("idle", &DURATION).or(defaults::TIMEOUTS.idle),
         keepalive: keys.setting("keepalive", &DURATION).or(defaults::TIMEOUTS.keepalive),
     };

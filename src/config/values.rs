@@ -13,7 +13,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    model::{Algorithm, LogFormat, LogTarget, StatusRanges, Weight},
+    model::{Algorithm, LogFormat, LogTarget, ResponseTimeout, StatusRanges, Weight},
     wording::{nearest, quoted},
 };
 
@@ -37,6 +37,14 @@ const THREADS_MAX: u64 = 1024;
 
 pub(super) const DURATION: Kind<Duration> =
     Kind { expected: "a duration such as 2s", parse: duration };
+
+pub(super) const RESPONSE_TIMEOUT: Kind<ResponseTimeout> = Kind {
+    expected: "auto or a duration such as 60s",
+    parse: |text| match text {
+        "auto" => Ok(ResponseTimeout::Auto),
+        _ => duration(text).map(ResponseTimeout::Fixed),
+    },
+};
 
 pub(super) const WEIGHT: Kind<Weight> = Kind {
     expected: "a number between 1 and 1000",
@@ -85,7 +93,11 @@ pub(super) const ALGORITHM: Kind<Algorithm> = Kind {
     parse: |text| {
         choice(
             text,
-            &[("round_robin", Algorithm::RoundRobin), ("least_conn", Algorithm::LeastConn)],
+            &[
+                ("round_robin", Algorithm::RoundRobin),
+                ("least_conn", Algorithm::LeastConn),
+                ("ewma", Algorithm::Ewma),
+            ],
         )
     },
 };

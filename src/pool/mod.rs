@@ -87,7 +87,7 @@ impl Pool {
         balancer.update().await?;
         Ok(Self {
             name: config.name.clone(),
-            retry: config.retry,
+            retry: config.retry.clone(),
             timeouts: config.timeouts,
             policy,
             retry_after,
@@ -104,8 +104,8 @@ impl Pool {
 
     /// When a failed request goes to another backend.
     #[must_use]
-    pub fn retry(&self) -> Retry {
-        self.retry
+    pub fn retry(&self) -> &Retry {
+        &self.retry
     }
 
     /// How long its backends may take.
@@ -172,7 +172,7 @@ fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     peer.options.connection_timeout = Some(timeouts.connect);
     peer.options.total_connection_timeout = Some(timeouts.connect);
     peer.options.write_timeout = Some(timeouts.idle);
-    let net = timeouts.response.max(timeouts.idle).max(CLIENT_BODY_PAUSE);
+    let net = timeouts.response.ceiling().max(timeouts.idle).max(CLIENT_BODY_PAUSE);
     peer.options.read_timeout = Some(net + Duration::from_secs(1));
     peer.options.idle_timeout = Some(timeouts.keepalive);
     peer
@@ -180,14 +180,10 @@ fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        num::NonZeroU32,
-        panic::{AssertUnwindSafe, catch_unwind},
-    };
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
     use crate::clock;
-    use crate::config::Algorithm;
 
     fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], port))
@@ -195,14 +191,7 @@ mod tests {
 
     fn pool(ports: &[u16]) -> Pool {
         let name = PoolName::new("web");
-        let config = config::Pool {
-            name: name.clone(),
-            algorithm: Algorithm::RoundRobin,
-            backends: vec![],
-            health_check: None,
-            retry: Retry { attempts: NonZeroU32::new(3).unwrap() },
-            timeouts: defaults::TIMEOUTS,
-        };
+        let config = config::Pool::new(name.clone());
         let addresses: Vec<_> = ports.iter().map(|port| (address(*port), Weight::MIN)).collect();
         let roster = Arc::new(Roster::new(name, clock::now()));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -36,7 +36,7 @@ pub(super) fn connected(session: &Session, context: &RequestContext, now: Instan
     if expects.is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         && session.body_bytes_read() == 0
     {
-        client.expect_answer(now + pool.timeouts().response);
+        client.expect_answer(now + pool.timeouts().response.ceiling());
     } else {
         client.expect_nothing();
     }

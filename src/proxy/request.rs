@@ -97,7 +97,7 @@ pub(super) fn sent(session: &Session, context: &RequestContext, is_last: bool, n
     }
     client.request_is_whole();
     if !attempt::has_answered(session) {
-        client.expect_answer(now + pool.timeouts().response);
+        client.expect_answer(now + pool.timeouts().response.ceiling());
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn is_asked_for(request: &RequestHeader) -> bool {
 /// cannot be lifted later; so they are off, and until the backend has said something the
 /// connection watches itself.
 pub(crate) fn prepare(peer: &mut HttpPeer, timeouts: Timeouts) {
-    let net = timeouts.response.max(timeouts.idle);
+    let net = timeouts.response.ceiling().max(timeouts.idle);
     peer.options.custom_l4 = Some(Arc::new(TunnelConnect { net }));
     peer.group_key = TUNNELS;
     peer.options.idle_timeout = Some(Duration::ZERO);

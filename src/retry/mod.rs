@@ -94,7 +94,7 @@ pub enum Verdict {
 
 /// The rule.
 #[must_use]
-pub fn decide(policy: Retry, failure: Failure, attempted: Attempted) -> Verdict {
+pub fn decide(policy: &Retry, failure: Failure, attempted: Attempted) -> Verdict {
     if attempted.attempts >= policy.attempts.get() {
         return Verdict::NoneLeft;
     }
@@ -112,8 +112,6 @@ pub fn decide(policy: Retry, failure: Failure, attempted: Attempted) -> Verdict 
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     const GET: Attempted =
@@ -122,8 +120,8 @@ mod tests {
 
     #[track_caller]
     fn expect(failure: Failure, attempted: Attempted, verdict: Verdict) {
-        let policy = Retry { attempts: NonZeroU32::new(3).unwrap() };
-        assert_eq!(decide(policy, failure, attempted), verdict);
+        let policy = crate::config::Pool::new(crate::config::PoolName::new("web")).retry;
+        assert_eq!(decide(&policy, failure, attempted), verdict);
     }
 
     #[test]
