@@ -3,6 +3,8 @@
 //! Our part is the selector's `iter` and first `next`. `select_with` adds, for each backend that
 //! it is offered, a hash set against repeats, a clone, and its own health look-up.
 //!
+//! What is learned from each answer for the next choice is paid for each request as well.
+//!
 //! With two threads the figure is the time of one selection as each thread sees it, both running.
 
 #![allow(missing_docs, reason = "the macros of the harness make public items")]
@@ -12,17 +14,21 @@ use std::{
     collections::BTreeSet,
     hint::black_box,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Barrier},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lb::{
-    backend::Roster,
+    backend::{Latency, Roster},
     balance::{Selector, SelectorConfig},
     clock,
     config::{Algorithm, PoolName},
+    retry::Quantile,
 };
 use pingora_load_balancing::{
     Backend, Backends, LoadBalancer,
@@ -30,8 +36,11 @@ use pingora_load_balancing::{
     selection::{BackendIter, BackendSelection},
 };
 
-const ALGORITHMS: [(&str, Algorithm); 2] =
-    [("round_robin", Algorithm::RoundRobin), ("least_conn", Algorithm::LeastConn)];
+const ALGORITHMS: [(&str, Algorithm); 3] = [
+    ("round_robin", Algorithm::RoundRobin),
+    ("least_conn", Algorithm::LeastConn),
+    ("ewma", Algorithm::Ewma),
+];
 const SIZES: [u16; 3] = [3, 100, 10_000];
 const THREADS: [usize; 2] = [1, 2];
 
@@ -67,7 +76,8 @@ fn discovered(size: u16, weights: Weights) -> BTreeSet<Backend> {
 
 fn config(algorithm: Algorithm) -> SelectorConfig {
     let roster = Arc::new(Roster::new(PoolName::new("bench"), clock::now()));
-    SelectorConfig { algorithm, roster, seed: 7 }
+    let (backups, slow_start) = (Arc::default(), Duration::ZERO);
+    SelectorConfig { algorithm, roster, backups, slow_start, seed: 7 }
 }
 
 /// Runs this on so many threads at once; the time that the slowest needed for its rounds.
@@ -141,6 +151,31 @@ fn select_with(criterion: &mut Criterion) {
     }
 }
 
+fn learn(criterion: &mut Criterion) {
+    let start = clock::now();
+    let (latency, quantile) = (Latency::new(start), Quantile::default());
+    let samples: Vec<Duration> =
+        (0..1024_u64).map(|index| Duration::from_micros(1_000 + index * 7_919 % 1_024)).collect();
+    let mut group = criterion.benchmark_group("learn");
+    for threads in THREADS {
+        let mut measure = |name, observe: &(dyn Fn(Duration) + Sync)| {
+            group.bench_function(BenchmarkId::new(name, threads), |bencher| {
+                bencher.iter_custom(|rounds| {
+                    let next = AtomicUsize::new(0);
+                    on_threads(threads, rounds, || {
+                        observe(samples[next.fetch_add(1, Ordering::Relaxed) % samples.len()]);
+                    })
+                });
+            });
+        };
+        measure("nothing", &|sample| {
+            black_box(sample);
+        });
+        measure("latency", &|sample| latency.observe(sample, clock::now()));
+        measure("quantile", &|sample| quantile.observe(sample));
+    }
+}
+
 fn id(algorithm: &str, size: u16, threads: usize) -> BenchmarkId {
     BenchmarkId::new(algorithm, format!("{size}_backends_{threads}_threads"))
 }
@@ -156,6 +191,6 @@ fn short() -> Criterion {
 criterion_group! {
     name = benches;
     config = short();
-    targets = selector, selector_by_weights, select_with
+    targets = selector, selector_by_weights, select_with, learn
 }
 criterion_main!(benches);

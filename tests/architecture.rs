@@ -30,8 +30,10 @@ const PURE: &[&str] = &[
     "retry",
     "route",
     "balance/candidates",
+    "balance/ewma",
     "balance/round_robin",
     "balance/least_conn",
+    "balance/slow_start",
 ];
 
 /// What pure code does not mention: Pingora, sockets, tasks, the clock, the log, the system.

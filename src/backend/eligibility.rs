@@ -1,11 +1,16 @@
 //! The one predicate: may this backend get a request, and if not, why not.
 //!
 //! Selection, logs, and whatever else shows a backend's state all ask here, so that they cannot
-//! disagree.
+//! disagree. Its answer is made of events alone, with one exception that time makes: an ejection
+//! whose term is over waits for a probe, and a probe is claimed apart from other requests. So what
+//! ordinary requests may use changes only when something happens.
 
 use std::{fmt, time::Instant};
 
-use super::standing::{Cause, Health, Standing};
+use super::{
+    event::Cause,
+    standing::{Health, Standing},
+};
 
 /// Whether a backend may get a request. Anything but [`Eligibility::Eligible`] is the reason why
 /// not; where several hold, the one named is the one that is listed first.
@@ -21,9 +26,16 @@ pub enum Eligibility {
     Ejected {
         /// What it did.
         cause: Cause,
-        /// When it comes back.
+        /// When that ends.
         until: Until,
     },
+    /// It has served its time, and one request is to show whether it works.
+    HalfOpen {
+        /// What it was ejected for.
+        cause: Cause,
+    },
+    /// It has as many requests as it may have at once.
+    Full,
 }
 
 /// When an ejection ends.
@@ -31,8 +43,8 @@ pub enum Eligibility {
 pub enum Until {
     /// When enough active checks have passed.
     ChecksPass,
-    /// At this instant.
-    Instant(Instant),
+    /// When one request has been answered; none is tried before this instant.
+    Probe(Instant),
 }
 
 impl Eligibility {
@@ -50,22 +62,36 @@ impl fmt::Display for Eligibility {
             Self::Draining => "draining",
             Self::Unhealthy => "unhealthy",
             Self::Ejected { .. } => "ejected",
+            Self::HalfOpen { .. } => "half_open",
+            Self::Full => "full",
         })
     }
 }
 
+/// What the predicate asks about beside the backend's own standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Circumstances {
+    /// So many of the pool are unhealthy that health is not asked.
+    pub(super) panic: bool,
+    /// It has as many requests as it may have at once.
+    pub(super) full: bool,
+}
+
 /// The predicate.
-pub(super) fn of(standing: &Standing, now: Instant) -> Eligibility {
+pub(super) fn of(standing: &Standing, around: Circumstances, now: Instant) -> Eligibility {
     if standing.draining {
         return Eligibility::Draining;
     }
-    if standing.health == Health::Unhealthy {
+    let is_used_anyway = around.panic && !standing.refuses_checks;
+    if standing.health == Health::Unhealthy && !is_used_anyway {
         return Eligibility::Unhealthy;
     }
     match standing.ejection {
-        Some(ejection) if ejection.holds(now) => {
-            Eligibility::Ejected { cause: ejection.cause, until: ejection.until }
-        }
-        _ => Eligibility::Eligible,
+        Some(ejection) => match ejection.until {
+            Until::Probe(at) if at <= now => Eligibility::HalfOpen { cause: ejection.cause },
+            until => Eligibility::Ejected { cause: ejection.cause, until },
+        },
+        None if around.full => Eligibility::Full,
+        None => Eligibility::Eligible,
     }
 }

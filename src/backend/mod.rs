@@ -7,8 +7,14 @@
 //! may check and judge it differently.
 
 mod eligibility;
+mod event;
+mod latency;
 mod registry;
+mod roster;
 mod standing;
+mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -23,10 +29,20 @@ use std::{
 use parking_lot::Mutex;
 
 pub use eligibility::{Eligibility, Until};
-pub use registry::{Registry, Roster};
-pub use standing::{Cause, Change, Health, Policy, Standing};
+pub use event::{Cause, Change, Event, Failed, Readmission};
+pub use latency::Latency;
+pub use registry::Registry;
+pub use roster::{Notice, Roster, Terms};
+pub use standing::{Health, Policy, Standing};
 
 use crate::config::PoolName;
+use eligibility::Circumstances;
+use roster::Published;
+
+/// As many requests at once as there are.
+const NO_LIMIT: usize = usize::MAX;
+/// It has been in service from the beginning.
+const ALWAYS: u64 = 0;
 
 /// What tells one backend from another: the pool, and the address in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,30 +60,42 @@ impl fmt::Display for BackendId {
 }
 
 /// One backend's identity and live state. Shared by everything that deals with it.
+///
+/// What the request path reads is published as single words whenever the standing changes.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
     url: Box<str>,
     active: AtomicUsize,
+    /// How many may be active, or [`NO_LIMIT`].
+    limit: AtomicUsize,
+    latency: Latency,
+    /// When an answer last began, in milliseconds after the start.
+    heard: AtomicU64,
     standing: Mutex<Standing>,
-    /// The standing as the request path reads it, see [`Gate`].
-    gate: Gate,
+    /// Nothing but its load stands in the way of a request.
+    open: AtomicBool,
     /// Whether an answer would change the standing; spares the request path the lock.
     suspect: AtomicBool,
-    /// The roster's count of changes, see [`Roster::changes`].
-    changes: Arc<AtomicU64>,
+    /// Since when it is back in service, in milliseconds after the start, or [`ALWAYS`].
+    serving_since: AtomicU64,
+    pool: Arc<Published>,
 }
 
 impl Backend {
-    fn new(id: BackendId, changes: Arc<AtomicU64>, start: Instant) -> Self {
+    fn new(id: BackendId, pool: Arc<Published>) -> Self {
         Self {
             url: format!("http://{}", id.address).into(),
             id,
             active: AtomicUsize::new(0),
+            limit: AtomicUsize::new(NO_LIMIT),
+            latency: Latency::new(pool.start),
+            heard: AtomicU64::new(0),
             standing: Mutex::default(),
-            gate: Gate { opens: AtomicU64::new(Gate::OPEN), start },
+            open: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
-            changes,
+            serving_since: AtomicU64::new(ALWAYS),
+            pool,
         }
     }
 
@@ -89,34 +117,73 @@ impl Backend {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Counts a request in. Whoever calls this owes one [`Backend::leave`]; take a lease from the
-    /// pool instead of calling it.
-    pub fn enter(&self) {
-        self.active.fetch_add(1, Ordering::Relaxed);
+    /// How many requests it may have at once, where that is limited.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        Some(self.limit.load(Ordering::Relaxed)).filter(|limit| *limit != NO_LIMIT)
+    }
+
+    fn set_limit(&self, limit: Option<usize>) {
+        self.limit.store(limit.unwrap_or(NO_LIMIT), Ordering::Relaxed);
+    }
+
+    /// How long it takes to the first byte of an answer.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Counts a request in, unless the backend is full. Whoever was let in owes one
+    /// [`Backend::leave`]; take a lease from the pool instead of calling it.
+    #[must_use]
+    pub fn try_enter(&self) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == NO_LIMIT {
+            self.active.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        let enter = |active| (active < limit).then_some(active + 1);
+        self.active.fetch_update(Ordering::SeqCst, Ordering::Relaxed, enter).is_ok()
     }
 
     /// Counts a request out.
     pub fn leave(&self) {
-        self.active.fetch_sub(1, Ordering::Relaxed);
+        // Whoever waits for a place has either been seen waiting after this, or sees it.
+        self.active.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether it may get a request: the answer of [`Backend::eligibility`], without the reason
-    /// and without a lock.
+    /// Whether it may get a request now: the answer of [`Backend::eligibility`], without the
+    /// reason and without a lock.
     #[must_use]
-    pub fn is_eligible(&self, now: Instant) -> bool {
-        self.gate.is_open(now)
+    pub fn is_eligible(&self) -> bool {
+        self.is_open() && !self.is_full()
     }
 
-    /// When it becomes eligible by itself; `None` when it is, or when that takes an event.
+    /// Whether nothing but its load stands in the way of a request. Every change of this is
+    /// counted in [`Roster::changes`].
     #[must_use]
-    pub fn eligible_at(&self) -> Option<Instant> {
-        self.gate.opens_at()
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn is_full(&self) -> bool {
+        self.active() >= self.limit.load(Ordering::Relaxed)
     }
 
     /// Whether it may get a request, and why not.
     #[must_use]
     pub fn eligibility(&self, now: Instant) -> Eligibility {
-        eligibility::of(&self.standing.lock(), now)
+        let around = Circumstances { panic: self.pool.is_panic(), full: self.is_full() };
+        eligibility::of(&self.standing.lock(), around, now)
+    }
+
+    /// Since when it is back in service; `None` when it always was.
+    #[must_use]
+    pub fn serving_since(&self) -> Option<Instant> {
+        match self.serving_since.load(Ordering::Relaxed) {
+            ALWAYS => None,
+            after => Some(self.pool.start + Duration::from_millis(after)),
+        }
     }
 
     /// Whether an active check has ended.
@@ -125,128 +192,36 @@ impl Backend {
         self.standing.lock().health != Health::Unchecked
     }
 
-    /// Applies an observation to the standing and publishes the result.
-    ///
-    /// Returns what the observation changed, for the caller to log.
-    pub fn observe(
-        &self,
-        now: Instant,
-        observation: impl FnOnce(&mut Standing) -> Option<Change>,
-    ) -> Option<Change> {
-        let mut standing = self.standing.lock();
-        let change = observation(&mut standing);
+    /// Whether a good answer would change the standing, so that it must be reported.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
+    /// An answer has begun: a sign of life, whatever it says.
+    pub fn note_heard(&self, now: Instant) {
+        let now = self.pool.millis(now);
+        // Written at most once a millisecond, so that threads do not fight for the line.
+        if self.heard.load(Ordering::Relaxed) < now {
+            self.heard.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// The later of an instant and the last sign of life.
+    #[must_use]
+    pub fn heard_since(&self, began: Instant) -> Instant {
+        began.max(self.pool.start + Duration::from_millis(self.heard.load(Ordering::Relaxed)))
+    }
+
+    /// Publishes what the request path reads.
+    fn publish(&self) {
+        let standing = self.standing.lock();
+        let around = Circumstances { panic: self.pool.is_panic(), full: false };
+        // Which instant is asked about does not matter: an ejection ends by an event.
+        let open = eligibility::of(&standing, around, self.pool.start).is_eligible();
+        self.open.store(open, Ordering::Relaxed);
         self.suspect.store(standing.is_suspect(), Ordering::Relaxed);
-        if self.gate.publish(&eligibility::of(&standing, now)) {
-            // Release: who sees the new count sees the new gate.
-            self.changes.fetch_add(1, Ordering::Release);
-        }
-        change
-    }
-
-    /// It answered a request: what counted against it in a row is forgotten.
-    pub fn answered(&self, now: Instant) {
-        if self.suspect.load(Ordering::Relaxed) {
-            self.observe(now, |standing| {
-                standing.answered();
-                None
-            });
-        }
-    }
-}
-
-/// Eligibility as one word, so that the request path reads it without a lock.
-///
-/// Holds when the backend becomes eligible: 0 for already, [`Gate::SHUT`] for not before an
-/// event, else milliseconds after `start`.
-#[derive(Debug)]
-struct Gate {
-    opens: AtomicU64,
-    start: Instant,
-}
-
-impl Gate {
-    const OPEN: u64 = 0;
-    const SHUT: u64 = u64::MAX;
-
-    fn is_open(&self, now: Instant) -> bool {
-        match self.opens.load(Ordering::Relaxed) {
-            Self::OPEN => true,
-            Self::SHUT => false,
-            millis => self.start + Duration::from_millis(millis) <= now,
-        }
-    }
-
-    fn opens_at(&self) -> Option<Instant> {
-        match self.opens.load(Ordering::Relaxed) {
-            Self::OPEN | Self::SHUT => None,
-            millis => Some(self.start + Duration::from_millis(millis)),
-        }
-    }
-
-    /// Returns whether this changed anything.
-    fn publish(&self, eligibility: &Eligibility) -> bool {
-        let opens = match eligibility {
-            Eligibility::Eligible => Self::OPEN,
-            Eligibility::Ejected { until: Until::Instant(until), .. } => {
-                let after = until.saturating_duration_since(self.start).as_millis();
-                // Rounded up, so that the gate never opens before its instant.
-                u64::try_from(after).unwrap_or(Self::SHUT - 1).saturating_add(1).min(Self::SHUT - 1)
-            }
-            Eligibility::Draining | Eligibility::Unhealthy | Eligibility::Ejected { .. } => {
-                Self::SHUT
-            }
-        };
-        self.opens.swap(opens, Ordering::Relaxed) != opens
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POLICY: Policy = Policy { rise: 2, fall: 3, checked: false };
-
-    fn backend(now: Instant) -> Arc<Backend> {
-        Roster::new(PoolName::new("web"), now).backend("127.0.0.1:1".parse().unwrap())
-    }
-
-    #[test]
-    fn the_gate_says_what_the_predicate_says() {
-        let now = crate::clock::now();
-        let backend = backend(now);
-        assert!(backend.is_eligible(now));
-        backend.observe(now, |standing| standing.refused(&POLICY, now));
-        assert!(!backend.is_eligible(now));
-        assert!(!backend.eligibility(now).is_eligible());
-        let until = backend.eligible_at().unwrap();
-        assert!(backend.is_eligible(until));
-        assert!(backend.eligibility(until).is_eligible());
-    }
-
-    #[test]
-    fn what_does_not_change_eligibility_is_not_counted() {
-        let now = crate::clock::now();
-        let roster = Roster::new(PoolName::new("web"), now);
-        let backend = roster.backend("127.0.0.1:1".parse().unwrap());
-        backend.answered(now);
-        assert_eq!(roster.changes(), 0);
-        backend.observe(now, |standing| standing.refused(&POLICY, now));
-        assert_eq!(roster.changes(), 1);
-        backend.observe(now, |standing| standing.refused(&POLICY, now));
-        assert_eq!(roster.changes(), 1);
-    }
-
-    #[test]
-    fn an_answer_ends_a_row_of_timeouts() {
-        let now = crate::clock::now();
-        let backend = backend(now);
-        for _ in 0..2 {
-            backend.observe(now, |standing| standing.connect_timed_out(&POLICY, now));
-        }
-        backend.answered(now);
-        for _ in 0..2 {
-            backend.observe(now, |standing| standing.connect_timed_out(&POLICY, now));
-        }
-        assert!(backend.is_eligible(now));
+        let since = standing.serving_since.map_or(ALWAYS, |since| self.pool.millis(since).max(1));
+        self.serving_since.store(since, Ordering::Relaxed);
     }
 }

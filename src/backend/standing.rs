@@ -2,27 +2,39 @@
 //!
 //! Two witnesses, two words. **Health** is the verdict of active checks: `fall` failures in a row
 //! make a backend unhealthy, `rise` passes in a row make it healthy again. **Ejection** is the
-//! verdict of traffic: a refused connection is proof enough, timeouts must repeat.
+//! verdict of traffic: a refused connection is proof enough, anything else must repeat.
 //!
-//! A backend that was ejected comes back when active checks have passed `rise` times since. With
-//! checks off nobody asks it, so it comes back by time: after a cool-down that doubles with each
-//! ejection that follows another without an answer between them.
+//! What brings a backend back depends on what took it out. One that refused connections is back
+//! when checks pass: whoever listens again has come back. One that let requests down while it
+//! listened passes checks all the time, so checks prove nothing; it serves its time, and then one
+//! request has to be answered. With checks off nobody asks who refused either, so it is probed as
+//! well, soon at first and later less often.
 //!
 //! Pingora keeps a verdict of its own and reports only when that flips. A backend that a failed
 //! request took out while Pingora thinks it healthy would never be reported healthy again, which
 //! is why the results themselves are counted here.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use super::{
+    eligibility::Until,
+    event::{Cause, Change, Event, Failed, Readmission},
 };
+use crate::config::{EjectionRules, Percent};
 
-use super::eligibility::Until;
-
-/// The first cool-down where checks are off.
-const COOL_DOWN_MIN: Duration = Duration::from_secs(1);
-/// The longest cool-down.
+/// The first cool-down of who refuses where checks are off; a refused connection costs a client
+/// next to nothing, so it is tried again soon.
+const COOL_DOWN: Duration = Duration::from_secs(1);
+/// The longest of these.
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
+/// Failures that are all that a backend has shown for so long need not be so many.
+const NOTHING_ELSE: Duration = Duration::from_secs(1);
+/// How many are enough then: one may be the request's own fault.
+const FEWER: u32 = 2;
+/// The longest ejection that a backend can ask for itself.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// Shortens a term by up to so much, so that those ejected together do not return together.
+const JITTER: f64 = 0.1;
 
 /// How results are judged; from the pool's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +45,10 @@ pub struct Policy {
     pub fall: u32,
     /// Whether active checks run at all.
     pub checked: bool,
+    /// When traffic takes a backend out; `None` when only a refused connection does.
+    pub ejection: Option<EjectionRules>,
+    /// Above this share of unhealthy backends, health is not asked.
+    pub panic_threshold: Option<Percent>,
 }
 
 /// The verdict of active checks.
@@ -47,51 +63,21 @@ pub enum Health {
     Unhealthy,
 }
 
-/// What a backend was ejected for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// It refused a connection.
-    Refused,
-    /// It let connections time out.
-    ConnectTimeout,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "connection_refused",
-            Self::ConnectTimeout => "connect_timeout",
-        })
-    }
-}
-
 /// An ejection that was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ejection {
     pub(super) cause: Cause,
     pub(super) until: Until,
+    /// A probe is under way.
+    pub(super) probing: bool,
 }
 
 impl Ejection {
-    pub(super) fn holds(&self, now: Instant) -> bool {
-        match self.until {
-            Until::ChecksPass => true,
-            Until::Instant(until) => now < until,
-        }
+    /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
+    /// has taken itself out.
+    pub(super) fn is_limited(&self) -> bool {
+        self.cause != Cause::Refused
     }
-}
-
-/// What an observation changed; each is logged once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Checks took it out, after so many failures in a row.
-    BecameUnhealthy(u32),
-    /// Checks brought it back, after so many passes in a row.
-    BecameHealthy(u32),
-    /// Traffic took it out.
-    Ejected(Cause, Until),
-    /// An ejection ended because checks passed.
-    Readmitted(u32),
 }
 
 /// What checks and traffic have shown of one backend.
@@ -100,209 +86,230 @@ pub struct Standing {
     pub(super) health: Health,
     pub(super) ejection: Option<Ejection>,
     pub(super) draining: bool,
+    /// The last check found nobody listening.
+    pub(super) refuses_checks: bool,
+    /// Since when it is back in service; `None` from the beginning.
+    pub(super) serving_since: Option<Instant>,
+    /// Has been healthy at some time.
+    was_healthy: bool,
     /// Checks passed in a row; an ejection starts the count anew.
     passes: u32,
     /// Checks failed in a row.
     failures: u32,
-    /// Connections timed out in a row.
-    connect_timeouts: u32,
-    /// Ejections since the last answer.
+    /// Attempts failed in a row.
+    row: u32,
+    /// Since when these are all that it has shown.
+    row_since: Option<Instant>,
+    /// Answers of 503 in a row.
+    unavailable: u32,
+    /// Answers in a row that broke off in their middle.
+    broken: u32,
+    /// Ejections, each soon after the one before.
     ejections: u32,
+    /// How long the last one lasted.
+    term: Duration,
 }
 
 impl Standing {
-    /// An active check passed.
-    pub fn check_passed(&mut self, policy: &Policy) -> Option<Change> {
+    /// Applies an event. `has_room` says whether the pool can spare this backend.
+    pub(super) fn apply(
+        &mut self,
+        event: Event,
+        policy: &Policy,
+        has_room: bool,
+        now: Instant,
+    ) -> Option<Change> {
+        match event {
+            Event::CheckPassed => self.check_passed(policy),
+            Event::CheckFailed { refused } => self.check_failed(policy, refused),
+            Event::Answered { probe } => self.answered(probe),
+            Event::Completed => {
+                self.broken = 0;
+                None
+            }
+            Event::Failed(failed) => self.failed(&failed, policy, has_room, now),
+            Event::ProbeEnded => {
+                self.set_probing(false);
+                None
+            }
+            Event::Drain(draining) => self.drain(draining),
+        }
+    }
+
+    /// Ends the ejection because nobody else is left.
+    pub(super) fn lift(&mut self) -> Option<Change> {
+        self.forget_failures();
+        self.ejection.take().map(|_| Change::Readmitted(Readmission::NobodyLeft))
+    }
+
+    /// Whether a good answer would change anything.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.row > 0 || self.broken > 0
+    }
+
+    fn check_passed(&mut self, policy: &Policy) -> Option<Change> {
         self.failures = 0;
+        self.refuses_checks = false;
         self.passes = self.passes.saturating_add(1);
-        let risen = self.passes >= policy.rise;
-        let ejected = risen && self.ejection.take().is_some();
-        match self.health {
-            Health::Unchecked => self.health = Health::Healthy,
-            Health::Unhealthy if risen => {
-                self.health = Health::Healthy;
+        let has_risen = self.passes >= policy.rise;
+        let readmitted =
+            self.ejection.take_if(|ejection| ejection.until == Until::ChecksPass && has_risen);
+        // Only who has been up can flap; who comes up for the first time is not kept waiting.
+        if self.health != Health::Unhealthy || has_risen || !self.was_healthy {
+            self.was_healthy = true;
+            if std::mem::replace(&mut self.health, Health::Healthy) == Health::Unhealthy {
                 return Some(Change::BecameHealthy(self.passes));
             }
-            Health::Unhealthy | Health::Healthy => {}
         }
-        ejected.then_some(Change::Readmitted(self.passes))
+        readmitted.map(|_| Change::Readmitted(Readmission::ChecksPassed(self.passes)))
     }
 
-    /// An active check failed.
-    pub fn check_failed(&mut self, policy: &Policy) -> Option<Change> {
+    fn check_failed(&mut self, policy: &Policy, refused: bool) -> Option<Change> {
         self.passes = 0;
+        self.refuses_checks = refused;
         self.failures = self.failures.saturating_add(1);
-        let fallen = self.health == Health::Unchecked
+        let has_fallen = self.health == Health::Unchecked
             || (self.health == Health::Healthy && self.failures >= policy.fall);
-        fallen.then(|| {
+        // Who does not even listen is gone, whatever it was ejected for; who listens again is new.
+        let is_gone = refused && self.ejection.is_some_and(|ejection| ejection.is_limited());
+        let ejected = is_gone.then(|| self.eject(Cause::Refused, Until::ChecksPass));
+        if has_fallen {
             self.health = Health::Unhealthy;
-            Change::BecameUnhealthy(self.failures)
-        })
+            return Some(Change::BecameUnhealthy(self.failures));
+        }
+        ejected
     }
 
-    /// A request's connection was refused.
-    pub fn refused(&mut self, policy: &Policy, now: Instant) -> Option<Change> {
-        self.eject(Cause::Refused, policy, now)
-    }
-
-    /// A request's connection timed out.
-    pub fn connect_timed_out(&mut self, policy: &Policy, now: Instant) -> Option<Change> {
-        self.connect_timeouts = self.connect_timeouts.saturating_add(1);
-        if self.connect_timeouts < policy.fall {
+    fn answered(&mut self, probe: bool) -> Option<Change> {
+        if self.ejection.is_none() {
+            (self.row, self.row_since, self.unavailable) = (0, None, 0);
             return None;
         }
-        self.eject(Cause::ConnectTimeout, policy, now)
+        // Others were under way when it was ejected; their answers prove nothing.
+        self.ejection.take_if(|ejection| probe && ejection.probing)?;
+        self.forget_failures();
+        Some(Change::Readmitted(Readmission::Probe))
     }
 
-    /// A request was answered.
-    pub fn answered(&mut self) {
-        self.connect_timeouts = 0;
-        self.ejections = 0;
-    }
-
-    /// Whether an answer would change anything.
-    pub(super) fn is_suspect(&self) -> bool {
-        self.connect_timeouts > 0 || self.ejections > 0
-    }
-
-    /// Requests that were under way when the first of them ejected the backend fail too; they add
-    /// nothing.
-    fn eject(&mut self, cause: Cause, policy: &Policy, now: Instant) -> Option<Change> {
-        if self.ejection.is_some_and(|ejection| ejection.holds(now)) {
+    fn failed(
+        &mut self,
+        failed: &Failed,
+        policy: &Policy,
+        has_room: bool,
+        now: Instant,
+    ) -> Option<Change> {
+        if failed.cause == Cause::Refused {
+            return self.refused(policy, now);
+        }
+        if let Some(ejection) = self.ejection {
+            return self.probe_failed(ejection, failed, policy, now);
+        }
+        self.count(failed);
+        let rules = policy.ejection.filter(|_| has_room)?;
+        if let Some(asked) = failed.retry_after.filter(|_| self.unavailable >= FEWER) {
+            return Some(self.eject_for(Cause::RetryAfter, asked.min(RETRY_AFTER_MAX), now));
+        }
+        let is_all = |since| now.saturating_duration_since(since) >= NOTHING_ELSE;
+        let enough = self.row.max(self.broken) >= rules.failures.get()
+            || (self.row >= FEWER && self.row_since.is_some_and(is_all));
+        if !enough {
             return None;
         }
-        let until = if policy.checked {
-            Until::ChecksPass
-        } else {
-            Until::Instant(now + cool_down(self.ejections))
-        };
+        let term = self.next_term(&rules, failed, now);
+        Some(self.eject_for(failed.cause, term, now))
+    }
+
+    /// An attempt failed although the backend is ejected: it was under way, or it is the probe.
+    fn probe_failed(
+        &mut self,
+        ejection: Ejection,
+        failed: &Failed,
+        policy: &Policy,
+        now: Instant,
+    ) -> Option<Change> {
+        if !(failed.probe && ejection.probing) {
+            return None;
+        }
+        // Who refused is not among those that the limit on guesses counts, and stays so.
+        if !ejection.is_limited() {
+            return Some(self.cool_down(now));
+        }
+        let term = self.next_term(&policy.ejection?, failed, now);
+        Some(self.eject_for(failed.cause, term, now))
+    }
+
+    fn count(&mut self, failed: &Failed) {
+        if failed.midway {
+            self.broken = self.broken.saturating_add(1);
+            return;
+        }
+        self.row = self.row.saturating_add(1);
+        self.row_since = Some(self.row_since.map_or(failed.since, |since| since.min(failed.since)));
+        let is_unavailable = failed.cause == Cause::Status(503);
+        self.unavailable = if is_unavailable { self.unavailable.saturating_add(1) } else { 0 };
+    }
+
+    /// Requests that were under way when the first of them ejected the backend are refused too;
+    /// they add nothing.
+    fn refused(&mut self, policy: &Policy, now: Instant) -> Option<Change> {
+        if self.ejection.is_some_and(|e| e.cause == Cause::Refused && !e.probing) {
+            return None;
+        }
+        if policy.checked {
+            return Some(self.eject(Cause::Refused, Until::ChecksPass));
+        }
+        Some(self.cool_down(now))
+    }
+
+    /// Ejects who refuses until a probe, where checks are off.
+    fn cool_down(&mut self, now: Instant) -> Change {
+        self.ejections = self.ejections_in_succession(now).saturating_add(1);
+        let doubled = 2_u32.saturating_pow(self.ejections - 1);
+        let term = COOL_DOWN.saturating_mul(doubled).min(COOL_DOWN_MAX);
+        self.eject_for(Cause::Refused, term, now)
+    }
+
+    /// The term of an ejection that begins now: as often `base` as ejections followed one another.
+    fn next_term(&mut self, rules: &EjectionRules, failed: &Failed, now: Instant) -> Duration {
+        self.ejections = self.ejections_in_succession(now).saturating_add(1);
+        let term = rules.base.saturating_mul(self.ejections).min(rules.max);
+        term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
+    }
+
+    /// Ejections up to now; none when it has served since for as long as the last one lasted.
+    fn ejections_in_succession(&self, now: Instant) -> u32 {
+        let has_served = |since| now.saturating_duration_since(since) >= self.term;
+        let is_over = self.ejection.is_none() && self.serving_since.is_none_or(has_served);
+        if is_over { 0 } else { self.ejections }
+    }
+
+    fn eject_for(&mut self, cause: Cause, term: Duration, now: Instant) -> Change {
+        self.term = term;
+        self.eject(cause, Until::Probe(now + term))
+    }
+
+    fn eject(&mut self, cause: Cause, until: Until) -> Change {
+        let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
-        self.connect_timeouts = 0;
-        self.ejections = self.ejections.saturating_add(1);
-        self.ejection = Some(Ejection { cause, until });
-        Some(Change::Ejected(cause, until))
-    }
-}
-
-/// Doubles with each ejection that went before without an answer since.
-fn cool_down(ejections: u32) -> Duration {
-    COOL_DOWN_MIN.saturating_mul(2_u32.saturating_pow(ejections)).min(COOL_DOWN_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backend::eligibility;
-
-    const CHECKED: Policy = Policy { rise: 2, fall: 3, checked: true };
-    const UNCHECKED: Policy = Policy { rise: 2, fall: 3, checked: false };
-
-    fn now() -> Instant {
-        crate::clock::now()
+        self.forget_failures();
+        self.ejection = Some(Ejection { cause, until, probing: false });
+        Change::Ejected(cause, until, failures)
     }
 
-    fn is_eligible(standing: &Standing, now: Instant) -> bool {
-        eligibility::of(standing, now).is_eligible()
+    fn forget_failures(&mut self) {
+        (self.row, self.row_since, self.unavailable, self.broken) = (0, None, 0, 0);
     }
 
-    #[test]
-    fn a_backend_never_checked_is_used() {
-        assert!(is_eligible(&Standing::default(), now()));
-    }
-
-    #[test]
-    fn the_first_check_decides() {
-        let mut standing = Standing::default();
-        assert_eq!(standing.check_failed(&CHECKED), Some(Change::BecameUnhealthy(1)));
-        assert!(!is_eligible(&standing, now()));
-
-        let mut standing = Standing::default();
-        assert_eq!(standing.check_passed(&CHECKED), None);
-        assert_eq!(standing.health, Health::Healthy);
-    }
-
-    #[test]
-    fn falls_after_fall_failures_in_a_row() {
-        let mut standing = Standing::default();
-        standing.check_passed(&CHECKED);
-        assert_eq!(standing.check_failed(&CHECKED), None);
-        assert_eq!(standing.check_failed(&CHECKED), None);
-        standing.check_passed(&CHECKED);
-        assert_eq!(standing.check_failed(&CHECKED), None);
-        assert_eq!(standing.check_failed(&CHECKED), None);
-        assert!(is_eligible(&standing, now()));
-        assert_eq!(standing.check_failed(&CHECKED), Some(Change::BecameUnhealthy(3)));
-        assert_eq!(standing.check_failed(&CHECKED), None, "a change is reported once");
-        assert!(!is_eligible(&standing, now()));
-    }
-
-    #[test]
-    fn rises_after_rise_passes_in_a_row() {
-        let mut standing = Standing::default();
-        standing.check_failed(&CHECKED);
-        assert_eq!(standing.check_passed(&CHECKED), None);
-        standing.check_failed(&CHECKED);
-        assert_eq!(standing.check_passed(&CHECKED), None);
-        assert_eq!(standing.check_passed(&CHECKED), Some(Change::BecameHealthy(2)));
-        assert!(is_eligible(&standing, now()));
-    }
-
-    #[test]
-    fn a_refused_connection_ejects_until_rise_checks_have_passed_since() {
-        let now = now();
-        let mut standing = Standing::default();
-        standing.check_passed(&CHECKED);
-        standing.check_passed(&CHECKED);
-        let ejected = Change::Ejected(Cause::Refused, Until::ChecksPass);
-        assert_eq!(standing.refused(&CHECKED, now), Some(ejected));
-        assert!(!is_eligible(&standing, now + Duration::from_secs(3600)));
-        assert_eq!(standing.check_passed(&CHECKED), None);
-        assert!(!is_eligible(&standing, now), "passes from before do not count");
-        assert_eq!(standing.check_passed(&CHECKED), Some(Change::Readmitted(2)));
-        assert!(is_eligible(&standing, now));
-    }
-
-    #[test]
-    fn unhealthy_and_ejected_end_together() {
-        let now = now();
-        let mut standing = Standing::default();
-        standing.check_passed(&CHECKED);
-        standing.refused(&CHECKED, now);
-        for _ in 0..3 {
-            standing.check_failed(&CHECKED);
+    /// Whether a probe is under way.
+    pub(super) fn set_probing(&mut self, probing: bool) {
+        if let Some(ejection) = &mut self.ejection {
+            ejection.probing = probing;
         }
-        standing.check_passed(&CHECKED);
-        assert_eq!(standing.check_passed(&CHECKED), Some(Change::BecameHealthy(2)));
-        assert!(is_eligible(&standing, now));
     }
 
-    #[test]
-    fn connections_that_time_out_eject_after_fall_in_a_row() {
-        let now = now();
-        let mut standing = Standing::default();
-        assert_eq!(standing.connect_timed_out(&CHECKED, now), None);
-        assert_eq!(standing.connect_timed_out(&CHECKED, now), None);
-        standing.answered();
-        assert_eq!(standing.connect_timed_out(&CHECKED, now), None);
-        assert_eq!(standing.connect_timed_out(&CHECKED, now), None);
-        let ejected = Change::Ejected(Cause::ConnectTimeout, Until::ChecksPass);
-        assert_eq!(standing.connect_timed_out(&CHECKED, now), Some(ejected));
-    }
-
-    #[test]
-    fn with_checks_off_the_cool_down_grows_from_a_second_to_a_minute() {
-        let mut now = now();
-        let mut standing = Standing::default();
-        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            assert!(standing.refused(&UNCHECKED, now).is_some());
-            assert_eq!(standing.refused(&UNCHECKED, now), None, "one ejection at a time");
-            let until = now + Duration::from_secs(seconds);
-            assert!(!is_eligible(&standing, until - Duration::from_millis(1)));
-            assert!(is_eligible(&standing, until));
-            now = until;
-        }
-        standing.answered();
-        standing.refused(&UNCHECKED, now);
-        assert!(is_eligible(&standing, now + Duration::from_secs(1)), "an answer starts it anew");
+    fn drain(&mut self, draining: bool) -> Option<Change> {
+        let was_draining = std::mem::replace(&mut self.draining, draining);
+        let change = if draining { Change::Drained } else { Change::Undrained };
+        (was_draining != draining).then_some(change)
     }
 }

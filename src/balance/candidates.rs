@@ -45,6 +45,11 @@ impl Candidates {
         self.members[position]
     }
 
+    /// The indexes that the caller knows them by, in order.
+    pub(super) fn members(&self) -> impl Iterator<Item = usize> {
+        self.members.iter().copied()
+    }
+
     pub(super) fn weight(&self, position: usize) -> u64 {
         if let Some(weight) = self.equal {
             return weight;
@@ -117,7 +122,8 @@ mod tests {
     fn members_and_weights_are_kept_in_order() {
         let candidates = Candidates::new([(2, 5), (7, 1), (9, 3)]);
         assert_eq!(candidates.weights().collect::<Vec<_>>(), [5, 1, 3]);
-        assert_eq!((0..3).map(|p| candidates.member(p)).collect::<Vec<_>>(), [2, 7, 9]);
+        assert_eq!(candidates.members().collect::<Vec<_>>(), [2, 7, 9]);
+        assert_eq!(candidates.member(1), 7);
     }
 
     #[test]

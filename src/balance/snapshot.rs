@@ -1,75 +1,117 @@
-//! Who is eligible, remembered until that changes.
+//! Who is in service, remembered until that changes.
 //!
-//! Asking every backend for every request does not do with ten thousand of them. Eligibility
-//! changes in two ways: by an event, which the roster counts, and by time, when a cool-down ends.
-//! So the answer is kept with the count it was taken at and the first instant at which it
-//! may change by itself; while neither has moved on, it is complete.
+//! Asking every backend for every request does not do with ten thousand of them. What is asked
+//! changes in two ways: by an event, which the roster counts, and by time, when the share of a
+//! backend that came back grows. So the answer is kept with the count it was taken at and the
+//! first instant at which it changes by itself; while neither has moved on, it is complete.
+//!
+//! Backends are in tiers. A request gets those of the first one, and of the next only when of the
+//! first none is left for it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{candidates::Candidates, round_robin::Rotation};
+use super::{
+    candidates::Candidates,
+    round_robin::Rotation,
+    slow_start::{FULL, Share},
+};
 use crate::backend::Backend;
 
-/// The eligible backends at one instant, and whose turn it is among them.
+/// Primaries, backups.
+pub(super) const TIERS: usize = 2;
+
+/// The backends in service at one instant, and whose turn it is among them.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    pub(super) candidates: Candidates,
-    pub(super) rotation: Rotation,
-    /// Who was eligible then is here.
-    pub(super) taken: Instant,
+    pub(super) tiers: [Tier; TIERS],
     changes: u64,
     valid_until: Option<Instant>,
 }
 
+/// Those of which one is as good as another, but for the algorithm.
+#[derive(Debug)]
+pub(super) struct Tier {
+    pub(super) candidates: Candidates,
+    pub(super) rotation: Rotation,
+}
+
 impl Snapshot {
-    /// Of these backends and their weights; members are known by their place among them.
+    /// Of the backends of each tier: who knows them by which number, and their weights.
     ///
     /// `changes` is the roster's count, read before this call, so that a change that this call
-    /// may have missed makes the snapshot stale. `turn` is what [`Rotation::turn`] was on the
+    /// may have missed makes the snapshot stale. `turns` is what [`Snapshot::turns`] was on the
     /// snapshot that this one replaces.
     pub(super) fn take<'a>(
-        backends: impl Iterator<Item = (&'a Backend, u64)>,
+        tiers: [impl Iterator<Item = (usize, &'a Backend, u64)>; TIERS],
+        slow_start: Duration,
         changes: u64,
-        turn: u64,
+        turns: [u64; TIERS],
         now: Instant,
     ) -> Self {
         let mut valid_until: Option<Instant> = None;
-        let mut eligible = vec![];
-        for (member, (backend, weight)) in backends.enumerate() {
-            if backend.is_eligible(now) {
-                eligible.push((member, weight));
-            } else if let Some(at) = backend.eligible_at() {
-                valid_until = Some(valid_until.map_or(at, |until| until.min(at)));
+        let mut turns = turns.into_iter();
+        let tiers = tiers.map(|backends| {
+            let mut shares = vec![];
+            for (member, backend, weight) in backends {
+                if backend.is_open() {
+                    let share = Share::of(backend.serving_since(), slow_start, now);
+                    shares.push((member, weight, share));
+                    valid_until = [valid_until, share.until].into_iter().flatten().min();
+                }
             }
-        }
-        let candidates = Candidates::new(eligible);
-        let rotation = Rotation::starting_at(turn, candidates.weights());
-        Self { candidates, rotation, taken: now, changes, valid_until }
+            Tier::of(&shares, turns.next().unwrap_or_default())
+        });
+        Self { tiers, changes, valid_until }
     }
 
-    /// Whether it names everyone who is eligible; the clock is read only where that matters.
+    /// Whether it names everyone who is in service; the clock is read only where that matters.
     pub(super) fn is_complete(&self, changes: u64, now: impl FnOnce() -> Instant) -> bool {
         self.changes == changes && self.valid_until.is_none_or(|until| now() < until)
+    }
+
+    /// Turns taken so far, in each tier.
+    pub(super) fn turns(&self) -> [u64; TIERS] {
+        self.tiers.each_ref().map(|tier| tier.rotation.turn())
+    }
+
+    /// Everyone in it.
+    pub(super) fn members(&self) -> impl Iterator<Item = usize> {
+        self.tiers.iter().flat_map(|tier| tier.candidates.members())
+    }
+}
+
+impl Tier {
+    /// While all have their whole share, which is nearly always, the weights are as they are: a
+    /// cycle by parts would be longer, and cost more to get into the middle of.
+    fn of(shares: &[(usize, u64, Share)], turn: u64) -> Self {
+        let is_whole = shares.iter().all(|(.., share)| share.parts == FULL);
+        let weighed = shares.iter().map(|(member, weight, share)| {
+            (*member, if is_whole { *weight } else { weight * share.parts })
+        });
+        let candidates = Candidates::new(weighed);
+        let rotation = Rotation::starting_at(turn, candidates.weights());
+        Self { candidates, rotation }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use super::*;
     use crate::{
-        backend::{Policy, Roster},
+        backend::{Cause, Event, Failed, Policy, Roster},
         config::PoolName,
     };
 
-    const CHECKED: Policy = Policy { rise: 2, fall: 3, checked: true };
-    const UNCHECKED: Policy = Policy { rise: 2, fall: 3, checked: false };
+    const POLICY: Policy =
+        Policy { rise: 1, fall: 3, checked: true, ejection: None, panic_threshold: None };
 
     struct Fixture {
         roster: Roster,
         backends: Vec<Arc<Backend>>,
         start: Instant,
+        slow_start: Duration,
     }
 
     impl Fixture {
@@ -79,17 +121,31 @@ mod tests {
             let backends = (1..=3)
                 .map(|port| roster.backend(format!("127.0.0.1:{port}").parse().unwrap()))
                 .collect();
-            Self { roster, backends, start }
+            Self { roster, backends, start, slow_start: Duration::ZERO }
+        }
+
+        fn apply(&self, index: usize, event: Event, now: Instant) {
+            self.roster.apply(&self.backends[index], event, &POLICY, now);
+        }
+
+        fn eject(&self, index: usize, now: Instant) {
+            self.apply(index, Event::Failed(Failed::new(Cause::Refused, now)), now);
         }
 
         fn take(&self, now: Instant) -> Snapshot {
-            let backends = self.backends.iter().map(|backend| (&**backend, 1));
-            Snapshot::take(backends, self.roster.changes(), 0, now)
+            // The last one is a backup.
+            let tiers = [0..2, 2..3]
+                .map(|members| members.map(|member| (member, &*self.backends[member], 3)));
+            Snapshot::take(tiers, self.slow_start, self.roster.changes(), [0; TIERS], now)
         }
     }
 
     fn members(snapshot: &Snapshot) -> Vec<usize> {
-        (0..snapshot.candidates.len()).map(|p| snapshot.candidates.member(p)).collect()
+        snapshot.members().collect()
+    }
+
+    fn weights(snapshot: &Snapshot) -> [Vec<u64>; TIERS] {
+        snapshot.tiers.each_ref().map(|tier| tier.candidates.weights().collect())
     }
 
     fn no_clock() -> Instant {
@@ -100,7 +156,7 @@ mod tests {
     fn only_the_eligible_are_in_it() {
         let fixture = Fixture::new();
         assert_eq!(members(&fixture.take(fixture.start)), [0, 1, 2]);
-        fixture.backends[1].observe(fixture.start, |s| s.refused(&CHECKED, fixture.start));
+        fixture.eject(1, fixture.start);
         assert_eq!(members(&fixture.take(fixture.start)), [0, 2]);
     }
 
@@ -109,25 +165,38 @@ mod tests {
         let fixture = Fixture::new();
         let snapshot = fixture.take(fixture.start);
         assert!(snapshot.is_complete(fixture.roster.changes(), no_clock));
-        fixture.backends[1].observe(fixture.start, |s| s.refused(&CHECKED, fixture.start));
+        fixture.eject(1, fixture.start);
         assert!(!snapshot.is_complete(fixture.roster.changes(), no_clock));
         let next = fixture.take(fixture.start);
         assert!(next.is_complete(fixture.roster.changes(), no_clock));
     }
 
     #[test]
-    fn the_first_cool_down_that_ends_makes_it_incomplete() {
-        let fixture = Fixture::new();
-        let later = fixture.start + Duration::from_millis(300);
-        fixture.backends[2].observe(later, |s| s.refused(&UNCHECKED, later));
-        fixture.backends[0].observe(fixture.start, |s| s.refused(&UNCHECKED, fixture.start));
-        let snapshot = fixture.take(later);
-        assert_eq!(members(&snapshot), [1]);
+    fn each_tier_has_its_own() {
+        let snapshot = Fixture::new().take(crate::clock::now());
+        let members = snapshot.tiers.each_ref().map(|t| t.candidates.members().collect::<Vec<_>>());
+        assert_eq!(members, [vec![0, 1], vec![2]]);
+    }
 
-        let until = fixture.backends[0].eligible_at().unwrap();
+    #[test]
+    fn each_step_of_a_slow_start_makes_it_incomplete() {
+        let slow_start = Duration::from_secs(20);
+        let fixture = Fixture { slow_start, ..Fixture::new() };
+        let start = fixture.start + Duration::from_secs(1);
+        fixture.eject(1, start);
+        fixture.apply(1, Event::CheckPassed, start);
         let changes = fixture.roster.changes();
-        assert!(snapshot.is_complete(changes, || until - Duration::from_millis(1)));
-        assert!(!snapshot.is_complete(changes, || until));
-        assert_eq!(members(&fixture.take(until)), [0, 1]);
+        // The parts are seconds here, and the least share is two.
+        for (second, parts) in [(0, 2), (3, 3), (4, 4), (19, 19)] {
+            let second = start + Duration::from_secs(second);
+            let snapshot = fixture.take(second);
+            assert_eq!(weights(&snapshot), [vec![60, 3 * parts], vec![3]]);
+            let until = start + Duration::from_secs(parts + 1);
+            assert!(snapshot.is_complete(changes, || until - Duration::from_millis(1)));
+            assert!(!snapshot.is_complete(changes, || until));
+        }
+        let whole = fixture.take(start + slow_start);
+        assert_eq!(weights(&whole), [vec![3, 3], vec![3]]);
+        assert!(whole.is_complete(changes, no_clock));
     }
 }

@@ -4,10 +4,10 @@ use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use pingora_load_balancing::{Backends, LoadBalancer, discovery};
+use pingora_load_balancing::{Backends, LoadBalancer, discovery, selection::BackendIter};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -15,10 +15,12 @@ use proptest::{
 };
 
 use super::*;
-use crate::backend::Policy;
+use crate::backend::{Backend, Cause, Event, Failed, Policy, Terms};
 
-const CHECKED: Policy = Policy { rise: 1, fall: 1, checked: true };
-const UNCHECKED: Policy = Policy { rise: 1, fall: 1, checked: false };
+const POLICY: Policy =
+    Policy { rise: 1, fall: 1, checked: true, ejection: None, panic_threshold: None };
+const ALL: [Algorithm; 3] = [Algorithm::RoundRobin, Algorithm::LeastConn, Algorithm::Ewma];
+/// Those that take turns.
 const BOTH: [Algorithm; 2] = [Algorithm::RoundRobin, Algorithm::LeastConn];
 
 /// A selector over backends that are known by their place in the list of weights.
@@ -30,17 +32,30 @@ struct Fixture {
 
 impl Fixture {
     fn new(algorithm: Algorithm, weights: &[usize]) -> Self {
-        let roster = Arc::new(Roster::new(PoolName::new("web"), clock::now()));
-        let config = SelectorConfig { algorithm, roster: Arc::clone(&roster), seed: 7 };
+        Self::of(config(algorithm), weights)
+    }
+
+    fn with_backups(algorithm: Algorithm, weights: &[usize], backups: &[usize]) -> Self {
+        let backups = backups.iter().map(|index| address(*index).parse().unwrap());
+        let backups = Arc::new(backups.collect());
+        Self::of(SelectorConfig { backups, ..config(algorithm) }, weights)
+    }
+
+    fn with_slow_start(algorithm: Algorithm, window: Duration) -> Self {
+        Self::of(SelectorConfig { slow_start: window, ..config(algorithm) }, &[1, 1, 1])
+    }
+
+    fn of(config: SelectorConfig, weights: &[usize]) -> Self {
         let selector = Selector::build_with_config(&discovered(weights), &config);
         let backends = (0..weights.len())
-            .map(|index| roster.backend(address(index).parse().unwrap()))
+            .map(|index| config.roster.backend(address(index).parse().unwrap()))
             .collect();
-        Self { selector: Arc::new(selector), roster, backends }
+        Self { selector: Arc::new(selector), roster: config.roster, backends }
     }
 
     fn eject(&self, index: usize) {
-        self.backends[index].observe(clock::now(), |s| s.refused(&CHECKED, clock::now()));
+        let refused = Event::Failed(Failed::new(Cause::Refused, clock::now()));
+        self.roster.apply(&self.backends[index], refused, &POLICY, clock::now());
     }
 
     /// Returns the weights of those that are left, 0 for the others.
@@ -51,7 +66,11 @@ impl Fixture {
     }
 
     fn readmit(&self, index: usize) {
-        self.backends[index].observe(clock::now(), |s| s.check_passed(&CHECKED));
+        self.readmit_at(index, clock::now());
+    }
+
+    fn readmit_at(&self, index: usize, then: Instant) {
+        self.roster.apply(&self.backends[index], Event::CheckPassed, &POLICY, then);
     }
 
     /// The first pick of a request.
@@ -99,11 +118,25 @@ fn discovered(weights: &[usize]) -> BTreeSet<Discovered> {
     weights.map(|(i, weight)| Discovered::new_with_weight(&address(i), *weight).unwrap()).collect()
 }
 
+/// Without backups and slow start, of a roster that is ten minutes old.
+fn config(algorithm: Algorithm) -> SelectorConfig {
+    let roster = Roster::new(PoolName::new("web"), ago(Duration::from_secs(600)));
+    SelectorConfig {
+        algorithm,
+        roster: Arc::new(roster),
+        backups: Arc::default(),
+        slow_start: Duration::ZERO,
+        seed: 7,
+    }
+}
+
+fn ago(time: Duration) -> Instant {
+    clock::now().checked_sub(time).unwrap()
+}
+
 fn load_balancer(algorithm: Algorithm, weights: &[usize]) -> LoadBalancer<Selector> {
-    let roster = Arc::new(Roster::new(PoolName::new("web"), clock::now()));
-    let config = SelectorConfig { algorithm, roster, seed: 7 };
     let backends = Backends::new(discovery::Static::new(discovered(weights)));
-    let balancer = LoadBalancer::from_backends_with_config(backends, Some(config));
+    let balancer = LoadBalancer::from_backends_with_config(backends, Some(config(algorithm)));
     let update = balancer.update();
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(update).unwrap();
     balancer
@@ -122,7 +155,7 @@ fn through_pingora_weights_five_one_one_give_a_a_b_a_c_a_a() {
 
 #[test]
 fn a_request_that_refuses_what_it_has_tried_gets_every_backend() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let balancer = load_balancer(algorithm, &[3, 1, 2, 1]);
         let mut tried = HashSet::new();
         while let Some(picked) =
@@ -137,8 +170,8 @@ fn a_request_that_refuses_what_it_has_tried_gets_every_backend() {
 #[test]
 fn least_connections_follows_what_is_in_flight() {
     let fixture = Fixture::new(Algorithm::LeastConn, &[1, 1, 1]);
-    fixture.backends[0].enter();
-    fixture.backends[2].enter();
+    assert!(fixture.backends[0].try_enter());
+    assert!(fixture.backends[2].try_enter());
     assert_eq!(fixture.picks(3), [1, 1, 1]);
     fixture.backends[2].leave();
     assert_eq!(fixture.picks(4), [1, 2, 1, 2]);
@@ -148,8 +181,8 @@ fn least_connections_follows_what_is_in_flight() {
 fn counts_are_kept_when_the_set_of_backends_changes() {
     let algorithm = Algorithm::LeastConn;
     let fixture = Fixture::new(algorithm, &[1, 1]);
-    fixture.backends[0].enter();
-    let config = SelectorConfig { algorithm, roster: Arc::clone(&fixture.roster), seed: 7 };
+    assert!(fixture.backends[0].try_enter());
+    let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config(algorithm) };
     let rebuilt = Arc::new(Selector::build_with_config(&discovered(&[1, 1, 1]), &config));
     let picks: HashSet<_> = (0..4).map(|_| index(rebuilt.iter(b"").next().unwrap())).collect();
     assert_eq!(picks, HashSet::from([1, 2]));
@@ -169,27 +202,22 @@ fn an_ejected_backend_is_not_yielded_and_a_readmitted_one_is() {
 }
 
 #[test]
-fn an_ejection_that_ends_by_time_needs_no_event() {
-    for algorithm in BOTH {
+fn a_full_backend_is_not_yielded_and_one_with_a_place_is() {
+    for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
-        // Nine tenths of the cool-down of one second are over.
-        let then = clock::now().checked_sub(Duration::from_millis(900)).unwrap();
-        fixture.backends[0].observe(then, |standing| standing.refused(&UNCHECKED, then));
-        let until = fixture.backends[0].eligible_at().unwrap();
-        let changes = fixture.roster.changes();
-        while fixture.pick() != Some(0) {
-            let deadline = until + Duration::from_secs(5);
-            assert!(clock::now() < deadline, "{algorithm:?}: it did not come back");
-            thread::yield_now();
-        }
-        assert!(clock::now() >= until, "{algorithm:?}: it came back too early");
-        assert_eq!(fixture.roster.changes(), changes);
+        let terms = Terms { drain: false, max_connections: Some(1) };
+        fixture.roster.set_terms(address(0).parse().unwrap(), terms, &POLICY, clock::now());
+        assert!(fixture.backends[0].try_enter());
+        assert_eq!(fixture.counts(10), [0, 10], "{algorithm:?}");
+        assert_eq!(fixture.all_picks(), [1]);
+        fixture.backends[0].leave();
+        assert_eq!(fixture.all_picks().len(), 2);
     }
 }
 
 #[test]
 fn nobody_eligible_is_nobody_yielded() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         fixture.eject(0);
         fixture.eject(1);
@@ -200,7 +228,7 @@ fn nobody_eligible_is_nobody_yielded() {
 
 #[test]
 fn a_stale_snapshot_yields_exactly_the_eligible() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1; 20]);
         fixture.eject(4);
         fixture.eject(5);
@@ -217,7 +245,7 @@ fn a_stale_snapshot_yields_exactly_the_eligible() {
 
 #[test]
 fn a_snapshot_that_missed_the_only_eligible_one_finds_it() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1, 1]);
         fixture.eject(1);
         fixture.pick();
@@ -271,7 +299,7 @@ fn later_picks_do_not_take_turns_from_other_requests() {
 
 #[test]
 fn what_has_ended_stays_ended() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         fixture.eject(1);
         let mut picks = fixture.selector.iter(b"");
@@ -286,9 +314,172 @@ fn what_has_ended_stays_ended() {
 fn later_picks_of_least_connections_are_the_best_of_the_rest() {
     let fixture = Fixture::new(Algorithm::LeastConn, &[1, 1, 1, 1]);
     for (backend, active) in fixture.backends.iter().zip([3, 1, 4, 2]) {
-        (0..active).for_each(|_| backend.enter());
+        (0..active).for_each(|_| assert!(backend.try_enter()));
     }
     assert_eq!(fixture.all_picks(), [1, 3, 0, 2]);
+}
+
+#[test]
+fn expected_latency_follows_what_answers_took_and_what_is_in_flight() {
+    let fixture = Fixture::new(Algorithm::Ewma, &[1, 1]);
+    let [fast, slow] = [Duration::from_millis(2), Duration::from_millis(7)];
+    fixture.backends[0].latency().observe(slow, clock::now());
+    fixture.backends[1].latency().observe(fast, clock::now());
+    assert_eq!(fixture.counts(100), [0, 100]);
+    (0..3).for_each(|_| assert!(fixture.backends[1].try_enter()));
+    assert_eq!(fixture.counts(100), [100, 0]);
+}
+
+#[test]
+fn later_picks_by_expected_latency_are_the_better_ones_of_the_rest() {
+    let fixture = Fixture::new(Algorithm::Ewma, &[1, 1, 1]);
+    for (backend, millis) in fixture.backends.iter().zip([3, 1, 2]) {
+        backend.latency().observe(Duration::from_millis(millis), clock::now());
+    }
+    for _ in 0..100 {
+        let picks = fixture.all_picks();
+        assert!([[1, 2, 0], [1, 0, 2], [2, 1, 0]].contains(&[picks[0], picks[1], picks[2]]));
+    }
+}
+
+#[test]
+fn a_backend_that_joins_is_taken_for_a_usual_one() {
+    let fixture = Fixture::new(Algorithm::Ewma, &[1, 1, 1]);
+    for (backend, millis) in fixture.backends.iter().zip([5, 2, 900]) {
+        backend.latency().observe(Duration::from_millis(millis), clock::now());
+    }
+    let config = config(Algorithm::Ewma);
+    let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config };
+    let _rebuilt = Selector::build_with_config(&discovered(&[1, 1, 1, 1]), &config);
+    let joined = fixture.roster.backend(address(3).parse().unwrap());
+    let estimate = joined.latency().estimate(clock::now()).unwrap();
+    assert!((4_900.0..=5_000.0).contains(&estimate), "{estimate}");
+}
+
+#[test]
+fn backups_get_nothing_while_a_primary_is_eligible() {
+    for algorithm in ALL {
+        let fixture = Fixture::with_backups(algorithm, &[1, 1, 1, 1], &[0, 2]);
+        fixture.eject(1);
+        assert_eq!(fixture.counts(20), [0, 0, 0, 20], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn backups_share_when_no_primary_is_eligible_and_make_way_when_one_is_back() {
+    for algorithm in ALL {
+        let fixture = Fixture::with_backups(algorithm, &[1, 1, 1, 1], &[0, 2]);
+        fixture.eject(1);
+        fixture.eject(3);
+        let counts = fixture.counts(100);
+        assert!(counts[0] >= 30 && counts[2] >= 30, "{algorithm:?}: {counts:?}");
+        fixture.readmit(3);
+        assert_eq!(fixture.counts(20), [0, 0, 0, 20], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_request_that_has_tried_all_primaries_gets_the_backups() {
+    for algorithm in ALL {
+        // More of each than are remembered one by one.
+        let backups: Vec<usize> = (0..20).step_by(2).collect();
+        let fixture = Fixture::with_backups(algorithm, &[1; 20], &backups);
+        fixture.eject(0);
+        fixture.eject(1);
+        let picks = fixture.all_picks();
+        let (first, last) = picks.split_at(9);
+        assert_eq!(last.len(), 9, "{algorithm:?}");
+        assert!(first.iter().all(|index| index % 2 == 1), "{algorithm:?}: {picks:?}");
+        assert!(last.iter().all(|index| index % 2 == 0), "{algorithm:?}: {picks:?}");
+    }
+}
+
+#[test]
+fn backups_share_by_the_algorithm_among_themselves() {
+    let fixture = Fixture::with_backups(Algorithm::RoundRobin, &[5, 5, 1, 1], &[0, 2, 3]);
+    fixture.eject(1);
+    assert_eq!(fixture.picks(7), [0, 0, 2, 0, 3, 0, 0]);
+    let fixture = Fixture::with_backups(Algorithm::LeastConn, &[1, 1, 1, 1], &[0, 2, 3]);
+    fixture.eject(1);
+    assert!(fixture.backends[2].try_enter());
+    assert_eq!(fixture.picks(4), [0, 3, 0, 3]);
+}
+
+#[test]
+fn a_pool_of_backups_alone_serves() {
+    for algorithm in ALL {
+        let fixture = Fixture::with_backups(algorithm, &[1, 1], &[0, 1]);
+        assert_eq!(fixture.all_picks().len(), 2, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_primary_that_a_stale_snapshot_missed_comes_before_the_backups() {
+    for algorithm in ALL {
+        let fixture = Fixture::with_backups(algorithm, &[1, 1, 1], &[0]);
+        fixture.eject(2);
+        fixture.pick();
+        let _renewing = fixture.selector.renewal.lock();
+        fixture.readmit(2);
+        assert_eq!(fixture.all_picks(), [1, 2, 0], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_backend_that_is_back_for_half_of_the_slow_start_has_half_of_its_share() {
+    let fixture = Fixture::with_slow_start(Algorithm::RoundRobin, Duration::from_secs(300));
+    fixture.eject(1);
+    // In the middle of the step.
+    fixture.readmit_at(1, ago(Duration::from_secs(157)));
+    assert_eq!(fixture.counts(50), [20, 10, 20]);
+}
+
+#[test]
+fn a_backend_that_is_just_back_has_a_tenth_of_its_share_with_every_algorithm() {
+    for (algorithm, share) in [
+        (Algorithm::RoundRobin, 30..=30),
+        (Algorithm::LeastConn, 30..=30),
+        (Algorithm::Ewma, 0..=60),
+    ] {
+        let fixture = Fixture::with_slow_start(algorithm, Duration::from_secs(300));
+        fixture.eject(1);
+        fixture.readmit(1);
+        // Each stays in flight; among the idle, expected latency sends nobody to the handicapped.
+        let mut counts = [0; 3];
+        for _ in 0..630 {
+            let picked = fixture.pick().unwrap();
+            assert!(fixture.backends[picked].try_enter());
+            counts[picked] += 1;
+        }
+        assert!(share.contains(&counts[1]), "{algorithm:?}: {counts:?}");
+        assert!(counts[1] >= 15, "{algorithm:?}: {counts:?}");
+    }
+}
+
+#[test]
+fn a_slow_start_ends_without_an_event() {
+    for algorithm in ALL {
+        let fixture = Fixture::with_slow_start(algorithm, Duration::from_millis(200));
+        fixture.eject(1);
+        fixture.readmit(1);
+        let changes = fixture.roster.changes();
+        let deadline = clock::now() + Duration::from_secs(5);
+        let weight = || fixture.selector.snapshot().tiers[0].candidates.weight(1);
+        assert!(weight() < 20, "{algorithm:?}");
+        // Where nobody is handicapped, weights are as they are configured.
+        while weight() != 1 {
+            assert!(clock::now() < deadline, "{algorithm:?}: it did not end");
+            thread::yield_now();
+        }
+        assert_eq!(fixture.roster.changes(), changes);
+    }
+}
+
+#[test]
+fn who_was_never_away_does_not_start_slowly() {
+    let fixture = Fixture::with_slow_start(Algorithm::RoundRobin, Duration::from_secs(300));
+    assert_eq!(fixture.picks(3), [0, 1, 2]);
+    assert_eq!(fixture.selector.snapshot().tiers[0].candidates.weight(1), 1);
 }
 
 #[test]
@@ -318,7 +509,7 @@ fn threads_together_are_off_by_at_most_one_each() {
 
 #[test]
 fn under_changes_from_other_threads_no_pick_misses_the_eligible() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 2, 1, 3]);
         let asking = AtomicBool::new(true);
         thread::scope(|scope| {
@@ -373,7 +564,7 @@ proptest! {
         let fixture = Fixture::new(Algorithm::LeastConn, &weights);
         let expected = fixture.eject_all(&weights, &ejected);
         for _ in 0..expected.iter().sum() {
-            fixture.backends[fixture.pick().unwrap()].enter();
+            assert!(fixture.backends[fixture.pick().unwrap()].try_enter());
         }
         for (backend, weight) in fixture.backends.iter().zip(expected) {
             prop_assert!(backend.active().abs_diff(weight) <= 1);
@@ -387,7 +578,7 @@ proptest! {
     ) {
         let repeat = if large { 4 } else { 1 };
         let (weights, ejected) = (weights.repeat(repeat), ejected.repeat(repeat));
-        for algorithm in BOTH {
+        for algorithm in ALL {
             let fixture = Fixture::new(algorithm, &weights);
             let left = fixture.eject_all(&weights, &ejected);
             let eligible: Vec<usize> = (0..left.len()).filter(|index| left[*index] > 0).collect();

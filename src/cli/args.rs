@@ -28,8 +28,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL,…", value_delimiter = ',')]
     backends: Option<Vec<String>>,
 
-    /// roundrobin or leastconn (round_robin and least_conn mean the same) [default without a
-    /// file: roundrobin].
+    /// roundrobin, leastconn or ewma (round_robin and least_conn are understood too) [default
+    /// without a file: roundrobin].
     #[arg(long)]
     algorithm: Option<String>,
 

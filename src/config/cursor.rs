@@ -17,7 +17,7 @@ use super::{
     model::Origin,
     problem::Problem,
     tree::{Entry, Node, Value},
-    values::Kind,
+    values::{Kind, is_off},
     wording::{nearest, quoted, visible},
 };
 
@@ -52,9 +52,11 @@ impl Report {
         self.add(Origin::file(Arc::clone(&self.file), line), message);
     }
 
-    /// Problems, and warnings.
+    /// Problems as they were found, and warnings in file order.
     pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
-        (self.problems.into_inner(), self.warnings.into_inner())
+        let mut warnings = self.warnings.into_inner();
+        warnings.sort_by_key(|warning| warning.origin.line);
+        (self.problems.into_inner(), warnings)
     }
 }
 
@@ -276,6 +278,11 @@ impl<'a> Section<'a> {
         self.cursor.report.add(origin.clone(), message);
     }
 
+    /// Says what is odd about the mapping.
+    pub(super) fn warning(&self, message: impl Into<String>) {
+        self.cursor.warning(message);
+    }
+
     /// The value of a key that may be left out.
     pub(super) fn optional(&mut self, key: &'static str) -> Option<Cursor<'a>> {
         self.asked.push(key);
@@ -305,6 +312,26 @@ impl<'a> Section<'a> {
         match cursor.value(kind) {
             Some(value) => Setting::Given(value, cursor.origin()),
             None => Setting::Wrong,
+        }
+    }
+
+    /// A mapping that holds unless it is switched off: `None` when it is off, or wrong.
+    pub(super) fn switch<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        expected: &str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> Option<T> {
+        let Some(cursor) = self.optional(key) else { return Some(default) };
+        match cursor.text() {
+            Some(text) if is_off(text) => None,
+            Some("on" | "true" | "yes") => {
+                let hint = "on is the default: remove this line";
+                cursor.problem(format!("must be {expected}, {} ({hint})", cursor.found()));
+                None
+            }
+            _ => cursor.section(expected, read),
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
         AccessLog, ClientLimits, Config, HostPattern, Listener, PathPrefix, Pool, PoolName, Route,
     },
     pools,
-    values::{BLOCK, DURATION, LOG_FORMAT, LOG_TARGET, THREADS, is_off},
+    values::{BLOCK, DURATION, LOG_FORMAT, LOG_TARGET, THREADS},
     wording::{nearest, quoted},
 };
 
@@ -141,14 +141,10 @@ fn known_pool(cursor: &Cursor<'_>, pools: &[(Pool, Cursor<'_>)]) -> Option<PoolN
 
 fn access_log(top: &mut Section<'_>) -> Option<AccessLog> {
     let default = AccessLog { format: defaults::LOG_FORMAT, path: defaults::LOG_TARGET };
-    let Some(cursor) = top.optional("access_log") else { return Some(default) };
-    if cursor.text().is_some_and(is_off) {
-        return None;
-    }
     let expected = "off, or a mapping such as { format: json, path: stdout }";
-    cursor.section(expected, |keys| AccessLog {
-        format: keys.setting("format", &LOG_FORMAT).or(default.format),
-        path: keys.setting("path", &LOG_TARGET).or(default.path),
+    top.switch("access_log", default, expected, |keys| AccessLog {
+        format: keys.setting("format", &LOG_FORMAT).or(defaults::LOG_FORMAT),
+        path: keys.setting("path", &LOG_TARGET).or(defaults::LOG_TARGET),
     })
 }
 

@@ -36,7 +36,7 @@ pub struct Flags {
     pub port: Option<u16>,
     /// `--backends`: addresses, split at the commas.
     pub backends: Option<Vec<String>>,
-    /// `--algorithm`: `roundrobin` or `leastconn`, with or without `_`.
+    /// `--algorithm`: `roundrobin`, `leastconn` (both with or without `_`) or `ewma`.
     pub algorithm: Option<String>,
     /// `--health-interval`: a duration such as `10s`.
     pub health_interval: Option<String>,
@@ -336,12 +336,13 @@ mod tests {
     }
 
     #[test]
-    fn algorithms_have_two_spellings() {
+    fn algorithms_are_spelt_as_in_the_file_or_without_the_underscore() {
         for (text, algorithm) in [
             ("roundrobin", Algorithm::RoundRobin),
             ("round_robin", Algorithm::RoundRobin),
             ("leastconn", Algorithm::LeastConn),
             ("least_conn", Algorithm::LeastConn),
+            ("ewma", Algorithm::Ewma),
         ] {
             let flags = Flags { algorithm: Some(text.to_owned()), ..two_backends() };
             assert_eq!(alone(&flags).unwrap().pools[0].algorithm, algorithm, "{text}");
@@ -363,7 +364,7 @@ mod tests {
 --backends: \"http://A:1\" is given twice
 --backends: needs a port, found \"\" (write host:80)
 --backends: TLS to backends is not supported yet, found \"https://b:1\" (use http://…)
---algorithm: must be roundrobin or leastconn, found \"lestconn\" (write leastconn)
+--algorithm: must be roundrobin, leastconn or ewma, found \"lestconn\" (write leastconn)
 --health-interval: needs a unit, found 10 (write 10s for seconds)
 --health-timeout: must be at least 1ms, found \"0s\"
 --max-retries: must be between 0 and 15, found 16
@@ -435,7 +436,7 @@ command line: 6 problems";
         let expected = "\
 --health-timeout: needs a unit, found 5 (write 5s for seconds)
 lb.yaml:7: pools.web.backends[0].weight: must be between 1 and 1000, found 0 (to stop traffic to \
-                        a backend, remove it)
+                        a backend, write drain: true)
 lb.yaml and command line: 2 problems";
         assert_eq!(over(&text, &timeout).unwrap_err(), expected);
     }

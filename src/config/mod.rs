@@ -1,19 +1,22 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
 //! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
-//! `pools`) with one parser for each type of value (`values`, `addresses`); flags come last
-//! (`flags`). Nobody stops at a problem: it is recorded, a stand-in takes the place of the value, and
+//! `pools`, `backends`, `retry`) with one parser for each type of value (`values`, `addresses`) and
+//! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a problem: it is recorded, a stand-in takes the place of the value, and
 //! reading goes on, so that one run shows all that is wrong. A configuration leaves here only when
 //! nothing was recorded, so no stand-in ever does.
 
 mod addresses;
+mod backends;
 mod cursor;
 pub mod defaults;
 mod file;
 mod flags;
 mod model;
+mod order;
 mod pools;
 mod problem;
+mod retry;
 mod syntax;
 mod tree;
 mod values;
@@ -144,8 +147,12 @@ mod tests {
             })
             .collect();
         assert_eq!(left_out(&enabled), Vec::<String>::new());
-        let disabled =
-            ["pools.web.health_check.host", "pools.web.health_check.port", "routes.host"];
+        let disabled = [
+            "pools.web.backends.max_connections",
+            "pools.web.health_check.host",
+            "pools.web.health_check.port",
+            "routes.host",
+        ];
         assert_eq!(left_out(REFERENCE), disabled);
     }
 }

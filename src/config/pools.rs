@@ -1,24 +1,70 @@
-//! The pools of the file: their backends, and how they are checked, retried, and timed.
-
-use std::time::Duration;
+//! The pools of the file: how they are balanced, checked and timed, and what else holds for a pool
+//! as a whole.
 
 use super::{
-    addresses::{BACKEND_ADDRESS, CHECK_HOST, CHECK_PATH, POOL_NAME},
-    cursor::{Cursor, Firsts, Section, Setting},
+    addresses::{CHECK_HOST, CHECK_PATH, POOL_NAME},
+    backends,
+    cursor::{Cursor, Section},
     defaults,
     model::{
-        BackendAddress, BackendSpec, HealthCheck, Pool, Probe, Retry, StatusRanges, Timeouts,
-        Weight,
+        BackendSpec, EjectionRules, HealthCheck, Pool, Probe, QueueLimits, StatusRanges, Timeouts,
     },
+    order::{Order, Side},
+    retry::retry,
     values::{
-        ALGORITHM, ATTEMPTS, CHECK_TYPE, CHECKS, CheckType, DURATION, PORT, RESPONSE_TIMEOUT,
-        STATUSES, WEIGHT, is_off,
+        ALGORITHM, CHECK_TYPE, CHECKS, CheckType, DURATION, FAILURES, PANIC_THRESHOLD, PORT,
+        QUEUE_SIZE, RESPONSE_TIMEOUT, SLOW_START, STATUSES,
     },
 };
 
 /// What to write where there are no pools.
 pub(super) const EXAMPLE: &str =
     "write \"pools: { web: { backends: [{ address: 127.0.0.1:9001 }] } }\"";
+
+const CHECK_ORDER: Order = Order {
+    judged: Side {
+        key: "timeout",
+        default: defaults::CHECK_TIMEOUT,
+        rule: "must be below the interval",
+    },
+    other: Side {
+        key: "interval",
+        default: defaults::CHECK_INTERVAL,
+        rule: "must be above the timeout",
+    },
+    holds: |timeout, interval| timeout < interval,
+    why: "a check must end before the next one starts",
+};
+
+const TIMEOUT_ORDER: Order = Order {
+    judged: Side {
+        key: "request",
+        default: defaults::TIMEOUTS.request,
+        rule: "must not be below the connect timeout",
+    },
+    other: Side {
+        key: "connect",
+        default: defaults::TIMEOUTS.connect,
+        rule: "must not be above the request timeout",
+    },
+    holds: |request, connect| request >= connect,
+    why: "it covers all attempts, and each of them connects",
+};
+
+const EJECTION_ORDER: Order = Order {
+    judged: Side {
+        key: "max",
+        default: defaults::EJECTION.max,
+        rule: "must not be below the base",
+    },
+    other: Side {
+        key: "base",
+        default: defaults::EJECTION.base,
+        rule: "must not be above the max",
+    },
+    holds: |max, base| max >= base,
+    why: "no ejection is longer than the max",
+};
 
 /// All pools that have a name, each with its place.
 pub(super) fn read<'a>(cursor: &Cursor<'a>) -> Vec<(Pool, Cursor<'a>)> {
@@ -38,17 +84,18 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
     let read = |keys: &mut Section<'_>| {
         let hint = "write \"backends: [{ address: 127.0.0.1:9001 }]\"";
         let backends = keys.required("backends", hint);
+        let backends = backends.map(|cursor| backends::read(&cursor)).unwrap_or_default();
         Pool {
             name: name.clone(),
             algorithm: keys.setting("algorithm", &ALGORITHM).or(defaults::ALGORITHM),
-            backends: backends.map(|cursor| read_backends(&cursor)).unwrap_or_default(),
             health_check: health_check(keys),
             retry: retry(keys),
             timeouts: timeouts(keys),
-            ejection: Some(defaults::EJECTION),
-            slow_start: Some(defaults::SLOW_START),
-            panic_threshold: None,
-            queue: defaults::QUEUE,
+            ejection: ejection(keys),
+            slow_start: keys.setting("slow_start", &SLOW_START).or(Some(defaults::SLOW_START)),
+            panic_threshold: keys.setting("panic_threshold", &PANIC_THRESHOLD).or(None),
+            queue: queue(keys, &backends),
+            backends,
         }
     };
     let expected = "a mapping such as { backends: [{ address: 127.0.0.1:9001 }] }";
@@ -56,63 +103,22 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
     Some(pool.unwrap_or_else(|| Pool::new(name.clone())))
 }
 
-fn read_backends(cursor: &Cursor<'_>) -> Vec<BackendSpec> {
-    let expected = "a list of backends, each starting with \"- address: 127.0.0.1:9001\"";
-    let mut firsts = Firsts::default();
-    let items = cursor.filled_list(expected).into_iter().flatten();
-    items.filter_map(|item| backend(&item, &mut firsts)).collect()
-}
-
-fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<BackendSpec> {
-    let read = |keys: &mut Section<'_>| {
-        let weight = keys.setting("weight", &WEIGHT).or(Weight::MIN);
-        let cursor = keys.required("address", "write \"address: 127.0.0.1:9001\"")?;
-        let address = cursor.value(&BACKEND_ADDRESS)?;
-        if let Some(first) = firsts.earlier(address.clone(), &cursor) {
-            cursor.problem(format!(
-                "{address} is already given by {first} (for a greater share, give it a weight)"
-            ));
-        }
-        Some(BackendSpec {
-            address,
-            weight,
-            backup: false,
-            drain: false,
-            max_connections: None,
-            origin: cursor.origin(),
-        })
-    };
-    item.section_with("address", "a backend with its address", read).flatten()
-}
-
 /// `None` when checks are off.
 fn health_check(keys: &mut Section<'_>) -> Option<HealthCheck> {
-    let Some(cursor) = keys.optional("health_check") else { return Some(default_check()) };
-    match cursor.text() {
-        Some(text) if is_off(text) => None,
-        Some("on" | "true" | "yes") => {
-            let found = cursor.found();
-            cursor.problem(format!(
-                "must be off or a mapping, {found} (checks are on by default: remove this line)"
-            ));
-            None
-        }
-        _ => cursor.section("off, or a mapping such as { path: /health }", check),
-    }
+    let expected = "off, or a mapping such as { path: /health }";
+    keys.switch("health_check", default_check(), expected, check)
 }
 
 fn check(keys: &mut Section<'_>) -> HealthCheck {
     let kind = keys.setting("type", &CHECK_TYPE).or(CheckType::Http);
-    let (interval, timeout) =
-        (keys.setting("interval", &DURATION), keys.setting("timeout", &DURATION));
-    check_order(keys, &interval, &timeout);
+    let (timeout, interval) = CHECK_ORDER.read(keys);
     HealthCheck {
         probe: match kind {
             CheckType::Http => http_probe(keys),
             CheckType::Tcp => tcp_probe(keys),
         },
-        interval: interval.or(defaults::CHECK_INTERVAL),
-        timeout: timeout.or(defaults::CHECK_TIMEOUT),
+        interval,
+        timeout,
         rise: keys.setting("rise", &CHECKS).or(defaults::CHECK_RISE),
         fall: keys.setting("fall", &CHECKS).or(defaults::CHECK_FALL),
         port: keys.setting("port", &PORT).given(),
@@ -140,50 +146,6 @@ fn tcp_probe(keys: &mut Section<'_>) -> Probe {
     Probe::Tcp
 }
 
-/// A check must end before the next one starts.
-fn check_order(keys: &Section<'_>, interval: &Setting<Duration>, timeout: &Setting<Duration>) {
-    let length = |setting: &Setting<Duration>, default| match setting {
-        Setting::LeftOut => Some(default),
-        Setting::Wrong => None,
-        Setting::Given(length, _) => Some(*length),
-    };
-    let lengths =
-        (length(interval, defaults::CHECK_INTERVAL), length(timeout, defaults::CHECK_TIMEOUT));
-    let (Some(interval_length), Some(timeout_length)) = lengths else { return };
-    if timeout_length < interval_length {
-        return;
-    }
-    let shown = humantime::format_duration;
-    match (interval.origin(), timeout.origin()) {
-        (None, Some(origin)) => keys.problem_at(
-            origin,
-            format!(
-                "must be below the interval, found {} (without \"interval:\" it is {}: give one)",
-                shown(timeout_length),
-                shown(interval_length)
-            ),
-        ),
-        (Some(origin), None) => keys.problem_at(
-            origin,
-            format!(
-                "must be above the timeout, found {} (without \"timeout:\" it is {}: give one)",
-                shown(interval_length),
-                shown(timeout_length)
-            ),
-        ),
-        (Some(_), Some(origin)) => keys.problem_at(
-            origin,
-            format!(
-                "must be below the interval of {}, found {} (a check must end before the next one \
-                 starts)",
-                shown(interval_length),
-                shown(timeout_length)
-            ),
-        ),
-        (None, None) => {}
-    }
-}
-
 /// What holds where nothing is said about checks.
 pub(super) fn default_check() -> HealthCheck {
     let (low, high) = defaults::CHECK_EXPECT;
@@ -201,26 +163,46 @@ pub(super) fn default_check() -> HealthCheck {
     }
 }
 
-fn retry(keys: &mut Section<'_>) -> Retry {
-    let default = Retry::default();
-    let read = |keys: &mut Section<'_>| Retry {
-        attempts: keys.setting("attempts", &ATTEMPTS).or(defaults::RETRY_ATTEMPTS),
-        ..Retry::default()
-    };
-    keys.optional("retry")
-        .and_then(|cursor| cursor.section("a mapping such as { attempts: 3 }", read))
-        .unwrap_or(default)
-}
-
 fn timeouts(keys: &mut Section<'_>) -> Timeouts {
-    let read = |keys: &mut Section<'_>| Timeouts {
-        connect: keys.setting("connect", &DURATION).or(defaults::TIMEOUTS.connect),
-        response: keys.setting("response", &RESPONSE_TIMEOUT).or(defaults::TIMEOUTS.response),
-        request: keys.setting("request", &DURATION).or(defaults::TIMEOUTS.request),
-        idle: keys.setting("idle", &DURATION).or(defaults::TIMEOUTS.idle),
-        keepalive: keys.setting("keepalive", &DURATION).or(defaults::TIMEOUTS.keepalive),
+    let read = |keys: &mut Section<'_>| {
+        let (request, connect) = TIMEOUT_ORDER.read(keys);
+        Timeouts {
+            connect,
+            response: keys.setting("response", &RESPONSE_TIMEOUT).or(defaults::TIMEOUTS.response),
+            request,
+            idle: keys.setting("idle", &DURATION).or(defaults::TIMEOUTS.idle),
+            keepalive: keys.setting("keepalive", &DURATION).or(defaults::TIMEOUTS.keepalive),
+        }
     };
     keys.optional("timeouts")
         .and_then(|cursor| cursor.section("a mapping such as { connect: 2s }", read))
         .unwrap_or(defaults::TIMEOUTS)
+}
+
+fn ejection(keys: &mut Section<'_>) -> Option<EjectionRules> {
+    let read = |keys: &mut Section<'_>| {
+        let failures = keys.setting("failures", &FAILURES).or(defaults::EJECTION.failures);
+        let (max, base) = EJECTION_ORDER.read(keys);
+        EjectionRules { failures, base, max }
+    };
+    let expected = "off, or a mapping such as { failures: 5, base: 30s, max: 300s }";
+    keys.switch("ejection", defaults::EJECTION, expected, read)
+}
+
+fn queue(keys: &mut Section<'_>, backends: &[BackendSpec]) -> QueueLimits {
+    let read = |keys: &mut Section<'_>| {
+        let queue = QueueLimits {
+            size: keys.setting("size", &QUEUE_SIZE).or(defaults::QUEUE.size),
+            timeout: keys.setting("timeout", &DURATION).or(defaults::QUEUE.timeout),
+        };
+        let is_used = backends.iter().any(|backend| backend.max_connections.is_some());
+        // Who writes the default expects no more of it than who leaves it out.
+        if !is_used && queue.size > 0 && queue != defaults::QUEUE {
+            keys.warning("nothing is ever queued: no backend of this pool has max_connections");
+        }
+        queue
+    };
+    let expected = "off, or a mapping such as { size: 100, timeout: 1s }";
+    let off = QueueLimits { size: 0, ..defaults::QUEUE };
+    keys.switch("queue", defaults::QUEUE, expected, read).unwrap_or(off)
 }

@@ -13,8 +13,11 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    model::{Algorithm, LogFormat, LogTarget, ResponseTimeout, StatusRanges, Weight},
-    wording::{nearest, quoted},
+    model::{
+        Algorithm, LogFormat, LogTarget, Percent, ResponseTimeout, RetryMethods, StatusRanges,
+        Weight,
+    },
+    wording::{alternatives, quoted, with_nearest},
 };
 
 /// A type of value: what is said to someone who wrote a list instead, and the parser.
@@ -32,8 +35,19 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const CHECKS_MAX: u64 = 100;
 /// Each try is on another backend, and each takes time that a client waits.
 pub(super) const ATTEMPTS_MAX: u32 = 16;
+/// More retries a second than this are no limit.
+const BUDGET_MIN_MAX: u64 = 100_000;
+/// More failures in a row than this is a backend that is never ejected.
+const FAILURES_MAX: u64 = 1000;
+/// More connections to one address than it has ports for, many times over.
+const MAX_CONNECTIONS_MAX: u64 = 1_000_000;
+/// More requests that wait than this are all late.
+const QUEUE_MAX: u64 = 100_000;
 /// More threads than this serve nobody better.
 const THREADS_MAX: u64 = 1024;
+
+/// Said where a zero was meant to do it.
+const STOP_TRAFFIC: &str = "(to stop traffic to a backend, write drain: true)";
 
 pub(super) const DURATION: Kind<Duration> =
     Kind { expected: "a duration such as 2s", parse: duration };
@@ -42,19 +56,47 @@ pub(super) const RESPONSE_TIMEOUT: Kind<ResponseTimeout> = Kind {
     expected: "auto or a duration such as 60s",
     parse: |text| match text {
         "auto" => Ok(ResponseTimeout::Auto),
-        _ => duration(text).map(ResponseTimeout::Fixed),
+        _ => or_word("auto", duration(text)).map(ResponseTimeout::Fixed),
     },
 };
+
+pub(super) const SLOW_START: Kind<Option<Duration>> = Kind {
+    expected: "off or a duration such as 30s",
+    parse: |text| if is_off(text) { Ok(None) } else { or_word("off", duration(text)).map(Some) },
+};
+
+pub(super) const BUDGET: Kind<Percent> =
+    Kind { expected: "a percentage such as 20%", parse: |text| percent(text, 0) };
+
+pub(super) const PANIC_THRESHOLD: Kind<Option<Percent>> = Kind {
+    expected: "off or a percentage such as 50%",
+    parse: |text| if is_off(text) { Ok(None) } else { or_word("off", percent(text, 1)).map(Some) },
+};
+
+pub(super) const TRUTH: Kind<bool> = Kind { expected: "true or false", parse: truth };
 
 pub(super) const WEIGHT: Kind<Weight> = Kind {
     expected: "a number between 1 and 1000",
     parse: |text| {
         number(text, 1, u64::from(Weight::MAX))
             .map_err(|message| match text {
-                "0" => format!("{message} (to stop traffic to a backend, remove it)"),
+                "0" => format!("{message} {STOP_TRAFFIC}"),
                 _ => message,
             })
             .map(|number| u16::try_from(number).ok().and_then(Weight::new).unwrap_or(Weight::MIN))
+    },
+};
+
+pub(super) const MAX_CONNECTIONS: Kind<NonZeroU32> = Kind {
+    expected: "a number between 1 and 1000000",
+    parse: |text| {
+        number(text, 1, MAX_CONNECTIONS_MAX)
+            .map_err(|message| match text {
+                "0" => format!("{message} {STOP_TRAFFIC}"),
+                _ if is_off(text) => format!("{message} (left out, it is any number)"),
+                _ => message,
+            })
+            .map(non_zero)
     },
 };
 
@@ -75,21 +117,45 @@ pub(super) const ATTEMPTS: Kind<NonZeroU32> = Kind {
     },
 };
 
+pub(super) const METHODS: Kind<RetryMethods> = Kind {
+    expected: "idempotent or all",
+    parse: |text| {
+        choice(text, &[("idempotent", RetryMethods::Idempotent), ("all", RetryMethods::All)])
+    },
+};
+
+pub(super) const BUDGET_MIN: Kind<u32> = Kind {
+    expected: "a number of retries a second between 0 and 100000",
+    parse: |text| {
+        number(text, 0, BUDGET_MIN_MAX).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+    },
+};
+
+pub(super) const FAILURES: Kind<NonZeroU32> = Kind {
+    expected: "a number of failures between 1 and 1000",
+    parse: |text| number(text, 1, FAILURES_MAX).map(non_zero),
+};
+
+pub(super) const QUEUE_SIZE: Kind<usize> = Kind {
+    expected: "a number of requests between 0 and 100000",
+    parse: |text| {
+        number(text, 0, QUEUE_MAX).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+    },
+};
+
 pub(super) const PORT: Kind<NonZeroU16> = Kind { expected: "a port such as 8080", parse: port };
 
 pub(super) const THREADS: Kind<Option<NonZeroUsize>> = Kind {
     expected: "auto or a number of threads between 1 and 1024",
     parse: |text| match text {
         "auto" => Ok(None),
-        _ => match number(text, 1, THREADS_MAX) {
-            Ok(number) => Ok(usize::try_from(number).ok().and_then(NonZeroUsize::new)),
-            Err(message) => Err(message.replacen("must be ", "must be auto or ", 1)),
-        },
+        _ => or_word("auto", number(text, 1, THREADS_MAX))
+            .map(|number| usize::try_from(number).ok().and_then(NonZeroUsize::new)),
     },
 };
 
 pub(super) const ALGORITHM: Kind<Algorithm> = Kind {
-    expected: "round_robin or least_conn",
+    expected: "round_robin, least_conn or ewma",
     parse: |text| {
         choice(
             text,
@@ -104,13 +170,17 @@ pub(super) const ALGORITHM: Kind<Algorithm> = Kind {
 
 /// As flags write it; the file's words are understood too.
 pub(super) const FLAG_ALGORITHM: Kind<Algorithm> = Kind {
-    expected: "roundrobin or leastconn",
+    expected: "roundrobin, leastconn or ewma",
     parse: |text| match text {
         "round_robin" => Ok(Algorithm::RoundRobin),
         "least_conn" => Ok(Algorithm::LeastConn),
         _ => choice(
             text,
-            &[("roundrobin", Algorithm::RoundRobin), ("leastconn", Algorithm::LeastConn)],
+            &[
+                ("roundrobin", Algorithm::RoundRobin),
+                ("leastconn", Algorithm::LeastConn),
+                ("ewma", Algorithm::Ewma),
+            ],
         ),
     },
 };
@@ -153,6 +223,11 @@ pub(super) const BLOCK: Kind<IpNet> =
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(super) fn is_off(text: &str) -> bool {
     matches!(text, "off" | "false")
+}
+
+/// Of a value in whose place a word can be written.
+fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
+    result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -200,11 +275,40 @@ fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, Strin
         return Ok(*value);
     }
     let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-    let message = format!("must be {}, found {}", words.join(" or "), quoted(text));
-    Err(match nearest(text, words) {
-        Some(word) => format!("{message} (write {word})"),
-        None => message,
-    })
+    let message = format!("must be {}, found {}", alternatives(&words), quoted(text));
+    Err(with_nearest(message, text, words))
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    let word = match text {
+        "true" => return Ok(true),
+        "false" => return Ok(false),
+        "on" | "yes" | "1" => "true",
+        "off" | "no" | "0" => "false",
+        _ => text,
+    };
+    let message = format!("must be true or false, found {}", quoted(text));
+    Err(with_nearest(message, word, ["true", "false"]))
+}
+
+fn percent(text: &str, low: u8) -> Result<Percent, String> {
+    let found = quoted(text);
+    let number = text.strip_suffix('%').unwrap_or(text);
+    if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
+        let hint = match text.parse::<f64>() {
+            Ok(share) if (0.01..1.0).contains(&share) => format!(" (write {:.0}%)", share * 100.0),
+            _ => String::new(),
+        };
+        return Err(format!("must be a whole percentage such as 20%, found {found}{hint}"));
+    }
+    let percent = number.parse().ok().and_then(Percent::new);
+    match percent.filter(|percent| percent.get() >= low) {
+        None => Err(format!("must be between {low}% and 100%, found {found}")),
+        Some(_) if number == text => {
+            Err(format!("needs a percent sign, found {found} (write {number}%)"))
+        }
+        Some(percent) => Ok(percent),
+    }
 }
 
 fn statuses(text: &str) -> Result<StatusRanges, String> {

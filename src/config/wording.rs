@@ -35,6 +35,27 @@ pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) 
         .map(|(_, word)| word)
 }
 
+/// The message, and the word to write if one is near enough.
+pub(super) fn with_nearest<'a>(
+    message: String,
+    text: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> String {
+    match nearest(text, words) {
+        Some(word) => format!("{message} (write {word})"),
+        None => message,
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub(super) fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
 /// Typing mistakes between two words; a word that was cut short counts as one.
 fn distance(text: &str, word: &str) -> usize {
     let is_cut = text.len() >= 3 && (word.starts_with(text) || text.starts_with(word));
@@ -71,6 +92,13 @@ mod tests {
     fn a_word_of_its_own_has_no_neighbour() {
         assert_eq!(nearest("servers", ["backends", "retry"]), None);
         assert_eq!(nearest("", ["backends", "retry"]), None);
+    }
+
+    #[test]
+    fn alternatives_read_as_a_sentence() {
+        assert_eq!(alternatives(&["a"]), "a");
+        assert_eq!(alternatives(&["a", "b"]), "a or b");
+        assert_eq!(alternatives(&["a", "b", "c"]), "a, b or c");
     }
 
     #[test]

@@ -7,14 +7,42 @@
 use std::{
     collections::{BTreeSet, HashMap},
     net::{SocketAddr, ToSocketAddrs},
+    num::NonZeroU32,
 };
 
 use pingora_load_balancing::{Backend, discovery::Static};
 
 use crate::config::{BackendSpec, Config, Host, Origin, PoolName, Problem, Problems, Weight};
 
+/// One address of a pool, and what the configuration says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// Its share among the backends of the pool.
+    pub weight: Weight,
+    /// Used only when no other is eligible.
+    pub backup: bool,
+    /// Gets no new requests.
+    pub drain: bool,
+    /// Requests that it may have at once.
+    pub max_connections: Option<NonZeroU32>,
+}
+
+impl Endpoint {
+    fn new(address: SocketAddr, spec: &BackendSpec) -> Self {
+        Self {
+            address,
+            weight: spec.weight,
+            backup: spec.backup,
+            drain: spec.drain,
+            max_connections: spec.max_connections,
+        }
+    }
+}
+
 /// The addresses of every pool, in the order written.
-pub type Resolved = HashMap<PoolName, Vec<(SocketAddr, Weight)>>;
+pub type Resolved = HashMap<PoolName, Vec<Endpoint>>;
 
 /// Resolves every name of the configuration. Waits for the resolver: call it where blocking is
 /// allowed.
@@ -34,7 +62,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, Problems> {
                     for address in addresses {
                         match seen.insert(address, &spec.origin) {
                             Some(first) => problems.push(given_twice(spec, address, first)),
-                            None => backends.push((address, spec.weight)),
+                            None => backends.push(Endpoint::new(address, spec)),
                         }
                     }
                 }
@@ -48,10 +76,10 @@ pub fn resolve(config: &Config) -> Result<Resolved, Problems> {
 
 /// Pingora's source of backends for a pool whose addresses are known.
 #[must_use]
-pub fn fixed(backends: &[(SocketAddr, Weight)]) -> Box<Static> {
-    let backends = backends.iter().map(|(address, weight)| Backend {
-        addr: (*address).into(),
-        weight: usize::from(weight.get()),
+pub fn fixed(endpoints: &[Endpoint]) -> Box<Static> {
+    let backends = endpoints.iter().map(|endpoint| Backend {
+        addr: endpoint.address.into(),
+        weight: usize::from(endpoint.weight.get()),
         ext: http::Extensions::new(),
     });
     Static::new(backends.collect())

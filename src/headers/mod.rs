@@ -1,4 +1,5 @@
-//! What we add to a request, change in it, and remove from it on the way to a backend.
+//! What we add to a request, change in it, and remove from it on the way to a backend, and what we
+//! read in its answer.
 //!
 //! Two moments. When the request arrives, [`Client::identify`] and [`RequestId::of`] read it as
 //! it was sent: routing, retries and the access log want their answers too. For each attempt,
@@ -18,9 +19,11 @@
 
 mod forwarded;
 mod request_id;
+mod retry_after;
 
 pub use forwarded::{Client, TrustedProxies};
 pub use request_id::RequestId;
+pub use retry_after::retry_after;
 
 use pingora::{Result, http::RequestHeader};
 

@@ -21,7 +21,7 @@ use pingora_load_balancing::{
 };
 
 use super::report;
-use crate::backend::{Backend, Policy, Roster};
+use crate::backend::{Backend, Event, Policy, Roster};
 use crate::clock;
 use crate::config::{self, Probe};
 
@@ -64,14 +64,17 @@ impl ActiveCheck {
         }
     }
 
-    fn record(&self, backend: &Backend, result: &Result<()>, now: Instant) {
-        let change = backend.observe(now, |standing| match result {
-            Ok(()) => standing.check_passed(&self.policy),
-            Err(_) => standing.check_failed(&self.policy),
-        });
-        if let Some(change) = change {
+    fn record(&self, backend: &Arc<Backend>, result: &Result<()>, now: Instant) {
+        let event = match result {
+            Ok(()) => Event::CheckPassed,
+            Err(error) => {
+                Event::CheckFailed { refused: error.root_etype() == &ErrorType::ConnectRefused }
+            }
+        };
+        let notices = self.roster.apply(backend, event, &self.policy, now);
+        if !notices.is_empty() {
             let why = result.as_ref().err().map(|error| reason(error));
-            report(backend, change, why.as_deref(), now);
+            report(self.roster.pool(), &notices, why.as_deref(), now);
         }
     }
 }

@@ -2,10 +2,26 @@
 
 use std::time::Instant;
 
-use crate::backend::{Backend, Change, Until};
+use crate::backend::{Backend, Change, Notice, Readmission, Until};
+use crate::config::PoolName;
 
-/// Logs a change of a backend's state. `why` is the last failure, where there is one.
-pub fn report(backend: &Backend, change: Change, why: Option<&str>, now: Instant) {
+/// Logs what happened in a pool. `why` is the last failed check, where there is one.
+pub fn report(pool: &PoolName, notices: &[Notice], why: Option<&str>, now: Instant) {
+    for notice in notices {
+        match notice {
+            Notice::Backend(backend, change) => report_change(backend, *change, why, now),
+            Notice::Panic { on: true, unhealthy, of } => log::error!(
+                pool:% = pool, unhealthy, of;
+                "panic: so many backends are unhealthy that unhealthy ones are used too"
+            ),
+            Notice::Panic { on: false, unhealthy, of } => {
+                log::info!(pool:% = pool, unhealthy, of; "panic is over");
+            }
+        }
+    }
+}
+
+fn report_change(backend: &Backend, change: Change, why: Option<&str>, now: Instant) {
     let (pool, address) = (backend.id().pool.as_str(), backend.id().address);
     match change {
         Change::BecameUnhealthy(failures) => log::warn!(
@@ -15,17 +31,22 @@ pub fn report(backend: &Backend, change: Change, why: Option<&str>, now: Instant
         Change::BecameHealthy(passes) => {
             log::info!(pool, backend:% = address, passes; "backend healthy");
         }
-        Change::Ejected(cause, Until::ChecksPass) => log::warn!(
-            pool, backend:% = address, reason:% = cause, until = "checks_pass";
+        Change::Ejected(cause, Until::ChecksPass, failures) => log::warn!(
+            pool, backend:% = address, reason:% = cause, failures, until = "checks_pass";
             "backend ejected"
         ),
-        Change::Ejected(cause, Until::Instant(until)) => log::warn!(
-            pool, backend:% = address, reason:% = cause,
-            for_ms = until.saturating_duration_since(now).as_millis();
+        Change::Ejected(cause, Until::Probe(at), failures) => log::warn!(
+            pool, backend:% = address, reason:% = cause, failures, until = "probe",
+            for_ms = at.saturating_duration_since(now).as_millis();
             "backend ejected"
         ),
-        Change::Readmitted(passes) => {
+        Change::Readmitted(Readmission::ChecksPassed(passes)) => {
             log::info!(pool, backend:% = address, passes; "backend readmitted");
         }
+        Change::Readmitted(why) => {
+            log::info!(pool, backend:% = address, reason:% = why; "backend readmitted");
+        }
+        Change::Drained => log::info!(pool, backend:% = address; "backend draining"),
+        Change::Undrained => log::info!(pool, backend:% = address; "backend no longer draining"),
     }
 }

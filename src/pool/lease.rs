@@ -7,19 +7,23 @@ use std::sync::Arc;
 
 use pingora_core::upstreams::peer::HttpPeer;
 
-use super::Member;
+use super::{Member, Pool};
 use crate::backend::Backend;
 
 /// One request in flight on one backend.
 #[must_use = "dropping a lease gives the backend back"]
 pub struct Lease {
     member: Arc<Member>,
+    is_probe: bool,
+    /// The pool, where it has to know that the backend is given back.
+    pool: Option<Arc<Pool>>,
 }
 
 impl Lease {
-    pub(super) fn new(member: Arc<Member>) -> Self {
-        member.backend.enter();
-        Self { member }
+    /// Of a backend that counts this request already.
+    pub(super) fn new(pool: &Arc<Pool>, member: &Arc<Member>, is_probe: bool) -> Self {
+        let concerns_pool = is_probe || member.backend.limit().is_some();
+        Self { member: Arc::clone(member), is_probe, pool: concerns_pool.then(|| Arc::clone(pool)) }
     }
 
     /// The backend that is claimed.
@@ -33,16 +37,28 @@ impl Lease {
     pub fn peer(&self) -> &HttpPeer {
         &self.member.peer
     }
+
+    /// Whether this request is to show that an ejected backend works again.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.is_probe
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.member.backend.leave();
+        if let Some(pool) = &self.pool {
+            pool.given_back(&self.member.backend, self.is_probe);
+        }
     }
 }
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Lease").field(&self.member.backend.id()).finish()
+        f.debug_struct("Lease")
+            .field("backend", &self.member.backend.id())
+            .field("is_probe", &self.is_probe)
+            .finish_non_exhaustive()
     }
 }

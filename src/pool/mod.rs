@@ -4,15 +4,15 @@
 //! in the roster and is only borrowed here.
 
 mod lease;
+mod outcome;
+mod pick;
+mod queue;
 mod set;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use pingora_core::{
     Result,
@@ -21,15 +21,20 @@ use pingora_core::{
 use pingora_load_balancing::{Backends, LoadBalancer};
 
 pub use lease::Lease;
+pub use outcome::{FailedAttempt, is_gateway_error};
+pub use pick::{Tried, Wanted};
+pub use queue::Turned;
 pub use set::Pools;
 pub use supervisor::Supervisor;
 
-use crate::backend::{Backend, Policy, Roster};
+use crate::backend::{Backend, Policy, Roster, Terms};
 use crate::balance::{Selector, SelectorConfig};
-use crate::config::{self, PoolName, Retry, Timeouts, Weight, defaults};
-use crate::discovery;
-use crate::health::{self, ActiveCheck};
-use crate::retry::Failure;
+use crate::clock;
+use crate::config::{self, PoolName, QueueLimits, ResponseTimeout, Retry, Timeouts, defaults};
+use crate::discovery::{self, Endpoint};
+use crate::health::ActiveCheck;
+use crate::retry::{Budget, Quantile};
+use queue::Queue;
 
 /// How long Pingora lets a client pause in a request's body. Who is to blame for a pause must be
 /// found out before a net closes over it.
@@ -41,45 +46,65 @@ pub struct Pool {
     retry: Retry,
     timeouts: Timeouts,
     policy: Policy,
+    queue_limits: QueueLimits,
     /// How long a client that found nobody should wait, in whole seconds.
     retry_after: u64,
     balancer: LoadBalancer<Selector>,
     members: HashMap<SocketAddr, Arc<Member>>,
+    /// Whether any backend may be full.
+    has_limits: bool,
+    roster: Arc<Roster>,
+    queue: Queue,
+    budget: Budget,
+    /// How long the first byte of an answer usually takes.
+    first_byte: Quantile,
 }
 
 /// A backend of this pool, and how to connect to it under the pool's configuration.
-pub(crate) struct Member {
-    pub(crate) backend: Arc<Backend>,
-    pub(crate) peer: HttpPeer,
+struct Member {
+    backend: Arc<Backend>,
+    peer: HttpPeer,
 }
 
 impl Pool {
-    /// A pool over these addresses, ready to pick; its checks run when the [`Supervisor`] runs it.
+    /// A pool over these endpoints, ready to pick; its checks run when the [`Supervisor`] runs it.
     ///
     /// # Errors
     ///
     /// Pingora's, when it cannot take the backends over; not known to happen.
     pub async fn build(
         config: &config::Pool,
-        addresses: &[(SocketAddr, Weight)],
+        endpoints: &[Endpoint],
         roster: Arc<Roster>,
         seed: u64,
     ) -> Result<Self> {
-        let policy = policy(config.health_check.as_ref());
-        let members = addresses.iter().map(|(address, _)| {
-            let backend = roster.backend(*address);
-            (*address, Arc::new(Member { backend, peer: peer(*address, &config.timeouts) }))
+        let now = clock::now();
+        let policy = policy(config);
+        let members = endpoints.iter().map(|endpoint| {
+            let backend = roster.backend(endpoint.address);
+            let peer = peer(endpoint.address, &config.timeouts);
+            (endpoint.address, Arc::new(Member { backend, peer }))
         });
         let members = members.collect();
-        let selection =
-            SelectorConfig { algorithm: config.algorithm, roster: Arc::clone(&roster), seed };
+        for endpoint in endpoints {
+            roster.set_terms(endpoint.address, terms(endpoint), &policy, now);
+        }
+        let backups = endpoints.iter().filter(|endpoint| endpoint.backup);
+        let selection = SelectorConfig {
+            algorithm: config.algorithm,
+            roster: Arc::clone(&roster),
+            backups: Arc::new(backups.map(|endpoint| endpoint.address).collect()),
+            slow_start: config.slow_start.unwrap_or_default(),
+            seed,
+        };
         let mut balancer = LoadBalancer::from_backends_with_config(
-            Backends::new(discovery::fixed(addresses)),
+            Backends::new(discovery::fixed(endpoints)),
             Some(selection),
         );
         let mut retry_after = 1;
         if let Some(check) = &config.health_check {
-            balancer.set_health_check(Box::new(ActiveCheck::new(check.clone(), policy, roster)));
+            let active = ActiveCheck::new(check.clone(), policy, Arc::clone(&roster));
+            balancer.set_health_check(Box::new(active));
             balancer.health_check_frequency = Some(check.interval);
             balancer.parallel_health_check = true;
             retry_after = check.interval.as_secs().max(1);
@@ -90,9 +115,15 @@ impl Pool {
             retry: config.retry.clone(),
             timeouts: config.timeouts,
             policy,
+            queue_limits: config.queue,
             retry_after,
             balancer,
             members,
+            has_limits: endpoints.iter().any(|endpoint| endpoint.max_connections.is_some()),
+            roster,
+            queue: Queue::default(),
+            budget: Budget::new(now),
+            first_byte: Quantile::default(),
         })
     }
 
@@ -108,40 +139,37 @@ impl Pool {
         &self.retry
     }
 
+    /// How many retries it can afford.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// How long its backends may take.
     #[must_use]
-    pub fn timeouts(&self) -> Timeouts {
-        self.timeouts
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
 
-    /// Seconds after which a client that found nobody may try again.
+    /// How long the first byte of an answer may take before a retry is the better bet; `None`
+    /// where that is not learned.
     #[must_use]
-    pub fn retry_after(&self) -> u64 {
-        self.retry_after
+    pub fn learned_limit(&self) -> Option<Duration> {
+        (self.timeouts.response == ResponseTimeout::Auto).then(|| self.first_byte.limit())
     }
 
-    /// An eligible backend that is not among `tried`, claimed for one attempt.
+    /// Requests that wait for a backend.
     #[must_use]
-    pub fn pick(&self, tried: &[SocketAddr]) -> Option<Lease> {
-        let chosen =
-            self.balancer.select_with(b"", usize::MAX, |candidate, _pingoras_verdict| {
-                candidate.addr.as_inet().is_some_and(|address| !tried.contains(address))
-            })?;
-        self.members.get(chosen.addr.as_inet()?).map(|member| Lease::new(Arc::clone(member)))
+    pub fn queued(&self) -> usize {
+        self.queue.len()
     }
 
-    /// An attempt on this backend failed.
-    pub fn failed(&self, backend: &Backend, failure: Failure, now: Instant) {
-        let policy = &self.policy;
-        let change = backend.observe(now, |standing| match failure {
-            Failure::Refused => standing.refused(policy, now),
-            Failure::ConnectTimeout => standing.connect_timed_out(policy, now),
-            Failure::ConnectFailed | Failure::Broken | Failure::Timeout | Failure::Status(_) => {
-                None
-            }
-        });
-        if let Some(change) = change {
-            health::report(backend, change, None, now);
+    /// Seconds after which a client that was turned away may try again.
+    #[must_use]
+    pub fn retry_after(&self, turned: Turned) -> u64 {
+        match turned {
+            Turned::Nobody => self.retry_after,
+            Turned::Full | Turned::Late => 1,
         }
     }
 }
@@ -152,12 +180,20 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-fn policy(check: Option<&config::HealthCheck>) -> Policy {
+fn policy(config: &config::Pool) -> Policy {
+    let check = config.health_check.as_ref();
     Policy {
         rise: check.map_or(defaults::CHECK_RISE, |check| check.rise).get(),
         fall: check.map_or(defaults::CHECK_FALL, |check| check.fall).get(),
         checked: check.is_some(),
+        ejection: config.ejection,
+        panic_threshold: config.panic_threshold,
     }
+}
+
+fn terms(endpoint: &Endpoint) -> Terms {
+    let limit = endpoint.max_connections.map(|limit| limit.get() as usize);
+    Terms { drain: endpoint.drain, max_connections: limit }
 }
 
 /// Built once for each backend and cloned for each attempt.
@@ -176,80 +212,4 @@ fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     peer.options.read_timeout = Some(net + Duration::from_secs(1));
     peer.options.idle_timeout = Some(timeouts.keepalive);
     peer
-}
-
-#[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-    use crate::clock;
-
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
-    }
-
-    fn pool(ports: &[u16]) -> Pool {
-        let name = PoolName::new("web");
-        let config = config::Pool::new(name.clone());
-        let addresses: Vec<_> = ports.iter().map(|port| (address(*port), Weight::MIN)).collect();
-        let roster = Arc::new(Roster::new(name, clock::now()));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(Pool::build(&config, &addresses, roster, 0)).unwrap()
-    }
-
-    #[test]
-    fn a_lease_counts_until_it_is_dropped() {
-        let pool = pool(&[1]);
-        let first = pool.pick(&[]).unwrap();
-        let second = pool.pick(&[]).unwrap();
-        let backend = Arc::clone(first.backend());
-        assert_eq!(backend.active(), 2);
-        drop(first);
-        drop(second);
-        assert_eq!(backend.active(), 0);
-    }
-
-    #[test]
-    fn a_lease_is_given_back_by_a_panic() {
-        let pool = pool(&[1]);
-        let backend = Arc::clone(pool.pick(&[]).unwrap().backend());
-        let panics = || {
-            let _lease = pool.pick(&[]).unwrap();
-            assert_eq!(backend.active(), 1);
-            panic!("in the middle of a request");
-        };
-        catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
-        assert_eq!(backend.active(), 0);
-    }
-
-    #[test]
-    fn who_was_tried_is_not_picked_and_nobody_is_when_all_were() {
-        let pool = pool(&[1, 2]);
-        for _ in 0..4 {
-            let lease = pool.pick(&[address(1)]).unwrap();
-            assert_eq!(lease.backend().id().address, address(2));
-        }
-        assert!(pool.pick(&[address(1), address(2)]).is_none());
-    }
-
-    #[test]
-    fn who_refused_is_not_picked() {
-        let pool = pool(&[1, 2]);
-        let refused = Arc::clone(pool.pick(&[address(2)]).unwrap().backend());
-        pool.failed(&refused, Failure::Refused, clock::now());
-        for _ in 0..4 {
-            assert_eq!(pool.pick(&[]).unwrap().backend().id().address, address(2));
-        }
-    }
-
-    #[test]
-    fn a_broken_answer_or_a_503_does_not_eject() {
-        let pool = pool(&[1]);
-        let backend = Arc::clone(pool.pick(&[]).unwrap().backend());
-        for failure in [Failure::Broken, Failure::Timeout, Failure::Status(503)] {
-            pool.failed(&backend, failure, clock::now());
-        }
-        assert!(pool.pick(&[]).is_some());
-    }
 }

@@ -1,45 +1,131 @@
 //! One try of a request on one backend: which backend, how it ended, and whether another follows.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{Error, ErrorSource, ErrorType, Result, upstreams::peer::HttpPeer};
 use pingora_proxy::Session;
 
-use super::{client_stream::ClientStream, context::RequestContext, tunnel};
+use super::{
+    client_stream::ClientStream,
+    context::{Progress, RequestContext},
+    patience::Patience,
+    tunnel, waiting,
+};
+use crate::clock;
+use crate::headers;
+use crate::pool::{self, FailedAttempt, Lease, Tried, Turned};
 use crate::retry::{self, Attempted, Failure, Verdict};
 
 /// What an error says that gives an answer up for another try.
 const ANOTHER_TRY: ErrorType = ErrorType::Custom("another try");
+/// What an error says when a retry found no place.
+const NO_PLACE: ErrorType = ErrorType::Custom("no place for another try");
+/// A limit that was forgotten, rather than one that is over, ends nothing.
+const NO_LESS: Duration = Duration::from_millis(1);
 
 /// Begins an attempt: the backend that was claimed for it, and how to connect.
-pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+///
+/// # Errors
+///
+/// When the client leaves, or nobody has a place in time.
+pub(super) async fn begin(
+    session: &mut Session,
+    context: &mut RequestContext,
+) -> Result<Box<HttpPeer>> {
+    // Who failed is given back before a wait.
+    context.lease = None;
+    if !context.back_off.is_zero() {
+        let back_off = tokio::time::sleep(std::mem::take(&mut context.back_off));
+        waiting::while_client_stays(session, back_off).await?;
+    }
+    if context.next.is_none() {
+        context.next = Some(
+            wait_in_queue(session, context)
+                .await?
+                .map_err(|_| Error::explain(NO_PLACE, "every other backend is full"))?,
+        );
+    }
+    let now = clock::now();
     let unclaimed = || Error::explain(ErrorType::InternalError, "an attempt without a backend");
     let lease = context.next.take().ok_or_else(unclaimed)?;
     context.attempts += 1;
+    context.attempt = Progress::beginning(now);
     let mut peer = Box::new(lease.peer().clone());
     context.lease = Some(lease);
     if let (true, Some(pool)) = (tunnel::is_asked_for(session.req_header()), &context.pool) {
         tunnel::prepare(&mut peer, pool.timeouts());
     }
+    cap_connect(&mut peer, context, now);
     Ok(peer)
+}
+
+/// A place on a backend for the next attempt, waited for; the client may leave meanwhile.
+pub(super) async fn wait_in_queue(
+    session: &mut Session,
+    context: &RequestContext,
+) -> Result<Result<Lease, Turned>> {
+    let Some(pool) = &context.pool else { return Ok(Err(Turned::Nobody)) };
+    let waiting = pool.wait(context.wanted(), context.deadline, clock::now());
+    waiting::while_client_stays(session, waiting).await
+}
+
+/// A connection must not take longer than the whole request may.
+fn cap_connect(peer: &mut HttpPeer, context: &mut RequestContext, now: Instant) {
+    let Some(deadline) = context.deadline else { return };
+    let left = deadline.saturating_duration_since(now).max(NO_LESS);
+    let options = &mut peer.options;
+    if options.total_connection_timeout.is_some_and(|timeout| left < timeout) {
+        options.connection_timeout = Some(left);
+        options.total_connection_timeout = Some(left);
+        context.attempt.is_capped = true;
+    }
 }
 
 /// The connection to the backend is there; the request is about to be sent.
 ///
 /// Its answer is due when all of it was sent, with one exception: a client that waits for 100
 /// Continue before it sends the body waits for the backend, so the backend is late, not the client.
-pub(super) fn connected(session: &Session, context: &RequestContext, now: Instant) {
-    let (Some(client), Some(pool)) = (ClientStream::of(session), &context.pool) else { return };
+pub(super) fn connected(session: &Session, context: &mut RequestContext, now: Instant) {
+    context.attempt.connected = Some(now);
+    context.attempt.is_capped = false;
     let expects = session.req_header().headers.get(header::EXPECT);
     if expects.is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         && session.body_bytes_read() == 0
     {
-        client.expect_answer(now + pool.timeouts().response.ceiling());
-    } else {
+        expect_answer(session, context, now);
+    } else if let Some(client) = ClientStream::of(session) {
         client.expect_nothing();
     }
+}
+
+/// The backend owes an answer from now on.
+pub(super) fn expect_answer(session: &Session, context: &mut RequestContext, now: Instant) {
+    let (Some(client), Some(pool)) = (ClientStream::of(session), &context.pool) else { return };
+    let own = now + pool.timeouts().response.ceiling();
+    let at_most = context.deadline.map_or(own, |deadline| deadline.min(own));
+    context.attempt.is_capped = at_most < own;
+    let soon = pool.learned_limit().map(|limit| now + limit).filter(|soon| {
+        *soon < at_most
+            && retry::decide(pool.retry(), Failure::Timeout, attempted(session, context))
+                == Verdict::Pay
+    });
+    let (Some(soon), Some(lease)) = (soon, &context.lease) else {
+        return client.expect_answer(at_most);
+    };
+    let patience = Patience {
+        pool: Arc::clone(pool),
+        tried: context.tried.clone(),
+        late: Arc::clone(lease.backend()),
+        repeatable: context.wanted().repeatable,
+        pays: !lease.is_probe(),
+        at_most,
+    };
+    client.expect_answer_soon(soon, patience);
 }
 
 /// No connection to the backend came about.
@@ -51,10 +137,12 @@ pub(super) fn not_connected(
 ) -> Box<Error> {
     let failure = match error.etype() {
         ErrorType::ConnectRefused => Failure::Refused,
+        ErrorType::ConnectTimedout if context.attempt.is_capped => Failure::OutOfTime,
         ErrorType::ConnectTimedout => Failure::ConnectTimeout,
+        ErrorType::InternalError => Failure::NoSocket,
         _ => Failure::ConnectFailed,
     };
-    let retry = failed(session, context, failure, now);
+    let retry = failed(session, context, failure, None, now);
     error.set_retry(retry);
     error
 }
@@ -69,8 +157,11 @@ pub(super) fn broke_off(
     if *error.etype() == ANOTHER_TRY {
         return error;
     }
-    let was_late = ClientStream::of(session).is_some_and(ClientStream::backend_was_late);
+    let client = ClientStream::of(session);
+    let was_late = client.is_some_and(ClientStream::backend_was_late);
+    let next = client.filter(|_| was_late).and_then(ClientStream::take_next);
     let failure = match (was_late, error.esource()) {
+        (true, _) if context.attempt.is_capped && next.is_none() => Failure::OutOfTime,
         (true, _) => Failure::Timeout,
         (false, ErrorSource::Upstream) => match error.etype() {
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Timeout,
@@ -84,7 +175,13 @@ pub(super) fn broke_off(
     if was_late {
         error = Error::explain(ErrorType::ReadTimedout, "the backend was late").into_up();
     }
-    let retry = failed(session, context, failure, now);
+    let retry = match next {
+        None => failed(session, context, failure, None, now),
+        Some(next) => {
+            note_failure(context, failure, None, now);
+            schedule(context, Some(next), now)
+        }
+    };
     error.set_retry(retry);
     error
 }
@@ -108,6 +205,7 @@ pub(super) fn answered(
         if let Some(client) = client {
             client.became_tunnel();
         }
+        note_answer(context, now);
         session.set_read_timeout(None);
         return Ok(());
     }
@@ -117,18 +215,13 @@ pub(super) fn answered(
         }
         return Ok(());
     }
-    if let (Some(lease), Some(pool)) = (&context.lease, &context.pool) {
-        lease.backend().answered(now);
-        if let Some(client) = client {
-            client.expect_no_gap(now, pool.timeouts().idle);
-        }
+    if let (Some(client), Some(pool)) = (client, &context.pool) {
+        client.expect_no_gap(now, pool.timeouts().idle);
     }
     if context.in_flight.is_stopping() {
         session.set_keepalive(None);
     }
-    if response.status == StatusCode::SERVICE_UNAVAILABLE
-        && failed(session, context, Failure::Status(503), now)
-    {
+    if judge(session, context, response, now) {
         let mut another_try = Error::new_up(ANOTHER_TRY);
         another_try.set_retry(true);
         return Err(another_try);
@@ -136,21 +229,118 @@ pub(super) fn answered(
     Ok(())
 }
 
-/// Notes a failed attempt and decides what follows. Returns whether another attempt does; its
-/// backend is then claimed.
-fn failed(session: &Session, context: &mut RequestContext, failure: Failure, now: Instant) -> bool {
-    context.failure = Some(failure);
+/// What an answer says about its backend. Returns whether it is given up for another try.
+fn judge(
+    session: &Session,
+    context: &mut RequestContext,
+    response: &ResponseHeader,
+    now: Instant,
+) -> bool {
+    let status = response.status.as_u16();
+    let is_failure =
+        context.pool.as_ref().is_some_and(|pool| retry::is_failure(&pool.retry().on, status));
+    if pool::is_gateway_error(status) {
+        let after = response.headers.get(header::RETRY_AFTER);
+        let after = after
+            .filter(|_| status == 503)
+            .and_then(|value| headers::retry_after(value, clock::wall()));
+        return failed(session, context, Failure::Status(status), after, now);
+    }
+    // Too many requests: the client's doing, and no sign of the backend's state.
+    if response.status != StatusCode::TOO_MANY_REQUESTS {
+        note_answer(context, now);
+    }
+    is_failure && failed(session, context, Failure::Status(status), None, now)
+}
+
+/// The attempt has an answer that does not count against the backend.
+fn note_answer(context: &mut RequestContext, now: Instant) {
+    context.attempt.is_answered = true;
+    if let (Some(lease), Some(pool)) = (&context.lease, &context.pool) {
+        let waited = context.attempt.sent.map(|sent| now.saturating_duration_since(sent));
+        pool.answered(lease, waited, now);
+    }
+}
+
+/// The request has ended well.
+pub(super) fn completed(context: &RequestContext, now: Instant) {
+    if let (true, Some(lease), Some(pool)) =
+        (context.attempt.is_answered, &context.lease, &context.pool)
+    {
+        pool.completed(lease, now);
+    }
+}
+
+/// Notes a failed attempt and decides what follows. Returns whether another attempt does.
+fn failed(
+    session: &Session,
+    context: &mut RequestContext,
+    failure: Failure,
+    retry_after: Option<Duration>,
+    now: Instant,
+) -> bool {
+    note_failure(context, failure, retry_after, now);
     let (Some(lease), Some(pool)) = (&context.lease, &context.pool) else { return false };
-    pool.failed(lease.backend(), failure, now);
-    context.tried.push(lease.backend().id().address);
-    let attempted = Attempted {
+    let pays = match retry::decide(pool.retry(), failure, attempted(session, context)) {
+        Verdict::Retry => false,
+        // A probe is our own doing; nobody else shall pay for it.
+        Verdict::Pay => !lease.is_probe(),
+        _ => return false,
+    };
+    let next = match pool.pick(&context.wanted(), now) {
+        Ok(next) => Some(next),
+        // An answer is given up only for a backend that is in hand.
+        Err(Turned::Full) if !matches!(failure, Failure::Status(_)) => None,
+        Err(_) => return false,
+    };
+    if pays && !pool.budget().try_take(pool.retry(), now) {
+        return false;
+    }
+    schedule(context, next, now)
+}
+
+/// Notes a failed attempt.
+fn note_failure(
+    context: &mut RequestContext,
+    failure: Failure,
+    retry_after: Option<Duration>,
+    now: Instant,
+) {
+    context.failure = Some(failure);
+    let (Some(lease), Some(pool)) = (&context.lease, &context.pool) else { return };
+    let attempt = FailedAttempt {
+        failure,
+        began: context.attempt.began,
+        midway: context.attempt.is_answered,
+        retry_after,
+    };
+    pool.failed(lease, &attempt, now);
+    context.tried.push(Tried { backend: Arc::clone(lease.backend()), failure });
+}
+
+/// Sets the next attempt up, if there is time for it.
+fn schedule(context: &mut RequestContext, next: Option<Lease>, now: Instant) -> bool {
+    let (Some(failure), Some(pool)) = (context.failure, &context.pool) else { return false };
+    let is_tried = |lease: &Lease| {
+        context.tried.iter().any(|tried| Arc::ptr_eq(&tried.backend, lease.backend()))
+    };
+    let elsewhere = !next.as_ref().is_some_and(is_tried);
+    let (backoff, draw) = (pool.retry().backoff, fastrand::f64());
+    let back_off = retry::wait(backoff, failure, context.attempts, elsewhere, draw);
+    if context.is_over_by(now + back_off) {
+        return false;
+    }
+    (context.next, context.back_off) = (next, back_off);
+    true
+}
+
+fn attempted(session: &Session, context: &RequestContext) -> Attempted {
+    Attempted {
         attempts: context.attempts,
-        idempotent: session.req_header().method.is_idempotent(),
+        repeatable: context.repeatable,
         replayable: !session.retry_buffer_truncated(),
         answered: has_answered(session),
-    };
-    let verdict = retry::decide(pool.retry(), failure, attempted);
-    verdict == Verdict::Retry && context.claim_next()
+    }
 }
 
 /// Whether a part of an answer that ends the request was sent; 100 and 103 do not.

@@ -23,7 +23,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -32,9 +32,15 @@ use pingora_core::protocols::Stream;
 use pingora_proxy::Session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{request_line::RequestLine, timer::Timer};
+use super::{
+    early_bytes::EarlyBytes,
+    patience::{LearnedLimit, Patience},
+    request_line::RequestLine,
+    timer::Timer,
+};
 use crate::clock;
 use crate::config::ClientLimits;
+use crate::pool::Lease;
 
 /// Sent to a client whose header did not end in time.
 const REQUEST_TIMEOUT: &[u8] =
@@ -42,6 +48,13 @@ const REQUEST_TIMEOUT: &[u8] =
 
 /// Nothing is due.
 const NEVER: u64 = u64::MAX;
+
+/// Every byte is for whoever reads.
+const LET_THROUGH: usize = 0;
+/// Enough to know that more has come.
+const ONE_BYTE: usize = 1;
+/// As much of a body as Pingora keeps for a retry.
+const HOLD: usize = 64 * 1024;
 
 /// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +82,11 @@ pub(crate) struct ClientStream {
     /// late; 0 for no limit.
     gap: AtomicU64,
     late: AtomicBool,
-    /// The request is here whole: what comes now belongs to the next one.
-    is_watching: AtomicBool,
-    /// The first byte of what came too early. While it is held nothing more is read, so that a
-    /// client that closes behind its last request is not taken for one that left.
-    held: Option<u8>,
+    learned: LearnedLimit,
+    /// How many bytes to hold back while only the end of the stream is of interest; 0 to let them
+    /// through.
+    watch: AtomicUsize,
+    early: EarlyBytes,
     /// Whether anything has come on this connection.
     has_spoken: bool,
     request_line: RequestLine,
@@ -94,8 +107,9 @@ impl ClientStream {
             deadline: AtomicU64::new(millis(limits.header)),
             gap: AtomicU64::new(0),
             late: AtomicBool::new(false),
-            is_watching: AtomicBool::new(false),
-            held: None,
+            learned: LearnedLimit::default(),
+            watch: AtomicUsize::new(LET_THROUGH),
+            early: EarlyBytes::default(),
             has_spoken: false,
             request_line: RequestLine::default(),
             read_timer: Timer::default(),
@@ -112,44 +126,72 @@ impl ClientStream {
     /// A request's header is complete.
     pub(crate) fn request_began(&self) {
         self.late.store(false, Ordering::Relaxed);
-        self.is_watching.store(false, Ordering::Relaxed);
+        self.watch.store(LET_THROUGH, Ordering::Relaxed);
         self.expect_nothing();
         self.set_phase(Phase::Request);
     }
 
     /// The request's body is complete, too.
     pub(crate) fn request_is_whole(&self) {
-        self.is_watching.store(true, Ordering::Relaxed);
+        self.watch.store(ONE_BYTE, Ordering::Relaxed);
+    }
+
+    /// Nobody reads the request now; what comes of it is kept for who will.
+    pub(crate) fn hold(&self, is_whole: bool) {
+        let watch = if is_whole { ONE_BYTE } else { HOLD };
+        self.expect_nothing();
+        self.watch.store(watch, Ordering::Relaxed);
+    }
+
+    /// The request is read again.
+    pub(crate) fn release(&self) {
+        self.watch.store(LET_THROUGH, Ordering::Relaxed);
     }
 
     /// The request became a tunnel: what comes now belongs to the backend, whenever it comes.
     pub(crate) fn became_tunnel(&self) {
-        self.is_watching.store(false, Ordering::Relaxed);
+        self.watch.store(LET_THROUGH, Ordering::Relaxed);
         self.expect_nothing();
     }
 
     /// The request is over; the connection may carry another.
     pub(crate) fn request_ended(&self, now: Instant) {
-        self.gap.store(0, Ordering::Relaxed);
-        self.is_watching.store(false, Ordering::Relaxed);
+        self.expect_nothing();
+        if self.backend_was_late() {
+            self.take_next();
+        }
+        self.watch.store(LET_THROUGH, Ordering::Relaxed);
         self.set_deadline(now + self.limits.keepalive);
         self.set_phase(Phase::KeepAlive);
     }
 
     /// The backend owes the first byte of its answer by then.
     pub(crate) fn expect_answer(&self, by: Instant) {
+        self.learned.forget();
         self.set_deadline(by);
+    }
+
+    /// The backend usually answers by then. If it does not, `patience` decides.
+    pub(super) fn expect_answer_soon(&self, by: Instant, patience: Patience) {
+        self.learned.set(patience);
+        self.set_deadline(by);
+    }
+
+    /// The backend of the next attempt, when a learned limit has ended this one.
+    pub(crate) fn take_next(&self) -> Option<Lease> {
+        self.learned.take_next()
     }
 
     /// The answer has begun; from here on the backend is late when it pauses for so long.
     pub(crate) fn expect_no_gap(&self, now: Instant, gap: Duration) {
+        self.learned.forget();
         self.gap.store(millis(gap), Ordering::Relaxed);
         self.set_deadline(now + gap);
     }
 
     /// The backend asked for the body; it owes nothing until it has it.
     pub(crate) fn client_may_send(&self) {
-        if !self.is_watching.load(Ordering::Relaxed) {
+        if self.watch.load(Ordering::Relaxed) == LET_THROUGH {
             self.client_goes_on();
         }
     }
@@ -163,6 +205,7 @@ impl ClientStream {
 
     /// The backend owes nothing.
     pub(crate) fn expect_nothing(&self) {
+        self.learned.forget();
         self.gap.store(0, Ordering::Relaxed);
         self.deadline.store(NEVER, Ordering::Relaxed);
     }
@@ -221,26 +264,13 @@ impl ClientStream {
     /// Reads what is Pingora's to have.
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        match self.held.take() {
-            Some(byte) => buf.put_slice(&[byte]),
-            None => ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?,
+        if !self.early.deliver(buf) {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         }
         if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
             self.received(bytes);
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Ready only when the client has closed, or the connection is broken.
-    fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.held.is_some() {
-            return Poll::Pending;
-        }
-        let mut byte = [0];
-        let mut one = ReadBuf::new(&mut byte);
-        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut one))?;
-        self.held = one.filled().first().copied();
-        if self.held.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     /// Bytes have moved; a pause begins anew.
@@ -295,17 +325,21 @@ impl AsyncRead for ClientStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let result = if this.is_watching.load(Ordering::Relaxed) {
-            this.poll_watch(cx)
-        } else {
-            this.poll_bytes(cx, buf)
+        let result = match this.watch.load(Ordering::Relaxed) {
+            LET_THROUGH => this.poll_bytes(cx, buf),
+            hold => this.early.poll_closed(&mut this.inner, hold, cx),
         };
         if result.is_ready() {
             return result;
         }
-        let Some(deadline) = this.deadline() else { return Poll::Pending };
-        ready!(this.read_timer.poll(deadline, cx));
-        Poll::Ready(this.expired(cx))
+        loop {
+            let Some(deadline) = this.deadline() else { return Poll::Pending };
+            ready!(this.read_timer.poll(deadline, cx));
+            match this.learned.prolonged(clock::now()) {
+                Some(deadline) => this.set_deadline(deadline),
+                None => return Poll::Ready(this.expired(cx)),
+            }
+        }
     }
 }
 

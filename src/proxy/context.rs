@@ -1,11 +1,15 @@
 //! What is known about a request on its way through.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::in_flight::InFlightGuard;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId};
-use crate::pool::{Lease, Pool};
+use crate::pool::{Lease, Pool, Tried, Wanted};
 use crate::retry::Failure;
 
 /// One request, from its header to its log line.
@@ -13,20 +17,31 @@ pub struct RequestContext {
     pub(super) generation: Arc<Generation>,
     /// When its header was complete.
     pub(super) started: Instant,
+    /// When the header of an answer is due, whatever happens; `None` for a tunnel.
+    pub(super) deadline: Option<Instant>,
     /// Who sent it; unknown only where the system did not say.
     pub(super) client: Option<Client>,
     pub(super) request_id: Option<RequestId>,
     /// Set by the route.
     pub(super) pool: Option<Arc<Pool>>,
+    /// Whether executing it twice does no harm.
+    pub(super) repeatable: bool,
+    /// Whether its body, if any, is known to fit into what can be sent again.
+    pub(super) small: bool,
     /// The backend of the attempt under way, or of the last one.
     pub(super) lease: Option<Lease>,
     /// The backend that the next attempt is for. Claimed when that attempt is decided on, so that
-    /// an answer is not given up for a try that then finds nobody.
+    /// an answer is not given up for a try that then finds nobody; not yet claimed when the
+    /// attempt has to wait in the queue.
     pub(super) next: Option<Lease>,
-    /// Backends whose attempt has failed.
-    pub(super) tried: Vec<SocketAddr>,
+    /// How long to wait before the next attempt.
+    pub(super) back_off: Duration,
+    /// Backends whose attempt has failed, in order.
+    pub(super) tried: Vec<Tried>,
     /// Attempts begun.
     pub(super) attempts: u32,
+    /// The attempt under way, or the last one.
+    pub(super) attempt: Progress,
     /// How the last attempt that failed did so.
     pub(super) failure: Option<Failure>,
     /// What the client was sent; 499 when it left before that, as in nginx.
@@ -34,28 +49,56 @@ pub struct RequestContext {
     pub(super) in_flight: InFlightGuard,
 }
 
+/// How far an attempt has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    pub(super) began: Instant,
+    pub(super) connected: Option<Instant>,
+    /// When the last of the request was sent.
+    pub(super) sent: Option<Instant>,
+    /// Whether the time for the whole request leaves less than the backend may take.
+    pub(super) is_capped: bool,
+    /// Whether an answer has begun that does not count against the backend.
+    pub(super) is_answered: bool,
+}
+
+impl Progress {
+    pub(super) fn beginning(now: Instant) -> Self {
+        Self { began: now, connected: None, sent: None, is_capped: false, is_answered: false }
+    }
+}
+
 impl RequestContext {
     pub(super) fn new(generation: Arc<Generation>, now: Instant, in_flight: InFlightGuard) -> Self {
         Self {
             generation,
             started: now,
+            deadline: None,
             client: None,
             request_id: None,
             pool: None,
+            repeatable: false,
+            small: false,
             lease: None,
             next: None,
+            back_off: Duration::ZERO,
             tried: Vec::new(),
             attempts: 0,
+            attempt: Progress::beginning(now),
             failure: None,
             status: 0,
             in_flight,
         }
     }
 
-    /// Claims a backend that was not tried for the next attempt. Returns whether there was one.
-    pub(super) fn claim_next(&mut self) -> bool {
-        self.next = self.pool.as_ref().and_then(|pool| pool.pick(&self.tried));
-        self.next.is_some()
+    /// What the next attempt asks of a backend.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        Wanted { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && self.small }
+    }
+
+    /// Whether the time for the whole request ends before this instant.
+    pub(super) fn is_over_by(&self, instant: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= instant)
     }
 }
 

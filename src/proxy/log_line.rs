@@ -7,8 +7,9 @@ use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::RequestContext;
+use crate::backend::Backend;
 use crate::clock;
-use crate::telemetry::AccessRecord;
+use crate::telemetry::{AccessRecord, Try};
 
 /// Writes the line, when there is an access log. `error` is what ended the request, if anything did.
 pub(super) fn write(
@@ -21,6 +22,18 @@ pub(super) fn write(
     let request = session.req_header();
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
     let sent = session.response_written().map(|response| response.status.as_u16());
+    let (one, several);
+    let tries: &[Try] = match last_try(context, error) {
+        None => &[],
+        Some(last) if context.tried.is_empty() => {
+            one = [last];
+            &one
+        }
+        Some(last) => {
+            several = all_tries(context, last);
+            &several
+        }
+    };
     access_log.log(&AccessRecord {
         time: clock::wall(),
         client: peer,
@@ -29,14 +42,42 @@ pub(super) fn write(
         path: request.raw_path(),
         host: request.headers.get(header::HOST).map(|host| host.as_bytes()),
         pool: context.pool.as_ref().map(|pool| pool.name().as_str()),
-        backend: context.lease.as_ref().map(|lease| lease.backend().url()),
+        backend: last_backend(context).map(|backend| backend.url()),
         status: if context.status > 0 { context.status } else { sent.unwrap_or(499) },
         latency: now.saturating_duration_since(context.started),
         request_id: context.request_id.as_ref().map_or("", |id| id.as_str()),
         attempts: context.attempts,
+        tries,
         bytes: session.body_bytes_sent() as u64,
         error: error.map(|error| reason(error, context)).as_deref(),
     });
+}
+
+/// The backend of the last attempt.
+fn last_backend(context: &RequestContext) -> Option<&Backend> {
+    let current = context.lease.as_ref().map(|lease| &**lease.backend());
+    current.or_else(|| context.tried.last().map(|tried| &*tried.backend))
+}
+
+/// The attempt that was the last.
+fn last_try(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
+    let backend = last_backend(context)?.id().address;
+    let outcome = match (error, context.attempt.is_answered) {
+        (None, _) => "ok",
+        (Some(_), true) => "cut_off",
+        (Some(_), false) => "abandoned",
+    };
+    Some(Try { backend, outcome: outcome.into() })
+}
+
+/// Those that failed, and the last one unless it is among them.
+fn all_tries(context: &RequestContext, last: Try) -> Vec<Try> {
+    let failed = context
+        .tried
+        .iter()
+        .map(|tried| Try { backend: tried.backend.id().address, outcome: tried.failure.word() });
+    let has_failed = context.tried.len() >= context.attempts as usize;
+    failed.chain((!has_failed).then_some(last)).collect()
 }
 
 /// What ended a request, in a few plain words.

@@ -6,9 +6,11 @@
 mod attempt;
 mod client_stream;
 mod context;
+mod early_bytes;
 mod in_flight;
 mod listener;
 mod log_line;
+mod patience;
 mod request;
 mod request_line;
 mod respond;
@@ -16,6 +18,7 @@ mod stream_facts;
 mod strict;
 mod timer;
 mod tunnel;
+mod waiting;
 
 use std::{os::fd::RawFd, sync::Arc};
 
@@ -82,7 +85,7 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
-        attempt::begin(session, context)
+        attempt::begin(session, context).await
     }
 
     fn fail_to_connect(
@@ -162,6 +165,9 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
     ) {
         let now = clock::now();
+        if error.is_none() {
+            attempt::completed(context, now);
+        }
         log_line::write(session, context, error, now);
         if let Some(client) = ClientStream::of(session) {
             client.request_ended(now);

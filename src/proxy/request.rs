@@ -1,7 +1,7 @@
 //! A request as a whole: let in or refused, given a pool and its headers, and answered by us when
 //! no backend could.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use http::header;
 use pingora::http::RequestHeader;
@@ -14,11 +14,19 @@ use super::{
     context::RequestContext,
     respond::{self, Answer},
     strict::{self, Refusal},
+    tunnel,
 };
+use crate::config::RetryMethods;
 use crate::headers::{self, Client, RequestId};
+use crate::pool::Turned;
 
 /// Logged for a client that left before an answer; nginx's number for it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
+/// Says that executing the request twice does no harm, whatever its method
+/// (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// As much of a body as Pingora keeps for a retry.
+const REPLAYED: u64 = 64 * 1024;
 
 /// The header is there: sets the connection up for this request, and refuses a header that is in
 /// doubt.
@@ -50,19 +58,52 @@ pub(super) fn begin(session: &mut Session, context: &mut RequestContext) -> Resu
 pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
     let request = session.req_header();
     let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    context.pool = context.generation.route(host, request.uri.path()).cloned();
-    let answer = match &context.pool {
-        None => Answer { status: 404, why: "no route for this host and path", retry_after: None },
-        Some(pool) => {
-            let retry_after = Some(pool.retry_after());
-            if context.claim_next() {
-                return Ok(false);
-            }
-            Answer { status: 503, why: "no backend can take this request now", retry_after }
-        }
+    let Some(pool) = context.generation.route(host, request.uri.path()).cloned() else {
+        let why = "no route for this host and path";
+        respond::send(session, context, Answer { status: 404, why, retry_after: None }).await?;
+        return Ok(true);
     };
-    respond::send(session, context, answer).await?;
+    context.repeatable = is_repeatable(request, pool.retry().methods);
+    context.small = is_small(request);
+    if !tunnel::is_asked_for(request) {
+        context.deadline = Some(context.started + pool.timeouts().request);
+    }
+    pool.budget().note_request(context.started);
+    context.pool = Some(Arc::clone(&pool));
+    let claimed = match pool.pick(&context.wanted(), context.started) {
+        Err(Turned::Full) => attempt::wait_in_queue(session, context).await?,
+        picked => picked,
+    };
+    let turned = match claimed {
+        Ok(lease) => {
+            context.next = Some(lease);
+            return Ok(false);
+        }
+        Err(turned) => turned,
+    };
+    let why = match turned {
+        Turned::Nobody => "no backend can take this request now",
+        Turned::Full => "every backend is full, and so is the queue",
+        Turned::Late => "every backend is full, and none had a place in time",
+    };
+    let retry_after = Some(pool.retry_after(turned));
+    respond::send(session, context, Answer { status: 503, why, retry_after }).await?;
     Ok(true)
+}
+
+/// Whether executing a request twice does no harm.
+fn is_repeatable(request: &RequestHeader, methods: RetryMethods) -> bool {
+    methods == RetryMethods::All
+        || request.method.is_idempotent()
+        || request.headers.contains_key(IDEMPOTENCY_KEY)
+}
+
+/// Whether a body that may come is short enough to be sent again.
+fn is_small(request: &RequestHeader) -> bool {
+    let length = request.headers.get(header::CONTENT_LENGTH).map(|length| length.to_str());
+    let length = length.map(|length| length.ok().and_then(|length| length.parse().ok()));
+    !request.headers.contains_key(header::TRANSFER_ENCODING)
+        && length.is_none_or(|length| length.is_some_and(|length: u64| length <= REPLAYED))
 }
 
 /// The header that goes to the backend.
@@ -86,8 +127,8 @@ pub(super) fn set_headers(
 
 /// A part of the request is on its way to the backend. Once that was the last one, the backend
 /// owes an answer.
-pub(super) fn sent(session: &Session, context: &RequestContext, is_last: bool, now: Instant) {
-    let (Some(client), Some(pool)) = (ClientStream::of(session), &context.pool) else { return };
+pub(super) fn sent(session: &Session, context: &mut RequestContext, is_last: bool, now: Instant) {
+    let Some(client) = ClientStream::of(session) else { return };
     if session.was_upgraded() {
         return;
     }
@@ -96,8 +137,13 @@ pub(super) fn sent(session: &Session, context: &RequestContext, is_last: bool, n
         return;
     }
     client.request_is_whole();
+    context.attempt.sent = Some(now);
+    // How long the client took to send it is not the backend's time, nor ours.
+    if let (Some(deadline), Some(connected)) = (&mut context.deadline, context.attempt.connected) {
+        *deadline += now.saturating_duration_since(connected);
+    }
     if !attempt::has_answered(session) {
-        client.expect_answer(now + pool.timeouts().response.ceiling());
+        attempt::expect_answer(session, context, now);
     }
 }
 

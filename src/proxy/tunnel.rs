@@ -59,7 +59,7 @@ pub(crate) fn is_asked_for(request: &RequestHeader) -> bool {
 /// A pause of any length in either direction is the two ends' business, and Pingora's timeouts
 /// cannot be lifted later; so they are off, and until the backend has said something the
 /// connection watches itself.
-pub(crate) fn prepare(peer: &mut HttpPeer, timeouts: Timeouts) {
+pub(crate) fn prepare(peer: &mut HttpPeer, timeouts: &Timeouts) {
     let net = timeouts.response.ceiling().max(timeouts.idle);
     peer.options.custom_l4 = Some(Arc::new(TunnelConnect { net }));
     peer.group_key = TUNNELS;

@@ -1,15 +1,25 @@
-//! May a failed attempt be followed by another.
+//! May a failed attempt be followed by another, when, and at whose expense.
 //!
 //! Only what is safe is repeated. Until a connection is established nothing can have reached the
 //! backend, and any request may go elsewhere. After that the backend may have acted on it, so it
 //! is repeated only when doing so twice is the same as doing so once (an idempotent method,
-//! RFC 9110 section 9.2.2), when its body is still at hand whole, and when the client has not seen
-//! a byte of an answer. Pingora's own guard for this goes away when its hook is overridden; this
-//! one replaces it.
+//! RFC 9110 section 9.2.2, or an `Idempotency-Key`), when its body is still at hand whole, and
+//! when the client has not seen a byte of an answer. Pingora's own guard for this goes away when
+//! its hook is overridden; this one replaces it.
+//!
+//! What may have been executed is also paid for, from the pool's [`Budget`].
 
-use std::fmt;
+mod backoff;
+mod budget;
+mod quantile;
 
-use crate::config::Retry;
+use std::{borrow::Cow, fmt};
+
+pub use backoff::wait;
+pub use budget::Budget;
+pub use quantile::Quantile;
+
+use crate::config::{Retry, RetryOn};
 
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +30,16 @@ pub enum Failure {
     ConnectTimeout,
     /// No connection for another reason, such as no route.
     ConnectFailed,
+    /// No connection because this machine is out of files or ports.
+    NoSocket,
     /// The connection broke, or what came over it was not HTTP, before the end of the answer.
     Broken,
     /// No answer in time, or a pause in it that was too long.
     Timeout,
     /// A whole answer, with a status that means "not me, not now".
     Status(u16),
+    /// The time for the whole request is over; what that says of the backend is nothing.
+    OutOfTime,
 }
 
 impl Failure {
@@ -33,8 +47,23 @@ impl Failure {
     #[must_use]
     pub fn may_have_arrived(self) -> bool {
         match self {
-            Self::Refused | Self::ConnectTimeout | Self::ConnectFailed => false,
-            Self::Broken | Self::Timeout | Self::Status(_) => true,
+            Self::Refused | Self::ConnectTimeout | Self::ConnectFailed | Self::NoSocket => false,
+            Self::Broken | Self::Timeout | Self::Status(_) | Self::OutOfTime => true,
+        }
+    }
+
+    /// In one word, as the access log shows it; a status is its number.
+    #[must_use]
+    pub fn word(self) -> Cow<'static, str> {
+        match self {
+            Self::Refused => "refused".into(),
+            Self::ConnectTimeout => "connect_timeout".into(),
+            Self::ConnectFailed => "connect_failure".into(),
+            Self::NoSocket => "no_socket".into(),
+            Self::Broken => "reset".into(),
+            Self::Timeout => "timeout".into(),
+            Self::Status(status) => status.to_string().into(),
+            Self::OutOfTime => "out_of_time".into(),
         }
     }
 
@@ -43,8 +72,12 @@ impl Failure {
     #[must_use]
     pub fn gateway_status(self) -> u16 {
         match self {
-            Self::ConnectTimeout | Self::Timeout => 504,
-            Self::Refused | Self::ConnectFailed | Self::Broken | Self::Status(_) => 502,
+            Self::ConnectTimeout | Self::Timeout | Self::OutOfTime => 504,
+            Self::Refused
+            | Self::ConnectFailed
+            | Self::NoSocket
+            | Self::Broken
+            | Self::Status(_) => 502,
         }
     }
 }
@@ -57,9 +90,11 @@ impl fmt::Display for Failure {
                 f.write_str("the backend did not accept the connection in time")
             }
             Self::ConnectFailed => f.write_str("the backend could not be reached"),
+            Self::NoSocket => f.write_str("no file or port was left for a connection"),
             Self::Broken => f.write_str("the connection to the backend broke"),
             Self::Timeout => f.write_str("the backend did not answer in time"),
             Self::Status(status) => write!(f, "the backend answered {status}"),
+            Self::OutOfTime => f.write_str("the time for the request was over"),
         }
     }
 }
@@ -69,8 +104,8 @@ impl fmt::Display for Failure {
 pub struct Attempted {
     /// Tries made so far, the failed one included.
     pub attempts: u32,
-    /// Whether its method is idempotent.
-    pub idempotent: bool,
+    /// Whether executing it twice does no harm.
+    pub repeatable: bool,
     /// Whether its body, as far as it was read, can be sent again.
     pub replayable: bool,
     /// Whether the client has seen a part of an answer.
@@ -82,12 +117,16 @@ pub struct Attempted {
 pub enum Verdict {
     /// It may.
     Retry,
+    /// It may, if the budget pays for it.
+    Pay,
     /// Every try that is allowed was made.
     NoneLeft,
     /// The client has seen a part of an answer.
     Answered,
+    /// Failures like this are not retried.
+    NotListed,
     /// It may have been executed, and must not be executed twice.
-    NotIdempotent,
+    NotRepeatable,
     /// Its body is gone.
     NotReplayable,
 }
@@ -101,13 +140,34 @@ pub fn decide(policy: &Retry, failure: Failure, attempted: Attempted) -> Verdict
     if attempted.answered {
         return Verdict::Answered;
     }
-    if failure.may_have_arrived() && !attempted.idempotent {
-        return Verdict::NotIdempotent;
+    if !is_listed(&policy.on, failure) {
+        return Verdict::NotListed;
+    }
+    if failure.may_have_arrived() && !attempted.repeatable {
+        return Verdict::NotRepeatable;
     }
     if !attempted.replayable {
         return Verdict::NotReplayable;
     }
-    Verdict::Retry
+    if failure.may_have_arrived() { Verdict::Pay } else { Verdict::Retry }
+}
+
+/// Whether an answer with this status is a failure that may be retried.
+#[must_use]
+pub fn is_failure(on: &RetryOn, status: u16) -> bool {
+    on.statuses.contains(&status)
+}
+
+fn is_listed(on: &RetryOn, failure: Failure) -> bool {
+    match failure {
+        Failure::Refused | Failure::ConnectTimeout | Failure::ConnectFailed | Failure::NoSocket => {
+            on.connect_failure
+        }
+        Failure::Broken => on.reset,
+        Failure::Timeout => on.timeout,
+        Failure::Status(status) => is_failure(on, status),
+        Failure::OutOfTime => false,
+    }
 }
 
 #[cfg(test)]
@@ -115,17 +175,16 @@ mod tests {
     use super::*;
 
     const GET: Attempted =
-        Attempted { attempts: 1, idempotent: true, replayable: true, answered: false };
-    const POST: Attempted = Attempted { idempotent: false, ..GET };
+        Attempted { attempts: 1, repeatable: true, replayable: true, answered: false };
+    const POST: Attempted = Attempted { repeatable: false, ..GET };
 
     #[track_caller]
     fn expect(failure: Failure, attempted: Attempted, verdict: Verdict) {
-        let policy = crate::config::Pool::new(crate::config::PoolName::new("web")).retry;
-        assert_eq!(decide(&policy, failure, attempted), verdict);
+        assert_eq!(decide(&Retry::default(), failure, attempted), verdict);
     }
 
     #[test]
-    fn a_request_that_never_arrived_is_retried_whatever_it_is() {
+    fn a_request_that_never_arrived_is_retried_free_of_charge_whatever_it_is() {
         for failure in [Failure::Refused, Failure::ConnectTimeout, Failure::ConnectFailed] {
             expect(failure, GET, Verdict::Retry);
             expect(failure, POST, Verdict::Retry);
@@ -133,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_may_have_arrived_is_retried_only_when_idempotent() {
+    fn a_request_that_may_have_arrived_is_retried_only_when_it_can_be_repeated_and_paid_for() {
         for failure in [Failure::Broken, Failure::Timeout, Failure::Status(503)] {
-            expect(failure, GET, Verdict::Retry);
-            expect(failure, POST, Verdict::NotIdempotent);
+            expect(failure, GET, Verdict::Pay);
+            expect(failure, POST, Verdict::NotRepeatable);
         }
     }
 
@@ -158,10 +217,36 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_listed_is_retried() {
+        let nothing =
+            RetryOn { connect_failure: false, reset: false, timeout: false, statuses: vec![500] };
+        let policy = Retry { on: nothing, ..Retry::default() };
+        let not = [
+            Failure::Refused,
+            Failure::ConnectTimeout,
+            Failure::ConnectFailed,
+            Failure::Broken,
+            Failure::Timeout,
+            Failure::Status(503),
+        ];
+        for failure in not {
+            assert_eq!(decide(&policy, failure, GET), Verdict::NotListed, "{failure}");
+        }
+        assert_eq!(decide(&policy, Failure::Status(500), GET), Verdict::Pay);
+    }
+
+    #[test]
+    fn a_request_whose_time_is_over_is_not_retried() {
+        expect(Failure::OutOfTime, GET, Verdict::NotListed);
+    }
+
+    #[test]
     fn timeouts_are_504_and_the_rest_is_502() {
-        assert_eq!(Failure::Timeout.gateway_status(), 504);
-        assert_eq!(Failure::ConnectTimeout.gateway_status(), 504);
-        assert_eq!(Failure::Refused.gateway_status(), 502);
-        assert_eq!(Failure::Broken.gateway_status(), 502);
+        for failure in [Failure::Timeout, Failure::ConnectTimeout, Failure::OutOfTime] {
+            assert_eq!(failure.gateway_status(), 504);
+        }
+        for failure in [Failure::Refused, Failure::ConnectFailed, Failure::Broken] {
+            assert_eq!(failure.gateway_status(), 502);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! the two tables of fields; whoever adds one to the record adds it to both.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     net::{IpAddr, SocketAddr},
     time::{Duration, SystemTime},
@@ -38,6 +39,8 @@ pub struct AccessRecord<'a> {
     pub request_id: &'a str,
     /// Tries that were made.
     pub attempts: u32,
+    /// Each of them, in order.
+    pub tries: &'a [Try],
     /// Of response body sent.
     pub bytes: u64,
     /// As received; need not be UTF-8.
@@ -46,6 +49,24 @@ pub struct AccessRecord<'a> {
     pub pool: Option<&'a str>,
     /// Why the request did not come to a good end; `None` when it did.
     pub error: Option<&'a str>,
+}
+
+/// One try of a request.
+#[derive(Debug, Clone)]
+pub struct Try {
+    /// Where.
+    pub backend: SocketAddr,
+    /// How it ended, in one word.
+    pub outcome: Cow<'static, str>,
+}
+
+impl Serialize for Try {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Try", 2)?;
+        fields.serialize_field("backend", &self.backend)?;
+        fields.serialize_field("outcome", &self.outcome)?;
+        fields.end()
+    }
 }
 
 impl AccessRecord<'_> {
@@ -68,6 +89,10 @@ impl AccessRecord<'_> {
         write!(line, " {} {}", Word(self.method.as_bytes()), Word(self.path))?;
         write!(line, " {} {}B {:.3}ms", self.status, self.bytes, self.latency_ms())?;
         write!(line, " -> {} attempts={}", self.backend.unwrap_or("-"), self.attempts)?;
+        for (index, one) in self.tries.iter().enumerate().filter(|_| self.tries.len() > 1) {
+            let before = if index == 0 { " tries=" } else { "," };
+            write!(line, "{before}{}:{}", one.backend, one.outcome)?;
+        }
         write!(line, " pool={}", Word(self.pool.unwrap_or_default().as_bytes()))?;
         write!(line, " host={} real_ip=", Word(self.host.unwrap_or_default()))?;
         match self.real_ip() {
@@ -95,7 +120,7 @@ impl AccessRecord<'_> {
 
 impl Serialize for AccessRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_struct("AccessRecord", 16)?;
+        let mut line = serializer.serialize_struct("AccessRecord", 17)?;
         line.serialize_field("time", &Timestamp(self.time))?;
         line.serialize_field("level", "info")?;
         line.serialize_field("msg", "Request completed")?;
@@ -108,6 +133,7 @@ impl Serialize for AccessRecord<'_> {
         line.serialize_field("latency_ms", &self.latency_ms())?;
         line.serialize_field("request_id", self.request_id)?;
         line.serialize_field("attempts", &self.attempts)?;
+        line.serialize_field("tries", self.tries)?;
         line.serialize_field("bytes", &self.bytes)?;
         line.serialize_field("host", &self.host.map(Lossy))?;
         line.serialize_field("pool", &self.pool)?;
@@ -132,6 +158,7 @@ pub(super) mod tests {
             latency: Duration::from_nanos(1_234_567),
             request_id: "4bf92f3577b34da6a3ce929d0e0e4736",
             attempts: 1,
+            tries: &[],
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
@@ -158,7 +185,7 @@ pub(super) mod tests {
             r#""client_ip":"127.0.0.1:54321","real_ip":"192.0.2.7","method":"GET","#,
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
-            r#""attempts":1,"bytes":12,"host":"example.com","pool":"web","error":null}"#,
+            r#""attempts":1,"tries":[],"bytes":12,"host":"example.com","pool":"web","error":null}"#,
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &record()), expected);
@@ -183,6 +210,25 @@ pub(super) mod tests {
         assert!(line(LogFormat::Json, &record).ends_with(",\"error\":\"it broke\"}\n"));
         let text = line(LogFormat::Text, &record);
         assert!(text.contains(" error=") && text.contains("broke"), "{text}");
+    }
+
+    #[test]
+    fn each_try_is_told_by_json_and_several_by_text() {
+        let one = |port, outcome: &'static str| Try {
+            backend: SocketAddr::from(([127, 0, 0, 1], port)),
+            outcome: outcome.into(),
+        };
+        let tries = [one(1, "timeout"), one(2, "ok")];
+        let several = AccessRecord { tries: &tries, ..record() };
+        let expected = concat!(
+            r#""tries":[{"backend":"127.0.0.1:1","outcome":"timeout"},"#,
+            r#"{"backend":"127.0.0.1:2","outcome":"ok"}],"#
+        );
+        assert!(line(LogFormat::Json, &several).contains(expected));
+        let text = line(LogFormat::Text, &several);
+        assert!(text.contains(" tries=127.0.0.1:1:timeout,127.0.0.1:2:ok pool="), "{text}");
+        let single = AccessRecord { tries: &tries[1..], ..record() };
+        assert!(!line(LogFormat::Text, &single).contains("tries"));
     }
 
     #[test]

@@ -10,5 +10,5 @@ mod queue;
 mod text;
 mod writer;
 
-pub use access_log::AccessRecord;
+pub use access_log::{AccessRecord, Try};
 pub use writer::AccessLog;

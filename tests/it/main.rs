@@ -16,6 +16,8 @@ mod bad_requests;
 mod balancing;
 /// What a client sees of an answer that breaks off.
 mod broken_answers;
+/// Backends fail under load, in every way there is, and clients do not notice.
+mod failures;
 /// What backends are told about the client.
 mod headers;
 /// Active checks, and how a backend comes back.

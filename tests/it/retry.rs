@@ -35,7 +35,7 @@ fn a_refused_connection_goes_elsewhere_and_ejects_at_once() {
     for _ in 0..10 {
         assert_eq!(get(lb.address(), "/").text(), "b");
     }
-    assert!(!lb.backend(&a).is_eligible(lb::clock::now()));
+    assert!(!lb.backend(&a).is_eligible());
     let tried_twice = lb.log_lines(10).iter().filter(|line| line["attempts"] == 2).count();
     assert_eq!(tried_twice, 1, "after the first refusal it is left alone");
 }
@@ -90,7 +90,7 @@ fn a_503_is_retried_elsewhere() {
     let (a, b) = first_replies(Reply::status(503).body("not me"));
     let lb = Lb::over(&[&a, &b], "");
     gets_succeed_past(&a, &lb);
-    assert!(lb.backend(&a).is_eligible(lb::clock::now()), "a 503 does not eject");
+    assert!(lb.backend(&a).is_eligible(), "a 503 does not eject");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_slow_upload_is_not_a_slow_answer() {
 }
 
 #[test]
-fn a_backend_that_lets_connections_time_out_is_ejected_after_fall_in_a_row() {
+fn a_backend_that_lets_connections_time_out_is_ejected() {
     let (listener, _waiting) = full_listener();
     let b = ScriptedBackend::named("b");
     let addresses = [listener.local_addr().unwrap(), b.address()];
@@ -225,7 +225,7 @@ fn a_backend_that_lets_connections_time_out_is_ejected_after_fall_in_a_row() {
     }
     let lines = lb.log_lines(12);
     let tried_twice = lines.iter().filter(|line| line["attempts"] == 2).count();
-    assert_eq!(tried_twice, 3, "with checks off, fall is 3");
+    assert!((2..=5).contains(&tried_twice), "five, or fewer over a second: {tried_twice}");
 }
 
 #[test]

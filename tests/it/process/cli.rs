@@ -30,7 +30,7 @@ const ITS_PROBLEMS: &str = "\
 lb.yaml:4: routes[0].pool: no pool is named \"wbe\" (did you mean \"web\"?)
 lb.yaml:7: pools.web.algoritm: is not a known key (did you mean \"algorithm\"?)
 lb.yaml:9: pools.web.backends[0].address: TLS to backends is not supported yet, found \"https://127.0.0.1:1\" (use http://…)
-lb.yaml:11: pools.web.backends[1].weight: must be between 1 and 1000, found 0 (to stop traffic to a backend, remove it)
+lb.yaml:11: pools.web.backends[1].weight: must be between 1 and 1000, found 0 (to stop traffic to a backend, write drain: true)
 lb.yaml:12: pools.web.health_check.timeout: must be below the interval of 1s, found 2s (a check must end before the next one starts)
 lb.yaml: 5 problems
 ";
@@ -102,7 +102,7 @@ fn help_and_version_are_no_errors() {
         "-c, --conf <FILE>",
         "-t, --test",
         "[default without a file: 8080]",
-        "--algorithm <ALGORITHM> roundrobin or leastconn",
+        "--algorithm <ALGORITHM> roundrobin, leastconn or ewma",
         "[default without a file: 10s]",
         "[default without a file: 2s]",
         "[default without a file: 3]",
@@ -143,7 +143,7 @@ fn flags_alone_can_be_checked() {
     let outcome = run(&["-t", "--backends", "https://127.0.0.1:1", "--algorithm", "lestconn"]);
     let expected = "\
 --backends: TLS to backends is not supported yet, found \"https://127.0.0.1:1\" (use http://…)
---algorithm: must be roundrobin or leastconn, found \"lestconn\" (write leastconn)
+--algorithm: must be roundrobin, leastconn or ewma, found \"lestconn\" (write leastconn)
 command line: 2 problems
 ";
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), expected));

@@ -5,7 +5,6 @@ mod cli;
 /// `lb demo` and `lb backend`.
 mod demo;
 /// A backend is killed under load.
-mod failover;
 /// A balancer without a file, and flags over a file.
 mod flags;
 /// Starting, and what the two logs say.

@@ -32,7 +32,8 @@ use super::{
     request::{Request, Wire},
 };
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+/// Scripted backends and the clients of a [`super::load::Load`].
+pub(super) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });
 
@@ -155,6 +156,11 @@ impl ScriptedBackend {
         self.shared.seen.lock().clone()
     }
 
+    /// How many of them are such, without a copy of them all.
+    pub(crate) fn count(&self, is_such: impl Fn(&Request) -> bool) -> usize {
+        self.shared.seen.lock().iter().filter(|request| is_such(request)).count()
+    }
+
     /// Those for one path, with its query.
     pub(crate) fn requests_to(&self, path: &str) -> Vec<Request> {
         self.shared.seen.lock().iter().filter(|request| request.path == path).cloned().collect()
@@ -185,9 +191,7 @@ impl ScriptedBackend {
 
     #[track_caller]
     fn wait_for(&self, count: usize, what: &str, counts: impl Fn(&Request) -> bool) {
-        eventually(PATIENCE, what, || {
-            self.shared.seen.lock().iter().filter(|request| counts(request)).count() >= count
-        });
+        eventually(PATIENCE, what, || self.count(&counts) >= count);
     }
 }
 
@@ -265,7 +269,7 @@ impl Shared {
             let Some(open) = perform(wire, reply.steps("")).await? else { return Ok(()) };
             wire = open;
         }
-        while let Some(mut request) = wire.read_head().await? {
+        while let Some(mut request) = wire.read_request().await? {
             request.connection = number;
             let index = self.record(request.clone());
             let reply = self.choose(&request);

@@ -11,8 +11,12 @@ pub(crate) mod eventually;
 pub(crate) mod full_listener;
 /// The real proxy in the test's own process.
 pub(crate) mod lb;
+/// Many clients at once, who note everything that goes wrong.
+pub(crate) mod load;
 /// The built binary.
 pub(crate) mod process;
+/// A backend that can be killed and stopped as only a process can.
+pub(crate) mod process_backend;
 /// What a scripted backend answers.
 pub(crate) mod reply;
 /// What a scripted backend was asked.

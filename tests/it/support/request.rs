@@ -81,12 +81,24 @@ impl Wire {
     }
 
     /// The next request without its body; `None` when the other side closed first.
-    pub(super) async fn read_head(&mut self) -> io::Result<Option<Request>> {
+    pub(super) async fn read_request(&mut self) -> io::Result<Option<Request>> {
+        match self.read_head(Request::parse).await? {
+            Some(request) => request.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// What `parse` makes of the next header, blank line excluded; `None` when the other side
+    /// closed first.
+    pub(super) async fn read_head<T>(
+        &mut self,
+        parse: impl Fn(&[u8]) -> T,
+    ) -> io::Result<Option<T>> {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
-                let request = Request::parse(&self.buffer[..end]);
+                let head = parse(&self.buffer[..end]);
                 self.buffer.drain(..end + 4);
-                return request.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into());
+                return Ok(Some(head));
             }
             if self.fill().await? == 0 {
                 return Ok(None);
@@ -101,14 +113,15 @@ impl Wire {
         mut sink: impl FnMut(&[u8]),
     ) -> io::Result<()> {
         if request.says("transfer-encoding", "chunked") {
-            return self.read_chunks(sink).await;
+            return self.read_chunks(&mut sink).await;
         }
         let length = request.header("content-length").unwrap_or("0");
         let length = length.parse().map_err(|_| io::ErrorKind::InvalidData)?;
         self.read_exactly(length, &mut sink).await
     }
 
-    async fn read_chunks(&mut self, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
+    /// A chunked body, each piece given to `sink` as it comes.
+    pub(super) async fn read_chunks(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             let line = self.read_line().await?;
             let size = line.split(';').next().unwrap_or_default().trim();
@@ -117,12 +130,13 @@ impl Wire {
                 while !self.read_line().await?.is_empty() {}
                 return Ok(());
             }
-            self.read_exactly(size, &mut sink).await?;
+            self.read_exactly(size, sink).await?;
             self.read_line().await?;
         }
     }
 
-    async fn read_exactly(
+    /// A body of this length, each piece given to `sink` as it comes.
+    pub(super) async fn read_exactly(
         &mut self,
         mut length: usize,
         sink: &mut impl FnMut(&[u8]),
@@ -137,6 +151,17 @@ impl Wire {
             length -= piece;
         }
         Ok(())
+    }
+
+    /// A body that ends where the connection does, each piece given to `sink` as it comes.
+    pub(super) async fn read_to_close(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        loop {
+            sink(&self.buffer);
+            self.buffer.clear();
+            if self.fill().await? == 0 {
+                return Ok(());
+            }
+        }
     }
 
     async fn read_line(&mut self) -> io::Result<String> {

@@ -1,117 +1,18 @@
-//! The configuration as the rest of the crate sees it: complete, resolved, and valid.
+//! A pool: its backends, and all that is decided for each pool on its own.
 //!
-//! It is built only by [`super::load`], [`super::parse`] and [`super::from_flags`], which report
-//! every problem of the input; nothing behind this type checks a value again. Names are still
-//! names here: `discovery` resolves them, because that needs a network.
+//! Apart from the rest because it is most of the configuration, and most of what changes.
 
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
-    path::PathBuf,
-    sync::Arc,
+    num::{NonZeroU16, NonZeroU32},
     time::Duration,
 };
 
-use ipnet::IpNet;
+use super::{Origin, PoolName};
 
 /// A learned limit is never longer; as the fixed one is by default.
 const RESPONSE_CEILING: Duration = Duration::from_secs(60);
-
-/// Everything that one configuration says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Addresses we accept on; never empty, no address twice.
-    pub listeners: Vec<Listener>,
-    /// Host and path to pool, in the order written.
-    pub routes: Vec<Route>,
-    /// Groups of backends; every route names one of them.
-    pub pools: Vec<Pool>,
-    /// Where request lines go; `None` for nowhere.
-    pub access_log: Option<AccessLog>,
-    /// Who may tell us about the client in `X-Forwarded-*`.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Worker threads; `None` is one for each core.
-    pub threads: Option<NonZeroUsize>,
-}
-
-/// An address we accept on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// Where to listen; port 0 lets the system choose.
-    pub address: SocketAddr,
-    /// Limits towards the clients of this listener.
-    pub client: ClientLimits,
-}
-
-/// How long a client may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientLimits {
-    /// From the first byte of a request's header (on a new connection: from accept) to its last.
-    pub header: Duration,
-    /// An idle connection between two requests.
-    pub keepalive: Duration,
-    /// A client that takes nothing of what we send.
-    pub write: Duration,
-}
-
-/// Host and path to pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// Any host when `None`.
-    pub host: Option<HostPattern>,
-    /// `/` matches every path.
-    pub path: PathPrefix,
-    /// The name of a pool in [`Config::pools`].
-    pub pool: PoolName,
-}
-
-/// Which hosts a route is for. Lower case, without port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HostPattern {
-    /// This host and no other.
-    Exact(Box<str>),
-    /// `*.example.com`, held as `.example.com`: any host that ends so, at any depth, but not
-    /// `example.com` itself.
-    Suffix(Box<str>),
-}
-
-/// A path prefix on segment boundaries: `/v1` matches `/v1` and `/v1/x`, not `/v10`.
-///
-/// Starts with `/`; has no `/` at its end, except that the root is `/`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PathPrefix(pub(super) Box<str>);
-
-impl PathPrefix {
-    /// The prefix as written, without a closing `/`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The name of a pool; cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PoolName(pub(super) Arc<str>);
-
-impl PoolName {
-    /// A name as a pool's key in the configuration would give it.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// The name as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PoolName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A named group of backends with one algorithm and one health policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,20 +95,9 @@ pub enum Host {
     Name(Box<str>),
 }
 
-/// A place in the input: a line of the file, or a flag.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// The file, as the user named it; `None` for flags.
-    pub file: Option<Arc<str>>,
-    /// Counted from 1; 0 when there is no line to name.
-    pub line: usize,
-    /// `pools.web.backends[1].address`, or `--backends`.
-    pub key: Arc<str>,
-}
-
 /// A backend's share, 1 to 1000. Zero cannot be written: draining is a state, not a weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Weight(pub(super) NonZeroU16);
+pub struct Weight(pub(in crate::config) NonZeroU16);
 
 impl Weight {
     /// The least share, and the default.
@@ -263,7 +153,7 @@ pub enum Probe {
 
 /// A set of status codes: `200-399`, `200,204,301-302`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusRanges(pub(super) Vec<(u16, u16)>);
+pub struct StatusRanges(pub(in crate::config) Vec<(u16, u16)>);
 
 impl StatusRanges {
     /// Whether the status is in the set.
@@ -323,7 +213,7 @@ pub struct Backoff {
 
 /// A share, in hundredths; 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Percent(pub(super) u8);
+pub struct Percent(pub(in crate::config) u8);
 
 impl Percent {
     /// `None` above 100.
@@ -399,33 +289,4 @@ impl ResponseTimeout {
             Self::Auto => RESPONSE_CEILING,
         }
     }
-}
-
-/// Where request lines go, and how they look.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessLog {
-    /// How a line looks.
-    pub format: LogFormat,
-    /// Where it goes.
-    pub path: LogTarget,
-}
-
-/// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// Where log lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to this file.
-    File(PathBuf),
 }

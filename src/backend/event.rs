@@ -1,0 +1,131 @@
+//! What may happen to a backend, and what it may change: the words between those who see it (checks,
+//! attempts, operators), the standing that judges it, and the log.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use super::eligibility::Until;
+
+/// What a backend did that counts against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It refused a connection.
+    Refused,
+    /// It let a connection time out.
+    ConnectTimeout,
+    /// It could not be reached for another reason.
+    ConnectFailure,
+    /// It broke a connection.
+    Reset,
+    /// It did not answer in time.
+    Timeout,
+    /// It answered 502, 503 or 504.
+    Status(u16),
+    /// It asked to be left alone for a while.
+    RetryAfter,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ConnectFailure => "connect_failure",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Status(status) => return status.fmt(f),
+            Self::RetryAfter => "retry_after",
+        })
+    }
+}
+
+/// Something that a check or a request has shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// An active check passed.
+    CheckPassed,
+    /// An active check failed.
+    CheckFailed {
+        /// Because the connection was refused.
+        refused: bool,
+    },
+    /// An attempt's answer has begun, and it is none that counts against the backend.
+    Answered {
+        /// The attempt is the one that probes.
+        probe: bool,
+    },
+    /// An answer has come to its end.
+    Completed,
+    /// An attempt failed.
+    Failed(Failed),
+    /// The probe has ended; if it showed nothing, another may follow.
+    ProbeEnded,
+    /// An operator takes it out, or puts it back.
+    Drain(bool),
+}
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Failed {
+    /// What the backend did.
+    pub cause: Cause,
+    /// From when on nothing but this failure was seen of it: the beginning of the attempt, or of
+    /// a later answer to another.
+    pub since: Instant,
+    /// In the middle of an answer that had begun well.
+    pub midway: bool,
+    /// How long the backend asked to be left alone, on a 503.
+    pub retry_after: Option<Duration>,
+    /// The attempt is the one that probes.
+    pub probe: bool,
+    /// Drawn at random, from 0 to 1: where in the jitter the term falls.
+    pub draw: f64,
+}
+
+impl Failed {
+    /// A plain failure, neither a probe's nor in the middle of an answer, with the longest term.
+    #[must_use]
+    pub fn new(cause: Cause, since: Instant) -> Self {
+        Self { cause, since, midway: false, retry_after: None, probe: false, draw: 0.0 }
+    }
+}
+
+/// What an event changed; each is logged once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Checks took it out, after so many failures in a row.
+    BecameUnhealthy(u32),
+    /// Checks brought it back, after so many passes in a row.
+    BecameHealthy(u32),
+    /// Traffic took it out, after so many failures in a row.
+    Ejected(Cause, Until, u32),
+    /// An ejection ended.
+    Readmitted(Readmission),
+    /// An operator took it out.
+    Drained,
+    /// An operator put it back.
+    Undrained,
+}
+
+/// Why an ejection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readmission {
+    /// So many checks have passed since.
+    ChecksPassed(u32),
+    /// It answered a probe.
+    Probe,
+    /// Nobody else is left to take requests.
+    NobodyLeft,
+}
+
+impl fmt::Display for Readmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ChecksPassed(_) => "checks_passed",
+            Self::Probe => "probe_answered",
+            Self::NobodyLeft => "nobody_left",
+        })
+    }
+}

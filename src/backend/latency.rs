@@ -1,0 +1,383 @@
+//! How long a backend takes to the first byte of its answer: one word that many threads write.
+//!
+//! The estimate is a peak-EWMA, as in Finagle and linkerd. A longer sample replaces it at once,
+//! because a backend that has become slow must not get the requests that an average would still
+//! send there; shorter samples pull it down with time. A mean over samples would forget faster
+//! the more requests there are; this one forgets by the clock.
+//!
+//! Without samples the estimate decays all the same. A backend that is spared because it was slow
+//! looks better and better until it is tried again, and one request shows whether it recovered.
+//!
+//! Value and time are read and written together, so one word holds both: the estimate in
+//! microseconds, and when it was made, in milliseconds after the start. Shorter samples change
+//! nothing within a millisecond, so the word is rarely written, however many requests there are.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// What is left of an estimate after so many milliseconds without a sample is 1/e; as linkerd.
+const DECAY_MILLIS: f32 = 10_000.0;
+/// No estimate decays for longer than this, so that after a night without requests a slow backend
+/// still differs from a fast one.
+const LONGEST_DECAY_MILLIS: u32 = 100_000;
+/// What a failure counts as: longer than nearly any answer, so that a backend that fails fast
+/// looks slow, and short enough that it is tried again within about a minute.
+const FAILURE: Duration = Duration::from_secs(5);
+/// How often a sample tries to get in between those of other threads; losing one does no harm.
+const TRIES: usize = 4;
+/// No estimate yet.
+const UNMEASURED: u64 = 0;
+/// No estimate is shorter, in microseconds; so none looks like [`UNMEASURED`].
+const SHORTEST: f32 = 1.0;
+
+/// The expected time to the first byte, learned from samples. Shared without a lock.
+#[derive(Debug)]
+pub struct Latency {
+    word: AtomicU64,
+    start: Instant,
+}
+
+impl Latency {
+    /// Nothing is known yet. Instants are counted from `start`.
+    #[must_use]
+    pub fn new(start: Instant) -> Self {
+        Self { word: AtomicU64::new(UNMEASURED), start }
+    }
+
+    /// An answer began after so long.
+    pub fn observe(&self, sample: Duration, now: Instant) {
+        let sample = micros(sample);
+        let stamp = self.stamp(now);
+        let mut word = self.word.load(Ordering::Relaxed);
+        for _ in 0..TRIES {
+            let next = match Estimate::from_word(word) {
+                Some(known) => known.with(sample, stamp),
+                None => Estimate { micros: sample, stamp, assumed: false },
+            };
+            let Err(other) = self.replace(word, next.to_word()) else { return };
+            word = other;
+        }
+    }
+
+    /// An attempt failed, or was answered with "not now": as an answer that took very long.
+    pub fn failed(&self, now: Instant) {
+        self.observe(FAILURE, now);
+    }
+
+    /// The expected time to the first byte in microseconds, above 0; `None` where nothing is known.
+    #[must_use]
+    pub fn estimate(&self, now: Instant) -> Option<f32> {
+        let known = Estimate::from_word(self.word.load(Ordering::Relaxed))?;
+        Some(known.micros * remainder(known.age(self.stamp(now))))
+    }
+
+    /// Takes so many microseconds for the estimate until the first sample, where nothing is known.
+    pub fn assume(&self, micros: f32, now: Instant) {
+        let assumed =
+            Estimate { micros: micros.max(SHORTEST), stamp: self.stamp(now), assumed: true };
+        // Where this fails another thread knows better.
+        let _ = self.replace(UNMEASURED, assumed.to_word());
+    }
+
+    /// Nothing is known any more.
+    pub fn forget(&self) {
+        self.word.store(UNMEASURED, Ordering::Relaxed);
+    }
+
+    /// Writes the word only where it changes; returns what another thread has written instead.
+    fn replace(&self, word: u64, next: u64) -> Result<(), u64> {
+        if word == next {
+            return Ok(());
+        }
+        let order = Ordering::Relaxed;
+        self.word.compare_exchange(word, next, order, order).map(|_| ())
+    }
+
+    /// Wraps around after 49 days.
+    #[expect(clippy::cast_possible_truncation, reason = "ages are differences of stamps")]
+    fn stamp(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.start).as_millis() as u32
+    }
+}
+
+fn micros(sample: Duration) -> f32 {
+    (sample.as_secs_f32() * 1e6).max(SHORTEST)
+}
+
+/// What is left after so many milliseconds.
+fn remainder(millis: u32) -> f32 {
+    if millis == 0 {
+        return 1.0;
+    }
+    (-(millis.min(LONGEST_DECAY_MILLIS) as f32) / DECAY_MILLIS).exp()
+}
+
+/// What the word holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Estimate {
+    micros: f32,
+    stamp: u32,
+    /// Kept as the sign: nobody has measured it.
+    assumed: bool,
+}
+
+impl Estimate {
+    fn from_word(word: u64) -> Option<Self> {
+        if word == UNMEASURED {
+            return None;
+        }
+        let [value, stamp] = [(word >> 32) as u32, word as u32];
+        let value = f32::from_bits(value);
+        Some(Self { micros: value.abs(), stamp, assumed: value.is_sign_negative() })
+    }
+
+    fn to_word(self) -> u64 {
+        let value = if self.assumed { -self.micros } else { self.micros };
+        u64::from(value.to_bits()) << 32 | u64::from(self.stamp)
+    }
+
+    /// A guess gives way to the first sample. Otherwise whichever is longer: the sample, or what
+    /// remains of the estimate with the sample in the place of what is gone.
+    fn with(self, sample: f32, stamp: u32) -> Self {
+        if self.assumed {
+            return Self { micros: sample, stamp, assumed: false };
+        }
+        let age = self.age(stamp);
+        let left = remainder(age);
+        let average = self.micros * left + sample * (1.0 - left);
+        Self { micros: average.max(sample), stamp: self.stamp.wrapping_add(age), assumed: false }
+    }
+
+    /// In milliseconds; 0 where another thread's clock was ahead.
+    fn age(self, stamp: u32) -> u32 {
+        let age = stamp.wrapping_sub(self.stamp);
+        if age.cast_signed() < 0 { 0 } else { age }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use proptest::{
+        collection::vec,
+        prelude::*,
+        test_runner::{Config, RngSeed},
+    };
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MILLI: Duration = Duration::from_millis(1);
+
+    /// A latency, and a clock that stands still.
+    struct Fixture {
+        latency: Latency,
+        now: Instant,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let now = crate::clock::now();
+            Self { latency: Latency::new(now), now }
+        }
+
+        fn after(samples: &[u64]) -> Self {
+            let fixture = Self::new();
+            samples.iter().for_each(|millis| fixture.observe(*millis));
+            fixture
+        }
+
+        fn pass(&mut self, time: Duration) {
+            self.now += time;
+        }
+
+        fn observe(&self, millis: u64) {
+            self.latency.observe(Duration::from_millis(millis), self.now);
+        }
+
+        fn millis(&self) -> Option<f32> {
+            self.latency.estimate(self.now).map(|micros| micros / 1e3)
+        }
+
+        #[track_caller]
+        fn expect(&self, millis: f32) {
+            let estimate = self.millis().unwrap();
+            assert!((estimate / millis - 1.0).abs() < 0.01, "{estimate} is not {millis}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_sample() {
+        assert_eq!(Fixture::new().millis(), None);
+        Fixture::after(&[7]).expect(7.0);
+    }
+
+    #[test]
+    fn a_longer_sample_holds_at_once_and_a_shorter_one_does_not() {
+        Fixture::after(&[2, 100]).expect(100.0);
+        Fixture::after(&[100, 2]).expect(100.0);
+    }
+
+    #[test]
+    fn shorter_samples_pull_it_down_by_the_clock_and_not_by_their_number() {
+        let down = |step: Duration| {
+            let mut fixture = Fixture::after(&[102]);
+            for _ in 0..10 * SECOND.as_millis() / step.as_millis() {
+                fixture.pass(step);
+                fixture.observe(2);
+            }
+            fixture
+        };
+        down(MILLI).expect(2.0 + 100.0 / 1_f32.exp());
+        down(SECOND).expect(2.0 + 100.0 / 1_f32.exp());
+    }
+
+    #[test]
+    fn without_samples_it_decays_so_that_the_backend_is_tried_again() {
+        let mut fixture = Fixture::after(&[100]);
+        fixture.pass(10 * SECOND);
+        fixture.expect(100.0 / 1_f32.exp());
+        fixture.pass(30 * SECOND);
+        assert!(fixture.millis().unwrap() < 2.0);
+    }
+
+    #[test]
+    fn after_a_long_pause_a_slow_one_still_differs_from_a_fast_one() {
+        let (mut slow, mut fast) = (Fixture::after(&[100]), Fixture::after(&[1]));
+        for fixture in [&mut slow, &mut fast] {
+            fixture.pass(3600 * SECOND);
+        }
+        slow.expect(100.0 * fast.millis().unwrap());
+    }
+
+    #[test]
+    fn a_failure_counts_as_a_long_answer() {
+        let mut fixture = Fixture::after(&[2]);
+        fixture.latency.failed(fixture.now);
+        fixture.expect(5_000.0);
+        fixture.observe(0);
+        fixture.expect(5_000.0);
+        fixture.pass(60 * SECOND);
+        assert!(fixture.millis().unwrap() < 20.0);
+    }
+
+    #[test]
+    fn a_failure_does_not_hide_what_took_even_longer() {
+        let fixture = Fixture::after(&[8_000]);
+        fixture.latency.failed(fixture.now);
+        fixture.expect(8_000.0);
+    }
+
+    #[test]
+    fn a_guess_holds_until_the_first_sample_and_is_made_only_where_nothing_is_known() {
+        let mut fixture = Fixture::new();
+        fixture.latency.assume(10_000.0, fixture.now);
+        fixture.latency.assume(90_000.0, fixture.now);
+        fixture.expect(10.0);
+        fixture.pass(10 * SECOND);
+        fixture.expect(10.0 / 1_f32.exp());
+        fixture.observe(2);
+        fixture.expect(2.0);
+        fixture.latency.assume(90_000.0, fixture.now);
+        fixture.expect(2.0);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_unknown() {
+        let fixture = Fixture::after(&[100]);
+        fixture.latency.forget();
+        assert_eq!(fixture.millis(), None);
+        fixture.observe(2);
+        fixture.expect(2.0);
+    }
+
+    #[test]
+    fn an_answer_in_no_time_is_an_answer() {
+        assert!(Fixture::after(&[0]).millis().unwrap() > 0.0);
+        let guessed = Fixture::new();
+        guessed.latency.assume(0.0, guessed.now);
+        assert!(guessed.millis().unwrap() > 0.0);
+    }
+
+    #[test]
+    fn time_goes_on_when_the_stamp_wraps_around() {
+        let mut fixture = Fixture::new();
+        fixture.pass(Duration::from_millis(u64::from(u32::MAX)) - 5 * SECOND);
+        fixture.observe(100);
+        fixture.pass(10 * SECOND);
+        fixture.expect(100.0 / 1_f32.exp());
+        fixture.observe(1);
+        fixture.expect(1.0 + 99.0 / 1_f32.exp());
+    }
+
+    #[test]
+    fn a_thread_whose_clock_is_behind_does_no_harm() {
+        let mut fixture = Fixture::new();
+        fixture.pass(SECOND);
+        fixture.observe(100);
+        let behind = fixture.now.checked_sub(500 * MILLI).unwrap();
+        fixture.latency.observe(MILLI, behind);
+        assert_eq!(fixture.latency.estimate(behind), fixture.latency.estimate(fixture.now));
+        fixture.expect(100.0);
+        fixture.pass(10 * SECOND);
+        fixture.expect(100.0 / 1_f32.exp());
+    }
+
+    #[test]
+    fn threads_together_leave_an_estimate_that_one_of_them_could_have_left() {
+        let fixture = Fixture::new();
+        thread::scope(|scope| {
+            for thread in 0..2 {
+                let Fixture { latency, now } = &fixture;
+                scope.spawn(move || {
+                    let mut random = fastrand::Rng::with_seed(thread);
+                    for step in 0..20_000 {
+                        let sample = Duration::from_millis(random.u64(5..=50));
+                        latency.observe(sample, *now + MILLI * (step / 10));
+                    }
+                });
+            }
+        });
+        let end = fixture.latency.estimate(fixture.now + 2 * SECOND).unwrap();
+        assert!((5_000.0..=50_000.0).contains(&end), "{end}");
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<(u64, u64)>> {
+        vec((0_u64..20_000, 0_u64..30_000), 1..40)
+    }
+
+    proptest! {
+        #![proptest_config(Config {
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(7),
+            ..Config::default()
+        })]
+
+        #[test]
+        fn it_is_never_below_the_last_sample_nor_above_the_longest(steps in steps()) {
+            let mut fixture = Fixture::new();
+            let mut longest = 0;
+            for (pause, sample) in steps {
+                fixture.pass(MILLI * u32::try_from(pause).unwrap());
+                fixture.observe(sample);
+                longest = longest.max(sample);
+                let estimate = fixture.millis().unwrap();
+                prop_assert!(estimate >= sample as f32 * 0.999, "{estimate} < {sample}");
+                prop_assert!(estimate <= (longest as f32).max(0.001) * 1.001);
+            }
+        }
+
+        #[test]
+        fn a_word_holds_what_was_put_into_it(
+            micros in 1.0_f32..1e9,
+            stamp in any::<u32>(),
+            assumed in any::<bool>(),
+        ) {
+            let estimate = Estimate { micros, stamp, assumed };
+            prop_assert_eq!(Estimate::from_word(estimate.to_word()), Some(estimate));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The backends of one pool, and what befalls them.
+//!
+//! Some decisions about a backend are decisions about its pool: how many may be ejected, whether
+//! somebody is left, whether so many are unhealthy that health is not asked. So every event goes
+//! through here, one at a time, under one lock. The request path does not take it: it reads what
+//! an event has published, and reports only what would change something.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    Backend, BackendId,
+    eligibility::{self, Circumstances, Eligibility, Until},
+    event::{Change, Event},
+    standing::{Policy, Standing},
+    tally::{Part, Tally},
+};
+use crate::config::PoolName;
+
+/// A probe may have to be repeated on another backend. After so long without a request that can
+/// be, any request serves as one: out for ever is worse than one error.
+const ANY_REQUEST: Duration = Duration::from_secs(30);
+/// No probe is due.
+const NEVER: u64 = u64::MAX;
+
+/// The backends of one pool, by address.
+#[derive(Debug)]
+pub struct Roster {
+    pool: PoolName,
+    published: Arc<Published>,
+    members: Mutex<Members>,
+}
+
+/// What the request path reads.
+#[derive(Debug)]
+pub(super) struct Published {
+    /// What instants are counted from.
+    pub(super) start: Instant,
+    changes: AtomicU64,
+    panic: AtomicBool,
+    /// Milliseconds after `start` at which the first probe is due, or [`NEVER`].
+    probe_due: AtomicU64,
+}
+
+impl Published {
+    pub(super) fn is_panic(&self) -> bool {
+        self.panic.load(Ordering::Relaxed)
+    }
+
+    /// Rounded up, so that nothing is due before its instant.
+    pub(super) fn millis(&self, instant: Instant) -> u64 {
+        let after = instant.saturating_duration_since(self.start);
+        u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER - 1)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    backends: HashMap<SocketAddr, Arc<Backend>>,
+    tally: Tally,
+    /// Who waits for a probe, by when it is due.
+    probes: BTreeSet<(Instant, SocketAddr)>,
+}
+
+/// What an operator says about a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Takes no new requests.
+    pub drain: bool,
+    /// Requests that it may have at once.
+    pub max_connections: Option<usize>,
+}
+
+/// What happened in a pool; each is logged once.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// To a backend.
+    Backend(Arc<Backend>, Change),
+    /// Health is not asked any more, or is asked again.
+    Panic {
+        /// Not asked.
+        on: bool,
+        /// So many are unhealthy.
+        unhealthy: usize,
+        /// Of so many that are neither drained nor refusing.
+        of: usize,
+    },
+}
+
+impl Roster {
+    /// Without backends.
+    #[must_use]
+    pub fn new(pool: PoolName, now: Instant) -> Self {
+        let published = Published {
+            start: now,
+            changes: AtomicU64::new(0),
+            panic: AtomicBool::new(false),
+            probe_due: AtomicU64::new(NEVER),
+        };
+        Self { pool, published: Arc::new(published), members: Mutex::default() }
+    }
+
+    /// The pool whose backends these are.
+    #[must_use]
+    pub fn pool(&self) -> &PoolName {
+        &self.pool
+    }
+
+    /// How often what the selection goes by has changed: who is in service, and since when.
+    /// Whoever keeps something that was computed from it compares this.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.published.changes.load(Ordering::Acquire)
+    }
+
+    /// The backend at this address: the one that is known, or a first one.
+    #[must_use]
+    pub fn backend(&self, address: SocketAddr) -> Arc<Backend> {
+        let mut members = self.members.lock();
+        if let Some(backend) = members.backends.get(&address) {
+            return Arc::clone(backend);
+        }
+        let id = BackendId { pool: self.pool.clone(), address };
+        let backend = Arc::new(Backend::new(id, Arc::clone(&self.published)));
+        members.backends.insert(address, Arc::clone(&backend));
+        members.tally.add(Part::of(&Standing::default(), self.published.start));
+        backend
+    }
+
+    /// Sets what an operator says about a backend.
+    pub fn set_terms(
+        &self,
+        address: SocketAddr,
+        terms: Terms,
+        policy: &Policy,
+        now: Instant,
+    ) -> Vec<Notice> {
+        let backend = self.backend(address);
+        backend.set_limit(terms.max_connections);
+        self.apply(&backend, Event::Drain(terms.drain), policy, now)
+    }
+
+    /// Applies an event to a backend of this roster, and publishes what follows.
+    ///
+    /// Returns what changed, for the caller to log.
+    pub fn apply(
+        &self,
+        backend: &Arc<Backend>,
+        event: Event,
+        policy: &Policy,
+        now: Instant,
+    ) -> Vec<Notice> {
+        let mut members = self.members.lock();
+        let mut notices = vec![];
+        members.update(backend, &mut notices, now, |standing, tally| {
+            let has_room = tally.has_room(Part::of(standing, now));
+            standing.apply(event, policy, has_room, now)
+        });
+        if members.tally.is_nobody_left() {
+            members.lift(&mut notices, now);
+        }
+        self.publish_panic(&members, policy, &mut notices);
+        self.publish_probes(&members);
+        // Release: who sees the new count sees what it counts.
+        if !notices.is_empty() {
+            self.published.changes.fetch_add(1, Ordering::Release);
+        }
+        notices
+    }
+
+    fn publish_panic(&self, members: &Members, policy: &Policy, notices: &mut Vec<Notice>) {
+        let on = members.tally.is_panic(policy.panic_threshold);
+        if self.published.panic.swap(on, Ordering::Relaxed) != on {
+            members.backends.values().for_each(|backend| backend.publish());
+            let (unhealthy, of) = members.tally.unhealthy();
+            notices.push(Notice::Panic { on, unhealthy, of });
+        }
+    }
+
+    fn publish_probes(&self, members: &Members) {
+        let due = members.probes.first().map_or(NEVER, |(at, _)| self.published.millis(*at));
+        self.published.probe_due.store(due, Ordering::Relaxed);
+    }
+
+    /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
+    /// Whoever claims it owes a
+    /// [`Backend::leave`] and an [`Event::ProbeEnded`].
+    #[must_use]
+    pub fn claim_probe(
+        &self,
+        repeatable: bool,
+        is_wanted: impl Fn(&Backend) -> bool,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
+        let due = self.published.probe_due.load(Ordering::Relaxed);
+        let latest = if repeatable { now } else { now.checked_sub(ANY_REQUEST)? };
+        if due == NEVER || latest < self.published.start + Duration::from_millis(due) {
+            return None;
+        }
+        let mut members = self.members.lock();
+        let due = members.probes.iter().take_while(|(at, _)| *at <= latest);
+        let mut backends = due.filter_map(|(_, address)| members.backends.get(address));
+        let backend =
+            backends.find(|backend| is_wanted(backend) && backend.try_enter()).cloned()?;
+        members.update(&backend, &mut vec![], now, |standing, _| {
+            standing.set_probing(true);
+            None
+        });
+        self.publish_probes(&members);
+        Some(backend)
+    }
+}
+
+impl Members {
+    /// Changes a standing, and everything that is counted from it.
+    fn update(
+        &mut self,
+        backend: &Arc<Backend>,
+        notices: &mut Vec<Notice>,
+        now: Instant,
+        change: impl FnOnce(&mut Standing, &Tally) -> Option<Change>,
+    ) {
+        let address = backend.id().address;
+        let mut standing = backend.standing.lock();
+        let before = Part::of(&standing, now);
+        if let Some(at) = probe_at(&standing) {
+            self.probes.remove(&(at, address));
+        }
+        if let Some(change) = change(&mut standing, &self.tally) {
+            notices.push(Notice::Backend(Arc::clone(backend), change));
+        }
+        let after = Part::of(&standing, now);
+        if after.in_service && !before.in_service {
+            standing.serving_since = Some(now);
+            // What it took before it went says nothing about it now.
+            backend.latency().forget();
+        }
+        if let Some(at) = probe_at(&standing) {
+            self.probes.insert((at, address));
+        }
+        self.tally.remove(before);
+        self.tally.add(after);
+        drop(standing);
+        backend.publish();
+    }
+
+    /// Lets back in whoever can be.
+    fn lift(&mut self, notices: &mut Vec<Notice>, now: Instant) {
+        let is_spare = |backend: &&Arc<Backend>| Part::of(&backend.standing.lock(), now).spare;
+        let spare: Vec<_> = self.backends.values().filter(is_spare).cloned().collect();
+        for backend in spare {
+            self.update(&backend, notices, now, |standing, _| standing.lift());
+        }
+    }
+}
+
+/// When a probe may be sent, where that is all that it takes.
+fn probe_at(standing: &Standing) -> Option<Instant> {
+    let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
+    let Until::Probe(at) = ejection.until else { return None };
+    let then = eligibility::of(standing, Circumstances::default(), at);
+    matches!(then, Eligibility::HalfOpen { .. }).then_some(at)
+}

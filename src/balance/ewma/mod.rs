@@ -1,0 +1,103 @@
+//! The lower expected latency of two that are drawn.
+//!
+//! What a backend is expected to take is its latency times the requests that would share it, for
+//! its weight. Latency alone sees a slow backend that counting requests never sees; the requests
+//! in flight see a pile-up long before an answer is late.
+//!
+//! Comparing all would send every request to the one that looks best until the next answer comes.
+//! Of two that are drawn the better one is nearly as good (Mitzenmacher, 2001), nobody is flooded,
+//! and the cost does not grow with the pool. The draw is even: the weight is in the comparison.
+//!
+//! A backend of which nothing is known is taken for a usual one. Taken for a fast one it would get
+//! a burst, taken for a slow one nothing, and nobody would ever learn more.
+
+use std::time::Instant;
+
+use super::{candidates::Candidates, random::Random};
+use crate::backend::Backend;
+
+/// How often two may be drawn of which one must not be picked, before the rest is counted out.
+const DRAWS: usize = 4;
+/// What a backend is expected to take where nothing is known of any, in microseconds; as Envoy.
+const USUAL: f32 = 10_000.0;
+
+/// Picks a position; `None` when there is none to pick.
+///
+/// `free` gives the backend at a position, or `None` if it must not be picked.
+pub(super) fn pick<'a>(
+    candidates: &Candidates,
+    random: &Random,
+    now: Instant,
+    free: impl Fn(usize) -> Option<&'a Backend>,
+) -> Option<usize> {
+    let mut random = random.stream();
+    let found = |position| free(position).map(|backend| (position, backend));
+    let cost = |(position, backend)| cost(backend, candidates.weight(position), now);
+    match two_of(candidates.len(), &mut random, found) {
+        [Some(one), Some(other)] => Some(if cost(one) <= cost(other) { one.0 } else { other.0 }),
+        [one, other] => one.or(other).map(|(position, _)| position),
+    }
+}
+
+fn cost(backend: &Backend, weight: u64, now: Instant) -> f32 {
+    let latency = backend.latency().estimate(now).unwrap_or_else(|| {
+        // So that it decays from here on.
+        backend.latency().assume(USUAL, now);
+        USUAL
+    });
+    latency * (backend.active() + 1) as f32 / weight as f32
+}
+
+/// Two different ones of those that are found, each pair as likely in each order; one where there
+/// is only one.
+fn two_of<T>(
+    len: usize,
+    random: &mut fastrand::Rng,
+    found: impl Fn(usize) -> Option<T>,
+) -> [Option<T>; 2] {
+    if len > 1 {
+        for _ in 0..DRAWS {
+            let one = random.usize(0..len);
+            let other = (one + random.usize(1..len)) % len;
+            if let (Some(one), Some(other)) = (found(one), found(other)) {
+                return [Some(one), Some(other)];
+            }
+        }
+    }
+    let mut two = [None, None];
+    for (before, one) in (0..len).filter_map(found).enumerate() {
+        // Each is kept with the same chance, however many follow.
+        let place = if before < two.len() { before } else { random.usize(0..=before) };
+        if let Some(place) = two.get_mut(place) {
+            *place = Some(one);
+        }
+    }
+    random.shuffle(&mut two);
+    two
+}
+
+/// Takes those of which nothing is known for usual ones: the median of the others.
+pub(super) fn introduce<'a>(backends: impl Iterator<Item = &'a Backend>, now: Instant) {
+    let mut known = vec![];
+    let mut unknown = vec![];
+    for backend in backends {
+        match backend.latency().estimate(now) {
+            Some(latency) => known.push(latency),
+            None => unknown.push(backend),
+        }
+    }
+    if unknown.is_empty() {
+        return;
+    }
+    // Of an even number the lower one of the two in the middle, so that one backend that fails
+    // does not make its only neighbour the measure.
+    let middle = known.len().saturating_sub(1) / 2;
+    let usual = match known.is_empty() {
+        true => USUAL,
+        false => *known.select_nth_unstable_by(middle, f32::total_cmp).1,
+    };
+    unknown.into_iter().for_each(|backend| backend.latency().assume(usual, now));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The backends for one request, one after the other, until its caller accepts one.
+
+use std::{ops::Range, sync::Arc};
+
+use arc_swap::Guard;
+use pingora_load_balancing::{Backend as Discovered, selection::BackendIter};
+
+use super::{
+    Selector, ewma, least_conn,
+    random::Random,
+    snapshot::{Snapshot, Tier},
+};
+use crate::clock;
+use crate::config::Algorithm;
+
+/// After so many refusals the rest follow in the order of the list; no request tries that often.
+const CHOSEN: usize = 8;
+
+/// The backends for one request, best first; each eligible one once, backups last.
+#[derive(Debug)]
+pub struct Picks {
+    selector: Arc<Selector>,
+    snapshot: Guard<Arc<Snapshot>>,
+    yielded: Yielded,
+    /// The one that picks come from now.
+    tier: usize,
+    sweep: Option<Sweep>,
+}
+
+impl BackendIter for Picks {
+    fn next(&mut self) -> Option<&Discovered> {
+        let member = self.advance()?;
+        Some(&self.selector.members.discovered[member])
+    }
+}
+
+impl Picks {
+    pub(super) fn new(selector: Arc<Selector>, snapshot: Guard<Arc<Snapshot>>) -> Self {
+        Self { selector, snapshot, yielded: Yielded::default(), tier: 0, sweep: None }
+    }
+
+    fn advance(&mut self) -> Option<usize> {
+        while let Some(places) = self.selector.members.tiers.get(self.tier).cloned() {
+            if let Some(member) = self.advance_among(places) {
+                return Some(member);
+            }
+            (self.tier, self.sweep) = (self.tier + 1, None);
+        }
+        None
+    }
+
+    fn advance_among(&mut self, places: Range<usize>) -> Option<usize> {
+        if self.sweep.is_none() && !self.yielded.is_full() {
+            if let Some(member) = self.choose(&self.snapshot.tiers[self.tier]) {
+                self.yielded.push(member);
+                return Some(member);
+            }
+            if self.selector.is_complete(&self.snapshot) {
+                return None;
+            }
+        }
+        self.go_on_in_order(places)
+    }
+
+    /// The algorithm's choice among the candidates that are left.
+    ///
+    /// Every candidate is asked again whether it is eligible, because the snapshot may be stale,
+    /// and does not know who is full.
+    fn choose(&self, tier: &Tier) -> Option<usize> {
+        let Self { selector, yielded, .. } = self;
+        let Tier { candidates, rotation } = tier;
+        let random = &selector.random;
+        let free = |position| {
+            let member = candidates.member(position);
+            let backend = &*selector.members.backends[member];
+            let is_free = backend.is_eligible() && !yielded.contains(member);
+            is_free.then_some(backend)
+        };
+        let is_free = |position: usize| free(position).is_some();
+        let position = match selector.config.algorithm {
+            Algorithm::RoundRobin => {
+                let turn = if yielded.is_empty() { rotation.pick() } else { None };
+                turn.filter(|position| is_free(*position))
+                    .or_else(|| candidates.draw_among(&mut random.stream(), is_free))
+            }
+            Algorithm::LeastConn => least_conn::pick(candidates, rotation, random, |position| {
+                free(position).map(|backend| backend.active())
+            }),
+            Algorithm::Ewma => ewma::pick(candidates, random, clock::now(), free),
+        };
+        position.map(|position| candidates.member(position))
+    }
+
+    /// The next eligible one in the order of the list: when the snapshot missed somebody, or when
+    /// so many were refused that remembering them would cost more than their order is worth.
+    fn go_on_in_order(&mut self, places: Range<usize>) -> Option<usize> {
+        let Self { selector, yielded, sweep, .. } = self;
+        let backends = &selector.members.backends;
+        sweep
+            .get_or_insert_with(|| Sweep::over(places, &selector.random))
+            .find(|member| backends[*member].is_eligible() && !yielded.contains(*member))
+    }
+}
+
+/// The members yielded so far, as long as they are few: no allocation.
+#[derive(Debug, Default)]
+struct Yielded {
+    members: [usize; CHOSEN],
+    len: usize,
+}
+
+impl Yielded {
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn is_full(&self) -> bool {
+        self.len == CHOSEN
+    }
+
+    fn contains(&self, member: usize) -> bool {
+        self.members[..self.len].contains(&member)
+    }
+
+    fn push(&mut self, member: usize) {
+        self.members[self.len] = member;
+        self.len += 1;
+    }
+}
+
+/// Every place once, from one drawn at random, so that the first of the list is not always the
+/// first asked.
+#[derive(Debug)]
+struct Sweep {
+    places: Range<usize>,
+    next: usize,
+    left: usize,
+}
+
+impl Sweep {
+    fn over(places: Range<usize>, random: &Random) -> Self {
+        let next = if places.is_empty() { 0 } else { random.stream().usize(places.clone()) };
+        Self { next, left: places.len(), places }
+    }
+}
+
+impl Iterator for Sweep {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let member = self.next;
+        let following = member + 1;
+        self.next = if following < self.places.end { following } else { self.places.start };
+        Some(member)
+    }
+}

@@ -1,0 +1,107 @@
+//! A backend that comes back gets its share little by little.
+//!
+//! Its caches are cold and its connection pools empty; the whole of its share at once may well
+//! take it out again. So its weight grows with the time it has been back, linearly, from a tenth
+//! on, because with less it would not warm up either. It grows in steps: each one costs a new
+//! snapshot, and finer ones would make no difference.
+
+use std::time::{Duration, Instant};
+
+/// The parts of a full share.
+pub(super) const FULL: u64 = 20;
+/// The least share, a tenth.
+const FLOOR: u64 = 2;
+
+/// What a backend gets of its share, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    /// Of [`FULL`] parts.
+    pub(super) parts: u64,
+    /// When the next part comes; `None` where it has all of them.
+    pub(super) until: Option<Instant>,
+}
+
+impl Share {
+    /// Of a backend that has been back since then, or was never away.
+    pub(super) fn of(since: Option<Instant>, window: Duration, now: Instant) -> Self {
+        let back = since.map(|since| (since, now.saturating_duration_since(since)));
+        match back.filter(|(_, elapsed)| *elapsed < window) {
+            None => Self { parts: FULL, until: None },
+            Some((since, elapsed)) => {
+                let parts = elapsed.as_nanos() * u128::from(FULL) / window.as_nanos();
+                let parts = u64::try_from(parts).unwrap_or(FULL).max(FLOOR);
+                Self { parts, until: Some(since + after(parts + 1, window)) }
+            }
+        }
+    }
+}
+
+/// How long so many parts take; rounded up, so that they are there when it has passed.
+fn after(parts: u64, window: Duration) -> Duration {
+    let nanos = (window.as_nanos() * u128::from(parts)).div_ceil(u128::from(FULL));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{
+        prelude::*,
+        test_runner::{Config, RngSeed},
+    };
+
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(30);
+
+    fn parts_after(elapsed: Duration) -> u64 {
+        let since = crate::clock::now();
+        Share::of(Some(since), WINDOW, since + elapsed).parts
+    }
+
+    #[test]
+    fn it_grows_from_a_tenth_to_all_in_proportion_to_time() {
+        let parts = [0.0, 1.0, 4.4, 4.5, 7.5, 15.0, 29.9, 30.0, 3600.0]
+            .map(|seconds| parts_after(Duration::from_secs_f64(seconds)));
+        assert_eq!(parts, [2, 2, 2, 3, 5, 10, 19, 20, 20]);
+    }
+
+    #[test]
+    fn who_was_never_away_has_all_of_it() {
+        let now = crate::clock::now();
+        assert_eq!(Share::of(None, WINDOW, now), Share { parts: FULL, until: None });
+    }
+
+    #[test]
+    fn without_a_window_it_is_all_there_at_once() {
+        let now = crate::clock::now();
+        assert_eq!(Share::of(Some(now), Duration::ZERO, now).parts, FULL);
+    }
+
+    proptest! {
+        #![proptest_config(Config {
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(7),
+            ..Config::default()
+        })]
+
+        #[test]
+        fn each_step_holds_until_its_instant_and_not_longer(
+            window in 1_u64..100_000_000_000,
+            elapsed in 0.0_f64..1.0,
+        ) {
+            let since = crate::clock::now();
+            let window = Duration::from_nanos(window);
+            let share = |now| Share::of(Some(since), window, now);
+            let mut now = since + window.mul_f64(elapsed);
+            let mut steps = 0;
+            while let Share { parts, until: Some(until) } = share(now) {
+                prop_assert_eq!(share(until - Duration::from_nanos(1)).parts, parts);
+                prop_assert!(share(until).parts > parts);
+                now = until;
+                steps += 1;
+            }
+            prop_assert_eq!(share(now), Share { parts: FULL, until: None });
+            prop_assert!(steps <= FULL);
+        }
+    }
+}

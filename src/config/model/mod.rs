@@ -1,0 +1,152 @@
+//! The configuration as the rest of the crate sees it: complete, resolved, and valid.
+//!
+//! It is built only by [`super::load`], [`super::parse`] and [`super::from_flags`], which report
+//! every problem of the input; nothing behind this type checks a value again. Names are still
+//! names here: `discovery` resolves them, because that needs a network.
+
+mod pool;
+
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+
+pub use pool::{
+    Algorithm, BackendAddress, BackendSpec, Backoff, EjectionRules, HealthCheck, Host, Percent,
+    Pool, Probe, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, StatusRanges,
+    Timeouts, Weight,
+};
+
+/// Everything that one configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Addresses we accept on; never empty, no address twice.
+    pub listeners: Vec<Listener>,
+    /// Host and path to pool, in the order written.
+    pub routes: Vec<Route>,
+    /// Groups of backends; every route names one of them.
+    pub pools: Vec<Pool>,
+    /// Where request lines go; `None` for nowhere.
+    pub access_log: Option<AccessLog>,
+    /// Who may tell us about the client in `X-Forwarded-*`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Worker threads; `None` is one for each core.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// An address we accept on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where to listen; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Limits towards the clients of this listener.
+    pub client: ClientLimits,
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// From the first byte of a request's header (on a new connection: from accept) to its last.
+    pub header: Duration,
+    /// An idle connection between two requests.
+    pub keepalive: Duration,
+    /// A client that takes nothing of what we send.
+    pub write: Duration,
+}
+
+/// Host and path to pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Any host when `None`.
+    pub host: Option<HostPattern>,
+    /// `/` matches every path.
+    pub path: PathPrefix,
+    /// The name of a pool in [`Config::pools`].
+    pub pool: PoolName,
+}
+
+/// Which hosts a route is for. Lower case, without port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This host and no other.
+    Exact(Box<str>),
+    /// `*.example.com`, held as `.example.com`: any host that ends so, at any depth, but not
+    /// `example.com` itself.
+    Suffix(Box<str>),
+}
+
+/// A path prefix on segment boundaries: `/v1` matches `/v1` and `/v1/x`, not `/v10`.
+///
+/// Starts with `/`; has no `/` at its end, except that the root is `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PathPrefix(pub(super) Box<str>);
+
+impl PathPrefix {
+    /// The prefix as written, without a closing `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of a pool; cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolName(pub(super) Arc<str>);
+
+impl PoolName {
+    /// A name as a pool's key in the configuration would give it.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A place in the input: a line of the file, or a flag.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The file, as the user named it; `None` for flags.
+    pub file: Option<Arc<str>>,
+    /// Counted from 1; 0 when there is no line to name.
+    pub line: usize,
+    /// `pools.web.backends[1].address`, or `--backends`.
+    pub key: Arc<str>,
+}
+
+/// Where request lines go, and how they look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Where it goes.
+    pub path: LogTarget,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to this file.
+    File(PathBuf),
+}

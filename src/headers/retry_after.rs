@@ -1,0 +1,45 @@
+//! When a backend that answers 503 wants to be asked again (RFC 9110 section 10.2.3).
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+
+/// How long from `now`: the header's seconds, or the time until its date. `None` for neither, and
+/// for now.
+#[must_use]
+pub fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).ok()?,
+    };
+    (!wait.is_zero()).then_some(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(text: &'static str) -> Option<Duration> {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        retry_after(&HeaderValue::from_static(text), now)
+    }
+
+    #[test]
+    fn seconds_are_seconds() {
+        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
+        assert_eq!(wait(" 7 "), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_date_is_the_time_until_then() {
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn now_the_past_and_nonsense_are_nothing() {
+        for text in ["0", "-3", "Sun, 06 Nov 1994 08:49:37 GMT", "soon", "", "1.5"] {
+            assert_eq!(wait(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What attempts and checks have shown, and who is told: the backend's standing, the estimates
+//! that selection and time limits go by, and the log.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Lease, Pool};
+use crate::backend::{Backend, Cause, Event, Failed};
+use crate::clock;
+use crate::health;
+use crate::retry::Failure;
+
+/// An attempt that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// How.
+    pub failure: Failure,
+    /// When it began.
+    pub began: Instant,
+    /// After its answer had begun.
+    pub midway: bool,
+    /// What the answer said about when to come back.
+    pub retry_after: Option<Duration>,
+}
+
+impl Pool {
+    /// A backend's answer has begun, and it is none that counts against it. `waited` is the time
+    /// from the end of the request to now, where there was such a time.
+    pub fn answered(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
+        let backend = lease.backend();
+        backend.note_heard(now);
+        if let Some(waited) = waited {
+            self.first_byte.observe(waited);
+            backend.latency().observe(waited, now);
+        }
+        if lease.is_probe() || backend.is_suspect() {
+            self.apply(backend, Event::Answered { probe: lease.is_probe() }, now);
+        }
+    }
+
+    /// A backend's answer has come to its end.
+    pub fn completed(&self, lease: &Lease, now: Instant) {
+        if lease.backend().is_suspect() {
+            self.apply(lease.backend(), Event::Completed, now);
+        }
+    }
+
+    /// An attempt has failed.
+    pub fn failed(&self, lease: &Lease, attempt: &FailedAttempt, now: Instant) {
+        let Some(cause) = cause(attempt.failure) else { return };
+        let backend = lease.backend();
+        backend.latency().failed(now);
+        if attempt.failure == Failure::Timeout && !attempt.midway {
+            self.first_byte.late();
+        }
+        let failed = Failed {
+            midway: attempt.midway,
+            retry_after: attempt.retry_after,
+            probe: lease.is_probe(),
+            draw: fastrand::f64(),
+            ..Failed::new(cause, backend.heard_since(attempt.began))
+        };
+        self.apply(backend, Event::Failed(failed), now);
+    }
+
+    /// A lease is given back.
+    pub(super) fn given_back(self: &Arc<Self>, backend: &Arc<Backend>, was_probe: bool) {
+        if was_probe {
+            self.apply(backend, Event::ProbeEnded, clock::now());
+        }
+        self.queue.serve(self);
+    }
+
+    fn apply(&self, backend: &Arc<Backend>, event: Event, now: Instant) {
+        let notices = self.roster.apply(backend, event, &self.policy, now);
+        health::report(self.roster.pool(), &notices, None, now);
+    }
+}
+
+/// What a failure counts as; `None` when it says nothing about the backend.
+fn cause(failure: Failure) -> Option<Cause> {
+    match failure {
+        Failure::Refused => Some(Cause::Refused),
+        Failure::ConnectTimeout => Some(Cause::ConnectTimeout),
+        Failure::ConnectFailed => Some(Cause::ConnectFailure),
+        Failure::Broken => Some(Cause::Reset),
+        Failure::Timeout => Some(Cause::Timeout),
+        Failure::Status(status @ (502..=504)) => Some(Cause::Status(status)),
+        Failure::NoSocket | Failure::Status(_) | Failure::OutOfTime => None,
+    }
+}
+
+/// Whether an answer with this status counts against the backend: a gateway's errors do
+/// (RFC 9110 section 15.6).
+#[must_use]
+pub fn is_gateway_error(status: u16) -> bool {
+    cause(Failure::Status(status)).is_some()
+}

@@ -1,0 +1,145 @@
+//! Who gets a request: a probe that is due, an eligible backend that was not tried, a place in the
+//! queue, or a backend that was tried when there is no other.
+
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
+
+use super::{Lease, Pool, Turned};
+use crate::backend::Backend;
+use crate::retry::Failure;
+
+/// A backend that has failed a request.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// Which one.
+    pub backend: Arc<Backend>,
+    /// How it failed.
+    pub failure: Failure,
+}
+
+impl Tried {
+    fn has_answered(&self) -> bool {
+        matches!(self.failure, Failure::Status(_))
+    }
+}
+
+/// What a request asks of the backend for its next attempt.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// Who has failed it, in order.
+    pub tried: Cow<'a, [Tried]>,
+    /// Whether it can be repeated if it fails, so that it may serve as a probe.
+    pub repeatable: bool,
+}
+
+impl Wanted<'_> {
+    pub(super) fn has_tried(&self) -> bool {
+        !self.tried.is_empty()
+    }
+
+    fn is_tried(&self, address: &SocketAddr) -> bool {
+        self.tried.iter().any(|tried| tried.backend.id().address == *address)
+    }
+
+    /// Whether an attempt that ended without an answer may go back to who was tried.
+    fn may_go_back(&self) -> bool {
+        self.tried.last().is_some_and(|last| !last.has_answered())
+    }
+
+    /// Whether this one answered; it would only say the same again.
+    fn has_answer_of(&self, address: &SocketAddr) -> bool {
+        let is_it = |tried: &&Tried| tried.backend.id().address == *address;
+        self.tried.iter().filter(is_it).any(Tried::has_answered)
+    }
+
+    /// As an owner of what it has borrowed.
+    #[must_use]
+    pub fn into_owned(self) -> Wanted<'static> {
+        Wanted { tried: Cow::Owned(self.tried.into_owned()), repeatable: self.repeatable }
+    }
+}
+
+impl Pool {
+    /// A backend for an attempt, claimed.
+    ///
+    /// # Errors
+    ///
+    /// [`Turned::Nobody`], or [`Turned::Full`] when it is worth waiting.
+    pub fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, now: Instant) -> Result<Lease, Turned> {
+        // Newcomers do not overtake those who wait.
+        if self.queue.len() > 0 { Err(Turned::Full) } else { self.find(wanted, now) }
+    }
+
+    /// A place on a backend, waited for in the queue; `deadline` may be before the queue's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Turned::Full`] or [`Turned::Late`], as the queue is.
+    pub async fn wait(
+        self: &Arc<Self>,
+        wanted: Wanted<'_>,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Result<Lease, Turned> {
+        let until = now + self.queue_limits.timeout;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        self.queue.wait(self, wanted.into_owned(), until).await
+    }
+
+    /// As [`Pool::pick`], for the first in line.
+    pub(super) fn find(
+        self: &Arc<Self>,
+        wanted: &Wanted<'_>,
+        now: Instant,
+    ) -> Result<Lease, Turned> {
+        if !wanted.has_tried()
+            && let Some(lease) = self.claim_probe(wanted, now)
+        {
+            return Ok(lease);
+        }
+        if let Some(lease) = self.select(|address| !wanted.is_tried(address)) {
+            return Ok(lease);
+        }
+        if self.is_anybody_full(wanted) {
+            return Err(Turned::Full);
+        }
+        if let Some(lease) = self.claim_probe(wanted, now) {
+            return Ok(lease);
+        }
+        if !wanted.may_go_back() {
+            return Err(Turned::Nobody);
+        }
+        self.select(|address| !wanted.has_answer_of(address)).ok_or(Turned::Nobody)
+    }
+
+    fn select(self: &Arc<Self>, accept: impl Fn(&SocketAddr) -> bool) -> Option<Lease> {
+        let claim = |candidate: &pingora_load_balancing::Backend| {
+            let address = candidate.addr.as_inet().filter(|address| accept(address))?;
+            self.members.get(address).filter(|member| member.backend.try_enter())
+        };
+        let chosen =
+            self.balancer.select_with(b"", usize::MAX, |candidate, _pingoras_verdict| {
+                claim(candidate).is_some()
+            })?;
+        let member = self.members.get(chosen.addr.as_inet()?)?;
+        Some(Lease::new(self, member, false))
+    }
+
+    fn claim_probe(self: &Arc<Self>, wanted: &Wanted<'_>, now: Instant) -> Option<Lease> {
+        let is_wanted = |backend: &Backend| {
+            let address = &backend.id().address;
+            !wanted.is_tried(address) && self.members.contains_key(address)
+        };
+        let backend = self.roster.claim_probe(wanted.repeatable, is_wanted, now)?;
+        let member = self.members.get(&backend.id().address)?;
+        Some(Lease::new(self, member, true))
+    }
+
+    /// Whether somebody who was not tried could take it, but for its load.
+    fn is_anybody_full(&self, wanted: &Wanted<'_>) -> bool {
+        self.has_limits
+            && self
+                .members
+                .iter()
+                .any(|(address, member)| member.backend.is_open() && !wanted.is_tried(address))
+    }
+}

@@ -1,0 +1,89 @@
+//! What a learned limit on the first byte comes to.
+//!
+//! A backend that takes much longer than its pool usually does is probably stuck, and another one
+//! would answer sooner. Probably: so the attempt is given up only when another can be begun on the
+//! spot, with a backend in hand and the budget paid. Otherwise the backend keeps its time, and a
+//! day on which all of them are slow is slow, but nothing fails.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+
+use crate::backend::Backend;
+use crate::pool::{Lease, Pool, Tried, Wanted};
+use crate::retry::Failure;
+
+/// Decides, once the learned limit has passed, whether to wait on.
+#[derive(Debug)]
+pub(super) struct Patience {
+    pub(super) pool: Arc<Pool>,
+    /// Who has failed the request before.
+    pub(super) tried: Vec<Tried>,
+    /// Who is late.
+    pub(super) late: Arc<Backend>,
+    /// Whether the request may serve as a probe.
+    pub(super) repeatable: bool,
+    /// Whether the budget pays for another attempt; a probe is our own doing.
+    pub(super) pays: bool,
+    /// How long to wait where no other attempt can be begun.
+    pub(super) at_most: Instant,
+}
+
+impl Patience {
+    /// The backend of another attempt, claimed and paid for; `None` to wait on.
+    fn give_up(&self, now: Instant) -> Option<Lease> {
+        let late = Tried { backend: Arc::clone(&self.late), failure: Failure::Timeout };
+        let tried = self.tried.iter().cloned().chain([late]).collect();
+        let wanted = Wanted { tried: Cow::Owned(tried), repeatable: self.repeatable };
+        let next = self.pool.pick(&wanted, now).ok()?;
+        let is_paid = !self.pays || self.pool.budget().try_take(self.pool.retry(), now);
+        is_paid.then_some(next)
+    }
+}
+
+/// The learned limit of a connection's request, if it has one now, and what came of it.
+#[derive(Debug, Default)]
+pub(super) struct LearnedLimit {
+    patience: Mutex<Option<Patience>>,
+    /// Whether there is any; spares the lock.
+    is_set: AtomicBool,
+    next: Mutex<Option<Lease>>,
+}
+
+impl LearnedLimit {
+    pub(super) fn set(&self, patience: Patience) {
+        *self.patience.lock() = Some(patience);
+        self.is_set.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn forget(&self) {
+        if self.is_set.swap(false, Ordering::Relaxed) {
+            *self.patience.lock() = None;
+        }
+    }
+
+    /// A deadline has passed. Returns a later one, if it was the learned one and nothing better
+    /// than waiting can be done.
+    pub(super) fn prolonged(&self, now: Instant) -> Option<Instant> {
+        if !self.is_set.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        let patience = self.patience.lock().take()?;
+        let next = patience.give_up(now);
+        let waits = next.is_none().then_some(patience.at_most);
+        *self.next.lock() = next;
+        waits
+    }
+
+    /// The backend of another attempt, when the learned limit has ended this one.
+    pub(super) fn take_next(&self) -> Option<Lease> {
+        self.next.lock().take()
+    }
+}

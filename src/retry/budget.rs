@@ -1,0 +1,197 @@
+//! How many retries a pool can afford.
+//!
+//! When all backends are in trouble, retries multiply the load just when it hurts most. So retries
+//! of requests that may have been executed are held to a share of all requests over the last ten
+//! seconds, and where there is little traffic, to so many a second. (Finagle's and linkerd's retry
+//! budget.)
+//!
+//! Requests are counted without a lock: each second has a word that holds which second it is and
+//! how many there were. A retry is rare and takes a lock, so that the limit is exact.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+
+use crate::config::Retry;
+
+/// Seconds that are remembered.
+const WINDOW: u64 = 10;
+/// Bits of a word that count; the others say which second it is.
+const COUNT_BITS: u32 = 40;
+
+/// Requests and retries of the last ten seconds.
+#[derive(Debug)]
+pub struct Budget {
+    start: Instant,
+    requests: [AtomicU64; WINDOW as usize],
+    retries: Mutex<[u64; WINDOW as usize]>,
+}
+
+impl Budget {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { start: now, requests: Default::default(), retries: Mutex::default() }
+    }
+
+    /// Counts a request.
+    pub fn note_request(&self, now: Instant) {
+        let second = self.second(now);
+        let word = &self.requests[slot(second)];
+        let seen = word.load(Ordering::Relaxed);
+        if second_of(seen) == second {
+            word.fetch_add(1, Ordering::Relaxed);
+        } else if word
+            .compare_exchange(seen, first_of(second), Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
+            // Another thread has begun this second.
+            word.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a retry out of the budget, if one is left.
+    #[must_use]
+    pub fn try_take(&self, policy: &Retry, now: Instant) -> bool {
+        let second = self.second(now);
+        let requests = self.requests.iter().map(|word| word.load(Ordering::Relaxed));
+        let allowed = (recent(requests, second) * u64::from(policy.budget.get()) / 100)
+            .max(u64::from(policy.budget_min) * WINDOW);
+        let mut retries = self.retries.lock();
+        if recent(retries.iter().copied(), second) >= allowed {
+            return false;
+        }
+        let word = &mut retries[slot(second)];
+        *word = if second_of(*word) == second { *word + 1 } else { first_of(second) };
+        true
+    }
+
+    /// Seconds since the start, from 1, so that a word of zero is of none.
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_secs() + 1
+    }
+}
+
+fn slot(second: u64) -> usize {
+    usize::try_from(second % WINDOW).unwrap_or_default()
+}
+
+fn second_of(word: u64) -> u64 {
+    word >> COUNT_BITS
+}
+
+fn count_of(word: u64) -> u64 {
+    word & ((1 << COUNT_BITS) - 1)
+}
+
+/// The word of a second in which there was one.
+fn first_of(second: u64) -> u64 {
+    second << COUNT_BITS | 1
+}
+
+/// How many there were in the window that ends with this second.
+fn recent(words: impl Iterator<Item = u64>, second: u64) -> u64 {
+    let is_recent = |word: &u64| second_of(*word) + WINDOW > second;
+    words.filter(is_recent).map(count_of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use proptest::{
+        collection::vec,
+        prelude::*,
+        test_runner::{Config, RngSeed},
+    };
+
+    use super::*;
+    use crate::clock;
+    use crate::config::Percent;
+
+    fn policy(budget: u8, budget_min: u32) -> Retry {
+        Retry { budget: Percent::new(budget).unwrap(), budget_min, ..Retry::default() }
+    }
+
+    fn take_all(budget: &Budget, policy: &Retry, now: Instant) -> usize {
+        (0..100_000).take_while(|_| budget.try_take(policy, now)).count()
+    }
+
+    #[test]
+    fn a_share_of_the_requests_of_ten_seconds_may_be_retried() {
+        let start = clock::now();
+        let budget = Budget::new(start);
+        for second in 0..10 {
+            (0..100).for_each(|_| budget.note_request(start + Duration::from_secs(second)));
+        }
+        let now = start + Duration::from_secs(9);
+        assert_eq!(take_all(&budget, &policy(20, 0), now), 200);
+    }
+
+    #[test]
+    fn what_is_older_than_ten_seconds_is_forgotten() {
+        let start = clock::now();
+        let budget = Budget::new(start);
+        (0..100).for_each(|_| budget.note_request(start));
+        assert_eq!(take_all(&budget, &policy(20, 0), start + Duration::from_secs(10)), 0);
+        (0..100).for_each(|_| budget.note_request(start + Duration::from_secs(10)));
+        assert_eq!(take_all(&budget, &policy(20, 0), start + Duration::from_secs(10)), 20);
+        assert_eq!(take_all(&budget, &policy(20, 0), start + Duration::from_secs(19)), 0);
+    }
+
+    #[test]
+    fn so_many_a_second_are_always_allowed() {
+        let start = clock::now();
+        let budget = Budget::new(start);
+        let policy = policy(20, 10);
+        assert_eq!(take_all(&budget, &policy, start), 100);
+        assert_eq!(take_all(&budget, &policy, start + Duration::from_secs(9)), 0);
+        assert_eq!(take_all(&budget, &policy, start + Duration::from_secs(10)), 100);
+    }
+
+    #[test]
+    fn no_request_is_lost_between_threads_within_a_second() {
+        let start = clock::now();
+        let budget = Budget::new(start);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..10_000).for_each(|_| budget.note_request(start)));
+            }
+        });
+        assert_eq!(take_all(&budget, &policy(100, 0), start), 40_000);
+    }
+
+    proptest! {
+        #![proptest_config(Config {
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(7),
+            ..Config::default()
+        })]
+
+        /// Each step: so many milliseconds later, a request, and as many retries as it gets.
+        #[test]
+        fn over_any_time_retries_keep_to_the_share_and_the_floor(
+            steps in vec((0_u64..2_000, 0_usize..50), 1..200),
+            share in 0_u8..=100,
+            floor in 0_u32..20,
+        ) {
+            let start = clock::now();
+            let budget = Budget::new(start);
+            let policy = policy(share, floor);
+            let mut now = start;
+            let (mut requests, mut retries) = (0_u64, 0_u64);
+            for (later, count) in steps {
+                now += Duration::from_millis(later);
+                (0..count).for_each(|_| budget.note_request(now));
+                requests += count as u64;
+                retries += take_all(&budget, &policy, now) as u64;
+                let windows = (now - start).as_secs() / WINDOW + 1;
+                let least = u64::from(floor) * WINDOW * windows;
+                prop_assert!(retries <= requests * u64::from(share) / 100 + least);
+            }
+        }
+    }
+}
