@@ -82,16 +82,21 @@ pub(super) fn of(standing: &Standing, around: Circumstances, now: Instant) -> El
     if standing.draining {
         return Eligibility::Draining;
     }
-    let is_used_anyway = around.panic && !standing.refuses_checks;
-    if standing.health == Health::Unhealthy && !is_used_anyway {
+    // What waits for checks to pass would wait for ever where checks are not believed.
+    let is_check_void = around.panic && standing.listens;
+    if standing.health == Health::Unhealthy && !is_check_void {
         return Eligibility::Unhealthy;
     }
     match standing.ejection {
         Some(ejection) => match ejection.until {
+            Until::ChecksPass if is_check_void => load(around),
             Until::Probe(at) if at <= now => Eligibility::HalfOpen { cause: ejection.cause },
             until => Eligibility::Ejected { cause: ejection.cause, until },
         },
-        None if around.full => Eligibility::Full,
-        None => Eligibility::Eligible,
+        None => load(around),
     }
+}
+
+fn load(around: Circumstances) -> Eligibility {
+    if around.full { Eligibility::Full } else { Eligibility::Eligible }
 }

@@ -60,7 +60,7 @@ pub enum Event {
     Completed,
     /// An attempt failed.
     Failed(Failed),
-    /// The probe has ended; if it showed nothing, another may follow.
+    /// The probe has ended; if it showed nothing, another follows later.
     ProbeEnded,
     /// An operator takes it out, or puts it back.
     Drain(bool),

@@ -70,8 +70,8 @@ pub struct Backend {
     /// How many may be active, or [`NO_LIMIT`].
     limit: AtomicUsize,
     latency: Latency,
-    /// When an answer last began, in milliseconds after the start.
-    heard: AtomicU64,
+    /// When a good answer last began, in milliseconds after the start.
+    answered: AtomicU64,
     standing: Mutex<Standing>,
     /// Nothing but its load stands in the way of a request.
     open: AtomicBool,
@@ -90,7 +90,7 @@ impl Backend {
             active: AtomicUsize::new(0),
             limit: AtomicUsize::new(NO_LIMIT),
             latency: Latency::new(pool.start),
-            heard: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             standing: Mutex::default(),
             open: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
@@ -198,30 +198,31 @@ impl Backend {
         self.suspect.load(Ordering::Relaxed)
     }
 
-    /// An answer has begun: a sign of life, whatever it says.
-    pub fn note_heard(&self, now: Instant) {
+    /// A good answer has begun.
+    pub fn note_answer(&self, now: Instant) {
         let now = self.pool.millis(now);
         // Written at most once a millisecond, so that threads do not fight for the line.
-        if self.heard.load(Ordering::Relaxed) < now {
-            self.heard.store(now, Ordering::Relaxed);
+        if self.answered.load(Ordering::Relaxed) < now {
+            self.answered.store(now, Ordering::Relaxed);
         }
     }
 
-    /// The later of an instant and the last sign of life.
+    /// The later of an instant and the last good answer.
     #[must_use]
-    pub fn heard_since(&self, began: Instant) -> Instant {
-        began.max(self.pool.start + Duration::from_millis(self.heard.load(Ordering::Relaxed)))
+    pub fn since_answer(&self, began: Instant) -> Instant {
+        began.max(self.pool.start + Duration::from_millis(self.answered.load(Ordering::Relaxed)))
     }
 
-    /// Publishes what the request path reads.
-    fn publish(&self) {
+    /// Publishes what the request path reads. Returns whether the selection goes by any of what
+    /// has changed.
+    fn publish(&self) -> bool {
         let standing = self.standing.lock();
         let around = Circumstances { panic: self.pool.is_panic(), full: false };
         // Which instant is asked about does not matter: an ejection ends by an event.
         let open = eligibility::of(&standing, around, self.pool.start).is_eligible();
-        self.open.store(open, Ordering::Relaxed);
+        let was_open = self.open.swap(open, Ordering::Relaxed);
         self.suspect.store(standing.is_suspect(), Ordering::Relaxed);
         let since = standing.serving_since.map_or(ALWAYS, |since| self.pool.millis(since).max(1));
-        self.serving_since.store(since, Ordering::Relaxed);
+        self.serving_since.swap(since, Ordering::Relaxed) != since || was_open != open
     }
 }

@@ -6,7 +6,7 @@
 //! an event has published, and reports only what would change something.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::{
         Arc,
@@ -26,9 +26,6 @@ use super::{
 };
 use crate::config::PoolName;
 
-/// A probe may have to be repeated on another backend. After so long without a request that can
-/// be, any request serves as one: out for ever is worse than one error.
-const ANY_REQUEST: Duration = Duration::from_secs(30);
 /// No probe is due.
 const NEVER: u64 = u64::MAX;
 
@@ -47,8 +44,13 @@ pub(super) struct Published {
     pub(super) start: Instant,
     changes: AtomicU64,
     panic: AtomicBool,
+    panics: AtomicU64,
+    /// Nobody can take a request.
+    empty: AtomicBool,
     /// Milliseconds after `start` at which the first probe is due, or [`NEVER`].
     probe_due: AtomicU64,
+    /// As above, for requests that cannot be repeated.
+    any_probe_due: AtomicU64,
 }
 
 impl Published {
@@ -67,8 +69,8 @@ impl Published {
 struct Members {
     backends: HashMap<SocketAddr, Arc<Backend>>,
     tally: Tally,
-    /// Who waits for a probe, by when it is due.
-    probes: BTreeSet<(Instant, SocketAddr)>,
+    /// Who waits for a probe, by when it is due; and from when on any request may be it.
+    probes: BTreeMap<(Instant, SocketAddr), Instant>,
 }
 
 /// What an operator says about a backend.
@@ -94,6 +96,8 @@ pub enum Notice {
         /// Of so many that are neither drained nor refusing.
         of: usize,
     },
+    /// Nobody can take a request any more, or somebody can again.
+    Empty(bool),
 }
 
 impl Roster {
@@ -104,7 +108,10 @@ impl Roster {
             start: now,
             changes: AtomicU64::new(0),
             panic: AtomicBool::new(false),
+            panics: AtomicU64::new(0),
+            empty: AtomicBool::new(false),
             probe_due: AtomicU64::new(NEVER),
+            any_probe_due: AtomicU64::new(NEVER),
         };
         Self { pool, published: Arc::new(published), members: Mutex::default() }
     }
@@ -161,34 +168,56 @@ impl Roster {
     ) -> Vec<Notice> {
         let mut members = self.members.lock();
         let mut notices = vec![];
-        members.update(backend, &mut notices, now, |standing, tally| {
+        let mut changed = members.update(backend, &mut notices, now, |standing, tally| {
             let has_room = tally.has_room(Part::of(standing, now));
             standing.apply(event, policy, has_room, now)
         });
         if members.tally.is_nobody_left() {
-            members.lift(&mut notices, now);
+            changed |= members.lift(&mut notices, now);
         }
-        self.publish_panic(&members, policy, &mut notices);
+        changed |= self.publish_panic(&members, policy, &mut notices);
+        self.publish_empty(&members, &mut notices);
         self.publish_probes(&members);
         // Release: who sees the new count sees what it counts.
-        if !notices.is_empty() {
+        if changed {
             self.published.changes.fetch_add(1, Ordering::Release);
         }
         notices
     }
 
-    fn publish_panic(&self, members: &Members, policy: &Policy, notices: &mut Vec<Notice>) {
+    fn publish_panic(&self, members: &Members, policy: &Policy, notices: &mut Vec<Notice>) -> bool {
         let on = members.tally.is_panic(policy.panic_threshold);
-        if self.published.panic.swap(on, Ordering::Relaxed) != on {
-            members.backends.values().for_each(|backend| backend.publish());
-            let (unhealthy, of) = members.tally.unhealthy();
-            notices.push(Notice::Panic { on, unhealthy, of });
+        if self.published.panic.swap(on, Ordering::Relaxed) == on {
+            return false;
+        }
+        self.published.panics.fetch_add(u64::from(on), Ordering::Relaxed);
+        for backend in members.backends.values() {
+            backend.publish();
+        }
+        let (unhealthy, of) = members.tally.unhealthy();
+        notices.push(Notice::Panic { on, unhealthy, of });
+        true
+    }
+
+    fn publish_empty(&self, members: &Members, notices: &mut Vec<Notice>) {
+        let empty = members.tally.is_empty(self.published.is_panic());
+        if self.published.empty.swap(empty, Ordering::Relaxed) != empty {
+            notices.push(Notice::Empty(empty));
         }
     }
 
     fn publish_probes(&self, members: &Members) {
-        let due = members.probes.first().map_or(NEVER, |(at, _)| self.published.millis(*at));
-        self.published.probe_due.store(due, Ordering::Relaxed);
+        let millis = |due: Option<&Instant>| due.map_or(NEVER, |due| self.published.millis(*due));
+        let due = members.probes.keys().next().map(|(at, _)| at);
+        self.published.probe_due.store(millis(due), Ordering::Relaxed);
+        let any = members.probes.values().min();
+        self.published.any_probe_due.store(millis(any), Ordering::Relaxed);
+    }
+
+    /// How often panic has begun.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.published.panics.load(Ordering::Relaxed)
     }
 
     /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
@@ -201,18 +230,19 @@ impl Roster {
         is_wanted: impl Fn(&Backend) -> bool,
         now: Instant,
     ) -> Option<Arc<Backend>> {
-        let due = self.published.probe_due.load(Ordering::Relaxed);
-        let latest = if repeatable { now } else { now.checked_sub(ANY_REQUEST)? };
-        if due == NEVER || latest < self.published.start + Duration::from_millis(due) {
+        let Published { start, probe_due, any_probe_due, .. } = &*self.published;
+        let due = if repeatable { probe_due } else { any_probe_due }.load(Ordering::Relaxed);
+        if due == NEVER || now < *start + Duration::from_millis(due) {
             return None;
         }
         let mut members = self.members.lock();
-        let due = members.probes.iter().take_while(|(at, _)| *at <= latest);
-        let mut backends = due.filter_map(|(_, address)| members.backends.get(address));
+        let due = members.probes.iter().take_while(|((at, _), _)| *at <= now);
+        let due = due.filter(|(_, any_from)| repeatable || **any_from <= now);
+        let mut backends = due.filter_map(|((_, address), _)| members.backends.get(address));
         let backend =
             backends.find(|backend| is_wanted(backend) && backend.try_enter()).cloned()?;
         members.update(&backend, &mut vec![], now, |standing, _| {
-            standing.set_probing(true);
+            standing.begin_probe();
             None
         });
         self.publish_probes(&members);
@@ -221,14 +251,15 @@ impl Roster {
 }
 
 impl Members {
-    /// Changes a standing, and everything that is counted from it.
+    /// Changes a standing, and everything that is counted from it. Returns whether what is
+    /// published has changed.
     fn update(
         &mut self,
         backend: &Arc<Backend>,
         notices: &mut Vec<Notice>,
         now: Instant,
         change: impl FnOnce(&mut Standing, &Tally) -> Option<Change>,
-    ) {
+    ) -> bool {
         let address = backend.id().address;
         let mut standing = backend.standing.lock();
         let before = Part::of(&standing, now);
@@ -239,27 +270,30 @@ impl Members {
             notices.push(Notice::Backend(Arc::clone(backend), change));
         }
         let after = Part::of(&standing, now);
-        if after.in_service && !before.in_service {
+        // One that panic has used has served all the time.
+        if after.in_service && !before.in_service && !backend.is_open() {
             standing.serving_since = Some(now);
             // What it took before it went says nothing about it now.
             backend.latency().forget();
         }
         if let Some(at) = probe_at(&standing) {
-            self.probes.insert((at, address));
+            self.probes.insert((at, address), standing.any_probe_from(at));
         }
         self.tally.remove(before);
         self.tally.add(after);
         drop(standing);
-        backend.publish();
+        backend.publish()
     }
 
     /// Lets back in whoever can be.
-    fn lift(&mut self, notices: &mut Vec<Notice>, now: Instant) {
+    fn lift(&mut self, notices: &mut Vec<Notice>, now: Instant) -> bool {
         let is_spare = |backend: &&Arc<Backend>| Part::of(&backend.standing.lock(), now).spare;
         let spare: Vec<_> = self.backends.values().filter(is_spare).cloned().collect();
+        let mut changed = false;
         for backend in spare {
-            self.update(&backend, notices, now, |standing, _| standing.lift());
+            changed |= self.update(&backend, notices, now, |standing, _| standing.lift());
         }
+        changed
     }
 }
 

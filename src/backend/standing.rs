@@ -70,6 +70,8 @@ pub(super) struct Ejection {
     pub(super) until: Until,
     /// A probe is under way.
     pub(super) probing: bool,
+    /// Probes in a row that have shown nothing.
+    unproven: u32,
 }
 
 impl Ejection {
@@ -81,13 +83,13 @@ impl Ejection {
 }
 
 /// What checks and traffic have shown of one backend.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Standing {
     pub(super) health: Health,
     pub(super) ejection: Option<Ejection>,
     pub(super) draining: bool,
-    /// The last check found nobody listening.
-    pub(super) refuses_checks: bool,
+    /// Somebody accepted the last connection that a check or a request has tried.
+    pub(super) listens: bool,
     /// Since when it is back in service; `None` from the beginning.
     pub(super) serving_since: Option<Instant>,
     /// Has been healthy at some time.
@@ -110,6 +112,27 @@ pub struct Standing {
     term: Duration,
 }
 
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            health: Health::default(),
+            ejection: None,
+            draining: false,
+            listens: true,
+            serving_since: None,
+            was_healthy: false,
+            passes: 0,
+            failures: 0,
+            row: 0,
+            row_since: None,
+            unavailable: 0,
+            broken: 0,
+            ejections: 0,
+            term: Duration::ZERO,
+        }
+    }
+}
+
 impl Standing {
     /// Applies an event. `has_room` says whether the pool can spare this backend.
     pub(super) fn apply(
@@ -121,7 +144,7 @@ impl Standing {
     ) -> Option<Change> {
         match event {
             Event::CheckPassed => self.check_passed(policy),
-            Event::CheckFailed { refused } => self.check_failed(policy, refused),
+            Event::CheckFailed { refused } => self.check_failed(policy, refused, now),
             Event::Answered { probe } => self.answered(probe),
             Event::Completed => {
                 self.broken = 0;
@@ -129,7 +152,7 @@ impl Standing {
             }
             Event::Failed(failed) => self.failed(&failed, policy, has_room, now),
             Event::ProbeEnded => {
-                self.set_probing(false);
+                self.probe_ended(now);
                 None
             }
             Event::Drain(draining) => self.drain(draining),
@@ -149,7 +172,7 @@ impl Standing {
 
     fn check_passed(&mut self, policy: &Policy) -> Option<Change> {
         self.failures = 0;
-        self.refuses_checks = false;
+        self.listens = true;
         self.passes = self.passes.saturating_add(1);
         let has_risen = self.passes >= policy.rise;
         let readmitted =
@@ -164,15 +187,15 @@ impl Standing {
         readmitted.map(|_| Change::Readmitted(Readmission::ChecksPassed(self.passes)))
     }
 
-    fn check_failed(&mut self, policy: &Policy, refused: bool) -> Option<Change> {
+    fn check_failed(&mut self, policy: &Policy, refused: bool, now: Instant) -> Option<Change> {
         self.passes = 0;
-        self.refuses_checks = refused;
+        self.listens = !refused;
         self.failures = self.failures.saturating_add(1);
         let has_fallen = self.health == Health::Unchecked
             || (self.health == Health::Healthy && self.failures >= policy.fall);
         // Who does not even listen is gone, whatever it was ejected for; who listens again is new.
         let is_gone = refused && self.ejection.is_some_and(|ejection| ejection.is_limited());
-        let ejected = is_gone.then(|| self.eject(Cause::Refused, Until::ChecksPass));
+        let ejected = is_gone.then(|| self.eject_until_checks_pass(now));
         if has_fallen {
             self.health = Health::Unhealthy;
             return Some(Change::BecameUnhealthy(self.failures));
@@ -188,6 +211,7 @@ impl Standing {
         // Others were under way when it was ejected; their answers prove nothing.
         self.ejection.take_if(|ejection| probe && ejection.probing)?;
         self.forget_failures();
+        self.listens = true;
         Some(Change::Readmitted(Readmission::Probe))
     }
 
@@ -207,7 +231,7 @@ impl Standing {
         self.count(failed);
         let rules = policy.ejection.filter(|_| has_room)?;
         if let Some(asked) = failed.retry_after.filter(|_| self.unavailable >= FEWER) {
-            return Some(self.eject_for(Cause::RetryAfter, asked.min(RETRY_AFTER_MAX), now));
+            return Some(self.leave_alone(asked, now));
         }
         let is_all = |since| now.saturating_duration_since(since) >= NOTHING_ELSE;
         let enough = self.row.max(self.broken) >= rules.failures.get()
@@ -215,8 +239,7 @@ impl Standing {
         if !enough {
             return None;
         }
-        let term = self.next_term(&rules, failed, now);
-        Some(self.eject_for(failed.cause, term, now))
+        Some(self.eject_for(failed, &rules, now))
     }
 
     /// An attempt failed although the backend is ejected: it was under way, or it is the probe.
@@ -234,8 +257,10 @@ impl Standing {
         if !ejection.is_limited() {
             return Some(self.cool_down(now));
         }
-        let term = self.next_term(&policy.ejection?, failed, now);
-        Some(self.eject_for(failed.cause, term, now))
+        if let Some(asked) = failed.retry_after {
+            return Some(self.leave_alone(asked, now));
+        }
+        Some(self.eject_for(failed, &policy.ejection?, now))
     }
 
     fn count(&mut self, failed: &Failed) {
@@ -255,44 +280,61 @@ impl Standing {
         if self.ejection.is_some_and(|e| e.cause == Cause::Refused && !e.probing) {
             return None;
         }
+        self.listens = false;
         if policy.checked {
-            return Some(self.eject(Cause::Refused, Until::ChecksPass));
+            return Some(self.eject_until_checks_pass(now));
         }
         Some(self.cool_down(now))
     }
 
+    fn eject_until_checks_pass(&mut self, now: Instant) -> Change {
+        self.ejections = self.in_succession(now);
+        self.eject(Cause::Refused, Until::ChecksPass)
+    }
+
     /// Ejects who refuses until a probe, where checks are off.
     fn cool_down(&mut self, now: Instant) -> Change {
-        self.ejections = self.ejections_in_succession(now).saturating_add(1);
-        let doubled = 2_u32.saturating_pow(self.ejections - 1);
-        let term = COOL_DOWN.saturating_mul(doubled).min(COOL_DOWN_MAX);
-        self.eject_for(Cause::Refused, term, now)
+        self.eject_again(Cause::Refused, now, |times| doubling(times - 1))
     }
 
-    /// The term of an ejection that begins now: as often `base` as ejections followed one another.
-    fn next_term(&mut self, rules: &EjectionRules, failed: &Failed, now: Instant) -> Duration {
-        self.ejections = self.ejections_in_succession(now).saturating_add(1);
-        let term = rules.base.saturating_mul(self.ejections).min(rules.max);
-        term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
+    /// Ejects as often `base` as ejections have followed one another.
+    fn eject_for(&mut self, failed: &Failed, rules: &EjectionRules, now: Instant) -> Change {
+        self.eject_again(failed.cause, now, |times| {
+            let term = rules.base.saturating_mul(times).min(rules.max);
+            term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
+        })
     }
 
-    /// Ejections up to now; none when it has served since for as long as the last one lasted.
-    fn ejections_in_succession(&self, now: Instant) -> u32 {
+    /// Ejects for as long as the backend has asked for; how often it failed has no part in that.
+    fn leave_alone(&mut self, asked: Duration, now: Instant) -> Change {
+        self.ejections = self.in_succession(now);
+        self.eject(Cause::RetryAfter, Until::Probe(now + asked.min(RETRY_AFTER_MAX)))
+    }
+
+    fn eject_again(
+        &mut self,
+        cause: Cause,
+        now: Instant,
+        length: impl Fn(u32) -> Duration,
+    ) -> Change {
+        self.ejections = self.in_succession(now).saturating_add(1);
+        self.term = length(self.ejections);
+        self.eject(cause, Until::Probe(now + self.term))
+    }
+
+    /// Ejections that followed one another up to now; none when it has served since for as long as
+    /// the last one lasted.
+    fn in_succession(&self, now: Instant) -> u32 {
         let has_served = |since| now.saturating_duration_since(since) >= self.term;
         let is_over = self.ejection.is_none() && self.serving_since.is_none_or(has_served);
         if is_over { 0 } else { self.ejections }
-    }
-
-    fn eject_for(&mut self, cause: Cause, term: Duration, now: Instant) -> Change {
-        self.term = term;
-        self.eject(cause, Until::Probe(now + term))
     }
 
     fn eject(&mut self, cause: Cause, until: Until) -> Change {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
-        self.ejection = Some(Ejection { cause, until, probing: false });
+        self.ejection = Some(Ejection { cause, until, probing: false, unproven: 0 });
         Change::Ejected(cause, until, failures)
     }
 
@@ -300,10 +342,30 @@ impl Standing {
         (self.row, self.row_since, self.unavailable, self.broken) = (0, None, 0, 0);
     }
 
-    /// Whether a probe is under way.
-    pub(super) fn set_probing(&mut self, probing: bool) {
+    /// A probe is under way.
+    pub(super) fn begin_probe(&mut self) {
         if let Some(ejection) = &mut self.ejection {
-            ejection.probing = probing;
+            ejection.probing = true;
+        }
+    }
+
+    /// A probe has ended. One that has shown nothing, because its client left, has cost a client:
+    /// the next one waits, each time longer.
+    fn probe_ended(&mut self, now: Instant) {
+        if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probing) {
+            ejection.probing = false;
+            ejection.until = Until::Probe(now + doubling(ejection.unproven));
+            ejection.unproven = ejection.unproven.saturating_add(1);
+        }
+    }
+
+    /// From when on any request may be the probe: one that is executed if it gets through at all
+    /// cannot be hurt by who refuses; of others one may be lost, which is better than a backend
+    /// that is never tried again because no request can be repeated.
+    pub(super) fn any_probe_from(&self, due: Instant) -> Instant {
+        match self.ejection {
+            Some(ejection) if ejection.is_limited() => due + self.term,
+            _ => due,
         }
     }
 
@@ -312,4 +374,9 @@ impl Standing {
         let change = if draining { Change::Drained } else { Change::Undrained };
         (was_draining != draining).then_some(change)
     }
+}
+
+/// Once, twice, four times… as long, up to the longest.
+fn doubling(times: u32) -> Duration {
+    COOL_DOWN.saturating_mul(2_u32.saturating_pow(times)).min(COOL_DOWN_MAX)
 }

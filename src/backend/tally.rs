@@ -29,14 +29,12 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn of(standing: &Standing, now: Instant) -> Self {
-        let refuses = standing.ejection.is_some_and(|ejection| !ejection.is_limited())
-            || (standing.health == Health::Unhealthy && standing.refuses_checks);
-        let listens = !standing.draining && !refuses;
+        let listens = !standing.draining && standing.listens;
         let ejected = standing.ejection.is_some_and(|ejection| ejection.is_limited());
         Self {
             in_service: eligibility::of(standing, Circumstances::default(), now).is_eligible(),
             ejected,
-            spare: ejected && listens && standing.health != Health::Unhealthy,
+            spare: ejected && !standing.draining && standing.health != Health::Unhealthy,
             listens,
             unhealthy: listens && standing.health == Health::Unhealthy,
         }
@@ -90,6 +88,11 @@ impl Tally {
         threshold.is_some_and(|threshold| {
             100 * self.unhealthy > usize::from(threshold.get()) * self.listening
         })
+    }
+
+    /// Whether nobody can take a request, full or not.
+    pub(super) fn is_empty(&self, panic: bool) -> bool {
+        self.in_service == 0 && !(panic && self.unhealthy > 0)
     }
 
     /// Unhealthy backends, of so many that listen.

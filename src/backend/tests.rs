@@ -52,7 +52,7 @@ impl World {
         let notices = self.roster.apply(&self.backends[index], event, &self.policy, self.now);
         let change = |notice| match notice {
             Notice::Backend(_, change) => Some(change),
-            Notice::Panic { .. } => None,
+            Notice::Panic { .. } | Notice::Empty(_) => None,
         };
         notices.into_iter().filter_map(change).collect()
     }
@@ -297,8 +297,8 @@ mod ejection {
         let mut world = World::new(2, CHECKED);
         let began = world.now;
         world.pass(SECOND);
-        world.backends[0].note_heard(world.now);
-        let since = world.backends[0].heard_since(began);
+        world.backends[0].note_answer(world.now);
+        let since = world.backends[0].since_answer(began);
         assert_eq!(since, world.now);
         let hung = Failed { since, ..world.failure(Cause::Timeout) };
         assert_eq!(world.apply(0, Event::Failed(hung)), []);
@@ -385,6 +385,24 @@ mod ejection {
     }
 
     #[test]
+    fn long_ago_is_forgotten_also_when_it_has_refused_since() {
+        let mut world = World::new(2, CHECKED);
+        for _ in 0..5 {
+            world.eject(0);
+            let term = world.term(0);
+            world.pass(term);
+            world.probe(true);
+            world.apply(0, Event::Answered { probe: true });
+        }
+        world.pass(24 * 3600 * SECOND);
+        world.fail(0, Cause::Refused);
+        (0..2).for_each(|_| drop(world.check(0, true)));
+        world.pass(10 * SECOND);
+        world.eject(0);
+        assert_eq!(world.term(0), RULES.base);
+    }
+
+    #[test]
     fn its_jitter_shortens_it_by_a_tenth_at_most() {
         for (draw, millis) in [(0.0, 30_000), (0.5, 28_500), (1.0, 27_000)] {
             let world = World::new(2, CHECKED);
@@ -459,6 +477,18 @@ mod retry_after {
     }
 
     #[test]
+    fn is_obeyed_by_the_next_probe_too_and_leaves_the_count_alone() {
+        let mut world = World::new(2, CHECKED);
+        world.eject(0);
+        world.pass(RULES.base);
+        world.probe(true);
+        let retry_after = Some(7 * SECOND);
+        let failed = Failed { probe: true, retry_after, ..world.failure(Cause::Status(503)) };
+        world.apply(0, Event::Failed(failed));
+        assert_eq!(world.term(0), 7 * SECOND);
+    }
+
+    #[test]
     fn needs_two_503_in_a_row() {
         let world = World::new(2, CHECKED);
         unavailable(&world, 7);
@@ -493,12 +523,16 @@ mod probe {
     }
 
     #[test]
-    fn that_showed_nothing_is_followed_by_another() {
+    fn that_showed_nothing_is_followed_by_another_later() {
         let mut world = World::new(2, CHECKED);
         world.eject(0);
         world.pass(RULES.base);
-        assert_eq!(world.probe(true), Some(0));
-        assert_eq!(world.apply(0, Event::ProbeEnded), []);
+        for seconds in [1, 2, 4] {
+            assert_eq!(world.probe(true), Some(0));
+            assert_eq!(world.apply(0, Event::ProbeEnded), []);
+            assert_eq!(world.probe(true), None, "it has cost a client");
+            world.pass(seconds * SECOND);
+        }
         assert_eq!(world.probe(true), Some(0));
     }
 
@@ -509,6 +543,15 @@ mod probe {
         world.pass(RULES.base);
         assert_eq!(world.probe(false), None);
         world.pass(29 * SECOND);
+        assert_eq!(world.probe(false), None);
+        world.pass(SECOND);
+        assert_eq!(world.probe(false), Some(0));
+    }
+
+    #[test]
+    fn of_who_refused_is_any_request_as_it_cannot_be_lost_there() {
+        let mut world = World::new(2, UNCHECKED);
+        world.fail(0, Cause::Refused);
         assert_eq!(world.probe(false), None);
         world.pass(SECOND);
         assert_eq!(world.probe(false), Some(0));
@@ -625,13 +668,46 @@ mod panic {
     }
 
     #[test]
+    fn takes_back_who_has_refused_once_and_listens_again() {
+        let world = World::new(3, PANICKY);
+        (0..3).for_each(|index| fall(&world, index, false));
+        for index in 0..3 {
+            world.fail(index, Cause::Refused);
+            assert!(!world.is_eligible(index));
+            world.apply(index, Event::CheckFailed { refused: false });
+            assert_eq!(world.eligible(), [0, 1, 2]);
+        }
+    }
+
+    #[test]
+    fn counts_as_service_for_who_becomes_healthy_meanwhile() {
+        let world = World::new(3, PANICKY);
+        (0..3).for_each(|index| fall(&world, index, false));
+        (0..2).for_each(|_| drop(world.check(0, true)));
+        assert_eq!(world.backends[0].serving_since(), None);
+    }
+
+    #[test]
+    fn counts_each_change_of_who_may_be_used() {
+        let world = World::new(3, PANICKY);
+        (0..3).for_each(|index| fall(&world, index, false));
+        world.apply(1, Event::CheckFailed { refused: true });
+        let changes = world.roster.changes();
+        assert_eq!(world.eligible(), [0, 2]);
+        world.apply(1, Event::CheckFailed { refused: false });
+        assert_eq!(world.eligible(), [0, 1, 2]);
+        assert!(world.roster.changes() > changes);
+        assert_eq!(world.roster.panics(), 1);
+    }
+
+    #[test]
     fn is_reported_when_it_begins_and_when_it_ends() {
         let world = World::new(1, PANICKY);
         let report = |event| {
             let notices = world.roster.apply(&world.backends[0], event, &PANICKY, world.now);
             notices.into_iter().find_map(|notice| match notice {
                 Notice::Panic { on, unhealthy, of } => Some((on, unhealthy, of)),
-                Notice::Backend(..) => None,
+                Notice::Backend(..) | Notice::Empty(_) => None,
             })
         };
         assert_eq!(report(Event::CheckFailed { refused: false }), Some((true, 1, 1)));
@@ -656,6 +732,24 @@ mod limit {
         assert!(backend.is_eligible() && backend.try_enter());
         assert_eq!(backend.active(), 2);
     }
+}
+
+#[test]
+fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
+    let world = World::new(2, CHECKED);
+    let empty = |index: usize, event| {
+        let notices = world.roster.apply(&world.backends[index], event, &CHECKED, world.now);
+        notices.into_iter().find_map(|notice| match notice {
+            Notice::Empty(empty) => Some(empty),
+            _ => None,
+        })
+    };
+    let refused = Event::Failed(world.failure(Cause::Refused));
+    assert_eq!(empty(0, refused), None);
+    assert_eq!(empty(1, refused), Some(true));
+    assert_eq!(empty(1, refused), None);
+    assert_eq!(empty(1, Event::CheckPassed), None);
+    assert_eq!(empty(1, Event::CheckPassed), Some(false));
 }
 
 #[test]
@@ -774,9 +868,10 @@ proptest! {
     fn whatever_has_happened_who_works_again_comes_back(
         size in 1_u16..8,
         steps in vec((any::<prop::sample::Index>(), step()), 0..150),
-        checked in any::<bool>(),
+        policy in prop_oneof![Just(CHECKED), Just(UNCHECKED), Just(PANICKY)],
     ) {
-        let mut world = World::new(size, if checked { CHECKED } else { UNCHECKED });
+        let mut world = World::new(size, policy);
+        let checked = policy.checked;
         for (index, step) in steps {
             take(&mut world, index.index(usize::from(size)), step);
         }

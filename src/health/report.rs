@@ -14,6 +14,10 @@ pub fn report(pool: &PoolName, notices: &[Notice], why: Option<&str>, now: Insta
                 pool:% = pool, unhealthy, of;
                 "panic: so many backends are unhealthy that unhealthy ones are used too"
             ),
+            Notice::Empty(true) => {
+                log::error!(pool:% = pool; "no backend can take a request");
+            }
+            Notice::Empty(false) => log::info!(pool:% = pool; "a backend can take requests again"),
             Notice::Panic { on: false, unhealthy, of } => {
                 log::info!(pool:% = pool, unhealthy, of; "panic is over");
             }
@@ -37,7 +41,7 @@ fn report_change(backend: &Backend, change: Change, why: Option<&str>, now: Inst
         ),
         Change::Ejected(cause, Until::Probe(at), failures) => log::warn!(
             pool, backend:% = address, reason:% = cause, failures, until = "probe",
-            for_ms = at.saturating_duration_since(now).as_millis();
+            for_ms = at.saturating_duration_since(now).as_millis() as u64;
             "backend ejected"
         ),
         Change::Readmitted(Readmission::ChecksPassed(passes)) => {

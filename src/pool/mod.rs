@@ -30,7 +30,9 @@ pub use supervisor::Supervisor;
 use crate::backend::{Backend, Policy, Roster, Terms};
 use crate::balance::{Selector, SelectorConfig};
 use crate::clock;
-use crate::config::{self, PoolName, QueueLimits, ResponseTimeout, Retry, Timeouts, defaults};
+use crate::config::{
+    self, Algorithm, PoolName, QueueLimits, ResponseTimeout, Retry, Timeouts, defaults,
+};
 use crate::discovery::{self, Endpoint};
 use crate::health::ActiveCheck;
 use crate::retry::{Budget, Quantile};
@@ -58,6 +60,8 @@ pub struct Pool {
     budget: Budget,
     /// How long the first byte of an answer usually takes.
     first_byte: Quantile,
+    /// Whether the algorithm goes by what answers take.
+    is_timed: bool,
 }
 
 /// A backend of this pool, and how to connect to it under the pool's configuration.
@@ -124,6 +128,7 @@ impl Pool {
             queue: Queue::default(),
             budget: Budget::new(now),
             first_byte: Quantile::default(),
+            is_timed: config.algorithm == Algorithm::Ewma,
         })
     }
 

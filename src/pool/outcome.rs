@@ -9,6 +9,7 @@ use std::{
 use super::{Lease, Pool};
 use crate::backend::{Backend, Cause, Event, Failed};
 use crate::clock;
+use crate::config::ResponseTimeout;
 use crate::health;
 use crate::retry::Failure;
 
@@ -19,7 +20,7 @@ pub struct FailedAttempt {
     pub failure: Failure,
     /// When it began.
     pub began: Instant,
-    /// After its answer had begun.
+    /// In the middle of an answer that did not count against the backend.
     pub midway: bool,
     /// What the answer said about when to come back.
     pub retry_after: Option<Duration>,
@@ -30,10 +31,14 @@ impl Pool {
     /// from the end of the request to now, where there was such a time.
     pub fn answered(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
         let backend = lease.backend();
-        backend.note_heard(now);
+        backend.note_answer(now);
         if let Some(waited) = waited {
-            self.first_byte.observe(waited);
-            backend.latency().observe(waited, now);
+            if self.timeouts.response == ResponseTimeout::Auto {
+                self.first_byte.observe(waited);
+            }
+            if self.is_timed {
+                backend.latency().observe(waited, now);
+            }
         }
         if lease.is_probe() || backend.is_suspect() {
             self.apply(backend, Event::Answered { probe: lease.is_probe() }, now);
@@ -51,8 +56,11 @@ impl Pool {
     pub fn failed(&self, lease: &Lease, attempt: &FailedAttempt, now: Instant) {
         let Some(cause) = cause(attempt.failure) else { return };
         let backend = lease.backend();
-        backend.latency().failed(now);
-        if attempt.failure == Failure::Timeout && !attempt.midway {
+        if self.is_timed {
+            backend.latency().failed(now);
+        }
+        // Once it is ejected, those that still wait for it say nothing new about the pool.
+        if cause == Cause::Timeout && !attempt.midway && backend.is_open() {
             self.first_byte.late();
         }
         let failed = Failed {
@@ -60,7 +68,7 @@ impl Pool {
             retry_after: attempt.retry_after,
             probe: lease.is_probe(),
             draw: fastrand::f64(),
-            ..Failed::new(cause, backend.heard_since(attempt.began))
+            ..Failed::new(cause, backend.since_answer(attempt.began))
         };
         self.apply(backend, Event::Failed(failed), now);
     }
@@ -86,7 +94,7 @@ fn cause(failure: Failure) -> Option<Cause> {
         Failure::ConnectTimeout => Some(Cause::ConnectTimeout),
         Failure::ConnectFailed => Some(Cause::ConnectFailure),
         Failure::Broken => Some(Cause::Reset),
-        Failure::Timeout => Some(Cause::Timeout),
+        Failure::Timeout | Failure::LearnedTimeout => Some(Cause::Timeout),
         Failure::Status(status @ (502..=504)) => Some(Cause::Status(status)),
         Failure::NoSocket | Failure::Status(_) | Failure::OutOfTime => None,
     }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
 
-use super::{Lease, Pool, Turned};
+use super::{Lease, Member, Pool, Turned};
 use crate::backend::Backend;
 use crate::retry::Failure;
 
@@ -40,9 +40,14 @@ impl Wanted<'_> {
         self.tried.iter().any(|tried| tried.backend.id().address == *address)
     }
 
-    /// Whether an attempt that ended without an answer may go back to who was tried.
+    /// Whether it may take a chance: no answer is given up for the attempt. Then it may go to one
+    /// that waits for a probe, or back to one that was tried.
     fn may_go_back(&self) -> bool {
-        self.tried.last().is_some_and(|last| !last.has_answered())
+        self.tried.last().is_none_or(|last| !last.has_answered())
+    }
+
+    fn is_last(&self, address: &SocketAddr) -> bool {
+        self.tried.last().is_some_and(|last| last.backend.id().address == *address)
     }
 
     /// Whether this one answered; it would only say the same again.
@@ -99,16 +104,22 @@ impl Pool {
         if let Some(lease) = self.select(|address| !wanted.is_tried(address)) {
             return Ok(lease);
         }
-        if self.is_anybody_full(wanted) {
+        let is_new = |address: &SocketAddr| !wanted.is_tried(address);
+        if self.is_anybody_full(is_new) {
             return Err(Turned::Full);
-        }
-        if let Some(lease) = self.claim_probe(wanted, now) {
-            return Ok(lease);
         }
         if !wanted.may_go_back() {
             return Err(Turned::Nobody);
         }
-        self.select(|address| !wanted.has_answer_of(address)).ok_or(Turned::Nobody)
+        if let Some(lease) = self.claim_probe(wanted, now) {
+            return Ok(lease);
+        }
+        let is_silent = |address: &SocketAddr| !wanted.has_answer_of(address);
+        let is_another = |address: &SocketAddr| is_silent(address) && !wanted.is_last(address);
+        if let Some(lease) = self.select(is_another).or_else(|| self.select(is_silent)) {
+            return Ok(lease);
+        }
+        Err(if self.is_anybody_full(is_silent) { Turned::Full } else { Turned::Nobody })
     }
 
     fn select(self: &Arc<Self>, accept: impl Fn(&SocketAddr) -> bool) -> Option<Lease> {
@@ -134,12 +145,9 @@ impl Pool {
         Some(Lease::new(self, member, true))
     }
 
-    /// Whether somebody who was not tried could take it, but for its load.
-    fn is_anybody_full(&self, wanted: &Wanted<'_>) -> bool {
-        self.has_limits
-            && self
-                .members
-                .iter()
-                .any(|(address, member)| member.backend.is_open() && !wanted.is_tried(address))
+    /// Whether one of these could take it, but for its load.
+    fn is_anybody_full(&self, accept: impl Fn(&SocketAddr) -> bool) -> bool {
+        let is_open = |address, member: &Member| member.backend.is_open() && accept(address);
+        self.has_limits && self.members.iter().any(|(address, member)| is_open(address, member))
     }
 }

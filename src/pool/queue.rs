@@ -9,11 +9,12 @@
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering, fence},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -21,6 +22,10 @@ use tokio::sync::oneshot;
 
 use super::{Lease, Pool, Wanted};
 use crate::clock;
+
+/// A place also comes free when a backend comes back, which nobody here does. Who waits looks so
+/// often.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The requests of one pool that wait for a backend.
 #[derive(Debug, Default)]
@@ -68,9 +73,15 @@ impl Queue {
         let _in_line = InLine { queue: self, number };
         self.serve(pool);
         let until = tokio::time::Instant::from_std(until);
-        match tokio::time::timeout_at(until, handed).await {
-            Ok(Ok(lease)) => Ok(lease),
-            _ => Err(Turned::Late),
+        let mut handed = pin!(handed);
+        loop {
+            let look = until.min(tokio::time::Instant::from_std(clock::now() + LOOK));
+            match tokio::time::timeout_at(look, &mut handed).await {
+                Ok(Ok(lease)) => return Ok(lease),
+                Ok(Err(_)) => return Err(Turned::Late),
+                Err(_) if look == until => return Err(Turned::Late),
+                Err(_) => self.serve(pool),
+            }
         }
     }
 

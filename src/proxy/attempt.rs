@@ -12,7 +12,7 @@ use pingora_proxy::Session;
 
 use super::{
     client_stream::ClientStream,
-    context::{Progress, RequestContext},
+    context::{Answer, Progress, RequestContext},
     patience::Patience,
     tunnel, waiting,
 };
@@ -118,6 +118,7 @@ pub(super) fn expect_answer(session: &Session, context: &mut RequestContext, now
         return client.expect_answer(at_most);
     };
     let patience = Patience {
+        again: soon.saturating_duration_since(now),
         pool: Arc::clone(pool),
         tried: context.tried.clone(),
         late: Arc::clone(lease.backend()),
@@ -137,7 +138,9 @@ pub(super) fn not_connected(
 ) -> Box<Error> {
     let failure = match error.etype() {
         ErrorType::ConnectRefused => Failure::Refused,
-        ErrorType::ConnectTimedout if context.attempt.is_capped => Failure::OutOfTime,
+        ErrorType::ConnectTimedout if is_cut_short(context, context.attempt.began, now) => {
+            Failure::OutOfTime
+        }
         ErrorType::ConnectTimedout => Failure::ConnectTimeout,
         ErrorType::InternalError => Failure::NoSocket,
         _ => Failure::ConnectFailed,
@@ -145,6 +148,14 @@ pub(super) fn not_connected(
     let retry = failed(session, context, failure, None, now);
     error.set_retry(retry);
     error
+}
+
+/// Whether the time for the whole request ended an attempt that might have gone well. A backend
+/// that had half of it to itself, and nobody before it, has no such excuse.
+fn is_cut_short(context: &RequestContext, waited_from: Instant, now: Instant) -> bool {
+    let waited = now.saturating_duration_since(waited_from);
+    let whole = context.pool.as_ref().map(|pool| pool.timeouts().request);
+    context.attempt.is_capped && whole.is_none_or(|whole| waited < whole / 2)
 }
 
 /// Something went wrong after the connection was there.
@@ -160,8 +171,10 @@ pub(super) fn broke_off(
     let client = ClientStream::of(session);
     let was_late = client.is_some_and(ClientStream::backend_was_late);
     let next = client.filter(|_| was_late).and_then(ClientStream::take_next);
+    let waited_from = context.attempt.sent.unwrap_or(context.attempt.began);
     let failure = match (was_late, error.esource()) {
-        (true, _) if context.attempt.is_capped && next.is_none() => Failure::OutOfTime,
+        (true, _) if next.is_some() => Failure::LearnedTimeout,
+        (true, _) if is_cut_short(context, waited_from, now) => Failure::OutOfTime,
         (true, _) => Failure::Timeout,
         (false, ErrorSource::Upstream) => match error.etype() {
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Timeout,
@@ -179,7 +192,11 @@ pub(super) fn broke_off(
         None => failed(session, context, failure, None, now),
         Some(next) => {
             note_failure(context, failure, None, now);
-            schedule(context, Some(next), now)
+            let back_off = back_off(context, failure, Some(&next));
+            // It is claimed and paid for; whatever time is left is its own.
+            let back_off = context.time_left(now).map_or(back_off, |left| back_off.min(left / 2));
+            (context.next, context.back_off) = (Some(next), back_off);
+            true
         }
     };
     error.set_retry(retry);
@@ -206,6 +223,7 @@ pub(super) fn answered(
             client.became_tunnel();
         }
         note_answer(context, now);
+        context.attempt.answer = Answer::Tunnel;
         session.set_read_timeout(None);
         return Ok(());
     }
@@ -218,6 +236,7 @@ pub(super) fn answered(
     if let (Some(client), Some(pool)) = (client, &context.pool) {
         client.expect_no_gap(now, pool.timeouts().idle);
     }
+    context.attempt.is_capped = false;
     if context.in_flight.is_stopping() {
         session.set_keepalive(None);
     }
@@ -244,7 +263,9 @@ fn judge(
         let after = after
             .filter(|_| status == 503)
             .and_then(|value| headers::retry_after(value, clock::wall()));
-        return failed(session, context, Failure::Status(status), after, now);
+        let gives_up = failed(session, context, Failure::Status(status), after, now);
+        context.attempt.answer = Answer::Failed;
+        return gives_up;
     }
     // Too many requests: the client's doing, and no sign of the backend's state.
     if response.status != StatusCode::TOO_MANY_REQUESTS {
@@ -255,7 +276,7 @@ fn judge(
 
 /// The attempt has an answer that does not count against the backend.
 fn note_answer(context: &mut RequestContext, now: Instant) {
-    context.attempt.is_answered = true;
+    context.attempt.answer = Answer::Good;
     if let (Some(lease), Some(pool)) = (&context.lease, &context.pool) {
         let waited = context.attempt.sent.map(|sent| now.saturating_duration_since(sent));
         pool.answered(lease, waited, now);
@@ -264,8 +285,8 @@ fn note_answer(context: &mut RequestContext, now: Instant) {
 
 /// The request has ended well.
 pub(super) fn completed(context: &RequestContext, now: Instant) {
-    if let (true, Some(lease), Some(pool)) =
-        (context.attempt.is_answered, &context.lease, &context.pool)
+    if let (Answer::Good, Some(lease), Some(pool)) =
+        (context.attempt.answer, &context.lease, &context.pool)
     {
         pool.completed(lease, now);
     }
@@ -280,26 +301,36 @@ fn failed(
     now: Instant,
 ) -> bool {
     note_failure(context, failure, retry_after, now);
-    let (Some(lease), Some(pool)) = (&context.lease, &context.pool) else { return false };
+    let has_answer = matches!(failure, Failure::Status(_));
+    let was_probe = context.lease.as_ref().is_some_and(Lease::is_probe);
+    if !has_answer {
+        // Its place may be the one that the next attempt needs.
+        context.lease = None;
+    }
+    let Some(pool) = context.pool.clone() else { return false };
     let pays = match retry::decide(pool.retry(), failure, attempted(session, context)) {
         Verdict::Retry => false,
         // A probe is our own doing; nobody else shall pay for it.
-        Verdict::Pay => !lease.is_probe(),
+        Verdict::Pay => !was_probe,
         _ => return false,
     };
     let next = match pool.pick(&context.wanted(), now) {
         Ok(next) => Some(next),
         // An answer is given up only for a backend that is in hand.
-        Err(Turned::Full) if !matches!(failure, Failure::Status(_)) => None,
+        Err(Turned::Full) if !has_answer => None,
         Err(_) => return false,
     };
-    if pays && !pool.budget().try_take(pool.retry(), now) {
+    let back_off = back_off(context, failure, next.as_ref());
+    if context.time_left(now).is_some_and(|left| left <= back_off)
+        || (pays && !pool.budget().try_take(pool.retry(), now))
+    {
         return false;
     }
-    schedule(context, next, now)
+    (context.next, context.back_off) = (next, back_off);
+    true
 }
 
-/// Notes a failed attempt.
+/// Notes a failed attempt, once.
 fn note_failure(
     context: &mut RequestContext,
     failure: Failure,
@@ -307,31 +338,32 @@ fn note_failure(
     now: Instant,
 ) {
     context.failure = Some(failure);
+    let attempt = context.attempt;
     let (Some(lease), Some(pool)) = (&context.lease, &context.pool) else { return };
-    let attempt = FailedAttempt {
+    if matches!(attempt.answer, Answer::Failed | Answer::Tunnel) {
+        return;
+    }
+    let failed = FailedAttempt {
         failure,
-        began: context.attempt.began,
-        midway: context.attempt.is_answered,
+        began: attempt.began,
+        midway: attempt.answer == Answer::Good,
         retry_after,
     };
-    pool.failed(lease, &attempt, now);
+    pool.failed(lease, &failed, now);
     context.tried.push(Tried { backend: Arc::clone(lease.backend()), failure });
+    if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
+        context.prolong(now.saturating_duration_since(connected));
+    }
 }
 
-/// Sets the next attempt up, if there is time for it.
-fn schedule(context: &mut RequestContext, next: Option<Lease>, now: Instant) -> bool {
-    let (Some(failure), Some(pool)) = (context.failure, &context.pool) else { return false };
+/// How long to wait before the next attempt.
+fn back_off(context: &RequestContext, failure: Failure, next: Option<&Lease>) -> Duration {
+    let Some(pool) = &context.pool else { return Duration::ZERO };
     let is_tried = |lease: &Lease| {
         context.tried.iter().any(|tried| Arc::ptr_eq(&tried.backend, lease.backend()))
     };
-    let elsewhere = !next.as_ref().is_some_and(is_tried);
-    let (backoff, draw) = (pool.retry().backoff, fastrand::f64());
-    let back_off = retry::wait(backoff, failure, context.attempts, elsewhere, draw);
-    if context.is_over_by(now + back_off) {
-        return false;
-    }
-    (context.next, context.back_off) = (next, back_off);
-    true
+    let elsewhere = !next.is_some_and(is_tried);
+    retry::wait(pool.retry().backoff, failure, context.attempts, elsewhere, fastrand::f64())
 }
 
 fn attempted(session: &Session, context: &RequestContext) -> Attempted {

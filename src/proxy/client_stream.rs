@@ -222,6 +222,10 @@ impl ClientStream {
         self.request_line.has_control()
     }
 
+    fn is_client_sending(&self) -> bool {
+        self.gap.load(Ordering::Relaxed) > 0 && self.watch.load(Ordering::Relaxed) == LET_THROUGH
+    }
+
     fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             phase if phase == Phase::Header as u8 => Phase::Header,
@@ -285,6 +289,11 @@ impl ClientStream {
     fn expired(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         self.deadline.store(NEVER, Ordering::Relaxed);
         match self.phase() {
+            // An answer has begun, and the client has stopped sending: the backend may well be
+            // waiting for it.
+            Phase::Request if self.is_client_sending() => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the client was late"))
+            }
             Phase::Request => {
                 self.late.store(true, Ordering::Relaxed);
                 Err(io::Error::new(io::ErrorKind::TimedOut, "the backend was late"))

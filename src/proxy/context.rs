@@ -44,6 +44,8 @@ pub struct RequestContext {
     pub(super) attempt: Progress,
     /// How the last attempt that failed did so.
     pub(super) failure: Option<Failure>,
+    /// Why we answered ourselves before any attempt.
+    pub(super) refusal: Option<&'static str>,
     /// What the client was sent; 499 when it left before that, as in nginx.
     pub(super) status: u16,
     pub(super) in_flight: InFlightGuard,
@@ -58,13 +60,26 @@ pub(super) struct Progress {
     pub(super) sent: Option<Instant>,
     /// Whether the time for the whole request leaves less than the backend may take.
     pub(super) is_capped: bool,
-    /// Whether an answer has begun that does not count against the backend.
-    pub(super) is_answered: bool,
+    /// What has come back.
+    pub(super) answer: Answer,
+}
+
+/// What has come back of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing yet.
+    None,
+    /// The beginning of an answer that does not count against the backend.
+    Good,
+    /// The beginning of one that does, and was noted.
+    Failed,
+    /// A tunnel; how it ends is the two ends' business.
+    Tunnel,
 }
 
 impl Progress {
     pub(super) fn beginning(now: Instant) -> Self {
-        Self { began: now, connected: None, sent: None, is_capped: false, is_answered: false }
+        Self { began: now, connected: None, sent: None, is_capped: false, answer: Answer::None }
     }
 }
 
@@ -86,6 +101,7 @@ impl RequestContext {
             attempts: 0,
             attempt: Progress::beginning(now),
             failure: None,
+            refusal: None,
             status: 0,
             in_flight,
         }
@@ -96,9 +112,16 @@ impl RequestContext {
         Wanted { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && self.small }
     }
 
-    /// Whether the time for the whole request ends before this instant.
-    pub(super) fn is_over_by(&self, instant: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= instant)
+    /// What is left of the time for the whole request; `None` when that has no limit.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(now))
+    }
+
+    /// The client took so long to send; that is not the backend's time, nor ours.
+    pub(super) fn prolong(&mut self, by: Duration) {
+        if let Some(deadline) = &mut self.deadline {
+            *deadline += by;
+        }
     }
 }
 

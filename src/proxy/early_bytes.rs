@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use pingora_core::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -25,9 +25,17 @@ pub(super) struct EarlyBytes(BytesMut);
 impl EarlyBytes {
     /// Moves what fits. Returns whether there was anything.
     pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
         let fits = self.0.len().min(buf.remaining());
-        buf.put_slice(&self.0.split_to(fits));
-        fits > 0
+        buf.put_slice(&self.0[..fits]);
+        self.0.advance(fits);
+        if self.0.is_empty() {
+            // An idle connection keeps no memory for what came early once.
+            self.0 = BytesMut::new();
+        }
+        true
     }
 
     /// Ready only when the client has closed, or the connection is broken.

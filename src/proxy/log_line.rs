@@ -6,7 +6,7 @@ use http::header;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
-use super::context::RequestContext;
+use super::context::{Answer, RequestContext};
 use crate::backend::Backend;
 use crate::clock;
 use crate::telemetry::{AccessRecord, Try};
@@ -49,7 +49,7 @@ pub(super) fn write(
         attempts: context.attempts,
         tries,
         bytes: session.body_bytes_sent() as u64,
-        error: error.map(|error| reason(error, context)).as_deref(),
+        error: error.map(|error| reason(error, context)).as_deref().or(context.refusal),
     });
 }
 
@@ -62,10 +62,10 @@ fn last_backend(context: &RequestContext) -> Option<&Backend> {
 /// The attempt that was the last.
 fn last_try(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
     let backend = last_backend(context)?.id().address;
-    let outcome = match (error, context.attempt.is_answered) {
+    let outcome = match (error, context.attempt.answer) {
         (None, _) => "ok",
-        (Some(_), true) => "cut_off",
-        (Some(_), false) => "abandoned",
+        (Some(_), Answer::None) => "abandoned",
+        (Some(_), _) => "cut_off",
     };
     Some(Try { backend, outcome: outcome.into() })
 }

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -34,12 +34,14 @@ pub(super) struct Patience {
     pub(super) pays: bool,
     /// How long to wait where no other attempt can be begun.
     pub(super) at_most: Instant,
+    /// How long until that is asked again.
+    pub(super) again: Duration,
 }
 
 impl Patience {
     /// The backend of another attempt, claimed and paid for; `None` to wait on.
     fn give_up(&self, now: Instant) -> Option<Lease> {
-        let late = Tried { backend: Arc::clone(&self.late), failure: Failure::Timeout };
+        let late = Tried { backend: Arc::clone(&self.late), failure: Failure::LearnedTimeout };
         let tried = self.tried.iter().cloned().chain([late]).collect();
         let wanted = Wanted { tried: Cow::Owned(tried), repeatable: self.repeatable };
         let next = self.pool.pick(&wanted, now).ok()?;
@@ -72,14 +74,20 @@ impl LearnedLimit {
     /// A deadline has passed. Returns a later one, if it was the learned one and nothing better
     /// than waiting can be done.
     pub(super) fn prolonged(&self, now: Instant) -> Option<Instant> {
-        if !self.is_set.swap(false, Ordering::Relaxed) {
+        if !self.is_set.load(Ordering::Relaxed) {
             return None;
         }
-        let patience = self.patience.lock().take()?;
-        let next = patience.give_up(now);
-        let waits = next.is_none().then_some(patience.at_most);
+        let mut patience = self.patience.lock();
+        let waiting = patience.as_ref().filter(|patience| now < patience.at_most)?;
+        let next = waiting.give_up(now);
+        let later = (now + waiting.again).min(waiting.at_most);
+        if next.is_none() {
+            return Some(later);
+        }
         *self.next.lock() = next;
-        waits
+        *patience = None;
+        self.is_set.store(false, Ordering::Relaxed);
+        None
     }
 
     /// The backend of another attempt, when the learned limit has ended this one.

@@ -11,7 +11,7 @@ use pingora_proxy::Session;
 use super::{
     attempt,
     client_stream::ClientStream,
-    context::RequestContext,
+    context::{self, RequestContext},
     respond::{self, Answer},
     strict::{self, Refusal},
     tunnel,
@@ -60,6 +60,7 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
     let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let Some(pool) = context.generation.route(host, request.uri.path()).cloned() else {
         let why = "no route for this host and path";
+        context.refusal = Some(why);
         respond::send(session, context, Answer { status: 404, why, retry_after: None }).await?;
         return Ok(true);
     };
@@ -86,6 +87,7 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         Turned::Full => "every backend is full, and so is the queue",
         Turned::Late => "every backend is full, and none had a place in time",
     };
+    context.refusal = Some(why);
     let retry_after = Some(pool.retry_after(turned));
     respond::send(session, context, Answer { status: 503, why, retry_after }).await?;
     Ok(true)
@@ -138,11 +140,10 @@ pub(super) fn sent(session: &Session, context: &mut RequestContext, is_last: boo
     }
     client.request_is_whole();
     context.attempt.sent = Some(now);
-    // How long the client took to send it is not the backend's time, nor ours.
-    if let (Some(deadline), Some(connected)) = (&mut context.deadline, context.attempt.connected) {
-        *deadline += now.saturating_duration_since(connected);
+    if let Some(connected) = context.attempt.connected {
+        context.prolong(now.saturating_duration_since(connected));
     }
-    if !attempt::has_answered(session) {
+    if context.attempt.answer == context::Answer::None && !attempt::has_answered(session) {
         attempt::expect_answer(session, context, now);
     }
 }

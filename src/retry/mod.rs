@@ -36,6 +36,8 @@ pub enum Failure {
     Broken,
     /// No answer in time, or a pause in it that was too long.
     Timeout,
+    /// No answer within the learned limit.
+    LearnedTimeout,
     /// A whole answer, with a status that means "not me, not now".
     Status(u16),
     /// The time for the whole request is over; what that says of the backend is nothing.
@@ -48,7 +50,11 @@ impl Failure {
     pub fn may_have_arrived(self) -> bool {
         match self {
             Self::Refused | Self::ConnectTimeout | Self::ConnectFailed | Self::NoSocket => false,
-            Self::Broken | Self::Timeout | Self::Status(_) | Self::OutOfTime => true,
+            Self::Broken
+            | Self::Timeout
+            | Self::LearnedTimeout
+            | Self::Status(_)
+            | Self::OutOfTime => true,
         }
     }
 
@@ -62,6 +68,7 @@ impl Failure {
             Self::NoSocket => "no_socket".into(),
             Self::Broken => "reset".into(),
             Self::Timeout => "timeout".into(),
+            Self::LearnedTimeout => "learned_timeout".into(),
             Self::Status(status) => status.to_string().into(),
             Self::OutOfTime => "out_of_time".into(),
         }
@@ -72,7 +79,7 @@ impl Failure {
     #[must_use]
     pub fn gateway_status(self) -> u16 {
         match self {
-            Self::ConnectTimeout | Self::Timeout | Self::OutOfTime => 504,
+            Self::ConnectTimeout | Self::Timeout | Self::LearnedTimeout | Self::OutOfTime => 504,
             Self::Refused
             | Self::ConnectFailed
             | Self::NoSocket
@@ -93,6 +100,7 @@ impl fmt::Display for Failure {
             Self::NoSocket => f.write_str("no file or port was left for a connection"),
             Self::Broken => f.write_str("the connection to the backend broke"),
             Self::Timeout => f.write_str("the backend did not answer in time"),
+            Self::LearnedTimeout => f.write_str("the backend took far longer than usual"),
             Self::Status(status) => write!(f, "the backend answered {status}"),
             Self::OutOfTime => f.write_str("the time for the request was over"),
         }
@@ -164,7 +172,7 @@ fn is_listed(on: &RetryOn, failure: Failure) -> bool {
             on.connect_failure
         }
         Failure::Broken => on.reset,
-        Failure::Timeout => on.timeout,
+        Failure::Timeout | Failure::LearnedTimeout => on.timeout,
         Failure::Status(status) => is_failure(on, status),
         Failure::OutOfTime => false,
     }

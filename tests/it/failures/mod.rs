@@ -214,9 +214,13 @@ impl Logged {
     }
 
     /// Whether a try on this backend was given up because it took too long.
+    /// Whether the learned limit has ended an attempt there.
     fn was_late_on(&self, backend: SocketAddr) -> bool {
-        let late = (backend.to_string(), "timeout".to_owned());
-        self.tries.contains(&late)
+        self.ended_as(backend, "learned_timeout")
+    }
+
+    fn ended_as(&self, backend: SocketAddr, outcome: &str) -> bool {
+        self.tries.contains(&(backend.to_string(), outcome.to_owned()))
     }
 }
 

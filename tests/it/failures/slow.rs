@@ -45,6 +45,8 @@ fn nobody_waits_for_a_stopped_backend_and_nobody_goes_there_once_it_is_ejected()
     ended.assert_no_get_failed(0);
     ended.assert_orders_failed_plainly();
     assert!(!late_gets(&ended).is_empty(), "no attempt was ended");
+    let by_the_fixed_limit = |line: &&Logged| line.ended_as(ended.address_of_c, "timeout");
+    assert_eq!(ended.access_log().iter().filter(by_the_fixed_limit).count(), 0);
     let is_after = |line: &&Logged| line.number >= ejected && line.was_on(ended.address_of_c);
     let after: Vec<_> =
         ended.access_log().iter().filter(is_after).map(|line| line.number).collect();

@@ -4,7 +4,6 @@
 mod cli;
 /// `lb demo` and `lb backend`.
 mod demo;
-/// A backend is killed under load.
 /// A balancer without a file, and flags over a file.
 mod flags;
 /// Starting, and what the two logs say.
