@@ -36,7 +36,9 @@ impl Wanted<'_> {
         !self.tried.is_empty()
     }
 
-    fn is_tried(&self, address: &SocketAddr) -> bool {
+    /// Whether the backend at this address has failed it.
+    #[must_use]
+    pub fn is_tried(&self, address: &SocketAddr) -> bool {
         self.tried.iter().any(|tried| tried.backend.id().address == *address)
     }
 

@@ -314,6 +314,10 @@ fn failed(
         Verdict::Pay => !was_probe,
         _ => return false,
     };
+    // A backend that is picked for nothing loses its turn to those that fail.
+    if pays && !pool.budget().has_left(pool.retry(), now) {
+        return false;
+    }
     let next = match pool.pick(&context.wanted(), now) {
         Ok(next) => Some(next),
         // An answer is given up only for a backend that is in hand.

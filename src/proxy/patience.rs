@@ -2,7 +2,7 @@
 //!
 //! A backend that takes much longer than its pool usually does is probably stuck, and another one
 //! would answer sooner. Probably: so the attempt is given up only when another can be begun on the
-//! spot, with a backend in hand and the budget paid. Otherwise the backend keeps its time, and a
+//! spot, with a backend in hand that was not tried and the budget paid. Otherwise the backend keeps its time, and a
 //! day on which all of them are slow is slow, but nothing fails.
 
 use std::{
@@ -44,9 +44,14 @@ impl Patience {
         let late = Tried { backend: Arc::clone(&self.late), failure: Failure::LearnedTimeout };
         let tried = self.tried.iter().cloned().chain([late]).collect();
         let wanted = Wanted { tried: Cow::Owned(tried), repeatable: self.repeatable };
+        let (budget, policy) = (self.pool.budget(), self.pool.retry());
+        if self.pays && !budget.has_left(policy, now) {
+            return None;
+        }
         let next = self.pool.pick(&wanted, now).ok()?;
-        let is_paid = !self.pays || self.pool.budget().try_take(self.pool.retry(), now);
-        is_paid.then_some(next)
+        // To begin again where the request has waited already is to wait longer.
+        let is_new = !wanted.is_tried(&next.backend().id().address);
+        (is_new && (!self.pays || budget.try_take(policy, now))).then_some(next)
     }
 }
 

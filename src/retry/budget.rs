@@ -53,20 +53,32 @@ impl Budget {
         }
     }
 
+    /// Whether a retry is left at the moment. Spares who would be picked for one that is not; only
+    /// [`Budget::try_take`] can be relied on.
+    #[must_use]
+    pub fn has_left(&self, policy: &Retry, now: Instant) -> bool {
+        self.is_within(policy, self.retries.lock().as_slice(), self.second(now))
+    }
+
     /// Takes a retry out of the budget, if one is left.
     #[must_use]
     pub fn try_take(&self, policy: &Retry, now: Instant) -> bool {
         let second = self.second(now);
-        let requests = self.requests.iter().map(|word| word.load(Ordering::Relaxed));
-        let allowed = (recent(requests, second) * u64::from(policy.budget.get()) / 100)
-            .max(u64::from(policy.budget_min) * WINDOW);
         let mut retries = self.retries.lock();
-        if recent(retries.iter().copied(), second) >= allowed {
+        if !self.is_within(policy, retries.as_slice(), second) {
             return false;
         }
         let word = &mut retries[slot(second)];
         *word = if second_of(*word) == second { *word + 1 } else { first_of(second) };
         true
+    }
+
+    /// Whether fewer were retried than may be.
+    fn is_within(&self, policy: &Retry, retries: &[u64], second: u64) -> bool {
+        let requests = self.requests.iter().map(|word| word.load(Ordering::Relaxed));
+        let share = recent(requests, second) * u64::from(policy.budget.get()) / 100;
+        let floor = u64::from(policy.budget_min) * WINDOW;
+        recent(retries.iter().copied(), second) < share.max(floor)
     }
 
     /// Seconds since the start, from 1, so that a word of zero is of none.
@@ -129,6 +141,18 @@ mod tests {
         }
         let now = start + Duration::from_secs(9);
         assert_eq!(take_all(&budget, &policy(20, 0), now), 200);
+    }
+
+    #[test]
+    fn asking_what_is_left_takes_nothing() {
+        let start = clock::now();
+        let budget = Budget::new(start);
+        let policy = policy(0, 1);
+        for _ in 0..20 {
+            assert!(budget.has_left(&policy, start));
+        }
+        assert_eq!(take_all(&budget, &policy, start), 10);
+        assert!(!budget.has_left(&policy, start));
     }
 
     #[test]

@@ -10,31 +10,51 @@
 
 /// What is logged for a request.
 mod access_log;
+/// The wait before a retry.
+mod back_off;
 /// What two parsers could read differently is refused.
 mod bad_requests;
 /// Who gets the next request.
 mod balancing;
 /// What a client sees of an answer that breaks off.
 mod broken_answers;
+/// A backend that an operator has taken out.
+mod draining;
+/// A backend that fails requests is left alone, and comes back by answering one.
+mod ejection;
 /// Backends fail under load, in every way there is, and clients do not notice.
 mod failures;
 /// What backends are told about the client.
 mod headers;
 /// Active checks, and how a backend comes back.
 mod health;
+/// A backend that takes much longer than usual is left for another.
+mod learned_limit;
 /// How long clients and backends may take.
 mod limits;
 /// Dockerfile, compose file, CI: they agree with one another.
 mod packaging;
+/// When most checks fail, all backends are used.
+mod panic_threshold;
 /// The built binary as its users meet it.
 mod process;
+/// Requests wait while every backend has as many as it may have.
+mod queue;
+/// The time for a whole request, up to its answer.
+mod request_limit;
 /// A failed request goes to another backend, when that is safe.
 mod retry;
+/// How many retries a pool pays for.
+mod retry_budget;
+/// Which failures of which requests are tried again.
+mod retry_rules;
 /// Host and path to pool.
 mod routing;
 /// Scripted backends, raw clients, the built binary under a leash.
 mod support;
 /// The support keeps its own promises.
 mod support_works;
+/// What is logged for each try of a request.
+mod tries;
 /// A connection that becomes a tunnel.
 mod tunnels;

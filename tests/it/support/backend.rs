@@ -113,6 +113,16 @@ impl ScriptedBackend {
         script.next.extend(std::iter::repeat_n(reply, times));
     }
 
+    /// To the next requests that any of these backends gets, one for each of them.
+    pub(crate) fn reply_in_order(backends: &[&Self], replies: impl Into<VecDeque<Reply>>) {
+        let replies = Arc::new(Mutex::new(replies.into()));
+        for backend in backends {
+            let replies = Arc::clone(&replies);
+            let next = move |_: &Request| replies.lock().pop_front();
+            backend.reply_with(move |request| next(request).unwrap_or_else(|| Reply::ok("more")));
+        }
+    }
+
     /// To every request for this path, such as that of a health check, before any other rule.
     pub(crate) fn reply_to(&self, path: &str, reply: Reply) {
         self.shared.script.lock().by_path.insert(path.to_owned(), reply);
@@ -327,6 +337,7 @@ async fn perform(mut wire: Wire, steps: Vec<Step>) -> io::Result<Option<Wire>> {
         match step {
             Step::Send(bytes) => wire.send(&bytes).await?,
             Step::Wait(pause) => time::sleep(pause).await,
+            Step::Pass(gate) => gate.pass().await,
             Step::Hang => return wire.hang().await.map(|()| None),
             Step::Echo => return wire.echo().await.map(|()| None),
             Step::Close => return wire.close().await.map(|()| None),

@@ -69,6 +69,15 @@ pub(crate) fn try_get(address: SocketAddr, path: &str) -> io::Result<Response> {
     Connection::open(address)?.get(path)
 }
 
+/// A GET that is under way, on a connection of its own.
+#[track_caller]
+pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
+    let mut connection = Connection::open(address).expect("a connection");
+    let head = connection.head("GET", path, &[]);
+    connection.send(&head).expect("it takes a header");
+    connection
+}
+
 /// POST with a Content-Length, on a connection of its own.
 #[track_caller]
 pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {

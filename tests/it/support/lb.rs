@@ -8,12 +8,12 @@ use std::{
 };
 
 use lb::{
-    backend::{Backend, Registry},
+    backend::{Backend, Eligibility, Registry},
     clock,
     config::{self, Flags, PoolName},
     discovery,
     generation::{Current, Generation},
-    pool::Supervisor,
+    pool::{Pools, Supervisor},
     proxy::{InFlight, ListenerApp, Proxy},
     server,
     telemetry::AccessLog,
@@ -41,6 +41,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 pub(crate) struct Lb {
     address: SocketAddr,
     registry: Registry,
+    pools: Pools,
     in_flight: InFlight,
     folder: TempDir,
     access_log: Arc<AccessLog>,
@@ -59,11 +60,16 @@ impl Lb {
     /// As [`Lb::over`], of whatever is there.
     #[track_caller]
     pub(crate) fn over_addresses(addresses: &[SocketAddr], settings: &str) -> Self {
+        Self::over_entries(&items(addresses.iter().copied()), settings)
+    }
+
+    /// As [`Lb::over`], with these entries of the pool's list.
+    #[track_caller]
+    pub(crate) fn over_entries(entries: &str, settings: &str) -> Self {
         let has_checks = settings.contains("health_check");
         let checks = if has_checks { "" } else { "    health_check: off\n" };
         Self::start(&format!(
-            "routes: [ {{ pool: web }} ]\npools:\n  web:\n    backends: [{}]\n{checks}{settings}\n",
-            items(addresses.iter().copied())
+            "routes: [ {{ pool: web }} ]\npools:\n  web:\n    backends: [{entries}]\n{checks}{settings}\n",
         ))
     }
 
@@ -86,11 +92,12 @@ impl Lb {
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
         let (shutdown, watch) = watch::channel(false);
         let in_flight = InFlight::default();
-        let address = RUNTIME.block_on(async {
+        let (address, pools) = RUNTIME.block_on(async {
             let log = Some(Arc::clone(&access_log));
             let building = Generation::build(&config, &resolved, &registry, log, clock::now());
             let generation = building.await.expect("a generation");
-            let checks = Supervisor::new(generation.pools.clone());
+            let pools = generation.pools.clone();
+            let checks = Supervisor::new(pools.clone());
             let checks_watch = watch.clone();
             tokio::spawn(async move { checks.start(checks_watch).await });
             let proxy = Proxy::new(Arc::new(Current::new(generation)), in_flight.clone());
@@ -100,9 +107,9 @@ impl Lb {
             let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");
             tokio::spawn(accept(listener, app, watch));
-            address
+            (address, pools)
         });
-        Self { address, registry, in_flight, folder, access_log, shutdown }
+        Self { address, registry, pools, in_flight, folder, access_log, shutdown }
     }
 
     /// Where it listens.
@@ -120,6 +127,16 @@ impl Lb {
         self.backend(backend).active()
     }
 
+    /// Why a backend of the pool `web` gets no requests now, if it does not.
+    pub(crate) fn eligibility(&self, backend: &ScriptedBackend) -> Eligibility {
+        self.backend(backend).eligibility(clock::now())
+    }
+
+    /// Requests that wait for a backend of the pool `web`.
+    pub(crate) fn queued(&self) -> usize {
+        self.pools.get(&PoolName::new("web")).expect("a pool").queued()
+    }
+
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.count()
@@ -128,14 +145,29 @@ impl Lb {
     /// The first `count` lines of the access log, as soon as they are there.
     #[track_caller]
     pub(crate) fn log_lines(&self, count: usize) -> Vec<Value> {
-        let path = self.folder.path().join("access.log");
-        let lines = wait_for(PATIENCE, || {
-            let text = std::fs::read_to_string(&path).ok()?;
-            let lines: Vec<Value> =
-                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            (lines.len() >= count).then_some(lines)
-        });
+        let lines = wait_for(PATIENCE, || Some(self.log()?).filter(|lines| lines.len() >= count));
         lines.unwrap_or_else(|| panic!("{count} lines did not come"))
+    }
+
+    /// The line of the first request for this path, as soon as it is there.
+    #[track_caller]
+    pub(crate) fn line_of(&self, path: &str) -> Value {
+        let is_it = |line: &Value| line["path"] == path;
+        let line = wait_for(PATIENCE, || self.log()?.into_iter().find(is_it));
+        line.unwrap_or_else(|| panic!("the line of {path} did not come"))
+    }
+
+    fn log(&self) -> Option<Vec<Value>> {
+        let text = std::fs::read_to_string(self.folder.path().join("access.log")).ok()?;
+        Some(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Of the first `count` lines, the first whose first try was on this backend.
+    #[track_caller]
+    pub(crate) fn line_begun_on(&self, backend: &ScriptedBackend, count: usize) -> Value {
+        let address = backend.address().to_string();
+        let mut lines = self.log_lines(count).into_iter();
+        lines.find(|line| line["tries"][0]["backend"] == address).expect("it was tried first")
     }
 }
 
@@ -144,6 +176,17 @@ impl Drop for Lb {
         let _ = self.shutdown.send(true);
         self.access_log.close();
     }
+}
+
+/// How each try of a request ended, from its line in the access log.
+pub(crate) fn outcomes(line: &Value) -> Vec<&str> {
+    let tries = line["tries"].as_array().expect("a list");
+    tries.iter().filter_map(|one| one["outcome"].as_str()).collect()
+}
+
+/// A backend as an entry of a pool's list, with these settings of its own.
+pub(crate) fn entry(backend: &ScriptedBackend, settings: &str) -> String {
+    format!("{{ address: {}, {settings} }}", backend.address())
 }
 
 /// The addresses as a YAML list's items.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 /// One thing that a backend does with a connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -12,6 +14,8 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Says and reads nothing.
     Wait(Duration),
+    /// As that, until the gate is open.
+    Pass(Gate),
     /// Reads and drops everything until the other side closes.
     Hang,
     /// Sends back whatever comes until the other side closes.
@@ -20,6 +24,28 @@ pub(crate) enum Step {
     Close,
     /// Ends it with a reset.
     Reset,
+}
+
+/// Holds replies back until a test opens it: for what must still be under way, however slow the
+/// machine is.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    /// To be opened.
+    pub(crate) fn closed() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// For good.
+    pub(crate) fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(super) async fn pass(&self) {
+        // The sender lives as long as the gate.
+        let _ = self.0.subscribe().wait_for(|is_open| *is_open).await;
+    }
 }
 
 /// What a backend does with one request.
@@ -143,6 +169,13 @@ impl Reply {
     /// These bytes, whatever they are; the connection stays open.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self::steps_of([Step::Send(bytes.into())])
+    }
+
+    /// 200, and its body as soon as the gate is open.
+    pub(crate) fn body_behind(gate: &Gate, body: &str) -> Self {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let body = Step::Send(body.into());
+        Self::steps_of([Step::Send(head.into()), Step::Pass(gate.clone()), body])
     }
 
     /// 101 to an upgrade request, then an echo.
