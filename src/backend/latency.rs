@@ -7,6 +7,11 @@
 //!
 //! Without samples the estimate decays all the same. A backend that is spared because it was slow
 //! looks better and better until it is tried again, and one request shows whether it recovered.
+//! A guess does not decay: what nobody has measured does not become better by waiting, and after a
+//! quiet night it would draw all requests at once.
+//!
+//! Who fails fast must look slow. A failure multiplies the estimate, so that a single one keeps a
+//! fast backend away for less than a minute, and one that goes on failing soon gets next to nothing.
 //!
 //! Value and time are read and written together, so one word holds both: the estimate in
 //! microseconds, and when it was made, in milliseconds after the start. Shorter samples change
@@ -22,9 +27,13 @@ const DECAY_MILLIS: f32 = 10_000.0;
 /// No estimate decays for longer than this, so that after a night without requests a slow backend
 /// still differs from a fast one.
 const LONGEST_DECAY_MILLIS: u32 = 100_000;
-/// What a failure counts as: longer than nearly any answer, so that a backend that fails fast
-/// looks slow, and short enough that it is tried again within about a minute.
-const FAILURE: Duration = Duration::from_secs(5);
+/// A failure counts as so many times what was expected.
+const FAILURE_FACTOR: f32 = 10.0;
+/// It counts as at least this, so that it stands out however fast the backend is.
+const LEAST_FAILURE: Duration = Duration::from_millis(100);
+/// It counts as at most this where no longer was waited: longer than nearly any answer, and short
+/// enough that the backend is tried again within a minute or two.
+const MOST_FAILURE: Duration = Duration::from_secs(5);
 /// How often a sample tries to get in between those of other threads; losing one does no harm.
 const TRIES: usize = 4;
 /// No estimate yet.
@@ -48,35 +57,46 @@ impl Latency {
 
     /// An answer began after so long.
     pub fn observe(&self, sample: Duration, now: Instant) {
-        let sample = micros(sample);
-        let stamp = self.stamp(now);
-        let mut word = self.word.load(Ordering::Relaxed);
-        for _ in 0..TRIES {
-            let next = match Estimate::from_word(word) {
-                Some(known) => known.with(sample, stamp),
-                None => Estimate { micros: sample, stamp, assumed: false },
-            };
-            let Err(other) = self.replace(word, next.to_word()) else { return };
-            word = other;
-        }
+        let (sample, stamp) = (micros(sample), self.stamp(now));
+        self.update(|known| {
+            Some(known.map_or(Estimate::measured(sample, stamp), |known| known.with(sample, stamp)))
+        });
     }
 
-    /// An attempt failed, or was answered with "not now": as an answer that took very long.
-    pub fn failed(&self, now: Instant) {
-        self.observe(FAILURE, now);
+    /// An attempt failed after so long: as an answer that took ten times what was expected, from
+    /// 100 ms to 5 s, or as long as was waited where that is longer.
+    pub fn failed(&self, waited: Duration, now: Instant) {
+        let (waited, stamp) = (micros(waited), self.stamp(now));
+        self.update(|known| {
+            let expected = known.map_or(0.0, |known| known.at(stamp));
+            let sample = failure(expected).max(waited);
+            Some(known.map_or(Estimate::measured(sample, stamp), |known| known.with(sample, stamp)))
+        });
+    }
+
+    /// An answer began after so long that says nothing of how long others take, as "too many
+    /// requests" does: it holds up the decay, and only if it took longer than expected it counts as
+    /// a sample. Where nothing is known, nothing is known after it.
+    pub fn hold(&self, waited: Duration, now: Instant) {
+        let (waited, stamp) = (micros(waited), self.stamp(now));
+        self.update(|known| known.map(|known| known.held(waited, stamp)));
     }
 
     /// The expected time to the first byte in microseconds, above 0; `None` where nothing is known.
     #[must_use]
     pub fn estimate(&self, now: Instant) -> Option<f32> {
-        let known = Estimate::from_word(self.word.load(Ordering::Relaxed))?;
-        Some(known.micros * remainder(known.age(self.stamp(now))))
+        Some(self.known()?.at(self.stamp(now)))
+    }
+
+    /// Whether the estimate rests on a sample, and not on a guess.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.known().is_some_and(|known| !known.assumed)
     }
 
     /// Takes so many microseconds for the estimate until the first sample, where nothing is known.
-    pub fn assume(&self, micros: f32, now: Instant) {
-        let assumed =
-            Estimate { micros: micros.max(SHORTEST), stamp: self.stamp(now), assumed: true };
+    pub fn assume(&self, micros: f32) {
+        let assumed = Estimate { micros: micros.max(SHORTEST), stamp: 0, assumed: true };
         // Where this fails another thread knows better.
         let _ = self.replace(UNMEASURED, assumed.to_word());
     }
@@ -84,6 +104,19 @@ impl Latency {
     /// Nothing is known any more.
     pub fn forget(&self) {
         self.word.store(UNMEASURED, Ordering::Relaxed);
+    }
+
+    fn known(&self) -> Option<Estimate> {
+        Estimate::from_word(self.word.load(Ordering::Relaxed))
+    }
+
+    fn update(&self, change: impl Fn(Option<Estimate>) -> Option<Estimate>) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        for _ in 0..TRIES {
+            let next = change(Estimate::from_word(word)).map_or(UNMEASURED, Estimate::to_word);
+            let Err(other) = self.replace(word, next) else { return };
+            word = other;
+        }
     }
 
     /// Writes the word only where it changes; returns what another thread has written instead.
@@ -104,6 +137,11 @@ impl Latency {
 
 fn micros(sample: Duration) -> f32 {
     (sample.as_secs_f32() * 1e6).max(SHORTEST)
+}
+
+/// What a failure counts as where so much was expected, both in microseconds.
+fn failure(expected: f32) -> f32 {
+    (expected * FAILURE_FACTOR).clamp(micros(LEAST_FAILURE), micros(MOST_FAILURE))
 }
 
 /// What is left after so many milliseconds.
@@ -138,11 +176,29 @@ impl Estimate {
         u64::from(value.to_bits()) << 32 | u64::from(self.stamp)
     }
 
+    fn measured(micros: f32, stamp: u32) -> Self {
+        Self { micros, stamp, assumed: false }
+    }
+
+    /// In microseconds.
+    fn at(self, stamp: u32) -> f32 {
+        if self.assumed { self.micros } else { self.micros * remainder(self.age(stamp)) }
+    }
+
+    /// As with a sample that is just what is expected, or longer.
+    fn held(self, waited: f32, stamp: u32) -> Self {
+        let expected = self.at(stamp);
+        if self.assumed && waited <= expected {
+            return self;
+        }
+        self.with(expected.max(waited), stamp)
+    }
+
     /// A guess gives way to the first sample. Otherwise whichever is longer: the sample, or what
     /// remains of the estimate with the sample in the place of what is gone.
     fn with(self, sample: f32, stamp: u32) -> Self {
         if self.assumed {
-            return Self { micros: sample, stamp, assumed: false };
+            return Self::measured(sample, stamp);
         }
         let age = self.age(stamp);
         let left = remainder(age);
@@ -196,6 +252,14 @@ mod tests {
 
         fn observe(&self, millis: u64) {
             self.latency.observe(Duration::from_millis(millis), self.now);
+        }
+
+        fn fail(&self, waited: u64) {
+            self.latency.failed(Duration::from_millis(waited), self.now);
+        }
+
+        fn hold(&self, waited: u64) {
+            self.latency.hold(Duration::from_millis(waited), self.now);
         }
 
         fn millis(&self) -> Option<f32> {
@@ -254,34 +318,109 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_counts_as_a_long_answer() {
-        let mut fixture = Fixture::after(&[2]);
-        fixture.latency.failed(fixture.now);
-        fixture.expect(5_000.0);
+    fn each_failure_in_a_row_counts_for_more() {
+        let fixture = Fixture::after(&[2]);
+        for millis in [100.0, 1_000.0, 5_000.0, 5_000.0] {
+            fixture.fail(0);
+            fixture.expect(millis);
+        }
         fixture.observe(0);
         fixture.expect(5_000.0);
-        fixture.pass(60 * SECOND);
-        assert!(fixture.millis().unwrap() < 20.0);
+    }
+
+    #[test]
+    fn a_failure_counts_as_ten_times_what_is_expected_at_its_time() {
+        let mut fixture = Fixture::after(&[40]);
+        fixture.fail(0);
+        fixture.expect(400.0);
+        fixture.pass(10 * SECOND);
+        fixture.fail(0);
+        fixture.expect(4_000.0 / 1_f32.exp());
+    }
+
+    #[test]
+    fn a_single_failure_of_a_fast_backend_is_over_within_forty_seconds() {
+        let mut fixture = Fixture::after(&[2]);
+        fixture.fail(0);
+        fixture.pass(40 * SECOND);
+        assert!(fixture.millis().unwrap() < 2.0);
+    }
+
+    #[test]
+    fn a_failure_counts_as_at_least_what_was_waited() {
+        let fixture = Fixture::after(&[2]);
+        fixture.fail(300);
+        fixture.expect(300.0);
+        fixture.fail(60_000);
+        fixture.expect(60_000.0);
     }
 
     #[test]
     fn a_failure_does_not_hide_what_took_even_longer() {
         let fixture = Fixture::after(&[8_000]);
-        fixture.latency.failed(fixture.now);
+        fixture.fail(0);
         fixture.expect(8_000.0);
+    }
+
+    #[test]
+    fn a_failure_counts_where_nothing_was_measured() {
+        let fixture = Fixture::new();
+        fixture.fail(0);
+        fixture.expect(100.0);
+        let guessed = Fixture::new();
+        guessed.latency.assume(20_000.0);
+        guessed.fail(0);
+        guessed.expect(200.0);
+        assert!(guessed.latency.is_measured());
+    }
+
+    #[test]
+    fn what_is_held_is_not_lowered_and_hardly_decays() {
+        let mut fixture = Fixture::after(&[100]);
+        for _ in 0..1_000 {
+            fixture.pass(10 * MILLI);
+            let before = fixture.millis().unwrap();
+            fixture.hold(0);
+            assert!(fixture.millis().unwrap() >= before);
+        }
+        fixture.expect(99.9);
+        fixture.pass(10 * SECOND);
+        fixture.expect(99.9 / 1_f32.exp());
+    }
+
+    #[test]
+    fn what_is_held_for_longer_than_expected_is_a_sample() {
+        let fixture = Fixture::after(&[2]);
+        fixture.hold(300);
+        fixture.expect(300.0);
+    }
+
+    #[test]
+    fn holding_measures_nothing() {
+        let fixture = Fixture::new();
+        fixture.hold(1);
+        assert_eq!(fixture.millis(), None);
+        fixture.latency.assume(10_000.0);
+        fixture.hold(1);
+        fixture.expect(10.0);
+        assert!(!fixture.latency.is_measured());
+        fixture.observe(2);
+        fixture.expect(2.0);
     }
 
     #[test]
     fn a_guess_holds_until_the_first_sample_and_is_made_only_where_nothing_is_known() {
         let mut fixture = Fixture::new();
-        fixture.latency.assume(10_000.0, fixture.now);
-        fixture.latency.assume(90_000.0, fixture.now);
+        fixture.latency.assume(10_000.0);
+        fixture.latency.assume(90_000.0);
         fixture.expect(10.0);
-        fixture.pass(10 * SECOND);
-        fixture.expect(10.0 / 1_f32.exp());
+        assert!(!fixture.latency.is_measured());
+        fixture.pass(3600 * SECOND);
+        fixture.expect(10.0);
         fixture.observe(2);
         fixture.expect(2.0);
-        fixture.latency.assume(90_000.0, fixture.now);
+        assert!(fixture.latency.is_measured());
+        fixture.latency.assume(90_000.0);
         fixture.expect(2.0);
     }
 
@@ -298,7 +437,7 @@ mod tests {
     fn an_answer_in_no_time_is_an_answer() {
         assert!(Fixture::after(&[0]).millis().unwrap() > 0.0);
         let guessed = Fixture::new();
-        guessed.latency.assume(0.0, guessed.now);
+        guessed.latency.assume(0.0);
         assert!(guessed.millis().unwrap() > 0.0);
     }
 

@@ -7,9 +7,10 @@
 //! where one sample in a hundred is above, it stays. No samples are kept, and it forgets.
 //!
 //! An attempt that was given up counts as a sample above the estimate, whatever it would have
-//! taken. One backend that hangs moves the estimate little before it is ejected; when the whole
-//! pool becomes slow, the limit grows until answers come again. It must not grow with how long
-//! was waited, or the backends that hang would set the limit that is meant for them.
+//! taken, if its backend is still in service then. So one backend that hangs moves the estimate
+//! little before it is ejected, and not at all afterwards, however many attempts were under way;
+//! when the whole pool becomes slow, the limit grows until answers come again. It must not grow
+//! with how long was waited, or the backends that hang would set the limit that is meant for them.
 //!
 //! As it stands DUMIQE needs thousands of samples to find its way from afar, and we are often
 //! afar: at the start, where the first answers are the slow ones of cold caches and new
@@ -61,7 +62,8 @@ impl Quantile {
         self.update(|estimate| estimate.with(micros));
     }
 
-    /// An attempt was given up, because no answer had begun at the limit.
+    /// An attempt was given up, because no answer had begun at the limit, on a backend that is still
+    /// in service.
     pub fn late(&self) {
         self.update(Estimate::raised);
     }

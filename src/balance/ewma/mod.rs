@@ -9,7 +9,9 @@
 //! and the cost does not grow with the pool. The draw is even: the weight is in the comparison.
 //!
 //! A backend of which nothing is known is taken for a usual one. Taken for a fast one it would get
-//! a burst, taken for a slow one nothing, and nobody would ever learn more.
+//! a burst, taken for a slow one nothing, and nobody would ever learn more. Nor does it lose to one
+//! that was measured because the guess was too high: then both count as equally fast, and the
+//! requests in flight decide.
 
 use std::time::Instant;
 
@@ -32,20 +34,27 @@ pub(super) fn pick<'a>(
 ) -> Option<usize> {
     let mut random = random.stream();
     let found = |position| free(position).map(|backend| (position, backend));
-    let cost = |(position, backend)| cost(backend, candidates.weight(position), now);
+    let share = |(position, backend): (usize, &Backend)| {
+        (backend.active() + 1) as f32 / candidates.weight(position) as f32
+    };
     match two_of(candidates.len(), &mut random, found) {
-        [Some(one), Some(other)] => Some(if cost(one) <= cost(other) { one.0 } else { other.0 }),
+        [Some(one), Some(other)] => {
+            let [latency, other_latency] = latencies([one.1, other.1], now);
+            let is_better = latency * share(one) <= other_latency * share(other);
+            Some(if is_better { one.0 } else { other.0 })
+        }
         [one, other] => one.or(other).map(|(position, _)| position),
     }
 }
 
-fn cost(backend: &Backend, weight: u64, now: Instant) -> f32 {
-    let latency = backend.latency().estimate(now).unwrap_or_else(|| {
-        // So that it decays from here on.
-        backend.latency().assume(USUAL, now);
-        USUAL
-    });
-    latency * (backend.active() + 1) as f32 / weight as f32
+/// What the two are expected to take alone, in microseconds.
+fn latencies(two: [&Backend; 2], now: Instant) -> [f32; 2] {
+    let [one, other] = two.map(|backend| backend.latency().estimate(now).unwrap_or(USUAL));
+    match two.map(|backend| backend.latency().is_measured()) {
+        [false, true] => [one.min(other), other],
+        [true, false] => [one, other.min(one)],
+        _ => [one, other],
+    }
 }
 
 /// Two different ones of those that are found, each pair as likely in each order; one where there
@@ -96,7 +105,7 @@ pub(super) fn introduce<'a>(backends: impl Iterator<Item = &'a Backend>, now: In
         true => USUAL,
         false => *known.select_nth_unstable_by(middle, f32::total_cmp).1,
     };
-    unknown.into_iter().for_each(|backend| backend.latency().assume(usual, now));
+    unknown.into_iter().for_each(|backend| backend.latency().assume(usual));
 }
 
 #[cfg(test)]

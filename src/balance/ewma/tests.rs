@@ -16,9 +16,11 @@ enum Behaviour {
     Takes(Duration),
     /// It fails at once.
     Fails,
+    /// It says "too many requests" at once.
+    Limits,
 }
 
-use Behaviour::{Fails, Takes};
+use Behaviour::{Fails, Limits, Takes};
 
 /// A pool, clients that each send a request as soon as the one before is answered, and a clock
 /// that moves from answer to answer.
@@ -90,7 +92,7 @@ impl Simulation {
         assert!(self.backends[picked].try_enter());
         let takes = match self.behaviours[picked] {
             Takes(time) => time.mul_f64(0.8 + 0.4 * self.noise.f64()),
-            Fails => MILLI / 10,
+            Fails | Limits => MILLI / 10,
         };
         self.in_flight.push(Reverse((self.now + takes, picked, self.now)));
     }
@@ -102,7 +104,8 @@ impl Simulation {
         backend.leave();
         match self.behaviours[index] {
             Takes(_) => backend.latency().observe(now - began, now),
-            Fails => backend.latency().failed(now),
+            Fails => backend.latency().failed(now - began, now),
+            Limits => backend.latency().hold(now - began, now),
         }
         seen.counts[index] += 1;
         seen.times.push(now - began);
@@ -182,17 +185,41 @@ fn a_backend_that_fails_fast_attracts_nothing() {
 }
 
 #[test]
-fn a_backend_that_failed_once_is_back_within_two_minutes() {
-    let mut pool = Simulation::new(&[Takes(20 * MILLI), Takes(20 * MILLI)]);
-    pool.connect(8);
-    pool.run(SECOND);
-    pool.backends[1].latency().failed(pool.now);
-    let seen = pool.run(10 * SECOND);
-    // Those that were on their way.
-    assert!(seen.counts[1] <= 8, "{:?}", seen.counts);
-    pool.run(110 * SECOND);
-    let seen = pool.run(10 * SECOND);
-    assert!((0.4..0.6).contains(&seen.share(1)), "{:?}", seen.counts);
+fn one_client_alone_hardly_meets_a_backend_that_fails_fast() {
+    let mut pool = Simulation::new(&[Takes(2 * MILLI), Takes(2 * MILLI), Fails]);
+    pool.connect(1);
+    let seen = pool.run(100 * SECOND);
+    assert!((2..=4).contains(&seen.counts[2]), "{:?}", seen.counts);
+}
+
+#[test]
+fn a_backend_that_failed_once_is_back_within_a_minute() {
+    for clients in [1, 8] {
+        let mut pool = Simulation::new(&[Takes(2 * MILLI), Takes(2 * MILLI)]);
+        pool.connect(clients);
+        pool.run(SECOND);
+        pool.backends[1].latency().failed(MILLI, pool.now);
+        let seen = pool.run(5 * SECOND);
+        // Those that were on their way.
+        assert!(seen.counts[1] <= clients, "{:?}", seen.counts);
+        let seen = pool.run(40 * SECOND);
+        assert!(seen.counts[1] > 0, "{:?}", seen.counts);
+        pool.run(10 * SECOND);
+        let seen = pool.run(20 * SECOND);
+        assert!((0.3..0.7).contains(&seen.share(1)), "{:?}", seen.counts);
+    }
+}
+
+#[test]
+fn a_slow_backend_that_begins_to_limit_requests_does_not_look_fast_for_it() {
+    for clients in [1, 4] {
+        let mut pool = Simulation::new(&[Takes(20 * MILLI), Takes(20 * MILLI), Takes(100 * MILLI)]);
+        pool.connect(clients);
+        pool.run(5 * SECOND);
+        pool.behaviours[2] = Limits;
+        let seen = pool.run(40 * SECOND);
+        assert!(seen.share(2) < 0.1, "{:?}", seen.counts);
+    }
 }
 
 #[test]
@@ -233,13 +260,51 @@ fn an_unmeasured_backend_gets_no_burst_and_is_not_left_out() {
 }
 
 #[test]
+fn one_that_was_never_picked_gets_no_burst_after_a_quiet_night() {
+    let mut pool = Simulation::new(&[Takes(2 * MILLI); 3]);
+    pool.now += 3600 * SECOND;
+    for backend in &pool.backends[..2] {
+        backend.latency().observe(2 * MILLI, pool.now);
+    }
+    pool.connect(30);
+    assert!((8..=12).contains(&pool.active()[2]), "{:?}", pool.active());
+}
+
+#[test]
+fn one_client_alone_reaches_all_equals_within_a_few_requests() {
+    for seed in 0..100 {
+        let mut pool = Simulation::new(&[Takes(2 * MILLI); 3]);
+        pool.random = Random::new(seed);
+        pool.connect(1);
+        let seen = pool.run(60 * MILLI);
+        assert!(seen.counts.iter().all(|count| *count > 0), "{seed}: {:?}", seen.counts);
+    }
+}
+
+#[test]
+fn a_guess_that_is_too_high_does_not_lose_and_one_that_is_too_low_wins() {
+    let pool = Simulation::new(&[Takes(2 * MILLI); 2]);
+    let picks_of_guess = || (0..1_000).filter(|_| pool.pick() == 1).count();
+    pool.backends[0].latency().observe(2 * MILLI, pool.now);
+    assert!((400..600).contains(&picks_of_guess()));
+    assert!(pool.backends[1].try_enter());
+    assert_eq!(picks_of_guess(), 0);
+    pool.backends[1].leave();
+    assert!(pool.backends[0].try_enter());
+    assert_eq!(picks_of_guess(), 1_000);
+    pool.backends[0].leave();
+    pool.backends[0].latency().observe(100 * MILLI, pool.now);
+    assert!(pool.backends[1].try_enter());
+    assert_eq!(picks_of_guess(), 1_000);
+}
+
+#[test]
 fn a_backend_that_nobody_introduced_is_tried_all_the_same() {
     let mut pool = Simulation::new(&[Takes(2 * MILLI); 2]);
     pool.backends.iter().for_each(|backend| backend.latency().forget());
     pool.backends[0].latency().observe(2 * MILLI, pool.now);
     pool.connect(1);
-    assert_eq!(pool.active(), [1, 0]);
-    let seen = pool.run(30 * SECOND);
+    let seen = pool.run(60 * MILLI);
     assert!(seen.counts[1] > 0, "{:?}", seen.counts);
 }
 
@@ -250,7 +315,7 @@ fn nobody_known_is_the_usual_and_one_that_fails_is_not_the_measure() {
     };
     let pool = Simulation::new(&[Fails; 3]);
     assert_eq!(estimate(&pool, 0), USUAL);
-    pool.backends[0].latency().failed(pool.now);
+    pool.backends[0].latency().failed(MILLI, pool.now);
     pool.backends[1].latency().observe(2 * MILLI, pool.now);
     pool.backends[2].latency().forget();
     introduce(pool.backends.iter().map(|backend| &**backend), pool.now);
