@@ -74,14 +74,6 @@ impl Latency {
         });
     }
 
-    /// An answer began after so long that says nothing of how long others take, as "too many
-    /// requests" does: it holds up the decay, and only if it took longer than expected it counts as
-    /// a sample. Where nothing is known, nothing is known after it.
-    pub fn hold(&self, waited: Duration, now: Instant) {
-        let (waited, stamp) = (micros(waited), self.stamp(now));
-        self.update(|known| known.map(|known| known.held(waited, stamp)));
-    }
-
     /// The expected time to the first byte in microseconds, above 0; `None` where nothing is known.
     #[must_use]
     pub fn estimate(&self, now: Instant) -> Option<f32> {
@@ -185,15 +177,6 @@ impl Estimate {
         if self.assumed { self.micros } else { self.micros * remainder(self.age(stamp)) }
     }
 
-    /// As with a sample that is just what is expected, or longer.
-    fn held(self, waited: f32, stamp: u32) -> Self {
-        let expected = self.at(stamp);
-        if self.assumed && waited <= expected {
-            return self;
-        }
-        self.with(expected.max(waited), stamp)
-    }
-
     /// A guess gives way to the first sample. Otherwise whichever is longer: the sample, or what
     /// remains of the estimate with the sample in the place of what is gone.
     fn with(self, sample: f32, stamp: u32) -> Self {
@@ -256,10 +239,6 @@ mod tests {
 
         fn fail(&self, waited: u64) {
             self.latency.failed(Duration::from_millis(waited), self.now);
-        }
-
-        fn hold(&self, waited: u64) {
-            self.latency.hold(Duration::from_millis(waited), self.now);
         }
 
         fn millis(&self) -> Option<f32> {
@@ -372,40 +351,6 @@ mod tests {
         guessed.fail(0);
         guessed.expect(200.0);
         assert!(guessed.latency.is_measured());
-    }
-
-    #[test]
-    fn what_is_held_is_not_lowered_and_hardly_decays() {
-        let mut fixture = Fixture::after(&[100]);
-        for _ in 0..1_000 {
-            fixture.pass(10 * MILLI);
-            let before = fixture.millis().unwrap();
-            fixture.hold(0);
-            assert!(fixture.millis().unwrap() >= before);
-        }
-        fixture.expect(99.9);
-        fixture.pass(10 * SECOND);
-        fixture.expect(99.9 / 1_f32.exp());
-    }
-
-    #[test]
-    fn what_is_held_for_longer_than_expected_is_a_sample() {
-        let fixture = Fixture::after(&[2]);
-        fixture.hold(300);
-        fixture.expect(300.0);
-    }
-
-    #[test]
-    fn holding_measures_nothing() {
-        let fixture = Fixture::new();
-        fixture.hold(1);
-        assert_eq!(fixture.millis(), None);
-        fixture.latency.assume(10_000.0);
-        fixture.hold(1);
-        fixture.expect(10.0);
-        assert!(!fixture.latency.is_measured());
-        fixture.observe(2);
-        fixture.expect(2.0);
     }
 
     #[test]

@@ -27,6 +27,14 @@ pub struct FailedAttempt {
 }
 
 impl Pool {
+    /// A backend has answered with an error that is not held against it. Whoever picks by what
+    /// answers take must not take a quick refusal for a quick answer.
+    pub fn refused_to_answer(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
+        if self.is_timed {
+            lease.backend().latency().failed(waited.unwrap_or_default(), now);
+        }
+    }
+
     /// A backend's answer has begun, and it is none that counts against it. `waited` is the time
     /// from the end of the request to now, where there was such a time.
     pub fn answered(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
@@ -57,7 +65,8 @@ impl Pool {
         let Some(cause) = cause(attempt.failure) else { return };
         let backend = lease.backend();
         if self.is_timed {
-            backend.latency().failed(now);
+            let waited = now.saturating_duration_since(attempt.began);
+            backend.latency().failed(waited, now);
         }
         // Once it is ejected, those that still wait for it say nothing new about the pool.
         if cause == Cause::Timeout && !attempt.midway && backend.is_open() {

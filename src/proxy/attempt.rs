@@ -267,9 +267,15 @@ fn judge(
         context.attempt.answer = Answer::Failed;
         return gives_up;
     }
+    let is_too_many = response.status == StatusCode::TOO_MANY_REQUESTS;
     // Too many requests: the client's doing, and no sign of the backend's state.
-    if response.status != StatusCode::TOO_MANY_REQUESTS {
+    if !is_too_many {
         note_answer(context, now);
+    }
+    if let (true, Some(lease), Some(pool)) =
+        (is_too_many || response.status.is_server_error(), &context.lease, &context.pool)
+    {
+        pool.refused_to_answer(lease, waited(context, now), now);
     }
     is_failure && failed(session, context, Failure::Status(status), None, now)
 }
@@ -278,9 +284,13 @@ fn judge(
 fn note_answer(context: &mut RequestContext, now: Instant) {
     context.attempt.answer = Answer::Good;
     if let (Some(lease), Some(pool)) = (&context.lease, &context.pool) {
-        let waited = context.attempt.sent.map(|sent| now.saturating_duration_since(sent));
-        pool.answered(lease, waited, now);
+        pool.answered(lease, waited(context, now), now);
     }
+}
+
+/// Since the last of the request was sent.
+fn waited(context: &RequestContext, now: Instant) -> Option<Duration> {
+    context.attempt.sent.map(|sent| now.saturating_duration_since(sent))
 }
 
 /// The request has ended well.

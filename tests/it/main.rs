@@ -16,6 +16,8 @@ mod back_off;
 mod bad_requests;
 /// Who gets the next request.
 mod balancing;
+/// Whose fault it was.
+mod blame;
 /// What a client sees of an answer that breaks off.
 mod broken_answers;
 /// A backend that an operator has taken out.

@@ -16,11 +16,9 @@ enum Behaviour {
     Takes(Duration),
     /// It fails at once.
     Fails,
-    /// It says "too many requests" at once.
-    Limits,
 }
 
-use Behaviour::{Fails, Limits, Takes};
+use Behaviour::{Fails, Takes};
 
 /// A pool, clients that each send a request as soon as the one before is answered, and a clock
 /// that moves from answer to answer.
@@ -92,7 +90,7 @@ impl Simulation {
         assert!(self.backends[picked].try_enter());
         let takes = match self.behaviours[picked] {
             Takes(time) => time.mul_f64(0.8 + 0.4 * self.noise.f64()),
-            Fails | Limits => MILLI / 10,
+            Fails => MILLI / 10,
         };
         self.in_flight.push(Reverse((self.now + takes, picked, self.now)));
     }
@@ -105,7 +103,6 @@ impl Simulation {
         match self.behaviours[index] {
             Takes(_) => backend.latency().observe(now - began, now),
             Fails => backend.latency().failed(now - began, now),
-            Limits => backend.latency().hold(now - began, now),
         }
         seen.counts[index] += 1;
         seen.times.push(now - began);
@@ -211,12 +208,12 @@ fn a_backend_that_failed_once_is_back_within_a_minute() {
 }
 
 #[test]
-fn a_slow_backend_that_begins_to_limit_requests_does_not_look_fast_for_it() {
+fn a_slow_backend_that_begins_to_fail_at_once_does_not_look_fast_for_it() {
     for clients in [1, 4] {
         let mut pool = Simulation::new(&[Takes(20 * MILLI), Takes(20 * MILLI), Takes(100 * MILLI)]);
         pool.connect(clients);
         pool.run(5 * SECOND);
-        pool.behaviours[2] = Limits;
+        pool.behaviours[2] = Fails;
         let seen = pool.run(40 * SECOND);
         assert!(seen.share(2) < 0.1, "{:?}", seen.counts);
     }
