@@ -7,6 +7,33 @@ use super::{
     values::{MAX_CONNECTIONS, TRUTH, WEIGHT},
 };
 
+/// Said where a key of one backend stands beside all of them.
+const BELONGS: &str = "belongs to a backend (write it beside the backend's address)";
+const BELONGS_RENAMED: &str =
+    "belongs to a backend, as max_connections (write it beside the backend's address)";
+
+/// Keys of a backend that are written at the pool, some as other balancers name them.
+pub(super) const OF_A_BACKEND: [(&str, &str); 6] = [
+    ("weight", BELONGS),
+    ("backup", BELONGS),
+    ("drain", BELONGS),
+    ("max_connections", BELONGS),
+    ("max_conns", BELONGS_RENAMED),
+    ("maxconn", BELONGS_RENAMED),
+];
+
+/// What nginx has for each backend, and a pool here.
+pub(super) const OF_EJECTION: [(&str, &str); 2] = [
+    (
+        "max_fails",
+        "is not a known key (the pool's ejection does this: write \"ejection: { failures: 5 }\")",
+    ),
+    (
+        "fail_timeout",
+        "is not a known key (the pool's ejection does this: write \"ejection: { base: 30s }\")",
+    ),
+];
+
 pub(super) fn read(cursor: &Cursor<'_>) -> Vec<BackendSpec> {
     let expected = "a list of backends, each starting with \"- address: 127.0.0.1:9001\"";
     let mut firsts = Firsts::default();
@@ -23,6 +50,7 @@ fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<Bac
         let backup = keys.setting("backup", &TRUTH).or(false);
         let drain = keys.setting("drain", &TRUTH).or(false);
         let max_connections = keys.setting("max_connections", &MAX_CONNECTIONS).given();
+        keys.refuse(&OF_EJECTION);
         let cursor = keys.required("address", "write \"address: 127.0.0.1:9001\"")?;
         let address = cursor.value(&BACKEND_ADDRESS)?;
         if let Some(first) = firsts.earlier(address.clone(), &cursor) {

@@ -16,9 +16,10 @@ use std::{
 use super::{
     model::Origin,
     problem::Problem,
+    setting::Setting,
     tree::{Entry, Node, Value},
-    values::{Kind, is_off},
-    wording::{nearest, quoted, visible},
+    values::{Kind, ON_IS_DEFAULT, is_off, is_on},
+    wording::{is_same_word, nearest, quoted, visible},
 };
 
 /// What has been found wrong so far.
@@ -57,59 +58,6 @@ impl Report {
         let mut warnings = self.warnings.into_inner();
         warnings.sort_by_key(|warning| warning.origin.line);
         (self.problems.into_inner(), warnings)
-    }
-}
-
-/// What became of a key that may be left out.
-#[derive(Debug)]
-pub(super) enum Setting<T> {
-    /// It is not there: the default holds.
-    LeftOut,
-    /// It is there and wrong; the report says so.
-    Wrong,
-    /// It is there, at this place.
-    Given(T, Origin),
-}
-
-impl<T> Setting<T> {
-    /// The value, or what holds without it; also the stand-in for a wrong one.
-    pub(super) fn or(self, default: T) -> T {
-        self.given().unwrap_or(default)
-    }
-
-    /// The value, if there is one.
-    pub(super) fn given(self) -> Option<T> {
-        match self {
-            Self::Given(value, _) => Some(value),
-            Self::LeftOut | Self::Wrong => None,
-        }
-    }
-
-    /// Where it was written.
-    pub(super) fn origin(&self) -> Option<&Origin> {
-        match self {
-            Self::Given(_, origin) => Some(origin),
-            Self::LeftOut | Self::Wrong => None,
-        }
-    }
-
-    /// Whether something was written, right or wrong.
-    pub(super) fn is_there(&self) -> bool {
-        !matches!(self, Self::LeftOut)
-    }
-
-    pub(super) fn is_wrong(&self) -> bool {
-        matches!(self, Self::Wrong)
-    }
-}
-
-impl<T: Copy> Setting<T> {
-    /// As [`Setting::given`].
-    pub(super) fn copied(&self) -> Option<T> {
-        match self {
-            Self::Given(value, _) => Some(*value),
-            Self::LeftOut | Self::Wrong => None,
-        }
     }
 }
 
@@ -326,13 +274,26 @@ impl<'a> Section<'a> {
         let Some(cursor) = self.optional(key) else { return Some(default) };
         match cursor.text() {
             Some(text) if is_off(text) => None,
-            Some("on" | "true" | "yes") => {
-                let hint = "on is the default: remove this line";
-                cursor.problem(format!("must be {expected}, {} ({hint})", cursor.found()));
+            Some(text) if is_on(text) => {
+                let found = cursor.found();
+                cursor.problem(format!("must be {expected}, {found} ({ON_IS_DEFAULT})"));
                 None
             }
             _ => cursor.section(expected, read),
         }
+    }
+
+    /// Answers keys that are known elsewhere, each with its own message.
+    pub(super) fn refuse(&mut self, keys: &[(&str, &str)]) {
+        self.entries.retain(|(name, cursor)| {
+            match keys.iter().find(|(key, _)| is_same_word(key, name)) {
+                Some((_, message)) => {
+                    cursor.problem(*message);
+                    false
+                }
+                None => true,
+            }
+        });
     }
 
     fn finish(self) {
@@ -358,7 +319,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn has(&self, key: &str) -> bool {
+    /// Whether this is written, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(name, _)| *name == key)
     }
 }

@@ -11,13 +11,14 @@ use std::{
 
 use super::{
     addresses::BACKEND_ADDRESS,
-    cursor::{Report, Setting},
+    cursor::Report,
     defaults,
     model::{
         AccessLog, Algorithm, BackendSpec, Config, Listener, Origin, PathPrefix, Pool, PoolName,
         Route, Weight,
     },
     pools::default_check,
+    setting::Setting,
     values::{ATTEMPTS_MAX, DURATION, FLAG_ALGORITHM, Kind},
     wording::quoted,
 };
@@ -365,7 +366,7 @@ mod tests {
 --backends: needs a port, found \"\" (write host:80)
 --backends: TLS to backends is not supported yet, found \"https://b:1\" (use http://…)
 --algorithm: must be roundrobin, leastconn or ewma, found \"lestconn\" (write leastconn)
---health-interval: needs a unit, found 10 (write 10s for seconds)
+--health-interval: needs a unit, found 10 (write 10ms or 10s)
 --health-timeout: must be at least 1ms, found \"0s\"
 --max-retries: must be between 0 and 15, found 16
 command line: 8 problems";
@@ -434,7 +435,7 @@ command line: 6 problems";
         let text = ONE_POOL.replace("weight: 7", "weight: 0");
         let timeout = Flags { health_timeout: Some("5".to_owned()), ..Flags::default() };
         let expected = "\
---health-timeout: needs a unit, found 5 (write 5s for seconds)
+--health-timeout: needs a unit, found 5 (write 5ms or 5s)
 lb.yaml:7: pools.web.backends[0].weight: must be between 1 and 1000, found 0 (to stop traffic to \
                         a backend, write drain: true)
 lb.yaml and command line: 2 problems";

@@ -2,9 +2,10 @@
 //!
 //! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
 //! `pools`, `backends`, `retry`) with one parser for each type of value (`values`, `addresses`) and
-//! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a problem: it is recorded, a stand-in takes the place of the value, and
-//! reading goes on, so that one run shows all that is wrong. A configuration leaves here only when
-//! nothing was recorded, so no stand-in ever does.
+//! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a
+//! problem: it is recorded, a stand-in takes the place of the value (`setting`), and reading goes
+//! on, so that one run shows all that is wrong. A configuration leaves here only when nothing was
+//! recorded, so no stand-in ever does.
 
 mod addresses;
 mod backends;
@@ -17,6 +18,7 @@ mod order;
 mod pools;
 mod problem;
 mod retry;
+mod setting;
 mod syntax;
 mod tree;
 mod values;

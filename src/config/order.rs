@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use super::{
-    cursor::{Section, Setting},
-    values::DURATION,
-};
+use super::{cursor::Section, setting::Setting, values::DURATION};
 
 /// One of the two.
 #[derive(Debug)]
@@ -87,5 +84,6 @@ mod tests {
         assert!(defaults::BACKOFF.base <= defaults::BACKOFF.max);
         assert!(defaults::EJECTION.base <= defaults::EJECTION.max);
         assert!(defaults::TIMEOUTS.connect <= defaults::TIMEOUTS.request);
+        assert!(defaults::TIMEOUTS.response.ceiling() < defaults::TIMEOUTS.request);
     }
 }

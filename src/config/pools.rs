@@ -1,13 +1,16 @@
 //! The pools of the file: how they are balanced, checked and timed, and what else holds for a pool
 //! as a whole.
 
+use std::time::Duration;
+
 use super::{
     addresses::{CHECK_HOST, CHECK_PATH, POOL_NAME},
-    backends,
+    backends::{self, OF_A_BACKEND, OF_EJECTION},
     cursor::{Cursor, Section},
     defaults,
     model::{
-        BackendSpec, EjectionRules, HealthCheck, Pool, Probe, QueueLimits, StatusRanges, Timeouts,
+        BackendSpec, EjectionRules, HealthCheck, Pool, Probe, QueueLimits, ResponseTimeout,
+        StatusRanges, Timeouts,
     },
     order::{Order, Side},
     retry::retry,
@@ -82,6 +85,8 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
         .map_err(|message| cursor.problem(format!("the name of a pool {message}")))
         .ok()?;
     let read = |keys: &mut Section<'_>| {
+        keys.refuse(&OF_A_BACKEND);
+        keys.refuse(&OF_EJECTION);
         let hint = "write \"backends: [{ address: 127.0.0.1:9001 }]\"";
         let backends = keys.required("backends", hint);
         let backends = backends.map(|cursor| backends::read(&cursor)).unwrap_or_default();
@@ -166,9 +171,11 @@ pub(super) fn default_check() -> HealthCheck {
 fn timeouts(keys: &mut Section<'_>) -> Timeouts {
     let read = |keys: &mut Section<'_>| {
         let (request, connect) = TIMEOUT_ORDER.read(keys);
+        let response = keys.setting("response", &RESPONSE_TIMEOUT).or(defaults::TIMEOUTS.response);
+        warn_of_no_second_try(keys, response, request);
         Timeouts {
             connect,
-            response: keys.setting("response", &RESPONSE_TIMEOUT).or(defaults::TIMEOUTS.response),
+            response,
             request,
             idle: keys.setting("idle", &DURATION).or(defaults::TIMEOUTS.idle),
             keepalive: keys.setting("keepalive", &DURATION).or(defaults::TIMEOUTS.keepalive),
@@ -177,6 +184,24 @@ fn timeouts(keys: &mut Section<'_>) -> Timeouts {
     keys.optional("timeouts")
         .and_then(|cursor| cursor.section("a mapping such as { connect: 2s }", read))
         .unwrap_or(defaults::TIMEOUTS)
+}
+
+/// A backend is blamed for a late response, and nobody for the end of a request.
+fn warn_of_no_second_try(keys: &Section<'_>, response: ResponseTimeout, request: Duration) {
+    if response.ceiling() < request {
+        return;
+    }
+    let shown = |key, length, note| {
+        let note = if keys.has(key) { note } else { " when left out" };
+        format!("{}{note}", humantime::format_duration(length))
+    };
+    let note = if response == ResponseTimeout::Auto { " with auto" } else { "" };
+    let response = shown("response", response.ceiling(), note);
+    let request = shown("request", request, "");
+    keys.warning(format!(
+        "response is not below request ({response} against {request}): a backend that hangs is \
+         then cut off by request, which leaves no time for another try"
+    ));
 }
 
 fn ejection(keys: &mut Section<'_>) -> Option<EjectionRules> {

@@ -7,8 +7,8 @@ use super::{
     defaults,
     model::{Backoff, Retry, RetryOn},
     order::{Order, Side},
-    values::{ATTEMPTS, BUDGET, BUDGET_MIN, Kind, METHODS, is_off},
-    wording::{quoted, with_nearest},
+    values::{ATTEMPTS, BUDGET, BUDGET_MIN, Kind, METHODS, ON_IS_DEFAULT, is_off, is_on},
+    wording::{is_same_word, quoted, with_nearest},
 };
 
 const BACKOFF_ORDER: Order = Order {
@@ -36,6 +36,17 @@ const FAILURE_WORDS: [(&str, Failure); 3] = [
     ("timeout", Failure::Timeout),
 ];
 
+/// What failures are called elsewhere, not least in our own access log, and what to do instead.
+const OTHER_WORDS: [(&str, &str); 7] = [
+    ("refused", "write connect_failure"),
+    ("connect_timeout", "write connect_failure"),
+    ("connect_failed", "write connect_failure"),
+    ("no_socket", "write connect_failure"),
+    ("late", "write timeout"),
+    ("learned_timeout", "write timeout"),
+    ("gateway_error", "list 502, 503, 504"),
+];
+
 pub(super) fn retry(keys: &mut Section<'_>) -> Retry {
     let read = |keys: &mut Section<'_>| Retry {
         attempts: keys.setting("attempts", &ATTEMPTS).or(defaults::RETRY_ATTEMPTS),
@@ -45,9 +56,15 @@ pub(super) fn retry(keys: &mut Section<'_>) -> Retry {
         budget_min: keys.setting("budget_min", &BUDGET_MIN).or(defaults::RETRY_BUDGET_MIN),
         backoff: backoff(keys),
     };
-    keys.optional("retry")
-        .and_then(|cursor| cursor.section("a mapping such as { attempts: 3 }", read))
-        .unwrap_or_default()
+    let Some(cursor) = keys.optional("retry") else { return Retry::default() };
+    let expected = "a mapping such as { attempts: 3 }";
+    let hint = match cursor.text() {
+        Some(text) if is_off(text) => "write { attempts: 1 } for no retries",
+        Some(text) if is_on(text) => ON_IS_DEFAULT,
+        _ => return cursor.section(expected, read).unwrap_or_default(),
+    };
+    cursor.problem(format!("must be {expected}, {} ({hint})", cursor.found()));
+    Retry::default()
 }
 
 fn on(keys: &mut Section<'_>) -> RetryOn {
@@ -92,6 +109,9 @@ fn failure(text: &str) -> Result<Failure, String> {
         return status(text).map(Failure::Status);
     }
     let message = format!("must be {}, found {}", FAILURE.expected, quoted(text));
+    if let Some((_, hint)) = OTHER_WORDS.iter().find(|(other, _)| is_same_word(other, text)) {
+        return Err(format!("{message} ({hint})"));
+    }
     Err(with_nearest(message, text, FAILURE_WORDS.iter().map(|(word, _)| *word)))
 }
 
@@ -99,7 +119,7 @@ fn status(text: &str) -> Result<u16, String> {
     let found = quoted(text);
     if !text.chars().all(|c| c.is_ascii_digit()) {
         return Err(format!(
-            "must be one status, found {found} (name each one, as in [502, 503, 504])"
+            "must be one status, found {found} (list each one, as in 502, 503, 504)"
         ));
     }
     match text.parse() {

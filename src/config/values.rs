@@ -17,7 +17,7 @@ use super::{
         Algorithm, LogFormat, LogTarget, Percent, ResponseTimeout, RetryMethods, StatusRanges,
         Weight,
     },
-    wording::{alternatives, quoted, with_nearest},
+    wording::{alternatives, is_same_word, quoted, with_nearest},
 };
 
 /// A type of value: what is said to someone who wrote a list instead, and the parser.
@@ -46,6 +46,8 @@ const QUEUE_MAX: u64 = 100_000;
 /// More threads than this serve nobody better.
 const THREADS_MAX: u64 = 1024;
 
+/// Said to whoever switches on what is never off by itself.
+pub(super) const ON_IS_DEFAULT: &str = "on is the default: remove this line";
 /// Said where a zero was meant to do it.
 const STOP_TRAFFIC: &str = "(to stop traffic to a backend, write drain: true)";
 
@@ -62,7 +64,19 @@ pub(super) const RESPONSE_TIMEOUT: Kind<ResponseTimeout> = Kind {
 
 pub(super) const SLOW_START: Kind<Option<Duration>> = Kind {
     expected: "off or a duration such as 30s",
-    parse: |text| if is_off(text) { Ok(None) } else { or_word("off", duration(text)).map(Some) },
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ if is_on(text) => Err(format!(
+            "must be off or a duration such as 30s, found {} ({ON_IS_DEFAULT})",
+            quoted(text)
+        )),
+        _ => match or_word("off", duration(text)) {
+            Err(message) if is_zero(text) => {
+                Err(format!("{message} (write off for no slow start)"))
+            }
+            result => result.map(Some),
+        },
+    },
 };
 
 pub(super) const BUDGET: Kind<Percent> =
@@ -70,7 +84,14 @@ pub(super) const BUDGET: Kind<Percent> =
 
 pub(super) const PANIC_THRESHOLD: Kind<Option<Percent>> = Kind {
     expected: "off or a percentage such as 50%",
-    parse: |text| if is_off(text) { Ok(None) } else { or_word("off", percent(text, 1)).map(Some) },
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ if is_on(text) => Err(format!(
+            "must be off or a percentage such as 50%, found {} (write 50%)",
+            quoted(text)
+        )),
+        _ => or_word("off", percent(text, 1)).map(Some),
+    },
 };
 
 pub(super) const TRUTH: Kind<bool> = Kind { expected: "true or false", parse: truth };
@@ -119,8 +140,11 @@ pub(super) const ATTEMPTS: Kind<NonZeroU32> = Kind {
 
 pub(super) const METHODS: Kind<RetryMethods> = Kind {
     expected: "idempotent or all",
-    parse: |text| {
-        choice(text, &[("idempotent", RetryMethods::Idempotent), ("all", RetryMethods::All)])
+    parse: |text| match text {
+        _ if is_same_word(text, "non_idempotent") => {
+            Err(format!("must be idempotent or all, found {} (write all)", quoted(text)))
+        }
+        _ => choice(text, &[("idempotent", RetryMethods::Idempotent), ("all", RetryMethods::All)]),
     },
 };
 
@@ -225,6 +249,11 @@ pub(super) fn is_off(text: &str) -> bool {
     matches!(text, "off" | "false")
 }
 
+/// Whether a text means no more than "not off".
+pub(super) fn is_on(text: &str) -> bool {
+    matches!(text, "on" | "true" | "yes")
+}
+
 /// Of a value in whose place a word can be written.
 fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
     result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
@@ -232,9 +261,14 @@ fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let found = quoted(text);
-    let number = text.trim();
-    if !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return Err(format!("needs a unit, found {found} (write {number}s for seconds)"));
+    if is_zero(text) {
+        return Err(format!("must be at least 1ms, found {found}"));
+    }
+    let with_unit = with_units(text.trim());
+    if !with_unit.is_empty() {
+        let words: Vec<&str> = with_unit.iter().map(String::as_str).collect();
+        let hint = alternatives(&words);
+        return Err(format!("needs a unit, found {found} (write {hint})"));
     }
     let length = humantime::parse_duration(text)
         .map_err(|_| format!("must be a duration such as 2s, 500ms or 1m 30s, found {found}"))?;
@@ -245,6 +279,20 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err(format!("must be at most 1 day (24h), found {found}"));
     }
     Ok(length)
+}
+
+/// What a number without a unit may have meant; nothing of any other text.
+fn with_units(text: &str) -> Vec<String> {
+    if !text.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return Vec::new();
+    }
+    let texts = ["ms", "s"].map(|unit| format!("{text}{unit}"));
+    texts.into_iter().filter(|text| duration(text).is_ok()).collect()
+}
+
+/// Whether a duration is none, with a unit or without.
+fn is_zero(text: &str) -> bool {
+    text.trim().parse() == Ok(0.0) || humantime::parse_duration(text) == Ok(Duration::ZERO)
 }
 
 fn number(text: &str, low: u64, high: u64) -> Result<u64, String> {

@@ -26,7 +26,11 @@ pub(super) fn visible(text: &str) -> String {
 /// The word that was probably meant, if one is near enough.
 pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = plain(text);
-    let allowed = 1 + text.chars().count() / 3;
+    let allowed = match text.chars().count() {
+        // As many short words differ in two letters as not: min and max.
+        0..=4 => 1,
+        length => 1 + length / 3,
+    };
     words
         .into_iter()
         .map(|word| (distance(&text, &plain(word)), word))
@@ -56,11 +60,19 @@ pub(super) fn alternatives(words: &[&str]) -> String {
     }
 }
 
-/// Typing mistakes between two words; a word that was cut short counts as one.
+/// Whether they differ in nothing but how words are joined: `max_fails` and `max-fails`.
+pub(super) fn is_same_word(text: &str, word: &str) -> bool {
+    plain(text) == plain(word)
+}
+
+/// Typing mistakes between two words; one that was cut short, or went on, counts as one.
 fn distance(text: &str, word: &str) -> usize {
-    let is_cut = text.len() >= 3 && (word.starts_with(text) || text.starts_with(word));
+    let singular = text.strip_suffix('s').unwrap_or(text);
+    let is_cut = [text, singular].iter().any(|cut| cut.len() >= 3 && word.starts_with(cut));
+    // With three letters too many other words begin: max_percent is not max.
+    let went_on = word.len() > 3 && text.starts_with(word);
     let typed = strsim::osa_distance(text, word);
-    if is_cut { typed.min(1) } else { typed }
+    if is_cut || went_on { typed.min(1) } else { typed }
 }
 
 /// Case, `-` and `_` are what people mix up most; they are no difference here.
@@ -83,6 +95,9 @@ mod tests {
             ("health", "health_check"),
             ("time_outs", "timeouts"),
             ("retries", "retry"),
+            ("healths", "health_check"),
+            ("hea", "health_check"),
+            ("retry_policy", "retry"),
         ] {
             assert_eq!(nearest(text, words), Some(word), "{text}");
         }
@@ -92,6 +107,9 @@ mod tests {
     fn a_word_of_its_own_has_no_neighbour() {
         assert_eq!(nearest("servers", ["backends", "retry"]), None);
         assert_eq!(nearest("", ["backends", "retry"]), None);
+        assert_eq!(nearest("min", ["base", "max"]), None);
+        assert_eq!(nearest("max_percent", ["base", "max"]), None);
+        assert_eq!(nearest("rate", ["base", "max"]), None);
     }
 
     #[test]
