@@ -186,18 +186,17 @@ fn timeouts(keys: &mut Section<'_>) -> Timeouts {
         .unwrap_or(defaults::TIMEOUTS)
 }
 
-/// A backend is blamed for a late response, and nobody for the end of a request.
+/// Then the first backend that hangs uses up all of a request's time. What is learned is short.
 fn warn_of_no_second_try(keys: &Section<'_>, response: ResponseTimeout, request: Duration) {
-    if response.ceiling() < request {
+    let ResponseTimeout::Fixed(response) = response else { return };
+    if response < request {
         return;
     }
-    let shown = |key, length, note| {
-        let note = if keys.has(key) { note } else { " when left out" };
+    let shown = |key, length| {
+        let note = if keys.has(key) { "" } else { " when left out" };
         format!("{}{note}", humantime::format_duration(length))
     };
-    let note = if response == ResponseTimeout::Auto { " with auto" } else { "" };
-    let response = shown("response", response.ceiling(), note);
-    let request = shown("request", request, "");
+    let (response, request) = (shown("response", response), shown("request", request));
     keys.warning(format!(
         "response is not below request ({response} against {request}): a backend that hangs is \
          then cut off by request, which leaves no time for another try"
