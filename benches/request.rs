@@ -20,11 +20,10 @@ use std::{
 use async_trait::async_trait;
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb::{
-    backend::Registry,
     clock,
     config::{self, Config, Flags},
     discovery,
-    generation::{Current, Generation},
+    generation::Current,
     proxy::{InFlight, ListenerApp, Proxy},
     server,
     telemetry::AccessLog,
@@ -93,12 +92,11 @@ impl World {
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
         let access_log = config.access_log.as_ref().map(AccessLog::open);
         let access_log = access_log.map(|log| Arc::new(log.expect("a file")));
-        let registry = Registry::default();
-        let building = Generation::build(&config, &resolved, &registry, access_log, clock::now());
-        let generation = self.runtime.block_on(building).expect("a generation");
-        let proxy = Proxy::new(Arc::new(Current::new(generation)), InFlight::default());
+        let building = Current::new(&config, &resolved, access_log, clock::now());
+        let current = Arc::new(self.runtime.block_on(building).expect("a generation"));
+        let proxy = Proxy::new(Arc::clone(&current), InFlight::default());
         let proxy = Arc::new(http_proxy(&Arc::new(server::pingora_conf(&config)), proxy));
-        self.serve(ListenerApp::new(proxy, config.listeners[0].client))
+        self.serve(ListenerApp::new(proxy, current, &config.listeners[0]))
     }
 
     fn config(&self, algorithm: &str) -> Config {

@@ -3,13 +3,14 @@
 //! Routes, pools and everything else that a request is served by are published together and
 //! pinned together: a request sees one configuration from its first byte to its last.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use pingora_core::{Error, ErrorType, Result};
+use tokio::sync::watch;
 
 use crate::backend::Registry;
-use crate::config::Config;
+use crate::config::{ClientLimits, Config, PoolName};
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
 use crate::pool::{Pool, Pools};
@@ -24,7 +25,9 @@ pub struct Generation {
     /// The pool of each route, by the route's index.
     targets: Vec<Arc<Pool>>,
     /// Every pool, routed to or not.
-    pub pools: Pools,
+    pools: Pools,
+    /// Limits of the clients of each listener.
+    client_limits: HashMap<SocketAddr, ClientLimits>,
     /// Whose word about the client is taken.
     pub trusted: TrustedProxies,
     /// Where request lines go.
@@ -32,52 +35,111 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Makes a configuration live, without publishing it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Pool::build`]. A route to a pool that does not exist, which `config` excludes.
-    pub async fn build(
-        config: &Config,
-        resolved: &Resolved,
-        registry: &Registry,
-        access_log: Option<Arc<AccessLog>>,
-        now: Instant,
-    ) -> Result<Self> {
-        let pools = Pools::build(config, resolved, registry, now).await?;
-        let targets = config.routes.iter().map(|route| pools.get(&route.pool).cloned());
-        let targets = targets.collect::<Option<_>>();
-        let unknown = || Error::explain(ErrorType::InternalError, "a route to no pool");
-        Ok(Self {
-            routes: RouteTable::new(&config.routes),
-            targets: targets.ok_or_else(unknown)?,
-            pools,
-            trusted: TrustedProxies::new(&config.trusted_proxies),
-            access_log,
-        })
-    }
-
     /// The pool for a request, or `None` when no route matches.
     #[must_use]
     pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Arc<Pool>> {
         self.targets.get(self.routes.find(host, path)?)
     }
+
+    /// The pool of this name.
+    #[must_use]
+    pub fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
+        self.pools.get(name)
+    }
+
+    /// The limits of the clients of this listener, by its address as configured.
+    #[must_use]
+    pub fn client_limits(&self, listener: &SocketAddr) -> Option<ClientLimits> {
+        self.client_limits.get(listener).copied()
+    }
 }
 
-/// The generation that serves requests now.
+/// The generation that serves requests now, and what outlives it.
 #[derive(Debug)]
-pub struct Current(ArcSwap<Generation>);
+pub struct Current {
+    generation: ArcSwap<Generation>,
+    registry: Registry,
+    pools: watch::Sender<Pools>,
+}
 
 impl Current {
-    /// Serving from this one.
-    #[must_use]
-    pub fn new(first: Generation) -> Self {
-        Self(ArcSwap::from_pointee(first))
+    /// Makes the first configuration live.
+    ///
+    /// # Errors
+    ///
+    /// As [`Current::publish`].
+    pub async fn new(
+        config: &Config,
+        resolved: &Resolved,
+        access_log: Option<Arc<AccessLog>>,
+        now: Instant,
+    ) -> Result<Self> {
+        let registry = Registry::default();
+        let pools = Pools::build(config, resolved, &registry, None, now).await?;
+        pools.enlist(&registry, now);
+        let generation = generation(config, pools.clone(), access_log)?;
+        let generation = ArcSwap::from_pointee(generation);
+        Ok(Self { generation, registry, pools: watch::Sender::new(pools) })
+    }
+
+    /// Makes another configuration live. Requests that began before see the one before to their
+    /// end; pools that are as before go on as if nothing had happened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::build`]. A route to a pool that does not exist, which `config` excludes. Nothing
+    /// has changed then.
+    pub async fn publish(
+        &self,
+        config: &Config,
+        resolved: &Resolved,
+        access_log: Option<Arc<AccessLog>>,
+        now: Instant,
+    ) -> Result<()> {
+        let before = self.pin();
+        let previous = Some(&before.pools);
+        let pools = Pools::build(config, resolved, &self.registry, previous, now).await?;
+        let next = generation(config, pools.clone(), access_log)?;
+        pools.enlist(&self.registry, now);
+        self.generation.store(Arc::new(next));
+        self.pools.send_replace(pools);
+        Ok(())
     }
 
     /// The generation of a request that begins now; it lives as long as the request holds it.
     #[must_use]
     pub fn pin(&self) -> Arc<Generation> {
-        self.0.load_full()
+        self.generation.load_full()
     }
+
+    /// The pools, as they change.
+    #[must_use]
+    pub fn pools(&self) -> watch::Receiver<Pools> {
+        self.pools.subscribe()
+    }
+
+    /// What is known of all backends.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}
+
+fn generation(
+    config: &Config,
+    pools: Pools,
+    access_log: Option<Arc<AccessLog>>,
+) -> Result<Generation> {
+    let targets = config.routes.iter().map(|route| pools.get(&route.pool).cloned());
+    let targets = targets.collect::<Option<_>>();
+    let unknown = || Error::explain(ErrorType::InternalError, "a route to no pool");
+    let limits = config.listeners.iter().map(|listener| (listener.address, listener.client));
+    Ok(Generation {
+        routes: RouteTable::new(&config.routes),
+        targets: targets.ok_or_else(unknown)?,
+        pools,
+        client_limits: limits.collect(),
+        trusted: TrustedProxies::new(&config.trusted_proxies),
+        access_log,
+    })
 }

@@ -51,6 +51,8 @@ pub enum Event {
         /// Because the connection was refused.
         refused: bool,
     },
+    /// Nobody checks any more, and what checks have said is void.
+    ChecksEnded,
     /// An attempt's answer has begun, and it is none that counts against the backend.
     Answered {
         /// The attempt is the one that probes.

@@ -21,6 +21,11 @@ impl Registry {
             rosters.entry(pool.clone()).or_insert_with(|| Arc::new(Roster::new(pool.clone(), now)));
         Arc::clone(roster)
     }
+
+    /// Forgets the pools that are not wanted any more.
+    pub fn retain(&self, is_wanted: impl Fn(&PoolName) -> bool) {
+        self.rosters.lock().retain(|pool, _| is_wanted(pool));
+    }
 }
 
 #[cfg(test)]

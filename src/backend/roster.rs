@@ -143,20 +143,31 @@ impl Roster {
         backend
     }
 
-    /// Sets what an operator says about a backend.
-    pub fn set_terms(
+    /// Takes over a configuration: these are the backends from now on, on these terms. Whoever is
+    /// not among them is forgotten, and ends as a backend when its last request does.
+    ///
+    /// Returns what changed, for the caller to log.
+    pub fn enlist(
         &self,
-        address: SocketAddr,
-        terms: Terms,
+        terms: &HashMap<SocketAddr, Terms>,
         policy: &Policy,
         now: Instant,
     ) -> Vec<Notice> {
-        let backend = self.backend(address);
-        backend.set_limit(terms.max_connections);
-        self.apply(&backend, Event::Drain(terms.drain), policy, now)
+        self.members.lock().retain(|address| terms.contains_key(address), now);
+        let mut notices = vec![];
+        for (address, terms) in terms {
+            let backend = self.backend(*address);
+            backend.set_limit(terms.max_connections);
+            if !policy.checked {
+                notices.extend(self.apply(&backend, Event::ChecksEnded, policy, now));
+            }
+            notices.extend(self.apply(&backend, Event::Drain(terms.drain), policy, now));
+        }
+        notices
     }
 
-    /// Applies an event to a backend of this roster, and publishes what follows.
+    /// Applies an event to a backend of this roster, and publishes what follows. What befalls one
+    /// that the roster has forgotten meanwhile concerns nobody.
     ///
     /// Returns what changed, for the caller to log.
     pub fn apply(
@@ -168,6 +179,9 @@ impl Roster {
     ) -> Vec<Notice> {
         let mut members = self.members.lock();
         let mut notices = vec![];
+        if !members.has(backend) {
+            return notices;
+        }
         let mut changed = members.update(backend, &mut notices, now, |standing, tally| {
             let has_room = tally.has_room(Part::of(standing, now));
             standing.apply(event, policy, has_room, now)
@@ -251,6 +265,23 @@ impl Roster {
 }
 
 impl Members {
+    fn has(&self, backend: &Arc<Backend>) -> bool {
+        let known = self.backends.get(&backend.id().address);
+        known.is_some_and(|known| Arc::ptr_eq(known, backend))
+    }
+
+    fn retain(&mut self, is_wanted: impl Fn(&SocketAddr) -> bool, now: Instant) {
+        let Self { backends, tally, probes } = self;
+        backends.retain(|address, backend| {
+            let stays = is_wanted(address);
+            if !stays {
+                tally.remove(Part::of(&backend.standing.lock(), now));
+            }
+            stays
+        });
+        probes.retain(|(_, address), _| is_wanted(address));
+    }
+
     /// Changes a standing, and everything that is counted from it. Returns whether what is
     /// published has changed.
     fn update(

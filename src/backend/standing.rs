@@ -145,6 +145,10 @@ impl Standing {
         match event {
             Event::CheckPassed => self.check_passed(policy),
             Event::CheckFailed { refused } => self.check_failed(policy, refused, now),
+            Event::ChecksEnded => {
+                self.checks_ended(now);
+                None
+            }
             Event::Answered { probe } => self.answered(probe),
             Event::Completed => {
                 self.broken = 0;
@@ -201,6 +205,17 @@ impl Standing {
             return Some(Change::BecameUnhealthy(self.failures));
         }
         ejected
+    }
+
+    /// Who was to come back by checks is probed.
+    fn checks_ended(&mut self, now: Instant) {
+        (self.health, self.was_healthy) = (Health::Unchecked, false);
+        (self.passes, self.failures) = (0, 0);
+        if let Some(ejection) = &mut self.ejection
+            && ejection.until == Until::ChecksPass
+        {
+            ejection.until = Until::Probe(now);
+        }
     }
 
     fn answered(&mut self, probe: bool) -> Option<Change> {

@@ -1,6 +1,7 @@
 //! What befalls the backends of a pool, event by event, and what must hold whatever happens.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     num::NonZeroU32,
     sync::Arc,
@@ -113,9 +114,20 @@ impl World {
         }
     }
 
+    fn terms(&self, backend: &Backend) -> Terms {
+        let drain = backend.eligibility(self.now) == Eligibility::Draining;
+        Terms { drain, max_connections: backend.limit() }
+    }
+
     fn change_of(&self, index: usize, set_limit: Option<usize>, drain: bool) {
         let terms = Terms { drain, max_connections: set_limit };
-        self.roster.set_terms(address(index as u16 + 1), terms, &self.policy, self.now);
+        let mut all: HashMap<_, _> = self
+            .backends
+            .iter()
+            .map(|backend| (backend.id().address, self.terms(backend)))
+            .collect();
+        all.insert(address(index as u16 + 1), terms);
+        self.roster.enlist(&all, &self.policy, self.now);
     }
 }
 
@@ -172,6 +184,56 @@ mod checks {
         }
         assert_eq!(world.check(0, true), [Change::BecameHealthy(2)]);
         assert!(world.is_eligible(0));
+    }
+}
+
+mod enlisting {
+    use super::*;
+
+    fn enlist(world: &World, ports: &[u16], policy: &Policy) {
+        let terms = Terms { drain: false, max_connections: None };
+        let terms = ports.iter().map(|port| (address(*port), terms)).collect();
+        world.roster.enlist(&terms, policy, world.now);
+    }
+
+    #[test]
+    fn who_stays_keeps_what_is_known_of_it() {
+        let world = World::new(3, CHECKED);
+        world.fail(0, Cause::Refused);
+        enlist(&world, &[1, 2, 7], &CHECKED);
+        assert_eq!(world.eligible(), [1, 2]);
+        assert!(Arc::ptr_eq(&world.roster.backend(address(1)), &world.backends[0]));
+    }
+
+    #[test]
+    fn who_is_removed_does_not_count_any_more_whatever_befalls_it() {
+        let world = World::new(4, CHECKED);
+        enlist(&world, &[1, 2], &CHECKED);
+        (0..9).for_each(|_| assert!(world.fail(3, Cause::Timeout).is_empty()));
+        assert!(world.fail(2, Cause::Refused).is_empty());
+        world.eject(0);
+        (0..9).for_each(|_| assert!(world.fail(1, Cause::Timeout).is_empty(), "half of two"));
+        assert_eq!(world.eligible(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn who_returns_is_a_new_one() {
+        let world = World::new(2, CHECKED);
+        world.fail(1, Cause::Refused);
+        enlist(&world, &[1], &CHECKED);
+        enlist(&world, &[1, 2], &CHECKED);
+        assert!(world.roster.backend(address(2)).is_eligible());
+    }
+
+    #[test]
+    fn without_checks_their_word_is_void_and_who_refused_is_probed() {
+        let world = World::new(3, CHECKED);
+        world.check(0, false);
+        world.fail(1, Cause::Refused);
+        assert_eq!(world.eligible(), [2]);
+        enlist(&world, &[1, 2, 3], &UNCHECKED);
+        assert_eq!(world.eligible(), [0, 2]);
+        assert_eq!(world.probe(true), Some(1));
     }
 }
 
@@ -588,6 +650,18 @@ mod probe {
 
 mod comeback {
     use super::*;
+
+    #[test]
+    fn forgets_how_fast_it_was() {
+        let mut world = World::new(2, CHECKED);
+        world.backends[0].latency().observe(SECOND, world.now);
+        world.eject(0);
+        world.pass(RULES.base);
+        assert_eq!(world.probe(true), Some(0));
+        assert!(world.backends[0].latency().is_measured());
+        world.apply(0, Event::Answered { probe: true });
+        assert!(world.is_eligible(0) && !world.backends[0].latency().is_measured());
+    }
 
     #[test]
     fn is_marked_for_slow_start_but_not_the_beginning() {

@@ -206,7 +206,10 @@ fn a_full_backend_is_not_yielded_and_one_with_a_place_is() {
     for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         let terms = Terms { drain: false, max_connections: Some(1) };
-        fixture.roster.set_terms(address(0).parse().unwrap(), terms, &POLICY, clock::now());
+        let open = Terms { drain: false, max_connections: None };
+        let terms =
+            [(0, terms), (1, open)].map(|(index, it)| (address(index).parse().unwrap(), it));
+        fixture.roster.enlist(&terms.into(), &POLICY, clock::now());
         assert!(fixture.backends[0].try_enter());
         assert_eq!(fixture.counts(10), [0, 10], "{algorithm:?}");
         assert_eq!(fixture.all_picks(), [1]);

@@ -8,7 +8,7 @@ use crate::config::Flags;
 
 /// An HTTP load balancer: spreads requests over backends, and retries on another one when a
 /// backend fails.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(super) struct Arguments {
     /// Run from this file (YAML).
@@ -65,7 +65,7 @@ impl Arguments {
 }
 
 /// What else the program can do.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
     /// Try it in a minute: three small backends and the balancer, in one process.
     Demo(DemoArguments),
@@ -74,7 +74,7 @@ pub(super) enum Command {
 }
 
 /// Arguments of `lb demo`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct DemoArguments {
     /// The balancer's port; a free one when it is taken, or 0.
     #[arg(long, default_value_t = 8080)]
@@ -85,7 +85,7 @@ pub(super) struct DemoArguments {
 }
 
 /// Arguments of `lb backend`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct BackendArguments {
     /// The port to listen on.
     #[arg(long)]

@@ -113,7 +113,7 @@ fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode 
     process_log::init(LogFormat::Text);
     say(io::stdout(), &introduction(&addresses, port));
     thread::spawn(move || obey(backends, &runtime));
-    serve(&config, &resolved)
+    serve(config, resolved, None)
 }
 
 /// Stops and starts backends as the lines on standard input say. Holds them for good: they end

@@ -12,6 +12,7 @@ mod demo;
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Parser;
@@ -61,12 +62,16 @@ fn balance(arguments: &Arguments) -> ExitCode {
     for warning in &loaded.warnings {
         log::warn!("{warning}");
     }
-    serve(&loaded.config, &resolved)
+    let load = arguments.conf.is_some().then(|| {
+        let arguments = arguments.clone();
+        Arc::new(move || load(&arguments)) as server::Load
+    });
+    serve(loaded.config, resolved, load)
 }
 
 /// Runs the balancer until a signal ends it.
-fn serve(config: &Config, resolved: &Resolved) -> ExitCode {
-    match server::run(config, resolved) {
+fn serve(config: Config, resolved: Resolved, load: Option<server::Load>) -> ExitCode {
+    match server::run(config, resolved, load) {
         Ok(code) => code,
         Err(error) => {
             log::error!("{error}");

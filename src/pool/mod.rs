@@ -12,7 +12,12 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pingora_core::{
     Result,
@@ -30,11 +35,9 @@ pub use supervisor::Supervisor;
 use crate::backend::{Backend, Policy, Roster, Terms};
 use crate::balance::{Selector, SelectorConfig};
 use crate::clock;
-use crate::config::{
-    self, Algorithm, PoolName, QueueLimits, ResponseTimeout, Retry, Timeouts, defaults,
-};
+use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
 use crate::discovery::{self, Endpoint};
-use crate::health::ActiveCheck;
+use crate::health::{self, ActiveCheck};
 use crate::retry::{Budget, Quantile};
 use queue::Queue;
 
@@ -44,11 +47,10 @@ const CLIENT_BODY_PAUSE: Duration = Duration::from_secs(60);
 
 /// One named group of backends.
 pub struct Pool {
-    name: PoolName,
-    retry: Retry,
-    timeouts: Timeouts,
+    /// All that it was built from.
+    config: config::Pool,
+    endpoints: Vec<Endpoint>,
     policy: Policy,
-    queue_limits: QueueLimits,
     /// How long a client that found nobody should wait, in whole seconds.
     retry_after: u64,
     balancer: LoadBalancer<Selector>,
@@ -57,11 +59,17 @@ pub struct Pool {
     has_limits: bool,
     roster: Arc<Roster>,
     queue: Queue,
+    history: Arc<History>,
+    /// Whether the algorithm goes by what answers take.
+    is_timed: bool,
+}
+
+/// What a pool remembers of its requests; outlives its configuration.
+#[derive(Debug)]
+struct History {
     budget: Budget,
     /// How long the first byte of an answer usually takes.
     first_byte: Quantile,
-    /// Whether the algorithm goes by what answers take.
-    is_timed: bool,
 }
 
 /// A backend of this pool, and how to connect to it under the pool's configuration.
@@ -71,7 +79,9 @@ struct Member {
 }
 
 impl Pool {
-    /// A pool over these endpoints, ready to pick; its checks run when the [`Supervisor`] runs it.
+    /// A pool over these endpoints, ready to pick. It has taken effect once [`Pool::enlist`] was
+    /// called, and its checks run when the [`Supervisor`] runs it. `previous` is the pool of this
+    /// name that it follows, whose history goes on.
     ///
     /// # Errors
     ///
@@ -80,9 +90,8 @@ impl Pool {
         config: &config::Pool,
         endpoints: &[Endpoint],
         roster: Arc<Roster>,
-        seed: u64,
+        previous: Option<&Self>,
     ) -> Result<Self> {
-        let now = clock::now();
         let policy = policy(config);
         let members = endpoints.iter().map(|endpoint| {
             let backend = roster.backend(endpoint.address);
@@ -90,16 +99,13 @@ impl Pool {
             (endpoint.address, Arc::new(Member { backend, peer }))
         });
         let members = members.collect();
-        for endpoint in endpoints {
-            roster.set_terms(endpoint.address, terms(endpoint), &policy, now);
-        }
         let backups = endpoints.iter().filter(|endpoint| endpoint.backup);
         let selection = SelectorConfig {
             algorithm: config.algorithm,
             roster: Arc::clone(&roster),
             backups: Arc::new(backups.map(|endpoint| endpoint.address).collect()),
             slow_start: config.slow_start.unwrap_or_default(),
-            seed,
+            seed: fastrand::u64(..),
         };
         let mut balancer = LoadBalancer::from_backends_with_config(
             Backends::new(discovery::fixed(endpoints)),
@@ -115,52 +121,69 @@ impl Pool {
         }
         balancer.update().await?;
         Ok(Self {
-            name: config.name.clone(),
-            retry: config.retry.clone(),
-            timeouts: config.timeouts,
+            config: config.clone(),
+            endpoints: endpoints.to_vec(),
             policy,
-            queue_limits: config.queue,
             retry_after,
             balancer,
             members,
             has_limits: endpoints.iter().any(|endpoint| endpoint.max_connections.is_some()),
             roster,
             queue: Queue::default(),
-            budget: Budget::new(now),
-            first_byte: Quantile::default(),
+            history: previous.map_or_else(Default::default, |pool| Arc::clone(&pool.history)),
             is_timed: config.algorithm == Algorithm::Ewma,
         })
+    }
+
+    /// Whether it is what this would build.
+    #[must_use]
+    pub fn is_built_from(&self, config: &config::Pool, endpoints: &[Endpoint]) -> bool {
+        self.endpoints == endpoints && self.config.is_as(config)
+    }
+
+    /// Takes effect on the backends: who is one, who drains, how much each may have.
+    pub fn enlist(&self, now: Instant) {
+        let terms = self.endpoints.iter().map(|endpoint| (endpoint.address, terms(endpoint)));
+        let notices = self.roster.enlist(&terms.collect(), &self.policy, now);
+        health::report(self.roster.pool(), &notices, None, now);
     }
 
     /// Its key in the configuration.
     #[must_use]
     pub fn name(&self) -> &PoolName {
-        &self.name
+        &self.config.name
     }
 
     /// When a failed request goes to another backend.
     #[must_use]
     pub fn retry(&self) -> &Retry {
-        &self.retry
+        &self.config.retry
     }
 
     /// How many retries it can afford.
     #[must_use]
     pub fn budget(&self) -> &Budget {
-        &self.budget
+        &self.history.budget
     }
 
     /// How long its backends may take.
     #[must_use]
     pub fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
+        &self.config.timeouts
     }
 
     /// How long the first byte of an answer may take before a retry is the better bet; `None`
     /// where that is not learned.
     #[must_use]
     pub fn learned_limit(&self) -> Option<Duration> {
-        (self.timeouts.response == ResponseTimeout::Auto).then(|| self.first_byte.limit())
+        let is_learned = self.config.timeouts.response == ResponseTimeout::Auto;
+        is_learned.then(|| self.history.first_byte.limit())
+    }
+
+    /// Requests in flight on the backend at this address.
+    #[must_use]
+    pub fn active(&self, address: &SocketAddr) -> usize {
+        self.members.get(address).map_or(0, |member| member.backend.active())
     }
 
     /// Requests that wait for a backend.
@@ -179,9 +202,15 @@ impl Pool {
     }
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self { budget: Budget::new(clock::now()), first_byte: Quantile::default() }
+    }
+}
+
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Pool").field("name", &self.config.name).finish_non_exhaustive()
     }
 }
 

@@ -41,8 +41,8 @@ impl Pool {
         let backend = lease.backend();
         backend.note_answer(now);
         if let Some(waited) = waited {
-            if self.timeouts.response == ResponseTimeout::Auto {
-                self.first_byte.observe(waited);
+            if self.config.timeouts.response == ResponseTimeout::Auto {
+                self.history.first_byte.observe(waited);
             }
             if self.is_timed {
                 backend.latency().observe(waited, now);
@@ -70,7 +70,7 @@ impl Pool {
         }
         // Once it is ejected, those that still wait for it say nothing new about the pool.
         if cause == Cause::Timeout && !attempt.midway && backend.is_open() {
-            self.first_byte.late();
+            self.history.first_byte.late();
         }
         let failed = Failed {
             midway: attempt.midway,

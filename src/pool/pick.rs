@@ -87,7 +87,7 @@ impl Pool {
         deadline: Option<Instant>,
         now: Instant,
     ) -> Result<Lease, Turned> {
-        let until = now + self.queue_limits.timeout;
+        let until = now + self.config.queue.timeout;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         self.queue.wait(self, wanted.into_owned(), until).await
     }

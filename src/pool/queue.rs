@@ -68,7 +68,7 @@ impl Queue {
         until: Instant,
     ) -> Result<Lease, Turned> {
         let (place, handed) = oneshot::channel();
-        let number = self.join(pool.queue_limits.size, wanted, place)?;
+        let number = self.join(pool.config.queue.size, wanted, place)?;
         // Leaves the line however this ends, also when the request is dropped while it waits.
         let _in_line = InLine { queue: self, number };
         self.serve(pool);

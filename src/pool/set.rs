@@ -16,7 +16,8 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Builds every pool; backends that the registry knows keep what is known of them.
+    /// Builds every pool; backends that the registry knows keep what is known of them, and a pool
+    /// that is as in `previous` is that one.
     ///
     /// # Errors
     ///
@@ -25,17 +26,31 @@ impl Pools {
         config: &Config,
         resolved: &Resolved,
         registry: &Registry,
+        previous: Option<&Self>,
         now: Instant,
     ) -> Result<Self> {
         let mut by_name = HashMap::new();
         for pool in &config.pools {
             let unresolved = || Error::explain(ErrorType::InternalError, "an unresolved pool");
-            let addresses = resolved.get(&pool.name).ok_or_else(unresolved)?;
-            let roster = registry.roster(&pool.name, now);
-            let built = Pool::build(pool, addresses, roster, fastrand::u64(..)).await?;
-            by_name.insert(pool.name.clone(), Arc::new(built));
+            let endpoints = resolved.get(&pool.name).ok_or_else(unresolved)?;
+            let previous = previous.and_then(|pools| pools.get(&pool.name));
+            let built = match previous.filter(|previous| previous.is_built_from(pool, endpoints)) {
+                Some(unchanged) => Arc::clone(unchanged),
+                None => {
+                    let roster = registry.roster(&pool.name, now);
+                    let previous = previous.map(|pool| &**pool);
+                    Arc::new(Pool::build(pool, endpoints, roster, previous).await?)
+                }
+            };
+            by_name.insert(pool.name.clone(), built);
         }
         Ok(Self { by_name })
+    }
+
+    /// Takes effect on the backends of every pool, and forgets those of all others.
+    pub fn enlist(&self, registry: &Registry, now: Instant) {
+        self.iter().for_each(|pool| pool.enlist(now));
+        registry.retain(|name| self.by_name.contains_key(name));
     }
 
     /// The pool of this name.

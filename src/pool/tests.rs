@@ -10,6 +10,7 @@ use std::{
 use tokio::{runtime::Runtime, task::JoinHandle};
 
 use super::*;
+use crate::backend::Event;
 use crate::config::Weight;
 use crate::retry::Failure;
 
@@ -39,7 +40,9 @@ fn build(endpoints: &[Endpoint], change: impl FnOnce(&mut config::Pool)) -> Arc<
     let mut config = config::Pool::new(PoolName::new("web"));
     change(&mut config);
     let roster = Arc::new(Roster::new(config.name.clone(), clock::now()));
-    Arc::new(runtime().block_on(Pool::build(&config, endpoints, roster, 0)).unwrap())
+    let pool = runtime().block_on(Pool::build(&config, endpoints, roster, None)).unwrap();
+    pool.enlist(clock::now());
+    Arc::new(pool)
 }
 
 fn pool(ports: &[u16]) -> Arc<Pool> {
@@ -203,7 +206,9 @@ async fn build_in(endpoints: &[Endpoint], change: impl FnOnce(&mut config::Pool)
     let mut config = config::Pool::new(PoolName::new("web"));
     change(&mut config);
     let roster = Arc::new(Roster::new(config.name.clone(), clock::now()));
-    Arc::new(Pool::build(&config, endpoints, roster, 0).await.unwrap())
+    let pool = Pool::build(&config, endpoints, roster, None).await.unwrap();
+    pool.enlist(clock::now());
+    Arc::new(pool)
 }
 
 #[test]
@@ -220,6 +225,30 @@ fn who_wants_another_backend_does_not_block_those_behind() {
         assert_eq!(port(&behind.await.unwrap().unwrap()), 1);
         drop(two);
         assert_eq!(port(&picky.await.unwrap().unwrap()), 2);
+    });
+}
+
+#[test]
+fn when_all_have_failed_it_the_last_one_is_not_asked_twice_in_a_row() {
+    let pool = pool(&[1, 2, 3]);
+    for _ in 0..6 {
+        let lease = pick(&pool, &wanted(&[1, 2, 3], Failure::Broken)).unwrap();
+        assert_ne!(port(&lease), 3);
+    }
+}
+
+#[test]
+fn a_newcomer_does_not_overtake_when_a_backend_comes_back() {
+    runtime().block_on(async {
+        let draining = Endpoint { drain: true, ..limited(2, 1) };
+        let pool = build_in(&[limited(1, 1), draining], |_| {}).await;
+        let _lease = pick(&pool, &first()).unwrap();
+        let waits = wait(&pool, first());
+        until_queued(&pool, 1).await;
+        let back = pool.roster.backend(address(2));
+        pool.roster.apply(&back, Event::Drain(false), &pool.policy, clock::now());
+        assert_eq!(pick(&pool, &first()).unwrap_err(), Turned::Full);
+        assert_eq!(port(&waits.await.unwrap().unwrap()), 2);
     });
 }
 

@@ -1,25 +1,30 @@
 //! What runs on a listener: every connection gets its limits, then goes to the proxy.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
 use pingora_core::{apps::ServerApp, protocols::Stream, server::ShutdownWatch};
 use pingora_proxy::HttpProxy;
 
 use super::{Proxy, client_stream::ClientStream};
-use crate::config::ClientLimits;
+use crate::config::{ClientLimits, Listener};
+use crate::generation::Current;
 
 /// The application of one listener. Several share one proxy, and with it its pooled connections.
 pub struct ListenerApp {
     proxy: Arc<HttpProxy<Proxy>>,
+    current: Arc<Current>,
+    /// As configured.
+    address: SocketAddr,
+    /// When the configuration does not name this listener any more.
     limits: ClientLimits,
 }
 
 impl ListenerApp {
-    /// Serving connections with these limits.
+    /// Serving connections with the limits of the current generation.
     #[must_use]
-    pub fn new(proxy: Arc<HttpProxy<Proxy>>, limits: ClientLimits) -> Self {
-        Self { proxy, limits }
+    pub fn new(proxy: Arc<HttpProxy<Proxy>>, current: Arc<Current>, listener: &Listener) -> Self {
+        Self { proxy, current, address: listener.address, limits: listener.client }
     }
 }
 
@@ -30,7 +35,8 @@ impl ServerApp for ListenerApp {
         connection: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let client = ClientStream::new(connection, self.limits);
+        let limits = self.current.pin().client_limits(&self.address).unwrap_or(self.limits);
+        let client = ClientStream::new(connection, limits);
         self.proxy.process_new(Box::new(client), shutdown).await
     }
 
@@ -41,6 +47,6 @@ impl ServerApp for ListenerApp {
 
 impl std::fmt::Debug for ListenerApp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ListenerApp").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("ListenerApp").field("address", &self.address).finish_non_exhaustive()
     }
 }

@@ -22,7 +22,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::task::JoinSet;
 
 use super::StartError;
-use crate::config::{ClientLimits, Listener};
+use crate::config::Listener;
+use crate::generation::Current;
 use crate::proxy::{ListenerApp, Proxy};
 
 /// How long a client may be silent before the system asks whether it is still there: one that
@@ -33,7 +34,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub(super) struct Bound {
     /// The address it has; its port was chosen by the system where the configuration says 0.
     pub(super) address: SocketAddr,
-    limits: ClientLimits,
+    listener: Listener,
     socket: TcpListener,
 }
 
@@ -44,7 +45,7 @@ pub(super) fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, StartError> {
             let socket = TcpListener::bind(listener.address)?;
             socket.set_nonblocking(true)?;
             SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-            Ok(Bound { address: socket.local_addr()?, limits: listener.client, socket })
+            Ok(Bound { address: socket.local_addr()?, listener: listener.clone(), socket })
         };
         let address = listener.address;
         socket().map_err(|source| StartError::Listen { address, index, source })
@@ -60,11 +61,15 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) fn new(bound: Vec<Bound>, proxy: &Arc<HttpProxy<Proxy>>) -> Self {
+    pub(super) fn new(
+        bound: Vec<Bound>,
+        proxy: &Arc<HttpProxy<Proxy>>,
+        current: &Arc<Current>,
+    ) -> Self {
         let mut listeners = Self { sockets: Vec::new(), services: Vec::new() };
-        for Bound { address, limits, socket } in bound {
+        for Bound { address, listener, socket } in bound {
             let name = address.to_string();
-            let app = ListenerApp::new(Arc::clone(proxy), limits);
+            let app = ListenerApp::new(Arc::clone(proxy), Arc::clone(current), &listener);
             let mut service = listening::Service::new(name.clone(), app);
             service.add_tcp(&name);
             listeners.services.push(service);

@@ -1,6 +1,8 @@
 //! Assembling and running the process: the only module that knows all the others.
 
+mod changes;
 mod listeners;
+mod reload;
 mod signals;
 
 use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, thread};
@@ -12,15 +14,16 @@ use pingora_core::{
 use pingora_proxy::http_proxy;
 use thiserror::Error;
 
-use crate::backend::Registry;
 use crate::clock;
 use crate::config::{AccessLog, Config};
 use crate::discovery::Resolved;
-use crate::generation::{Current, Generation};
+use crate::generation::Current;
 use crate::pool::Supervisor;
 use crate::proxy::{InFlight, Proxy};
 use crate::telemetry;
 use listeners::{Bound, Listeners};
+pub use reload::Load;
+use reload::Reloader;
 use signals::Stop;
 
 /// Our own rule ends retries, see `retry`; Pingora's only has to be out of its way.
@@ -61,32 +64,36 @@ pub enum StartError {
     },
 }
 
-/// Serves until a signal ends it. The process log must have been set up.
+/// Serves until a signal ends it. The process log must have been set up. `load` gives the
+/// configuration anew, for a reload; `None` where there is nothing to load it from.
 ///
 /// # Errors
 ///
 /// When the process cannot start; nothing was served then.
-pub fn run(config: &Config, resolved: &Resolved) -> Result<ExitCode, StartError> {
+pub fn run(config: Config, resolved: Resolved, load: Option<Load>) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| set_up("the runtime", source))?;
     let bound = listeners::bind(&config.listeners)?;
     let access_log = config.access_log.as_ref().map(open_access_log).transpose()?;
-    let registry = Registry::default();
-    let building = Generation::build(config, resolved, &registry, access_log.clone(), clock::now());
-    let generation =
+    let building = Current::new(&config, &resolved, access_log, clock::now());
+    let current =
         runtime.block_on(building).map_err(|source| set_up("the pools", source.to_string()))?;
+    let current = Arc::new(current);
 
     let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
     let in_flight = InFlight::default();
-    let server = assemble(config, bound, generation, in_flight.clone());
+    let server = assemble(&config, bound, &current, in_flight.clone());
     let code = runtime.block_on(async {
         let stop = Arc::new(Stop::default());
-        let supervision = signals::supervise(Arc::clone(&stop), in_flight, access_log.clone());
+        let reloader =
+            load.map(|load| Reloader::new(load, Arc::clone(&current), config.clone(), resolved));
+        let supervision =
+            signals::supervise(Arc::clone(&stop), in_flight, Arc::clone(&current), reloader);
         let supervision = supervision.map_err(|source| set_up("signal handling", source))?;
         let ended = start(server, Arc::clone(&stop))?;
-        announce(config, &addresses);
+        announce(&config, &addresses);
         Ok(tokio::select! {
             code = supervision => code,
             _ = ended => {
@@ -95,7 +102,7 @@ pub fn run(config: &Config, resolved: &Resolved) -> Result<ExitCode, StartError>
             }
         })
     })?;
-    if let Some(access_log) = access_log {
+    if let Some(access_log) = &current.pin().access_log {
         access_log.close();
     }
     Ok(code)
@@ -105,15 +112,15 @@ pub fn run(config: &Config, resolved: &Resolved) -> Result<ExitCode, StartError>
 fn assemble(
     config: &Config,
     bound: Vec<Bound>,
-    generation: Generation,
+    current: &Arc<Current>,
     in_flight: InFlight,
 ) -> Server {
     let mut server = Server::new_with_opt_and_conf(None, pingora_conf(config));
-    let mut checks = background_service("checks", Supervisor::new(generation.pools.clone()));
+    let mut checks = background_service("checks", Supervisor::new(current.pools()));
     checks.threads = Some(1);
-    let current = Arc::new(Current::new(generation));
-    let proxy = Arc::new(http_proxy(&server.configuration, Proxy::new(current, in_flight)));
-    server.add_service(Listeners::new(bound, &proxy));
+    let proxy = Proxy::new(Arc::clone(current), in_flight);
+    let proxy = Arc::new(http_proxy(&server.configuration, proxy));
+    server.add_service(Listeners::new(bound, &proxy, current));
     server.add_service(checks);
     server
 }

@@ -7,7 +7,7 @@
 //! | SIGINT  | leave now                                                                         |
 //! | a second one of these | leave now                                                           |
 //! | SIGUSR1 | open the access log's file anew, for whoever has moved it away                     |
-//! | SIGHUP  | nothing but a line in the log: there is no reload                                  |
+//! | SIGHUP  | load the configuration anew                                                       |
 //!
 //! The exit code is 0 when no request was cut off, else 1. Pingora hears of SIGTERM only through
 //! [`StopWatch`]: by itself it would then sleep its whole grace period whatever is in flight.
@@ -21,8 +21,9 @@ use tokio::{
     sync::Notify,
 };
 
+use super::reload::Reloader;
+use crate::generation::Current;
 use crate::proxy::InFlight;
-use crate::telemetry::AccessLog;
 
 /// How long requests in flight may take after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,6 +49,20 @@ impl ShutdownSignalWatch for StopWatch {
     }
 }
 
+/// Reloads in a task of its own, so that no signal waits for it. One that comes meanwhile is
+/// remembered, and several are one.
+fn reload_when_notified(mut reloader: Reloader) -> Arc<Notify> {
+    let wanted = Arc::new(Notify::new());
+    let notified = Arc::clone(&wanted);
+    tokio::spawn(async move {
+        loop {
+            notified.notified().await;
+            reloader.reload().await;
+        }
+    });
+    wanted
+}
+
 /// Listens for signals from now on; the future ends with the process's exit code.
 ///
 /// # Errors
@@ -56,7 +71,8 @@ impl ShutdownSignalWatch for StopWatch {
 pub(super) fn supervise(
     stop: Arc<Stop>,
     in_flight: InFlight,
-    access_log: Option<Arc<AccessLog>>,
+    current: Arc<Current>,
+    reloader: Option<Reloader>,
 ) -> io::Result<impl Future<Output = ExitCode>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut quit = signal(SignalKind::quit())?;
@@ -64,19 +80,21 @@ pub(super) fn supervise(
     let mut reopen = signal(SignalKind::user_defined1())?;
     let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
+        let reload = reloader.map(reload_when_notified);
         let is_graceful = loop {
             tokio::select! {
                 _ = terminate.recv() => break true,
                 _ = quit.recv() => break true,
                 _ = interrupt.recv() => break false,
                 _ = reopen.recv() => {
-                    if let Some(access_log) = &access_log {
+                    if let Some(access_log) = &current.pin().access_log {
                         access_log.reopen();
                     }
                 }
-                _ = hangup.recv() => {
-                    log::warn!("SIGHUP does nothing: to change the configuration, restart");
-                }
+                _ = hangup.recv() => match &reload {
+                    Some(reload) => reload.notify_one(),
+                    None => log::warn!("not reloaded: there is no file to load from (-c FILE)"),
+                },
             }
         };
         if is_graceful {

@@ -39,6 +39,16 @@ pub struct Pool {
     pub queue: QueueLimits,
 }
 
+impl Pool {
+    /// Whether it says the same as another but for its backends, who are compared when their names
+    /// are resolved.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        let without = |pool: &Self| Self { backends: Vec::new(), ..pool.clone() };
+        without(self) == without(other)
+    }
+}
+
 /// Who gets the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {

@@ -6,6 +6,8 @@ mod cli;
 mod demo;
 /// A balancer without a file, and flags over a file.
 mod flags;
+/// SIGHUP.
+mod reload;
 /// Starting, and what the two logs say.
 mod serving;
 /// Signals, and what is in flight.

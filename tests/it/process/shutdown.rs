@@ -189,16 +189,6 @@ fn a_log_that_was_moved_away_is_opened_anew() {
     assert!(fs::read_to_string(moved).unwrap().contains("/before"));
 }
 
-#[test]
-fn a_hangup_does_not_end_it() {
-    let a = ScriptedBackend::named("a");
-    let mut lb = start(&a);
-    let address = lb.address();
-    lb.signal(Signal::SIGHUP);
-    lb.wait_for_log("SIGHUP");
-    assert_eq!(get(address, "/").text(), "a");
-}
-
 /// More lines than a pipe holds, and nobody reads them before the end is near.
 #[test]
 fn lines_that_wait_for_a_slow_reader_are_written_before_it_leaves() {

@@ -8,12 +8,12 @@ use std::{
 };
 
 use lb::{
-    backend::{Backend, Eligibility, Registry},
+    backend::{Backend, Eligibility},
     clock,
     config::{self, Flags, PoolName},
     discovery,
-    generation::{Current, Generation},
-    pool::{Pools, Supervisor},
+    generation::Current,
+    pool::Supervisor,
     proxy::{InFlight, ListenerApp, Proxy},
     server,
     telemetry::AccessLog,
@@ -40,8 +40,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// A balancer on a port of its own. Ends when dropped.
 pub(crate) struct Lb {
     address: SocketAddr,
-    registry: Registry,
-    pools: Pools,
+    current: Arc<Current>,
     in_flight: InFlight,
     folder: TempDir,
     access_log: Arc<AccessLog>,
@@ -87,29 +86,27 @@ impl Lb {
             .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
         let config = loaded.config;
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
-        let registry = Registry::default();
         let access_log = config.access_log.as_ref().map(AccessLog::open);
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
         let (shutdown, watch) = watch::channel(false);
         let in_flight = InFlight::default();
-        let (address, pools) = RUNTIME.block_on(async {
+        let (address, current) = RUNTIME.block_on(async {
             let log = Some(Arc::clone(&access_log));
-            let building = Generation::build(&config, &resolved, &registry, log, clock::now());
-            let generation = building.await.expect("a generation");
-            let pools = generation.pools.clone();
-            let checks = Supervisor::new(pools.clone());
+            let building = Current::new(&config, &resolved, log, clock::now());
+            let current = Arc::new(building.await.expect("a generation"));
+            let checks = Supervisor::new(current.pools());
             let checks_watch = watch.clone();
             tokio::spawn(async move { checks.start(checks_watch).await });
-            let proxy = Proxy::new(Arc::new(Current::new(generation)), in_flight.clone());
+            let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
             let conf = Arc::new(server::pingora_conf(&config));
             let proxy = Arc::new(pingora_proxy::http_proxy(&conf, proxy));
-            let app = Arc::new(ListenerApp::new(proxy, config.listeners[0].client));
+            let app = ListenerApp::new(proxy, Arc::clone(&current), &config.listeners[0]);
             let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");
-            tokio::spawn(accept(listener, app, watch));
-            (address, pools)
+            tokio::spawn(accept(listener, Arc::new(app), watch));
+            (address, current)
         });
-        Self { address, registry, pools, in_flight, folder, access_log, shutdown }
+        Self { address, current, in_flight, folder, access_log, shutdown }
     }
 
     /// Where it listens.
@@ -119,7 +116,10 @@ impl Lb {
 
     /// What it knows of a backend of the pool `web`.
     pub(crate) fn backend(&self, backend: &ScriptedBackend) -> Arc<Backend> {
-        self.registry.roster(&PoolName::new("web"), clock::now()).backend(backend.address())
+        self.current
+            .registry()
+            .roster(&PoolName::new("web"), clock::now())
+            .backend(backend.address())
     }
 
     /// Requests in flight on a backend of the pool `web`.
@@ -134,7 +134,7 @@ impl Lb {
 
     /// Requests that wait for a backend of the pool `web`.
     pub(crate) fn queued(&self) -> usize {
-        self.pools.get(&PoolName::new("web")).expect("a pool").queued()
+        self.current.pin().pool(&PoolName::new("web")).expect("a pool").queued()
     }
 
     /// Requests in flight.
