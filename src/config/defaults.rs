@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use super::model::{
     Algorithm, Backoff, ClientLimits, EjectionRules, LogFormat, LogTarget, Percent, Pool, PoolName,
-    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Timeouts,
+    Process, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Shutdown, Timeouts,
 };
 
 /// Limits towards the client.
@@ -16,6 +16,21 @@ pub const CLIENT: ClientLimits = ClientLimits {
     // As nginx's `send_timeout`.
     write: Duration::from_secs(60),
 };
+
+/// As a program that is started by hand: in the foreground, with nothing written anywhere.
+pub const PROCESS: Process = Process {
+    daemon: false,
+    pid_file: None,
+    upgrade_socket: None,
+    user: None,
+    group: None,
+    error_log: None,
+    shutdown: SHUTDOWN,
+    watch: false,
+};
+/// As nginx in a hurry and Docker in none: nobody waits who need not, and what is in flight may
+/// take as long as Kubernetes gives it.
+pub const SHUTDOWN: Shutdown = Shutdown { delay: Duration::ZERO, timeout: Duration::from_secs(30) };
 
 /// What people expect of a balancer until they say otherwise.
 pub const ALGORITHM: Algorithm = Algorithm::RoundRobin;

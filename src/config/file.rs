@@ -29,6 +29,8 @@ pub(super) fn read(root: &Cursor<'_>) -> Config {
         access_log: None,
         trusted_proxies: Vec::new(),
         threads: None,
+        admin: None,
+        process: defaults::PROCESS,
     })
 }
 
@@ -49,6 +51,8 @@ fn config(top: &mut Section<'_>) -> Config {
         access_log: access_log(top),
         trusted_proxies: trusted_proxies(top),
         threads: top.setting("threads", &THREADS).or(None),
+        admin: None,
+        process: defaults::PROCESS,
     }
 }
 

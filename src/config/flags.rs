@@ -66,6 +66,8 @@ pub(super) fn base() -> Config {
         access_log: Some(AccessLog { format: defaults::LOG_FORMAT, path: defaults::LOG_TARGET }),
         trusted_proxies: Vec::new(),
         threads: None,
+        admin: None,
+        process: defaults::PROCESS,
     }
 }
 

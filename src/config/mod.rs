@@ -28,10 +28,10 @@ use std::{fs, io, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits, Config,
+    AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits, Config,
     EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFormat, LogTarget, Origin,
-    PathPrefix, Percent, Pool, PoolName, Probe, QueueLimits, ResponseTimeout, Retry, RetryMethods,
-    RetryOn, Route, StatusRanges, Timeouts, Weight,
+    PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout, Retry,
+    RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Weight,
 };
 pub use problem::{Problem, Problems};
 

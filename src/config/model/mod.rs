@@ -5,6 +5,7 @@
 //! names here: `discovery` resolves them, because that needs a network.
 
 mod pool;
+mod process;
 
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ pub use pool::{
     Pool, Probe, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, StatusRanges,
     Timeouts, Weight,
 };
+pub use process::{Admin, Process, Shutdown};
 
 /// Everything that one configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Worker threads; `None` is one for each core.
     pub threads: Option<NonZeroUsize>,
+    /// Where the process answers about itself; `None` for nowhere.
+    pub admin: Option<Admin>,
+    /// How the process runs.
+    pub process: Process,
 }
 
 /// An address we accept on.
