@@ -13,7 +13,7 @@ use crate::backend::Registry;
 use crate::config::{ClientLimits, Config, PoolName};
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
-use crate::pool::{Pool, Pools};
+use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
 use crate::telemetry::AccessLog;
 
@@ -110,6 +110,22 @@ impl Current {
     #[must_use]
     pub fn pin(&self) -> Arc<Generation> {
         self.generation.load_full()
+    }
+
+    /// What the next process should know of every pool.
+    #[must_use]
+    pub fn remember(&self, now: Instant) -> Vec<pool::Memory> {
+        self.pin().pools.iter().map(|pool| pool.remember(now)).collect()
+    }
+
+    /// Goes on from what the process before knew; of pools that are not here, nothing.
+    pub fn recall(&self, memories: &[pool::Memory], now: Instant) {
+        let generation = self.pin();
+        for memory in memories {
+            if let Some(pool) = generation.pool(&PoolName::new(memory.pool.as_str())) {
+                pool.recall(memory, now);
+            }
+        }
     }
 
     /// The pools, as they change.

@@ -93,6 +93,12 @@ impl Latency {
         let _ = self.replace(UNMEASURED, assumed.to_word());
     }
 
+    /// Goes on from so many microseconds, measured by somebody else.
+    pub fn recall(&self, micros: f32, now: Instant) {
+        let recalled = Estimate::measured(micros.max(SHORTEST), self.stamp(now));
+        self.word.store(recalled.to_word(), Ordering::Relaxed);
+    }
+
     /// Nothing is known any more.
     pub fn forget(&self) {
         self.word.store(UNMEASURED, Ordering::Relaxed);

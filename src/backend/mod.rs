@@ -9,6 +9,7 @@
 mod eligibility;
 mod event;
 mod latency;
+mod memory;
 mod registry;
 mod roster;
 mod standing;
@@ -31,6 +32,7 @@ use parking_lot::Mutex;
 pub use eligibility::{Eligibility, Until};
 pub use event::{Cause, Change, Event, Failed, Readmission};
 pub use latency::Latency;
+pub use memory::Memory;
 pub use registry::Registry;
 pub use roster::{Notice, Roster, Terms};
 pub use standing::{Health, Policy, Standing};

@@ -21,6 +21,7 @@ use super::{
     Backend, BackendId,
     eligibility::{self, Circumstances, Eligibility, Until},
     event::{Change, Event},
+    memory::Memory,
     standing::{Policy, Standing},
     tally::{Part, Tally},
 };
@@ -28,6 +29,8 @@ use crate::config::PoolName;
 
 /// No probe is due.
 const NEVER: u64 = u64::MAX;
+/// The process before this one may tell of what happened so long ago.
+const BEFORE: Duration = Duration::from_secs(3600);
 
 /// The backends of one pool, by address.
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl Roster {
     #[must_use]
     pub fn new(pool: PoolName, now: Instant) -> Self {
         let published = Published {
-            start: now,
+            start: now.checked_sub(BEFORE).unwrap_or(now),
             changes: AtomicU64::new(0),
             panic: AtomicBool::new(false),
             panics: AtomicU64::new(0),
@@ -189,13 +192,49 @@ impl Roster {
         if members.tally.is_nobody_left() {
             changed |= members.lift(&mut notices, now);
         }
-        changed |= self.publish_panic(&members, policy, &mut notices);
-        self.publish_empty(&members, &mut notices);
-        self.publish_probes(&members);
+        self.publish(&members, policy, changed, &mut notices);
+        notices
+    }
+
+    fn publish(
+        &self,
+        members: &Members,
+        policy: &Policy,
+        mut changed: bool,
+        notices: &mut Vec<Notice>,
+    ) {
+        changed |= self.publish_panic(members, policy, notices);
+        self.publish_empty(members, notices);
+        self.publish_probes(members);
         // Release: who sees the new count sees what it counts.
         if changed {
             self.published.changes.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// What the next process should know of every backend.
+    #[must_use]
+    pub fn remember(&self, now: Instant) -> Vec<Memory> {
+        let members = self.members.lock();
+        let memory = |backend: &Arc<Backend>| Memory::of(backend, &backend.standing.lock(), now);
+        members.backends.values().map(memory).collect()
+    }
+
+    /// Takes over what the process before knew; of backends that are not in this roster, nothing.
+    ///
+    /// Returns what changed, for the caller to log.
+    pub fn recall(&self, memories: &[Memory], policy: &Policy, now: Instant) -> Vec<Notice> {
+        let mut members = self.members.lock();
+        let mut notices = vec![];
+        let mut changed = false;
+        for memory in memories {
+            if let Some(backend) = members.backends.get(&memory.address).cloned() {
+                changed |= members.replace(&backend, now, |standing, _| {
+                    memory.recall(&backend, standing, now);
+                });
+            }
+        }
+        self.publish(&members, policy, changed, &mut notices);
         notices
     }
 
@@ -282,8 +321,7 @@ impl Members {
         probes.retain(|(_, address), _| is_wanted(address));
     }
 
-    /// Changes a standing, and everything that is counted from it. Returns whether what is
-    /// published has changed.
+    /// An event befalls a standing. Returns whether what is published has changed.
     fn update(
         &mut self,
         backend: &Arc<Backend>,
@@ -291,22 +329,37 @@ impl Members {
         now: Instant,
         change: impl FnOnce(&mut Standing, &Tally) -> Option<Change>,
     ) -> bool {
+        self.replace(backend, now, |standing, tally| {
+            let before = Part::of(standing, now);
+            if let Some(change) = change(standing, tally) {
+                notices.push(Notice::Backend(Arc::clone(backend), change));
+            }
+            let after = Part::of(standing, now);
+            // One that panic has used has served all the time.
+            if after.in_service && !before.in_service && !backend.is_open() {
+                standing.serving_since = Some(now);
+                // What it took before it went says nothing about it now.
+                backend.latency().forget();
+            }
+        })
+    }
+
+    /// Changes a standing, and everything that is counted from it. Returns whether what is
+    /// published has changed.
+    fn replace(
+        &mut self,
+        backend: &Arc<Backend>,
+        now: Instant,
+        change: impl FnOnce(&mut Standing, &Tally),
+    ) -> bool {
         let address = backend.id().address;
         let mut standing = backend.standing.lock();
         let before = Part::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
             self.probes.remove(&(at, address));
         }
-        if let Some(change) = change(&mut standing, &self.tally) {
-            notices.push(Notice::Backend(Arc::clone(backend), change));
-        }
+        change(&mut standing, &self.tally);
         let after = Part::of(&standing, now);
-        // One that panic has used has served all the time.
-        if after.in_service && !before.in_service && !backend.is_open() {
-            standing.serving_since = Some(now);
-            // What it took before it went says nothing about it now.
-            backend.latency().forget();
-        }
         if let Some(at) = probe_at(&standing) {
             self.probes.insert((at, address), standing.any_probe_from(at));
         }

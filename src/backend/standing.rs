@@ -16,6 +16,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     eligibility::Until,
     event::{Cause, Change, Event, Failed, Readmission},
@@ -52,7 +54,7 @@ pub struct Policy {
 }
 
 /// The verdict of active checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Health {
     /// No check has ended yet; it is used. The first result decides.
     #[default]
@@ -75,6 +77,10 @@ pub(super) struct Ejection {
 }
 
 impl Ejection {
+    pub(super) fn new(cause: Cause, until: Until) -> Self {
+        Self { cause, until, probing: false, unproven: 0 }
+    }
+
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
     /// has taken itself out.
     pub(super) fn is_limited(&self) -> bool {
@@ -93,7 +99,7 @@ pub struct Standing {
     /// Since when it is back in service; `None` from the beginning.
     pub(super) serving_since: Option<Instant>,
     /// Has been healthy at some time.
-    was_healthy: bool,
+    pub(super) was_healthy: bool,
     /// Checks passed in a row; an ejection starts the count anew.
     passes: u32,
     /// Checks failed in a row.
@@ -107,9 +113,9 @@ pub struct Standing {
     /// Answers in a row that broke off in their middle.
     broken: u32,
     /// Ejections, each soon after the one before.
-    ejections: u32,
+    pub(super) ejections: u32,
     /// How long the last one lasted.
-    term: Duration,
+    pub(super) term: Duration,
 }
 
 impl Default for Standing {
@@ -349,7 +355,7 @@ impl Standing {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
-        self.ejection = Some(Ejection { cause, until, probing: false, unproven: 0 });
+        self.ejection = Some(Ejection::new(cause, until));
         Change::Ejected(cause, until, failures)
     }
 

@@ -4,6 +4,7 @@
 //! in the roster and is only borrowed here.
 
 mod lease;
+mod memory;
 mod outcome;
 mod pick;
 mod queue;
@@ -26,6 +27,7 @@ use pingora_core::{
 use pingora_load_balancing::{Backends, LoadBalancer};
 
 pub use lease::Lease;
+pub use memory::Memory;
 pub use outcome::{FailedAttempt, is_gateway_error};
 pub use pick::{Tried, Wanted};
 pub use queue::Turned;

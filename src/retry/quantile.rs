@@ -77,6 +77,20 @@ impl Quantile {
         (usual * GENEROSITY).clamp(floor, CEILING)
     }
 
+    /// What goes on in another process: the 99th percentile in microseconds, and how many samples
+    /// it rests on.
+    #[must_use]
+    pub fn remember(&self) -> (f32, u16) {
+        let estimate = Estimate::from_word(self.word.load(Ordering::Relaxed));
+        (estimate.micros, estimate.seen)
+    }
+
+    /// Goes on from what [`Quantile::remember`] has told.
+    pub fn recall(&self, (micros, seen): (f32, u16)) {
+        let estimate = Estimate { micros: micros.max(0.0), seen: seen.min(WARM_UP), below: 0 };
+        self.word.store(estimate.to_word(), Ordering::Relaxed);
+    }
+
     fn update(&self, change: impl Fn(Estimate) -> Estimate) {
         let mut word = self.word.load(Ordering::Relaxed);
         for _ in 0..TRIES {

@@ -1,0 +1,85 @@
+//! What one process tells the next about a backend, so that an upgrade does not start blind.
+//!
+//! Verdicts go along, counts towards the next verdict do not: they are made anew in seconds. An
+//! instant means nothing to another process, so each is told as its distance from the moment of
+//! telling.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Backend,
+    eligibility::Until,
+    event::Cause,
+    standing::{Ejection, Health, Standing},
+};
+
+/// What is known of one backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Which of its pool's.
+    pub address: SocketAddr,
+    health: Health,
+    was_healthy: bool,
+    listens: bool,
+    ejected: Option<Ejected>,
+    /// Ejections, each soon after the one before, and how long the last one lasted.
+    ejections: u32,
+    term: Duration,
+    /// How long it has been back in service.
+    serving_for: Option<Duration>,
+    /// The expected time to the first byte in microseconds, where it was measured.
+    latency: Option<f32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Ejected {
+    cause: Cause,
+    /// Until its probe; without one it waits for checks to pass.
+    probe_in: Option<Duration>,
+}
+
+impl Memory {
+    pub(super) fn of(backend: &Backend, standing: &Standing, now: Instant) -> Self {
+        let ejected = standing.ejection.map(|ejection| Ejected {
+            cause: ejection.cause,
+            probe_in: match ejection.until {
+                Until::ChecksPass => None,
+                Until::Probe(at) => Some(at.saturating_duration_since(now)),
+            },
+        });
+        let latency = backend.latency();
+        Self {
+            address: backend.id().address,
+            health: standing.health,
+            was_healthy: standing.was_healthy,
+            listens: standing.listens,
+            ejected,
+            ejections: standing.ejections,
+            term: standing.term,
+            serving_for: standing.serving_since.map(|since| now.saturating_duration_since(since)),
+            latency: latency.is_measured().then(|| latency.estimate(now)).flatten(),
+        }
+    }
+
+    /// Takes the place of what this process has found by itself, which is less.
+    pub(super) fn recall(&self, backend: &Backend, standing: &mut Standing, now: Instant) {
+        if self.health != Health::Unchecked {
+            (standing.health, standing.was_healthy) = (self.health, self.was_healthy);
+            standing.listens = self.listens;
+        }
+        standing.ejection = self.ejected.map(|ejected| {
+            let until = ejected.probe_in.map_or(Until::ChecksPass, |wait| Until::Probe(now + wait));
+            Ejection::new(ejected.cause, until)
+        });
+        (standing.ejections, standing.term) = (self.ejections, self.term);
+        standing.serving_since = self.serving_for.and_then(|time| now.checked_sub(time));
+        if let Some(micros) = self.latency {
+            backend.latency().recall(micros, now);
+        }
+    }
+}

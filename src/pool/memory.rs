@@ -1,0 +1,39 @@
+//! What one process tells the next about a pool.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::Pool;
+use crate::backend;
+use crate::health;
+
+/// What is known of one pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Its name.
+    pub pool: String,
+    /// What `response: auto` has learned: see [`crate::retry::Quantile::remember`].
+    first_byte: (f32, u16),
+    backends: Vec<backend::Memory>,
+}
+
+impl Pool {
+    /// What the next process should know.
+    #[must_use]
+    pub fn remember(&self, now: Instant) -> Memory {
+        Memory {
+            pool: self.name().as_str().to_owned(),
+            first_byte: self.history.first_byte.remember(),
+            backends: self.roster.remember(now),
+        }
+    }
+
+    /// Goes on from what the process before knew, on this configuration's terms.
+    pub fn recall(&self, memory: &Memory, now: Instant) {
+        self.history.first_byte.recall(memory.first_byte);
+        let notices = self.roster.recall(&memory.backends, &self.policy, now);
+        health::report(self.roster.pool(), &notices, None, now);
+        self.enlist(now);
+    }
+}
