@@ -16,3 +16,8 @@ COPY --from=build /src/target/release/lb /usr/local/bin/lb
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/lb"]
+# The file is mounted; flags in its place replace this, and then nothing answers the check below.
+CMD ["-c", "/etc/lb/lb.yaml"]
+# In this form, since there is no shell. Kubernetes does not look at it.
+HEALTHCHECK --interval=5s --timeout=3s --retries=2 \
+    CMD ["/usr/local/bin/lb", "health", "-c", "/etc/lb/lb.yaml"]

@@ -94,9 +94,10 @@ impl World {
         let access_log = access_log.map(|log| Arc::new(log.expect("a file")));
         let building = Current::new(&config, &resolved, access_log, clock::now());
         let current = Arc::new(self.runtime.block_on(building).expect("a generation"));
-        let proxy = Proxy::new(Arc::clone(&current), InFlight::default());
+        let in_flight = InFlight::default();
+        let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
         let proxy = Arc::new(http_proxy(&Arc::new(server::pingora_conf(&config)), proxy));
-        self.serve(ListenerApp::new(proxy, current, &config.listeners[0]))
+        self.serve(ListenerApp::new(proxy, current, in_flight, &config.listeners[0]))
     }
 
     fn config(&self, algorithm: &str) -> Config {

@@ -10,7 +10,7 @@ use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
 use crate::backend::Registry;
-use crate::config::{ClientLimits, Config, PoolName};
+use crate::config::{ClientLimits, Config, PoolName, Shutdown};
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
@@ -32,6 +32,10 @@ pub struct Generation {
     pub trusted: TrustedProxies,
     /// Where request lines go.
     pub access_log: Option<Arc<AccessLog>>,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// Whether the configuration is loaded anew whenever its file changes.
+    pub watch: bool,
 }
 
 impl Generation {
@@ -45,6 +49,22 @@ impl Generation {
     #[must_use]
     pub fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
         self.pools.get(name)
+    }
+
+    /// The pools that a route leads to and in which nobody can take a request, by name.
+    #[must_use]
+    pub fn pools_without_backend(&self, now: Instant) -> Vec<PoolName> {
+        let pools = self.targets.iter().filter(|pool| pool.has_nobody(now));
+        let mut names: Vec<_> = pools.map(|pool| pool.name().clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Whether the first round of checks of every pool is over.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.pools.is_checked()
     }
 
     /// The limits of the clients of this listener, by its address as configured.
@@ -128,6 +148,12 @@ impl Current {
         }
     }
 
+    /// [`Generation::is_checked`] of the one that serves now.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.pin().is_checked()
+    }
+
     /// The pools, as they change.
     #[must_use]
     pub fn pools(&self) -> watch::Receiver<Pools> {
@@ -157,5 +183,7 @@ fn generation(
         client_limits: limits.collect(),
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
+        shutdown: config.process.shutdown,
+        watch: config.process.watch,
     })
 }

@@ -1,6 +1,7 @@
 //! The map of the project is its documentation.
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod admin;
 pub mod backend;
 pub mod balance;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod generation;
 pub mod headers;
 pub mod health;
 pub mod pool;
+pub mod process;
 pub mod proxy;
 pub mod retry;
 pub mod route;

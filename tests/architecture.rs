@@ -14,11 +14,12 @@ use std::{
 /// Lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
     &["clock", "config"],
-    &["backend", "headers", "retry", "route", "telemetry"],
+    &["backend", "headers", "retry", "route", "telemetry", "process"],
     &["balance", "discovery", "health"],
     &["pool"],
     &["generation"],
     &["demo", "proxy"],
+    &["admin"],
     &["server"],
     &["cli"],
 ];

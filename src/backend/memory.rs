@@ -66,9 +66,16 @@ impl Memory {
         }
     }
 
-    /// Takes the place of what this process has found by itself, which is less.
-    pub(super) fn recall(&self, backend: &Backend, standing: &mut Standing, now: Instant) {
-        if self.health != Health::Unchecked {
+    /// Takes the place of what this process has found by itself, which is less. What checks have
+    /// said counts only where they are the same.
+    pub(super) fn recall(
+        &self,
+        backend: &Backend,
+        standing: &mut Standing,
+        has_same_checks: bool,
+        now: Instant,
+    ) {
+        if has_same_checks && self.health != Health::Unchecked {
             (standing.health, standing.was_healthy) = (self.health, self.was_healthy);
             standing.listens = self.listens;
         }

@@ -10,6 +10,8 @@ mod eligibility;
 mod event;
 mod latency;
 mod memory;
+mod policy;
+mod published;
 mod registry;
 mod roster;
 mod standing;
@@ -33,13 +35,14 @@ pub use eligibility::{Eligibility, Until};
 pub use event::{Cause, Change, Event, Failed, Readmission};
 pub use latency::Latency;
 pub use memory::Memory;
+pub use policy::Policy;
 pub use registry::Registry;
 pub use roster::{Notice, Roster, Terms};
-pub use standing::{Health, Policy, Standing};
+pub use standing::{Health, Standing};
 
 use crate::config::PoolName;
 use eligibility::Circumstances;
-use roster::Published;
+use published::Published;
 
 /// As many requests at once as there are.
 const NO_LIMIT: usize = usize::MAX;

@@ -22,13 +22,13 @@ use super::{
     eligibility::{self, Circumstances, Eligibility, Until},
     event::{Change, Event},
     memory::Memory,
-    standing::{Policy, Standing},
+    policy::Policy,
+    published::{NEVER, Published},
+    standing::Standing,
     tally::{Part, Tally},
 };
 use crate::config::PoolName;
 
-/// No probe is due.
-const NEVER: u64 = u64::MAX;
 /// The process before this one may tell of what happened so long ago.
 const BEFORE: Duration = Duration::from_secs(3600);
 
@@ -38,34 +38,6 @@ pub struct Roster {
     pool: PoolName,
     published: Arc<Published>,
     members: Mutex<Members>,
-}
-
-/// What the request path reads.
-#[derive(Debug)]
-pub(super) struct Published {
-    /// What instants are counted from.
-    pub(super) start: Instant,
-    changes: AtomicU64,
-    panic: AtomicBool,
-    panics: AtomicU64,
-    /// Nobody can take a request.
-    empty: AtomicBool,
-    /// Milliseconds after `start` at which the first probe is due, or [`NEVER`].
-    probe_due: AtomicU64,
-    /// As above, for requests that cannot be repeated.
-    any_probe_due: AtomicU64,
-}
-
-impl Published {
-    pub(super) fn is_panic(&self) -> bool {
-        self.panic.load(Ordering::Relaxed)
-    }
-
-    /// Rounded up, so that nothing is due before its instant.
-    pub(super) fn millis(&self, instant: Instant) -> u64 {
-        let after = instant.saturating_duration_since(self.start);
-        u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER - 1)
-    }
 }
 
 #[derive(Debug, Default)]
@@ -220,19 +192,30 @@ impl Roster {
         members.backends.values().map(memory).collect()
     }
 
-    /// Takes over what the process before knew; of backends that are not in this roster, nothing.
+    /// Takes over what the process before knew; of backends that are not in this roster, nothing,
+    /// and of what its checks have said only where they are the same as ours.
     ///
     /// Returns what changed, for the caller to log.
-    pub fn recall(&self, memories: &[Memory], policy: &Policy, now: Instant) -> Vec<Notice> {
+    pub fn recall(
+        &self,
+        memories: &[Memory],
+        policy: &Policy,
+        has_same_checks: bool,
+        now: Instant,
+    ) -> Vec<Notice> {
         let mut members = self.members.lock();
         let mut notices = vec![];
         let mut changed = false;
         for memory in memories {
             if let Some(backend) = members.backends.get(&memory.address).cloned() {
                 changed |= members.replace(&backend, now, |standing, _| {
-                    memory.recall(&backend, standing, now);
+                    memory.recall(&backend, standing, has_same_checks, now);
                 });
             }
+        }
+        // Those who were left there may be no backends here.
+        if members.tally.is_nobody_left() {
+            changed |= members.lift(&mut notices, now);
         }
         self.publish(&members, policy, changed, &mut notices);
         notices
@@ -267,6 +250,15 @@ impl Roster {
         self.published.any_probe_due.store(millis(any), Ordering::Relaxed);
     }
 
+    /// Whether a request that came now would find nobody. A backend that waits for its probe is
+    /// somebody once that is due: it comes back by a request, so whoever sends requests only to
+    /// those who can take one must be told that it can.
+    #[must_use]
+    pub fn has_nobody(&self, now: Instant) -> bool {
+        let Published { empty, probe_due, .. } = &*self.published;
+        empty.load(Ordering::Relaxed) && !self.published.is_due(probe_due, now)
+    }
+
     /// How often panic has begun.
     #[must_use]
     pub fn panics(&self) -> u64 {
@@ -283,9 +275,8 @@ impl Roster {
         is_wanted: impl Fn(&Backend) -> bool,
         now: Instant,
     ) -> Option<Arc<Backend>> {
-        let Published { start, probe_due, any_probe_due, .. } = &*self.published;
-        let due = if repeatable { probe_due } else { any_probe_due }.load(Ordering::Relaxed);
-        if due == NEVER || now < *start + Duration::from_millis(due) {
+        let Published { probe_due, any_probe_due, .. } = &*self.published;
+        if !self.published.is_due(if repeatable { probe_due } else { any_probe_due }, now) {
             return None;
         }
         let mut members = self.members.lock();

@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     eligibility::Until,
     event::{Cause, Change, Event, Failed, Readmission},
+    policy::Policy,
 };
-use crate::config::{EjectionRules, Percent};
+use crate::config::EjectionRules;
 
 /// The first cool-down of who refuses where checks are off; a refused connection costs a client
 /// next to nothing, so it is tried again soon.
@@ -37,21 +38,6 @@ const FEWER: u32 = 2;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 /// Shortens a term by up to so much, so that those ejected together do not return together.
 const JITTER: f64 = 0.1;
-
-/// How results are judged; from the pool's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    /// Passes in a row that bring a backend back.
-    pub rise: u32,
-    /// Failures in a row that take it out.
-    pub fall: u32,
-    /// Whether active checks run at all.
-    pub checked: bool,
-    /// When traffic takes a backend out; `None` when only a refused connection does.
-    pub ejection: Option<EjectionRules>,
-    /// Above this share of unhealthy backends, health is not asked.
-    pub panic_threshold: Option<Percent>,
-}
 
 /// The verdict of active checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -827,6 +827,24 @@ fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
 }
 
 #[test]
+fn while_nobody_is_left_a_probe_that_is_due_is_somebody() {
+    let mut world = World::new(2, UNCHECKED);
+    let has_nobody = |world: &World| world.roster.has_nobody(world.now);
+    world.fail(0, Cause::Refused);
+    assert!(!has_nobody(&world));
+    world.fail(1, Cause::Refused);
+    assert!(has_nobody(&world));
+    world.pass(SECOND);
+    assert!(!has_nobody(&world));
+    let probed = world.probe(true).unwrap();
+    assert!(!has_nobody(&world), "the other one is due as well");
+    world.probe(true).unwrap();
+    assert!(has_nobody(&world), "both probes are under way");
+    world.apply(probed, Event::Answered { probe: true });
+    assert!(!has_nobody(&world));
+}
+
+#[test]
 fn draining_takes_out_and_gives_back() {
     let world = World::new(2, CHECKED);
     world.change_of(0, None, true);
@@ -977,7 +995,17 @@ mod what_the_next_process_is_told {
     fn told(world: &World, other: &World) {
         let memories = serde_json::to_vec(&world.roster.remember(world.now)).unwrap();
         let memories: Vec<Memory> = serde_json::from_slice(&memories).unwrap();
-        other.roster.recall(&memories, &other.policy, other.now);
+        other.roster.recall(&memories, &other.policy, true, other.now);
+    }
+
+    #[test]
+    fn is_not_what_other_checks_have_said() {
+        let (before, after) = (World::new(1, CHECKED), World::new(1, CHECKED));
+        before.check(0, false);
+        after.check(0, true);
+        let memories = before.roster.remember(before.now);
+        after.roster.recall(&memories, &after.policy, false, after.now);
+        assert_eq!(after.eligible(), [0]);
     }
 
     #[test]
@@ -1022,6 +1050,15 @@ mod what_the_next_process_is_told {
         let failed = Failed { probe: true, ..after.failure(Cause::Timeout) };
         after.apply(0, Event::Failed(failed));
         assert!(after.term(0) > RULES.base, "it is the second in a row");
+    }
+
+    #[test]
+    fn does_not_keep_out_whoever_is_the_last_one_here() {
+        let before = World::new(2, UNCHECKED);
+        before.eject(0);
+        let after = World::new(1, UNCHECKED);
+        told(&before, &after);
+        assert_eq!(after.eligible(), [0]);
     }
 
     #[test]

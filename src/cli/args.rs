@@ -1,6 +1,6 @@
 //! The command line's arguments, and `--help`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -18,6 +18,14 @@ pub(super) struct Arguments {
     /// Check the configuration, say what is wrong with it, and exit.
     #[arg(short = 't', long)]
     pub(super) test: bool,
+
+    /// Run in the background; done as soon as it serves.
+    #[arg(short = 'd', long)]
+    daemon: bool,
+
+    /// Take the sockets over from the process that serves, as it gets SIGQUIT.
+    #[arg(short = 'u', long, requires = "conf")]
+    pub(super) upgrade: bool,
 
     /// Listen on this port, on all IPv4 addresses [default without a file: 8080].
     #[arg(long)]
@@ -46,14 +54,72 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N")]
     max_retries: Option<u32>,
 
+    /// This process was started by another `lb`, which waits to hear from it on standard input.
+    #[arg(long, hide = true)]
+    pub(super) report: bool,
+
+    /// Only start the process that serves, and end: it must be nobody's child whom a service
+    /// manager could take for its keeper.
+    #[arg(long, hide = true)]
+    pub(super) detach: bool,
+
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
 
 impl Arguments {
+    /// What is checked when a program is to run from this file.
+    pub(super) fn from_file(conf: PathBuf) -> Self {
+        Self {
+            conf: Some(conf),
+            test: false,
+            daemon: false,
+            upgrade: false,
+            port: None,
+            backends: None,
+            algorithm: None,
+            health_interval: None,
+            health_timeout: None,
+            max_retries: None,
+            report: false,
+            detach: false,
+            command: None,
+        }
+    }
+
+    /// Arguments with which this program does the same, as a process that reports to this one.
+    pub(super) fn again(&self) -> Vec<OsString> {
+        let mut again: Vec<OsString> = vec!["--report".into()];
+        let mut option = |name: &str, value: Option<OsString>| {
+            if let Some(value) = value {
+                again.extend([name.into(), value]);
+            }
+        };
+        let text = |value: &Option<String>| value.as_ref().map(Into::into);
+        option("--conf", self.conf.as_ref().map(Into::into));
+        option("--port", self.port.map(|port| port.to_string().into()));
+        option("--backends", self.backends.as_ref().map(|backends| backends.join(",").into()));
+        option("--algorithm", text(&self.algorithm));
+        option("--health-interval", text(&self.health_interval));
+        option("--health-timeout", text(&self.health_timeout));
+        option("--max-retries", self.max_retries.map(|retries| retries.to_string().into()));
+        let flags = [("--daemon", self.daemon), ("--upgrade", self.upgrade)];
+        again.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (*name).into()));
+        again
+    }
+
+    /// As [`Arguments::again`], for a process that takes over from this one and is not its child:
+    /// systemd does not take well to a main process that is.
+    pub(super) fn successor(&self) -> Vec<OsString> {
+        let mut again = Self { upgrade: true, ..self.clone() }.again();
+        again.push("--detach".into());
+        again
+    }
+
     /// The flags that were given, and only those.
     pub(super) fn flags(&self) -> Flags {
         Flags {
+            daemon: self.daemon,
             port: self.port,
             backends: self.backends.clone(),
             algorithm: self.algorithm.clone(),
@@ -67,10 +133,24 @@ impl Arguments {
 /// What else the program can do.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
+    /// Load the configuration anew in the process that runs from this file, and say what changed.
+    Reload(FileArgument),
+    /// Replace the process that runs from this file by this program, without losing a request.
+    Upgrade(FileArgument),
+    /// Say whether the process that runs from this file should be sent requests.
+    Health(FileArgument),
     /// Try it in a minute: three small backends and the balancer, in one process.
     Demo(DemoArguments),
     /// One small backend that answers with its name and the request it received.
     Backend(BackendArguments),
+}
+
+/// Which process is meant.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FileArgument {
+    /// The file that it runs from.
+    #[arg(short = 'c', long = "conf", value_name = "FILE")]
+    pub(super) conf: PathBuf,
 }
 
 /// Arguments of `lb demo`.
@@ -102,4 +182,23 @@ pub(super) struct BackendArguments {
     /// The name in its answers [default: its port].
     #[arg(long)]
     pub(super) name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_started_again_is_told_the_same() {
+        let all = "lb -c /a/lb.yaml -d -u --port 1 --backends http://a,http://b --algorithm ewma \
+                   --health-interval 1s --health-timeout 1s --max-retries 1";
+        let parse = |words: Vec<OsString>| Arguments::try_parse_from(words).unwrap();
+        let first = parse(all.split_whitespace().map(Into::into).collect());
+        let again = |arguments| parse([vec!["lb".into()], arguments].concat());
+        let expected = Arguments { report: true, ..first.clone() };
+        assert_eq!(format!("{:?}", again(first.again())), format!("{expected:?}"));
+        let serves = Arguments { upgrade: false, ..first.clone() };
+        let expected = Arguments { detach: true, ..expected };
+        assert_eq!(format!("{:?}", again(serves.successor())), format!("{expected:?}"));
+    }
 }

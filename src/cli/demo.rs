@@ -18,14 +18,15 @@ use super::{args, say, serve};
 use crate::config::{self, Flags, LogFormat};
 use crate::demo::{DemoBackend, Options};
 use crate::discovery;
-use crate::telemetry::log as process_log;
+use crate::server::Start;
+use crate::telemetry::log::{self as process_log, Destination};
 
 /// The backends of the demo.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// One backend, until a signal ends it.
 pub(super) fn run_backend(arguments: &args::BackendArguments) -> ExitCode {
-    process_log::init(LogFormat::Text);
+    process_log::init(Destination::stderr(LogFormat::Text));
     let options = Options {
         name: arguments.name.clone(),
         delay: arguments.delay.unwrap_or(Duration::ZERO),
@@ -110,10 +111,11 @@ fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode 
             return ExitCode::FAILURE;
         }
     };
-    process_log::init(LogFormat::Text);
+    process_log::init(Destination::stderr(LogFormat::Text));
     say(io::stdout(), &introduction(&addresses, port));
     thread::spawn(move || obey(backends, &runtime));
-    serve(config, resolved, None)
+    let start = Start { config, warnings: Vec::new(), resolved, origin: None, upgrade: false };
+    serve(start, &mut None).unwrap_or(ExitCode::FAILURE)
 }
 
 /// Stops and starts backends as the lines on standard input say. Holds them for good: they end

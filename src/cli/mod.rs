@@ -3,24 +3,32 @@
 //! | code | meaning                                                             |
 //! |------|---------------------------------------------------------------------|
 //! | 0    | done; for the balancer: stopped, and no request was cut off          |
-//! | 1    | a bad configuration, or it could not start, or requests were cut off |
+//! | 1    | a bad configuration, or it could not start, or requests were cut off; |
+//! |      | for a command to a process: it could not, or is not ready, or is none |
 //! | 2    | the command line itself was wrong                                   |
 
 mod args;
 mod demo;
 
 use std::{
+    env,
     io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use clap::Parser;
 
-use crate::config::{self, Config, Loaded, LogFormat, Problems};
+use crate::config::{self, Config, Loaded, Problems};
 use crate::discovery::{self, Resolved};
-use crate::server;
-use crate::telemetry::log as process_log;
+use crate::process::{
+    background::{Background, Output, Report},
+    control::{self, AskError},
+    place::{Place, Purpose},
+};
+use crate::server::{self, Origin, Start, StartError, Watched};
+use crate::telemetry::log::{self as process_log, Destination};
 use args::{Arguments, Command};
 
 /// Runs the program that the command line asks for.
@@ -36,6 +44,9 @@ pub fn run() -> ExitCode {
         }
     };
     match &arguments.command {
+        Some(Command::Reload(of)) => command(&of.conf, &control::Command::Reload),
+        Some(Command::Health(of)) => command(&of.conf, &control::Command::Health),
+        Some(Command::Upgrade(of)) => upgrade(&of.conf),
         Some(Command::Demo(demo)) => demo::run(demo),
         Some(Command::Backend(backend)) => demo::run_backend(backend),
         None => balance(&arguments),
@@ -44,40 +55,119 @@ pub fn run() -> ExitCode {
 
 /// Checks the configuration, and runs it unless checking was all that was asked for.
 fn balance(arguments: &Arguments) -> ExitCode {
-    let (loaded, resolved) = match load(arguments) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            say(io::stderr(), &problems.to_string());
-            return ExitCode::FAILURE;
-        }
+    let mut report = match arguments.report.then(Report::inherit).transpose() {
+        Ok(report) => report,
+        Err(error) => return fail(&format!("nobody waits for a report: {error}")),
     };
-    if arguments.test {
-        for warning in &loaded.warnings {
-            say(io::stderr(), &format!("warning: {warning}"));
-        }
-        say(io::stdout(), &format!("ok: {}", summary(&loaded.config, &resolved)));
-        return ExitCode::SUCCESS;
+    if arguments.detach
+        && let Some(report) = report.take()
+    {
+        let passed = env::current_exe().map(|lb| report.pass_on(&lb, &arguments.again()));
+        return if matches!(passed, Ok(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    process_log::init(log_format(&loaded.config));
-    for warning in &loaded.warnings {
-        log::warn!("{warning}");
-    }
-    let load = arguments.conf.is_some().then(|| {
-        let arguments = arguments.clone();
-        Arc::new(move || load(&arguments)) as server::Load
-    });
-    serve(loaded.config, resolved, load)
-}
-
-/// Runs the balancer until a signal ends it.
-fn serve(config: Config, resolved: Resolved, load: Option<server::Load>) -> ExitCode {
-    match server::run(config, resolved, load) {
+    match check_and_serve(arguments, &mut report) {
         Ok(code) => code,
-        Err(error) => {
-            log::error!("{error}");
+        Err(reason) => {
+            if let Some(report) = report {
+                report.failed(&reason);
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// The reason for which nothing was served is returned for whoever started this process; everybody
+/// else has been told.
+fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
+    let watched = arguments.conf.clone().map(Watched::new);
+    let (loaded, resolved) = load(arguments).map_err(|problems| {
+        say(io::stderr(), &problems.to_string());
+        problems.to_string()
+    })?;
+    let is_daemon = loaded.config.process.daemon && report.is_none();
+    if arguments.test || is_daemon {
+        for warning in &loaded.warnings {
+            say(io::stderr(), &format!("warning: {warning}"));
+        }
+    }
+    if arguments.test {
+        say(io::stdout(), &format!("ok: {}", summary(&loaded.config, &resolved)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if is_daemon {
+        let started = start_in_background(arguments);
+        return Ok(started.map_or_else(|reason| fail(&reason), |()| ExitCode::SUCCESS));
+    }
+    process_log::init(Destination::stderr(process_log::format(&loaded.config)));
+    let origin = arguments.conf.clone().zip(watched);
+    let start = Start {
+        config: loaded.config,
+        warnings: loaded.warnings,
+        resolved,
+        origin: origin.map(|(file, watched)| origin_of(arguments, file, watched)),
+        upgrade: arguments.upgrade,
+    };
+    serve(start, report)
+}
+
+/// Runs the balancer until a signal ends it.
+fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCode, String> {
+    let is_logged_to_file = start.config.process.error_log.is_some();
+    server::run(start, report).map_err(|error| {
+        log::error!("{error}");
+        // Whoever started it looks here.
+        if is_logged_to_file && !matches!(error, StartError::ProcessLog(_)) {
+            say(io::stderr(), &error.to_string());
+        }
+        error.to_string()
+    })
+}
+
+fn origin_of(arguments: &Arguments, file: PathBuf, watched: Watched) -> Origin {
+    let again = arguments.successor();
+    let arguments = arguments.clone();
+    Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
+}
+
+/// Ends when the process in the background serves, or cannot.
+fn start_in_background(arguments: &Arguments) -> Result<(), String> {
+    let start = || Background::start(&env::current_exe()?, &arguments.again(), Output::Null);
+    start().map_err(|error| error.to_string())?.outcome(None)
+}
+
+/// Has the process that runs from this file do something, and says what came of it.
+fn command(file: &Path, command: &control::Command) -> ExitCode {
+    let asked = Place::of(Purpose::Control, file)
+        .map_err(AskError::Nobody)
+        .and_then(|place| control::ask(&place, command));
+    match asked {
+        Ok(Ok(text)) => {
+            say(io::stdout(), &text);
+            ExitCode::SUCCESS
+        }
+        Ok(Err(text)) => fail(&text),
+        Err(AskError::Nobody(_)) => {
+            let file = file.display();
+            fail(&format!("no lb runs from {file} (start it with: lb -c {file})"))
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// Looks at the file before anybody is disturbed.
+fn upgrade(file: &Path) -> ExitCode {
+    if let Err(problems) = load(&Arguments::from_file(file.to_owned())) {
+        return fail(&format!("{problems}\nnot upgraded, nothing has changed"));
+    }
+    match env::current_exe() {
+        Ok(program) => command(file, &control::Command::Upgrade(program)),
+        Err(error) => fail(&format!("this program cannot find itself: {error}")),
+    }
+}
+
+fn fail(reason: &str) -> ExitCode {
+    say(io::stderr(), reason);
+    ExitCode::FAILURE
 }
 
 fn load(arguments: &Arguments) -> Result<(Loaded, Resolved), Problems> {
@@ -88,11 +178,6 @@ fn load(arguments: &Arguments) -> Result<(Loaded, Resolved), Problems> {
     };
     let resolved = discovery::resolve(&loaded.config)?;
     Ok((loaded, resolved))
-}
-
-/// JSON when the access log is, so that a log collector meets one format.
-fn log_format(config: &Config) -> LogFormat {
-    config.access_log.as_ref().map_or(LogFormat::Text, |access_log| access_log.format)
 }
 
 fn summary(config: &Config, resolved: &Resolved) -> String {

@@ -7,12 +7,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 
 use super::{
+    cursor::{Cursor, Firsts},
     model::{BackendAddress, Host, HostPattern, PathPrefix, PoolName},
     values::{Kind, port},
     wording::quoted,
 };
 
-pub(super) const LISTEN_ADDRESS: Kind<SocketAddr> =
+const LISTEN_ADDRESS: Kind<SocketAddr> =
     Kind { expected: "an address and port such as 0.0.0.0:8080", parse: listen_address };
 
 pub(super) const BACKEND_ADDRESS: Kind<BackendAddress> =
@@ -35,6 +36,17 @@ pub(super) const POOL_NAME: Kind<PoolName> =
 
 /// A port where HTTP has one by default.
 const HTTP_PORT: NonZeroU16 = NonZeroU16::new(80).unwrap();
+
+/// An address to listen on, which nobody else may.
+pub(super) fn listen_on(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<SocketAddr> {
+    let address = cursor.value(&LISTEN_ADDRESS)?;
+    // Port 0 is another port each time.
+    let first = if address.port() == 0 { None } else { taken.earlier(address, cursor) };
+    if let Some(first) = first {
+        cursor.problem(format!("{address} is already used by {first}"));
+    }
+    Some(address)
+}
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {

@@ -53,6 +53,11 @@ impl Report {
         self.add(Origin::file(Arc::clone(&self.file), line), message);
     }
 
+    /// Something that is odd without being wrong.
+    pub(super) fn warn(&self, origin: Origin, message: impl Into<String>) {
+        self.warnings.borrow_mut().push(Problem::new(origin, message));
+    }
+
     /// Problems as they were found, and warnings in file order.
     pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
         let mut warnings = self.warnings.into_inner();
@@ -87,7 +92,7 @@ impl<'a> Cursor<'a> {
 
     /// Says what is odd here.
     pub(super) fn warning(&self, message: impl Into<String>) {
-        self.report.warnings.borrow_mut().push(Problem::new(self.origin(), message));
+        self.report.warn(self.origin(), message);
     }
 
     /// The text of a scalar.
@@ -224,6 +229,11 @@ impl<'a> Section<'a> {
     /// Says what is wrong at a place that was read before.
     pub(super) fn problem_at(&self, origin: &Origin, message: impl Into<String>) {
         self.cursor.report.add(origin.clone(), message);
+    }
+
+    /// Says what is odd about a place that was read before.
+    pub(super) fn warning_at(&self, origin: &Origin, message: impl Into<String>) {
+        self.cursor.report.warn(origin.clone(), message);
     }
 
     /// Says what is odd about the mapping.

@@ -5,13 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::{
-    addresses::{HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, POOL_NAME},
+    addresses::{HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
     cursor::{Cursor, Firsts, Section},
     defaults,
     model::{
         AccessLog, ClientLimits, Config, HostPattern, Listener, PathPrefix, Pool, PoolName, Route,
     },
-    pools,
+    pools, process,
     values::{BLOCK, DURATION, LOG_FORMAT, LOG_TARGET, THREADS},
     wording::{nearest, quoted},
 };
@@ -44,37 +44,31 @@ fn config(top: &mut Section<'_>) -> Config {
         let name = pools.first().map_or("web", |(pool, _)| pool.name.as_str());
         top.required("routes", &format!("write \"routes: [{{ pool: {name} }}]\""));
     }
+    let mut taken = Firsts::default();
+    let listeners = listeners.map(|cursor| read_listeners(&cursor, &mut taken));
+    let access_log = access_log(top);
     Config {
-        listeners: listeners.map(|cursor| read_listeners(&cursor)).unwrap_or_default(),
+        listeners: listeners.unwrap_or_default(),
         routes: routes.map(|cursor| read_routes(&cursor, &pools)).unwrap_or_default(),
         pools: pools.into_iter().map(|(pool, _)| pool).collect(),
-        access_log: access_log(top),
+        admin: process::admin(top, &mut taken),
+        process: process::read(top, access_log.as_ref()),
+        access_log,
         trusted_proxies: trusted_proxies(top),
         threads: top.setting("threads", &THREADS).or(None),
-        admin: None,
-        process: defaults::PROCESS,
     }
 }
 
-fn read_listeners(cursor: &Cursor<'_>) -> Vec<Listener> {
+fn read_listeners(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Vec<Listener> {
     let expected = "a list of listeners, each starting with \"- address: 0.0.0.0:8080\"";
-    let mut firsts = Firsts::default();
     let items = cursor.filled_list(expected).into_iter().flatten();
-    items.filter_map(|item| listener(&item, &mut firsts)).collect()
+    items.filter_map(|item| listener(&item, taken)).collect()
 }
 
-fn listener(item: &Cursor<'_>, firsts: &mut Firsts<SocketAddr>) -> Option<Listener> {
+fn listener(item: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<Listener> {
     item.section_with("address", "a listener with its address", |keys| {
         let address = keys.required("address", "write \"address: 0.0.0.0:8080\"");
-        let address = address.and_then(|cursor| {
-            let address = cursor.value(&LISTEN_ADDRESS)?;
-            // Port 0 is another port each time.
-            let first = if address.port() == 0 { None } else { firsts.earlier(address, &cursor) };
-            if let Some(first) = first {
-                cursor.problem(format!("{address} is already used by {first}"));
-            }
-            Some(address)
-        });
+        let address = address.and_then(|cursor| listen_on(&cursor, taken));
         Listener { address: address.unwrap_or(ANYWHERE), client: client_limits(keys) }
     })
 }

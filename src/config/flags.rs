@@ -18,11 +18,13 @@ use super::{
         Route, Weight,
     },
     pools::default_check,
+    process,
     setting::Setting,
     values::{ATTEMPTS_MAX, DURATION, FLAG_ALGORITHM, Kind},
     wording::quoted,
 };
 
+const DAEMON: &str = "--daemon";
 const PORT: &str = "--port";
 const BACKENDS: &str = "--backends";
 const ALGORITHM: &str = "--algorithm";
@@ -33,6 +35,8 @@ const MAX_RETRIES: &str = "--max-retries";
 /// The flags that were given, as they were given; `None` is one that was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags {
+    /// `--daemon`: in the background, whatever the file says.
+    pub daemon: bool,
     /// `--port`: the port of the only listener; 0 lets the system choose.
     pub port: Option<u16>,
     /// `--backends`: addresses, split at the commas.
@@ -83,6 +87,7 @@ pub(super) fn require_backends(flags: &Flags, report: &Report) {
 /// What the flags replace.
 #[derive(Debug)]
 pub(super) struct Overrides {
+    daemon: bool,
     port: Option<u16>,
     backends: Option<Vec<BackendSpec>>,
     algorithm: Setting<Algorithm>,
@@ -95,6 +100,7 @@ impl Overrides {
     /// Reads the texts of the flags.
     pub(super) fn read(flags: &Flags, report: &Report) -> Self {
         Self {
+            daemon: flags.daemon,
             port: flags.port,
             backends: flags.backends.as_ref().map(|texts| backends(texts, report)),
             algorithm: setting(ALGORITHM, flags.algorithm.as_deref(), &FLAG_ALGORITHM, report),
@@ -106,7 +112,8 @@ impl Overrides {
 
     /// Replaces what they name.
     pub(super) fn apply(self, config: &mut Config, report: &Report) {
-        self.apply_port(&mut config.listeners, report);
+        self.apply_daemon(config, report);
+        self.apply_port(config, report);
         match config.pools.as_mut_slice() {
             [] => {}
             [pool] => self.apply_pool(pool, report),
@@ -123,10 +130,28 @@ impl Overrides {
         }
     }
 
-    fn apply_port(&self, listeners: &mut [Listener], report: &Report) {
-        match (self.port, listeners) {
+    fn apply_daemon(&self, config: &mut Config, report: &Report) {
+        // Where the file says so too, it has been warned of there.
+        if !self.daemon || std::mem::replace(&mut config.process.daemon, true) {
+            return;
+        }
+        for message in process::unheard(&config.process, config.access_log.as_ref()) {
+            report.warn(Origin::flag(DAEMON), message);
+        }
+    }
+
+    fn apply_port(&self, config: &mut Config, report: &Report) {
+        let admin = config.admin.map(|admin| admin.address);
+        match (self.port, config.listeners.as_mut_slice()) {
             (None, _) | (Some(_), []) => {}
-            (Some(port), [listener]) => listener.address.set_port(port),
+            (Some(port), [listener]) => {
+                listener.address.set_port(port);
+                let address = listener.address;
+                if port != 0 && admin == Some(address) {
+                    let message = format!("{address} is already used by admin.address in the file");
+                    report.add(Origin::flag(PORT), message);
+                }
+            }
             (Some(_), listeners) => {
                 let addresses: Vec<String> =
                     listeners.iter().map(|listener| listener.address.to_string()).collect();
@@ -292,6 +317,7 @@ mod tests {
 
     fn every_flag() -> Flags {
         Flags {
+            daemon: true,
             port: Some(80),
             backends: words(&["b:1", "10.0.0.2:2"]),
             algorithm: Some("roundrobin".to_owned()),
@@ -355,6 +381,7 @@ mod tests {
     #[test]
     fn every_wrong_flag_is_told_at_once() {
         let flags = Flags {
+            daemon: false,
             port: None,
             backends: words(&["localhost", "a:1", "http://A:1", "", "https://b:1"]),
             algorithm: Some("lestconn".to_owned()),
@@ -395,6 +422,38 @@ command line: 8 problems";
         assert_eq!(pool.retry.attempts.get(), 1);
         let check = pool.health_check.unwrap();
         assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (20, 15));
+    }
+
+    #[test]
+    fn in_the_background_by_flag_is_warned_of_as_by_file() {
+        let daemon = Flags { daemon: true, ..Flags::default() };
+        let warnings = |text: &str, flags: &Flags| -> Vec<String> {
+            let loaded = parse("lb.yaml", text, flags).unwrap();
+            assert!(loaded.config.process.daemon);
+            loaded.warnings.iter().map(ToString::to_string).collect()
+        };
+        let by_flag = warnings(ONE_POOL, &daemon);
+        assert_eq!(by_flag.len(), 2);
+        assert!(by_flag[0].starts_with("--daemon: the process log goes nowhere"), "{by_flag:?}");
+        assert!(by_flag[1].starts_with("--daemon: the access log goes nowhere"), "{by_flag:?}");
+        let in_file = ONE_POOL.replacen("routes", "daemon: true\n        routes", 1);
+        let by_file = warnings(&in_file, &daemon);
+        assert_eq!(by_file, warnings(&in_file, &Flags::default()));
+        assert!(by_file.iter().all(|warning| warning.starts_with("lb.yaml:3: daemon: the ")));
+        let quiet =
+            ONE_POOL.replacen("routes", "error_log: x\n        access_log: off\n        routes", 1);
+        assert_eq!(warnings(&quiet, &daemon), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_port_that_the_admin_listener_has_is_refused() {
+        let text = format!("{ONE_POOL}\n        admin: {{ address: 127.0.0.1:9900 }}\n");
+        let port = |port| Flags { port: Some(port), ..Flags::default() };
+        let expected = "--port: 127.0.0.1:9900 is already used by admin.address in the file";
+        assert!(over(&text, &port(9900)).unwrap_err().starts_with(expected));
+        assert!(over(&text, &port(9901)).is_ok());
+        let any = text.replace(":9900", ":0");
+        assert!(over(&any, &port(0)).is_ok());
     }
 
     #[test]

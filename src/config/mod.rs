@@ -1,7 +1,7 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
 //! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
-//! `pools`, `backends`, `retry`) with one parser for each type of value (`values`, `addresses`) and
+//! `pools`, `backends`, `retry`, `process`) with one parser for each type of value (`values`, `addresses`) and
 //! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a
 //! problem: it is recorded, a stand-in takes the place of the value (`setting`), and reading goes
 //! on, so that one run shows all that is wrong. A configuration leaves here only when nothing was
@@ -17,6 +17,7 @@ mod model;
 mod order;
 mod pools;
 mod problem;
+mod process;
 mod retry;
 mod setting;
 mod syntax;
@@ -150,10 +151,15 @@ mod tests {
             .collect();
         assert_eq!(left_out(&enabled), Vec::<String>::new());
         let disabled = [
+            "admin",
+            "group",
+            "pid_file",
             "pools.web.backends.max_connections",
             "pools.web.health_check.host",
             "pools.web.health_check.port",
             "routes.host",
+            "upgrade_socket",
+            "user",
         ];
         assert_eq!(left_out(REFERENCE), disabled);
     }

@@ -259,7 +259,7 @@ fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
     result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let found = quoted(text);
     if is_zero(text) {
         return Err(format!("must be at least 1ms, found {found}"));
@@ -291,7 +291,7 @@ fn with_units(text: &str) -> Vec<String> {
 }
 
 /// Whether a duration is none, with a unit or without.
-fn is_zero(text: &str) -> bool {
+pub(super) fn is_zero(text: &str) -> bool {
     text.trim().parse() == Ok(0.0) || humantime::parse_duration(text) == Ok(Duration::ZERO)
 }
 

@@ -13,6 +13,8 @@ use crate::health;
 pub struct Memory {
     /// Its name.
     pub pool: String,
+    /// How its backends are checked, in words that are the same where that is the same.
+    checks: String,
     /// What `response: auto` has learned: see [`crate::retry::Quantile::remember`].
     first_byte: (f32, u16),
     backends: Vec<backend::Memory>,
@@ -24,15 +26,21 @@ impl Pool {
     pub fn remember(&self, now: Instant) -> Memory {
         Memory {
             pool: self.name().as_str().to_owned(),
+            checks: self.checks(),
             first_byte: self.history.first_byte.remember(),
             backends: self.roster.remember(now),
         }
     }
 
+    fn checks(&self) -> String {
+        format!("{:?}", self.config.health_check)
+    }
+
     /// Goes on from what the process before knew, on this configuration's terms.
     pub fn recall(&self, memory: &Memory, now: Instant) {
         self.history.first_byte.recall(memory.first_byte);
-        let notices = self.roster.recall(&memory.backends, &self.policy, now);
+        let has_same_checks = memory.checks == self.checks();
+        let notices = self.roster.recall(&memory.backends, &self.policy, has_same_checks, now);
         health::report(self.roster.pool(), &notices, None, now);
         self.enlist(now);
     }

@@ -182,6 +182,19 @@ impl Pool {
         is_learned.then(|| self.history.first_byte.limit())
     }
 
+    /// Whether a request that came now would find nobody, full or not.
+    #[must_use]
+    pub fn has_nobody(&self, now: Instant) -> bool {
+        self.roster.has_nobody(now)
+    }
+
+    /// Whether the first check of every backend has ended, as it has where checks are off.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        let mut backends = self.members.values().map(|member| &member.backend);
+        !self.policy.checked || backends.all(|backend| backend.is_checked())
+    }
+
     /// Requests in flight on the backend at this address.
     #[must_use]
     pub fn active(&self, address: &SocketAddr) -> usize {

@@ -59,6 +59,12 @@ impl Pools {
         self.by_name.get(name)
     }
 
+    /// Whether the first round of checks is over: [`Pool::is_checked`] of all of them.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.iter().all(|pool| pool.is_checked())
+    }
+
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.by_name.values()

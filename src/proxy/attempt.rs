@@ -237,7 +237,7 @@ pub(super) fn answered(
         client.expect_no_gap(now, pool.timeouts().idle);
     }
     context.attempt.is_capped = false;
-    if context.in_flight.is_stopping() {
+    if context.in_flight.is_draining() {
         session.set_keepalive(None);
     }
     if judge(session, context, response, now) {

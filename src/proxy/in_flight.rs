@@ -1,8 +1,8 @@
-//! How many requests are in flight in the whole process.
+//! How many requests and client connections there are in the whole process.
 //!
-//! Pingora sleeps its whole grace period at shutdown, whatever is in flight. This count lets the
-//! process leave when the last request is done. A client whose connection ends with the process
-//! learns it from its last answer, so the same place says that the process is stopping.
+//! Pingora sleeps its whole grace period at shutdown, whatever is in flight. These counts let the
+//! process leave when the last connection has ended. A client whose connection ends with the
+//! process learns it from its last answer, so the same place says that the process is draining.
 
 use std::sync::{
     Arc,
@@ -11,42 +11,55 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// The count; clones share it.
+/// The counts; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    count: AtomicUsize,
-    /// Woken when the count falls to zero.
-    none: Notify,
-    is_stopping: AtomicBool,
+    requests: AtomicUsize,
+    connections: AtomicUsize,
+    /// Woken when the last connection ends.
+    no_connections: Notify,
+    is_draining: AtomicBool,
 }
 
 impl InFlight {
     /// Counts a request in, until the guard is dropped.
     pub fn enter(&self) -> InFlightGuard {
-        self.0.count.fetch_add(1, Ordering::Relaxed);
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
         InFlightGuard(self.clone())
+    }
+
+    /// Counts a client's connection in, until the guard is dropped.
+    pub fn connect(&self) -> ConnectionGuard {
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        ConnectionGuard(self.clone())
     }
 
     /// Requests in flight now.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn requests(&self) -> usize {
         // Acquire pairs with the guard's release: who reads zero sees what the requests did.
-        self.0.count.load(Ordering::Acquire)
+        self.0.requests.load(Ordering::Acquire)
+    }
+
+    /// Connections of clients now, whether they have a request in flight or not.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Acquire)
     }
 
     /// From now on an answer is the last one of its connection, and says so.
-    pub fn stop(&self) {
-        self.0.is_stopping.store(true, Ordering::Relaxed);
+    pub fn drain(&self) {
+        self.0.is_draining.store(true, Ordering::Relaxed);
     }
 
-    /// Resolves when no request is in flight.
-    pub async fn none(&self) {
+    /// Resolves when no client is connected.
+    pub async fn no_connections(&self) {
         loop {
-            let woken = self.0.none.notified();
-            if self.count() == 0 {
+            let woken = self.0.no_connections.notified();
+            if self.connections() == 0 {
                 return;
             }
             woken.await;
@@ -62,15 +75,26 @@ pub struct InFlightGuard(InFlight);
 impl InFlightGuard {
     /// Whether the answer to this request is the last one of its connection.
     #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.0.0.is_stopping.load(Ordering::Relaxed)
+    pub fn is_draining(&self) -> bool {
+        self.0.0.is_draining.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        if self.0.0.count.fetch_sub(1, Ordering::Release) == 1 {
-            self.0.0.none.notify_waiters();
+        self.0.0.requests.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// One connection of a client.
+#[derive(Debug)]
+#[must_use = "dropping it counts the connection out"]
+pub struct ConnectionGuard(InFlight);
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        if self.0.0.connections.fetch_sub(1, Ordering::Release) == 1 {
+            self.0.0.no_connections.notify_waiters();
         }
     }
 }

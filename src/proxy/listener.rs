@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pingora_core::{apps::ServerApp, protocols::Stream, server::ShutdownWatch};
 use pingora_proxy::HttpProxy;
 
-use super::{Proxy, client_stream::ClientStream};
+use super::{InFlight, Proxy, client_stream::ClientStream};
 use crate::config::{ClientLimits, Listener};
 use crate::generation::Current;
 
@@ -14,6 +14,7 @@ use crate::generation::Current;
 pub struct ListenerApp {
     proxy: Arc<HttpProxy<Proxy>>,
     current: Arc<Current>,
+    in_flight: InFlight,
     /// As configured.
     address: SocketAddr,
     /// When the configuration does not name this listener any more.
@@ -23,8 +24,13 @@ pub struct ListenerApp {
 impl ListenerApp {
     /// Serving connections with the limits of the current generation.
     #[must_use]
-    pub fn new(proxy: Arc<HttpProxy<Proxy>>, current: Arc<Current>, listener: &Listener) -> Self {
-        Self { proxy, current, address: listener.address, limits: listener.client }
+    pub fn new(
+        proxy: Arc<HttpProxy<Proxy>>,
+        current: Arc<Current>,
+        in_flight: InFlight,
+        listener: &Listener,
+    ) -> Self {
+        Self { proxy, current, in_flight, address: listener.address, limits: listener.client }
     }
 }
 
@@ -35,13 +41,10 @@ impl ServerApp for ListenerApp {
         connection: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        let _open = self.in_flight.connect();
         let limits = self.current.pin().client_limits(&self.address).unwrap_or(self.limits);
         let client = ClientStream::new(connection, limits);
         self.proxy.process_new(Box::new(client), shutdown).await
-    }
-
-    async fn cleanup(&self) {
-        self.proxy.cleanup().await;
     }
 }
 

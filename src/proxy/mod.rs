@@ -31,7 +31,7 @@ use pingora_core::{
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use context::RequestContext;
-pub use in_flight::{InFlight, InFlightGuard};
+pub use in_flight::{ConnectionGuard, InFlight, InFlightGuard};
 pub use listener::ListenerApp;
 
 use crate::clock;

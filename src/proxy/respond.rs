@@ -43,7 +43,7 @@ pub(super) async fn send(
     if let Some(seconds) = answer.retry_after {
         header.insert_header(header::RETRY_AFTER, seconds)?;
     }
-    if context.in_flight.is_stopping() {
+    if context.in_flight.is_draining() {
         session.set_keepalive(None);
     }
     let has_body = session.req_header().method != http::Method::HEAD;

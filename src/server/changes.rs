@@ -14,26 +14,17 @@ pub(super) struct View<'a> {
 
 /// A line for each part that is not as before; none when nothing changes.
 ///
-/// `in_flight` says how many requests a backend has.
+/// What a reload cannot change is compared with what the process was `started` with, so that it is
+/// told until it is done. `in_flight` says how many requests a backend has.
 pub(super) fn between(
+    started: &Config,
     before: View<'_>,
     after: View<'_>,
     in_flight: impl Fn(&PoolName, SocketAddr) -> usize,
 ) -> Vec<String> {
     let (old, new) = (before.config, after.config);
-    let mut lines = listeners(old, new);
-    if old.threads != new.threads {
-        lines.push("threads need a restart".to_owned());
-    }
-    for (name, is_changed) in [
-        ("routes", old.routes != new.routes),
-        ("trusted_proxies", old.trusted_proxies != new.trusted_proxies),
-        ("access_log", old.access_log != new.access_log),
-    ] {
-        if is_changed {
-            lines.push(format!("{name} changed"));
-        }
-    }
+    let mut lines = listeners(started, old, new);
+    lines.extend(process(started, old, new));
     let find = |config: &'_ Config, name: &PoolName| {
         config.pools.iter().position(|pool| pool.name == *name)
     };
@@ -59,21 +50,46 @@ pub(super) fn between(
 }
 
 /// Sockets are opened at the start and closed at the end.
-fn listeners(old: &Config, new: &Config) -> Vec<String> {
-    let has = |config: &Config, address| config.listeners.iter().any(|it| it.address == address);
+fn listeners(started: &Config, old: &Config, new: &Config) -> Vec<String> {
+    let find = |config: &Config, address| {
+        config.listeners.iter().find(|it| it.address == address).cloned()
+    };
     let mut lines = vec![];
     for listener in &new.listeners {
         let address = listener.address;
-        match old.listeners.iter().find(|known| known.address == address) {
-            None => lines.push(format!("listener {address} needs a restart to be opened")),
-            Some(known) if known != listener => lines
-                .push(format!("listener {address}: limits changed, for connections from now on")),
-            Some(_) => {}
+        let Some(first) = find(started, address) else {
+            lines.push(format!("listener {address} needs an upgrade to be opened"));
+            continue;
+        };
+        if find(old, address).unwrap_or(first) != *listener {
+            lines.push(format!("listener {address}: limits changed, for connections from now on"));
         }
     }
-    let gone = old.listeners.iter().filter(|known| !has(new, known.address));
-    lines.extend(gone.map(|it| format!("listener {} needs a restart to be closed", it.address)));
+    let gone = started.listeners.iter().filter(|known| find(new, known.address).is_none());
+    lines.extend(gone.map(|it| format!("listener {} needs an upgrade to be closed", it.address)));
     lines
+}
+
+/// What holds for the whole process: some of it is read once, at the start.
+fn process(started: &Config, old: &Config, new: &Config) -> Vec<String> {
+    let (first, before, after) = (&started.process, &old.process, &new.process);
+    let keys = [
+        ("threads need an upgrade", started.threads != new.threads),
+        ("admin.address needs an upgrade", started.admin != new.admin),
+        ("daemon needs an upgrade", first.daemon != after.daemon),
+        ("pid_file needs an upgrade", first.pid_file != after.pid_file),
+        ("upgrade_socket needs an upgrade", first.upgrade_socket != after.upgrade_socket),
+        ("user needs an upgrade", first.user != after.user),
+        ("group needs an upgrade", first.group != after.group),
+        ("routes changed", old.routes != new.routes),
+        ("trusted_proxies changed", old.trusted_proxies != new.trusted_proxies),
+        ("access_log changed", old.access_log != new.access_log),
+        ("error_log changed", before.error_log != after.error_log),
+        ("shutdown changed", before.shutdown != after.shutdown),
+        ("watch changed", before.watch != after.watch),
+    ];
+    let changed = keys.into_iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(line, _)| line.to_owned()).collect()
 }
 
 fn endpoints<'a>(resolved: &'a Resolved, pool: &PoolName) -> &'a [Endpoint] {
@@ -101,7 +117,7 @@ fn backends(
     let removed: Vec<_> = before.iter().filter(|it| !new.contains_key(&it.address)).collect();
     if !removed.is_empty() {
         let in_flight: usize = removed.iter().map(|it| active(it.address)).sum();
-        parts.push(format!("-{} ({in_flight} in flight)", removed.len()));
+        parts.push(format!("-{} (draining, {in_flight} in flight)", removed.len()));
     }
     for endpoint in after {
         if let Some(known) = old.get(&endpoint.address) {
@@ -170,7 +186,7 @@ pools:
     fn lines(after: &str) -> Vec<String> {
         let (before, after) = (load(BEFORE), load(after));
         let view = |(config, resolved)| View { config, resolved };
-        between(view((&before.0, &before.1)), view((&after.0, &after.1)), |_, _| 12)
+        between(&before.0, view((&before.0, &before.1)), view((&after.0, &after.1)), |_, _| 12)
     }
 
     #[test]
@@ -187,6 +203,15 @@ routes: [ { pool: web, path: /x } ]
 threads: 3
 trusted_proxies: [ 10.0.0.0/8 ]
 access_log: off
+daemon: true
+pid_file: lb.pid
+upgrade_socket: lb.sock
+user: lb
+group: lb
+error_log: error.log
+shutdown: { delay: 1s }
+watch: true
+admin: { address: 127.0.0.1:9900 }
 pools:
   web:
     algorithm: ewma
@@ -198,14 +223,23 @@ pools:
 ";
         let expected = [
             "listener 127.0.0.1:80: limits changed, for connections from now on",
-            "listener 127.0.0.1:82 needs a restart to be opened",
-            "listener 127.0.0.1:81 needs a restart to be closed",
-            "threads need a restart",
+            "listener 127.0.0.1:82 needs an upgrade to be opened",
+            "listener 127.0.0.1:81 needs an upgrade to be closed",
+            "threads need an upgrade",
+            "admin.address needs an upgrade",
+            "daemon needs an upgrade",
+            "pid_file needs an upgrade",
+            "upgrade_socket needs an upgrade",
+            "user needs an upgrade",
+            "group needs an upgrade",
             "routes changed",
             "trusted_proxies changed",
             "access_log changed",
+            "error_log changed",
+            "shutdown changed",
+            "watch changed",
             "pool old: removed",
-            "pool web: +1 backend, -1 (12 in flight), weight 1→3 on 10.0.0.1:1, 10.0.0.1:1 drains, \
+            "pool web: +1 backend, -1 (draining, 12 in flight), weight 1→3 on 10.0.0.1:1, 10.0.0.1:1 drains, \
              max_connections 5 on 10.0.0.1:1, algorithm changed, timeouts changed",
             "pool new: new, 1 backend",
         ];

@@ -1,8 +1,8 @@
 //! The addresses we accept on.
 //!
 //! Pingora binds in a task, and a failure there is a panic that leaves a live process without a
-//! port. So every address is bound here, before anything starts, and the sockets are given to
-//! Pingora as if a process before us had handed them over.
+//! port. So every address is bound here, before anything starts, or comes from the process before;
+//! either way Pingora is given the sockets as if an earlier process had handed them over.
 
 use std::{
     io,
@@ -19,63 +19,103 @@ use pingora_core::{
 };
 use pingora_proxy::HttpProxy;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::{JoinSet, spawn_blocking},
+};
 
 use super::StartError;
-use crate::config::Listener;
+use crate::config::{Config, Listener};
 use crate::generation::Current;
-use crate::proxy::{ListenerApp, Proxy};
+use crate::process::{handover::Named, service_manager};
+use crate::proxy::{InFlight, ListenerApp, Proxy};
 
 /// How long a client may be silent before the system asks whether it is still there: one that
 /// vanished in a tunnel would hold it for ever. Accepted connections inherit this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// A socket that accepts connections.
-pub(super) struct Bound {
-    /// The address it has; its port was chosen by the system where the configuration says 0.
-    pub(super) address: SocketAddr,
-    listener: Listener,
-    socket: TcpListener,
+/// Every socket of the process.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    /// One for each listener of the configuration, in its order.
+    pub(super) listeners: Vec<Named>,
+    /// That of the admin listener.
+    pub(super) admin: Option<Named>,
 }
 
-/// Binds every address, or none.
-pub(super) fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, StartError> {
-    let bind = |(index, listener): (usize, &Listener)| {
-        let socket = || -> io::Result<Bound> {
-            let socket = TcpListener::bind(listener.address)?;
-            socket.set_nonblocking(true)?;
-            SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-            Ok(Bound { address: socket.local_addr()?, listener: listener.clone(), socket })
+impl Sockets {
+    /// Takes those that are open already, by their address in the configuration, and binds the
+    /// others. What is not wanted any more is closed.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound.
+    pub(super) fn bind(config: &Config, mut given: Vec<Named>) -> Result<Self, StartError> {
+        let mut bind = |address: SocketAddr, key: String| {
+            if let Some(index) = given.iter().position(|(name, _)| *name == address) {
+                return Ok(given.remove(index));
+            }
+            let failed = |source| StartError::Listen { address, key, source };
+            Ok((address, listen(address).map_err(failed)?))
         };
-        let address = listener.address;
-        socket().map_err(|source| StartError::Listen { address, index, source })
-    };
-    listeners.iter().enumerate().map(bind).collect()
+        let listeners =
+            config.listeners.iter().enumerate().map(|(index, listener)| {
+                bind(listener.address, format!("listeners[{index}].address"))
+            });
+        let listeners = listeners.collect::<Result<_, _>>()?;
+        let admin = config.admin.map(|admin| bind(admin.address, "admin.address".to_owned()));
+        Ok(Self { listeners, admin: admin.transpose()? })
+    }
+
+    /// The same sockets once more.
+    pub(super) fn duplicate(&self) -> io::Result<Self> {
+        let duplicate = |(address, socket): &Named| Ok((*address, socket.try_clone()?));
+        Ok(Self {
+            listeners: self.listeners.iter().map(duplicate).collect::<io::Result<_>>()?,
+            admin: self.admin.as_ref().map(duplicate).transpose()?,
+        })
+    }
+
+    /// All of them, for the next process.
+    pub(super) fn into_all(self) -> Vec<Named> {
+        self.listeners.into_iter().chain(self.admin).collect()
+    }
+}
+
+/// What can be bound while another process serves, so that it is bound while this one may: a port
+/// below 1024 takes root. What cannot is that other process's, or is told about later.
+pub(super) fn bind_what_is_free(config: &Config) -> Vec<Named> {
+    let addresses = config.listeners.iter().map(|listener| listener.address);
+    let addresses = addresses.chain(config.admin.map(|admin| admin.address));
+    // Port 0 is another port each time, and the other process may have one.
+    let fixed = addresses.filter(|address| address.port() != 0);
+    fixed.filter_map(|address| Some((address, listen(address).ok()?))).collect()
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    Ok(socket)
 }
 
 /// All listeners as one of Pingora's services: a service has threads of its own, and listeners
-/// are to share them.
+/// are to share them. It accepts as soon as it is given its sockets, one for each listener.
 pub(super) struct Listeners {
-    sockets: Vec<(String, TcpListener)>,
-    services: Vec<listening::Service<ListenerApp>>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) sockets: Option<oneshot::Receiver<Vec<Named>>>,
+    pub(super) proxy: Arc<HttpProxy<Proxy>>,
+    pub(super) current: Arc<Current>,
+    pub(super) in_flight: InFlight,
+    /// Told when one of them ends by itself: without its port the process would be of no use, and
+    /// nobody would notice.
+    pub(super) failed: Arc<Notify>,
 }
 
 impl Listeners {
-    pub(super) fn new(
-        bound: Vec<Bound>,
-        proxy: &Arc<HttpProxy<Proxy>>,
-        current: &Arc<Current>,
-    ) -> Self {
-        let mut listeners = Self { sockets: Vec::new(), services: Vec::new() };
-        for Bound { address, listener, socket } in bound {
-            let name = address.to_string();
-            let app = ListenerApp::new(Arc::clone(proxy), Arc::clone(current), &listener);
-            let mut service = listening::Service::new(name.clone(), app);
-            service.add_tcp(&name);
-            listeners.services.push(service);
-            listeners.sockets.push((name, socket));
-        }
-        listeners
+    fn app(&self, listener: &Listener) -> ListenerApp {
+        let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.current));
+        ListenerApp::new(proxy, current, self.in_flight.clone(), listener)
     }
 }
 
@@ -87,12 +127,19 @@ impl Service for Listeners {
         shutdown: ShutdownWatch,
         listeners_per_fd: usize,
     ) {
-        let Some(fds) = fds else { return };
-        for (name, socket) in self.sockets.drain(..) {
-            fds.lock().add(name, socket.into_raw_fd());
+        let (Some(fds), Some(sockets)) = (fds, self.sockets.take()) else { return };
+        // Nobody sends them when the process ends before it serves.
+        let Ok(sockets) = sockets.await else { return };
+        if let Some(interval) = service_manager::watchdog_interval() {
+            tokio::spawn(tell_that_it_is_alive(interval));
         }
         let mut running = JoinSet::new();
-        for mut service in self.services.drain(..) {
+        for (listener, (_, socket)) in self.listeners.iter().zip(sockets) {
+            let Ok(address) = socket.local_addr() else { continue };
+            let name = address.to_string();
+            let mut service = listening::Service::new(name.clone(), self.app(listener));
+            service.add_tcp(&name);
+            fds.lock().add(name, socket.into_raw_fd());
             let (fds, shutdown) = (Arc::clone(&fds), shutdown.clone());
             running.spawn(async move {
                 service.start_service(Some(fds), shutdown, listeners_per_fd).await;
@@ -101,11 +148,22 @@ impl Service for Listeners {
         while let Some(ended) = running.join_next().await {
             if let Err(error) = ended {
                 log::error!(error:% = error; "a listener failed");
+                self.failed.notify_one();
             }
         }
     }
 
     fn name(&self) -> &'static str {
         "listeners"
+    }
+}
+
+/// From the threads that serve: when they do nothing any more, the service manager is to know.
+async fn tell_that_it_is_alive(interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    loop {
+        ticks.tick().await;
+        // It waits for a service manager that does not listen; requests must not.
+        let _ = spawn_blocking(service_manager::alive).await;
     }
 }

@@ -1,30 +1,61 @@
 //! Assembling and running the process: the only module that knows all the others.
 
 mod changes;
+mod commands;
+mod error;
 mod listeners;
+mod predecessor;
 mod reload;
+mod root;
 mod signals;
+mod stop;
+mod successor;
+mod supervision;
+mod watch;
 
-use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, thread};
+use std::{
+    ffi::OsString,
+    fmt,
+    os::unix::net::UnixListener,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+};
 
+use parking_lot::Mutex;
 use pingora_core::{
     server::{RunArgs, Server, configuration::ServerConf},
     services::background::background_service,
 };
-use pingora_proxy::http_proxy;
-use thiserror::Error;
+use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::admin::{Admin, Readiness};
 use crate::clock;
-use crate::config::{AccessLog, Config};
+use crate::config::{AccessLog, Config, Problem};
 use crate::discovery::Resolved;
 use crate::generation::Current;
 use crate::pool::Supervisor;
+use crate::process::{
+    background::Report,
+    handover::{Given, Named},
+    place::{Place, Purpose},
+    service_manager,
+};
 use crate::proxy::{InFlight, Proxy};
-use crate::telemetry;
-use listeners::{Bound, Listeners};
+use crate::telemetry::{self, log as process_log};
+pub use error::StartError;
+use error::set_up;
+use listeners::{Listeners, Sockets};
 pub use reload::Load;
 use reload::Reloader;
-use signals::Stop;
+use root::Kept;
+use signals::Signals;
+use stop::Stop;
+use successor::Successor;
+use supervision::{FromFile, Supervision};
+pub use watch::Watched;
 
 /// Our own rule ends retries, see `retry`; Pingora's only has to be out of its way.
 const PINGORA_MAX_RETRIES: usize = 1000;
@@ -34,95 +65,285 @@ const POOLED_CONNECTIONS: usize = 1024;
 /// Pingora sleeps this long on its own thread after it was told to stop; the process leaves
 /// when its requests are done, which is long before.
 const PINGORA_GRACE_SECONDS: u64 = 24 * 60 * 60;
+/// Reloads that wait for the one under way; they are one.
+const RELOADS: usize = 64;
 
-/// Why the process could not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// An address could not be bound.
-    #[error("cannot listen on {address} (listeners[{index}].address): {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Which listener of the configuration.
-        index: usize,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The access log could not be opened.
-    #[error("cannot open the access log (access_log.path): {0}")]
-    AccessLog(
-        /// What the system says, with the file's name.
-        io::Error,
-    ),
-    /// A part of the process could not be set up.
-    #[error("cannot start {what}: {source}")]
-    SetUp {
-        /// Which part.
-        what: &'static str,
-        /// What was wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+/// The file that a process runs from.
+pub struct Origin {
+    /// Its name.
+    pub file: PathBuf,
+    /// As it was before it was loaded.
+    pub watched: Watched,
+    /// Reads it again, for a reload.
+    pub load: Load,
+    /// Arguments with which this program runs from it, takes over from this process, and takes
+    /// its [`Report`].
+    pub again: Vec<OsString>,
 }
 
-/// Serves until a signal ends it. The process log must have been set up. `load` gives the
-/// configuration anew, for a reload; `None` where there is nothing to load it from.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// What a process starts with.
+#[derive(Debug)]
+pub struct Start {
+    /// What is served.
+    pub config: Config,
+    /// What is odd about it.
+    pub warnings: Vec<Problem>,
+    /// What its names are.
+    pub resolved: Resolved,
+    /// `None` where there is no file, but flags alone.
+    pub origin: Option<Origin>,
+    /// Take the sockets over from the process that serves.
+    pub upgrade: bool,
+}
+
+/// Serves until a signal ends it. The process log must have been started; it goes where the
+/// configuration says as soon as this process is who it is to be. `report`, if there is
+/// one, is told when this process serves, or can, where another one serves until then.
 ///
 /// # Errors
 ///
 /// When the process cannot start; nothing was served then.
-pub fn run(config: Config, resolved: Resolved, load: Option<Load>) -> Result<ExitCode, StartError> {
+pub fn run(start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| set_up("the runtime", source))?;
-    let bound = listeners::bind(&config.listeners)?;
+    let config = &start.config;
+    let signals = {
+        let _context = runtime.enter();
+        Signals::listen().map_err(|source| set_up("signal handling", source))?
+    };
+    let direct_log =
+        || process_log::open(config).map(process_log::direct).map_err(StartError::ProcessLog);
+    let identity = root::identity(config)?;
+    if identity.is_none() {
+        direct_log()?;
+    }
+    let kept = root::last(config, identity.as_ref(), start.upgrade)?;
+    // Only now: where another user may write, root does not open a file.
+    if identity.is_some() {
+        direct_log()?;
+    }
+    for warning in &start.warnings {
+        log::warn!("{warning}");
+    }
     let access_log = config.access_log.as_ref().map(open_access_log).transpose()?;
-    let building = Current::new(&config, &resolved, access_log, clock::now());
+    let building = Current::new(config, &start.resolved, access_log, clock::now());
     let current =
         runtime.block_on(building).map_err(|source| set_up("the pools", source.to_string()))?;
     let current = Arc::new(current);
-
-    let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
-    let in_flight = InFlight::default();
-    let server = assemble(&config, bound, &current, in_flight.clone());
-    let code = runtime.block_on(async {
-        let stop = Arc::new(Stop::default());
-        let reloader =
-            load.map(|load| Reloader::new(load, Arc::clone(&current), config.clone(), resolved));
-        let supervision =
-            signals::supervise(Arc::clone(&stop), in_flight, Arc::clone(&current), reloader);
-        let supervision = supervision.map_err(|source| set_up("signal handling", source))?;
-        let ended = start(server, Arc::clone(&stop))?;
-        announce(&config, &addresses);
-        Ok(tokio::select! {
-            code = supervision => code,
-            _ = ended => {
-                log::error!("the server ended by itself");
-                ExitCode::FAILURE
-            }
-        })
-    })?;
+    let serving = serve(start, kept, Arc::clone(&current), signals, report);
+    let code = runtime.block_on(serving)?;
+    // A task that still waits for something must not hold up the end.
+    runtime.shutdown_background();
     if let Some(access_log) = &current.pin().access_log {
         access_log.close();
     }
     Ok(code)
 }
 
-/// Everything that runs, as Pingora's services.
-fn assemble(
+/// From the first health check to the last answer.
+async fn serve(
+    start: Start,
+    Kept { bound, pid_file }: Kept,
+    current: Arc<Current>,
+    mut signals: Signals,
+    report: &mut Option<Report>,
+) -> Result<ExitCode, StartError> {
+    let config = &start.config;
+    let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
+    let in_flight = InFlight::default();
+    let stop = Stop::default();
+    let (sockets, proxy, ended) = start_server(config, &current, &in_flight, &stop)?;
+
+    let mut places = places(&start)?;
+    let given = match &places {
+        Some(places) if start.upgrade => {
+            let place = &places.upgrade;
+            let taking = predecessor::take_over(place, &readiness, report, &mut signals);
+            let Some(given) = taking.await? else { return Ok(ExitCode::SUCCESS) };
+            Some(given)
+        }
+        _ => None,
+    };
+    let (given, settled) = settle(config, bound, given, &readiness);
+    let (owned, listeners, admin) = match settled {
+        Ok(settled) => settled,
+        Err(error) => {
+            given.into_iter().for_each(|given| given.failed(&error.to_string()));
+            return Err(error);
+        }
+    };
+    if let Some(given) = &given {
+        recall(&current, given);
+    } else if let Some(pid_file) = &pid_file {
+        pid_file.claim().map_err(StartError::PidFile)?;
+    }
+    // Whoever reads that it serves may have a command.
+    if let Some(places) = &mut places {
+        places.orders = places.control.listen().ok();
+    }
+    announce(config, &owned);
+    // The service that takes them is waiting for them.
+    let _ = sockets.send(listeners);
+    let agreement = given.map(Given::serving);
+    tokio::spawn(become_ready(Arc::clone(&readiness), report.take()));
+    let file = places.and_then(|places| {
+        from_file(start, places, Arc::clone(&current), owned, Arc::clone(&readiness))
+    });
+    let supervision =
+        Supervision { current, in_flight, readiness, stop, proxy, admin, pid_file, file };
+    Ok(tokio::select! {
+        code = supervision.run(signals, agreement) => code,
+        () = ended.notified() => {
+            log::error!("the server ended by itself");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Where this process meets others.
+struct Places {
+    control: Place,
+    upgrade: Place,
+    /// Where commands come in, once this process serves.
+    orders: Option<UnixListener>,
+}
+
+/// None where it does not run from a file.
+fn places(start: &Start) -> Result<Option<Places>, StartError> {
+    let Some(origin) = &start.origin else { return Ok(None) };
+    let of = |purpose| {
+        Place::of(purpose, &origin.file).map_err(|source| set_up("to take commands", source))
+    };
+    let upgrade = match &start.config.process.upgrade_socket {
+        Some(path) => Place::File(path.clone()),
+        None => of(Purpose::Upgrade)?,
+    };
+    Ok(Some(Places { control: of(Purpose::Control)?, upgrade, orders: None }))
+}
+
+/// What a process can do that runs from a file.
+fn from_file(
+    start: Start,
+    places: Places,
+    current: Arc<Current>,
+    sockets: Sockets,
+    readiness: Arc<Readiness>,
+) -> Option<FromFile> {
+    let Origin { load, again, watched, .. } = start.origin?;
+    let (reload, wanted) = mpsc::channel(RELOADS);
+    let reloader =
+        Reloader::new(load, Arc::clone(&current), start.config, start.resolved, readiness);
+    tokio::spawn(reloader.run(wanted));
+    let successor = Arc::new(Successor {
+        place: places.upgrade,
+        again,
+        current,
+        sockets: Mutex::new(Some(sockets)),
+        is_over: AtomicBool::new(false),
+    });
+    Some(FromFile { control: places.control, orders: places.orders, reload, successor, watched })
+}
+
+/// What this process keeps for the next one, what it gives away, and its admin listener.
+type Settled = (Sockets, Vec<Named>, Option<Admin>);
+
+/// Everything that still can go wrong before this process serves.
+fn settle(
     config: &Config,
-    bound: Vec<Bound>,
+    bound: Vec<Named>,
+    mut given: Option<Given>,
+    readiness: &Arc<Readiness>,
+) -> (Option<Given>, Result<Settled, StartError>) {
+    let before = given.as_mut().map(|given| std::mem::take(&mut given.sockets));
+    let settle = || {
+        let all = before.into_iter().flatten().chain(bound).collect();
+        let owned = Sockets::bind(config, all)?;
+        let Sockets { listeners, admin } =
+            owned.duplicate().map_err(|source| set_up("the listeners", source))?;
+        let admin = admin.map(|(_, socket)| Admin::start(socket, Arc::clone(readiness)));
+        let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
+        Ok((owned, listeners, admin))
+    };
+    let settled = settle();
+    (given, settled)
+}
+
+/// What the process before knew, in so far as its words are understood.
+fn recall(current: &Current, given: &Given) {
+    match serde_json::from_value::<Vec<crate::pool::Memory>>(given.memory.clone()) {
+        Ok(memories) => current.recall(&memories, clock::now()),
+        Err(error) => log::warn!(error:% = error; "what the process before knew is not understood"),
+    }
+}
+
+/// Tells everybody that this process serves, once its backends are checked.
+async fn become_ready(readiness: Arc<Readiness>, report: Option<Report>) {
+    readiness.first_round().await;
+    readiness.serve();
+    service_manager::ready();
+    if let Some(report) = report {
+        report.serving();
+    }
+}
+
+type Started = (oneshot::Sender<Vec<Named>>, Arc<HttpProxy<Proxy>>, Arc<Notify>);
+
+/// Tells when it is dropped.
+struct Ends(Arc<Notify>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// Starts Pingora's server with everything that runs as one of its services. It checks backends at
+/// once, and accepts when it is given sockets. What comes with it is told when it ends by itself,
+/// or accepts no more, which takes a panic.
+fn start_server(
+    config: &Config,
     current: &Arc<Current>,
-    in_flight: InFlight,
-) -> Server {
+    in_flight: &InFlight,
+    stop: &Stop,
+) -> Result<Started, StartError> {
     let mut server = Server::new_with_opt_and_conf(None, pingora_conf(config));
     let mut checks = background_service("checks", Supervisor::new(current.pools()));
     checks.threads = Some(1);
-    let proxy = Proxy::new(Arc::clone(current), in_flight);
+    let proxy = Proxy::new(Arc::clone(current), in_flight.clone());
     let proxy = Arc::new(http_proxy(&server.configuration, proxy));
-    server.add_service(Listeners::new(bound, &proxy, current));
+    let (give, sockets) = oneshot::channel();
+    let ended = Arc::new(Notify::new());
+    let listeners = Listeners {
+        listeners: config.listeners.clone(),
+        sockets: Some(sockets),
+        proxy: Arc::clone(&proxy),
+        current: Arc::clone(current),
+        in_flight: in_flight.clone(),
+        failed: Arc::clone(&ended),
+    };
+    server.add_service(listeners);
     server.add_service(checks);
-    server
+
+    let stop = stop.clone();
+    let ends = Ends(Arc::clone(&ended));
+    // A thread of its own: it blocks its thread for its whole grace period.
+    let run = move || {
+        let _ends = ends;
+        server.run(RunArgs { shutdown_signal: Box::new(stop) });
+    };
+    thread::Builder::new()
+        .name("server".to_owned())
+        .spawn(run)
+        .map_err(|source| set_up("the server's thread", source))?;
+    Ok((give, proxy, ended))
 }
 
 /// What Pingora is told about the process.
@@ -138,27 +359,13 @@ pub fn pingora_conf(config: &Config) -> ServerConf {
     }
 }
 
-/// Runs Pingora's server on a thread of its own: it blocks its thread for its whole grace period.
-/// Resolves when that thread is done, which takes a panic.
-fn start(
-    server: Server,
-    stop: Arc<Stop>,
-) -> Result<tokio::sync::oneshot::Receiver<()>, StartError> {
-    let (alive, ended) = tokio::sync::oneshot::channel::<()>();
-    let run = move || {
-        let _alive = alive;
-        server.run(RunArgs { shutdown_signal: Box::new(signals::StopWatch::new(stop)) });
-    };
-    thread::Builder::new()
-        .name("server".to_owned())
-        .spawn(run)
-        .map_err(|source| set_up("the server's thread", source))?;
-    Ok(ended)
-}
-
-fn announce(config: &Config, addresses: &[SocketAddr]) {
-    for address in addresses {
-        log::info!(address:% = address; "listening");
+fn announce(config: &Config, Sockets { listeners, admin }: &Sockets) {
+    let at = |(configured, socket): &Named| socket.local_addr().unwrap_or(*configured);
+    for listener in listeners {
+        log::info!(address:% = at(listener); "listening");
+    }
+    if let Some(admin) = admin {
+        log::info!(address:% = at(admin); "admin listening");
     }
     for pool in &config.pools {
         log::info!(pool = pool.name.as_str(), backends = pool.backends.len(); "serving");
@@ -167,11 +374,4 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
 
 fn open_access_log(config: &AccessLog) -> Result<Arc<telemetry::AccessLog>, StartError> {
     telemetry::AccessLog::open(config).map(Arc::new).map_err(StartError::AccessLog)
-}
-
-fn set_up(
-    what: &'static str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StartError {
-    StartError::SetUp { what, source: source.into() }
 }

@@ -1,26 +1,50 @@
 //! Another configuration in place of the one that serves, without a gap.
 //!
 //! Reading a file and resolving names may take long, so both happen on a thread of their own.
-//! Only when all of it is right is anything changed.
+//! Only when all of it is right is anything changed. Who asked is told the same as the log.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::changes::{self, View};
+use tokio::sync::mpsc;
+
+use super::{
+    StartError,
+    changes::{self, View},
+    set_up,
+};
+use crate::admin::{Phase, Readiness};
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
 use crate::discovery::Resolved;
 use crate::generation::Current;
-use crate::telemetry::AccessLog;
+use crate::process::{
+    control::{Answer, Reply},
+    service_manager,
+};
+use crate::telemetry::{
+    AccessLog,
+    log::{self as process_log, Destination},
+};
 
 /// Reads and resolves the configuration as at the start.
 pub type Load = Arc<dyn Fn() -> Result<(Loaded, Resolved), Problems> + Send + Sync>;
+
+/// A reload that is wanted, and who is to be told how it went.
+pub(super) type Wanted = Option<Reply>;
+
+type Logs = (Option<Arc<AccessLog>>, Option<Destination>);
+
+const NOT_RELOADED: &str = "not reloaded, still serving as before";
 
 /// Loads the configuration anew and makes it live.
 pub(super) struct Reloader {
     load: Load,
     current: Arc<Current>,
+    /// What the process was started with; some of it cannot be changed.
+    started: Config,
     config: Config,
     resolved: Resolved,
+    readiness: Arc<Readiness>,
 }
 
 impl Reloader {
@@ -30,60 +54,93 @@ impl Reloader {
         current: Arc<Current>,
         config: Config,
         resolved: Resolved,
+        readiness: Arc<Readiness>,
     ) -> Self {
-        Self { load, current, config, resolved }
+        Self { load, current, started: config.clone(), config, resolved, readiness }
     }
 
-    /// Reloads, and logs what changed or why nothing did.
-    pub(super) async fn reload(&mut self) {
-        let began = clock::now();
-        let load = Arc::clone(&self.load);
-        let loading = tokio::task::spawn_blocking(move || load());
-        let Ok(loaded) = loading.await else {
-            log::error!("not reloaded: loading the configuration failed; still serving as before");
-            return;
-        };
-        match loaded {
-            Err(problems) => {
-                for problem in problems.iter() {
-                    log::error!("{problem}");
-                }
-                log::error!(problems = problems.iter().count(); "not reloaded, still serving as before");
+    /// Reloads whenever that is wanted. What is wanted before a load begins is the same reload.
+    pub(super) async fn run(mut self, mut wanted: mpsc::Receiver<Wanted>) {
+        while let Some(first) = wanted.recv().await {
+            let mut replies = vec![first];
+            while let Ok(another) = wanted.try_recv() {
+                replies.push(another);
             }
-            Ok((Loaded { config, warnings }, resolved)) => {
-                for warning in &warnings {
-                    log::warn!("{warning}");
-                }
-                let loading = clock::now().saturating_duration_since(began);
-                self.take_over(config, resolved, loading).await;
+            // Before and after that the service manager is told something else.
+            let is_serving = self.readiness.phase() == Phase::Serving;
+            if is_serving {
+                service_manager::reloading();
+            }
+            let answer = self.reload().await;
+            if is_serving && self.readiness.phase() == Phase::Serving {
+                service_manager::ready();
+            }
+            for reply in replies.into_iter().flatten() {
+                reply.send_later(answer.clone());
             }
         }
     }
 
-    async fn take_over(&mut self, config: Config, resolved: Resolved, loading: Duration) {
-        let access_log = match self.access_log(&config) {
-            Ok(access_log) => access_log,
-            Err(error) => {
-                log::error!(
-                    "not reloaded, still serving as before: cannot open the access log \
-                     (access_log.path): {error}"
-                );
-                return;
+    /// Reloads, and logs what changed or why nothing did.
+    async fn reload(&mut self) -> Answer {
+        let began = clock::now();
+        let load = Arc::clone(&self.load);
+        let loading = tokio::task::spawn_blocking(move || load());
+        let failed = |error| Err(format!("{NOT_RELOADED}: loading failed: {error}"));
+        let answer = match loading.await {
+            Err(error) => failed(error),
+            Ok(Err(problems)) => {
+                for problem in problems.iter() {
+                    log::error!("{problem}");
+                }
+                log::error!(problems = problems.iter().count(); "{NOT_RELOADED}");
+                return Err(format!("{problems}\n{NOT_RELOADED}"));
+            }
+            Ok(Ok((Loaded { config, warnings }, resolved))) => {
+                for warning in &warnings {
+                    log::warn!("{warning}");
+                }
+                let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
+                let loading = clock::now().saturating_duration_since(began);
+                let changes = self.take_over(config, resolved, loading).await;
+                changes.map(|changes| {
+                    warnings.chain(changes).map(|line| line + "\n").collect::<String>() + "reloaded"
+                })
             }
         };
+        if let Err(reason) = &answer {
+            log::error!("{reason}");
+        }
+        answer
+    }
+
+    async fn take_over(
+        &mut self,
+        config: Config,
+        resolved: Resolved,
+        loading: Duration,
+    ) -> Result<Vec<String>, String> {
+        let failed = |error: String| format!("{NOT_RELOADED}: {error}");
+        let (access_log, destination) =
+            self.logs(&config).await.map_err(|error| failed(error.to_string()))?;
         let before = self.current.pin();
         let in_flight = |pool: &PoolName, address: SocketAddr| {
             before.pool(pool).map_or(0, |pool| pool.active(&address))
         };
         let changes = changes::between(
+            &self.started,
             View { config: &self.config, resolved: &self.resolved },
             View { config: &config, resolved: &resolved },
             in_flight,
         );
         let began = clock::now();
-        if let Err(error) = self.current.publish(&config, &resolved, access_log, began).await {
-            log::error!("not reloaded, still serving as before: {error}");
-            return;
+        let publishing = self.current.publish(&config, &resolved, access_log, began);
+        publishing.await.map_err(|error| failed(error.to_string()))?;
+        if let Some(destination) = destination {
+            if config.process.error_log != self.config.process.error_log {
+                log::info!(to:% = destination; "the process log goes on elsewhere");
+            }
+            process_log::direct(destination);
         }
         for change in &changes {
             log::info!("{change}");
@@ -92,13 +149,28 @@ impl Reloader {
         let loading_ms = loading.as_millis();
         log::info!(changes = changes.len(), loading_ms, publishing_ms; "reloaded");
         (self.config, self.resolved) = (config, resolved);
+        Ok(changes)
     }
 
-    /// The one that is open, when nothing is said otherwise.
-    fn access_log(&self, config: &Config) -> std::io::Result<Option<Arc<AccessLog>>> {
-        if config.access_log == self.config.access_log {
-            return Ok(self.current.pin().access_log.clone());
-        }
-        config.access_log.as_ref().map(|config| AccessLog::open(config).map(Arc::new)).transpose()
+    /// What both logs are to be; that is what they are, when nothing is said otherwise. For the
+    /// process log `None` says so.
+    async fn logs(&self, config: &Config) -> Result<Logs, StartError> {
+        let as_before = self.current.pin().access_log.clone();
+        let is_same = (
+            config.access_log == self.config.access_log,
+            process_log::is_same(&self.config, config),
+        );
+        let config = config.clone();
+        // To open a pipe may take as long as its reader likes.
+        let opening = tokio::task::spawn_blocking(move || {
+            let access_log = if is_same.0 {
+                as_before
+            } else {
+                config.access_log.as_ref().map(super::open_access_log).transpose()?
+            };
+            let destination = (!is_same.1).then(|| process_log::open(&config)).transpose();
+            Ok((access_log, destination.map_err(StartError::ProcessLog)?))
+        });
+        opening.await.map_err(|error| set_up("the logs", error))?
     }
 }

@@ -1,4 +1,4 @@
-//! The process log: the `log` crate's records, to standard error.
+//! The process log: the `log` crate's records, to standard error or a file.
 //!
 //! A record's key-values are for machines and people alike:
 //! `log::warn!(pool = "web", backend = "127.0.0.1:9001"; "backend ejected")` becomes
@@ -7,12 +7,14 @@
 
 use std::{
     io::{self, Write},
+    sync::{Arc, LazyLock},
     time::SystemTime,
 };
 
-use env_logger::{Builder, Env};
+use arc_swap::ArcSwap;
+use env_logger::{Builder, Env, Logger};
 use log::{
-    Level, Record,
+    Level, Log, Metadata, Record,
     kv::{self, Key, VisitSource, VisitValue},
 };
 use serde::{
@@ -20,9 +22,10 @@ use serde::{
     ser::{Error, SerializeMap},
 };
 
+pub use super::log_output::Destination;
 use super::text::{Sentence, Timestamp, Value};
 use crate::clock;
-use crate::config::LogFormat;
+use crate::config::{Config, LogFormat};
 
 /// Without `RUST_LOG`: everything of ours down to `info`, and of Pingora what we do not say better.
 ///
@@ -35,13 +38,89 @@ const DEFAULT_FILTER: &str = "info,pingora=warn,\
     pingora_proxy=off,\
     pingora_load_balancing=error";
 
-/// Starts the process log. Whoever comes second in a process changes nothing.
-pub fn init(format: LogFormat) {
-    let mut builder = Builder::new();
-    builder
-        .parse_env(Env::default().default_filter_or(DEFAULT_FILTER))
-        .format(move |line, record| write(line, format, clock::wall(), record));
-    builder.try_init().ok();
+/// A process has one log.
+static DESTINATION: LazyLock<ArcSwap<Destination>> =
+    LazyLock::new(|| ArcSwap::from_pointee(Destination::stderr(LogFormat::Text)));
+
+/// Starts the process log. A second time in a process, it is [`direct`].
+pub fn init(destination: Destination) {
+    direct(destination);
+    let environment = Env::default().default_filter_or(DEFAULT_FILTER);
+    let filter = Builder::new().parse_env(environment).build();
+    let most = filter.filter();
+    if log::set_boxed_logger(Box::new(ProcessLog { filter })).is_ok() {
+        log::set_max_level(most);
+    }
+}
+
+/// Opens what the configuration says; the log goes on as before until it is [directed](direct)
+/// there.
+///
+/// # Errors
+///
+/// When the file cannot be opened, with its name.
+pub fn open(config: &Config) -> io::Result<Destination> {
+    match &config.process.error_log {
+        None => Ok(Destination::stderr(format(config))),
+        Some(path) => Destination::file(format(config), path),
+    }
+}
+
+/// JSON when the access log is, so that a log collector meets one format.
+#[must_use]
+pub fn format(config: &Config) -> LogFormat {
+    config.access_log.as_ref().map_or(LogFormat::Text, |access_log| access_log.format)
+}
+
+/// Whether both configurations say the same of the process log.
+#[must_use]
+pub fn is_same(before: &Config, after: &Config) -> bool {
+    before.process.error_log == after.process.error_log && format(before) == format(after)
+}
+
+/// From the next line on, the log goes there. Lines that are being written go where it went.
+pub fn direct(destination: Destination) {
+    DESTINATION.store(Arc::new(destination));
+}
+
+/// Opens the file anew, for whoever has moved it away. When that fails, the old one stays in use
+/// and is told so.
+pub fn reopen() {
+    if let Err(error) = DESTINATION.load().reopen() {
+        log::error!(error:% = error; "cannot reopen the process log");
+    }
+}
+
+/// The `log` crate's way here.
+struct ProcessLog {
+    filter: Logger,
+}
+
+impl Log for ProcessLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            let lost = tell(&DESTINATION.load(), record);
+            if lost > 0 {
+                log::warn!(lines = lost; "process log lines lost");
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Says how many lines were lost before this one. The line is put together before the output is
+/// locked: what it is made of may log, too.
+fn tell(destination: &Destination, record: &Record<'_>) -> u64 {
+    let mut line = Vec::new();
+    match write(&mut line, destination.format(), clock::wall(), record) {
+        Ok(()) => destination.write(&line),
+        Err(_) => 0,
+    }
 }
 
 fn write(
@@ -183,6 +262,22 @@ mod tests {
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &builder.args(args).build()), json);
+    }
+
+    #[test]
+    fn each_destination_has_its_own_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("error.log");
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let destination = Destination::file(format, &path).unwrap();
+            let mut builder = Record::builder();
+            builder.level(Level::Info).target("lb");
+            assert_eq!(tell(&destination, &builder.args(format_args!("hello")).build()), 0);
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("Z INFO hello"), "{text}");
+        assert!(lines[1].ends_with(r#""level":"info","target":"lb","msg":"hello"}"#), "{text}");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! The two are apart because they are read apart. The [access log](AccessLog) goes where the
 //! configuration says, is dropped rather than waited for, and has one line for each request. The
-//! [process log](log) goes to standard error and says what changed: started, ejected, back again.
+//! [process log](log) goes to standard error or a file, and says what changed: started, ejected, back again.
 
 mod access_log;
 pub mod log;
+mod log_output;
 mod queue;
 mod text;
 mod writer;

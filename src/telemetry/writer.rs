@@ -12,7 +12,7 @@
 use std::{
     cell::RefCell,
     fmt,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, ErrorKind, Write},
     os::fd::AsFd,
     sync::Arc,
@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{access_log::AccessRecord, queue::Queue};
+use super::{access_log::AccessRecord, log_output::append_to, queue::Queue};
 use crate::clock;
 use crate::config::{self, LogFormat, LogTarget};
 
@@ -117,12 +117,7 @@ fn open(target: &LogTarget) -> io::Result<Output> {
         LogTarget::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
         // Through the standard library's lock, so that the two logs' lines do not mix.
         LogTarget::Stderr => Box::new(io::stderr()),
-        LogTarget::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            Box::new(file.map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-            })?)
-        }
+        LogTarget::File(path) => Box::new(append_to(path)?),
     })
 }
 

@@ -15,7 +15,8 @@ use crate::support::{
 fn a_retry_may_use_the_place_that_the_failed_attempt_had() {
     let a = ScriptedBackend::named("a");
     a.reply_next(1, Reply::close());
-    let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), "");
+    // Nor is there a line in which it could wait for it.
+    let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), "    queue: off");
     assert_eq!(get(lb.address(), "/").text(), "a");
     assert_eq!(outcomes(&lb.log_lines(1)[0]), ["reset", "ok"]);
 }

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use crate::support::{
+    PATIENCE,
     backend::ScriptedBackend,
     client::{Response, ask, get, post},
-    lb::{Lb, outcomes},
-    reply::Reply,
+    eventually::eventually,
+    lb::{Lb, entry, outcomes},
+    reply::{Gate, Reply},
 };
 
 const AUTO: &str = "    timeouts: { response: auto }";
@@ -63,6 +65,26 @@ fn the_last_backend_that_was_not_tried_is_waited_for() {
     assert_eq!(get(lb.address(), "/").status, 200);
     assert_eq!(outcomes(&lb.log_lines(1)[0]), ["learned_timeout", "ok"]);
     assert_eq!((a.requests().len(), b.requests().len()), (1, 1));
+}
+
+#[test]
+fn whoever_found_nobody_else_at_the_limit_goes_to_who_is_free_later() {
+    let (a, b, gate) =
+        (ScriptedBackend::replying(Reply::hang()), ScriptedBackend::named("b"), Gate::closed());
+    b.reply_to("/first", Reply::body_behind(&gate, "first"));
+    a.reply_to("/first", Reply::reset());
+    let entries = format!("{}, {}", entry(&a, "weight: 1"), entry(&b, "max_connections: 1"));
+    let lb = Lb::over_entries(&entries, AUTO);
+    let mut first = ask(lb.address(), "/first");
+    eventually(PATIENCE, "b is busy", || lb.active(&b) == 1 && lb.active(&a) == 0);
+    let mut second = ask(lb.address(), "/second");
+    second.limit(2 * LATE).unwrap();
+    assert!(second.read_head().is_err(), "it has waited past the limit");
+    assert_eq!((a.requests_to("/second").len(), b.requests_to("/second").len()), (1, 0));
+    gate.open();
+    assert_eq!(first.read_response("GET").unwrap().text(), "first");
+    second.limit(PATIENCE).unwrap();
+    assert_eq!(second.read_response("GET").unwrap().text(), "b");
 }
 
 #[test]

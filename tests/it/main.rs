@@ -34,6 +34,8 @@ mod health;
 mod learned_limit;
 /// How long clients and backends may take.
 mod limits;
+/// What operators do every week costs no request.
+mod operations;
 /// Dockerfile, compose file, CI: they agree with one another.
 mod packaging;
 /// When most checks fail, all backends are used.

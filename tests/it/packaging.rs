@@ -1,8 +1,12 @@
 //! The files around the code that nothing else here runs agree with one another.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
+use lb::config::{self, Config, Flags};
 use saphyr::{LoadableYamlNode, Yaml};
+
+const BINARY: &str = "/usr/local/bin/lb";
+const CONF: &str = "/etc/lb/lb.yaml";
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -64,4 +68,129 @@ fn the_image_is_built_from_everything_that_the_build_reads() {
     for path in ["Cargo.toml", "Cargo.lock", "src", "benches", "scripts", "ARCHITECTURE.md"] {
         assert!(allowed.contains(&format!("\n!{path}\n")), "{path} is let in");
     }
+}
+
+/// The values of a setting of the unit, in file order.
+fn unit(name: &str) -> Vec<String> {
+    let unit = read("conf/lb.service");
+    unit.lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Asks about the object of this kind in the Kubernetes manifest.
+fn with_manifest<T>(kind: &str, ask: impl FnOnce(&Yaml<'_>) -> T) -> T {
+    let text = read("deploy/kubernetes.yaml");
+    let objects = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+    let object = objects.iter().find(|object| object["kind"].as_str() == Some(kind));
+    ask(object.unwrap_or_else(|| panic!("a {kind}")))
+}
+
+/// What the ConfigMap has lb run from.
+fn deployed_configuration() -> Config {
+    let text = with_manifest("ConfigMap", |map| {
+        map["data"]["lb.yaml"].as_str().expect("lb.yaml in the ConfigMap").to_owned()
+    });
+    let loaded = config::parse("lb.yaml", &text, &Flags::default())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.warnings, []);
+    loaded.config
+}
+
+#[test]
+fn every_example_names_the_same_binary_and_the_same_file() {
+    assert_eq!(unit("ExecStart"), [format!("{BINARY} -c {CONF}")]);
+    assert_eq!(unit("ExecReload"), [format!("{BINARY} reload -c {CONF}")]);
+    assert!(
+        read("deploy/keepalived.conf").contains(&format!("script \"{BINARY} health -c {CONF}\""))
+    );
+
+    let image = read("Dockerfile");
+    assert!(image.contains(&format!("\nENTRYPOINT [\"{BINARY}\"]\n")));
+    assert!(image.contains(&format!("\nCMD [\"-c\", \"{CONF}\"]\n")));
+    assert!(image.contains(&format!(" CMD [\"{BINARY}\", \"health\", \"-c\", \"{CONF}\"]\n")));
+
+    with_yaml("docker-compose.yml", |compose| {
+        let balancer = &compose["services"]["lb"];
+        assert_eq!(flag(&strings(&balancer["command"]), "conf"), CONF);
+        assert_eq!(strings(&balancer["volumes"]), [format!("./conf/lb.yaml:{CONF}:ro")]);
+    });
+
+    with_manifest("Deployment", |deployment| {
+        let pod = &deployment["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(strings(&container["args"]), ["-c", CONF]);
+        let mount = &container["volumeMounts"][0];
+        assert_eq!(mount["mountPath"].as_str(), Path::new(CONF).parent().unwrap().to_str());
+        let sub_path = mount.as_mapping_get("subPath");
+        assert!(sub_path.is_none(), "a file mounted by subPath never changes");
+    });
+}
+
+#[test]
+fn the_unit_and_logrotate_agree_on_the_user_and_the_folders() {
+    let [user] = &unit("User")[..] else { panic!("one user") };
+    let [logs] = &unit("LogsDirectory")[..] else { panic!("one folder for logs") };
+    let rotation = read("conf/lb.logrotate");
+    assert!(rotation.contains(&format!("\n/var/log/{logs}/*.log {{\n")));
+    assert!(rotation.contains(&format!("\n    create 0640 {user} ")));
+    assert!(rotation.contains(&format!("\n    su {user} ")));
+    assert!(rotation.contains(" lb.service "));
+    assert!(read("deploy/keepalived.conf").contains(&format!("\n    script_user {user} ")));
+}
+
+#[test]
+fn whoever_stops_the_balancer_waits_until_it_has_drained() {
+    let usual = config::defaults::SHUTDOWN;
+    let grace: Vec<u64> = unit("TimeoutStopSec").iter().map(|s| s.parse().unwrap()).collect();
+    assert!(Duration::from_secs(grace[0]) > usual.delay + usual.timeout);
+
+    let deployed = deployed_configuration().process.shutdown;
+    assert!(deployed.delay > Duration::ZERO, "no preStop does it");
+    with_manifest("Deployment", |deployment| {
+        let pod = &deployment["spec"]["template"]["spec"];
+        let grace = pod["terminationGracePeriodSeconds"].as_integer().expect("a number");
+        let grace = Duration::from_secs(grace.try_into().unwrap());
+        assert!(grace > deployed.delay + deployed.timeout);
+    });
+}
+
+#[test]
+fn the_pod_has_the_ports_that_its_configuration_opens() {
+    let config = deployed_configuration();
+    assert!(config.process.watch, "nobody sends a signal into a pod");
+    let admin = config.admin.expect("probes ask it").address;
+    assert!(admin.ip().is_unspecified(), "the kubelet asks from outside");
+    with_manifest("Deployment", |deployment| {
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let port = |name: &str| {
+            let ports = container["ports"].as_sequence().expect("a list");
+            let port = ports.iter().find(|port| port["name"].as_str() == Some(name));
+            port.expect("it is listed")["containerPort"].as_integer().expect("a number")
+        };
+        assert_eq!(port("http"), i64::from(config.listeners[0].address.port()));
+        assert_eq!(port("admin"), i64::from(admin.port()));
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            assert_eq!(container[probe]["httpGet"]["port"].as_str(), Some("admin"), "{probe}");
+        }
+        assert_eq!(container["livenessProbe"]["httpGet"]["path"].as_str(), Some("/live"));
+    });
+}
+
+#[test]
+fn the_manifest_selects_its_own_pods() {
+    let labels = |labels: &Yaml<'_>| {
+        labels["app.kubernetes.io/name"].as_str().expect("the label").to_owned()
+    };
+    let pods = with_manifest("Deployment", |deployment| {
+        let spec = &deployment["spec"];
+        let pods = labels(&spec["template"]["metadata"]["labels"]);
+        assert_eq!(labels(&spec["selector"]["matchLabels"]), pods);
+        pods
+    });
+    assert_eq!(with_manifest("Service", |service| labels(&service["spec"]["selector"])), pods);
+    with_manifest("PodDisruptionBudget", |budget| {
+        assert_eq!(labels(&budget["spec"]["selector"]["matchLabels"]), pods);
+    });
 }

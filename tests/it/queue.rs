@@ -165,6 +165,18 @@ fn a_body_that_comes_while_its_request_waits_arrives_whole() {
 }
 
 #[test]
+fn a_client_that_leaves_in_the_middle_of_its_body_frees_its_place_in_line() {
+    let busy = busy(PATIENT);
+    let mut second = Connection::open(busy.lb.address()).unwrap();
+    second.send(b"POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n").unwrap();
+    busy.wait_for_queued(1);
+    second.send(&[b'x'; 50]).unwrap();
+    drop(second);
+    busy.wait_for_queued(0);
+    assert_eq!(busy.paths(), ["/first"]);
+}
+
+#[test]
 fn a_client_that_waits_to_be_asked_for_its_body_is_asked_when_its_turn_comes() {
     let mut busy = busy(PATIENT);
     let mut second = Connection::open(busy.lb.address()).unwrap();

@@ -263,7 +263,7 @@ fn executed(backends: &[ScriptedBackend]) -> BTreeMap<usize, usize> {
 }
 
 #[track_caller]
-fn assert_executed_once(backends: &[ScriptedBackend], report: &Report) {
+pub(crate) fn assert_executed_once(backends: &[ScriptedBackend], report: &Report) {
     let times = executed(backends);
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "executed more than once: {twice:?}\n{report}");
@@ -278,14 +278,14 @@ fn is_plain(failure: &Failure) -> bool {
 
 /// A scenario's turn. Two at once are enough for a small machine; on a large one the test runner
 /// would start them all, and checks and limits would miss their time.
-struct Turn;
+pub(crate) struct Turn;
 
 static RUNNING: Mutex<usize> = Mutex::new(0);
 static ENDED: Condvar = Condvar::new();
 const RUNNING_MAX: usize = 2;
 
 impl Turn {
-    fn wait() -> Self {
+    pub(crate) fn wait() -> Self {
         let mut running = RUNNING.lock();
         ENDED.wait_while(&mut running, |running| *running >= RUNNING_MAX);
         *running += 1;

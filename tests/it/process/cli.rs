@@ -122,6 +122,7 @@ fn a_wrong_command_line_is_code_2() {
         (&["--max-retries", "-1"], "-1"),
         (&["-c"], "--conf"),
         (&["-t", "demo"], "demo"),
+        (&["-u", "--backends", "http://127.0.0.1:1"], "--conf"),
         (&["serve"], "serve"),
         (&["backend"], "--port"),
         (&["backend", "--port", "0", "--status", "199"], "--status"),

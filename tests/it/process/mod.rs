@@ -1,21 +1,41 @@
 //! The built binary as its users meet it: what it prints, how it ends, what it does under load.
 
+/// The listener that answers about the process.
+mod admin;
 /// What the command line prints, and the exit code.
 mod cli;
+/// Commands to a process that runs, and the file that it watches.
+mod commands;
+/// In the background.
+mod daemon;
 /// `lb demo` and `lb backend`.
 mod demo;
+/// The time that others need to notice that it ends.
+mod drain;
+/// The process log in a file of its own.
+mod error_log;
 /// A balancer without a file, and flags over a file.
 mod flags;
+/// SIGQUIT, and a process that waits for it.
+mod handover;
+/// What a service manager is told.
+mod notify;
 /// SIGHUP.
 mod reload;
 /// Starting, and what the two logs say.
 mod serving;
 /// Signals, and what is in flight.
 mod shutdown;
+/// One process in place of another.
+mod upgrade;
+/// A user who can do less.
+mod user;
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr};
 
-use crate::support::{PATIENCE, process::LbProcess};
+use nix::unistd::Pid;
+
+use crate::support::{PATIENCE, eventually::wait_for, process::LbProcess};
 
 /// One listener on a free port and one pool named `web` of these backends, with these lines of
 /// YAML below the pool (indented by four) or, after them, at the top (not indented).
@@ -41,4 +61,25 @@ fn outcome(mut process: LbProcess) -> Outcome {
     let status = process.wait_for_exit(PATIENCE);
     let text = |lines: Vec<String>| lines.iter().map(|line| format!("{line}\n")).collect();
     Outcome { code: status.code(), stdout: text(process.stdout()), stderr: text(process.stderr()) }
+}
+
+/// What `lb COMMAND -c lb.yaml` comes to, in the folder of this process.
+#[track_caller]
+fn tell(lb: &LbProcess, command: &str) -> Outcome {
+    outcome(lb.beside(&[command, "-c", "lb.yaml"]))
+}
+
+/// Puts this text in its configuration file.
+fn rewrite(lb: &LbProcess, text: &str) {
+    fs::write(lb.folder().join("lb.yaml"), text).unwrap();
+}
+
+/// The number in the file `lb.pid` in its folder, as soon as there is one that `is_it`.
+#[track_caller]
+fn pid_that(lb: &LbProcess, is_it: impl Fn(Pid) -> bool) -> Pid {
+    let read = || {
+        let text = fs::read_to_string(lb.folder().join("lb.pid")).ok()?;
+        text.trim().parse().map(Pid::from_raw).ok().filter(|pid| is_it(*pid))
+    };
+    wait_for(PATIENCE, read).unwrap_or_else(|| panic!("no such number: {:?}", lb.stderr()))
 }

@@ -47,7 +47,7 @@ fn backends_come_and_go_and_what_changed_is_said() {
     assert_eq!(connection.get("/").unwrap().text(), "a");
     reload(&mut lb, &over(&[&b]));
     let line = lb.wait_for_log("pool web: ");
-    assert!(line.contains("pool web: +1 backend, -1 (0 in flight)"), "{line}");
+    assert!(line.contains("pool web: +1 backend, -1 (draining, "), "{line}");
     assert_eq!(connection.get("/").unwrap().text(), "b", "the same connection, the next request");
     reload(&mut lb, &over(&[&b]));
     assert!(lb.stderr().last().unwrap().contains("changes=0"), "{:?}", lb.stderr());
@@ -92,7 +92,7 @@ fn a_request_that_began_before_ends_as_it_began() {
     a.wait_for_requests(1);
     reload(&mut lb, &over(&[&b]));
     let line = lb.wait_for_log("pool web: ");
-    assert!(line.contains("-1 (1 in flight)"), "{line}");
+    assert!(line.contains("-1 (draining, 1 in flight)"), "{line}");
     assert_eq!(get(address, "/").text(), "b");
     assert_eq!(slow.join().unwrap(), "a");
 }
@@ -150,13 +150,13 @@ fn routes_limits_and_the_access_log_follow() {
 }
 
 #[test]
-fn listeners_need_a_restart_and_that_is_said() {
+fn listeners_need_an_upgrade_and_that_is_said() {
     let a = ScriptedBackend::named("a");
     let mut lb = LbProcess::with_config(&over(&[&a]), &[]);
     let address = lb.address();
     reload(&mut lb, &over(&[&a]).replace("127.0.0.1:0", "127.0.0.2:0"));
-    lb.wait_for_log("listener 127.0.0.2:0 needs a restart to be opened");
-    lb.wait_for_log("listener 127.0.0.1:0 needs a restart to be closed");
+    lb.wait_for_log("listener 127.0.0.2:0 needs an upgrade to be opened");
+    lb.wait_for_log("listener 127.0.0.1:0 needs an upgrade to be closed");
     assert_eq!(get(address, "/").text(), "a");
 }
 
@@ -177,8 +177,11 @@ fn reloading_again_and_again_leaves_no_file_open() {
         reload(&mut lb, &yaml(&backends[..1 + round % 2], &check.replace("access.log", log)));
         files.push(open_files(&lb));
     }
-    let most = |files: &[usize]| files.iter().copied().max();
-    assert!(most(&files[15..]) <= most(&files[..15]), "{files:?}");
+    // A check may be under way at any of these moments; what leaks stays.
+    let at_first = files[..6].iter().copied().max();
+    eventually(PATIENCE, &format!("as many as at first: {files:?}"), || {
+        Some(open_files(&lb)) <= at_first
+    });
 }
 
 #[test]

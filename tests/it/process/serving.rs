@@ -133,18 +133,18 @@ fn the_log_filter_of_the_environment_is_obeyed() {
     let filter = "lb::server=error,lb::health=warn";
     let dead = claim().unwrap();
     let check = "    health_check: { interval: 200ms, timeout: 100ms }";
-    let mut lb = LbProcess::with_log_filter(&yaml(&[dead.0], check), filter);
+    let mut lb = LbProcess::with_environment(&yaml(&[dead.0], check), &[("RUST_LOG", filter)]);
     lb.wait_for_log("backend unhealthy");
     stop(&mut lb);
     let lines = lb.stderr();
     assert!(lines.len() == 2 && lines[1].contains("no backend can take a request"), "{lines:?}");
 
     let text = yaml(&[dead.0], TEXT);
-    let mut lb = LbProcess::with_log_filter(&text, "info,pingora_core=debug");
+    let mut lb = LbProcess::with_environment(&text, &[("RUST_LOG", "info,pingora_core=debug")]);
     lb.wait_for_log("target=pingora_core");
 
     let quiet = text.replace("127.0.0.1:0", &address.to_string());
-    let outcome = outcome(LbProcess::with_log_filter(&quiet, "off"));
+    let outcome = outcome(LbProcess::with_environment(&quiet, &[("RUST_LOG", "off")]));
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""));
 }
 

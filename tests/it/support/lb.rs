@@ -100,7 +100,12 @@ impl Lb {
             let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
             let conf = Arc::new(server::pingora_conf(&config));
             let proxy = Arc::new(pingora_proxy::http_proxy(&conf, proxy));
-            let app = ListenerApp::new(proxy, Arc::clone(&current), &config.listeners[0]);
+            let app = ListenerApp::new(
+                proxy,
+                Arc::clone(&current),
+                in_flight.clone(),
+                &config.listeners[0],
+            );
             let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");
             tokio::spawn(accept(listener, Arc::new(app), watch));
@@ -139,7 +144,7 @@ impl Lb {
 
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.count()
+        self.in_flight.requests()
     }
 
     /// The first `count` lines of the access log, as soon as they are there.

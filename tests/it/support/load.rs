@@ -27,8 +27,9 @@ use super::{
     request::{Request, Wire},
 };
 
-/// Each keeps its connection from one request to the next.
 const CLIENTS: usize = 32;
+/// Between two requests of one that is in no hurry.
+const PAUSE: Duration = Duration::from_millis(900);
 /// One request in so many is an order (POST), the others are GETs.
 const ORDER_EVERY: usize = 5;
 /// Where the clients give up on a test that is never over.
@@ -55,6 +56,17 @@ fn good_body(path: &str) -> String {
     format!("the answer to {path}")
 }
 
+/// What a client does between two requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Habit {
+    /// Nothing; it keeps its connection.
+    Busy,
+    /// It waits for a moment, and keeps its connection.
+    Calm,
+    /// It closes its connection.
+    Anew,
+}
+
 /// GETs and orders on keep-alive connections, until finished or dropped. Requests are numbered in
 /// the order in which they begin, from 0, and carry that number in their path.
 pub(crate) struct Load {
@@ -73,8 +85,21 @@ struct Shared {
 }
 
 impl Load {
-    /// Begins.
+    /// Begins, with clients that keep their connection from one request to the next.
     pub(crate) fn start(address: SocketAddr) -> Self {
+        Self::of(address, |_| Habit::Busy)
+    }
+
+    /// Begins, with clients of every habit.
+    pub(crate) fn of_all_habits(address: SocketAddr) -> Self {
+        Self::of(address, |client| match client % 8 {
+            0 => Habit::Calm,
+            1..4 => Habit::Anew,
+            _ => Habit::Busy,
+        })
+    }
+
+    fn of(address: SocketAddr, habit: impl Fn(usize) -> Habit) -> Self {
         let shared = Arc::new(Shared {
             address,
             begun: AtomicUsize::new(0),
@@ -85,7 +110,8 @@ impl Load {
         });
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
-            clients.spawn_on(Arc::clone(&shared).client(client), RUNTIME.handle());
+            let habit = habit(client);
+            clients.spawn_on(Arc::clone(&shared).client(client, habit), RUNTIME.handle());
         }
         Self { shared, clients }
     }
@@ -210,7 +236,7 @@ impl fmt::Display for Report {
 }
 
 impl Shared {
-    async fn client(self: Arc<Self>, client: usize) {
+    async fn client(self: Arc<Self>, client: usize, habit: Habit) {
         let mut connection = None;
         let mut body = Vec::new();
         while let Some(asked) = self.next() {
@@ -226,6 +252,11 @@ impl Shared {
                 connection = None;
             }
             self.note(&asked, &answer, &body, took);
+            match habit {
+                Habit::Busy => {}
+                Habit::Calm => time::sleep(PAUSE).await,
+                Habit::Anew => connection = None,
+            }
         }
     }
 

@@ -22,10 +22,13 @@ use super::{PATIENCE, eventually::wait_for};
 
 /// A running process; killed when dropped, by its own id. What it wrote on stderr must then be fit
 /// for people, or the test fails.
+///
+/// Processes that it has started, such as the next one at an upgrade, work in its folder, and end
+/// with the last of those that a test has started there.
 #[derive(Debug)]
 pub(crate) struct LbProcess {
     child: Child,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     stdout: Output,
     stderr: Output,
 }
@@ -44,27 +47,35 @@ impl LbProcess {
 
     /// `lb -c lb.yaml` with this text in the file, and these arguments behind.
     pub(crate) fn with_config(yaml: &str, args: &[&str]) -> Self {
-        let folder = new_folder();
-        fs::write(folder.path().join("lb.yaml"), yaml).expect("the folder takes a file");
-        Self::in_folder(folder, &[&["-c", "lb.yaml"], args].concat())
+        let arguments = [&["-c", "lb.yaml"], args].concat();
+        Self::spawn(folder_with(yaml), lb(&arguments))
     }
 
-    /// As [`LbProcess::with_config`], with this in `RUST_LOG`.
-    pub(crate) fn with_log_filter(yaml: &str, filter: &str) -> Self {
-        let folder = new_folder();
-        fs::write(folder.path().join("lb.yaml"), yaml).expect("the folder takes a file");
+    /// As [`LbProcess::with_config`], with these variables in its environment.
+    pub(crate) fn with_environment(yaml: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = lb(&["-c", "lb.yaml"]);
-        command.env("RUST_LOG", filter);
-        Self::spawn(folder, command)
+        command.envs(variables.iter().copied());
+        Self::spawn(folder_with(yaml), command)
     }
 
     fn in_folder(folder: TempDir, args: &[&str]) -> Self {
         Self::spawn(folder, lb(args))
     }
 
+    /// `lb` with these arguments, in the folder of this process.
+    pub(crate) fn beside(&self, args: &[&str]) -> Self {
+        self.spawn_beside(lb(args))
+    }
+
+    /// Any command, in the folder of this process.
+    pub(crate) fn spawn_beside(&self, command: Command) -> Self {
+        Self::spawn(Arc::clone(&self.folder), command)
+    }
+
     /// Any command, in this folder. Its standard input is open, and silent until
     /// [`LbProcess::type_line`].
-    pub(crate) fn spawn(folder: TempDir, mut command: Command) -> Self {
+    pub(crate) fn spawn(folder: impl Into<Arc<TempDir>>, mut command: Command) -> Self {
+        let folder = folder.into();
         let mut child = command
             .current_dir(folder.path())
             .stdin(Stdio::piped())
@@ -80,6 +91,11 @@ impl LbProcess {
     /// The working directory, gone with the process.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// All processes that work in its folder, whoever has started them.
+    pub(crate) fn pids_in_folder(&self) -> Vec<Pid> {
+        processes_in(self.folder())
     }
 
     /// Lines so far.
@@ -169,6 +185,13 @@ impl LbProcess {
         ended.unwrap_or_else(|| panic!("still running after {deadline:?}\n{}", self.story()))
     }
 
+    /// As [`LbProcess::wait_for_exit`], while a process that it has started may still write.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self, deadline: Duration) -> ExitStatus {
+        let ended = wait_for(deadline, || self.exit_status());
+        ended.unwrap_or_else(|| panic!("still running after {deadline:?}\n{}", self.story()))
+    }
+
     /// How it ended; `None` while it runs.
     pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be waited for")
@@ -193,6 +216,9 @@ impl Drop for LbProcess {
         // Fails only when it has ended, and been waited for, already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if Arc::strong_count(&self.folder) == 1 {
+            end_all_in(self.folder.path());
+        }
         if !thread::panicking() {
             wait_for(PATIENCE, || self.stderr.reader.is_finished().then_some(()));
             self.assert_fit_to_read();
@@ -222,6 +248,33 @@ fn lb(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
     command.args(args).env_remove("RUST_LOG");
     command
+}
+
+/// The processes whose working directory this is. A test's folder is nobody else's.
+fn processes_in(folder: &Path) -> Vec<Pid> {
+    let folder = fs::canonicalize(folder).expect("it is there");
+    let works_there =
+        |entry: &fs::DirEntry| fs::read_link(entry.path().join("cwd")).is_ok_and(|it| it == folder);
+    let entries = fs::read_dir("/proc").expect("Linux has it").flatten().filter(works_there);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.map(Pid::from_raw).collect()
+}
+
+/// One of them may be about to start another.
+fn end_all_in(folder: &Path) {
+    wait_for(PATIENCE, || {
+        let pids = processes_in(folder);
+        for pid in &pids {
+            let _ = signal::kill(*pid, Signal::SIGKILL);
+        }
+        pids.is_empty().then_some(())
+    });
+}
+
+fn folder_with(yaml: &str) -> TempDir {
+    let folder = new_folder();
+    fs::write(folder.path().join("lb.yaml"), yaml).expect("the folder takes a file");
+    folder
 }
 
 /// A folder that is gone when the value is.

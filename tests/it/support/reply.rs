@@ -178,6 +178,12 @@ impl Reply {
         Self::steps_of([Step::Send(head.into()), Step::Pass(gate.clone()), body])
     }
 
+    /// 200 with this body, all of it as soon as the gate is open.
+    pub(crate) fn behind(gate: &Gate, body: &str) -> Self {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        Self::steps_of([Step::Pass(gate.clone()), Step::Send(answer.into())])
+    }
+
     /// 101 to an upgrade request, then an echo.
     pub(crate) fn upgrade() -> Self {
         let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\

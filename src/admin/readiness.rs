@@ -1,0 +1,119 @@
+//! Whether this process should be sent requests.
+//!
+//! One answer for everybody who asks: the admin listener, a command, a service manager. It is made
+//! of what the process is doing and of what its pools can do, and it names the reason, because
+//! whoever is paged sees this first.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time;
+
+use crate::clock;
+use crate::config::PoolName;
+use crate::generation::Current;
+
+/// How often it is asked whether the first round of checks is over. Far shorter than a check may
+/// take, and far longer than asking does.
+const CHECKED_POLL: Duration = Duration::from_millis(20);
+
+/// What the process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It does not serve yet, or its backends have not been checked yet.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It finishes what it has, and then ends.
+    Draining,
+}
+
+/// Why no requests should be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unready {
+    /// See [`Phase::Starting`].
+    Starting,
+    /// See [`Phase::Draining`].
+    Draining,
+    /// In these pools nobody can take a request; by name, never empty.
+    Pools(Vec<PoolName>),
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("starting"),
+            Self::Draining => f.write_str("draining"),
+            Self::Pools(pools) => {
+                let names: Vec<_> = pools.iter().map(PoolName::as_str).collect();
+                write!(f, "no eligible backend in pool {}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// Whether this process should be sent requests, as far as it knows.
+#[derive(Debug)]
+pub struct Readiness {
+    phase: AtomicU8,
+    current: Arc<Current>,
+}
+
+impl Readiness {
+    /// Of a process that is starting and will serve this.
+    #[must_use]
+    pub fn new(current: Arc<Current>) -> Self {
+        Self { phase: AtomicU8::new(Phase::Starting as u8), current }
+    }
+
+    /// From now on the process does this.
+    pub fn set(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// What the process is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        let phases = [Phase::Starting, Phase::Serving];
+        let phase = self.phase.load(Ordering::Relaxed);
+        phases.into_iter().find(|one| *one as u8 == phase).unwrap_or(Phase::Draining)
+    }
+
+    /// Waits until the first check of every backend has ended. Needs a Tokio runtime with a timer.
+    pub async fn first_round(&self) {
+        while !self.current.is_checked() {
+            time::sleep(CHECKED_POLL).await;
+        }
+    }
+
+    /// Goes from [`Phase::Starting`] to [`Phase::Serving`]; a process that drains by then goes on
+    /// to do that. To be called when the process accepts requests and its backends are checked.
+    pub fn serve(&self) {
+        let (starting, serving) = (Phase::Starting as u8, Phase::Serving as u8);
+        // An error is a process that drains already.
+        let _ =
+            self.phase.compare_exchange(starting, serving, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether requests should be sent, at this moment.
+    ///
+    /// # Errors
+    ///
+    /// The reason when they should not.
+    pub fn check(&self) -> Result<(), Unready> {
+        match self.phase() {
+            Phase::Starting => Err(Unready::Starting),
+            Phase::Draining => Err(Unready::Draining),
+            Phase::Serving => {
+                let pools = self.current.pin().pools_without_backend(clock::now());
+                if pools.is_empty() { Ok(()) } else { Err(Unready::Pools(pools)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Who the process is: started as root to open ports and files, it serves as somebody who cannot
+//! do harm with them.
+
+use std::{ffi::CString, fs::File, io, os::unix::fs::fchown};
+
+use nix::unistd::{Gid, Group, Uid, User, initgroups, setgid, setgroups, setuid};
+
+/// Whom to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    user: Option<(CString, Uid)>,
+    group: Gid,
+}
+
+impl Identity {
+    /// The identity of these names; the group is the user's own where none is named. `None` when
+    /// there is nobody to become: no name is given.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not know a name; the message says which.
+    pub fn find(user: Option<&str>, group: Option<&str>) -> io::Result<Option<Self>> {
+        let unknown = |what: &str, name: &str| {
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no {what} {name:?}"))
+        };
+        let find_user = |name: &str| -> io::Result<(User, CString)> {
+            let user = User::from_name(name)?.ok_or_else(|| unknown("user", name))?;
+            Ok((user, CString::new(name)?))
+        };
+        let find_group = |name: &str| -> io::Result<Gid> {
+            Ok(Group::from_name(name)?.ok_or_else(|| unknown("group", name))?.gid)
+        };
+        let user = user.map(find_user).transpose()?;
+        let group = group.map(find_group).transpose()?;
+        let Some(group) = group.or(user.as_ref().map(|(user, _)| user.gid)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self { user: user.map(|(user, name)| (name, user.uid)), group }))
+    }
+
+    /// Whether the process is that already, as one is that was started by one that had become it.
+    #[must_use]
+    pub fn is_assumed(&self) -> bool {
+        let is_user = self.user.as_ref().is_none_or(|(_, uid)| *uid == Uid::effective());
+        is_user && self.group == Gid::effective()
+    }
+
+    /// Whether the process can become somebody.
+    #[must_use]
+    pub fn can_be_assumed() -> bool {
+        Uid::effective().is_root()
+    }
+
+    /// Gives this open file to whom the process will be, so that it can open it again. Only root
+    /// can.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn own(&self, file: &File) -> io::Result<()> {
+        fchown(file, self.uid(), Some(self.group.as_raw()))
+    }
+
+    fn uid(&self) -> Option<u32> {
+        self.user.as_ref().map(|(_, uid)| uid.as_raw())
+    }
+
+    /// Becomes it, in all threads, for ever.
+    ///
+    /// # Errors
+    ///
+    /// The system's; the process is then partly what it was and must not go on.
+    pub fn assume(&self) -> io::Result<()> {
+        match &self.user {
+            Some((name, _)) => initgroups(name, self.group)?,
+            None => setgroups(&[self.group])?,
+        }
+        setgid(self.group)?;
+        if let Some((_, uid)) = &self.user {
+            setuid(*uid)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_is_the_users_unless_one_is_named() {
+        assert_eq!(Identity::find(None, None).unwrap(), None);
+        let root = Identity::find(Some("root"), None).unwrap().unwrap();
+        assert_eq!((root.uid(), root.group), (Some(0), Gid::from_raw(0)));
+        let group = Identity::find(None, Some("root")).unwrap().unwrap();
+        assert_eq!(group.uid(), None);
+    }
+
+    #[test]
+    fn a_name_that_is_unknown_is_named() {
+        let message = |user, group| Identity::find(user, group).unwrap_err().to_string();
+        assert_eq!(message(Some("no-such-user"), None), "there is no user \"no-such-user\"");
+        assert_eq!(message(None, Some("no-such-group")), "there is no group \"no-such-group\"");
+    }
+}

@@ -1,0 +1,48 @@
+//! What only root may do, done last as root.
+
+use super::{
+    StartError,
+    listeners::{self, Sockets},
+};
+use crate::config::Config;
+use crate::process::{handover::Named, pid_file::PidFile, privileges::Identity};
+
+/// What is left of having been root.
+pub(super) struct Kept {
+    pub(super) bound: Vec<Named>,
+    pub(super) pid_file: Option<PidFile>,
+}
+
+/// What only root may do, and then nobody is root any more. Whatever is opened later is opened by
+/// the user that the configuration names, who cannot be led where only root may write.
+pub(super) fn last(
+    config: &Config,
+    identity: Option<&Identity>,
+    is_upgrade: bool,
+) -> Result<Kept, StartError> {
+    let bound = if is_upgrade {
+        listeners::bind_what_is_free(config)
+    } else {
+        Sockets::bind(config, Vec::new())?.into_all()
+    };
+    let pid_file = config.process.pid_file.clone();
+    let pid_file = pid_file.map(|path| PidFile::prepare(path, identity));
+    let pid_file = pid_file.transpose().map_err(StartError::PidFile)?;
+    if let Some(identity) = identity {
+        identity.assume().map_err(StartError::Identity)?;
+    }
+    Ok(Kept { bound, pid_file })
+}
+
+/// Whom to become, where that is said and possible.
+pub(super) fn identity(config: &Config) -> Result<Option<Identity>, StartError> {
+    let (user, group) = (config.process.user.as_deref(), config.process.group.as_deref());
+    let identity = Identity::find(user, group).map_err(StartError::Identity)?;
+    if Identity::can_be_assumed() {
+        return Ok(identity);
+    }
+    if identity.is_some_and(|identity| !identity.is_assumed()) {
+        log::warn!("user and group have no effect: only root can become somebody else");
+    }
+    Ok(None)
+}

@@ -1,0 +1,138 @@
+//! `user`: root opens ports and files, and somebody who can do less serves.
+//!
+//! Only root can become somebody else; where the tests are not root's, there is less to see.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::Path,
+    process::Command,
+};
+
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::{Pid, User, geteuid},
+};
+
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    client::get,
+    eventually::eventually,
+    process::{LbProcess, address_in, new_folder},
+};
+
+use super::{outcome, pid_that, yaml};
+
+const SETTINGS: &str = "user: nobody\npid_file: lb.pid\nerror_log: error.log\n\
+                        access_log: { format: text, path: access.log }";
+
+/// In a folder that is that user's, with a program that this user can start: others may be out of
+/// its reach.
+fn program(folder: &Path) -> Command {
+    let program = folder.join("lb");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_lb"), &program).unwrap();
+    }
+    let mut command = Command::new(program);
+    command.env_remove("RUST_LOG");
+    command
+}
+
+fn start(backend: &ScriptedBackend, user: &User, args: &[&str]) -> LbProcess {
+    let folder = new_folder();
+    fs::write(folder.path().join("lb.yaml"), yaml(&[backend.address()], SETTINGS)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(folder.path(), Some(user.uid.as_raw()), None).unwrap();
+    let mut command = program(folder.path());
+    command.args(["-c", "lb.yaml"]).args(args);
+    LbProcess::spawn(folder, command)
+}
+
+fn logged(lb: &LbProcess, file: &str) -> String {
+    fs::read_to_string(lb.folder().join(file)).unwrap_or_default()
+}
+
+#[track_caller]
+fn wait_for(lb: &LbProcess, file: &str, marker: &str) {
+    eventually(PATIENCE, marker, || logged(lb, file).contains(marker));
+}
+
+fn address(lb: &LbProcess) -> SocketAddr {
+    let log = logged(lb, "error.log");
+    address_in(log.lines().find(|line| line.contains("listening")).unwrap()).unwrap()
+}
+
+/// Every thread is that user and in that user's group and no other, and can do nothing else.
+#[track_caller]
+fn assert_is(pid: Pid, user: &User) {
+    let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
+    let tasks: Vec<_> = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().collect();
+    assert!(tasks.len() > 3, "it has threads");
+    for task in tasks {
+        let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
+        let values = |key: &str| -> Vec<String> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+            line.split_whitespace().map(str::to_owned).collect()
+        };
+        assert_eq!(values("Uid:"), vec![uid.clone(); 4]);
+        assert_eq!(values("Gid:"), vec![gid.clone(); 4]);
+        assert!(!values("Groups:").contains(&"0".to_owned()), "{status}");
+        assert_eq!(values("CapEff:"), ["0000000000000000"]);
+    }
+}
+
+#[test]
+fn it_serves_reopens_its_logs_and_is_upgraded_as_that_user() {
+    let Ok(Some(user)) = User::from_name("nobody") else { return };
+    if !geteuid().is_root() {
+        return;
+    }
+    for args in [&[][..], &["-d"]] {
+        let a = ScriptedBackend::named("a");
+        let lb = start(&a, &user, args);
+        wait_for(&lb, "error.log", "serving pool=");
+        let (before, address) = (pid_that(&lb, |_| true), address(&lb));
+        assert_eq!(get(address, "/before").text(), "a");
+        assert_is(before, &user);
+
+        let logs = ["error.log", "access.log"];
+        for log in logs {
+            fs::rename(lb.folder().join(log), lb.folder().join(format!("{log}.1"))).unwrap();
+        }
+        signal::kill(before, Signal::SIGUSR1).unwrap();
+        for log in logs.map(|log| lb.folder().join(log)) {
+            eventually(PATIENCE, "it is opened anew", || log.exists());
+            assert_eq!(fs::metadata(log).unwrap().uid(), user.uid.as_raw());
+        }
+
+        let mut upgrade = program(lb.folder());
+        upgrade.args(["upgrade", "-c", "lb.yaml"]);
+        let upgrade = outcome(lb.spawn_beside(upgrade));
+        assert_eq!(upgrade.code, Some(0), "{}", upgrade.stderr);
+        let after = pid_that(&lb, |pid| pid != before);
+        assert_is(after, &user);
+        assert_eq!(get(address, "/after").text(), "a");
+        wait_for(&lb, "access.log", " GET /after 200 ");
+        eventually(PATIENCE, "the one before ends", || lb.pids_in_folder() == [after]);
+        let log = logged(&lb, "error.log");
+        assert!(!log.contains(" WARN "), "{log}");
+
+        signal::kill(after, Signal::SIGTERM).unwrap();
+        eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
+        assert!(!lb.folder().join("lb.pid").exists());
+    }
+}
+
+#[test]
+fn without_the_right_to_it_that_is_said_and_it_serves() {
+    if geteuid().is_root() {
+        return;
+    }
+    let a = ScriptedBackend::named("a");
+    let text = yaml(&[a.address()], "access_log: off\nuser: nobody");
+    let mut lb = LbProcess::with_config(&text, &[]);
+    lb.wait_for_log(" WARN user and group have no effect: only root can become somebody else");
+    assert_eq!(get(lb.address(), "/").text(), "a");
+}
