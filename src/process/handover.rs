@@ -5,10 +5,11 @@
 //! before goes on as if nothing had happened. Both accept for a moment, from the same queue, so no
 //! connection is ever refused or lost.
 //!
-//! On the wire: the length of a JSON [`Offer`] and the offer, then one byte for each address in it
-//! with that address's socket alongside; back comes [`SERVING`] or the reason why not; then, after a
-//! moment, [`WELL`], which is answered with the same, and [`YOURS`] or [`STAY_AWAY`], so that both agree on who serves whatever is late; and
-//! [`MINE`]. When the process before ends instead, the next one serves.
+//! On the wire: the length of a JSON header and the header, then one byte for each address in it
+//! with that address's socket alongside; back comes "serving" or the reason why not; then, after a
+//! moment, "well?", which is answered with the same, and "yours" or "stay away", so that both agree
+//! on who serves whatever is late; and "mine". When the process before ends instead, the next one
+//! serves.
 
 use std::{
     io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},

@@ -235,11 +235,28 @@ impl Footprint {
         let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let memory = memory.and_then(|text| text.trim().strip_suffix(" kB")).expect("a size");
         let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-        // Connections come and go with checks and requests.
-        let is_kept = |name: &std::path::PathBuf| !name.to_string_lossy().starts_with("socket:");
+        let passing = connections(pid);
+        let is_kept = |name: &String| !passing.contains(name);
         let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        Self { memory: memory.parse().expect("a number"), files: files.filter(is_kept).count() }
+        let files = files.map(|name| name.to_string_lossy().into_owned()).filter(is_kept);
+        Self { memory: memory.parse().expect("a number"), files: files.count() }
     }
+}
+
+/// They come and go with checks and requests; whoever asked for a reload may not have gone yet.
+fn connections(pid: Pid) -> Vec<String> {
+    let table = |name: &str| {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{name}")).expect("it runs");
+        table.lines().skip(1).map(|line| line.to_owned()).collect::<Vec<_>>()
+    };
+    let socket = |line: &str, state: usize, listens: &str, inode: usize| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_listening = fields.get(state) == Some(&listens);
+        (!is_listening).then(|| format!("socket:[{}]", fields.get(inode).unwrap_or(&"0")))
+    };
+    let tcp = table("tcp").into_iter().filter_map(|line| socket(&line, 3, "0A", 9));
+    let unix = table("unix").into_iter().filter(|line| line.contains("@lb/control:"));
+    tcp.chain(unix.filter_map(|line| socket(&line, 3, "00010000", 6))).collect()
 }
 
 #[test]

@@ -84,6 +84,21 @@ fn who_waits_takes_over_and_what_it_was_told_meanwhile_is_not_lost() {
     }
 }
 
+/// It was loaded before the wait, which may be long.
+#[test]
+fn a_file_that_changes_while_its_reader_waits_is_loaded_anew() {
+    let a = ScriptedBackend::named("a");
+    let text = config(&a) + "\nwatch: true";
+    let (mut lb, address) = start(&text);
+    let mut next = next(&lb);
+    next.wait_for_log(WAITING);
+    rewrite(&lb, &only_x(&text));
+    lb.signal(Signal::SIGQUIT);
+    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
+    next.wait_for_log(" INFO reloaded changes=1");
+    assert_eq!((get(address, "/").status, get(address, "/x").status), (404, 200));
+}
+
 #[test]
 fn who_waits_can_be_told_to_leave() {
     let a = ScriptedBackend::named("a");

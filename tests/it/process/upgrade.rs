@@ -81,10 +81,9 @@ fn the_next_process_serves_in_place_of_the_one_before() {
     assert!(lines.iter().all(|line| address_in(line) == Some(address)), "{lines:?}");
     let last = client.get("/").unwrap();
     assert_eq!((last.text().as_str(), last.header("connection")), ("a", Some("close")));
+    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
     let next = get(address, "/");
     assert_eq!((next.text().as_str(), next.header("connection")), ("a", Some("keep-alive")));
-    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
-    assert_eq!(get(address, "/").text(), "a");
     // The file is the next one's, and goes with it.
     assert_eq!(pid_that(&lb, |_| true), pid);
     signal::kill(pid, Signal::SIGTERM).unwrap();
@@ -228,17 +227,40 @@ fn a_program_that_does_not_run_is_no_successor() {
     assert_eq!(get(address, "/").text(), "a");
 }
 
+/// While nothing is decided yet.
+fn who_takes_over(lb: &LbProcess) -> Pid {
+    let takes_over = |pid: &Pid| {
+        let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.contains("--report") && !arguments.contains("--detach")
+    };
+    lb.pids_in_folder().into_iter().find(takes_over).unwrap()
+}
+
+#[test]
+fn a_process_that_hangs_as_soon_as_it_serves_is_no_successor_even_if_it_goes_on() {
+    let a = ScriptedBackend::named("a");
+    let (mut lb, address) = start(&config(&a));
+    let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
+    lb.wait_for_logs(" INFO listening address=", 2);
+    let next = who_takes_over(&lb);
+    signal::kill(next, Signal::SIGSTOP).unwrap();
+    let outcome = outcome(command);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("the new process does nothing"), "{}", outcome.stderr);
+    signal::kill(next, Signal::SIGCONT).unwrap();
+    lb.wait_for_log("the process before goes on serving, and this one ends");
+    eventually(PATIENCE, "one is left", || lb.pids_in_folder() == [lb.pid()]);
+    assert_eq!(pid_that(&lb, |_| true), lb.pid(), "the file names who serves");
+    assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
+}
+
 #[test]
 fn a_process_that_dies_as_soon_as_it_serves_is_no_successor() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address) = start(&config(&a));
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
-    let takes_over = |pid: &Pid| {
-        let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        arguments.contains("--report") && !arguments.contains("--detach")
-    };
-    let next = lb.pids_in_folder().into_iter().find(takes_over).unwrap();
+    let next = who_takes_over(&lb);
     signal::kill(next, Signal::SIGKILL).unwrap();
     let outcome = outcome(command);
     assert_eq!(outcome.code, Some(1));
