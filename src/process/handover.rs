@@ -243,6 +243,15 @@ impl Agreement {
         }
     }
 
+    /// The same connection, for whoever has to end it while [`Agreement::is_ours`] waits.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn connection(&self) -> io::Result<UnixStream> {
+        self.0.try_clone()
+    }
+
     /// Everything that the process before put its name to has ours.
     pub fn settle(&mut self) {
         // It is gone, or it is going.

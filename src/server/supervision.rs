@@ -1,6 +1,9 @@
 //! The main thread's work while the process serves: do what signals and commands say, and end.
 
-use std::{os::unix::net::UnixListener, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::Shutdown, os::unix::net::UnixListener, path::Path, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use pingora_core::apps::HttpServerApp;
 use pingora_proxy::HttpProxy;
@@ -105,13 +108,18 @@ impl Supervision {
             let (place, listener) = (from.control.clone(), from.orders.take());
             taking.spawn(commands::take(place, listener, agreement.is_some(), ordered));
         }
+        let connection = agreement.as_ref().and_then(|agreement| agreement.connection().ok());
         let verdict = agreement.map(|mut agreement| {
             tokio::task::spawn_blocking(move || {
                 let is_ours = agreement.is_ours();
                 (agreement, is_ours)
             })
         });
-        let (ending, _agreement) = self.serve(&mut signals, &mut orders, verdict).await;
+        let (ending, agreed) = self.serve(&mut signals, &mut orders, verdict).await;
+        if let (Some(connection), None) = (connection, &agreed) {
+            // The process before is not to rely on one that is leaving. It may have ended itself.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
         if !matches!(ending, Ending::Stopped) {
             // They are the other process's from now on.
             taking.shutdown().await;

@@ -256,15 +256,29 @@ fn a_process_that_hangs_as_soon_as_it_serves_is_no_successor_even_if_it_goes_on(
 
 #[test]
 fn a_process_that_dies_as_soon_as_it_serves_is_no_successor() {
+    ends_as_soon_as_it_serves(Signal::SIGKILL);
+}
+
+#[test]
+fn a_process_that_is_told_to_stop_as_soon_as_it_serves_is_no_successor() {
+    ends_as_soon_as_it_serves(Signal::SIGTERM);
+}
+
+#[track_caller]
+fn ends_as_soon_as_it_serves(by: Signal) {
     let a = ScriptedBackend::named("a");
     let (mut lb, address) = start(&config(&a));
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
     let next = who_takes_over(&lb);
-    signal::kill(next, Signal::SIGKILL).unwrap();
+    // Both accept, and who has some of these does not leave at once.
+    let mut idle: Vec<_> = (0..16).map(|_| Connection::open(address).unwrap()).collect();
+    idle.iter_mut().for_each(|connection| assert_eq!(connection.get("/").unwrap().text(), "a"));
+    signal::kill(next, by).unwrap();
     let outcome = outcome(command);
-    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("the new process ended as soon as it served"));
+    eventually(PATIENCE, "one is left", || lb.pids_in_folder() == [lb.pid()]);
     assert_eq!(pid_that(&lb, |_| true), lb.pid(), "the file names who serves");
     assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
     upgrade(&lb);
