@@ -50,6 +50,10 @@ fn during_the_delay_everybody_is_served_and_told_to_leave() {
     assert!(line.ends_with(" delay=800ms"), "{line}");
     let ready = get(admin, "/ready");
     assert_eq!((ready.status, ready.text().as_str()), (503, "not ready: draining\n"));
+    let health = tell(&lb, "health");
+    assert_eq!((health.code, health.stderr.as_str()), (Some(1), "not ready: draining\n"));
+    let reload = tell(&lb, "reload");
+    assert_eq!((reload.code, reload.stderr.as_str()), (Some(1), "the process is stopping\n"));
     let answer = get(address, "/");
     assert_eq!((answer.text().as_str(), answer.header("connection")), ("a", Some("close")));
     let answer = client.get("/").unwrap();

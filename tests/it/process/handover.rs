@@ -87,16 +87,18 @@ fn who_waits_takes_over_and_what_it_was_told_meanwhile_is_not_lost() {
 /// It was loaded before the wait, which may be long.
 #[test]
 fn a_file_that_changes_while_its_reader_waits_is_loaded_anew() {
-    let a = ScriptedBackend::named("a");
-    let text = config(&a) + "\nwatch: true";
-    let (mut lb, address) = start(&text);
-    let mut next = next(&lb);
-    next.wait_for_log(WAITING);
-    rewrite(&lb, &only_x(&text));
-    lb.signal(Signal::SIGQUIT);
-    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
-    next.wait_for_log(" INFO reloaded changes=1");
-    assert_eq!((get(address, "/").status, get(address, "/x").status), (404, 200));
+    for watch in ["", "\nwatch: true"] {
+        let a = ScriptedBackend::named("a");
+        let text = config(&a) + watch;
+        let (mut lb, address) = start(&text);
+        let mut next = next(&lb);
+        next.wait_for_log(WAITING);
+        rewrite(&lb, &only_x(&text));
+        lb.signal(Signal::SIGQUIT);
+        assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
+        next.wait_for_log(" INFO reloaded changes=1");
+        assert_eq!((get(address, "/").status, get(address, "/x").status), (404, 200));
+    }
 }
 
 #[test]
@@ -174,6 +176,27 @@ fn who_is_stopped_before_the_next_one_serves_leaves_nobody() {
     eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
     wait_until_refused(address);
     assert!(!fs::exists(lb.folder().join("lb.pid")).unwrap());
+}
+
+/// However long it stays: who stops it wants nobody to serve in its place.
+#[test]
+fn who_is_stopping_hands_over_to_nobody() {
+    let a = ScriptedBackend::named("a");
+    let gate = Gate::closed();
+    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SETTINGS}\nshutdown: {{ delay: 1m }}"));
+    let (mut lb, address) = start(&text);
+    a.wait_for_requests(1);
+    a.reply_to("/health", Reply::behind(&gate, ""));
+    let upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
+    a.wait_for_requests(2);
+    lb.signal(Signal::SIGTERM);
+    lb.wait_for_log(" INFO stopping ");
+    assert_eq!(outcome(upgrade).code, Some(1));
+    assert_eq!(get(address, "/").header("connection"), Some("close"));
+    gate.open();
+    eventually(PATIENCE, "nobody else is left", || lb.pids_in_folder() == [lb.pid()]);
+    lb.signal(Signal::SIGTERM);
+    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
 }
 
 #[test]
