@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod draining;
 mod error;
 mod listeners;
 mod predecessor;

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use pingora_core::apps::HttpServerApp;
 use pingora_proxy::HttpProxy;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
@@ -21,7 +20,7 @@ use super::{
     successor::Successor,
     watch::{self, Watched},
 };
-use crate::admin::{Admin, Phase, Readiness};
+use crate::admin::{Admin, Readiness};
 use crate::generation::Current;
 use crate::process::{
     control::{Answer, Command, Order, Reply},
@@ -33,11 +32,6 @@ use crate::process::{
 use crate::proxy::{InFlight, Proxy};
 use crate::telemetry::log as process_log;
 
-/// From the moment that nobody is accepted any more, idle connections stay open so long: whoever
-/// sends something each second has then been told that its connection ends.
-const NOTICE: Duration = Duration::from_millis(1500);
-/// A connection that was accepted a moment ago may not have been counted yet.
-const ACCEPTED: Duration = Duration::from_millis(100);
 /// By then the next process takes commands, if it ever does.
 const CONTROL_PASSED: Duration = Duration::from_secs(1);
 /// As many commands may wait.
@@ -213,7 +207,7 @@ impl Supervision {
         agreement
     }
 
-    fn health(&self) -> Answer {
+    pub(super) fn health(&self) -> Answer {
         match self.readiness.check() {
             Ok(()) => Ok("ready".to_owned()),
             Err(unready) => Err(format!("not ready: {unready}")),
@@ -281,82 +275,6 @@ impl Supervision {
             let _ = time::timeout(CONTROL_PASSED, is_passed).await;
         }
         reply.send(Ok(format!("handed over to process {pid}"))).await;
-    }
-
-    /// Takes the time that others need to notice, and ends.
-    async fn stop(&self, signals: &mut Signals) {
-        self.begin_to_drain();
-        if let Some(from) = &self.file {
-            from.successor.refuse();
-        }
-        service_manager::stopping();
-        let shutdown = self.current.pin().shutdown;
-        let delay = humantime::format_duration(shutdown.delay);
-        log::info!(in_flight = self.in_flight.requests(), delay:% = delay; "stopping");
-        tokio::select! {
-            () = time::sleep(shutdown.delay) => {}
-            () = signals.leave_now() => return,
-        }
-        tokio::select! {
-            () = self.drain(shutdown.timeout) => {}
-            () = signals.leave_now() => {}
-        }
-    }
-
-    /// Ends because another process serves. A service manager that stops that one sends SIGTERM to
-    /// this one as well, and is obeyed already.
-    async fn make_way(&self, signals: &mut Signals) {
-        self.begin_to_drain();
-        log::info!(in_flight = self.in_flight.requests(); "another process serves, draining");
-        if let Some(admin) = &self.admin {
-            admin.close();
-        }
-        tokio::select! {
-            () = self.drain(self.current.pin().shutdown.timeout) => {}
-            _ = signals.interrupt.recv() => {}
-        }
-    }
-
-    /// Until it is dropped.
-    async fn refuse_commands(&self, orders: &mut mpsc::Receiver<Order>) {
-        loop {
-            match orders.recv().await {
-                Some(Order { command: Command::Health, reply }) => reply.send_later(self.health()),
-                Some(order) => order.reply.send_later(Err("the process is stopping".to_owned())),
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    fn begin_to_drain(&self) {
-        self.readiness.set(Phase::Draining);
-        self.in_flight.drain();
-    }
-
-    /// Ends what can be ended without anybody noticing, and waits for the rest.
-    async fn drain(&self, limit: Duration) {
-        self.stop.accepting();
-        if let Some(from) = &self.file {
-            from.successor.end();
-        }
-        tokio::select! {
-            () = self.end_connections() => {}
-            () = time::sleep(limit.max(NOTICE)) => {}
-        }
-    }
-
-    /// Resolves when the last connection has ended.
-    async fn end_connections(&self) {
-        time::sleep(ACCEPTED).await;
-        let close_idle = async {
-            time::sleep(NOTICE).await;
-            self.proxy.http_cleanup().await;
-            std::future::pending().await
-        };
-        tokio::select! {
-            () = self.in_flight.no_connections() => {}
-            () = close_idle => {}
-        }
     }
 }
 
