@@ -9,6 +9,7 @@ mod connection;
 mod readiness;
 #[cfg(test)]
 mod tests;
+pub mod view;
 
 use std::{
     io,
