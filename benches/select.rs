@@ -75,7 +75,7 @@ fn discovered(size: u16, weights: Weights) -> BTreeSet<Backend> {
 }
 
 fn config(algorithm: Algorithm) -> SelectorConfig {
-    let roster = Arc::new(Roster::new(PoolName::new("bench"), clock::now()));
+    let roster = Arc::new(Roster::new(PoolName::new("bench"), Arc::default(), clock::now()));
     let (backups, slow_start) = (Arc::default(), Duration::ZERO);
     SelectorConfig { algorithm, roster, backups, slow_start, seed: 7 }
 }

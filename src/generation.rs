@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::backend::Registry;
 use crate::config::{ClientLimits, Config, PoolName, Shutdown};
+use crate::count::ListenerCounts;
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
@@ -20,6 +21,8 @@ use crate::telemetry::AccessLog;
 /// One configuration made live.
 #[derive(Debug)]
 pub struct Generation {
+    /// Counts configurations made live in this process, from 1.
+    pub number: u64,
     /// Which host and path go where.
     routes: RouteTable,
     /// The pool of each route, by the route's index.
@@ -51,6 +54,12 @@ impl Generation {
         self.pools.get(name)
     }
 
+    /// Every pool, routed to or not, by name.
+    #[must_use]
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
     /// The pools that a route leads to and in which nobody can take a request, by name.
     #[must_use]
     pub fn pools_without_backend(&self, now: Instant) -> Vec<PoolName> {
@@ -78,6 +87,8 @@ impl Generation {
 #[derive(Debug)]
 pub struct Current {
     generation: ArcSwap<Generation>,
+    listeners: Vec<Arc<ListenerCounts>>,
+    started: Instant,
     registry: Registry,
     pools: watch::Sender<Pools>,
 }
@@ -97,9 +108,15 @@ impl Current {
         let registry = Registry::default();
         let pools = Pools::build(config, resolved, &registry, None, now).await?;
         pools.enlist(&registry, now);
-        let generation = generation(config, pools.clone(), access_log)?;
-        let generation = ArcSwap::from_pointee(generation);
-        Ok(Self { generation, registry, pools: watch::Sender::new(pools) })
+        let generation = generation(config, pools.clone(), access_log, 1)?;
+        let listeners = config.listeners.iter().map(|listener| listener.address);
+        Ok(Self {
+            generation: ArcSwap::from_pointee(generation),
+            listeners: listeners.map(|address| Arc::new(ListenerCounts::new(address))).collect(),
+            started: now,
+            registry,
+            pools: watch::Sender::new(pools),
+        })
     }
 
     /// Makes another configuration live. Requests that began before see the one before to their
@@ -119,7 +136,7 @@ impl Current {
         let before = self.pin();
         let previous = Some(&before.pools);
         let pools = Pools::build(config, resolved, &self.registry, previous, now).await?;
-        let next = generation(config, pools.clone(), access_log)?;
+        let next = generation(config, pools.clone(), access_log, before.number + 1)?;
         pools.enlist(&self.registry, now);
         self.generation.store(Arc::new(next));
         self.pools.send_replace(pools);
@@ -160,6 +177,25 @@ impl Current {
         self.pools.subscribe()
     }
 
+    /// What is counted of each listener, in the order of the configuration.
+    #[must_use]
+    pub fn listeners(&self) -> &[Arc<ListenerCounts>] {
+        &self.listeners
+    }
+
+    /// What is counted of the listener with this address in the configuration.
+    #[must_use]
+    pub fn listener(&self, address: SocketAddr) -> Arc<ListenerCounts> {
+        let known = self.listeners.iter().find(|counts| counts.address() == address);
+        known.map_or_else(|| Arc::new(ListenerCounts::new(address)), Arc::clone)
+    }
+
+    /// When the first configuration was made live.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// What is known of all backends.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -171,12 +207,14 @@ fn generation(
     config: &Config,
     pools: Pools,
     access_log: Option<Arc<AccessLog>>,
+    number: u64,
 ) -> Result<Generation> {
     let targets = config.routes.iter().map(|route| pools.get(&route.pool).cloned());
     let targets = targets.collect::<Option<_>>();
     let unknown = || Error::explain(ErrorType::InternalError, "a route to no pool");
     let limits = config.listeners.iter().map(|listener| (listener.address, listener.client));
     Ok(Generation {
+        number,
         routes: RouteTable::new(&config.routes),
         targets: targets.ok_or_else(unknown)?,
         pools,

@@ -7,6 +7,7 @@ pub mod balance;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod count;
 pub mod demo;
 pub mod discovery;
 pub mod generation;

@@ -18,8 +18,8 @@ use super::{
 pub enum Eligibility {
     /// Nothing stands in the way.
     Eligible,
-    /// An operator says so.
-    Draining,
+    /// Somebody says so.
+    Draining(Says),
     /// Active checks say so.
     Unhealthy,
     /// Its traffic says so.
@@ -36,6 +36,15 @@ pub enum Eligibility {
     },
     /// It has as many requests as it may have at once.
     Full,
+}
+
+/// Who says that a backend is to drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// Its key `drain`.
+    Configuration,
+    /// An operator, while it runs.
+    Operator,
 }
 
 /// When an ejection ends.
@@ -59,7 +68,7 @@ impl fmt::Display for Eligibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Eligible => "eligible",
-            Self::Draining => "draining",
+            Self::Draining(_) => "draining",
             Self::Unhealthy => "unhealthy",
             Self::Ejected { .. } => "ejected",
             Self::HalfOpen { .. } => "half_open",
@@ -79,8 +88,8 @@ pub(super) struct Circumstances {
 
 /// The predicate.
 pub(super) fn of(standing: &Standing, around: Circumstances, now: Instant) -> Eligibility {
-    if standing.draining {
-        return Eligibility::Draining;
+    if let Some(says) = standing.draining() {
+        return Eligibility::Draining(says);
     }
     // What waits for checks to pass would wait for ever where checks are not believed.
     let is_check_void = around.panic && standing.listens;

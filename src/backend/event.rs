@@ -27,19 +27,45 @@ pub enum Cause {
     Status(u16),
     /// It asked to be left alone for a while.
     RetryAfter,
+    /// Nothing: an operator took it out.
+    Operator,
+}
+
+impl Cause {
+    /// One word for each, where all statuses are one.
+    pub const WORDS: [&'static str; 8] = [
+        "refused",
+        "connect_timeout",
+        "connect_failure",
+        "reset",
+        "timeout",
+        "status",
+        "retry_after",
+        "operator",
+    ];
+
+    /// Its place in [`Cause::WORDS`].
+    #[must_use]
+    pub fn place(self) -> usize {
+        match self {
+            Self::Refused => 0,
+            Self::ConnectTimeout => 1,
+            Self::ConnectFailure => 2,
+            Self::Reset => 3,
+            Self::Timeout => 4,
+            Self::Status(_) => 5,
+            Self::RetryAfter => 6,
+            Self::Operator => 7,
+        }
+    }
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "refused",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::ConnectFailure => "connect_failure",
-            Self::Reset => "reset",
-            Self::Timeout => "timeout",
-            Self::Status(status) => return status.fmt(f),
-            Self::RetryAfter => "retry_after",
-        })
+        match self {
+            Self::Status(status) => status.fmt(f),
+            _ => f.write_str(Self::WORDS[self.place()]),
+        }
     }
 }
 
@@ -66,8 +92,25 @@ pub enum Event {
     Failed(Failed),
     /// The probe has ended; if it showed nothing, another follows later.
     ProbeEnded,
-    /// An operator takes it out, or puts it back.
+    /// The configuration says whether it drains; an operator who has said otherwise is right.
     Drain(bool),
+    /// An operator says what is to be done.
+    Ordered(Order),
+}
+
+/// What an operator can ask of a backend; it holds over reloads and upgrades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Give it nothing new.
+    Drain,
+    /// Give it requests again, whatever the configuration says.
+    Undrain,
+    /// Take it out for so long, then probe it.
+    Eject(Duration),
+    /// End its ejection now.
+    Readmit,
+    /// Give it this weight; as configured when `None`.
+    Weight(Option<u64>),
 }
 
 /// How an attempt failed.
@@ -111,6 +154,8 @@ pub enum Change {
     Drained,
     /// An operator put it back.
     Undrained,
+    /// An operator gave it this weight, or that of the configuration.
+    Weighted(Option<u64>),
 }
 
 /// Why an ejection ended.
@@ -122,6 +167,8 @@ pub enum Readmission {
     Probe,
     /// Nobody else is left to take requests.
     NobodyLeft,
+    /// An operator said so.
+    Operator,
 }
 
 impl fmt::Display for Readmission {
@@ -130,6 +177,7 @@ impl fmt::Display for Readmission {
             Self::ChecksPassed(_) => "checks_passed",
             Self::Probe => "probe_answered",
             Self::NobodyLeft => "nobody_left",
+            Self::Operator => "operator",
         })
     }
 }

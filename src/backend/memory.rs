@@ -32,6 +32,9 @@ pub struct Memory {
     term: Duration,
     /// How long it has been back in service.
     serving_for: Option<Duration>,
+    /// What an operator has said: to drain or not to, and the weight.
+    #[serde(default)]
+    ordered: (Option<bool>, Option<u64>),
     /// The expected time to the first byte in microseconds, where it was measured.
     latency: Option<f32>,
 }
@@ -62,6 +65,7 @@ impl Memory {
             ejections: standing.ejections,
             term: standing.term,
             serving_for: standing.serving_since.map(|since| now.saturating_duration_since(since)),
+            ordered: (standing.ordered, backend.weight()),
             latency: latency.is_measured().then(|| latency.estimate(now)).flatten(),
         }
     }
@@ -79,6 +83,8 @@ impl Memory {
             (standing.health, standing.was_healthy) = (self.health, self.was_healthy);
             standing.listens = self.listens;
         }
+        (standing.ordered, _) = self.ordered;
+        backend.set_weight(self.ordered.1);
         standing.ejection = self.ejected.map(|ejected| {
             let until = ejected.probe_in.map_or(Until::ChecksPass, |wait| Until::Probe(now + wait));
             Ejection::new(ejected.cause, until)

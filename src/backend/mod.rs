@@ -6,8 +6,10 @@
 //! ejection must survive both. The same address in two pools is two backends, because two pools
 //! may check and judge it differently.
 
+mod counts;
 mod eligibility;
 mod event;
+mod journal;
 mod latency;
 mod memory;
 mod policy;
@@ -31,8 +33,10 @@ use std::{
 
 use parking_lot::Mutex;
 
-pub use eligibility::{Eligibility, Until};
-pub use event::{Cause, Change, Event, Failed, Readmission};
+pub use counts::{Counts, LastCheck};
+pub use eligibility::{Eligibility, Says, Until};
+pub use event::{Cause, Change, Event, Failed, Order, Readmission};
+pub use journal::{Entry, Journal};
 pub use latency::Latency;
 pub use memory::Memory;
 pub use policy::Policy;
@@ -48,6 +52,8 @@ use published::Published;
 const NO_LIMIT: usize = usize::MAX;
 /// It has been in service from the beginning.
 const ALWAYS: u64 = 0;
+/// The weight is that of the configuration.
+const AS_CONFIGURED: u64 = 0;
 
 /// What tells one backend from another: the pool, and the address in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,6 +90,9 @@ pub struct Backend {
     suspect: AtomicBool,
     /// Since when it is back in service, in milliseconds after the start, or [`ALWAYS`].
     serving_since: AtomicU64,
+    /// What an operator has set instead of the configured weight, or [`AS_CONFIGURED`].
+    weight: AtomicU64,
+    counts: Counts,
     pool: Arc<Published>,
 }
 
@@ -100,6 +109,8 @@ impl Backend {
             open: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
             serving_since: AtomicU64::new(ALWAYS),
+            weight: AtomicU64::new(AS_CONFIGURED),
+            counts: Counts::default(),
             pool,
         }
     }
@@ -130,6 +141,31 @@ impl Backend {
 
     fn set_limit(&self, limit: Option<usize>) {
         self.limit.store(limit.unwrap_or(NO_LIMIT), Ordering::Relaxed);
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The weight that an operator has set, if one did. Every change of it is counted in
+    /// [`Roster::changes`].
+    #[must_use]
+    pub fn weight(&self) -> Option<u64> {
+        Some(self.weight.load(Ordering::Relaxed)).filter(|weight| *weight != AS_CONFIGURED)
+    }
+
+    /// Returns whether that is another one.
+    fn set_weight(&self, weight: Option<u64>) -> bool {
+        let weight = weight.unwrap_or(AS_CONFIGURED);
+        self.weight.swap(weight, Ordering::Relaxed) != weight
+    }
+
+    /// What an operator has said about it that is not in the configuration: drained or not.
+    #[must_use]
+    pub fn ordered_to_drain(&self) -> Option<bool> {
+        self.standing.lock().ordered
     }
 
     /// How long it takes to the first byte of an answer.

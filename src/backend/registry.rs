@@ -4,22 +4,28 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 
-use super::Roster;
+use super::{Journal, Roster};
 use crate::config::PoolName;
 
 /// The rosters of all pools, by name.
 #[derive(Debug, Default)]
 pub struct Registry {
     rosters: Mutex<HashMap<PoolName, Arc<Roster>>>,
+    journal: Arc<Journal>,
 }
 
 impl Registry {
     /// The roster of this pool: the one that is there, or a first one.
     pub fn roster(&self, pool: &PoolName, now: Instant) -> Arc<Roster> {
         let mut rosters = self.rosters.lock();
-        let roster =
-            rosters.entry(pool.clone()).or_insert_with(|| Arc::new(Roster::new(pool.clone(), now)));
-        Arc::clone(roster)
+        let first = || Arc::new(Roster::new(pool.clone(), Arc::clone(&self.journal), now));
+        Arc::clone(rosters.entry(pool.clone()).or_insert_with(first))
+    }
+
+    /// What has happened in all of them.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Forgets the pools that are not wanted any more.

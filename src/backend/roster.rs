@@ -20,7 +20,8 @@ use parking_lot::Mutex;
 use super::{
     Backend, BackendId,
     eligibility::{self, Circumstances, Eligibility, Until},
-    event::{Change, Event},
+    event::{Change, Event, Order},
+    journal::Journal,
     memory::Memory,
     policy::Policy,
     published::{NEVER, Published},
@@ -38,6 +39,7 @@ pub struct Roster {
     pool: PoolName,
     published: Arc<Published>,
     members: Mutex<Members>,
+    journal: Arc<Journal>,
 }
 
 #[derive(Debug, Default)]
@@ -76,9 +78,9 @@ pub enum Notice {
 }
 
 impl Roster {
-    /// Without backends.
+    /// Without backends. What happens to them is told to the journal.
     #[must_use]
-    pub fn new(pool: PoolName, now: Instant) -> Self {
+    pub fn new(pool: PoolName, journal: Arc<Journal>, now: Instant) -> Self {
         let published = Published {
             start: now.checked_sub(BEFORE).unwrap_or(now),
             changes: AtomicU64::new(0),
@@ -88,13 +90,19 @@ impl Roster {
             probe_due: AtomicU64::new(NEVER),
             any_probe_due: AtomicU64::new(NEVER),
         };
-        Self { pool, published: Arc::new(published), members: Mutex::default() }
+        Self { pool, published: Arc::new(published), members: Mutex::default(), journal }
     }
 
     /// The pool whose backends these are.
     #[must_use]
     pub fn pool(&self) -> &PoolName {
         &self.pool
+    }
+
+    /// Where it is told what happened.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// How often what the selection goes by has changed: who is in service, and since when.
@@ -161,6 +169,12 @@ impl Roster {
             let has_room = tally.has_room(Part::of(standing, now));
             standing.apply(event, policy, has_room, now)
         });
+        if let Event::Ordered(Order::Weight(weight)) = event
+            && backend.set_weight(weight)
+        {
+            changed = true;
+            notices.push(Notice::Backend(Arc::clone(backend), Change::Weighted(weight)));
+        }
         if members.tally.is_nobody_left() {
             changed |= members.lift(&mut notices, now);
         }
@@ -259,10 +273,23 @@ impl Roster {
         empty.load(Ordering::Relaxed) && !self.published.is_due(probe_due, now)
     }
 
+    /// Whether so many are unhealthy that checks are not believed.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        self.published.is_panic()
+    }
+
     /// How often panic has begun.
     #[must_use]
     pub fn panics(&self) -> u64 {
         self.published.panics.load(Ordering::Relaxed)
+    }
+
+    /// Whose probe a request would be, if it came now.
+    #[must_use]
+    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
+        let members = self.members.lock();
+        members.due_probes(repeatable, now).next().map(|backend| backend.id().address)
     }
 
     /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
@@ -280,11 +307,10 @@ impl Roster {
             return None;
         }
         let mut members = self.members.lock();
-        let due = members.probes.iter().take_while(|((at, _), _)| *at <= now);
-        let due = due.filter(|(_, any_from)| repeatable || **any_from <= now);
-        let mut backends = due.filter_map(|((_, address), _)| members.backends.get(address));
+        let mut backends = members.due_probes(repeatable, now);
         let backend =
             backends.find(|backend| is_wanted(backend) && backend.try_enter()).cloned()?;
+        drop(backends);
         members.update(&backend, &mut vec![], now, |standing, _| {
             standing.begin_probe();
             None
@@ -298,6 +324,13 @@ impl Members {
     fn has(&self, backend: &Arc<Backend>) -> bool {
         let known = self.backends.get(&backend.id().address);
         known.is_some_and(|known| Arc::ptr_eq(known, backend))
+    }
+
+    /// Who waits for a probe that is due.
+    fn due_probes(&self, repeatable: bool, now: Instant) -> impl Iterator<Item = &Arc<Backend>> {
+        let due = self.probes.iter().take_while(move |((at, _), _)| *at <= now);
+        let due = due.filter(move |(_, any_from)| repeatable || **any_from <= now);
+        due.filter_map(|((_, address), _)| self.backends.get(address))
     }
 
     fn retain(&mut self, is_wanted: impl Fn(&SocketAddr) -> bool, now: Instant) {
@@ -323,6 +356,9 @@ impl Members {
         self.replace(backend, now, |standing, tally| {
             let before = Part::of(standing, now);
             if let Some(change) = change(standing, tally) {
+                if let Change::Ejected(cause, ..) = change {
+                    backend.counts().ejected(cause);
+                }
                 notices.push(Notice::Backend(Arc::clone(backend), change));
             }
             let after = Part::of(standing, now);

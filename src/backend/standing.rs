@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    eligibility::Until,
-    event::{Cause, Change, Event, Failed, Readmission},
+    eligibility::{Says, Until},
+    event::{Cause, Change, Event, Failed, Order, Readmission},
     policy::Policy,
 };
 use crate::config::EjectionRules;
@@ -70,7 +70,7 @@ impl Ejection {
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
     /// has taken itself out.
     pub(super) fn is_limited(&self) -> bool {
-        self.cause != Cause::Refused
+        !matches!(self.cause, Cause::Refused | Cause::Operator)
     }
 }
 
@@ -79,7 +79,10 @@ impl Ejection {
 pub struct Standing {
     pub(super) health: Health,
     pub(super) ejection: Option<Ejection>,
-    pub(super) draining: bool,
+    /// The configuration says so.
+    configured: bool,
+    /// What an operator says instead: to drain, or not to.
+    pub(super) ordered: Option<bool>,
     /// Somebody accepted the last connection that a check or a request has tried.
     pub(super) listens: bool,
     /// Since when it is back in service; `None` from the beginning.
@@ -109,7 +112,8 @@ impl Default for Standing {
         Self {
             health: Health::default(),
             ejection: None,
-            draining: false,
+            configured: false,
+            ordered: None,
             listens: true,
             serving_since: None,
             was_healthy: false,
@@ -151,7 +155,8 @@ impl Standing {
                 self.probe_ended(now);
                 None
             }
-            Event::Drain(draining) => self.drain(draining),
+            Event::Drain(draining) => self.change_draining(|own| own.configured = draining),
+            Event::Ordered(order) => self.follow(order, now),
         }
     }
 
@@ -376,10 +381,43 @@ impl Standing {
         }
     }
 
-    fn drain(&mut self, draining: bool) -> Option<Change> {
-        let was_draining = std::mem::replace(&mut self.draining, draining);
-        let change = if draining { Change::Drained } else { Change::Undrained };
-        (was_draining != draining).then_some(change)
+    /// Who says that it drains, if anybody does.
+    pub(super) fn draining(&self) -> Option<Says> {
+        match self.ordered {
+            Some(true) => Some(Says::Operator),
+            Some(false) => None,
+            None => self.configured.then_some(Says::Configuration),
+        }
+    }
+
+    fn change_draining(&mut self, change: impl FnOnce(&mut Self)) -> Option<Change> {
+        let before = self.draining();
+        change(self);
+        match (before, self.draining()) {
+            (None, Some(_)) => Some(Change::Drained),
+            (Some(_), None) => Some(Change::Undrained),
+            _ => None,
+        }
+    }
+
+    /// Does as an operator says.
+    fn follow(&mut self, order: Order, now: Instant) -> Option<Change> {
+        match order {
+            Order::Drain => self.change_draining(|own| own.ordered = Some(true)),
+            // Where the configuration says the same, it may say otherwise later.
+            Order::Undrain => {
+                self.change_draining(|own| own.ordered = own.configured.then_some(false))
+            }
+            Order::Eject(time) => Some(self.eject(Cause::Operator, Until::Probe(now + time))),
+            Order::Readmit => {
+                self.forget_failures();
+                self.listens = true;
+                let readmitted = Change::Readmitted(Readmission::Operator);
+                self.ejection.take().map(|_| readmitted)
+            }
+            // Not a matter of standing.
+            Order::Weight(_) => None,
+        }
     }
 }
 

@@ -29,12 +29,13 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn of(standing: &Standing, now: Instant) -> Self {
-        let listens = !standing.draining && standing.listens;
+        let drains = standing.draining().is_some();
+        let listens = !drains && standing.listens;
         let ejected = standing.ejection.is_some_and(|ejection| ejection.is_limited());
         Self {
             in_service: eligibility::of(standing, Circumstances::default(), now).is_eligible(),
             ejected,
-            spare: ejected && !standing.draining && standing.health != Health::Unhealthy,
+            spare: ejected && !drains && standing.health != Health::Unhealthy,
             listens,
             unhealthy: listens && standing.health == Health::Unhealthy,
         }

@@ -40,7 +40,7 @@ struct World {
 impl World {
     fn new(size: u16, policy: Policy) -> Self {
         let now = clock::now();
-        let roster = Roster::new(PoolName::new("web"), now);
+        let roster = Roster::new(PoolName::new("web"), Arc::default(), now);
         let backends = (1..=size).map(|port| roster.backend(address(port))).collect();
         Self { roster, backends, policy, now }
     }
@@ -115,7 +115,7 @@ impl World {
     }
 
     fn terms(&self, backend: &Backend) -> Terms {
-        let drain = backend.eligibility(self.now) == Eligibility::Draining;
+        let drain = backend.eligibility(self.now) == Eligibility::Draining(Says::Configuration);
         Terms { drain, max_connections: backend.limit() }
     }
 
@@ -849,7 +849,10 @@ fn draining_takes_out_and_gives_back() {
     let world = World::new(2, CHECKED);
     world.change_of(0, None, true);
     assert_eq!(world.eligible(), [1]);
-    assert_eq!(world.backends[0].eligibility(world.now), Eligibility::Draining);
+    assert_eq!(
+        world.backends[0].eligibility(world.now),
+        Eligibility::Draining(Says::Configuration)
+    );
     world.change_of(0, None, false);
     assert_eq!(world.eligible(), [0, 1]);
 }

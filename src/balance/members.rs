@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config::{Algorithm, Weight};
 
 /// The backends of one pool, in a fixed order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Members {
     pub(super) discovered: Box<[Discovered]>,
     pub(super) backends: Box<[Arc<Backend>]>,
@@ -40,13 +40,19 @@ impl Members {
         Self { discovered: discovered.into(), backends: backends.into(), tiers }
     }
 
+    /// As configured, unless an operator has set another.
+    fn weight(&self, place: usize) -> u64 {
+        self.backends[place].weight().unwrap_or_else(|| configured(&self.discovered[place]))
+    }
+
     /// Who is in service now; `turns` are those of the snapshot that this one replaces.
     pub(super) fn snapshot(&self, config: &SelectorConfig, turns: [u64; TIERS]) -> Snapshot {
         let changes = config.roster.changes();
         let now = clock::now();
-        let tiers = self.tiers.clone().map(|places| {
-            places.map(|place| (place, &*self.backends[place], weight(&self.discovered[place])))
-        });
+        let tiers = self
+            .tiers
+            .clone()
+            .map(|places| places.map(|place| (place, &*self.backends[place], self.weight(place))));
         let snapshot = Snapshot::take(tiers, config.slow_start, changes, turns, now);
         if config.algorithm == Algorithm::Ewma {
             ewma::introduce(snapshot.members().map(|member| &*self.backends[member]), now);
@@ -56,6 +62,6 @@ impl Members {
 }
 
 /// Zero would be a backend that is never found; the configuration excludes it.
-fn weight(discovered: &Discovered) -> u64 {
+fn configured(discovered: &Discovered) -> u64 {
     (discovered.weight as u64).clamp(1, u64::from(Weight::MAX))
 }

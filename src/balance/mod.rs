@@ -33,7 +33,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     net::SocketAddr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::{ArcSwap, Guard};
@@ -42,13 +42,16 @@ use pingora_load_balancing::{Backend as Discovered, selection::BackendSelection}
 
 pub use picks::Picks;
 
-use crate::backend::Roster;
+use crate::backend::{Backend, Roster};
 use crate::clock;
 use crate::config::{Algorithm, PoolName, defaults};
 
 use members::Members;
 use random::Random;
 use snapshot::Snapshot;
+
+/// The key with which a selection is only rehearsed.
+pub const REHEARSAL: &[u8] = b"rehearsal";
 
 /// What a selector needs beside the backends.
 #[derive(Debug, Clone)]
@@ -63,6 +66,20 @@ pub struct SelectorConfig {
     pub slow_start: Duration,
     /// For what is drawn at random.
     pub seed: u64,
+}
+
+/// What slow start leaves of a backend's share, from 0 to 1; `since` is when it came back.
+#[must_use]
+pub fn share(since: Option<Instant>, slow_start: Duration, now: Instant) -> f64 {
+    slow_start::Share::of(since, slow_start, now).parts as f64 / slow_start::FULL as f64
+}
+
+/// What a backend with this weight is expected to take for one more request, in milliseconds, as
+/// [`Algorithm::Ewma`] compares it.
+#[must_use]
+pub fn expected_millis(backend: &Backend, weight: f64, now: Instant) -> f64 {
+    let latency = backend.latency().estimate(now).unwrap_or(ewma::USUAL);
+    f64::from(latency) / 1000.0 * (backend.active() + 1) as f64 / weight
 }
 
 /// Picks backends for one pool.
@@ -91,6 +108,18 @@ impl Selector {
         self.snapshot.load()
     }
 
+    /// One that picks the same, and whose turns are its own.
+    fn copy(&self) -> Self {
+        let turns = self.snapshot().turns();
+        Self {
+            config: self.config.clone(),
+            members: self.members.clone(),
+            random: self.random.copy(),
+            snapshot: ArcSwap::from_pointee(self.members.snapshot(&self.config, turns)),
+            renewal: Mutex::new(()),
+        }
+    }
+
     fn is_complete(&self, snapshot: &Snapshot) -> bool {
         snapshot.is_complete(self.config.roster.changes(), clock::now)
     }
@@ -114,7 +143,7 @@ impl BackendSelection for Selector {
 
     /// With the default algorithm, and live state that nobody else sees.
     fn build(discovered: &BTreeSet<Discovered>) -> Self {
-        let roster = Roster::new(PoolName::new(""), clock::now());
+        let roster = Roster::new(PoolName::new(""), Arc::default(), clock::now());
         let config = SelectorConfig {
             algorithm: defaults::ALGORITHM,
             roster: Arc::new(roster),
@@ -125,8 +154,11 @@ impl BackendSelection for Selector {
         Self::build_with_config(discovered, &config)
     }
 
-    /// The key is not used: no algorithm here depends on the request.
-    fn iter(self: &Arc<Self>, _key: &[u8]) -> Picks {
-        Picks::new(Arc::clone(self), self.snapshot())
+    /// No algorithm here depends on the request. The key [`REHEARSAL`] asks for the same picks as the
+    /// next request would get, and takes no turn.
+    fn iter(self: &Arc<Self>, key: &[u8]) -> Picks {
+        let selector = if key == REHEARSAL { Arc::new(self.copy()) } else { Arc::clone(self) };
+        let snapshot = selector.snapshot();
+        Picks::new(selector, snapshot)
     }
 }

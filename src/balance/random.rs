@@ -21,6 +21,11 @@ impl Random {
         Self { next: AtomicU64::new(seed) }
     }
 
+    /// A source of the same streams.
+    pub(super) fn copy(&self) -> Self {
+        Self::new(self.next.load(Ordering::Relaxed))
+    }
+
     /// Numbers for one request.
     pub(super) fn stream(&self) -> fastrand::Rng {
         fastrand::Rng::with_seed(self.next.fetch_add(STEP, Ordering::Relaxed))

@@ -117,7 +117,7 @@ mod tests {
     impl Fixture {
         fn new() -> Self {
             let start = crate::clock::now();
-            let roster = Roster::new(PoolName::new("web"), start);
+            let roster = Roster::new(PoolName::new("web"), Arc::default(), start);
             let backends = (1..=3)
                 .map(|port| roster.backend(format!("127.0.0.1:{port}").parse().unwrap()))
                 .collect();

@@ -1,6 +1,7 @@
 //! The selector as Pingora drives it: `iter`, `next`, and the whole of `select_with`.
 
 use std::{
+    cell::RefCell,
     collections::HashSet,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -15,7 +16,7 @@ use proptest::{
 };
 
 use super::*;
-use crate::backend::{Backend, Cause, Event, Failed, Policy, Terms};
+use crate::backend::{Cause, Event, Failed, Policy, Terms};
 
 const POLICY: Policy =
     Policy { rise: 1, fall: 1, checked: true, ejection: None, panic_threshold: None };
@@ -120,7 +121,7 @@ fn discovered(weights: &[usize]) -> BTreeSet<Discovered> {
 
 /// Without backups and slow start, of a roster that is ten minutes old.
 fn config(algorithm: Algorithm) -> SelectorConfig {
-    let roster = Roster::new(PoolName::new("web"), ago(Duration::from_secs(600)));
+    let roster = Roster::new(PoolName::new("web"), Arc::default(), ago(Duration::from_secs(600)));
     SelectorConfig {
         algorithm,
         roster: Arc::new(roster),
@@ -150,6 +151,30 @@ fn through_pingora_weights_five_one_one_give_a_a_b_a_c_a_a() {
             .map(|_| index(&balancer.select_with(b"", usize::MAX, |_, _| true).unwrap()))
             .collect();
         assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_rehearsal_names_who_is_next_and_changes_nothing() {
+    for algorithm in ALL {
+        let balancer = load_balancer(algorithm, &[3, 1, 2, 1]);
+        for _ in 0..20 {
+            let rehearse = || {
+                let offered = RefCell::new(vec![]);
+                balancer.select_with(REHEARSAL, usize::MAX, |backend, _| {
+                    offered.borrow_mut().push(index(backend));
+                    false
+                });
+                offered.into_inner()
+            };
+            let rehearsed = rehearse();
+            assert_eq!(rehearse(), rehearsed, "{algorithm:?}");
+            let mut everyone = rehearsed.clone();
+            everyone.sort_unstable();
+            assert_eq!(everyone, [0, 1, 2, 3], "{algorithm:?}");
+            let real = index(&balancer.select_with(b"", usize::MAX, |_, _| true).unwrap());
+            assert_eq!(real, rehearsed[0], "{algorithm:?}");
+        }
     }
 }
 

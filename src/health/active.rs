@@ -20,8 +20,8 @@ use pingora_load_balancing::{
     health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck},
 };
 
-use super::report;
-use crate::backend::{Backend, Event, Policy, Roster};
+use super::{Because, report};
+use crate::backend::{Backend, Event, LastCheck, Policy, Roster};
 use crate::clock;
 use crate::config::{self, Probe};
 
@@ -64,7 +64,8 @@ impl ActiveCheck {
         }
     }
 
-    fn record(&self, backend: &Arc<Backend>, result: &Result<()>, now: Instant) {
+    fn record(&self, backend: &Arc<Backend>, result: &Result<()>, began: Instant, now: Instant) {
+        let failure = result.as_ref().err().map(|error| reason(error));
         let event = match result {
             Ok(()) => Event::CheckPassed,
             Err(error) => {
@@ -73,9 +74,11 @@ impl ActiveCheck {
         };
         let notices = self.roster.apply(backend, event, &self.policy, now);
         if !notices.is_empty() {
-            let why = result.as_ref().err().map(|error| reason(error));
-            report(self.roster.pool(), &notices, why.as_deref(), now);
+            let because = failure.as_deref().map_or(Because::Itself, Because::Check);
+            report(&self.roster, &notices, because, now);
         }
+        let took = now.saturating_duration_since(began);
+        backend.counts().checked(LastCheck { failure, took, at: now });
     }
 }
 
@@ -93,8 +96,9 @@ impl HealthCheck for ActiveCheck {
         if let Some(port) = self.config.port {
             target.addr.set_port(port.get());
         }
+        let began = clock::now();
         let result = self.ask(&target, address).await;
-        self.record(&backend, &result, clock::now());
+        self.record(&backend, &result, began, clock::now());
         result
     }
 

@@ -11,4 +11,4 @@ mod active;
 mod report;
 
 pub use active::ActiveCheck;
-pub use report::report;
+pub use report::{Because, report};

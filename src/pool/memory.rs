@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pool;
 use crate::backend;
-use crate::health;
+use crate::health::{self, Because};
 
 /// What is known of one pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Pool {
         self.history.first_byte.recall(memory.first_byte);
         let has_same_checks = memory.checks == self.checks();
         let notices = self.roster.recall(&memory.backends, &self.policy, has_same_checks, now);
-        health::report(self.roster.pool(), &notices, None, now);
+        health::report(&self.roster, &notices, Because::Itself, now);
         self.enlist(now);
     }
 }

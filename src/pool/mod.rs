@@ -3,6 +3,7 @@
 //! A pool is rebuilt whenever its configuration changes; what it knows about its backends lives
 //! in the roster and is only borrowed here.
 
+mod counts;
 mod lease;
 mod memory;
 mod outcome;
@@ -10,6 +11,7 @@ mod pick;
 mod queue;
 mod set;
 mod supervisor;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,7 @@ use pingora_core::{
 };
 use pingora_load_balancing::{Backends, LoadBalancer};
 
+pub use counts::{Counts, QueueCounts};
 pub use lease::Lease;
 pub use memory::Memory;
 pub use outcome::{FailedAttempt, is_gateway_error};
@@ -33,13 +36,14 @@ pub use pick::{Tried, Wanted};
 pub use queue::Turned;
 pub use set::Pools;
 pub use supervisor::Supervisor;
+pub use survey::{OrderError, Seen};
 
 use crate::backend::{Backend, Policy, Roster, Terms};
 use crate::balance::{Selector, SelectorConfig};
 use crate::clock;
 use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
 use crate::discovery::{self, Endpoint};
-use crate::health::{self, ActiveCheck};
+use crate::health::{self, ActiveCheck, Because};
 use crate::retry::{Budget, Quantile};
 use queue::Queue;
 
@@ -72,6 +76,7 @@ struct History {
     budget: Budget,
     /// How long the first byte of an answer usually takes.
     first_byte: Quantile,
+    counts: Counts,
 }
 
 /// A backend of this pool, and how to connect to it under the pool's configuration.
@@ -147,7 +152,7 @@ impl Pool {
     pub fn enlist(&self, now: Instant) {
         let terms = self.endpoints.iter().map(|endpoint| (endpoint.address, terms(endpoint)));
         let notices = self.roster.enlist(&terms.collect(), &self.policy, now);
-        health::report(self.roster.pool(), &notices, None, now);
+        health::report(&self.roster, &notices, Because::Itself, now);
     }
 
     /// Its key in the configuration.
@@ -166,6 +171,12 @@ impl Pool {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.history.budget
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.history.counts
     }
 
     /// How long its backends may take.
@@ -219,7 +230,11 @@ impl Pool {
 
 impl Default for History {
     fn default() -> Self {
-        Self { budget: Budget::new(clock::now()), first_byte: Quantile::default() }
+        Self {
+            budget: Budget::new(clock::now()),
+            first_byte: Quantile::default(),
+            counts: Counts::default(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Lease, Pool};
 use crate::backend::{Backend, Cause, Event, Failed};
 use crate::clock;
 use crate::config::ResponseTimeout;
-use crate::health;
+use crate::health::{self, Because};
 use crate::retry::Failure;
 
 /// An attempt that has failed.
@@ -92,7 +92,7 @@ impl Pool {
 
     fn apply(&self, backend: &Arc<Backend>, event: Event, now: Instant) {
         let notices = self.roster.apply(backend, event, &self.policy, now);
-        health::report(self.roster.pool(), &notices, None, now);
+        health::report(&self.roster, &notices, Because::Itself, now);
     }
 }
 

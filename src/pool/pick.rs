@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Lease, Member, Pool, Turned};
 use crate::backend::Backend;
+use crate::clock;
 use crate::retry::Failure;
 
 /// A backend that has failed a request.
@@ -89,7 +90,18 @@ impl Pool {
     ) -> Result<Lease, Turned> {
         let until = now + self.config.queue.timeout;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
-        self.queue.wait(self, wanted.into_owned(), until).await
+        let waited = self.queue.wait(self, wanted.into_owned(), until).await;
+        let counts = &self.history.counts.queue;
+        match &waited {
+            Ok(_) => counts.served.one(),
+            Err(Turned::Late) => counts.late.one(),
+            Err(_) => {
+                counts.full.one();
+                return waited;
+            }
+        }
+        counts.waits.observe(clock::now().saturating_duration_since(now));
+        waited
     }
 
     /// As [`Pool::pick`], for the first in line.

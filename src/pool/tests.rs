@@ -39,7 +39,7 @@ fn runtime() -> Runtime {
 fn build(endpoints: &[Endpoint], change: impl FnOnce(&mut config::Pool)) -> Arc<Pool> {
     let mut config = config::Pool::new(PoolName::new("web"));
     change(&mut config);
-    let roster = Arc::new(Roster::new(config.name.clone(), clock::now()));
+    let roster = Arc::new(Roster::new(config.name.clone(), Arc::default(), clock::now()));
     let pool = runtime().block_on(Pool::build(&config, endpoints, roster, None)).unwrap();
     pool.enlist(clock::now());
     Arc::new(pool)
@@ -50,7 +50,7 @@ fn pool(ports: &[u16]) -> Arc<Pool> {
 }
 
 fn wanted(ports: &[u16], failure: Failure) -> Wanted<'static> {
-    let roster = Roster::new(PoolName::new("web"), clock::now());
+    let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
     let tried = ports.iter().map(|port| Tried { backend: roster.backend(address(*port)), failure });
     Wanted { tried: Cow::Owned(tried.collect()), repeatable: true }
 }
@@ -205,7 +205,7 @@ fn the_queue_is_first_in_first_out() {
 async fn build_in(endpoints: &[Endpoint], change: impl FnOnce(&mut config::Pool)) -> Arc<Pool> {
     let mut config = config::Pool::new(PoolName::new("web"));
     change(&mut config);
-    let roster = Arc::new(Roster::new(config.name.clone(), clock::now()));
+    let roster = Arc::new(Roster::new(config.name.clone(), Arc::default(), clock::now()));
     let pool = Pool::build(&config, endpoints, roster, None).await.unwrap();
     pool.enlist(clock::now());
     Arc::new(pool)

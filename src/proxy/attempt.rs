@@ -13,6 +13,7 @@ use pingora_proxy::Session;
 use super::{
     client_stream::ClientStream,
     context::{Answer, Progress, RequestContext},
+    counting,
     patience::Patience,
     tunnel, waiting,
 };
@@ -53,6 +54,9 @@ pub(super) async fn begin(
     let now = clock::now();
     let unclaimed = || Error::explain(ErrorType::InternalError, "an attempt without a backend");
     let lease = context.next.take().ok_or_else(unclaimed)?;
+    if let (Some(failure), Some(pool)) = (context.failure, &context.pool) {
+        pool.counts().retried(failure.outcome());
+    }
     context.attempts += 1;
     context.attempt = Progress::beginning(now);
     let mut peer = Box::new(lease.peer().clone());
@@ -222,6 +226,7 @@ pub(super) fn answered(
         if let Some(client) = client {
             client.became_tunnel();
         }
+        counting::answered(context, response.status.as_u16(), now);
         note_answer(context, now);
         context.attempt.answer = Answer::Tunnel;
         session.set_read_timeout(None);
@@ -256,6 +261,7 @@ fn judge(
     now: Instant,
 ) -> bool {
     let status = response.status.as_u16();
+    counting::answered(context, status, now);
     let is_failure =
         context.pool.as_ref().is_some_and(|pool| retry::is_failure(&pool.retry().on, status));
     if pool::is_gateway_error(status) {
@@ -326,6 +332,7 @@ fn failed(
     };
     // A backend that is picked for nothing loses its turn to those that fail.
     if pays && !pool.budget().has_left(pool.retry(), now) {
+        pool.counts().budget_exhausted.one();
         return false;
     }
     let next = match pool.pick(&context.wanted(), now) {
@@ -335,9 +342,11 @@ fn failed(
         Err(_) => return false,
     };
     let back_off = back_off(context, failure, next.as_ref());
-    if context.time_left(now).is_some_and(|left| left <= back_off)
-        || (pays && !pool.budget().try_take(pool.retry(), now))
-    {
+    if context.time_left(now).is_some_and(|left| left <= back_off) {
+        return false;
+    }
+    if pays && !pool.budget().try_take(pool.retry(), now) {
+        pool.counts().budget_exhausted.one();
         return false;
     }
     (context.next, context.back_off) = (next, back_off);
@@ -364,6 +373,7 @@ fn note_failure(
         retry_after,
     };
     pool.failed(lease, &failed, now);
+    counting::attempt_failed(context, failure, now);
     context.tried.push(Tried { backend: Arc::clone(lease.backend()), failure });
     if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
         context.prolong(now.saturating_duration_since(connected));

@@ -23,7 +23,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -40,6 +43,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::ClientLimits;
+use crate::count::ListenerCounts;
 use crate::pool::Lease;
 
 /// Sent to a client whose header did not end in time.
@@ -73,6 +77,8 @@ enum Phase {
 pub(crate) struct ClientStream {
     pub(super) inner: Stream,
     limits: ClientLimits,
+    /// Of the listener that it came in by.
+    counts: Arc<ListenerCounts>,
     /// What instants are counted from.
     start: Instant,
     phase: AtomicU8,
@@ -97,11 +103,12 @@ pub(crate) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(crate) fn new(inner: Stream, limits: ClientLimits) -> Self {
+    pub(crate) fn new(inner: Stream, limits: ClientLimits, counts: Arc<ListenerCounts>) -> Self {
         let start = clock::now();
         Self {
             inner,
             limits,
+            counts,
             start,
             phase: AtomicU8::new(Phase::Header as u8),
             deadline: AtomicU64::new(millis(limits.header)),
@@ -121,6 +128,11 @@ impl ClientStream {
     /// The stream under a session, when it is one of ours: HTTP/1 on a listener of this process.
     pub(crate) fn of(session: &Session) -> Option<&Self> {
         session.stream()?.as_any().downcast_ref()
+    }
+
+    /// What is counted of the listener that it came in by.
+    pub(crate) fn counts(&self) -> &ListenerCounts {
+        &self.counts
     }
 
     /// A request's header is complete.

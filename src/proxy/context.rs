@@ -62,6 +62,8 @@ pub(super) struct Progress {
     pub(super) is_capped: bool,
     /// What has come back.
     pub(super) answer: Answer,
+    /// The status of that; 0 for none.
+    pub(super) status: u16,
 }
 
 /// What has come back of an attempt.
@@ -79,7 +81,14 @@ pub(super) enum Answer {
 
 impl Progress {
     pub(super) fn beginning(now: Instant) -> Self {
-        Self { began: now, connected: None, sent: None, is_capped: false, answer: Answer::None }
+        Self {
+            began: now,
+            connected: None,
+            sent: None,
+            is_capped: false,
+            answer: Answer::None,
+            status: 0,
+        }
     }
 }
 
@@ -110,6 +119,11 @@ impl RequestContext {
     /// What the next attempt asks of a backend.
     pub(super) fn wanted(&self) -> Wanted<'_> {
         Wanted { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && self.small }
+    }
+
+    /// Whether the last attempt is one of those that failed.
+    pub(super) fn has_failed_last(&self) -> bool {
+        self.tried.len() >= self.attempts as usize
     }
 
     /// What is left of the time for the whole request; `None` when that has no limit.

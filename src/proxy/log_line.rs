@@ -6,7 +6,7 @@ use http::header;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
-use super::context::{Answer, RequestContext};
+use super::{context::RequestContext, counting};
 use crate::backend::Backend;
 use crate::clock;
 use crate::telemetry::{AccessRecord, Try};
@@ -21,7 +21,6 @@ pub(super) fn write(
     let Some(access_log) = &context.generation.access_log else { return };
     let request = session.req_header();
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
-    let sent = session.response_written().map(|response| response.status.as_u16());
     let (one, several);
     let tries: &[Try] = match last_try(context, error) {
         None => &[],
@@ -43,7 +42,7 @@ pub(super) fn write(
         host: request.headers.get(header::HOST).map(|host| host.as_bytes()),
         pool: context.pool.as_ref().map(|pool| pool.name().as_str()),
         backend: last_backend(context).map(|backend| backend.url()),
-        status: if context.status > 0 { context.status } else { sent.unwrap_or(499) },
+        status: status(session, context),
         latency: now.saturating_duration_since(context.started),
         request_id: context.request_id.as_ref().map_or("", |id| id.as_str()),
         attempts: context.attempts,
@@ -53,8 +52,14 @@ pub(super) fn write(
     });
 }
 
+/// What the client was answered; 499 when it left before that.
+pub(super) fn status(session: &Session, context: &RequestContext) -> u16 {
+    let sent = || session.response_written().map(|response| response.status.as_u16());
+    if context.status > 0 { context.status } else { sent().unwrap_or(499) }
+}
+
 /// The backend of the last attempt.
-fn last_backend(context: &RequestContext) -> Option<&Backend> {
+pub(super) fn last_backend(context: &RequestContext) -> Option<&Backend> {
     let current = context.lease.as_ref().map(|lease| &**lease.backend());
     current.or_else(|| context.tried.last().map(|tried| &*tried.backend))
 }
@@ -62,12 +67,7 @@ fn last_backend(context: &RequestContext) -> Option<&Backend> {
 /// The attempt that was the last.
 fn last_try(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
     let backend = last_backend(context)?.id().address;
-    let outcome = match (error, context.attempt.answer) {
-        (None, _) => "ok",
-        (Some(_), Answer::None) => "abandoned",
-        (Some(_), _) => "cut_off",
-    };
-    Some(Try { backend, outcome: outcome.into() })
+    Some(Try { backend, outcome: counting::last_outcome(context, error).word().into() })
 }
 
 /// Those that failed, and the last one unless it is among them.
@@ -76,8 +76,7 @@ fn all_tries(context: &RequestContext, last: Try) -> Vec<Try> {
         .tried
         .iter()
         .map(|tried| Try { backend: tried.backend.id().address, outcome: tried.failure.word() });
-    let has_failed = context.tried.len() >= context.attempts as usize;
-    failed.chain((!has_failed).then_some(last)).collect()
+    failed.chain((!context.has_failed_last()).then_some(last)).collect()
 }
 
 /// What ended a request, in a few plain words.

@@ -6,6 +6,7 @@
 mod attempt;
 mod client_stream;
 mod context;
+mod counting;
 mod early_bytes;
 mod in_flight;
 mod listener;
@@ -168,6 +169,7 @@ impl ProxyHttp for Proxy {
         if error.is_none() {
             attempt::completed(context, now);
         }
+        counting::request_ended(session, context, error, now);
         log_line::write(session, context, error, now);
         if let Some(client) = ClientStream::of(session) {
             client.request_ended(now);
@@ -193,12 +195,13 @@ impl ProxyHttp for Proxy {
     async fn connected_to_upstream(
         &self,
         session: &mut Session,
-        _reused: bool,
+        reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
         _digest: Option<&Digest>,
         context: &mut RequestContext,
     ) -> Result<()> {
+        counting::connected(context, reused);
         attempt::connected(session, context, clock::now());
         Ok(())
     }

@@ -20,6 +20,7 @@ pub use budget::Budget;
 pub use quantile::Quantile;
 
 use crate::config::{Retry, RetryOn};
+use crate::count::Outcome;
 
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,19 +59,28 @@ impl Failure {
         }
     }
 
+    /// What it is counted as.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Refused => Outcome::Refused,
+            Self::ConnectTimeout => Outcome::ConnectTimeout,
+            Self::ConnectFailed => Outcome::ConnectFailure,
+            Self::NoSocket => Outcome::NoSocket,
+            Self::Broken => Outcome::Reset,
+            Self::Timeout => Outcome::Timeout,
+            Self::LearnedTimeout => Outcome::LearnedTimeout,
+            Self::Status(_) => Outcome::Status,
+            Self::OutOfTime => Outcome::OutOfTime,
+        }
+    }
+
     /// In one word, as the access log shows it; a status is its number.
     #[must_use]
     pub fn word(self) -> Cow<'static, str> {
         match self {
-            Self::Refused => "refused".into(),
-            Self::ConnectTimeout => "connect_timeout".into(),
-            Self::ConnectFailed => "connect_failure".into(),
-            Self::NoSocket => "no_socket".into(),
-            Self::Broken => "reset".into(),
-            Self::Timeout => "timeout".into(),
-            Self::LearnedTimeout => "learned_timeout".into(),
             Self::Status(status) => status.to_string().into(),
-            Self::OutOfTime => "out_of_time".into(),
+            _ => self.outcome().word().into(),
         }
     }
 

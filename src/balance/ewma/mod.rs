@@ -21,7 +21,7 @@ use crate::backend::Backend;
 /// How often two may be drawn of which one must not be picked, before the rest is counted out.
 const DRAWS: usize = 4;
 /// What a backend is expected to take where nothing is known of any, in microseconds; as Envoy.
-const USUAL: f32 = 10_000.0;
+pub(super) const USUAL: f32 = 10_000.0;
 
 /// Picks a position; `None` when there is none to pick.
 ///

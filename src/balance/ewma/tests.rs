@@ -59,7 +59,7 @@ impl Simulation {
 
     fn weighing(weights: &[u64], behaviours: &[Behaviour]) -> Self {
         let now = crate::clock::now();
-        let roster = Roster::new(PoolName::new("web"), now);
+        let roster = Roster::new(PoolName::new("web"), Arc::default(), now);
         let address = |index: usize| format!("10.0.{}.{}:80", index / 256, index % 256);
         let backends: Vec<_> = (0..weights.len())
             .map(|index| roster.backend(address(index).parse().unwrap()))

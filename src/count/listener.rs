@@ -1,0 +1,104 @@
+//! What is counted of one listener.
+//!
+//! The same request is counted for its listener, its pool and the backend of each attempt; each of
+//! these by whoever knows it, when it ends.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use super::{Class, Classes, Counter, Shards};
+
+/// Counts of one listener since the process began.
+#[derive(Debug)]
+pub struct ListenerCounts {
+    address: SocketAddr,
+    connections: AtomicUsize,
+    /// Connections accepted.
+    pub accepted: Counter,
+    requests: Shards<Requests>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    responses: Classes,
+    received: Counter,
+    sent: Counter,
+}
+
+impl ListenerCounts {
+    /// Of the listener with this address in the configuration.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            connections: AtomicUsize::new(0),
+            accepted: Counter::default(),
+            requests: Shards::default(),
+        }
+    }
+
+    /// As configured.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client has connected; it is counted until this is dropped.
+    pub fn connect(&self) -> Connected<'_> {
+        self.accepted.one();
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(self)
+    }
+
+    /// Clients that are connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// A request has ended; these are the bytes of its body and of its answer's.
+    pub fn request_ended(&self, answered: Class, received: u64, sent: u64) {
+        let requests = self.requests.mine();
+        requests.responses.one(answered);
+        if received > 0 {
+            requests.received.add(received);
+        }
+        requests.sent.add(sent);
+    }
+
+    /// Requests that have ended, in the order of [`Class::ALL`].
+    #[must_use]
+    pub fn responses(&self) -> [u64; Class::ALL.len()] {
+        let mut sum = [0; Class::ALL.len()];
+        for requests in self.requests.iter() {
+            let counts = requests.responses.get();
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        sum
+    }
+
+    /// Bytes of bodies that clients sent.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.requests.iter().map(|requests| requests.received.get()).sum()
+    }
+
+    /// Bytes of bodies that clients were sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.requests.iter().map(|requests| requests.sent.get()).sum()
+    }
+}
+
+/// One connection of a client.
+#[derive(Debug)]
+#[must_use = "dropping it counts the connection out"]
+pub struct Connected<'a>(&'a ListenerCounts);
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

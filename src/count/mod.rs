@@ -1,0 +1,129 @@
+//! What is counted, and how adding to a count costs next to nothing: one atomic addition, no lock
+//! and no allocation. Whoever reads takes a moment's sum; counts that belong together may be a
+//! request apart.
+//!
+//! Counts only grow, for as long as the thing that they belong to is known.
+
+mod durations;
+mod listener;
+mod outcome;
+mod shards;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use durations::{Durations, Observed};
+pub use listener::{Connected, ListenerCounts};
+pub use outcome::Outcome;
+pub use shards::Shards;
+
+/// How often something happened.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// It happened once more.
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    /// It happened so many times more.
+    pub fn add(&self, times: u64) {
+        self.0.fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// So far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The class of a status (RFC 9110 section 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Class {
+    /// There was none.
+    None,
+    /// 100 to 199.
+    Informational,
+    /// 200 to 299.
+    Success,
+    /// 300 to 399.
+    Redirection,
+    /// 400 to 499.
+    ClientError,
+    /// 500 and more.
+    ServerError,
+}
+
+impl Class {
+    /// Each of them, in order.
+    pub const ALL: [Self; 6] = [
+        Self::None,
+        Self::Informational,
+        Self::Success,
+        Self::Redirection,
+        Self::ClientError,
+        Self::ServerError,
+    ];
+
+    /// Of this status.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        match status / 100 {
+            0 => Self::None,
+            1 => Self::Informational,
+            2 => Self::Success,
+            3 => Self::Redirection,
+            4 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+
+    /// As metrics show it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Informational => "1xx",
+            Self::Success => "2xx",
+            Self::Redirection => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+        }
+    }
+}
+
+/// Counts by class.
+#[derive(Debug, Default)]
+pub struct Classes([Counter; Class::ALL.len()]);
+
+impl Classes {
+    /// One more of this class.
+    pub fn one(&self, class: Class) {
+        self.0[class as usize].one();
+    }
+
+    /// So far, in the order of [`Class::ALL`].
+    #[must_use]
+    pub fn get(&self) -> [u64; Class::ALL.len()] {
+        self.0.each_ref().map(Counter::get)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_is_of_one_class() {
+        let classes = Classes::default();
+        for status in [0, 100, 101, 200, 204, 304, 404, 499, 500, 599, 700, 999] {
+            classes.one(Class::of(status));
+        }
+        assert_eq!(classes.get(), [1, 2, 2, 1, 2, 4]);
+        for (place, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place, "{}", class.word());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What is counted of one pool: its clients' requests, and what became of them on the way.
+
+use std::time::Duration;
+
+use crate::count::{Class, Classes, Counter, Durations, Observed, Outcome, Shards};
+
+/// Counts of one pool since it is known.
+#[derive(Debug, Default)]
+pub struct Counts {
+    requests: Shards<Requests>,
+    /// Retries, by how the attempt before each failed.
+    retries: [Counter; Outcome::COUNT],
+    /// Retries that the budget did not allow.
+    pub budget_exhausted: Counter,
+    /// How requests left the queue.
+    pub queue: QueueCounts,
+}
+
+/// Requests that have ended.
+#[derive(Debug, Default)]
+struct Requests {
+    responses: Classes,
+    latency: Durations,
+    first_byte: Durations,
+}
+
+/// How requests left the queue.
+#[derive(Debug, Default)]
+pub struct QueueCounts {
+    /// With a backend.
+    pub served: Counter,
+    /// Without one when their time was over.
+    pub late: Counter,
+    /// Turned away at once, since it was full.
+    pub full: Counter,
+    /// How long those who came in were in it.
+    pub waits: Durations,
+}
+
+impl Counts {
+    /// A request has ended.
+    pub fn request_ended(&self, answered: Class, took: Duration) {
+        let requests = self.requests.mine();
+        requests.responses.one(answered);
+        requests.latency.observe(took);
+    }
+
+    /// An answer has begun, so long after the end of the request.
+    pub fn answer_began(&self, waited: Duration) {
+        self.requests.mine().first_byte.observe(waited);
+    }
+
+    /// A failed attempt is followed by another.
+    pub fn retried(&self, after: Outcome) {
+        self.retries[after as usize].one();
+    }
+
+    /// Retries by how the attempt before each failed, in the order of [`Outcome::ALL`].
+    #[must_use]
+    pub fn retries(&self) -> [u64; Outcome::COUNT] {
+        self.retries.each_ref().map(Counter::get)
+    }
+
+    /// Requests that have ended by what the client was answered, in the order of [`Class::ALL`].
+    #[must_use]
+    pub fn responses(&self) -> [u64; Class::ALL.len()] {
+        let mut sum = [0; Class::ALL.len()];
+        for requests in self.requests.iter() {
+            let counts = requests.responses.get();
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        sum
+    }
+
+    /// From a request's header to the end of its answer.
+    #[must_use]
+    pub fn latency(&self) -> Observed {
+        self.observed(|requests| &requests.latency)
+    }
+
+    /// From the end of a request to the first byte of its answer.
+    #[must_use]
+    pub fn first_byte(&self) -> Observed {
+        self.observed(|requests| &requests.first_byte)
+    }
+
+    fn observed(&self, of: impl Fn(&Requests) -> &Durations) -> Observed {
+        let mut sum = Observed::default();
+        self.requests.iter().for_each(|requests| sum.add(&of(requests).get()));
+        sum
+    }
+}

@@ -1,0 +1,123 @@
+//! A pool as somebody sees it who looks without touching, and what an operator does to it.
+
+use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
+
+use super::Pool;
+use crate::backend::{Backend, Eligibility, Event, Order, Roster};
+use crate::balance::{self, REHEARSAL};
+use crate::config::{self, Algorithm};
+use crate::discovery::Endpoint;
+use crate::health::{self, Because};
+
+/// One backend of a pool, at a moment.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// Its live state.
+    pub backend: &'a Arc<Backend>,
+    /// As configured.
+    pub endpoint: &'a Endpoint,
+    /// Whether it may get a request.
+    pub eligibility: Eligibility,
+    /// What slow start leaves of its share, from 0 to 1.
+    pub share: f64,
+}
+
+impl Seen<'_> {
+    /// As configured, or as an operator has set it.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.backend.weight().unwrap_or_else(|| self.endpoint.weight.get().into())
+    }
+
+    /// The same, less what slow start takes from it.
+    #[must_use]
+    pub fn weight_in_effect(&self) -> f64 {
+        self.weight() as f64 * self.share
+    }
+}
+
+/// Why an order was not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// Nobody has this address.
+    #[error("the pool has no such backend")]
+    Unknown,
+    /// There is no ejection to end.
+    #[error("it is not ejected")]
+    NotEjected,
+}
+
+impl Pool {
+    /// All that it was built from.
+    #[must_use]
+    pub fn config(&self) -> &config::Pool {
+        &self.config
+    }
+
+    /// What happens to its backends.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Its backends, in the order of the configuration.
+    pub fn backends(&self, now: Instant) -> impl Iterator<Item = Seen<'_>> {
+        let slow_start = self.config.slow_start.unwrap_or_default();
+        self.endpoints.iter().filter_map(move |endpoint| {
+            let backend = &self.members.get(&endpoint.address)?.backend;
+            let eligibility = backend.eligibility(now);
+            let share = balance::share(backend.serving_since(), slow_start, now);
+            Some(Seen { backend, endpoint, eligibility, share })
+        })
+    }
+
+    /// Whom a request would be offered, in this order, if it came now and refused each.
+    #[must_use]
+    pub fn rehearse(&self) -> Vec<SocketAddr> {
+        let offered = RefCell::new(vec![]);
+        self.balancer.select_with(REHEARSAL, usize::MAX, |candidate, _| {
+            offered.borrow_mut().extend(candidate.addr.as_inet().copied());
+            false
+        });
+        offered.into_inner()
+    }
+
+    /// The backend whose probe a request would be, if it came now.
+    #[must_use]
+    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
+        self.roster.next_probe(repeatable, now)
+    }
+
+    /// What its algorithm compares, the lowest first, and what that is; `None` where it takes turns.
+    #[must_use]
+    pub fn score(&self, seen: &Seen<'_>, now: Instant) -> Option<f64> {
+        let weight = seen.weight_in_effect();
+        match self.config.algorithm {
+            Algorithm::RoundRobin => None,
+            Algorithm::LeastConn => Some(seen.backend.active() as f64 / weight),
+            Algorithm::Ewma => Some(balance::expected_millis(seen.backend, weight, now)),
+        }
+    }
+
+    /// Does as an operator says to the backend at this address. `by` says who asked. What is so
+    /// already is no error.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing that it could be done to.
+    pub fn order(
+        &self,
+        address: &SocketAddr,
+        order: Order,
+        by: &str,
+        now: Instant,
+    ) -> Result<(), OrderError> {
+        let backend = &self.members.get(address).ok_or(OrderError::Unknown)?.backend;
+        let notices = self.roster.apply(backend, Event::Ordered(order), &self.policy, now);
+        if notices.is_empty() && order == Order::Readmit {
+            return Err(OrderError::NotEjected);
+        }
+        health::report(&self.roster, &notices, Because::Asked(by), now);
+        Ok(())
+    }
+}

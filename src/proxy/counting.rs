@@ -1,0 +1,86 @@
+//! What is counted of a request: once for its listener and its pool when it ends, and once for each
+//! attempt's backend when that ends.
+
+use std::time::Instant;
+
+use pingora_core::Error;
+use pingora_proxy::Session;
+
+use super::{
+    client_stream::ClientStream,
+    context::{Answer, RequestContext},
+    log_line,
+};
+use crate::count::{Class, Outcome};
+use crate::retry::Failure;
+
+/// The connection to the backend is there.
+pub(super) fn connected(context: &RequestContext, reused: bool) {
+    let Some(lease) = &context.lease else { return };
+    let counts = lease.backend().counts();
+    if reused { counts.reused.one() } else { counts.opened.one() }
+}
+
+/// A backend has begun to answer with this status.
+pub(super) fn answered(context: &mut RequestContext, status: u16, now: Instant) {
+    context.attempt.status = status;
+    let (Some(lease), Some(pool), Some(sent)) =
+        (&context.lease, &context.pool, context.attempt.sent)
+    else {
+        return;
+    };
+    let waited = now.saturating_duration_since(sent);
+    lease.backend().counts().first_byte.observe(waited);
+    pool.counts().answer_began(waited);
+}
+
+/// An attempt has failed.
+pub(super) fn attempt_failed(context: &RequestContext, failure: Failure, now: Instant) {
+    attempt_ended(context, failure.outcome(), now);
+}
+
+fn attempt_ended(context: &RequestContext, outcome: Outcome, now: Instant) {
+    let Some(lease) = &context.lease else { return };
+    let took = now.saturating_duration_since(context.attempt.began);
+    let answered = Class::of(context.attempt.status);
+    lease.backend().counts().attempt_ended(outcome, answered, took);
+}
+
+/// The request has ended, and with it its last attempt.
+pub(super) fn request_ended(
+    session: &Session,
+    context: &RequestContext,
+    error: Option<&Error>,
+    now: Instant,
+) {
+    let answered = Class::of(log_line::status(session, context));
+    let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
+    if let Some(client) = ClientStream::of(session) {
+        client.counts().request_ended(answered, received, sent);
+    }
+    if let Some(pool) = &context.pool {
+        pool.counts().request_ended(answered, now.saturating_duration_since(context.started));
+    }
+    if context.attempts == 0 {
+        return;
+    }
+    if let Some(backend) = log_line::last_backend(context) {
+        let counts = backend.counts();
+        if received > 0 {
+            counts.sent.add(received);
+        }
+        counts.received.add(sent);
+    }
+    if !context.has_failed_last() {
+        attempt_ended(context, last_outcome(context, error), now);
+    }
+}
+
+/// How the last attempt ended, which did not fail.
+pub(super) fn last_outcome(context: &RequestContext, error: Option<&Error>) -> Outcome {
+    match (error, context.attempt.answer) {
+        (None, _) => Outcome::Ok,
+        (Some(_), Answer::None) => Outcome::Abandoned,
+        (Some(_), _) => Outcome::CutOff,
+    }
+}
