@@ -9,9 +9,10 @@ use arc_swap::ArcSwap;
 use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
-use crate::backend::Registry;
+use crate::backend::{Entry, Registry};
+use crate::clock;
 use crate::config::{ClientLimits, Config, PoolName, Shutdown};
-use crate::count::ListenerCounts;
+use crate::count::{Counter, ListenerCounts};
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
@@ -35,6 +36,8 @@ pub struct Generation {
     pub trusted: TrustedProxies,
     /// Where request lines go.
     pub access_log: Option<Arc<AccessLog>>,
+    /// All that it says.
+    pub config: Arc<Config>,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// Whether the configuration is loaded anew whenever its file changes.
@@ -45,7 +48,14 @@ impl Generation {
     /// The pool for a request, or `None` when no route matches.
     #[must_use]
     pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Arc<Pool>> {
-        self.targets.get(self.routes.find(host, path)?)
+        self.matching(host, path).map(|(_, pool)| pool)
+    }
+
+    /// The same, with the place of the route in the configuration.
+    #[must_use]
+    pub fn matching(&self, host: Option<&str>, path: &str) -> Option<(usize, &Arc<Pool>)> {
+        let route = self.routes.find(host, path)?;
+        Some((route, self.targets.get(route)?))
     }
 
     /// The pool of this name.
@@ -54,10 +64,9 @@ impl Generation {
         self.pools.get(name)
     }
 
-    /// Every pool, routed to or not, by name.
-    #[must_use]
-    pub fn pools(&self) -> &Pools {
-        &self.pools
+    /// Every pool, routed to or not, in the order of the configuration.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.config.pools.iter().filter_map(|pool| self.pools.get(&pool.name))
     }
 
     /// The pools that a route leads to and in which nobody can take a request, by name.
@@ -89,6 +98,8 @@ pub struct Current {
     generation: ArcSwap<Generation>,
     listeners: Vec<Arc<ListenerCounts>>,
     started: Instant,
+    reloads: Counter,
+    failed_reloads: Counter,
     registry: Registry,
     pools: watch::Sender<Pools>,
 }
@@ -114,6 +125,8 @@ impl Current {
             generation: ArcSwap::from_pointee(generation),
             listeners: listeners.map(|address| Arc::new(ListenerCounts::new(address))).collect(),
             started: now,
+            reloads: Counter::default(),
+            failed_reloads: Counter::default(),
             registry,
             pools: watch::Sender::new(pools),
         })
@@ -190,6 +203,36 @@ impl Current {
         known.map_or_else(|| Arc::new(ListenerCounts::new(address)), Arc::clone)
     }
 
+    /// A reload has ended: this is why nothing changed, or what did.
+    pub fn reloaded(&self, result: Result<&str, &str>) {
+        let (event, reason, count) = match result {
+            Ok(changes) => ("reloaded", changes, &self.reloads),
+            Err(problems) => ("not_reloaded", problems, &self.failed_reloads),
+        };
+        count.one();
+        self.registry.journal().append(Entry {
+            time: clock::wall(),
+            pool: None,
+            backend: None,
+            event,
+            reason: Some(reason.to_owned()),
+            lasts: None,
+            by: None,
+        });
+    }
+
+    /// Reloads that changed the configuration, or found it as it was.
+    #[must_use]
+    pub fn reloads(&self) -> u64 {
+        self.reloads.get()
+    }
+
+    /// Reloads that failed.
+    #[must_use]
+    pub fn failed_reloads(&self) -> u64 {
+        self.failed_reloads.get()
+    }
+
     /// When the first configuration was made live.
     #[must_use]
     pub fn started(&self) -> Instant {
@@ -221,6 +264,7 @@ fn generation(
         client_limits: limits.collect(),
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
+        config: Arc::new(config.clone()),
         shutdown: config.process.shutdown,
         watch: config.process.watch,
     })

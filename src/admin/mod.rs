@@ -6,7 +6,12 @@
 
 mod answer;
 mod connection;
+mod events;
+mod explain;
+mod metrics;
 mod readiness;
+mod samples;
+mod status;
 #[cfg(test)]
 mod tests;
 pub mod view;

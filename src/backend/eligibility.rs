@@ -57,6 +57,10 @@ pub enum Until {
 }
 
 impl Eligibility {
+    /// The word of each, as [`fmt::Display`] writes it.
+    pub const WORDS: [&'static str; 6] =
+        ["eligible", "draining", "unhealthy", "ejected", "half_open", "full"];
+
     /// Whether nothing stands in the way.
     #[must_use]
     pub fn is_eligible(&self) -> bool {

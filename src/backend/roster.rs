@@ -19,11 +19,11 @@ use parking_lot::Mutex;
 
 use super::{
     Backend, BackendId,
-    eligibility::{self, Circumstances, Eligibility, Until},
     event::{Change, Event, Order},
     journal::Journal,
     memory::Memory,
     policy::Policy,
+    probes::probe_at,
     published::{NEVER, Published},
     standing::Standing,
     tally::{Part, Tally},
@@ -37,17 +37,17 @@ const BEFORE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Roster {
     pool: PoolName,
-    published: Arc<Published>,
-    members: Mutex<Members>,
+    pub(super) published: Arc<Published>,
+    pub(super) members: Mutex<Members>,
     journal: Arc<Journal>,
 }
 
 #[derive(Debug, Default)]
-struct Members {
-    backends: HashMap<SocketAddr, Arc<Backend>>,
+pub(super) struct Members {
+    pub(super) backends: HashMap<SocketAddr, Arc<Backend>>,
     tally: Tally,
     /// Who waits for a probe, by when it is due; and from when on any request may be it.
-    probes: BTreeMap<(Instant, SocketAddr), Instant>,
+    pub(super) probes: BTreeMap<(Instant, SocketAddr), Instant>,
 }
 
 /// What an operator says about a backend.
@@ -256,23 +256,6 @@ impl Roster {
         }
     }
 
-    fn publish_probes(&self, members: &Members) {
-        let millis = |due: Option<&Instant>| due.map_or(NEVER, |due| self.published.millis(*due));
-        let due = members.probes.keys().next().map(|(at, _)| at);
-        self.published.probe_due.store(millis(due), Ordering::Relaxed);
-        let any = members.probes.values().min();
-        self.published.any_probe_due.store(millis(any), Ordering::Relaxed);
-    }
-
-    /// Whether a request that came now would find nobody. A backend that waits for its probe is
-    /// somebody once that is due: it comes back by a request, so whoever sends requests only to
-    /// those who can take one must be told that it can.
-    #[must_use]
-    pub fn has_nobody(&self, now: Instant) -> bool {
-        let Published { empty, probe_due, .. } = &*self.published;
-        empty.load(Ordering::Relaxed) && !self.published.is_due(probe_due, now)
-    }
-
     /// Whether so many are unhealthy that checks are not believed.
     #[must_use]
     pub fn is_panic(&self) -> bool {
@@ -284,53 +267,12 @@ impl Roster {
     pub fn panics(&self) -> u64 {
         self.published.panics.load(Ordering::Relaxed)
     }
-
-    /// Whose probe a request would be, if it came now.
-    #[must_use]
-    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
-        let members = self.members.lock();
-        members.due_probes(repeatable, now).next().map(|backend| backend.id().address)
-    }
-
-    /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
-    /// Whoever claims it owes a
-    /// [`Backend::leave`] and an [`Event::ProbeEnded`].
-    #[must_use]
-    pub fn claim_probe(
-        &self,
-        repeatable: bool,
-        is_wanted: impl Fn(&Backend) -> bool,
-        now: Instant,
-    ) -> Option<Arc<Backend>> {
-        let Published { probe_due, any_probe_due, .. } = &*self.published;
-        if !self.published.is_due(if repeatable { probe_due } else { any_probe_due }, now) {
-            return None;
-        }
-        let mut members = self.members.lock();
-        let mut backends = members.due_probes(repeatable, now);
-        let backend =
-            backends.find(|backend| is_wanted(backend) && backend.try_enter()).cloned()?;
-        drop(backends);
-        members.update(&backend, &mut vec![], now, |standing, _| {
-            standing.begin_probe();
-            None
-        });
-        self.publish_probes(&members);
-        Some(backend)
-    }
 }
 
 impl Members {
     fn has(&self, backend: &Arc<Backend>) -> bool {
         let known = self.backends.get(&backend.id().address);
         known.is_some_and(|known| Arc::ptr_eq(known, backend))
-    }
-
-    /// Who waits for a probe that is due.
-    fn due_probes(&self, repeatable: bool, now: Instant) -> impl Iterator<Item = &Arc<Backend>> {
-        let due = self.probes.iter().take_while(move |((at, _), _)| *at <= now);
-        let due = due.filter(move |(_, any_from)| repeatable || **any_from <= now);
-        due.filter_map(|((_, address), _)| self.backends.get(address))
     }
 
     fn retain(&mut self, is_wanted: impl Fn(&SocketAddr) -> bool, now: Instant) {
@@ -346,7 +288,7 @@ impl Members {
     }
 
     /// An event befalls a standing. Returns whether what is published has changed.
-    fn update(
+    pub(super) fn update(
         &mut self,
         backend: &Arc<Backend>,
         notices: &mut Vec<Notice>,
@@ -406,12 +348,4 @@ impl Members {
         }
         changed
     }
-}
-
-/// When a probe may be sent, where that is all that it takes.
-fn probe_at(standing: &Standing) -> Option<Instant> {
-    let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
-    let Until::Probe(at) = ejection.until else { return None };
-    let then = eligibility::of(standing, Circumstances::default(), at);
-    matches!(then, Eligibility::HalfOpen { .. }).then_some(at)
 }

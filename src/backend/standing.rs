@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    eligibility::{Says, Until},
-    event::{Cause, Change, Event, Failed, Order, Readmission},
+    eligibility::Until,
+    event::{Cause, Change, Event, Failed, Readmission},
     policy::Policy,
 };
 use crate::config::EjectionRules;
@@ -80,7 +80,7 @@ pub struct Standing {
     pub(super) health: Health,
     pub(super) ejection: Option<Ejection>,
     /// The configuration says so.
-    configured: bool,
+    pub(super) configured: bool,
     /// What an operator says instead: to drain, or not to.
     pub(super) ordered: Option<bool>,
     /// Somebody accepted the last connection that a check or a request has tried.
@@ -155,7 +155,7 @@ impl Standing {
                 self.probe_ended(now);
                 None
             }
-            Event::Drain(draining) => self.change_draining(|own| own.configured = draining),
+            Event::Drain(draining) => self.configure_drain(draining),
             Event::Ordered(order) => self.follow(order, now),
         }
     }
@@ -342,7 +342,7 @@ impl Standing {
         if is_over { 0 } else { self.ejections }
     }
 
-    fn eject(&mut self, cause: Cause, until: Until) -> Change {
+    pub(super) fn eject(&mut self, cause: Cause, until: Until) -> Change {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
@@ -350,7 +350,7 @@ impl Standing {
         Change::Ejected(cause, until, failures)
     }
 
-    fn forget_failures(&mut self) {
+    pub(super) fn forget_failures(&mut self) {
         (self.row, self.row_since, self.unavailable, self.broken) = (0, None, 0, 0);
     }
 
@@ -378,45 +378,6 @@ impl Standing {
         match self.ejection {
             Some(ejection) if ejection.is_limited() => due + self.term,
             _ => due,
-        }
-    }
-
-    /// Who says that it drains, if anybody does.
-    pub(super) fn draining(&self) -> Option<Says> {
-        match self.ordered {
-            Some(true) => Some(Says::Operator),
-            Some(false) => None,
-            None => self.configured.then_some(Says::Configuration),
-        }
-    }
-
-    fn change_draining(&mut self, change: impl FnOnce(&mut Self)) -> Option<Change> {
-        let before = self.draining();
-        change(self);
-        match (before, self.draining()) {
-            (None, Some(_)) => Some(Change::Drained),
-            (Some(_), None) => Some(Change::Undrained),
-            _ => None,
-        }
-    }
-
-    /// Does as an operator says.
-    fn follow(&mut self, order: Order, now: Instant) -> Option<Change> {
-        match order {
-            Order::Drain => self.change_draining(|own| own.ordered = Some(true)),
-            // Where the configuration says the same, it may say otherwise later.
-            Order::Undrain => {
-                self.change_draining(|own| own.ordered = own.configured.then_some(false))
-            }
-            Order::Eject(time) => Some(self.eject(Cause::Operator, Until::Probe(now + time))),
-            Order::Readmit => {
-                self.forget_failures();
-                self.listens = true;
-                let readmitted = Change::Readmitted(Readmission::Operator);
-                self.ejection.take().map(|_| readmitted)
-            }
-            // Not a matter of standing.
-            Order::Weight(_) => None,
         }
     }
 }

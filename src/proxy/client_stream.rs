@@ -76,7 +76,7 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     pub(super) inner: Stream,
-    limits: ClientLimits,
+    pub(super) limits: ClientLimits,
     /// Of the listener that it came in by.
     counts: Arc<ListenerCounts>,
     /// What instants are counted from.
@@ -97,9 +97,9 @@ pub(crate) struct ClientStream {
     has_spoken: bool,
     request_line: RequestLine,
     read_timer: Timer,
-    write_timer: Timer,
+    pub(super) write_timer: Timer,
     /// When a write that is stuck must be done.
-    write_deadline: Option<Instant>,
+    pub(super) write_deadline: Option<Instant>,
 }
 
 impl ClientStream {
@@ -290,7 +290,7 @@ impl ClientStream {
     }
 
     /// Bytes have moved; a pause begins anew.
-    fn progressed(&self) {
+    pub(super) fn progressed(&self) {
         let gap = self.gap.load(Ordering::Relaxed);
         if gap > 0 {
             self.set_deadline(clock::now() + Duration::from_millis(gap));
@@ -320,23 +320,6 @@ impl ClientStream {
             Phase::Header | Phase::KeepAlive => Ok(()),
         }
     }
-
-    /// A write or flush went through, or is stuck.
-    fn wrote<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        result: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.write_deadline = None;
-            self.progressed();
-            return result;
-        }
-        let write = self.limits.write;
-        let deadline = *self.write_deadline.get_or_insert_with(|| clock::now() + write);
-        ready!(self.write_timer.poll(deadline, cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
-    }
 }
 
 impl AsyncRead for ClientStream {
@@ -361,44 +344,6 @@ impl AsyncRead for ClientStream {
                 None => return Poll::Ready(this.expired(cx)),
             }
         }
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_write(cx, buf);
-        this.wrote(cx, result)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_flush(cx);
-        this.wrote(cx, result)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_shutdown(cx);
-        this.wrote(cx, result)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
-        this.wrote(cx, result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod client_stream;
+mod client_writes;
 mod context;
 mod counting;
 mod early_bytes;

@@ -72,6 +72,7 @@ impl Reloader {
                 service_manager::reloading();
             }
             let answer = self.reload().await;
+            self.current.reloaded(answer.as_deref().map_err(String::as_str));
             if is_serving && self.readiness.phase() == Phase::Serving {
                 service_manager::ready();
             }

@@ -12,4 +12,5 @@ mod text;
 mod writer;
 
 pub use access_log::{AccessRecord, Try};
+pub use text::timestamp;
 pub use writer::AccessLog;

@@ -16,6 +16,12 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timestamp(pub(super) SystemTime);
 
+/// An instant as everything shows it: RFC 3339, in UTC, to the millisecond.
+#[must_use]
+pub fn timestamp(time: SystemTime) -> String {
+    Timestamp(time).to_string()
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A clock that was never set may stand before the epoch, where the format has no date.

@@ -1,0 +1,112 @@
+//! What would become of a request that came now: the same routing, the same predicate and the same
+//! algorithm as for a real one, and nothing of it changes anything.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use http::Method;
+
+use super::{status::Why, view};
+use crate::backend::Eligibility;
+use crate::config::{Algorithm, HostPattern, RetryMethods};
+use crate::generation::{Current, Generation};
+use crate::pool::{Pool, Seen};
+
+/// A request that nobody has sent.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub(super) method: Method,
+    pub(super) host: Option<String>,
+    /// Without its query.
+    pub(super) path: String,
+    pub(super) client: Option<IpAddr>,
+}
+
+/// What would become of it.
+pub(super) fn explain(current: &Current, question: &Question, now: Instant) -> view::Explanation {
+    let generation = current.pin();
+    let mut explanation = view::Explanation {
+        listeners: current.listeners().iter().map(|listener| listener.address()).collect(),
+        route: None,
+        pool: None,
+        repeatable: false,
+        client: question.client.map(|client| client.to_string()),
+        candidates: vec![],
+        chosen: None,
+        by_chance: false,
+        summary: "no route matches: the answer would be 404".to_owned(),
+    };
+    let route = generation.matching(question.host.as_deref(), &question.path);
+    let Some((index, pool)) = route else { return explanation };
+    explanation.route = route_at(&generation, index);
+    explanation.pool = Some(pool.name().as_str().to_owned());
+    explanation.repeatable =
+        question.method.is_idempotent() || pool.config().retry.methods == RetryMethods::All;
+    explain_choice(&mut explanation, pool, now);
+    explanation
+}
+
+fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {
+    let route = generation.config.routes.get(index)?;
+    Some(view::Route {
+        host: route.host.as_ref().map(|host| match host {
+            HostPattern::Exact(host) => host.to_string(),
+            HostPattern::Suffix(suffix) => format!("*{suffix}"),
+        }),
+        path: route.path.as_str().to_owned(),
+        index,
+    })
+}
+
+fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: Instant) {
+    let offered = pool.rehearse();
+    let seen: Vec<_> = pool.backends(now).collect();
+    let place =
+        |one: &Seen<'_>| offered.iter().position(|address| *address == one.endpoint.address);
+    let mut candidates: Vec<_> =
+        seen.iter().map(|one| candidate(pool, one, place(one), now)).collect();
+    candidates.sort_by_key(|candidate| candidate.backup);
+    explanation.candidates = candidates;
+    let probe = pool.next_probe(explanation.repeatable, now);
+    let out = seen.iter().filter(|one| !one.eligibility.is_eligible()).count();
+    let algorithm = pool.config().algorithm;
+    explanation.by_chance = probe.is_none()
+        && !offered.is_empty()
+        && (algorithm == Algorithm::Ewma || offered.len() > 64);
+    explanation.chosen = probe.or_else(|| offered.first().copied());
+    let name = pool.name();
+    let of = format!("{out} of {} backends of pool {name} are out", seen.len());
+    explanation.summary = match (probe, offered.first(), pool.queued()) {
+        (_, _, waiting @ 1..) => format!("it would wait in line, behind {waiting}; {of}"),
+        (Some(probe), ..) => {
+            format!("it would be the probe that shows whether {probe} works again; {of}")
+        }
+        (None, Some(first), _) => {
+            format!("it would go to {first}, by {}; {of}", super::status::algorithm(algorithm))
+        }
+        (None, None, _) if seen.iter().any(|one| one.eligibility == Eligibility::Full) => {
+            format!("it would wait in line for a place; {of}")
+        }
+        (None, None, _) => format!("nobody could take it: the answer would be 503; {of}"),
+    };
+}
+
+fn candidate(pool: &Pool, seen: &Seen<'_>, place: Option<usize>, now: Instant) -> view::Candidate {
+    let why = Why::of(seen, now);
+    let (score, score_is) = match pool.config().algorithm {
+        Algorithm::RoundRobin => (place.map(|place| (place + 1) as f64), "its place in line"),
+        Algorithm::LeastConn => (pool.score(seen, now), "active / weight"),
+        Algorithm::Ewma => (pool.score(seen, now), "expected milliseconds × (active + 1) / weight"),
+    };
+    view::Candidate {
+        address: seen.endpoint.address,
+        state: seen.eligibility.to_string(),
+        reason: why.reason,
+        until: why.until,
+        for_ms: why.for_ms,
+        backup: seen.endpoint.backup,
+        weight_in_effect: seen.weight_in_effect(),
+        active: seen.backend.active(),
+        score: score.filter(|_| place.is_some()),
+        score_is: score_is.to_owned(),
+    }
+}

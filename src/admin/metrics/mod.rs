@@ -1,0 +1,11 @@
+//! `GET /metrics`: the counts, and the state of the moment, as Prometheus reads them.
+//!
+//! The format is its text format 0.0.4, made by its library. Nothing here is on the request path.
+
+mod scrape;
+mod table;
+
+pub(super) use scrape::scrape;
+
+/// What the text is served as.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

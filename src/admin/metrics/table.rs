@@ -1,0 +1,132 @@
+//! Every metric: its name, what it counts, and by what. [`super::scrape`] fills them in this order.
+//!
+//! Names follow Prometheus' customs: base units, `_total` for what only grows. Labels come from the
+//! configuration and from fixed lists, never from what clients or backends send, so traffic cannot
+//! make more series.
+
+/// What a metric's numbers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Grows, until the process ends or what it is of is removed.
+    Counter,
+    /// Is what it is at the moment.
+    Gauge,
+    /// How long things took.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
+}
+
+const NONE: &[&str] = &[];
+const LISTENER: &[&str] = &["listener"];
+const POOL: &[&str] = &["pool"];
+const BACKEND: &[&str] = &["pool", "backend"];
+
+/// Declares each metric once, as a constant and as a line of the table.
+macro_rules! metrics {
+    ($($id:ident = $kind:ident $name:literal $labels:expr, $help:literal;)*) => {
+        $(pub(super) const $id: Metric =
+            Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
+        /// All of them, but for those of the process, which a library makes.
+        pub(super) const TABLE: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = Gauge "lb_build_info" &["version"], "Always 1; the version is the label.";
+    READY = Gauge "lb_ready" NONE, "Whether requests should be sent here, as GET /ready says.";
+    GENERATION = Gauge "lb_config_generation" NONE,
+        "Configurations made live in this process, the first one included.";
+    RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
+    LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
+        "Access log lines that were dropped because the log was slower than the traffic.";
+    IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";
+
+    LISTENER_CONNECTIONS = Gauge "lb_listener_connections" LISTENER, "Clients connected.";
+    LISTENER_ACCEPTED = Counter "lb_listener_connections_accepted_total" LISTENER,
+        "Connections accepted.";
+    LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
+        "Requests that have ended, by the class of the status that the client was answered.";
+    LISTENER_RECEIVED = Counter "lb_listener_received_bytes_total" LISTENER,
+        "Bytes of request bodies.";
+    LISTENER_SENT = Counter "lb_listener_sent_bytes_total" LISTENER, "Bytes of response bodies.";
+
+    POOL_REQUESTS = Counter "lb_pool_requests_total" &["pool", "code"],
+        "Requests that have ended, by the class of the status that the client was answered.";
+    POOL_DURATION = Histogram "lb_pool_request_duration_seconds" POOL,
+        "From the end of a request's header to the end of its answer, every attempt included.";
+    POOL_FIRST_BYTE = Histogram "lb_pool_first_byte_duration_seconds" POOL,
+        "From the end of a request to the first byte of a backend's answer.";
+    POOL_BACKENDS = Gauge "lb_pool_backends" &["pool", "state"], "Backends by state.";
+    POOL_QUEUE = Gauge "lb_pool_queue_length" POOL, "Requests that wait for a backend.";
+    POOL_QUEUE_WAIT = Histogram "lb_pool_queue_wait_seconds" POOL,
+        "How long requests that were let into the queue waited in it.";
+    POOL_QUEUED = Counter "lb_pool_queued_total" &["pool", "result"],
+        "Requests that left the queue: with a backend (served), when their time was over (late), or \
+         at once because it was full (full).";
+    POOL_RETRIES = Counter "lb_pool_retries_total" &["pool", "reason"],
+        "Attempts that followed a failed one, by how that failed.";
+    POOL_EXHAUSTED = Counter "lb_pool_retry_budget_exhausted_total" POOL,
+        "Retries that the budget did not allow.";
+    POOL_PANIC = Gauge "lb_pool_panic" POOL,
+        "Whether so many backends are unhealthy that checks are not believed.";
+    POOL_PANICS = Counter "lb_pool_panics_total" POOL, "How often that began.";
+
+    BACKEND_STATE = Gauge "lb_backend_state" &["pool", "backend", "state"],
+        "1 for the state that the backend is in.";
+    BACKEND_ACTIVE = Gauge "lb_backend_active_requests" BACKEND, "Requests in flight on it.";
+    BACKEND_WEIGHT = Gauge "lb_backend_weight" BACKEND,
+        "Its weight in effect: as configured or set, less what slow start takes from it.";
+    BACKEND_ATTEMPTS = Counter "lb_backend_attempts_total" &["pool", "backend", "outcome"],
+        "Attempts that have ended, by outcome.";
+    BACKEND_RESPONSES = Counter "lb_backend_responses_total" &["pool", "backend", "code"],
+        "Attempts that have ended, by the class of the status that the backend answered.";
+    BACKEND_DURATION = Histogram "lb_backend_request_duration_seconds" BACKEND,
+        "From the beginning of an attempt to its end.";
+    BACKEND_FIRST_BYTE = Histogram "lb_backend_first_byte_duration_seconds" BACKEND,
+        "From the end of a request to the first byte of its answer.";
+    BACKEND_EJECTIONS = Counter "lb_backend_ejections_total" &["pool", "backend", "cause"],
+        "Ejections by cause.";
+    BACKEND_CHECKS = Counter "lb_backend_checks_total" &["pool", "backend", "result"],
+        "Active checks that have ended, by result.";
+    BACKEND_CHECK_DURATION = Gauge "lb_backend_check_duration_seconds" BACKEND,
+        "How long the last active check took.";
+    BACKEND_OPENED = Counter "lb_backend_connections_opened_total" BACKEND,
+        "Connections made for an attempt.";
+    BACKEND_REUSED = Counter "lb_backend_connections_reused_total" BACKEND,
+        "Attempts that used a connection that was there.";
+    BACKEND_SENT = Counter "lb_backend_sent_bytes_total" BACKEND,
+        "Bytes of request bodies, for requests whose last attempt it had.";
+    BACKEND_RECEIVED = Counter "lb_backend_received_bytes_total" BACKEND,
+        "Bytes of response bodies that clients were sent from it.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_customs_and_are_unique() {
+        let mut names = HashSet::new();
+        for Metric { name, kind, labels, help } in TABLE {
+            assert!(name.starts_with("lb_") && names.insert(name), "{name}");
+            let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            assert!(
+                is_name(name) && labels.iter().all(|label| is_name(label)),
+                "{name} {labels:?}"
+            );
+            assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
+            assert_eq!(*kind == Kind::Histogram, name.contains("_seconds") && *kind != Kind::Gauge);
+            assert!(help.ends_with('.'), "{name}");
+        }
+    }
+}
