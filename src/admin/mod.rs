@@ -11,6 +11,8 @@ mod explain;
 mod metrics;
 mod readiness;
 mod samples;
+#[cfg(test)]
+mod shown;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
 
-use super::Pool;
+use super::{Member, Pool};
 use crate::backend::{Backend, Eligibility, Event, Order, Roster};
 use crate::balance::{self, REHEARSAL};
 use crate::config::{self, Algorithm};
@@ -45,6 +45,9 @@ pub enum OrderError {
     /// There is no ejection to end.
     #[error("it is not ejected")]
     NotEjected,
+    /// Whoever wants that drains it.
+    #[error("nobody else of its pool can take requests (to take it out all the same, drain it)")]
+    LastOne,
 }
 
 impl Pool {
@@ -113,6 +116,11 @@ impl Pool {
         now: Instant,
     ) -> Result<(), OrderError> {
         let backend = &self.members.get(address).ok_or(OrderError::Unknown)?.backend;
+        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(&member.backend, backend);
+        let mut others = self.members.values().filter(|member| is_another(member));
+        if matches!(order, Order::Eject(_)) && !others.any(|other| other.backend.is_open()) {
+            return Err(OrderError::LastOne);
+        }
         let notices = self.roster.apply(backend, Event::Ordered(order), &self.policy, now);
         if notices.is_empty() && order == Order::Readmit {
             return Err(OrderError::NotEjected);

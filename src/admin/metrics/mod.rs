@@ -6,6 +6,8 @@ mod scrape;
 mod table;
 
 pub(super) use scrape::scrape;
+#[cfg(test)]
+pub(super) use table::TABLE;
 
 /// What the text is served as.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

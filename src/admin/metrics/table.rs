@@ -6,7 +6,7 @@
 
 /// What a metric's numbers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::admin) enum Kind {
     /// Grows, until the process ends or what it is of is removed.
     Counter,
     /// Is what it is at the moment.
@@ -17,11 +17,11 @@ pub(super) enum Kind {
 
 /// One metric.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) labels: &'static [&'static str],
-    pub(super) help: &'static str,
+pub(in crate::admin) struct Metric {
+    pub(in crate::admin) name: &'static str,
+    pub(in crate::admin) kind: Kind,
+    pub(in crate::admin) labels: &'static [&'static str],
+    pub(in crate::admin) help: &'static str,
 }
 
 const NONE: &[&str] = &[];
@@ -35,7 +35,7 @@ macro_rules! metrics {
         $(pub(super) const $id: Metric =
             Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
         /// All of them, but for those of the process, which a library makes.
-        pub(super) const TABLE: &[Metric] = &[$($id),*];
+        pub(in crate::admin) const TABLE: &[Metric] = &[$($id),*];
     };
 }
 
