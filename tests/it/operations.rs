@@ -276,9 +276,11 @@ fn a_hundred_reloads_leave_nothing_behind() {
         memory[memory.len() / 2]
     };
     let (before, after) = late.split_at(late.len() / 2);
+    // A connection that is being made is not in the system's tables yet.
+    let fewest = |part: &[Footprint]| part.iter().map(|footprint| footprint.files).min();
+    assert_eq!(fewest(before), fewest(after));
     let (before, after) = (median(before), median(after));
     println!("{before} kB, then {after} kB");
     // A configuration of this size takes some ten kilobytes: 25 of them would show.
     assert!(after <= before + 200, "{before} kB, then {after} kB");
-    assert!(late.iter().all(|footprint| footprint.files == late[0].files));
 }
