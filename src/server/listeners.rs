@@ -63,7 +63,8 @@ impl Sockets {
                 bind(listener.address, format!("listeners[{index}].address"))
             });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        let admin = config.admin.map(|admin| bind(admin.address, "admin.address".to_owned()));
+        let admin = config.admin.as_ref().and_then(|admin| admin.address.tcp());
+        let admin = admin.map(|address| bind(address, "admin.address".to_owned()));
         Ok(Self { listeners, admin: admin.transpose()? })
     }
 
@@ -86,7 +87,7 @@ impl Sockets {
 /// below 1024 takes root. What cannot is that other process's, or is told about later.
 pub(super) fn bind_what_is_free(config: &Config) -> Vec<Named> {
     let addresses = config.listeners.iter().map(|listener| listener.address);
-    let addresses = addresses.chain(config.admin.map(|admin| admin.address));
+    let addresses = addresses.chain(config.admin.as_ref().and_then(|admin| admin.address.tcp()));
     // Port 0 is another port each time, and the other process may have one.
     let fixed = addresses.filter(|address| address.port() != 0);
     fixed.filter_map(|address| Some((address, listen(address).ok()?))).collect()
