@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::Method;
 
-use super::{status::Why, view};
+use super::{api, status::Why, view};
 use crate::backend::Eligibility;
 use crate::config::{Algorithm, HostPattern, RetryMethods};
 use crate::generation::{Current, Generation};
@@ -19,6 +19,33 @@ pub(super) struct Question {
     /// Without its query.
     pub(super) path: String,
     pub(super) client: Option<IpAddr>,
+}
+
+impl Question {
+    /// As it was asked: a path and whatever else is known.
+    ///
+    /// # Errors
+    ///
+    /// In words, when a part of it makes no sense.
+    pub(super) fn of(asked: &api::Question) -> Result<Self, String> {
+        let method = asked.method.as_deref().unwrap_or("GET");
+        let path = asked.path.as_deref().unwrap_or("/");
+        if !path.starts_with('/') {
+            return Err(format!("path must start with \"/\", found {path:?}"));
+        }
+        let client = asked.client.as_deref().filter(|client| !client.is_empty());
+        let is_wrong = |client: &str| format!("client must be an IP address, found {client:?}");
+        Ok(Self {
+            method: method
+                .parse()
+                .map_err(|_| format!("method must be one of HTTP's, found {method:?}"))?,
+            host: asked.host.clone().filter(|host| !host.is_empty()),
+            path: path.to_owned(),
+            client: client
+                .map(|client| client.parse().map_err(|_| is_wrong(client)))
+                .transpose()?,
+        })
+    }
 }
 
 /// What would become of it.

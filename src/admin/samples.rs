@@ -157,7 +157,7 @@ impl Growth {
         if seconds <= 0.0 {
             return (0.0, 0.0);
         }
-        let rate = |before: u64, after: u64| after.saturating_sub(before) as f64 / seconds;
+        let rate = |before: u64, after: u64| rounded(after.saturating_sub(before) as f64 / seconds);
         (rate(before.0, after.0), rate(before.1, after.1))
     }
 
@@ -208,6 +208,11 @@ impl Slices {
 /// Rounded to a microsecond, which is far below what is known.
 pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
+}
+
+/// What is below a thousandth is noise.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 fn push<T>(ring: &mut VecDeque<T>, value: T, most: usize) {

@@ -4,7 +4,7 @@ use std::{process, time::Instant};
 
 use super::{
     readiness::Readiness,
-    samples::{BackendSamples, Samples, millis, requests_and_errors},
+    samples::{BackendSamples, Samples, millis, requests_and_errors, rounded},
     view,
 };
 use crate::backend::{Cause, Eligibility, LastCheck, Says, Until};
@@ -66,7 +66,7 @@ pub(super) fn pool(pool: &Pool, samples: &Samples, now: Instant) -> view::Pool {
         pool.backends(now).map(|seen| backend(&seen, samples, now)).collect();
     let all: f64 = backends.iter().map(|backend| backend.rate).sum();
     for backend in &mut backends {
-        backend.share = if all > 0.0 { backend.rate / all } else { 0.0 };
+        backend.share = if all > 0.0 { rounded(backend.rate / all) } else { 0.0 };
     }
     view::Pool {
         name: pool.name().as_str().to_owned(),

@@ -22,6 +22,19 @@ pub(super) const BACKEND_ADDRESS: Kind<BackendAddress> =
 pub(super) const HOST_PATTERN: Kind<HostPattern> =
     Kind { expected: "a host such as api.example.com or \"*.example.com\"", parse: host_pattern };
 
+/// One name, as it stands in a `Host` header.
+pub(super) const HOST_NAME: Kind<Box<str>> = Kind {
+    expected: "a host such as lb.internal",
+    parse: |text| match text {
+        _ if text.contains('*') => {
+            Err(format!("must be one host, found {} (list each name)", quoted(text)))
+        }
+        _ => match host_pattern(text)? {
+            HostPattern::Exact(host) | HostPattern::Suffix(host) => Ok(host),
+        },
+    },
+};
+
 pub(super) const PATH_PREFIX: Kind<PathPrefix> =
     Kind { expected: "a path such as /v1", parse: path_prefix };
 

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     addresses::{HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
+    admin,
     cursor::{Cursor, Firsts, Section},
     defaults,
     model::{
@@ -19,10 +20,15 @@ use super::{
 /// Stands in for a listener's address that is wrong.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Reads the whole tree.
-pub(super) fn read(root: &Cursor<'_>) -> Config {
+/// Reads the whole tree. Beside it comes the admin listener, which is not in the configuration
+/// before its token is known.
+pub(super) fn read(root: &Cursor<'_>) -> (Config, Option<admin::Written>) {
     let expected = "a mapping with listeners, routes and pools";
-    root.section(expected, config).unwrap_or_else(|| Config {
+    root.section(expected, config).unwrap_or_else(|| (nothing(), None))
+}
+
+fn nothing() -> Config {
+    Config {
         listeners: Vec::new(),
         routes: Vec::new(),
         pools: Vec::new(),
@@ -31,10 +37,10 @@ pub(super) fn read(root: &Cursor<'_>) -> Config {
         threads: None,
         admin: None,
         process: defaults::PROCESS,
-    })
+    }
 }
 
-fn config(top: &mut Section<'_>) -> Config {
+fn config(top: &mut Section<'_>) -> (Config, Option<admin::Written>) {
     let listeners = top.required("listeners", "write \"listeners: [{ address: 0.0.0.0:8080 }]\"");
     // Pools before routes: what is missing in one is told by the names in the other.
     let routes = top.optional("routes");
@@ -47,16 +53,18 @@ fn config(top: &mut Section<'_>) -> Config {
     let mut taken = Firsts::default();
     let listeners = listeners.map(|cursor| read_listeners(&cursor, &mut taken));
     let access_log = access_log(top);
-    Config {
+    let admin = admin::read(top, &mut taken);
+    let config = Config {
         listeners: listeners.unwrap_or_default(),
         routes: routes.map(|cursor| read_routes(&cursor, &pools)).unwrap_or_default(),
         pools: pools.into_iter().map(|(pool, _)| pool).collect(),
-        admin: process::admin(top, &mut taken),
+        admin: None,
         process: process::read(top, access_log.as_ref()),
         access_log,
         trusted_proxies: trusted_proxies(top),
         threads: top.setting("threads", &THREADS).or(None),
-    }
+    };
+    (config, admin)
 }
 
 fn read_listeners(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Vec<Listener> {

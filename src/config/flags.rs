@@ -141,7 +141,7 @@ impl Overrides {
     }
 
     fn apply_port(&self, config: &mut Config, report: &Report) {
-        let admin = config.admin.map(|admin| admin.address);
+        let admin = config.admin.as_ref().and_then(|admin| admin.address.tcp());
         match (self.port, config.listeners.as_mut_slice()) {
             (None, _) | (Some(_), []) => {}
             (Some(port), [listener]) => {

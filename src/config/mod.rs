@@ -1,13 +1,14 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
 //! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
-//! `pools`, `backends`, `retry`, `process`) with one parser for each type of value (`values`, `addresses`) and
+//! `pools`, `backends`, `retry`, `process`, `admin`) with one parser for each type of value (`values`, `addresses`) and
 //! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a
 //! problem: it is recorded, a stand-in takes the place of the value (`setting`), and reading goes
 //! on, so that one run shows all that is wrong. A configuration leaves here only when nothing was
 //! recorded, so no stand-in ever does.
 
 mod addresses;
+mod admin;
 mod backends;
 mod cursor;
 pub mod defaults;
@@ -25,17 +26,18 @@ mod tree;
 mod values;
 mod wording;
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits, Config,
-    EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFormat, LogTarget, Origin,
+    AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits,
+    Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFormat, LogTarget, Origin,
     PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout, Retry,
-    RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Weight,
+    RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Token, Weight,
 };
 pub use problem::{Problem, Problems};
 
+use admin::Secret;
 use cursor::{Cursor, Report};
 use flags::Overrides;
 
@@ -74,7 +76,8 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
     let report = Report::new(Arc::from(file));
     let overrides = Overrides::read(flags, &report);
     let config = tree::read(text, &report).map(|root| {
-        let mut config = file::read(&Cursor::root(&root, &report));
+        let (mut config, admin) = file::read(&Cursor::root(&root, &report));
+        config.admin = admin.map(|admin| admin.settle(&report, read_secret));
         overrides.apply(&mut config, &report);
         config
     });
@@ -101,6 +104,19 @@ fn conclude(config: Option<Config>, report: Report) -> Result<Loaded, Problems> 
         }
         (_, (problems, _)) => Err(Problems::new(problems)),
     }
+}
+
+/// What a file says that has a secret in it.
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let read = || {
+        let data = fs::metadata(path)?;
+        let text = fs::read_to_string(path)?;
+        Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
+    };
+    read().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidData => "is not text".to_owned(),
+        _ => format!("cannot be read: {}", reason(&error)),
+    })
 }
 
 /// Why the system refused, for people who do not know its error codes.
@@ -133,7 +149,8 @@ mod tests {
     fn left_out(text: &str) -> Vec<String> {
         let report = Report::new(Arc::from("reference.yaml"));
         let root = tree::read(text, &report).unwrap();
-        file::read(&Cursor::root(&root, &report));
+        // Its token is read later.
+        let _ = file::read(&Cursor::root(&root, &report));
         let left_out = report.left_out.take().into_iter().collect();
         assert_eq!(report.into_parts().0, []);
         left_out

@@ -4,13 +4,12 @@
 //! Where a path belongs, `off` or `stdout` would quietly make a file of that name, so such words
 //! are refused with what to write instead.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use super::{
-    addresses::listen_on,
-    cursor::{Firsts, Section},
+    cursor::Section,
     defaults,
-    model::{AccessLog, Admin, LogTarget, Process, Shutdown},
+    model::{AccessLog, LogTarget, Process, Shutdown},
     values::{Kind, TRUTH, duration, is_off, is_on, is_zero},
     wording::quoted,
 };
@@ -20,9 +19,9 @@ const DELAY_MAX: Duration = Duration::from_secs(60 * 60);
 /// What the kernel takes as the path of a socket, without the zero at its end.
 const SOCKET_PATH_MAX: usize = 107;
 
-const FILE: Kind<PathBuf> = Kind { expected: "the path of a file", parse: file };
+pub(super) const FILE: Kind<PathBuf> = Kind { expected: "the path of a file", parse: file };
 
-const SOCKET: Kind<PathBuf> = Kind {
+pub(super) const SOCKET: Kind<PathBuf> = Kind {
     expected: "the path of a socket such as /run/lb/upgrade.sock",
     parse: |text| match text.len() {
         ..=SOCKET_PATH_MAX => file(text),
@@ -115,19 +114,6 @@ fn shutdown(top: &mut Section<'_>) -> Shutdown {
     top.optional("shutdown")
         .and_then(|cursor| cursor.section("a mapping such as { delay: 5s, timeout: 30s }", read))
         .unwrap_or(defaults::SHUTDOWN)
-}
-
-/// `taken` are the addresses of the listeners.
-pub(super) fn admin(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> Option<Admin> {
-    let cursor = top.optional("admin")?;
-    if cursor.text().is_some_and(is_off) {
-        return None;
-    }
-    let read = |keys: &mut Section<'_>| {
-        let address = keys.required("address", "write \"address: 127.0.0.1:9900\"")?;
-        Some(Admin { address: listen_on(&address, taken)? })
-    };
-    cursor.section("off, or a mapping such as { address: 127.0.0.1:9900 }", read).flatten()
 }
 
 fn file(text: &str) -> Result<PathBuf, String> {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use crate::config::{Config, Pool, PoolName};
+use crate::config::{AdminAddress, Config, Pool, PoolName};
 use crate::discovery::{Endpoint, Resolved};
 
 /// One configuration, and what its names resolved to.
@@ -75,7 +75,8 @@ fn process(started: &Config, old: &Config, new: &Config) -> Vec<String> {
     let (first, before, after) = (&started.process, &old.process, &new.process);
     let keys = [
         ("threads need an upgrade", started.threads != new.threads),
-        ("admin.address needs an upgrade", started.admin != new.admin),
+        ("admin.address needs an upgrade", admin_address(started) != admin_address(new)),
+        ("admin: token or hosts changed", is_other_access(old, new)),
         ("daemon needs an upgrade", first.daemon != after.daemon),
         ("pid_file needs an upgrade", first.pid_file != after.pid_file),
         ("upgrade_socket needs an upgrade", first.upgrade_socket != after.upgrade_socket),
@@ -90,6 +91,16 @@ fn process(started: &Config, old: &Config, new: &Config) -> Vec<String> {
     ];
     let changed = keys.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(line, _)| line.to_owned()).collect()
+}
+
+fn admin_address(config: &Config) -> Option<&AdminAddress> {
+    config.admin.as_ref().map(|admin| &admin.address)
+}
+
+/// Whether the admin listener answers others than before.
+fn is_other_access(old: &Config, new: &Config) -> bool {
+    let both = old.admin.as_ref().zip(new.admin.as_ref());
+    both.is_some_and(|(old, new)| (&old.token, &old.hosts) != (&new.token, &new.hosts))
 }
 
 fn endpoints<'a>(resolved: &'a Resolved, pool: &PoolName) -> &'a [Endpoint] {

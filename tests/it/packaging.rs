@@ -1,9 +1,11 @@
 //! The files around the code that nothing else here runs agree with one another.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use lb::config::{self, Config, Flags};
 use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::support::process::new_folder;
 
 const BINARY: &str = "/usr/local/bin/lb";
 const CONF: &str = "/etc/lb/lb.yaml";
@@ -92,6 +94,14 @@ fn deployed_configuration() -> Config {
     let text = with_manifest("ConfigMap", |map| {
         map["data"]["lb.yaml"].as_str().expect("lb.yaml in the ConfigMap").to_owned()
     });
+    // The cluster puts the secret there.
+    let folder = new_folder();
+    let token = folder.path().join("token");
+    let in_pod = "/run/secrets/lb/token";
+    assert!(text.contains(in_pod), "{text}");
+    fs::write(&token, "0123456789abcdef\n").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = text.replace(in_pod, token.to_str().unwrap());
     let loaded = config::parse("lb.yaml", &text, &Flags::default())
         .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.warnings, []);
@@ -160,7 +170,7 @@ fn whoever_stops_the_balancer_waits_until_it_has_drained() {
 fn the_pod_has_the_ports_that_its_configuration_opens() {
     let config = deployed_configuration();
     assert!(config.process.watch, "nobody sends a signal into a pod");
-    let admin = config.admin.expect("probes ask it").address;
+    let admin = config.admin.expect("probes ask it").address.tcp().unwrap();
     assert!(admin.ip().is_unspecified(), "the kubelet asks from outside");
     with_manifest("Deployment", |deployment| {
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];

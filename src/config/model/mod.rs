@@ -4,6 +4,7 @@
 //! every problem of the input; nothing behind this type checks a value again. Names are still
 //! names here: `discovery` resolves them, because that needs a network.
 
+mod admin;
 mod pool;
 mod process;
 
@@ -11,12 +12,13 @@ use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, tim
 
 use ipnet::IpNet;
 
+pub use admin::{Admin, AdminAddress, Token};
 pub use pool::{
     Algorithm, BackendAddress, BackendSpec, Backoff, EjectionRules, HealthCheck, Host, Percent,
     Pool, Probe, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, StatusRanges,
     Timeouts, Weight,
 };
-pub use process::{Admin, Process, Shutdown};
+pub use process::{Process, Shutdown};
 
 /// Everything that one configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]

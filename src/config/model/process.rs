@@ -1,6 +1,6 @@
 //! What the configuration says of the process itself: how it runs, and how it ends.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// How the process runs. All but [`Process::shutdown`], [`Process::error_log`] and
 /// [`Process::watch`] is read once, at the start.
@@ -32,11 +32,4 @@ pub struct Shutdown {
     pub delay: Duration,
     /// From then on, requests in flight may take so long.
     pub timeout: Duration,
-}
-
-/// Where the process answers about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admin {
-    /// Where to listen; port 0 lets the system choose.
-    pub address: SocketAddr,
 }
