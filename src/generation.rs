@@ -10,7 +10,7 @@ use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
 use crate::backend::Registry;
-use crate::config::{ClientLimits, Config, PoolName, Shutdown};
+use crate::config::{ClientLimits, Config, PoolName, Shutdown, Traceparent};
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
@@ -32,6 +32,10 @@ pub struct Generation {
     pub trusted: TrustedProxies,
     /// Where request lines go.
     pub access_log: Option<Arc<AccessLog>>,
+    /// What becomes of a request that is no part of a trace.
+    pub traceparent: Traceparent,
+    /// Whether clients are told where the time went.
+    pub server_timing: bool,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// Whether the configuration is loaded anew whenever its file changes.
@@ -183,6 +187,8 @@ fn generation(
         client_limits: limits.collect(),
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
+        traceparent: config.traceparent,
+        server_timing: config.server_timing,
         shutdown: config.process.shutdown,
         watch: config.process.watch,
     })

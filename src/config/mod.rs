@@ -1,12 +1,13 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
 //! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
-//! `pools`, `backends`, `retry`, `process`) with one parser for each type of value (`values`, `addresses`) and
+//! `pools`, `backends`, `retry`, `access_log`, `process`) with one parser for each type of value (`values`, `addresses`) and
 //! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a
 //! problem: it is recorded, a stand-in takes the place of the value (`setting`), and reading goes
 //! on, so that one run shows all that is wrong. A configuration leaves here only when nothing was
 //! recorded, so no stand-in ever does.
 
+mod access_log;
 mod addresses;
 mod backends;
 mod cursor;
@@ -30,9 +31,9 @@ use std::{fs, io, path::Path, sync::Arc};
 pub use flags::Flags;
 pub use model::{
     AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits, Config,
-    EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFormat, LogTarget, Origin,
-    PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout, Retry,
-    RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Weight,
+    EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter, LogFormat, LogTarget,
+    Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout,
+    Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Traceparent, Weight,
 };
 pub use problem::{Problem, Problems};
 
@@ -151,6 +152,7 @@ mod tests {
             .collect();
         assert_eq!(left_out(&enabled), Vec::<String>::new());
         let disabled = [
+            "access_log.filter",
             "admin",
             "group",
             "pid_file",

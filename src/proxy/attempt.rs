@@ -44,17 +44,15 @@ pub(super) async fn begin(
         waiting::while_client_stays(session, back_off).await?;
     }
     if context.next.is_none() {
-        context.next = Some(
-            wait_in_queue(session, context)
-                .await?
-                .map_err(|_| Error::explain(NO_PLACE, "every other backend is full"))?,
-        );
+        context.next = wait_in_queue(session, context).await?.ok();
     }
     let now = clock::now();
-    let unclaimed = || Error::explain(ErrorType::InternalError, "an attempt without a backend");
-    let lease = context.next.take().ok_or_else(unclaimed)?;
+    let Some(lease) = context.next.take() else {
+        context.found_nobody(now);
+        return Err(Error::explain(NO_PLACE, "every other backend is full"));
+    };
     context.attempts += 1;
-    context.attempt = Progress::beginning(now);
+    context.attempt = Progress::beginning(context.attempts, now);
     let mut peer = Box::new(lease.peer().clone());
     context.lease = Some(lease);
     if let (true, Some(pool)) = (tunnel::is_asked_for(session.req_header()), &context.pool) {
@@ -332,7 +330,10 @@ fn failed(
         Ok(next) => Some(next),
         // An answer is given up only for a backend that is in hand.
         Err(Turned::Full) if !has_answer => None,
-        Err(_) => return false,
+        Err(_) => {
+            context.found_nobody(now);
+            return false;
+        }
     };
     let back_off = back_off(context, failure, next.as_ref());
     if context.time_left(now).is_some_and(|left| left <= back_off)
@@ -365,6 +366,7 @@ fn note_failure(
     };
     pool.failed(lease, &failed, now);
     context.tried.push(Tried { backend: Arc::clone(lease.backend()), failure });
+    context.ended.push(attempt);
     if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
         context.prolong(now.saturating_duration_since(connected));
     }

@@ -14,9 +14,11 @@ mod patience;
 mod request;
 mod request_line;
 mod respond;
+mod server_timing;
 mod stream_facts;
 mod strict;
 mod timer;
+mod tries;
 mod tunnel;
 mod waiting;
 
@@ -124,17 +126,19 @@ impl ProxyHttp for Proxy {
         upstream_response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        attempt::answered(session, context, upstream_response, clock::now())
+        let now = clock::now();
+        context.attempt.answer_began(upstream_response.status, now);
+        attempt::answered(session, context, upstream_response, now)
     }
 
     async fn response_filter(
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        _context: &mut RequestContext,
+        context: &mut RequestContext,
     ) -> Result<()> {
         respond::suit_client(session, response);
-        Ok(())
+        server_timing::add(response, context)
     }
 
     fn error_while_proxy(
@@ -193,12 +197,13 @@ impl ProxyHttp for Proxy {
     async fn connected_to_upstream(
         &self,
         session: &mut Session,
-        _reused: bool,
+        reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
         _digest: Option<&Digest>,
         context: &mut RequestContext,
     ) -> Result<()> {
+        context.attempt.reused = reused;
         attempt::connected(session, context, clock::now());
         Ok(())
     }

@@ -5,6 +5,8 @@
 //! [process log](log) goes to standard error or a file, and says what changed: started, ejected, back again.
 
 mod access_log;
+mod combined;
+mod filter;
 pub mod log;
 mod log_output;
 mod queue;
@@ -12,4 +14,5 @@ mod text;
 mod writer;
 
 pub use access_log::{AccessRecord, Try};
+pub use filter::Ended;
 pub use writer::AccessLog;
