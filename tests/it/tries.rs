@@ -134,6 +134,25 @@ fn a_retry_that_finds_nobody_has_the_reasons() {
 }
 
 #[test]
+fn a_retry_without_a_place_in_the_queue_has_the_reasons() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    let gate = Gate::closed();
+    b.reply(Reply::behind(&gate, "b"));
+    let entries = format!("{}, {}", entry(&a, "backup: true"), entry(&b, "max_connections: 1"));
+    let lb = Lb::over_entries(&entries, "    queue: off\n    retry: { backoff: off }");
+    let mut first = ask(lb.address(), "/first");
+    b.wait_for_heads(1);
+    a.stop();
+    assert_eq!(get(lb.address(), "/second").status, 502);
+    let line = lb.line_of("/second");
+    assert_eq!(outcomes(&line), ["refused"]);
+    assert_eq!(line["tries"][0]["retried"], Value::Null, "no other try was made");
+    assert_eq!(line["nobody"], json!({ "ejected": 1, "full": 1 }));
+    gate.open();
+    first.read_response("GET").unwrap();
+}
+
+#[test]
 fn whoever_is_served_has_no_reasons() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
