@@ -207,7 +207,15 @@ pub(super) const FLAG_ALGORITHM: Kind<Algorithm> = Kind {
 
 pub(super) const TRACEPARENT: Kind<Traceparent> = Kind {
     expected: "start or pass",
-    parse: |text| choice(text, &[("start", Traceparent::Start), ("pass", Traceparent::Pass)]),
+    parse: |text| {
+        let instead =
+            |word| format!("must be start or pass, found {} (write {word})", quoted(text));
+        match text {
+            _ if is_off(text) => Err(instead("pass")),
+            _ if is_on(text) => Err(instead("start")),
+            _ => choice(text, &[("start", Traceparent::Start), ("pass", Traceparent::Pass)]),
+        }
+    },
 };
 
 /// What a health check asks.
