@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::backend::{Entry, Registry};
 use crate::clock;
-use crate::config::{ClientLimits, Config, PoolName, Shutdown};
+use crate::config::{ClientLimits, Config, PoolName, Shutdown, Traceparent};
 use crate::count::{Counter, ListenerCounts};
 use crate::discovery::Resolved;
 use crate::headers::TrustedProxies;
@@ -38,6 +38,10 @@ pub struct Generation {
     pub access_log: Option<Arc<AccessLog>>,
     /// All that it says.
     pub config: Arc<Config>,
+    /// What becomes of a request that is no part of a trace.
+    pub traceparent: Traceparent,
+    /// Whether clients are told where the time went.
+    pub server_timing: bool,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// Whether the configuration is loaded anew whenever its file changes.
@@ -265,6 +269,8 @@ fn generation(
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
         config: Arc::new(config.clone()),
+        traceparent: config.traceparent,
+        server_timing: config.server_timing,
         shutdown: config.process.shutdown,
         watch: config.process.watch,
     })

@@ -66,18 +66,24 @@ impl Eligibility {
     pub fn is_eligible(&self) -> bool {
         matches!(self, Self::Eligible)
     }
-}
 
-impl fmt::Display for Eligibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// In one word, as logs show it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
             Self::Eligible => "eligible",
             Self::Draining(_) => "draining",
             Self::Unhealthy => "unhealthy",
             Self::Ejected { .. } => "ejected",
             Self::HalfOpen { .. } => "half_open",
             Self::Full => "full",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Eligibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

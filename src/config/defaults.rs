@@ -3,8 +3,9 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::model::{
-    Algorithm, Backoff, ClientLimits, EjectionRules, LogFormat, LogTarget, Percent, Pool, PoolName,
-    Process, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Shutdown, Timeouts,
+    AccessLog, Algorithm, Backoff, ClientLimits, EjectionRules, LogFormat, LogTarget, Percent,
+    Pool, PoolName, Process, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Shutdown,
+    Timeouts, Traceparent,
 };
 
 /// Limits towards the client.
@@ -89,10 +90,18 @@ pub const TIMEOUTS: Timeouts = Timeouts {
     keepalive: Duration::from_secs(60),
 };
 
-/// Read by machines first; `text` is for people.
-pub const LOG_FORMAT: LogFormat = LogFormat::Json;
-/// Where containers and service managers expect it.
-pub const LOG_TARGET: LogTarget = LogTarget::Stdout;
+/// The line of a request then names its trace also where no client starts one.
+pub const TRACEPARENT: Traceparent = Traceparent::Start;
+/// Where the time went is nobody's business outside.
+pub const SERVER_TIMING: bool = false;
+/// One line for each request.
+pub const ACCESS_LOG: AccessLog = AccessLog {
+    // Read by machines first; `text` is for people.
+    format: LogFormat::Json,
+    // Where containers and service managers expect it.
+    path: LogTarget::Stdout,
+    filter: None,
+};
 
 /// Without a file: the listener's port on all addresses.
 pub const FLAG_PORT: u16 = 8080;

@@ -5,15 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::{
+    access_log,
     addresses::{HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
     admin,
     cursor::{Cursor, Firsts, Section},
     defaults,
-    model::{
-        AccessLog, ClientLimits, Config, HostPattern, Listener, PathPrefix, Pool, PoolName, Route,
-    },
+    model::{ClientLimits, Config, HostPattern, Listener, PathPrefix, Pool, PoolName, Route},
     pools, process,
-    values::{BLOCK, DURATION, LOG_FORMAT, LOG_TARGET, THREADS},
+    values::{BLOCK, DURATION, THREADS, TRACEPARENT, TRUTH},
     wording::{nearest, quoted},
 };
 
@@ -33,6 +32,8 @@ fn nothing() -> Config {
         routes: Vec::new(),
         pools: Vec::new(),
         access_log: None,
+        traceparent: defaults::TRACEPARENT,
+        server_timing: defaults::SERVER_TIMING,
         trusted_proxies: Vec::new(),
         threads: None,
         admin: None,
@@ -52,7 +53,7 @@ fn config(top: &mut Section<'_>) -> (Config, Option<admin::Written>) {
     }
     let mut taken = Firsts::default();
     let listeners = listeners.map(|cursor| read_listeners(&cursor, &mut taken));
-    let access_log = access_log(top);
+    let access_log = access_log::read(top);
     let admin = admin::read(top, &mut taken);
     let config = Config {
         listeners: listeners.unwrap_or_default(),
@@ -61,6 +62,8 @@ fn config(top: &mut Section<'_>) -> (Config, Option<admin::Written>) {
         admin: None,
         process: process::read(top, access_log.as_ref()),
         access_log,
+        traceparent: top.setting("traceparent", &TRACEPARENT).or(defaults::TRACEPARENT),
+        server_timing: top.setting("server_timing", &TRUTH).or(defaults::SERVER_TIMING),
         trusted_proxies: trusted_proxies(top),
         threads: top.setting("threads", &THREADS).or(None),
     };
@@ -143,15 +146,6 @@ fn known_pool(cursor: &Cursor<'_>, pools: &[(Pool, Cursor<'_>)]) -> Option<PoolN
     };
     cursor.problem(format!("no pool is named {} ({hint})", quoted(text)));
     None
-}
-
-fn access_log(top: &mut Section<'_>) -> Option<AccessLog> {
-    let default = AccessLog { format: defaults::LOG_FORMAT, path: defaults::LOG_TARGET };
-    let expected = "off, or a mapping such as { format: json, path: stdout }";
-    top.switch("access_log", default, expected, |keys| AccessLog {
-        format: keys.setting("format", &LOG_FORMAT).or(defaults::LOG_FORMAT),
-        path: keys.setting("path", &LOG_TARGET).or(defaults::LOG_TARGET),
-    })
 }
 
 fn trusted_proxies(top: &mut Section<'_>) -> Vec<IpNet> {

@@ -1,12 +1,13 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
 //! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
-//! `pools`, `backends`, `retry`, `process`, `admin`) with one parser for each type of value (`values`, `addresses`) and
+//! `pools`, `backends`, `retry`, `access_log`, `process`, `admin`) with one parser for each type of value (`values`, `addresses`) and
 //! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a
 //! problem: it is recorded, a stand-in takes the place of the value (`setting`), and reading goes
 //! on, so that one run shows all that is wrong. A configuration leaves here only when nothing was
 //! recorded, so no stand-in ever does.
 
+mod access_log;
 mod addresses;
 mod admin;
 mod backends;
@@ -31,9 +32,10 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 pub use flags::Flags;
 pub use model::{
     AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits,
-    Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFormat, LogTarget, Origin,
-    PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout, Retry,
-    RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Token, Weight,
+    Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter, LogFormat,
+    LogTarget, Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits,
+    ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Token,
+    Traceparent, Weight,
 };
 pub use problem::{Problem, Problems};
 
@@ -168,6 +170,7 @@ mod tests {
             .collect();
         assert_eq!(left_out(&enabled), Vec::<String>::new());
         let disabled = [
+            "access_log.filter",
             "admin",
             "group",
             "pid_file",

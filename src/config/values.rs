@@ -6,17 +6,13 @@
 use std::{
     net::IpAddr,
     num::{NonZeroU16, NonZeroU32, NonZeroUsize},
-    path::PathBuf,
     time::Duration,
 };
 
 use ipnet::IpNet;
 
 use super::{
-    model::{
-        Algorithm, LogFormat, LogTarget, Percent, ResponseTimeout, RetryMethods, StatusRanges,
-        Weight,
-    },
+    model::{Algorithm, Percent, ResponseTimeout, RetryMethods, StatusRanges, Traceparent, Weight},
     wording::{alternatives, is_same_word, quoted, with_nearest},
 };
 
@@ -209,20 +205,16 @@ pub(super) const FLAG_ALGORITHM: Kind<Algorithm> = Kind {
     },
 };
 
-pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
-    expected: "json or text",
-    parse: |text| choice(text, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
-};
-
-pub(super) const LOG_TARGET: Kind<LogTarget> = Kind {
-    expected: "stdout, stderr or the path of a file",
-    parse: |text| match text {
-        "stdout" => Ok(LogTarget::Stdout),
-        "stderr" => Ok(LogTarget::Stderr),
-        _ if text.is_empty() || text.ends_with('/') || text.contains('\0') => {
-            Err(format!("must be stdout, stderr or the path of a file, found {}", quoted(text)))
+pub(super) const TRACEPARENT: Kind<Traceparent> = Kind {
+    expected: "start or pass",
+    parse: |text| {
+        let instead =
+            |word| format!("must be start or pass, found {} (write {word})", quoted(text));
+        match text {
+            _ if is_off(text) => Err(instead("pass")),
+            _ if is_on(text) => Err(instead("start")),
+            _ => choice(text, &[("start", Traceparent::Start), ("pass", Traceparent::Pass)]),
         }
-        _ => Ok(LogTarget::File(PathBuf::from(text))),
     },
 };
 
@@ -318,7 +310,7 @@ pub(super) fn port(text: &str) -> Result<NonZeroU16, String> {
     Ok(u16::try_from(number).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MAX))
 }
 
-fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
     if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }
@@ -339,7 +331,7 @@ fn truth(text: &str) -> Result<bool, String> {
     Err(with_nearest(message, word, ["true", "false"]))
 }
 
-fn percent(text: &str, low: u8) -> Result<Percent, String> {
+pub(super) fn percent(text: &str, low: u8) -> Result<Percent, String> {
     let found = quoted(text);
     let number = text.strip_suffix('%').unwrap_or(text);
     if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
@@ -367,6 +359,10 @@ fn statuses(text: &str) -> Result<StatusRanges, String> {
 }
 
 fn status_range(part: &str, text: &str) -> Result<(u16, u16), String> {
+    if let Some(class @ ("1" | "2" | "3" | "4" | "5")) = part.strip_suffix("xx") {
+        let low = class.parse().map_or(0, |class: u16| class * 100);
+        return Ok((low, low + 99));
+    }
     let (low, high) = part.split_once('-').unwrap_or((part, part));
     let (low, high) = (low.trim(), high.trim());
     let is_status = |text: &str| text.len() == 3 && text.chars().all(|c| c.is_ascii_digit());

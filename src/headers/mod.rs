@@ -9,6 +9,8 @@
 //!    `X-Forwarded-Proto`, `X-Real-IP`;
 //! 2. `X-Request-Id`.
 //!
+//! [`TraceContext`] is apart from these, as there need be none.
+//!
 //! Hop-by-hop headers, and those that `Connection` names, are not this module's business: Pingora
 //! strips them by default (`HttpUpstreamRequestPolicy`), and it does so before the hook that calls
 //! [`apply`], so that no client can have our headers stripped by naming them in `Connection`.
@@ -20,10 +22,12 @@
 mod forwarded;
 mod request_id;
 mod retry_after;
+mod trace_context;
 
 pub use forwarded::{Client, TrustedProxies};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
+pub use trace_context::TraceContext;
 
 use pingora::{Result, http::RequestHeader};
 

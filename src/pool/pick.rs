@@ -1,7 +1,7 @@
 //! Who gets a request: a probe that is due, an eligible backend that was not tried, a place in the
 //! queue, or a backend that was tried when there is no other.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Lease, Member, Pool, Turned};
 use crate::backend::Backend;
@@ -134,6 +134,24 @@ impl Pool {
             return Ok(lease);
         }
         Err(if self.is_anybody_full(is_silent) { Turned::Full } else { Turned::Nobody })
+    }
+
+    /// Why a request with these wishes finds nobody: how many backends for each reason, by its word.
+    /// One that has failed the request, and that nothing else keeps from serving, is `tried`.
+    ///
+    /// Asks every backend, so it is for requests that have found nobody.
+    #[must_use]
+    pub fn reasons(&self, wanted: &Wanted<'_>, now: Instant) -> Vec<(&'static str, usize)> {
+        let reason = |(address, member): (&SocketAddr, &Arc<Member>)| {
+            let eligibility = member.backend.eligibility(now);
+            let is_tried = eligibility.is_eligible() && wanted.is_tried(address);
+            if is_tried { "tried" } else { eligibility.word() }
+        };
+        let mut counts = BTreeMap::new();
+        for reason in self.members.iter().map(reason) {
+            *counts.entry(reason).or_default() += 1;
+        }
+        counts.into_iter().collect()
     }
 
     fn select(self: &Arc<Self>, accept: impl Fn(&SocketAddr) -> bool) -> Option<Lease> {

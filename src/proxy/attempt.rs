@@ -45,20 +45,18 @@ pub(super) async fn begin(
         waiting::while_client_stays(session, back_off).await?;
     }
     if context.next.is_none() {
-        context.next = Some(
-            wait_in_queue(session, context)
-                .await?
-                .map_err(|_| Error::explain(NO_PLACE, "every other backend is full"))?,
-        );
+        context.next = wait_in_queue(session, context).await?.ok();
     }
     let now = clock::now();
-    let unclaimed = || Error::explain(ErrorType::InternalError, "an attempt without a backend");
-    let lease = context.next.take().ok_or_else(unclaimed)?;
+    let Some(lease) = context.next.take() else {
+        context.found_nobody(now);
+        return Err(Error::explain(NO_PLACE, "every other backend is full"));
+    };
     if let (Some(failure), Some(pool)) = (context.failure, &context.pool) {
         pool.counts().retried(failure.outcome());
     }
     context.attempts += 1;
-    context.attempt = Progress::beginning(now);
+    context.attempt = Progress::beginning(context.attempts, now);
     let mut peer = Box::new(lease.peer().clone());
     context.lease = Some(lease);
     if let (true, Some(pool)) = (tunnel::is_asked_for(session.req_header()), &context.pool) {
@@ -226,7 +224,6 @@ pub(super) fn answered(
         if let Some(client) = client {
             client.became_tunnel();
         }
-        counting::answered(context, response.status.as_u16(), now);
         note_answer(context, now);
         context.attempt.answer = Answer::Tunnel;
         session.set_read_timeout(None);
@@ -261,7 +258,6 @@ fn judge(
     now: Instant,
 ) -> bool {
     let status = response.status.as_u16();
-    counting::answered(context, status, now);
     let is_failure =
         context.pool.as_ref().is_some_and(|pool| retry::is_failure(&pool.retry().on, status));
     if pool::is_gateway_error(status) {
@@ -339,7 +335,10 @@ fn failed(
         Ok(next) => Some(next),
         // An answer is given up only for a backend that is in hand.
         Err(Turned::Full) if !has_answer => None,
-        Err(_) => return false,
+        Err(_) => {
+            context.found_nobody(now);
+            return false;
+        }
     };
     let back_off = back_off(context, failure, next.as_ref());
     if context.time_left(now).is_some_and(|left| left <= back_off) {
@@ -373,8 +372,11 @@ fn note_failure(
         retry_after,
     };
     pool.failed(lease, &failed, now);
-    counting::attempt_failed(context, failure, now);
+    if !context.has_failed_last() {
+        counting::attempt_failed(context, failure, now);
+    }
     context.tried.push(Tried { backend: Arc::clone(lease.backend()), failure });
+    context.ended.push(attempt);
     if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
         context.prolong(now.saturating_duration_since(connected));
     }

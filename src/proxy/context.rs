@@ -6,9 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
+
 use super::in_flight::InFlightGuard;
 use crate::generation::Generation;
-use crate::headers::{Client, RequestId};
+use crate::headers::{Client, RequestId, TraceContext};
 use crate::pool::{Lease, Pool, Tried, Wanted};
 use crate::retry::Failure;
 
@@ -22,6 +24,8 @@ pub struct RequestContext {
     /// Who sent it; unknown only where the system did not say.
     pub(super) client: Option<Client>,
     pub(super) request_id: Option<RequestId>,
+    /// The trace that it is a part of, if any.
+    pub(super) trace: Option<TraceContext>,
     /// Set by the route.
     pub(super) pool: Option<Arc<Pool>>,
     /// Whether executing it twice does no harm.
@@ -38,6 +42,10 @@ pub struct RequestContext {
     pub(super) back_off: Duration,
     /// Backends whose attempt has failed, in order.
     pub(super) tried: Vec<Tried>,
+    /// How far each of those attempts had come, in the same order.
+    pub(super) ended: Vec<Progress>,
+    /// Why nobody could take it, when nobody could: how many backends for each reason.
+    pub(super) nobody: Option<Vec<(&'static str, usize)>>,
     /// Attempts begun.
     pub(super) attempts: u32,
     /// The attempt under way, or the last one.
@@ -54,10 +62,16 @@ pub struct RequestContext {
 /// How far an attempt has come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
+    /// Which attempt of the request it is, counted from 1.
+    pub(super) number: u32,
     pub(super) began: Instant,
     pub(super) connected: Option<Instant>,
+    /// Whether that connection had served another request.
+    pub(super) reused: bool,
     /// When the last of the request was sent.
     pub(super) sent: Option<Instant>,
+    /// When the header of an answer had come.
+    pub(super) first_byte: Option<Instant>,
     /// Whether the time for the whole request leaves less than the backend may take.
     pub(super) is_capped: bool,
     /// What has come back.
@@ -80,15 +94,37 @@ pub(super) enum Answer {
 }
 
 impl Progress {
-    pub(super) fn beginning(now: Instant) -> Self {
+    pub(super) fn beginning(number: u32, now: Instant) -> Self {
         Self {
+            number,
             began: now,
             connected: None,
+            reused: false,
             sent: None,
+            first_byte: None,
             is_capped: false,
             answer: Answer::None,
             status: 0,
         }
+    }
+
+    /// The header of an answer has come; 100 and 103 only announce one.
+    pub(super) fn answer_began(&mut self, status: StatusCode, now: Instant) {
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            (self.first_byte, self.status) = (Some(now), status.as_u16());
+        }
+    }
+
+    /// How long the connection took; `None` when there is none.
+    pub(super) fn connect_time(&self) -> Option<Duration> {
+        self.connected.map(|connected| connected.saturating_duration_since(self.began))
+    }
+
+    /// From the end of the request to the beginning of the answer; `None` when there is none, and
+    /// zero when it came before the end of the request.
+    pub(super) fn first_byte_time(&self) -> Option<Duration> {
+        let since = |sent: Instant, answered: Instant| answered.saturating_duration_since(sent);
+        self.first_byte.map(|at| self.sent.map_or(Duration::ZERO, |sent| since(sent, at)))
     }
 }
 
@@ -100,6 +136,7 @@ impl RequestContext {
             deadline: None,
             client: None,
             request_id: None,
+            trace: None,
             pool: None,
             repeatable: false,
             small: false,
@@ -107,8 +144,10 @@ impl RequestContext {
             next: None,
             back_off: Duration::ZERO,
             tried: Vec::new(),
+            ended: Vec::new(),
+            nobody: None,
             attempts: 0,
-            attempt: Progress::beginning(now),
+            attempt: Progress::beginning(0, now),
             failure: None,
             refusal: None,
             status: 0,
@@ -123,7 +162,15 @@ impl RequestContext {
 
     /// Whether the last attempt is one of those that failed.
     pub(super) fn has_failed_last(&self) -> bool {
-        self.tried.len() >= self.attempts as usize
+        self.ended.last().is_some_and(|ended| ended.number == self.attempts)
+    }
+
+    /// Nobody could take it. The reasons are counted on the spot, because they may be others when
+    /// it is logged; without a log nobody asks.
+    pub(super) fn found_nobody(&mut self, now: Instant) {
+        if let (Some(_), Some(pool)) = (&self.generation.access_log, &self.pool) {
+            self.nobody = Some(pool.reasons(&self.wanted(), now));
+        }
     }
 
     /// What is left of the time for the whole request; `None` when that has no limit.

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use pingora_core::Error;
 use pingora_proxy::Session;
 
@@ -10,6 +11,7 @@ use super::{
     client_stream::ClientStream,
     context::{Answer, RequestContext},
     log_line,
+    tries::last_backend,
 };
 use crate::count::{Class, Outcome};
 use crate::retry::Failure;
@@ -21,15 +23,14 @@ pub(super) fn connected(context: &RequestContext, reused: bool) {
     if reused { counts.reused.one() } else { counts.opened.one() }
 }
 
-/// A backend has begun to answer with this status.
-pub(super) fn answered(context: &mut RequestContext, status: u16, now: Instant) {
-    context.attempt.status = status;
-    let (Some(lease), Some(pool), Some(sent)) =
-        (&context.lease, &context.pool, context.attempt.sent)
+/// The header of an answer has come.
+pub(super) fn answered(context: &mut RequestContext, status: StatusCode, now: Instant) {
+    context.attempt.answer_began(status, now);
+    let (Some(lease), Some(pool), Some(waited)) =
+        (&context.lease, &context.pool, context.attempt.first_byte_time())
     else {
         return;
     };
-    let waited = now.saturating_duration_since(sent);
     lease.backend().counts().first_byte.observe(waited);
     pool.counts().answer_began(waited);
 }
@@ -64,7 +65,7 @@ pub(super) fn request_ended(
     if context.attempts == 0 {
         return;
     }
-    if let Some(backend) = log_line::last_backend(context) {
+    if let Some(backend) = last_backend(context) {
         let counts = backend.counts();
         if received > 0 {
             counts.sent.add(received);

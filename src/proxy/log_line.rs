@@ -2,16 +2,20 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use http::header;
+use http::{HeaderName, Version, header};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
-use super::{context::RequestContext, counting};
-use crate::backend::Backend;
+use super::{
+    context::RequestContext,
+    tries::{Tries, last_backend},
+};
 use crate::clock;
-use crate::telemetry::{AccessRecord, Try};
+use crate::config::LogFormat;
+use crate::telemetry::{AccessRecord, Ended};
 
-/// Writes the line, when there is an access log. `error` is what ended the request, if anything did.
+/// Writes the line, when there is an access log and the request is to have one. `error` is what ended
+/// the request, if anything did.
 pub(super) fn write(
     session: &Session,
     context: &RequestContext,
@@ -19,34 +23,34 @@ pub(super) fn write(
     now: Instant,
 ) {
     let Some(access_log) = &context.generation.access_log else { return };
+    let ended = ended(session, context, error, now);
+    if !access_log.wants(&ended) {
+        return;
+    }
     let request = session.req_header();
+    let header = |name: &HeaderName| request.headers.get(name).map(|value| value.as_bytes());
+    let is_combined = access_log.format() == LogFormat::Combined;
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
-    let (one, several);
-    let tries: &[Try] = match last_try(context, error) {
-        None => &[],
-        Some(last) if context.tried.is_empty() => {
-            one = [last];
-            &one
-        }
-        Some(last) => {
-            several = all_tries(context, last);
-            &several
-        }
-    };
+    let tries = Tries::of(context, error);
     access_log.log(&AccessRecord {
         time: clock::wall(),
         client: peer,
         real_ip: context.client.map(|client| client.real_ip()),
         method: request.method.as_str(),
         path: request.raw_path(),
-        host: request.headers.get(header::HOST).map(|host| host.as_bytes()),
+        protocol: if request.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
+        host: header(&header::HOST),
+        referer: if is_combined { header(&header::REFERER) } else { None },
+        user_agent: if is_combined { header(&header::USER_AGENT) } else { None },
         pool: context.pool.as_ref().map(|pool| pool.name().as_str()),
         backend: last_backend(context).map(|backend| backend.url()),
-        status: status(session, context),
-        latency: now.saturating_duration_since(context.started),
+        status: ended.status,
+        latency: ended.latency,
         request_id: context.request_id.as_ref().map_or("", |id| id.as_str()),
+        trace_id: context.trace.as_ref().map(|trace| trace.id()),
         attempts: context.attempts,
-        tries,
+        tries: tries.as_slice(),
+        nobody: context.nobody.as_deref(),
         bytes: session.body_bytes_sent() as u64,
         error: error.map(|error| reason(error, context)).as_deref().or(context.refusal),
     });
@@ -58,25 +62,19 @@ pub(super) fn status(session: &Session, context: &RequestContext) -> u16 {
     if context.status > 0 { context.status } else { sent().unwrap_or(499) }
 }
 
-/// The backend of the last attempt.
-pub(super) fn last_backend(context: &RequestContext) -> Option<&Backend> {
-    let current = context.lease.as_ref().map(|lease| &**lease.backend());
-    current.or_else(|| context.tried.last().map(|tried| &*tried.backend))
-}
-
-/// The attempt that was the last.
-fn last_try(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
-    let backend = last_backend(context)?.id().address;
-    Some(Try { backend, outcome: counting::last_outcome(context, error).word().into() })
-}
-
-/// Those that failed, and the last one unless it is among them.
-fn all_tries(context: &RequestContext, last: Try) -> Vec<Try> {
-    let failed = context
-        .tried
-        .iter()
-        .map(|tried| Try { backend: tried.backend.id().address, outcome: tried.failure.word() });
-    failed.chain((!context.has_failed_last()).then_some(last)).collect()
+fn ended(
+    session: &Session,
+    context: &RequestContext,
+    error: Option<&Error>,
+    now: Instant,
+) -> Ended {
+    let is_ours = |error: &Error| *error.esource() != ErrorSource::Downstream;
+    let was_sent = session.response_written().is_some();
+    Ended {
+        status: status(session, context),
+        latency: now.saturating_duration_since(context.started),
+        broke_off: context.status == 0 && was_sent && error.is_some_and(is_ours),
+    }
 }
 
 /// What ended a request, in a few plain words.

@@ -16,9 +16,11 @@ mod patience;
 mod request;
 mod request_line;
 mod respond;
+mod server_timing;
 mod stream_facts;
 mod strict;
 mod timer;
+mod tries;
 mod tunnel;
 mod waiting;
 
@@ -126,17 +128,19 @@ impl ProxyHttp for Proxy {
         upstream_response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        attempt::answered(session, context, upstream_response, clock::now())
+        let now = clock::now();
+        counting::answered(context, upstream_response.status, now);
+        attempt::answered(session, context, upstream_response, now)
     }
 
     async fn response_filter(
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        _context: &mut RequestContext,
+        context: &mut RequestContext,
     ) -> Result<()> {
         respond::suit_client(session, response);
-        Ok(())
+        server_timing::add(response, context)
     }
 
     fn error_while_proxy(
@@ -203,6 +207,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
     ) -> Result<()> {
         counting::connected(context, reused);
+        context.attempt.reused = reused;
         attempt::connected(session, context, clock::now());
         Ok(())
     }

@@ -16,8 +16,9 @@ use super::{
     strict::{self, Refusal},
     tunnel,
 };
-use crate::config::RetryMethods;
-use crate::headers::{self, Client, RequestId};
+use crate::clock;
+use crate::config::{RetryMethods, Traceparent};
+use crate::headers::{self, Client, RequestId, TraceContext};
 use crate::pool::Turned;
 
 /// Logged for a client that left before an answer; nginx's number for it.
@@ -40,6 +41,10 @@ pub(super) fn begin(session: &mut Session, context: &mut RequestContext) -> Resu
     session.set_pipelining_enabled(true);
     let headers = &session.req_header().headers;
     context.request_id = Some(RequestId::of(headers));
+    context.trace = TraceContext::of(headers);
+    if context.trace.is_none() && context.generation.traceparent == Traceparent::Start {
+        context.trace = Some(TraceContext::start());
+    }
     let peer = session.client_addr().and_then(|address| address.as_inet());
     context.client =
         peer.map(|peer| Client::identify(peer.ip(), headers, &context.generation.trusted));
@@ -88,6 +93,7 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         Turned::Late => "every backend is full, and none had a place in time",
     };
     context.refusal = Some(why);
+    context.found_nobody(clock::now());
     let retry_after = Some(pool.retry_after(turned));
     respond::send(session, context, Answer { status: 503, why, retry_after }).await?;
     Ok(true)
@@ -118,6 +124,9 @@ pub(super) fn set_headers(
 ) -> Result<()> {
     if let (Some(client), Some(id)) = (&context.client, &context.request_id) {
         headers::apply(upstream_request, client, id, false)?;
+    }
+    if let Some(trace) = &context.trace {
+        trace.apply(upstream_request)?;
     }
     if let Some(lease) = &context.lease
         && !upstream_request.headers.contains_key(header::HOST)

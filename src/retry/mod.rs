@@ -84,6 +84,19 @@ impl Failure {
         }
     }
 
+    /// The entry of `retry.on` that it comes under; a status is its number.
+    #[must_use]
+    pub fn listed_as(self) -> Cow<'static, str> {
+        match self {
+            Self::Refused | Self::ConnectTimeout | Self::ConnectFailed | Self::NoSocket => {
+                "connect_failure".into()
+            }
+            Self::Broken => "reset".into(),
+            Self::Timeout | Self::LearnedTimeout | Self::OutOfTime => "timeout".into(),
+            Self::Status(status) => status.to_string().into(),
+        }
+    }
+
     /// The status with which a gateway reports this when no other try is left
     /// (RFC 9110 section 15.6).
     #[must_use]
@@ -251,6 +264,30 @@ mod tests {
             assert_eq!(decide(&policy, failure, GET), Verdict::NotListed, "{failure}");
         }
         assert_eq!(decide(&policy, Failure::Status(500), GET), Verdict::Pay);
+    }
+
+    #[test]
+    fn a_failure_is_retried_where_the_word_that_it_comes_under_is_listed() {
+        let failures = [
+            Failure::Refused,
+            Failure::ConnectTimeout,
+            Failure::ConnectFailed,
+            Failure::NoSocket,
+            Failure::Broken,
+            Failure::Timeout,
+            Failure::LearnedTimeout,
+            Failure::Status(503),
+        ];
+        for failure in failures {
+            let word = failure.listed_as();
+            let on = RetryOn {
+                connect_failure: word == "connect_failure",
+                reset: word == "reset",
+                timeout: word == "timeout",
+                statuses: word.parse().into_iter().collect(),
+            };
+            assert!(is_listed(&on, failure), "{failure:?} under {word}");
+        }
     }
 
     #[test]

@@ -85,6 +85,8 @@ fn process(started: &Config, old: &Config, new: &Config) -> Vec<String> {
         ("routes changed", old.routes != new.routes),
         ("trusted_proxies changed", old.trusted_proxies != new.trusted_proxies),
         ("access_log changed", old.access_log != new.access_log),
+        ("traceparent changed", old.traceparent != new.traceparent),
+        ("server_timing changed", old.server_timing != new.server_timing),
         ("error_log changed", before.error_log != after.error_log),
         ("shutdown changed", before.shutdown != after.shutdown),
         ("watch changed", before.watch != after.watch),
@@ -214,6 +216,8 @@ routes: [ { pool: web, path: /x } ]
 threads: 3
 trusted_proxies: [ 10.0.0.0/8 ]
 access_log: off
+traceparent: pass
+server_timing: true
 daemon: true
 pid_file: lb.pid
 upgrade_socket: lb.sock
@@ -246,6 +250,8 @@ pools:
             "routes changed",
             "trusted_proxies changed",
             "access_log changed",
+            "traceparent changed",
+            "server_timing changed",
             "error_log changed",
             "shutdown changed",
             "watch changed",

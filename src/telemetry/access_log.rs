@@ -1,8 +1,9 @@
 //! What the access log says about one request, and how.
 //!
 //! [`AccessRecord`] borrows everything and its lines are written into a buffer that the caller
-//! reuses, so that a line costs no allocation. `Serialize` and [`AccessRecord::write_text`] are
-//! the two tables of fields; whoever adds one to the record adds it to both.
+//! reuses, so that a line costs no allocation. `Serialize` is the table of fields, and a test compares
+//! it with the one in README.md; [`AccessRecord::write_text`] has those that a person looks for, and
+//! `combined` those that other programs have agreed on.
 
 use std::{
     borrow::Cow,
@@ -13,7 +14,10 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::text::{Lossy, Timestamp, Word};
+use super::{
+    combined,
+    text::{Lossy, Timestamp, Word},
+};
 use crate::config::LogFormat;
 
 /// One request, when it has ended.
@@ -31,16 +35,26 @@ pub struct AccessRecord<'a> {
     pub path: &'a [u8],
     /// URL of the backend of the last attempt; `None` when there was no attempt.
     pub backend: Option<&'a str>,
+    /// As received, such as `HTTP/1.1`.
+    pub protocol: &'static str,
+    /// As received; only [`LogFormat::Combined`] asks for it.
+    pub referer: Option<&'a [u8]>,
+    /// As received; only [`LogFormat::Combined`] asks for it.
+    pub user_agent: Option<&'a [u8]>,
     /// What the client was answered.
     pub status: u16,
     /// From the end of the request's header to the last byte of the answer.
     pub latency: Duration,
     /// The client's own or ours; what `X-Request-Id` tells the backend.
     pub request_id: &'a str,
+    /// Of the trace that it is a part of, if any.
+    pub trace_id: Option<&'a str>,
     /// Tries that were made.
     pub attempts: u32,
     /// Each of them, in order.
     pub tries: &'a [Try],
+    /// When nobody could take it: how many backends for each reason.
+    pub nobody: Option<&'a [(&'static str, usize)]>,
     /// Of response body sent.
     pub bytes: u64,
     /// As received; need not be UTF-8.
@@ -56,15 +70,27 @@ pub struct AccessRecord<'a> {
 pub struct Try {
     /// Where.
     pub backend: SocketAddr,
+    /// How long the connection took; `None` when none came about.
+    pub connect: Option<Duration>,
+    /// From the end of the request to the beginning of an answer; `None` when none began.
+    pub first_byte: Option<Duration>,
+    /// Whether the connection had served another request.
+    pub reused: bool,
     /// How it ended, in one word.
     pub outcome: Cow<'static, str>,
+    /// Why another try followed, in a word of `retry.on`; `None` when none did.
+    pub retried: Option<Cow<'static, str>>,
 }
 
 impl Serialize for Try {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Try", 2)?;
+        let mut fields = serializer.serialize_struct("Try", 6)?;
         fields.serialize_field("backend", &self.backend)?;
+        fields.serialize_field("connect_ms", &self.connect.map(millis))?;
+        fields.serialize_field("first_byte_ms", &self.first_byte.map(millis))?;
+        fields.serialize_field("reused", &self.reused)?;
         fields.serialize_field("outcome", &self.outcome)?;
+        fields.serialize_field("retried", &self.retried)?;
         fields.end()
     }
 }
@@ -75,6 +101,7 @@ impl AccessRecord<'_> {
         match format {
             LogFormat::Json => serde_json::to_writer(&mut *line, self)?,
             LogFormat::Text => self.write_text(line)?,
+            LogFormat::Combined => combined::write(self, line)?,
         }
         line.push(b'\n');
         Ok(())
@@ -87,11 +114,15 @@ impl AccessRecord<'_> {
             None => line.push(b'-'),
         }
         write!(line, " {} {}", Word(self.method.as_bytes()), Word(self.path))?;
-        write!(line, " {} {}B {:.3}ms", self.status, self.bytes, self.latency_ms())?;
+        write!(line, " {} {}B {:.3}ms", self.status, self.bytes, millis(self.latency))?;
         write!(line, " -> {} attempts={}", self.backend.unwrap_or("-"), self.attempts)?;
         for (index, one) in self.tries.iter().enumerate().filter(|_| self.tries.len() > 1) {
             let before = if index == 0 { " tries=" } else { "," };
             write!(line, "{before}{}:{}", one.backend, one.outcome)?;
+        }
+        for (index, (reason, count)) in self.nobody.unwrap_or_default().iter().enumerate() {
+            let before = if index == 0 { " nobody=" } else { "," };
+            write!(line, "{before}{reason}:{count}")?;
         }
         write!(line, " pool={}", Word(self.pool.unwrap_or_default().as_bytes()))?;
         write!(line, " host={} real_ip=", Word(self.host.unwrap_or_default()))?;
@@ -100,6 +131,7 @@ impl AccessRecord<'_> {
             None => line.push(b'-'),
         }
         write!(line, " id={}", Word(self.request_id.as_bytes()))?;
+        self.trace_id.map_or(Ok(()), |trace_id| write!(line, " trace_id={trace_id}"))?;
         self.error.map_or(Ok(()), |error| write!(line, " error={}", Word(error.as_bytes())))
     }
 
@@ -108,19 +140,28 @@ impl AccessRecord<'_> {
         self.client.map(|client| SocketAddr::new(client.ip().to_canonical(), client.port()))
     }
 
-    fn real_ip(&self) -> Option<IpAddr> {
+    pub(super) fn real_ip(&self) -> Option<IpAddr> {
         self.real_ip.map(|address| address.to_canonical())
     }
+}
 
-    /// Exact to the microsecond; below what a network does, digits are noise.
-    fn latency_ms(&self) -> f64 {
-        self.latency.as_micros() as f64 / 1000.0
+/// Exact to the microsecond; below what a network does, digits are noise.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// As an object; there are few, so that no map is worth it.
+struct Counts<'a>(&'a [(&'static str, usize)]);
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 
 impl Serialize for AccessRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_struct("AccessRecord", 17)?;
+        let mut line = serializer.serialize_struct("AccessRecord", 19)?;
         line.serialize_field("time", &Timestamp(self.time))?;
         line.serialize_field("level", "info")?;
         line.serialize_field("msg", "Request completed")?;
@@ -130,10 +171,12 @@ impl Serialize for AccessRecord<'_> {
         line.serialize_field("path", &Lossy(self.path))?;
         line.serialize_field("backend", &self.backend)?;
         line.serialize_field("status", &self.status)?;
-        line.serialize_field("latency_ms", &self.latency_ms())?;
+        line.serialize_field("latency_ms", &millis(self.latency))?;
         line.serialize_field("request_id", self.request_id)?;
+        line.serialize_field("trace_id", &self.trace_id)?;
         line.serialize_field("attempts", &self.attempts)?;
         line.serialize_field("tries", self.tries)?;
+        line.serialize_field("nobody", &self.nobody.map(Counts))?;
         line.serialize_field("bytes", &self.bytes)?;
         line.serialize_field("host", &self.host.map(Lossy))?;
         line.serialize_field("pool", &self.pool)?;
@@ -154,11 +197,16 @@ pub(super) mod tests {
             method: "GET",
             path: b"/path?x",
             backend: Some("http://127.0.0.1:9001"),
+            protocol: "HTTP/1.1",
+            referer: None,
+            user_agent: None,
             status: 200,
             latency: Duration::from_nanos(1_234_567),
             request_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+            trace_id: None,
             attempts: 1,
             tries: &[],
+            nobody: None,
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
@@ -172,7 +220,7 @@ pub(super) mod tests {
         AccessRecord { client, real_ip, backend, host, pool, latency, attempts: 0, ..record() }
     }
 
-    fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
+    pub(in crate::telemetry) fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
         let mut line = Vec::new();
         record.write(format, &mut line).unwrap();
         String::from_utf8(line).unwrap()
@@ -185,7 +233,8 @@ pub(super) mod tests {
             r#""client_ip":"127.0.0.1:54321","real_ip":"192.0.2.7","method":"GET","#,
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
-            r#""attempts":1,"tries":[],"bytes":12,"host":"example.com","pool":"web","error":null}"#,
+            r#""trace_id":null,"attempts":1,"tries":[],"nobody":null,"bytes":12,"#,
+            r#""host":"example.com","pool":"web","error":null}"#,
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &record()), expected);
@@ -213,20 +262,46 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn why_there_was_nobody_is_told_by_both() {
+        let reasons = [("ejected", 1), ("unhealthy", 2)];
+        let record = AccessRecord { nobody: Some(&reasons), ..nothing() };
+        let json = line(LogFormat::Json, &record);
+        assert!(json.contains(r#","nobody":{"ejected":1,"unhealthy":2},"#), "{json}");
+        let text = line(LogFormat::Text, &record);
+        assert!(text.contains(" attempts=0 nobody=ejected:1,unhealthy:2 pool="), "{text}");
+    }
+
+    #[test]
+    fn the_trace_is_told_by_both() {
+        let record = AccessRecord { trace_id: Some("abc"), ..record() };
+        assert!(line(LogFormat::Json, &record).contains(r#","trace_id":"abc","#));
+        assert!(line(LogFormat::Text, &record).ends_with(" trace_id=abc\n"));
+    }
+
+    #[test]
     fn each_try_is_told_by_json_and_several_by_text() {
         let one = |port, outcome: &'static str| Try {
             backend: SocketAddr::from(([127, 0, 0, 1], port)),
+            connect: Some(Duration::from_nanos(412_999)),
+            first_byte: None,
+            reused: false,
             outcome: outcome.into(),
+            retried: None,
         };
-        let tries = [one(1, "timeout"), one(2, "ok")];
+        let first = Try { retried: Some("timeout".into()), ..one(1, "learned_timeout") };
+        let second =
+            Try { first_byte: Some(Duration::from_millis(3)), reused: true, ..one(2, "ok") };
+        let tries = [first, second];
         let several = AccessRecord { tries: &tries, ..record() };
         let expected = concat!(
-            r#""tries":[{"backend":"127.0.0.1:1","outcome":"timeout"},"#,
-            r#"{"backend":"127.0.0.1:2","outcome":"ok"}],"#
+            r#""tries":[{"backend":"127.0.0.1:1","connect_ms":0.412,"first_byte_ms":null,"#,
+            r#""reused":false,"outcome":"learned_timeout","retried":"timeout"},"#,
+            r#"{"backend":"127.0.0.1:2","connect_ms":0.412,"first_byte_ms":3.0,"#,
+            r#""reused":true,"outcome":"ok","retried":null}],"#
         );
         assert!(line(LogFormat::Json, &several).contains(expected));
         let text = line(LogFormat::Text, &several);
-        assert!(text.contains(" tries=127.0.0.1:1:timeout,127.0.0.1:2:ok pool="), "{text}");
+        assert!(text.contains(" tries=127.0.0.1:1:learned_timeout,127.0.0.1:2:ok pool="), "{text}");
         let single = AccessRecord { tries: &tries[1..], ..record() };
         assert!(!line(LogFormat::Text, &single).contains("tries"));
     }

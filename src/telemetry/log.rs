@@ -131,7 +131,8 @@ fn write(
 ) -> io::Result<()> {
     match format {
         LogFormat::Json => write_json(line, time, record)?,
-        LogFormat::Text => write_text(line, time, record)?,
+        // The combined format has no line for what is no request.
+        LogFormat::Text | LogFormat::Combined => write_text(line, time, record)?,
     }
     line.write_all(b"\n")
 }

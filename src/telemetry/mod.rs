@@ -5,6 +5,8 @@
 //! [process log](log) goes to standard error or a file, and says what changed: started, ejected, back again.
 
 mod access_log;
+mod combined;
+mod filter;
 pub mod log;
 mod log_output;
 mod queue;
@@ -12,5 +14,6 @@ mod text;
 mod writer;
 
 pub use access_log::{AccessRecord, Try};
+pub use filter::Ended;
 pub use text::timestamp;
 pub use writer::AccessLog;

@@ -20,9 +20,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{access_log::AccessRecord, log_output::append_to, queue::Queue};
+use super::{
+    access_log::AccessRecord,
+    filter::{self, Ended},
+    log_output::append_to,
+    queue::Queue,
+};
 use crate::clock;
-use crate::config::{self, LogFormat, LogTarget};
+use crate::config::{self, LogFilter, LogFormat, LogTarget};
 
 /// How long lines gather after a batch. Well below what a person notices, and what the log's
 /// readers poll at.
@@ -43,6 +48,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct AccessLog {
     format: LogFormat,
+    filter: Option<LogFilter>,
     queue: Arc<Queue>,
 }
 
@@ -54,10 +60,11 @@ impl AccessLog {
     /// When the file cannot be opened, with its name, or no thread can be started.
     pub fn open(config: &config::AccessLog) -> io::Result<Self> {
         let output = open(&config.path)?;
-        Self::start(config.format, config.path.clone(), output)
+        Self::start(config.clone(), output)
     }
 
-    fn start(format: LogFormat, target: LogTarget, output: Output) -> io::Result<Self> {
+    fn start(config: config::AccessLog, output: Output) -> io::Result<Self> {
+        let config::AccessLog { format, path: target, filter } = config;
         let queue = Arc::new(Queue::default());
         let writer = Writer {
             target,
@@ -68,7 +75,19 @@ impl AccessLog {
             queue: Arc::clone(&queue),
         };
         thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
-        Ok(Self { format, queue })
+        Ok(Self { format, filter, queue })
+    }
+
+    /// How its lines look.
+    #[must_use]
+    pub fn format(&self) -> LogFormat {
+        self.format
+    }
+
+    /// Whether a request that ended so has a line.
+    #[must_use]
+    pub fn wants(&self, ended: &Ended) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter::keeps(filter, ended, draw))
     }
 
     /// Hands a request's line to the writer, or drops and counts it when the queue is full. Does
@@ -107,6 +126,11 @@ impl Drop for AccessLog {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// A random number below a hundred.
+fn draw() -> u8 {
+    fastrand::u8(..100)
 }
 
 type Output = Box<dyn Write + Send>;
@@ -271,6 +295,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::config::defaults;
     use crate::telemetry::access_log::tests::record;
 
     /// Far longer than any of this takes, so that a broken test ends.
@@ -278,7 +303,7 @@ mod tests {
 
     fn open_file(path: &Path) -> AccessLog {
         let path = LogTarget::File(path.to_owned());
-        AccessLog::open(&config::AccessLog { format: LogFormat::Json, path }).unwrap()
+        AccessLog::open(&config::AccessLog { path, ..defaults::ACCESS_LOG }).unwrap()
     }
 
     fn folder() -> (TempDir, PathBuf) {
@@ -357,7 +382,7 @@ mod tests {
     fn a_file_that_cannot_be_opened_is_named() {
         let path = PathBuf::from("/nowhere/access.log");
         let config =
-            config::AccessLog { format: LogFormat::Json, path: LogTarget::File(path.clone()) };
+            config::AccessLog { path: LogTarget::File(path.clone()), ..defaults::ACCESS_LOG };
         let message = AccessLog::open(&config).unwrap_err().to_string();
         assert!(message.starts_with("/nowhere/access.log: "), "{message}");
     }
@@ -384,7 +409,7 @@ mod tests {
     fn an_output_that_takes_nothing_holds_up_neither_requests_nor_the_end() {
         let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Box::new(Stuck { asked, released });
-        let log = AccessLog::start(LogFormat::Json, LogTarget::Stdout, output).unwrap();
+        let log = AccessLog::start(defaults::ACCESS_LOG, output).unwrap();
         log.log(&record());
         was_asked.recv_timeout(DEADLINE).unwrap();
         let before = clock::now();

@@ -1,5 +1,9 @@
 //! What is logged for a request.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::support::{
     backend::ScriptedBackend,
     client::{Connection, get, raw},
@@ -33,7 +37,30 @@ fn a_line_tells_who_asked_what_and_who_answered() {
     assert_eq!(line["bytes"], 5);
     assert_eq!(line["host"], "shop.example");
     assert_eq!(line["pool"], "web");
-    assert_eq!(line["error"], serde_json::Value::Null);
+    assert_eq!(line["error"], Value::Null);
+}
+
+/// The names in the first column of a table of the README whose first column has this head.
+fn documented(head: &str) -> BTreeSet<&'static str> {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let table = readme.split_once(&format!("| {head} | says |\n")).unwrap().1;
+    let rows = table.lines().skip(1).map_while(|line| line.strip_prefix("| "));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect()
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_readme_tells_of_every_field() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    get(lb.address(), "/");
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(documented("field"), keys(&line));
+    assert_eq!(documented("field of a try"), keys(&line["tries"][0]));
 }
 
 #[test]

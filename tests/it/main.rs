@@ -34,6 +34,8 @@ mod health;
 mod learned_limit;
 /// How long clients and backends may take.
 mod limits;
+/// How a line looks, who has one, and `Server-Timing`.
+mod log_format;
 /// What operators do every week costs no request.
 mod operations;
 /// Dockerfile, compose file, CI: they agree with one another.
@@ -58,6 +60,8 @@ mod routing;
 mod support;
 /// The support keeps its own promises.
 mod support_works;
+/// Which trace a request is a part of.
+mod traces;
 /// What is logged for each try of a request.
 mod tries;
 /// A connection that becomes a tunnel.

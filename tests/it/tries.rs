@@ -1,13 +1,15 @@
 //! What the access log says about each try of a request.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{
     backend::ScriptedBackend,
-    client::{ask, get},
+    client::{Connection, ask, get},
     full_listener::full_listener,
-    lb::{Lb, outcomes},
-    reply::Reply,
+    lb::{Lb, entry, outcomes},
+    reply::{Gate, Reply},
 };
 
 /// Of two requests to two backends, the line of the one that began on the first.
@@ -17,6 +19,12 @@ fn line_begun_on(a: &ScriptedBackend, b: &ScriptedBackend) -> Value {
     get(lb.address(), "/");
     get(lb.address(), "/");
     lb.line_begun_on(a, 2)
+}
+
+/// Where each try of a request was made, from its line in the access log.
+fn backends(line: &Value) -> Vec<&str> {
+    let tries = line["tries"].as_array().expect("a list");
+    tries.iter().filter_map(|one| one["backend"].as_str()).collect()
 }
 
 #[test]
@@ -33,11 +41,14 @@ fn each_try_has_its_backend_and_its_outcome() {
     ] {
         let (a, b) = (ScriptedBackend::replying(reply), ScriptedBackend::named("b"));
         let line = line_begun_on(&a, &b);
-        let tries = json!([
-            { "backend": a.address().to_string(), "outcome": outcome },
-            { "backend": b.address().to_string(), "outcome": "ok" },
-        ]);
-        assert_eq!(line["tries"], tries);
+        assert_eq!(backends(&line), [a.address().to_string(), b.address().to_string()]);
+        assert_eq!(outcomes(&line), [outcome, "ok"]);
+        let [first, second] = [&line["tries"][0], &line["tries"][1]];
+        assert_eq!((&first["retried"], &second["retried"]), (&json!(outcome), &Value::Null));
+        assert!(first["connect_ms"].is_f64() && second["connect_ms"].is_f64(), "{line}");
+        let has_answer = outcome.starts_with('5');
+        assert_eq!(first["first_byte_ms"].is_f64(), has_answer, "{line}");
+        assert!(second["first_byte_ms"].is_f64(), "{line}");
         assert_eq!((&line["attempts"], &line["status"]), (&json!(2), &json!(200)));
     }
 }
@@ -48,6 +59,128 @@ fn a_refused_connection_is_a_try() {
     a.stop();
     let line = line_begun_on(&a, &b);
     assert_eq!(outcomes(&line), ["refused", "ok"]);
+    let expected = json!({
+        "backend": a.address().to_string(),
+        "connect_ms": null,
+        "first_byte_ms": null,
+        "reused": false,
+        "outcome": "refused",
+        "retried": "connect_failure",
+    });
+    assert_eq!(line["tries"][0], expected);
+}
+
+#[test]
+fn a_connection_that_served_before_is_reused() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    get(lb.address(), "/");
+    get(lb.address(), "/");
+    assert_eq!(a.connections(), 1);
+    let lines = lb.log_lines(2);
+    let reused: Vec<_> = lines.iter().map(|line| line["tries"][0]["reused"].clone()).collect();
+    assert_eq!(reused, [false, true]);
+    assert!(lines[1]["tries"][0]["connect_ms"].is_f64(), "{}", lines[1]);
+}
+
+#[test]
+fn the_first_byte_is_what_the_backend_took() {
+    let a = ScriptedBackend::replying(Reply::ok("x").delayed(Duration::from_millis(100)));
+    let lb = Lb::over(&[&a], "");
+    get(lb.address(), "/");
+    let line = lb.log_lines(1).remove(0);
+    let (took, whole) = (line["tries"][0]["first_byte_ms"].as_f64(), line["latency_ms"].as_f64());
+    assert!(took >= Some(100.0) && took <= whole, "{line}");
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_request_was_not_waited_for() {
+    let a = ScriptedBackend::replying(Reply::status(413).early());
+    let lb = Lb::over(&[&a], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234").unwrap();
+    assert_eq!(connection.read_response("POST").unwrap().status, 413);
+    drop(connection);
+    assert_eq!(lb.log_lines(1)[0]["tries"][0]["first_byte_ms"], 0.0);
+}
+
+#[test]
+fn a_request_that_finds_nobody_has_the_reasons() {
+    let (a, b, c) =
+        (ScriptedBackend::named("a"), ScriptedBackend::named("b"), ScriptedBackend::named("c"));
+    let [a_entry, b_entry] = [&a, &b].map(|backend| entry(backend, "weight: 1"));
+    let entries = format!("{a_entry}, {b_entry}, {}", entry(&c, "drain: true"));
+    let lb = Lb::over_entries(&entries, "    retry: { backoff: off }");
+    a.stop();
+    b.stop();
+    assert_eq!(get(lb.address(), "/tries").status, 502);
+    assert_eq!(get(lb.address(), "/nobody").status, 503);
+    let reasons = json!({ "draining": 1, "ejected": 2 });
+    assert_eq!(lb.line_of("/nobody")["nobody"], reasons);
+    assert_eq!(lb.line_of("/nobody")["attempts"], 0);
+}
+
+#[test]
+fn a_retry_that_finds_nobody_has_the_reasons() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    a.reply(Reply::status(503));
+    b.reply(Reply::status(503));
+    let lb = Lb::over(&[&a, &b], "    retry: { backoff: off }");
+    assert_eq!(get(lb.address(), "/").status, 503);
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!((outcomes(&line), &line["nobody"]), (vec!["503", "503"], &json!({ "tried": 2 })));
+    let retried: Vec<_> = [0, 1].map(|index| line["tries"][index]["retried"].clone()).into();
+    assert_eq!(retried, [json!("503"), Value::Null]);
+}
+
+#[test]
+fn a_retry_without_a_place_in_the_queue_has_the_reasons() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    let gate = Gate::closed();
+    b.reply(Reply::behind(&gate, "b"));
+    let entries = format!("{}, {}", entry(&a, "backup: true"), entry(&b, "max_connections: 1"));
+    let lb = Lb::over_entries(&entries, "    queue: off\n    retry: { backoff: off }");
+    let mut first = ask(lb.address(), "/first");
+    b.wait_for_heads(1);
+    a.stop();
+    assert_eq!(get(lb.address(), "/second").status, 502);
+    let line = lb.line_of("/second");
+    assert_eq!(outcomes(&line), ["refused"]);
+    assert_eq!(line["tries"][0]["retried"], Value::Null, "no other try was made");
+    assert_eq!(line["nobody"], json!({ "ejected": 1, "full": 1 }));
+    gate.open();
+    first.read_response("GET").unwrap();
+}
+
+#[test]
+fn whoever_is_served_has_no_reasons() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    get(lb.address(), "/");
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(line.get("nobody"), Some(&Value::Null));
+}
+
+#[test]
+fn a_full_queue_is_told_by_full_backends() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/first", Reply::behind(&gate, "first"));
+    let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), "    queue: off");
+    let mut first = ask(lb.address(), "/first");
+    a.wait_for_heads(1);
+    assert_eq!(get(lb.address(), "/second").status, 503);
+    assert_eq!(lb.line_of("/second")["nobody"], json!({ "full": 1 }));
+    gate.open();
+    first.read_response("GET").unwrap();
+}
+
+#[test]
+fn a_failure_that_is_passed_on_and_breaks_off_is_one_try() {
+    let a = ScriptedBackend::replying(Reply::status(500).body("0123456789").closed_after(5));
+    let lb = Lb::over(&[&a], "    retry: { on: [500] }");
+    assert!(!get(lb.address(), "/").is_complete);
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!((outcomes(&line), &line["attempts"]), (vec!["500"], &json!(1)));
 }
 
 #[test]
@@ -76,8 +209,9 @@ fn a_request_that_needs_one_try_has_one() {
         let lb = Lb::over(&[&a], "");
         get(lb.address(), "/");
         let line = lb.log_lines(1).remove(0);
-        let tries = json!([{ "backend": a.address().to_string(), "outcome": outcome }]);
-        assert_eq!((&line["tries"], &line["attempts"]), (&tries, &json!(1)));
+        assert_eq!((outcomes(&line), &line["attempts"]), (vec![outcome], &json!(1)));
+        assert_eq!(backends(&line), [a.address().to_string()]);
+        assert_eq!(line["tries"][0]["retried"], Value::Null);
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// Where request lines go; `None` for nowhere.
     pub access_log: Option<AccessLog>,
+    /// What becomes of a request that is no part of a trace.
+    pub traceparent: Traceparent,
+    /// Whether answers say in `Server-Timing` where the time went.
+    pub server_timing: bool,
     /// Who may tell us about the client in `X-Forwarded-*`.
     pub trusted_proxies: Vec<IpNet>,
     /// Worker threads; `None` is one for each core.
@@ -137,6 +141,29 @@ pub struct AccessLog {
     pub format: LogFormat,
     /// Where it goes.
     pub path: LogTarget,
+    /// Which requests have one; `None` for all.
+    pub filter: Option<LogFilter>,
+}
+
+/// Which requests have a line in the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Those with such a status.
+    pub status: Option<StatusRanges>,
+    /// Those that took so long.
+    pub min_latency: Option<Duration>,
+    /// Of all others, this share. Left out, it is none of them where one of the keys above is
+    /// given, and all of them where neither is.
+    pub sample: Option<Percent>,
+}
+
+/// What becomes of a request that is no part of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traceparent {
+    /// It starts one.
+    Start,
+    /// It stays as it is.
+    Pass,
 }
 
 /// How a log line looks.
@@ -146,6 +173,8 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+    /// For what reads the logs of Apache and nginx.
+    Combined,
 }
 
 /// Where log lines go.

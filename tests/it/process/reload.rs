@@ -150,6 +150,22 @@ fn routes_limits_and_the_access_log_follow() {
 }
 
 #[test]
+fn a_filter_of_the_access_log_follows() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/missing", Reply::status(404));
+    let mut lb = LbProcess::with_config(&over(&[&a]), &[]);
+    let address = lb.address();
+    get(address, "/before");
+    reload(&mut lb, &over(&[&a]).replace("access.log }", "access.log, filter: { status: 404 } }"));
+    lb.wait_for_log("access_log changed");
+    get(address, "/fine");
+    get(address, "/missing");
+    let log = || fs::read_to_string(lb.folder().join("access.log")).unwrap_or_default();
+    eventually(PATIENCE, "the line of what is missing", || log().contains("/missing"));
+    assert!(log().contains("/before") && !log().contains("/fine"), "{}", log());
+}
+
+#[test]
 fn listeners_need_an_upgrade_and_that_is_said() {
     let a = ScriptedBackend::named("a");
     let mut lb = LbProcess::with_config(&over(&[&a]), &[]);

@@ -72,7 +72,8 @@ impl Lb {
         ))
     }
 
-    /// From a configuration; a listener and an access log are added where it has none.
+    /// From a configuration; a listener and an access log are added where it has none. An access log
+    /// of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
         let folder = new_folder();
@@ -81,7 +82,10 @@ impl Lb {
             yaml.push_str("\nlisteners: [ { address: 127.0.0.1:0 } ]\n");
         }
         let log = folder.path().join("access.log");
-        yaml.push_str(&format!("\naccess_log: {{ path: {} }}\n", log.display()));
+        if !yaml.contains("access_log:") {
+            yaml.push_str("\naccess_log: { path: ACCESS_LOG }\n");
+        }
+        let yaml = yaml.replace("ACCESS_LOG", &log.display().to_string());
         let loaded = config::parse("lb.yaml", &yaml, &Flags::default())
             .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
         let config = loaded.config;
@@ -162,8 +166,13 @@ impl Lb {
         line.unwrap_or_else(|| panic!("the line of {path} did not come"))
     }
 
+    /// All that the access log has by now.
+    pub(crate) fn log_text(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default()
+    }
+
     fn log(&self) -> Option<Vec<Value>> {
-        let text = std::fs::read_to_string(self.folder.path().join("access.log")).ok()?;
+        let text = self.log_text();
         Some(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 

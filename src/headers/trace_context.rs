@@ -1,0 +1,176 @@
+//! The trace that a request is a part of: `traceparent` and `tracestate`, as in the W3C's
+//! [Trace Context](https://www.w3.org/TR/trace-context/).
+//!
+//! We record no spans, so a `traceparent` that came is passed on as it is: a parent of our own would
+//! be one that no tracing tool ever hears of. Where none came, or one that is not valid, a trace is
+//! started, so that the request has the same id in our log and in those of everybody behind us. It
+//! says "not sampled", because nobody before us recorded anything. Ids are random, not secret.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::{Result, http::RequestHeader};
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// `00-`, 32 digits of the trace, `-`, 16 digits of the parent, `-`, two digits of flags.
+const LENGTH: usize = 55;
+const ID: std::ops::Range<usize> = 3..35;
+const PARENT: std::ops::Range<usize> = 36..52;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The trace that a request is a part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    id: [u8; 32],
+    /// What to tell the backend; nothing where the client has told it.
+    started: Option<HeaderValue>,
+}
+
+impl TraceContext {
+    /// The client's, when it sent exactly one that is valid.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all(&TRACEPARENT).into_iter();
+        let (Some(only), None) = (lines.next(), lines.next()) else { return None };
+        let id = valid_id(only.as_bytes())?;
+        Some(Self { id, started: None })
+    }
+
+    /// A new one.
+    #[must_use]
+    pub fn start() -> Self {
+        // All zeros would be invalid.
+        let (trace, parent) = (fastrand::u128(1..), fastrand::u64(1..));
+        let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&mut value[ID], trace);
+        write_hex(&mut value[PARENT], u128::from(parent));
+        let mut id = [b'0'; 32];
+        id.copy_from_slice(&value[ID]);
+        Self { id, started: HeaderValue::from_bytes(&value).ok() }
+    }
+
+    /// 32 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        std::str::from_utf8(&self.id).unwrap_or_default()
+    }
+
+    /// Makes the request a part of it. What a client says of a trace that is not this one goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::apply`].
+    pub fn apply(&self, request: &mut RequestHeader) -> Result<()> {
+        let Some(started) = &self.started else { return Ok(()) };
+        request.remove_header(&TRACESTATE);
+        request.insert_header("traceparent", started.clone())
+    }
+}
+
+fn write_hex(digits: &mut [u8], mut number: u128) {
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(number & 0xf) as usize];
+        number >>= 4;
+    }
+}
+
+/// The trace's id, if the value is valid. A version later than ours may have more at its end, and
+/// is otherwise read as ours, as the standard demands.
+fn valid_id(value: &[u8]) -> Option<[u8; 32]> {
+    let (known, rest) = value.split_at_checked(LENGTH)?;
+    let is_hex = |part: &[u8]| part.iter().all(|byte| DIGITS.contains(byte));
+    let is_some_id = |part: &[u8]| is_hex(part) && part.iter().any(|byte| *byte != b'0');
+    let version = &known[..2];
+    let may_go_on = rest.is_empty() || (version != b"00" && rest.starts_with(b"-"));
+    let has_dashes = [2, 35, 52].iter().all(|at| known[*at] == b'-');
+    let is_valid = may_go_on
+        && has_dashes
+        && is_hex(version)
+        && version != b"ff"
+        && is_some_id(&known[ID])
+        && is_some_id(&known[PARENT])
+        && is_hex(&known[53..]);
+    is_valid.then(|| known[ID].try_into().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID_TEXT: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn request(lines: &[&str]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        request.append_header("tracestate", "vendor=1").unwrap();
+        for line in lines {
+            request.append_header("traceparent", *line).unwrap();
+        }
+        request
+    }
+
+    fn with_id(rest: impl Fn(&str) -> String) -> String {
+        rest(ID_TEXT)
+    }
+
+    fn lines<'a>(request: &'a RequestHeader, name: &HeaderName) -> Vec<&'a str> {
+        request.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_valid_one_is_passed_on_as_it_is() {
+        let values = [
+            with_id(|id| format!("00-{id}-00f067aa0ba902b7-01")),
+            with_id(|id| format!("00-{id}-00f067aa0ba902b7-ff")),
+            with_id(|id| format!("cc-{id}-00f067aa0ba902b7-01")),
+            with_id(|id| format!("cc-{id}-00f067aa0ba902b7-01-what-may-come")),
+        ];
+        for value in values {
+            let mut request = request(&[&value]);
+            let trace = TraceContext::of(&request.headers).unwrap();
+            assert_eq!(trace.id(), ID_TEXT);
+            trace.apply(&mut request).unwrap();
+            assert_eq!(lines(&request, &TRACEPARENT), [value]);
+            assert_eq!(lines(&request, &TRACESTATE), ["vendor=1"]);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_none() {
+        let parent = "00f067aa0ba902b7";
+        let invalid = [
+            String::new(),
+            "00".to_owned(),
+            with_id(|id| format!("ff-{id}-{parent}-01")),
+            with_id(|id| format!("00-{id}-{parent}-01-more")),
+            with_id(|id| format!("cc-{id}-{parent}-01more")),
+            with_id(|id| format!("00-{id}-{parent}-1")),
+            with_id(|id| format!("00-{id}-{parent}-0g")),
+            with_id(|id| format!("0x-{id}-{parent}-01")),
+            with_id(|id| format!("00_{id}-{parent}-01")),
+            with_id(|id| format!("00-{id}_{parent}-01")),
+            with_id(|id| format!("00-{id}-{parent}_01")),
+            with_id(|id| format!("00-{}-{parent}-01", id.to_uppercase())),
+            with_id(|id| format!("00-{id}-{}-01", parent.to_uppercase())),
+            with_id(|id| format!("00-{id}-{}-01", "0".repeat(16))),
+            format!("00-{}-{parent}-01", "0".repeat(32)),
+        ];
+        for value in invalid {
+            assert_eq!(TraceContext::of(&request(&[&value]).headers), None, "{value}");
+        }
+        let valid = with_id(|id| format!("00-{id}-{parent}-01"));
+        assert_eq!(TraceContext::of(&request(&[&valid, &valid]).headers), None, "two");
+        assert_eq!(TraceContext::of(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_new_one_is_valid_and_takes_the_place_of_all() {
+        let mut request = request(&["00-nonsense", "more"]);
+        let trace = TraceContext::start();
+        trace.apply(&mut request).unwrap();
+        assert_eq!(TraceContext::of(&request.headers).unwrap().id(), trace.id());
+        let sent = lines(&request, &TRACEPARENT);
+        assert!(sent.len() == 1 && sent[0].ends_with("-00"), "{sent:?}");
+        assert_eq!(lines(&request, &TRACESTATE), [""; 0]);
+        assert_ne!(TraceContext::start().id(), trace.id());
+    }
+}
