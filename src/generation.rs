@@ -32,6 +32,8 @@ pub struct Generation {
     pub trusted: TrustedProxies,
     /// Where request lines go.
     pub access_log: Option<Arc<AccessLog>>,
+    /// All that it says.
+    pub config: Arc<Config>,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// Whether the configuration is loaded anew whenever its file changes.
@@ -183,6 +185,7 @@ fn generation(
         client_limits: limits.collect(),
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
+        config: Arc::new(config.clone()),
         shutdown: config.process.shutdown,
         watch: config.process.watch,
     })

@@ -1,71 +1,135 @@
-//! Where the process answers about itself: whether it lives, and whether it should get requests.
+//! Where the process answers about itself, and is steered: whether it lives, whether it should get
+//! requests, what it does, what of it is to be done otherwise.
 //!
 //! A thread and a runtime of its own, so that the answer comes while the proxy is saturated, and
 //! while Pingora has closed its listeners and the last requests end. So few connections that
 //! nobody can take the files of the proxy through them.
 
+mod access;
 mod answer;
+mod api;
 mod connection;
+mod effective;
+mod idle;
+mod page;
 mod readiness;
+mod resource;
+mod respond;
+mod socket;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod view;
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    os::fd::OwnedFd,
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, runtime::Builder, sync::watch, task::JoinSet, time};
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Builder,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time,
+};
 
+use crate::clock;
+use crate::config::AdminAddress;
+use crate::process::place::Place;
+use access::Door;
+pub use api::Api;
+use idle::Idle;
 pub use readiness::{Phase, Readiness, Unready};
+use socket::Socket;
 
-/// Connections at once; others wait in the system's queue.
+/// Connections at once. Where there are so many, the one that has waited for its client for
+/// longest makes room for the next.
 const MAX_CONNECTIONS: usize = 256;
+/// Answers that take long, at once.
+const THREADS: usize = 4;
 /// Before accepting is tried again when the system is out of something, such as descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Whoever guesses tokens does not fill the log.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The listener that answers about this process; closed when dropped.
 #[derive(Debug)]
 pub struct Admin {
-    address: SocketAddr,
+    address: AdminAddress,
     closed: watch::Sender<bool>,
 }
 
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    door: Door,
+    api: Api,
+    idle: Idle,
+    /// Places for those who follow the events.
+    streams: Arc<Semaphore>,
+    /// When a wrong token was last told of.
+    complained: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    fn new(address: &AdminAddress, api: Api) -> Self {
+        Self {
+            door: Door::of(address),
+            api,
+            idle: Idle::default(),
+            streams: Arc::new(Semaphore::new(stream::MAX_CLIENTS)),
+            complained: Mutex::default(),
+        }
+    }
+
+    fn may_complain(&self) -> bool {
+        let now = clock::now();
+        let mut last = self.complained.lock();
+        let may = last.is_none_or(|last| now.saturating_duration_since(last) >= COMPLAINT_PAUSE);
+        if may {
+            *last = Some(now);
+        }
+        may
+    }
+}
+
 impl Admin {
-    /// Answers on this socket from now on, on a thread of its own. `GET /live` is 200; `GET
-    /// /ready` is 200 or, with the reason, 503.
+    /// Answers on this socket, which is that of this address, from now on, on a thread of its
+    /// own.
     ///
     /// # Errors
     ///
     /// When the system gives no thread or refuses the socket.
-    pub fn start(socket: StdListener, readiness: Arc<Readiness>) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let address = socket.local_addr()?;
-        socket.set_nonblocking(true)?;
-        let listener = {
+    pub fn start(socket: OwnedFd, address: AdminAddress, api: Api) -> io::Result<Self> {
+        let runtime =
+            Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build()?;
+        let socket = {
             let _context = runtime.enter();
-            TcpListener::from_std(socket)?
+            Socket::new(socket, &address)?
         };
+        let shared = Arc::new(Shared::new(&address, api));
         let (closed, is_closed) = watch::channel(false);
-        let run = move || runtime.block_on(accept(listener, readiness, is_closed));
+        let run = move || runtime.block_on(accept(socket, shared, is_closed));
         thread::Builder::new().name("admin".to_owned()).spawn(run)?;
         Ok(Self { address, closed })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Accepts nobody from now on: another process answers on this socket. Whoever has asked by
     /// now gets an answer; a connection between two requests is closed.
     pub fn close(&self) {
         self.closed.send_replace(true);
+    }
+
+    /// As [`Admin::close`], where no other process answers; leaves no file behind.
+    pub fn end(&self) {
+        self.close();
+        if let AdminAddress::Unix(path) = &self.address {
+            Place::File(path.clone()).remove();
+        }
     }
 }
 
@@ -75,26 +139,26 @@ impl Drop for Admin {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    readiness: Arc<Readiness>,
-    mut is_closed: watch::Receiver<bool>,
-) {
+async fn accept(socket: Socket, shared: Arc<Shared>, mut is_closed: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     let mut is_failing = false;
     loop {
-        let has_room = connections.len() < MAX_CONNECTIONS;
+        // One more is on its way in while another makes room.
+        let has_room = connections.len() <= MAX_CONNECTIONS;
         let accepted = tokio::select! {
             _ = is_closed.wait_for(|closed| *closed) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept(), if has_room => accepted,
+            accepted = socket.accept(), if has_room => accepted,
         };
         match accepted {
-            Ok((socket, client)) => {
+            Ok((stream, client)) => {
                 is_failing = false;
-                let (readiness, is_closed) = (Arc::clone(&readiness), is_closed.clone());
+                if connections.len() >= MAX_CONNECTIONS {
+                    shared.idle.make_room();
+                }
+                let (shared, is_closed) = (Arc::clone(&shared), is_closed.clone());
                 connections.spawn(async move {
-                    connection::converse(socket, client, &readiness, is_closed).await;
+                    connection::converse(stream, &client, &shared, is_closed).await;
                 });
             }
             Err(error) => {
@@ -105,6 +169,6 @@ async fn accept(
             }
         }
     }
-    drop(listener);
+    drop(socket);
     while connections.join_next().await.is_some() {}
 }

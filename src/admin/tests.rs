@@ -1,8 +1,12 @@
 //! The listener on real sockets, and what readiness is made of.
 
+use std::net::{SocketAddr, TcpListener as StdListener};
+
+use bytes::Bytes;
+use pingora_core::protocols::{http::ServerSession, l4::stream::Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{pause, timeout},
 };
 
@@ -13,7 +17,7 @@ use crate::discovery;
 use crate::generation::Current;
 
 /// Far longer than any of this takes, so that a broken test ends.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -21,16 +25,23 @@ const CHECKS_OFF: &str = "routes: [ { pool: web } ]\npools:\n  web:\n    backend
                           127.0.0.1:9 } ]\n    health_check: off\n";
 
 async fn readiness(yaml: &str) -> Arc<Readiness> {
+    api(yaml).await.readiness
+}
+
+async fn api(yaml: &str) -> Api {
     let yaml = format!("listeners: [ {{ address: 127.0.0.1:0 }} ]\n{yaml}");
     let config = config::parse("lb.yaml", &yaml, &Flags::default()).unwrap().config;
     let resolved = discovery::resolve(&config).unwrap();
     let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
-    Arc::new(Readiness::new(Arc::new(current)))
+    let current = Arc::new(current);
+    Api::new(Arc::new(Readiness::new(Arc::clone(&current))), current, None)
 }
 
-async fn admin() -> Admin {
+async fn admin() -> (Admin, SocketAddr) {
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
-    Admin::start(socket, readiness(CHECKS_OFF).await).unwrap()
+    let address = socket.local_addr().unwrap();
+    let name = AdminAddress::Tcp(address);
+    (Admin::start(socket.into(), name, api(CHECKS_OFF).await).unwrap(), address)
 }
 
 /// Reads until so much text has come, or the end.
@@ -57,10 +68,11 @@ async fn client() -> TcpStream {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, address) = listener.accept().await.unwrap();
-    let readiness = readiness(CHECKS_OFF).await;
+    let name = AdminAddress::Tcp(address);
+    let shared = Shared::new(&name, api(CHECKS_OFF).await);
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);
-        connection::converse(socket, address, &readiness, closed).await;
+        connection::converse(socket.into(), "a client", &shared, closed).await;
     });
     client
 }
@@ -99,26 +111,26 @@ async fn a_client_that_has_asked_may_be_silent_for_longer() {
 
 #[tokio::test]
 async fn nonsense_is_refused() {
-    let admin = admin().await;
-    let mut client = TcpStream::connect(admin.address()).await.unwrap();
+    let (_admin, address) = admin().await;
+    let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     assert!(text_with(&mut client, "(the end)").await.starts_with("HTTP/1.1 400 "));
 }
 
 #[tokio::test]
 async fn once_closed_it_accepts_nobody_and_answers_whom_it_has() {
-    let admin = admin().await;
-    let mut asked = TcpStream::connect(admin.address()).await.unwrap();
+    let (admin, address) = admin().await;
+    let mut asked = TcpStream::connect(address).await.unwrap();
     assert!(ask(&mut asked).await.to_lowercase().contains("connection: keep-alive"));
-    let mut silent = TcpStream::connect(admin.address()).await.unwrap();
+    let mut silent = TcpStream::connect(address).await.unwrap();
     // Accepted in order: when this one has an answer, the silent one has been accepted too.
-    let mut third = TcpStream::connect(admin.address()).await.unwrap();
+    let mut third = TcpStream::connect(address).await.unwrap();
     ask(&mut third).await;
     admin.close();
     for client in [&mut asked, &mut third] {
         assert_eq!(text_with(client, "(the end)").await, "", "it is closed");
     }
-    let refused = async { while TcpStream::connect(admin.address()).await.is_ok() {} };
+    let refused = async { while TcpStream::connect(address).await.is_ok() {} };
     timeout(DEADLINE, refused).await.expect("nobody is accepted");
     let answer = ask(&mut silent).await.to_lowercase();
     assert!(answer.contains("connection: close"), "{answer}");
@@ -164,4 +176,86 @@ async fn pools_without_anybody_are_named_in_order_unless_no_route_leads_to_them(
     readiness.set(Phase::Serving);
     let names = ["api", "web"].map(PoolName::new);
     assert_eq!(readiness.check(), Err(Unready::Pools(names.to_vec())));
+}
+
+fn event(id: u64) -> view::Event {
+    view::Event {
+        id,
+        time: "2026-01-01T00:00:00Z".to_owned(),
+        pool: Some("web".to_owned()),
+        backend: None,
+        event: "drained".to_owned(),
+        reason: Some("two\nlines".to_owned()),
+        for_ms: None,
+        by: None,
+    }
+}
+
+/// What a client is sent that saw this event last, until it has seen so much; `go_on` happens
+/// meanwhile.
+async fn streamed(
+    seen: u64,
+    end: &str,
+    go_on: impl FnOnce(&watch::Sender<u64>, &watch::Sender<bool>),
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
+    let (last, is_last) = watch::channel(2);
+    let known = is_last.clone();
+    let after = move |seen: u64| (seen + 1..=*known.borrow()).map(event).collect();
+    let feed = stream::Feed { after: Box::new(after), last: is_last };
+    let (close, mut closed) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut session = ServerSession::new_http1(Box::new(Stream::from(socket)));
+        assert!(session.read_request().await.unwrap());
+        stream::follow(&mut session, feed, seen, &mut closed).await.unwrap();
+        session.write_response_body(Bytes::from_static(b"(ended)"), true).await.unwrap();
+    });
+    client.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let begin = text_with(&mut client, "\n").await;
+    go_on(&last, &close);
+    if begin.ends_with(end) { begin } else { begin + &text_with(&mut client, end).await }
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_what_it_missed_and_then_what_happens() {
+    let more = |last: &watch::Sender<u64>, _: &watch::Sender<bool>| {
+        last.send_replace(3);
+    };
+    let data = |id| serde_json::to_string(&event(id)).unwrap();
+    let message = |id| format!("id: {id}\ndata: {}\n\n", data(id));
+    let text = streamed(1, &message(3), more).await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    for header in [
+        "http/1.1 200 ok",
+        "content-type: text/event-stream",
+        "cache-control: no-store",
+        "connection: close",
+    ] {
+        assert!(head.lines().any(|line| line == header), "{header} in {head}");
+    }
+    assert_eq!(body, message(2) + &message(3));
+}
+
+#[tokio::test]
+async fn a_number_from_before_a_restart_is_as_good_as_none() {
+    let text = streamed(100, "\n\n", |_, _| {}).await;
+    assert!(text.contains("\r\n\r\nid: 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn events_end_with_the_listener() {
+    let text = streamed(2, "(ended)", |_, close| {
+        close.send_replace(true);
+    })
+    .await;
+    assert!(text.ends_with("(ended)"), "{text}");
+}
+
+#[tokio::test]
+async fn silence_is_broken_now_and_then() {
+    let text = streamed(2, ":\n\n", |_, _| pause()).await;
+    assert!(text.ends_with("\r\n\r\n:\n\n"), "{text}");
 }

@@ -124,7 +124,7 @@ impl Written {
         }
         let token = match (self.token, self.token_file) {
             (token, Setting::Given(_, origin)) if token.is_there() => {
-                report.add(origin, "is given beside token (the token is one of them: remove one)");
+                report.add(origin, "is given beside token (one of them is enough: remove one)");
                 token.given()
             }
             (_, Setting::Given(path, origin)) => TokenFile { path, origin }.token(report, read),
@@ -178,7 +178,7 @@ fn token(text: &str) -> Result<Token, String> {
     match text.chars().all(is_allowed) {
         true => Ok(Token(text.into())),
         false => Err(format!(
-            "must be of visible ASCII characters other than ; , \" and \\ (it goes into a cookie) {make}"
+            "must be of visible ASCII characters other than ; , \" and \\, as it goes into a cookie {make}"
         )),
     }
 }

@@ -33,6 +33,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const NOBODY_FOR: Duration = Duration::from_secs(1);
 /// Before it is tried again.
 const RETRY: Duration = Duration::from_millis(20);
+/// Said when nobody answers a command any more.
+pub const STOPPING: &str = "the process is stopping";
 const OK: &str = "ok";
 const FAILED: &str = "failed";
 
@@ -102,6 +104,14 @@ impl Reply {
     }
 }
 
+/// Has a command done by whoever takes `orders`, and waits for the answer.
+pub async fn order(orders: &mpsc::Sender<Order>, command: Command) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    let (_written, written) = oneshot::channel();
+    let _ = orders.send(Order { command, reply: Reply { answer, written } }).await;
+    answered.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+}
+
 /// Takes commands until it is dropped, and passes them on.
 pub async fn serve(listener: UnixListener, orders: mpsc::Sender<Order>) {
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
@@ -140,7 +150,7 @@ async fn converse(stream: UnixStream, orders: mpsc::Sender<Order>) -> io::Result
         Some(command) => {
             let (answer, answered) = oneshot::channel();
             let _ = orders.send(Order { command, reply: Reply { answer, written } }).await;
-            answered.await.unwrap_or_else(|_| Err("the process is stopping".to_owned()))
+            answered.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
         }
     };
     let (text, outcome) = match answer {

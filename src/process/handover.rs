@@ -14,7 +14,6 @@
 use std::{
     io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
     mem::MaybeUninit,
-    net::{SocketAddr, TcpListener},
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -47,8 +46,8 @@ const WATCH: Duration = Duration::from_secs(1);
 /// Of a header: what is known of a hundred thousand backends.
 const LONGEST: u32 = 64 << 20;
 
-/// A listening socket, and the address by which the configuration calls it.
-pub type Named = (SocketAddr, TcpListener);
+/// A listening socket, and the address by which the configuration calls it, in its words.
+pub type Named = (String, OwnedFd);
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Offer {
@@ -60,7 +59,7 @@ enum Offer {
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     version: u32,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<String>,
     /// As the sender's version writes it.
     memory: Value,
 }
@@ -93,7 +92,7 @@ pub fn give(
         let _ = send(&mut stream, &Offer::Nothing(reason.clone()), &[]);
         return Err(reason);
     }
-    let addresses = sockets.iter().map(|(address, _)| *address).collect();
+    let addresses = sockets.iter().map(|(address, _)| address.clone()).collect();
     let offer = Offer::Sockets(Header { version: VERSION, addresses, memory });
     send(&mut stream, &offer, sockets)
         .map_err(|error| format!("the new process did not take the sockets: {error}"))?;
@@ -204,7 +203,7 @@ impl Given {
         };
         let mut sockets = Vec::with_capacity(header.addresses.len());
         for address in header.addresses {
-            sockets.push((address, TcpListener::from(receive_socket(&stream)?)));
+            sockets.push((address, receive_socket(&stream)?));
         }
         Ok(Some(Self { sockets, memory: header.memory, stream }))
     }
@@ -293,7 +292,10 @@ fn receive_socket(stream: &UnixStream) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpStream, thread};
+    use std::{
+        net::{TcpListener, TcpStream},
+        thread,
+    };
 
     use super::*;
 
@@ -304,7 +306,7 @@ mod tests {
     }
 
     fn named(port: u16) -> Named {
-        (SocketAddr::from(([127, 0, 0, 1], port)), TcpListener::bind("127.0.0.1:0").unwrap())
+        (format!("127.0.0.1:{port}"), TcpListener::bind("127.0.0.1:0").unwrap().into())
     }
 
     /// What becomes of handing two sockets over to a process that does this with them.
@@ -324,9 +326,10 @@ mod tests {
     fn sockets_and_what_is_known_arrive_and_go_on_accepting() {
         let result = hand_over(|mut given| {
             assert_eq!(given.memory, "known");
-            let ports: Vec<u16> = given.sockets.iter().map(|(name, _)| name.port()).collect();
-            assert_eq!(ports, [1, 2]);
+            let names: Vec<&str> = given.sockets.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["127.0.0.1:1", "127.0.0.1:2"]);
             for (_, socket) in std::mem::take(&mut given.sockets) {
+                let socket = TcpListener::from(socket);
                 let _client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
                 socket.accept().unwrap();
             }

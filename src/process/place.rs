@@ -8,9 +8,10 @@
 use std::{
     fs, io,
     os::{
+        fd::OwnedFd,
         linux::net::SocketAddrExt,
         unix::{
-            fs::FileTypeExt,
+            fs::{FileTypeExt, PermissionsExt},
             net::{SocketAddr, UnixListener, UnixStream},
         },
     },
@@ -18,9 +19,12 @@ use std::{
 };
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Longer names of files are told by their hash; the system takes 107 bytes.
 const LONGEST: usize = 80;
+/// Who may wait to be accepted; as the standard library.
+const BACKLOG: i32 = 128;
 
 /// What processes meet for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,14 +71,36 @@ impl Place {
     /// The system's; `AddrInUse` when somebody else listens there.
     pub fn listen(&self) -> io::Result<UnixListener> {
         let address = self.address()?;
-        match (UnixListener::bind_addr(&address), self) {
+        self.replacing(|| UnixListener::bind_addr(&address))
+    }
+
+    /// As [`Place::listen`], where a file's owner and nobody else may connect.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::listen`].
+    pub fn listen_alone(&self) -> io::Result<UnixListener> {
+        let Self::File(path) = self else { return self.listen() };
+        let bind = || {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.bind(&SockAddr::unix(path)?)?;
+            // While nobody can connect to it yet.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+            socket.listen(BACKLOG)?;
+            Ok(UnixListener::from(OwnedFd::from(socket)))
+        };
+        self.replacing(bind)
+    }
+
+    fn replacing(&self, bind: impl Fn() -> io::Result<UnixListener>) -> io::Result<UnixListener> {
+        match (bind(), self) {
             (Err(error), Self::File(path))
                 if error.kind() == io::ErrorKind::AddrInUse
                     && is_socket(path)
                     && self.connect().is_err() =>
             {
                 fs::remove_file(path)?;
-                UnixListener::bind_addr(&address)
+                bind()
             }
             (bound, _) => bound,
         }
@@ -215,6 +241,19 @@ mod tests {
         assert_eq!(place.listen().unwrap_err().kind(), io::ErrorKind::AddrInUse);
         place.remove();
         assert!(place.connect().is_err());
+    }
+
+    #[test]
+    fn a_file_for_its_owner_alone_is_so_from_the_first_moment_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let place = Place::File(path.clone());
+        drop(place.listen().unwrap());
+        let listener = place.listen_alone().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        place.connect().unwrap();
+        listener.accept().unwrap();
+        assert_eq!(place.listen_alone().unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! Who the process is: started as root to open ports and files, it serves as somebody who cannot
 //! do harm with them.
 
-use std::{ffi::CString, fs::File, io, os::unix::fs::fchown};
+use std::{
+    ffi::CString,
+    fs::File,
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown},
+    path::Path,
+};
 
-use nix::unistd::{Gid, Group, Uid, User, initgroups, setgid, setgroups, setuid};
+use nix::{
+    fcntl::{AtFlags, OFlag},
+    unistd::{Gid, Group, Uid, User, fchownat, initgroups, setgid, setgroups, setuid},
+};
 
 /// Whom to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +68,24 @@ impl Identity {
     /// The system's.
     pub fn own(&self, file: &File) -> io::Result<()> {
         fchown(file, self.uid(), Some(self.group.as_raw()))
+    }
+
+    /// Gives the Unix socket with this name to whom the process will be, so that it can connect to
+    /// it. Only root can.
+    ///
+    /// # Errors
+    ///
+    /// The system's; when it is something else than a socket that was just made.
+    pub fn own_socket(&self, path: &Path) -> io::Result<()> {
+        // A link, or another file's second name, that somebody puts there meanwhile is not given.
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+        let data = file.metadata()?;
+        if !data.file_type().is_socket() || data.nlink() > 1 {
+            return Err(io::Error::other("it is something else than a socket of ours"));
+        }
+        let uid = self.user.as_ref().map(|(_, uid)| *uid);
+        Ok(fchownat(&file, c"", uid, Some(self.group), AtFlags::AT_EMPTY_PATH)?)
     }
 
     fn uid(&self) -> Option<u32> {

@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, time};
 use super::{signals::Signals, supervision::Supervision};
 use crate::admin::Phase;
 use crate::process::{
-    control::{Command, Order},
+    control::{Command, Order, STOPPING},
     service_manager,
 };
 
@@ -59,7 +59,7 @@ impl Supervision {
         loop {
             match orders.recv().await {
                 Some(Order { command: Command::Health, reply }) => reply.send_later(self.health()),
-                Some(order) => order.reply.send_later(Err("the process is stopping".to_owned())),
+                Some(order) => order.reply.send_later(Err(STOPPING.to_owned())),
                 None => std::future::pending().await,
             }
         }

@@ -1,6 +1,6 @@
 //! Why a process does not serve, in words for whoever started it.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use thiserror::Error;
 
@@ -11,7 +11,7 @@ pub enum StartError {
     #[error("cannot listen on {address} ({key}): {source}")]
     Listen {
         /// Where.
-        address: SocketAddr,
+        address: String,
         /// Which key of the configuration says so.
         key: String,
         /// What the system says.

@@ -6,8 +6,8 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
-    os::fd::IntoRawFd,
+    net::TcpListener,
+    os::fd::{IntoRawFd, OwnedFd},
     sync::Arc,
     time::Duration,
 };
@@ -25,9 +25,9 @@ use tokio::{
 };
 
 use super::StartError;
-use crate::config::{Config, Listener};
+use crate::config::{AdminAddress, Config, Listener};
 use crate::generation::Current;
-use crate::process::{handover::Named, service_manager};
+use crate::process::{handover::Named, place::Place, service_manager};
 use crate::proxy::{InFlight, ListenerApp, Proxy};
 
 /// How long a client may be silent before the system asks whether it is still there: one that
@@ -51,26 +51,28 @@ impl Sockets {
     ///
     /// When an address cannot be bound.
     pub(super) fn bind(config: &Config, mut given: Vec<Named>) -> Result<Self, StartError> {
-        let mut bind = |address: SocketAddr, key: String| {
-            if let Some(index) = given.iter().position(|(name, _)| *name == address) {
+        let mut bind = |address: &AdminAddress, key: String| {
+            let name = address.to_string();
+            if let Some(index) = given.iter().position(|(given, _)| *given == name) {
                 return Ok(given.remove(index));
             }
-            let failed = |source| StartError::Listen { address, key, source };
-            Ok((address, listen(address).map_err(failed)?))
+            match listen(address) {
+                Ok(socket) => Ok((name, socket)),
+                Err(source) => Err(StartError::Listen { address: name, key, source }),
+            }
         };
-        let listeners =
-            config.listeners.iter().enumerate().map(|(index, listener)| {
-                bind(listener.address, format!("listeners[{index}].address"))
-            });
+        let listeners = config.listeners.iter().enumerate().map(|(index, listener)| {
+            bind(&AdminAddress::Tcp(listener.address), format!("listeners[{index}].address"))
+        });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        let admin = config.admin.as_ref().and_then(|admin| admin.address.tcp());
-        let admin = admin.map(|address| bind(address, "admin.address".to_owned()));
+        let admin = config.admin.as_ref();
+        let admin = admin.map(|admin| bind(&admin.address, "admin.address".to_owned()));
         Ok(Self { listeners, admin: admin.transpose()? })
     }
 
     /// The same sockets once more.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
-        let duplicate = |(address, socket): &Named| Ok((*address, socket.try_clone()?));
+        let duplicate = |(name, socket): &Named| Ok((name.clone(), socket.try_clone()?));
         Ok(Self {
             listeners: self.listeners.iter().map(duplicate).collect::<io::Result<_>>()?,
             admin: self.admin.as_ref().map(duplicate).transpose()?,
@@ -86,18 +88,24 @@ impl Sockets {
 /// What can be bound while another process serves, so that it is bound while this one may: a port
 /// below 1024 takes root. What cannot is that other process's, or is told about later.
 pub(super) fn bind_what_is_free(config: &Config) -> Vec<Named> {
-    let addresses = config.listeners.iter().map(|listener| listener.address);
-    let addresses = addresses.chain(config.admin.as_ref().and_then(|admin| admin.address.tcp()));
+    let addresses = config.listeners.iter().map(|it| AdminAddress::Tcp(it.address));
+    let addresses = addresses.chain(config.admin.as_ref().map(|admin| admin.address.clone()));
     // Port 0 is another port each time, and the other process may have one.
-    let fixed = addresses.filter(|address| address.port() != 0);
-    fixed.filter_map(|address| Some((address, listen(address).ok()?))).collect()
+    let fixed = addresses.filter(|address| address.tcp().is_none_or(|tcp| tcp.port() != 0));
+    fixed.filter_map(|address| Some((address.to_string(), listen(&address).ok()?))).collect()
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
+    let address = match address {
+        AdminAddress::Tcp(address) => address,
+        AdminAddress::Unix(path) => {
+            return Ok(Place::File(path.clone()).listen_alone()?.into());
+        }
+    };
     let socket = TcpListener::bind(address)?;
     socket.set_nonblocking(true)?;
     SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-    Ok(socket)
+    Ok(socket.into())
 }
 
 /// All listeners as one of Pingora's services: a service has threads of its own, and listeners
@@ -136,6 +144,7 @@ impl Service for Listeners {
         }
         let mut running = JoinSet::new();
         for (listener, (_, socket)) in self.listeners.iter().zip(sockets) {
+            let socket = TcpListener::from(socket);
             let Ok(address) = socket.local_addr() else { continue };
             let name = address.to_string();
             let mut service = listening::Service::new(name.clone(), self.app(listener));

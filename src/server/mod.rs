@@ -30,9 +30,10 @@ use pingora_core::{
     services::background::background_service,
 };
 use pingora_proxy::{HttpProxy, http_proxy};
+use socket2::SockRef;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::admin::{Admin, Readiness};
+use crate::admin::{Admin, Api, Readiness};
 use crate::clock;
 use crate::config::{AccessLog, Config, Problem};
 use crate::discovery::Resolved;
@@ -68,6 +69,8 @@ const POOLED_CONNECTIONS: usize = 1024;
 const PINGORA_GRACE_SECONDS: u64 = 24 * 60 * 60;
 /// Reloads that wait for the one under way; they are one.
 const RELOADS: usize = 64;
+/// As many commands may wait.
+const ORDERS: usize = 16;
 
 /// The file that a process runs from.
 pub struct Origin {
@@ -173,7 +176,10 @@ async fn serve(
         }
         _ => None,
     };
-    let (given, settled) = settle(config, bound, given, &readiness);
+    let orders = mpsc::channel(ORDERS);
+    let commands = start.origin.as_ref().map(|_| orders.0.clone());
+    let api = Api::new(Arc::clone(&readiness), Arc::clone(&current), commands);
+    let (given, settled) = settle(config, bound, given, api);
     let (owned, listeners, admin) = match settled {
         Ok(settled) => settled,
         Err(error) => {
@@ -201,7 +207,7 @@ async fn serve(
     let supervision =
         Supervision { current, in_flight, readiness, stop, proxy, admin, pid_file, file };
     Ok(tokio::select! {
-        code = supervision.run(signals, agreement) => code,
+        code = supervision.run(signals, agreement, orders) => code,
         () = ended.notified() => {
             log::error!("the server ended by itself");
             ExitCode::FAILURE
@@ -261,7 +267,7 @@ fn settle(
     config: &Config,
     bound: Vec<Named>,
     mut given: Option<Given>,
-    readiness: &Arc<Readiness>,
+    api: Api,
 ) -> (Option<Given>, Result<Settled, StartError>) {
     let before = given.as_mut().map(|given| std::mem::take(&mut given.sockets));
     let settle = || {
@@ -269,7 +275,9 @@ fn settle(
         let owned = Sockets::bind(config, all)?;
         let Sockets { listeners, admin } =
             owned.duplicate().map_err(|source| set_up("the listeners", source))?;
-        let admin = admin.map(|(_, socket)| Admin::start(socket, Arc::clone(readiness)));
+        let address = config.admin.as_ref().map(|admin| admin.address.clone());
+        let admin = admin.zip(address);
+        let admin = admin.map(|((_, socket), address)| Admin::start(socket, address, api));
         let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
         Ok((owned, listeners, admin))
     };
@@ -361,7 +369,10 @@ pub fn pingora_conf(config: &Config) -> ServerConf {
 }
 
 fn announce(config: &Config, Sockets { listeners, admin }: &Sockets) {
-    let at = |(configured, socket): &Named| socket.local_addr().unwrap_or(*configured);
+    let at = |(configured, socket): &Named| {
+        let address = SockRef::from(socket).local_addr().ok().and_then(|it| it.as_socket());
+        address.map_or(configured.clone(), |address| address.to_string())
+    };
     for listener in listeners {
         log::info!(address:% = at(listener); "listening");
     }

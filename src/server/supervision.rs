@@ -34,9 +34,6 @@ use crate::telemetry::log as process_log;
 
 /// By then the next process takes commands, if it ever does.
 const CONTROL_PASSED: Duration = Duration::from_secs(1);
-/// As many commands may wait.
-const ORDERS: usize = 16;
-
 /// What is steered.
 pub(super) struct Supervision {
     pub(super) current: Arc<Current>,
@@ -90,13 +87,14 @@ struct Handover {
 impl Supervision {
     /// Does as it is told until the process is to end; its exit code.
     ///
-    /// `agreement` is what this process and the one before have yet to come to.
+    /// `agreement` is what this process and the one before have yet to come to; commands come
+    /// through `orders`, whoever sends them.
     pub(super) async fn run(
         mut self,
         mut signals: Signals,
         agreement: Option<Agreement>,
+        (ordered, mut orders): (mpsc::Sender<Order>, mpsc::Receiver<Order>),
     ) -> ExitCode {
-        let (ordered, mut orders) = mpsc::channel(ORDERS);
         let mut taking = JoinSet::new();
         if let Some(from) = &mut self.file {
             let (place, listener) = (from.control.clone(), from.orders.take());
@@ -115,9 +113,12 @@ impl Supervision {
             let _ = connection.shutdown(Shutdown::Both);
         }
         if !matches!(ending, Ending::Stopped) {
-            // They are the other process's from now on.
+            // They are the other process's from now on. Whoever still waits is told.
             taking.shutdown().await;
+            orders.close();
+            while orders.try_recv().is_ok() {}
         }
+        let is_replaced = matches!(ending, Ending::Replaced(..));
         match ending {
             Ending::Now => {}
             Ending::Stopped => tokio::select! {
@@ -133,6 +134,9 @@ impl Supervision {
                 self.make_way(&mut signals).await;
                 return ExitCode::FAILURE;
             }
+        }
+        if let Some(admin) = self.admin.as_ref().filter(|_| !is_replaced) {
+            admin.end();
         }
         match self.in_flight.requests() {
             0 => {
@@ -227,7 +231,11 @@ impl Supervision {
             handover.is_outdated = true;
         }
         let Some(from) = &self.file else {
-            log::warn!("not reloaded: there is no file to load from (-c FILE)");
+            let reason = "not reloaded: there is no file to load from (-c FILE)";
+            log::warn!("{reason}");
+            if let Some(reply) = reply {
+                reply.send_later(Err(reason.to_owned()));
+            }
             return;
         };
         // Where so many wait, what is wanted will be done with them.

@@ -1,9 +1,11 @@
 //! The files around the code that nothing else here runs agree with one another.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use lb::config::{self, Config, Flags};
 use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::support::process::new_folder;
 
 const BINARY: &str = "/usr/local/bin/lb";
 const CONF: &str = "/etc/lb/lb.yaml";
@@ -93,7 +95,8 @@ fn deployed_configuration() -> Config {
         map["data"]["lb.yaml"].as_str().expect("lb.yaml in the ConfigMap").to_owned()
     });
     // The cluster puts the secret there.
-    let token = new_folder().keep().join("token");
+    let folder = new_folder();
+    let token = folder.path().join("token");
     let in_pod = "/run/secrets/lb/token";
     assert!(text.contains(in_pod), "{text}");
     fs::write(&token, "0123456789abcdef\n").unwrap();

@@ -173,6 +173,21 @@ impl StatusRanges {
     }
 }
 
+impl fmt::Display for StatusRanges {
+    /// As it is written in the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (low, high)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            if low == high {
+                write!(f, "{comma}{low}")?;
+            } else {
+                write!(f, "{comma}{low}-{high}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// When a failed request goes to another backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {

@@ -2,6 +2,10 @@
 
 /// The listener that answers about the process.
 mod admin;
+/// Who may ask it, and what else it answers.
+mod admin_access;
+/// The same through a file.
+mod admin_socket;
 /// What the command line prints, and the exit code.
 mod cli;
 /// Commands to a process that runs, and the file that it watches.

@@ -1,0 +1,248 @@
+//! What the listener asks the process, and what it has done there.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use tokio::sync::mpsc;
+
+use super::{
+    effective,
+    readiness::{Phase, Readiness},
+    resource::{Name, Verb},
+    stream::Feed,
+    view,
+};
+use crate::generation::Current;
+use crate::process::control::{self, Command, Order};
+
+/// No ejection by hand is longer.
+const EJECTION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why something is not answered or not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) reason: String,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into() }
+    }
+
+    fn not_here() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "this version does not answer that")
+    }
+}
+
+/// What is to be done to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing new for it.
+    Drain,
+    /// As configured again.
+    Undrain,
+    /// Out, for so long; where nothing is said, as its pool would.
+    Eject(Option<Duration>),
+    /// Back in.
+    Readmit,
+    /// This weight; `None` for that of the configuration.
+    Weight(Option<u32>),
+}
+
+/// Which request is to be explained; what is left out is up to whoever explains.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) method: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) client: Option<String>,
+}
+
+/// The process, as far as the listener knows it.
+#[derive(Debug, Clone)]
+pub struct Api {
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) current: Arc<Current>,
+    /// `None` where there is no file to load.
+    orders: Option<mpsc::Sender<Order>>,
+}
+
+impl Api {
+    /// Of a process that serves this, and takes commands here if it runs from a file.
+    #[must_use]
+    pub fn new(
+        readiness: Arc<Readiness>,
+        current: Arc<Current>,
+        orders: Option<mpsc::Sender<Order>>,
+    ) -> Self {
+        Self { readiness, current, orders }
+    }
+
+    /// For Prometheus. May take long.
+    pub(super) fn metrics(&self) -> Result<String, Refused> {
+        Err(Refused::not_here())
+    }
+
+    /// Everything about the pools. May take long.
+    pub(super) fn status(&self) -> Result<view::Status, Refused> {
+        Err(Refused::not_here())
+    }
+
+    /// Does something to a backend, for `by`; the backend as it is then.
+    pub(super) fn change(
+        &self,
+        _pool: &str,
+        _backend: SocketAddr,
+        _change: Change,
+        _by: &str,
+    ) -> Result<view::Backend, Refused> {
+        Err(Refused::not_here())
+    }
+
+    /// What would become of a request.
+    pub(super) fn explain(&self, _question: &Question) -> Result<view::Explanation, Refused> {
+        Err(Refused::not_here())
+    }
+
+    /// What happens.
+    pub(super) fn events(&self) -> Result<Feed, Refused> {
+        Err(Refused::not_here())
+    }
+
+    /// One pool of the status.
+    pub(super) fn pool(&self, name: &Name) -> Result<view::Pool, Refused> {
+        let pools = self.status()?.pools;
+        let names: Vec<_> = pools.iter().map(|pool| pool.name.clone()).collect();
+        pools.into_iter().find(|pool| pool.name == name.pool).ok_or_else(|| {
+            let reason = format!("there is no pool {:?}; there is {}", name.pool, names.join(", "));
+            Refused::new(StatusCode::NOT_FOUND, reason)
+        })
+    }
+
+    /// One backend of the status.
+    pub(super) fn backend(&self, name: &Name) -> Result<view::Backend, Refused> {
+        let backends = self.pool(name)?.backends;
+        let address = address(name)?;
+        let all: Vec<_> = backends.iter().map(|backend| backend.address.to_string()).collect();
+        backends.into_iter().find(|backend| backend.address == address).ok_or_else(|| {
+            let (pool, all) = (&name.pool, all.join(", "));
+            let reason = format!("pool {pool} has no backend {address}; it has {all}");
+            Refused::new(StatusCode::NOT_FOUND, reason)
+        })
+    }
+
+    /// The configuration that serves.
+    pub(super) fn config(&self) -> serde_json::Value {
+        effective::json(&self.current.pin().config)
+    }
+
+    /// Loads the configuration anew; says what `lb reload` says.
+    pub(super) async fn reload(&self, by: &str) -> Result<String, Refused> {
+        let refused = |reason: String| Refused::new(StatusCode::CONFLICT, reason);
+        let Some(orders) = &self.orders else {
+            let reason = "not reloaded: there is no file to load from (-c FILE)";
+            return Err(refused(reason.to_owned()));
+        };
+        log::info!(by; "reload asked for");
+        match control::order(orders, Command::Reload).await {
+            Ok(text) => Ok(text),
+            Err(reason) if self.readiness.phase() == Phase::Draining => Err(refused(reason)),
+            Err(reason) => Err(Refused::new(StatusCode::UNPROCESSABLE_ENTITY, reason)),
+        }
+    }
+}
+
+/// The backend that a path names.
+pub(super) fn address(name: &Name) -> Result<SocketAddr, Refused> {
+    name.backend.parse().map_err(|_| {
+        let reason = format!(
+            "a backend is called by its address and port, such as 10.0.0.1:9001 or [::1]:9001, \
+             not {:?}",
+            name.backend
+        );
+        Refused::new(StatusCode::NOT_FOUND, reason)
+    })
+}
+
+/// What a request wants done, by its path and its body.
+pub(super) fn change(verb: Verb, body: &[u8]) -> Result<Change, Refused> {
+    let bad = |reason: String| Refused::new(StatusCode::BAD_REQUEST, reason);
+    let is_empty = body.trim_ascii().is_empty();
+    let wish = if is_empty { Ok(view::Wish::default()) } else { serde_json::from_slice(body) };
+    let view::Wish { weight, how_long } = wish.map_err(|error| {
+        bad(format!("the body must be JSON such as {}: {error}", example(verb)))
+    })?;
+    if weight.is_some() && verb != Verb::Weight {
+        return Err(bad("a weight is set with PUT, at the backend's weight".to_owned()));
+    }
+    if how_long.is_some() && verb != Verb::Eject {
+        return Err(bad("\"for\" is for an ejection alone".to_owned()));
+    }
+    Ok(match verb {
+        Verb::Drain => Change::Drain,
+        Verb::Undrain => Change::Undrain,
+        Verb::Readmit => Change::Readmit,
+        Verb::Eject => Change::Eject(how_long.as_deref().map(length).transpose().map_err(bad)?),
+        Verb::Weight if is_empty => {
+            return Err(bad(format!("a body is needed, such as {}", example(verb))));
+        }
+        Verb::Weight => Change::Weight(weight),
+    })
+}
+
+fn example(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Weight => "{\"weight\": 3}, or {\"weight\": null} for that of the configuration",
+        Verb::Eject => "{\"for\": \"30s\"}, or none",
+        _ => "{}, or none",
+    }
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(length) if !length.is_zero() && length <= EJECTION_MAX => Ok(length),
+        Ok(_) => Err(format!("\"for\" must be above 0s and at most 24h, found {text:?}")),
+        Err(_) => Err(format!("\"for\" must be a duration such as 30s, found {text:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_says_how_a_backend_is_to_be_changed() {
+        for (verb, body, expected) in [
+            (Verb::Drain, "", Change::Drain),
+            (Verb::Undrain, "{}", Change::Undrain),
+            (Verb::Readmit, " \n", Change::Readmit),
+            (Verb::Eject, "", Change::Eject(None)),
+            (Verb::Eject, r#"{"for":"90s"}"#, Change::Eject(Some(Duration::from_secs(90)))),
+            (Verb::Weight, r#"{"weight":3}"#, Change::Weight(Some(3))),
+            (Verb::Weight, r#"{"weight":null}"#, Change::Weight(None)),
+        ] {
+            assert_eq!(change(verb, body.as_bytes()), Ok(expected), "{verb:?} {body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_says_something_else_is_refused() {
+        for (verb, body) in [
+            (Verb::Drain, r#"{"for":"30s"}"#),
+            (Verb::Drain, r#"{"weight":3}"#),
+            (Verb::Eject, r#"{"for":"soon"}"#),
+            (Verb::Eject, r#"{"for":"0s"}"#),
+            (Verb::Eject, r#"{"for":"2days"}"#),
+            (Verb::Eject, r#"{"weight":3}"#),
+            (Verb::Weight, ""),
+            (Verb::Weight, r#"{"weight":-1}"#),
+            (Verb::Weight, r#"{"wieght":3}"#),
+            (Verb::Weight, "3"),
+            (Verb::Drain, "drain"),
+        ] {
+            let refused = change(verb, body.as_bytes()).unwrap_err();
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{verb:?} {body}");
+        }
+    }
+}

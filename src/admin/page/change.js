@@ -1,0 +1,141 @@
+// What an operator changes: drain and undrain, with a question first; weight, ejection and
+// readmission, each with a form. A dialog that is open follows what happens meanwhile.
+
+import * as words from "./words.js";
+import { put } from "./pools.js";
+
+const byId = (id) => document.getElementById(id);
+const confirm = byId("confirm");
+const more = byId("more");
+
+// What the open dialog is about: `{ pool, address, verb }`; `null` when none is open.
+let about = null;
+let ask;
+let done;
+
+// `request(path, options)` asks the process and throws what it refuses; `changed(backend, said)`
+// hears of what was done.
+export function start(request, changed) {
+  ask = request;
+  done = changed;
+}
+
+const path = ({ pool, address }, verb) =>
+  `api/v1/pools/${encodeURIComponent(pool)}/backends/${encodeURIComponent(address)}/${verb}`;
+
+async function change(verb, body, said, error, button) {
+  const { pool, address } = about;
+  button.disabled = true;
+  put(error, "");
+  try {
+    const method = verb === "weight" ? "PUT" : "POST";
+    const backend = await ask(path({ pool, address }, verb), { method, body });
+    confirm.close();
+    more.close();
+    done(backend, `${address}: ${said}`);
+  } catch (failure) {
+    put(error, failure.message);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function find(status) {
+  const pool = status.pools.find((it) => it.name === about.pool);
+  const backend = pool?.backends.find((it) => it.address === about.address);
+  return backend ? { pool, backend } : null;
+}
+
+// What would be left of the pool without it, where that is worth a warning.
+function warning(pool, backend) {
+  if (backend.state !== "eligible") return "";
+  const others = words.eligible(pool.backends).filter((it) => it !== backend);
+  if (!others.length) {
+    return `It is the last eligible backend of ${pool.name}. Without it, requests to this pool fail.`;
+  }
+  if (!backend.backup && others.every((it) => it.backup)) {
+    return `It is the last eligible primary of ${pool.name}: backups take over.`;
+  }
+  return "";
+}
+
+function inFlight({ active }) {
+  if (!active) return "nothing is in flight on it.";
+  return active === 1 ? "1 in flight finishes." : `${words.count(active)} in flight finish.`;
+}
+
+function showConfirm({ pool, backend }) {
+  const isDrain = about.verb === "drain";
+  put(byId("confirm-text"), isDrain
+    ? `It takes no new requests; ${inFlight(backend)} It stays so, also over a reload, until it is undrained.`
+    : "It gets requests again as soon as nothing else stands in the way.");
+  const text = isDrain ? warning(pool, backend) : "";
+  put(byId("confirm-warning"), text);
+  byId("confirm-warning").hidden = !text;
+}
+
+function showMore({ backend }) {
+  const state = words.stateOf(backend.state);
+  const why = words.reason(backend);
+  put(byId("more-state"), `${state.sign} ${state.word}${why ? `: ${why}` : ""}`);
+  byId("readmit").disabled = !["ejected", "half_open"].includes(backend.state);
+}
+
+// Called with every answer while a dialog may be open.
+export function update(status) {
+  if (!about) return;
+  const found = find(status);
+  if (!found) return void (confirm.close(), more.close());
+  if (confirm.open) showConfirm(found);
+  if (more.open) showMore(found);
+}
+
+export function open(kind, backend, status) {
+  const { pool, address } = backend;
+  if (kind === "more") {
+    about = { pool, address, verb: "" };
+    put(byId("more-title"), `${address} of pool ${pool}`);
+    put(byId("more-error"), "");
+    byId("weight").value = backend.weight;
+    showMore({ backend });
+    more.showModal();
+    return;
+  }
+  const isDraining = backend.state === "draining";
+  about = { pool, address, verb: isDraining ? "undrain" : "drain" };
+  const title = isDraining ? "Undrain" : "Drain";
+  put(byId("confirm-title"), `${title} ${address} of pool ${pool}?`);
+  put(byId("confirm-yes"), title);
+  put(byId("confirm-error"), "");
+  const found = find(status);
+  if (!found) return;
+  showConfirm(found);
+  confirm.showModal();
+}
+
+for (const dialog of [confirm, more]) {
+  dialog.addEventListener("close", () => (about = null));
+}
+byId("confirm-no").addEventListener("click", () => confirm.close());
+byId("more-close").addEventListener("click", () => more.close());
+byId("confirm-yes").addEventListener("click", (event) => {
+  const said = about.verb === "drain" ? "draining" : "undrained";
+  change(about.verb, undefined, said, byId("confirm-error"), event.target);
+});
+byId("more-weight").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const weight = Number(byId("weight").value);
+  change("weight", { weight }, `weight ${weight}`, byId("more-error"), event.submitter);
+});
+byId("weight-back").addEventListener("click", (event) => {
+  const body = { weight: null };
+  change("weight", body, "weight as configured", byId("more-error"), event.target);
+});
+byId("more-eject").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const time = byId("eject-for").value.trim();
+  change("eject", { for: time }, `ejected for ${time}`, byId("more-error"), event.submitter);
+});
+byId("readmit").addEventListener("click", (event) => {
+  change("readmit", undefined, "readmitted", byId("more-error"), event.target);
+});

@@ -1,0 +1,238 @@
+// What the page says: numbers, states, and what counts as trouble. Values in, text out; nothing
+// here touches the document, so that one place decides how a thing is called.
+
+// By the word of the API. Who is lower in `rank` is shown first; `sign` is there for those who do
+// not see the colour, and the word for everybody.
+const STATES = {
+  unhealthy: { rank: 0, word: "unhealthy", sign: "✕" },
+  ejected: { rank: 1, word: "ejected", sign: "▲" },
+  half_open: { rank: 2, word: "half-open", sign: "◐" },
+  full: { rank: 3, word: "full", sign: "■" },
+  draining: { rank: 4, word: "draining", sign: "▼" },
+  eligible: { rank: 6, word: "eligible", sign: "●" },
+};
+
+// Of requests that fail: worth a look, and plainly wrong.
+const ERRORS_WARN = 0.01;
+const ERRORS_BAD = 0.05;
+
+const CHECK_IS_OLD_MS = 30000;
+
+const UNTIL = {
+  checks_pass: "until checks pass",
+  probe: "until a probe is answered",
+  undrain: "until undrained",
+};
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const names = new Intl.Collator("en", { numeric: true });
+const NOTHING = "–";
+
+// A number and its unit stay on one line.
+const joined = (value, unit) => `${value}\u00a0${unit}`;
+
+export const stateNames = () => Object.keys(STATES);
+
+// A state that a later version may send is shown as it comes.
+export const stateOf = (name) => STATES[name] ?? { rank: 5, word: name, sign: "?" };
+
+export const isTrouble = (backend) => stateOf(backend.state).rank < STATES.draining.rank;
+
+export const count = (value) => whole.format(value);
+
+export function rate(value) {
+  if (value > 0 && value < 0.05) return "<0.1";
+  if (value > 0 && value < 10) return value.toFixed(1);
+  if (value >= 100000) return `${(value / 1000).toFixed(0)}k`;
+  return whole.format(value);
+}
+
+export function millis(value) {
+  if (value === null) return NOTHING;
+  if (value < 10) return joined(value.toFixed(1), "ms");
+  if (value < 1000) return joined(value.toFixed(0), "ms");
+  return joined((value / 1000).toFixed(value < 10000 ? 2 : 1), "s");
+}
+
+export function percent(part) {
+  if (part <= 0) return joined(0, "%");
+  if (part < 0.001) return joined("<0.1", "%");
+  return joined((part * 100).toFixed(part < 0.0995 ? 1 : 0), "%");
+}
+
+// The two largest units.
+export function duration(ms) {
+  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const at = units.findIndex(([, size]) => seconds >= size);
+  if (at < 0) return joined(0, "s");
+  const [unit, size] = units[at];
+  const [below, small] = units[at + 1] ?? ["", 0];
+  const rest = small ? Math.floor((seconds % size) / small) : 0;
+  const first = joined(Math.floor(seconds / size), unit);
+  return rest ? joined(first, joined(rest, below)) : first;
+}
+
+// At least a second of one that is not over, so that nobody reads "0 s left" for long.
+export const left = (ms) => (ms > 0 ? joined(duration(Math.max(ms, 1000)), "left") : "due now");
+
+export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
+
+// Parts of all, where there are none of none.
+const part = (some, all) => (all > 0 ? Math.min(1, some / all) : 0);
+
+export const errorShare = (it) => part(it.error_rate, it.rate);
+
+// In words, where no instant is known.
+export const until = (backend) => (backend.for_ms === null ? (UNTIL[backend.until] ?? "") : "");
+
+// What there is to say of a backend beside its state.
+export const reason = (backend) => backend.reason ?? (isSlow(backend) ? "slow start" : "");
+
+export const isSlow = (backend) =>
+  backend.state === "eligible" && backend.weight_in_effect < backend.weight * 0.995;
+
+export function weight(backend) {
+  const inEffect = backend.weight_in_effect;
+  if (!isSlow(backend)) return whole.format(backend.weight);
+  return `${inEffect.toFixed(inEffect < 10 ? 1 : 0)} of ${whole.format(backend.weight)}`;
+}
+
+export const active = (it) =>
+  it.max_connections == null
+    ? whole.format(it.active)
+    : `${whole.format(it.active)} of ${whole.format(it.max_connections)}`;
+
+export function check(backend) {
+  const last = backend.check;
+  if (!last) return "none";
+  if (last.passed) return `passed ${millis(last.took_ms)}`;
+  return last.reason ? `failed: ${last.reason}` : "failed";
+}
+
+// The age of one that passed is told when it is no longer what is to be expected.
+export function checkAge({ check }) {
+  if (!check || (check.passed && check.ago_ms < CHECK_IS_OLD_MS)) return "";
+  return joined(duration(check.ago_ms), "ago");
+}
+
+export const counts = (pool) => {
+  const classes = Object.entries(pool.responses).filter(([, value]) => value > 0);
+  const text = classes.map(([name, value]) => `${name} ${count(value)}`).join(", ");
+  const parts = [`${count(pool.requests)} requests${text ? ` (${text})` : ""}`];
+  parts.push(`${count(pool.retries)} retries`);
+  if (pool.budget_exhausted) parts.push(`${count(pool.budget_exhausted)} not paid for by the budget`);
+  if (pool.queue.size) parts.push(`queue ${count(pool.queue.length)} of ${count(pool.queue.size)}`);
+  return parts.join(" · ");
+};
+
+export const eligible = (backends) => backends.filter((it) => it.state === "eligible");
+
+// What is wrong with a pool as such: `[level, words, in short]`.
+export function poolTroubles(pool) {
+  const found = [];
+  if (!eligible(pool.backends).length) {
+    const probed = pool.backends.some((it) => it.state === "half_open");
+    const short = "no eligible backend";
+    found.push(["bad", probed ? `${short}, waits for a probe` : short, short]);
+  }
+  if (pool.panic) {
+    found.push(["bad", "panic: so many are unhealthy that checks are not believed", "panic"]);
+  }
+  const failing = errorShare(pool);
+  if (failing >= ERRORS_WARN) {
+    const how = failing >= ERRORS_BAD ? "bad" : "warn";
+    found.push([how, `${percent(failing)} of requests fail`, "errors"]);
+  }
+  if (pool.queue.length) {
+    const waiting = pool.queue.length;
+    const text = waiting === 1 ? "1 request waits" : `${count(waiting)} requests wait`;
+    found.push(["warn", text, "queue"]);
+  }
+  return found;
+}
+
+const LEVELS = ["bad", "warn", ""];
+
+// `bad`, `warn`, or empty.
+export function level(pool) {
+  const found = poolTroubles(pool).map(([it]) => it);
+  if (pool.backends.some(isTrouble)) found.push("warn");
+  return LEVELS.find((it) => !it || found.includes(it));
+}
+
+const failures = (number) => (number === 1 ? "1 error" : `${count(number)} errors`);
+
+// A minute of history in three parts: requests, errors, p99.
+export function minute({ requests, errors, p99_ms: p99 }) {
+  const slowest = Math.max(0, ...p99);
+  const all = errors.reduce((sum, it) => sum + it, 0);
+  return [
+    `peak ${count(Math.max(0, ...requests))}/s`,
+    failures(all),
+    slowest ? `p99 up to ${millis(slowest)}` : "no p99",
+  ];
+}
+
+// The same of one of its seconds.
+export function second({ requests, errors, p99_ms: p99 }, at) {
+  const when = joined(requests.length - at, "s ago");
+  return [`${when}: ${count(requests[at])}/s`, failures(errors[at]), `p99 ${millis(p99[at])}`];
+}
+
+export const byLevel = (a, b) => LEVELS.indexOf(level(a)) - LEVELS.indexOf(level(b));
+
+const NUMBERS = {
+  weight: (it) => it.weight_in_effect,
+  active: (it) => it.active,
+  rate: (it) => it.rate,
+  share: (it) => it.share,
+  errors: errorShare,
+  p50: (it) => it.latency.p50_ms ?? -1,
+  p99: (it) => it.latency.p99_ms ?? -1,
+  // Failed ones first, then those that are longest ago.
+  check: (it) => (it.check ? (it.check.passed ? 0 : 1e12) + it.check.ago_ms : -1),
+};
+
+// Numbers begin with the largest, for that is what somebody looks for; names with the first.
+export const startsDown = (key) => key in NUMBERS;
+
+// Compares backends. Ties keep the order of the configuration, since sorting is stable.
+export function order(key, down) {
+  const sign = down ? -1 : 1;
+  if (key === "address") return (a, b) => sign * names.compare(a.address, b.address);
+  if (key === "state") return (a, b) => sign * (rank(a) - rank(b));
+  const number = NUMBERS[key];
+  return (a, b) => sign * (number(a) - number(b));
+}
+
+// Among the eligible, those that are not quite so come first.
+function rank(backend) {
+  const { rank } = stateOf(backend.state);
+  return backend.state === "eligible" && isSlow(backend) ? rank - 0.5 : rank;
+}
+
+// Whether a backend has every word that was typed.
+export function matches(backend, words) {
+  const state = stateOf(backend.state).word;
+  const tags = backend.set_by_operator.join(" ");
+  const backup = backend.backup ? "backup" : "";
+  const text = `${backend.pool} ${backend.address} ${state} ${reason(backend)} ${tags} ${backup}`;
+  return words.every((word) => text.toLowerCase().includes(word));
+}
+
+export function sentence(event) {
+  const what = event.event.replaceAll("_", " ");
+  const why = event.reason ? `: ${event.reason}` : "";
+  const length = event.for_ms === null ? "" : `, for ${duration(event.for_ms)}`;
+  const who = event.by ? `, by ${event.by}` : "";
+  return `${what}${why}${length}${who}`;
+}
+
+const BAD_EVENTS = ["ejected", "unhealthy", "panic_began", "nobody_left", "not_reloaded"];
+const GOOD_EVENTS = ["readmitted", "healthy", "panic_ended", "somebody_left"];
+
+export function tone(event) {
+  if (BAD_EVENTS.includes(event.event)) return "bad";
+  return GOOD_EVENTS.includes(event.event) ? "good" : "info";
+}
