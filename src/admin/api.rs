@@ -6,12 +6,11 @@ use http::StatusCode;
 use tokio::sync::mpsc;
 
 use super::{
-    effective,
-    events::Feed,
-    explain, metrics,
+    effective, explain, metrics,
     readiness::{Phase, Readiness},
     resource::{Name, Verb},
     status::{self, Looked},
+    stream::Feed,
     view,
     watched::Watched,
 };

@@ -22,8 +22,8 @@ use tokio::{sync::watch, time};
 use super::{
     Shared,
     answer::Answer,
-    events,
     respond::{Reply, respond},
+    stream,
 };
 
 /// How long the header of the first request may take, from when the client is accepted; how long
@@ -72,7 +72,7 @@ pub(super) async fn converse(
             None => return,
             Some(Reply::Whole(answer)) => write(&mut session, answer).await,
             Some(Reply::Events(feed, seen, _place)) => {
-                events::stream(&mut session, feed, seen, &mut closed).await
+                stream::follow(&mut session, feed, seen, &mut closed).await
             }
         };
         if written.is_err() {

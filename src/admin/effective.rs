@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{
     AccessLog, Admin, Algorithm, BackendSpec, Backoff, Config, HealthCheck, HostPattern, Listener,
-    LogFormat, LogTarget, Pool, Probe, ResponseTimeout, Retry, RetryMethods, RetryOn, Route,
-    Timeouts,
+    LogFilter, LogFormat, LogTarget, Pool, Probe, ResponseTimeout, Retry, RetryMethods, RetryOn,
+    Route, Timeouts, Traceparent,
 };
 
 const OFF: &str = "off";
@@ -29,6 +29,11 @@ pub(super) fn json(config: &Config) -> Value {
         "routes": config.routes.iter().map(route).collect::<Vec<_>>(),
         "pools": pools,
         "access_log": or_off(config.access_log.as_ref().map(access_log)),
+        "traceparent": match config.traceparent {
+            Traceparent::Start => "start",
+            Traceparent::Pass => "pass",
+        },
+        "server_timing": config.server_timing,
         "trusted_proxies": texts(&config.trusted_proxies),
         "threads": config.threads.map_or(json!("auto"), |threads| json!(threads)),
         "error_log": process.error_log.as_deref().map_or("stderr".to_owned(), path),
@@ -159,12 +164,22 @@ fn access_log(log: &AccessLog) -> Value {
         "format": match log.format {
             LogFormat::Json => "json",
             LogFormat::Text => "text",
+            LogFormat::Combined => "combined",
         },
         "path": match &log.path {
             LogTarget::Stdout => "stdout".to_owned(),
             LogTarget::Stderr => "stderr".to_owned(),
             LogTarget::File(file) => path(file),
         },
+        "filter": or_off(log.filter.as_ref().map(filter)),
+    })
+}
+
+fn filter(filter: &LogFilter) -> Value {
+    json!({
+        "status": filter.status.as_ref().map(ToString::to_string),
+        "min_latency": filter.min_latency.map(length),
+        "sample": filter.sample.map(|sample| sample.to_string()),
     })
 }
 
@@ -217,12 +232,13 @@ mod tests {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/reference.yaml"));
     const SECRET: &str = "s3cret-s3cret-s3cret";
 
-    /// The places of backends are not part of what a configuration says.
+    /// The places of backends are not part of what a configuration says, nor is the order of pools.
     fn load(text: &str) -> Config {
         let mut config = config::parse("lb.yaml", text, &Flags::default()).unwrap().config;
         for backend in config.pools.iter_mut().flat_map(|pool| &mut pool.backends) {
             backend.origin = Origin::flag("");
         }
+        config.pools.sort_by(|a, b| a.name.cmp(&b.name));
         config
     }
 

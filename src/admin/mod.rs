@@ -10,7 +10,6 @@ mod answer;
 mod api;
 mod connection;
 mod effective;
-mod events;
 mod explain;
 mod idle;
 mod metrics;
@@ -23,6 +22,7 @@ mod samples;
 mod shown;
 mod socket;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -88,7 +88,7 @@ impl Shared {
             door: Door::of(address),
             api,
             idle: Idle::default(),
-            streams: Arc::new(Semaphore::new(events::MAX_CLIENTS)),
+            streams: Arc::new(Semaphore::new(stream::MAX_CLIENTS)),
             complained: Mutex::default(),
         }
     }

@@ -18,9 +18,9 @@ use super::{
     answer::{self, Answer},
     api::{self, Api, Question, Refused},
     connection::PATIENCE,
-    events::{self, Feed},
     metrics,
     resource::Resource,
+    stream::{self, Feed},
 };
 use crate::config::{Admin, Token};
 use crate::generation::Generation;
@@ -66,9 +66,9 @@ pub(super) async fn respond(
         }
     };
     if resource == Resource::Events && header.method == Method::HEAD {
-        return Some(Reply::Whole(Answer::new(StatusCode::OK, events::CONTENT_TYPE, "")));
+        return Some(Reply::Whole(Answer::new(StatusCode::OK, stream::CONTENT_TYPE, "")));
     }
-    let seen = events::last_seen(&header.headers);
+    let seen = stream::last_seen(&header.headers);
     let question = question(header.uri.query().unwrap_or_default());
     let body = match read_body(session, shared).await {
         Ok(body) => body,
@@ -78,7 +78,7 @@ pub(super) async fn respond(
     let request = Request { path, question, body };
     Some(match resource {
         Resource::Login => Reply::Whole(login(&request, shared, &generation, client).await),
-        Resource::Events => stream(&request.path, shared, seen),
+        Resource::Events => followed(&request.path, shared, seen),
         Resource::Reload => Reply::Whole(match shared.api.reload(client).await {
             Ok(text) => Answer::text(StatusCode::OK, text + "\n"),
             Err(refusal) => refused(&request.path, &refusal),
@@ -106,36 +106,43 @@ async fn pause(shared: &Shared, client: &str) {
     time::sleep(WRONG_TOKEN_PAUSE).await;
 }
 
-/// The body, all of it; or what to answer without it, if anything.
+/// The body, all of it; or what to answer without it, if anything. One that is too long is read
+/// all the same: whoever is still sending would not see the answer.
 async fn read_body(session: &mut ServerSession, shared: &Shared) -> Result<Bytes, Option<Refused>> {
-    let too_long = || {
-        let reason = format!("the body of a request must be at most {BODY_MAX} bytes long");
-        Some(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, reason))
-    };
     let headers = &session.req_header().headers;
     let length = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > BODY_MAX) {
-        return Err(too_long());
-    }
+    let mut is_too_long = length.is_some_and(|length: usize| length > BODY_MAX);
     if headers.contains_key(EXPECT) {
+        if is_too_long {
+            return Err(Some(too_long()));
+        }
         session.write_continue_response().await.map_err(|_| None)?;
     }
     let mut body = BytesMut::new();
     let read = async {
-        while let Some(piece) = session.read_request_body().await.map_err(|_| None)? {
-            body.extend_from_slice(&piece);
-            if body.len() > BODY_MAX {
-                return Err(too_long());
+        while let Some(piece) = session.read_request_body().await? {
+            is_too_long |= body.len() + piece.len() > BODY_MAX;
+            if !is_too_long {
+                body.extend_from_slice(&piece);
             }
         }
-        Ok(())
+        Ok::<_, Box<pingora_core::Error>>(())
     };
     let wait = shared.idle.wait();
-    tokio::select! {
-        read = time::timeout(PATIENCE, read) => read.map_err(|_| None)??,
+    let read = tokio::select! {
+        read = time::timeout(PATIENCE, read) => read,
         () = wait.is_over() => return Err(None),
+    };
+    match read {
+        _ if is_too_long => Err(Some(too_long())),
+        Ok(Ok(())) => Ok(body.freeze()),
+        Ok(Err(_)) | Err(_) => Err(None),
     }
-    Ok(body.freeze())
+}
+
+fn too_long() -> Refused {
+    let reason = format!("the body of a request must be at most {BODY_MAX} bytes long");
+    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
 }
 
 /// The query of a question, and nothing of any other.
@@ -181,13 +188,13 @@ async fn login(
     }
 }
 
-fn stream(path: &str, shared: &Shared, seen: u64) -> Reply {
+fn followed(path: &str, shared: &Shared, seen: u64) -> Reply {
     let feed = shared.api.events();
     let place = std::sync::Arc::clone(&shared.streams).try_acquire_owned();
     match place {
         Ok(place) => Reply::Events(feed, seen, place),
         Err(_) => {
-            let reason = format!("{} clients follow the events already", events::MAX_CLIENTS);
+            let reason = format!("{} clients follow the events already", stream::MAX_CLIENTS);
             Reply::Whole(Answer::refusal(path, StatusCode::SERVICE_UNAVAILABLE, &reason))
         }
     }

@@ -15,8 +15,8 @@ use tokio::{
 
 use super::{
     api::Api,
-    events::Feed,
     samples::{self, Samples},
+    stream::Feed,
     view,
 };
 use crate::backend::Entry;

@@ -9,10 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{Result, protocols::http::ServerSession};
-use tokio::{
-    sync::watch,
-    time::{Instant, MissedTickBehavior, interval_at},
-};
+use tokio::{sync::watch, time};
 
 use super::{connection::security_headers, view};
 
@@ -38,7 +35,7 @@ pub(super) fn last_seen(headers: &HeaderMap) -> u64 {
 }
 
 /// Streams until the client leaves or takes nothing, or the listener closes.
-pub(super) async fn stream(
+pub(super) async fn follow(
     session: &mut ServerSession,
     mut feed: Feed,
     mut seen: u64,
@@ -54,8 +51,6 @@ pub(super) async fn stream(
     if seen > *feed.last.borrow() {
         seen = 0;
     }
-    let mut ticks = interval_at(Instant::now() + KEEPALIVE, KEEPALIVE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         feed.last.mark_unchanged();
         let events = (feed.after)(seen);
@@ -66,7 +61,7 @@ pub(super) async fn stream(
         }
         tokio::select! {
             changed = feed.last.changed() => if changed.is_err() { return Ok(()) },
-            _ = ticks.tick() => {
+            () = time::sleep(KEEPALIVE) => {
                 session.write_response_body(Bytes::from_static(b":\n\n"), false).await?;
             }
             // It says nothing any more: this is its end.
