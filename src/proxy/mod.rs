@@ -9,6 +9,7 @@ mod client_writes;
 mod context;
 mod counting;
 mod early_bytes;
+mod failure;
 mod in_flight;
 mod listener;
 mod log_line;
@@ -99,7 +100,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
         error: Box<Error>,
     ) -> Box<Error> {
-        attempt::not_connected(session, context, error, clock::now())
+        failure::not_connected(session, context, error, clock::now())
     }
 
     async fn upstream_request_filter(
@@ -151,7 +152,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
         _client_reused: bool,
     ) -> Box<Error> {
-        attempt::broke_off(session, context, error, clock::now())
+        failure::broke_off(session, context, error, clock::now())
     }
 
     async fn fail_to_proxy(

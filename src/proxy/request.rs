@@ -12,6 +12,7 @@ use super::{
     attempt,
     client_stream::ClientStream,
     context::{self, RequestContext},
+    failure,
     respond::{self, Answer},
     strict::{self, Refusal},
     tunnel,
@@ -152,7 +153,7 @@ pub(super) fn sent(session: &Session, context: &mut RequestContext, is_last: boo
     if let Some(connected) = context.attempt.connected {
         context.prolong(now.saturating_duration_since(connected));
     }
-    if context.attempt.answer == context::Answer::None && !attempt::has_answered(session) {
+    if context.attempt.answer == context::Answer::None && !failure::has_answered(session) {
         attempt::expect_answer(session, context, now);
     }
 }
@@ -166,7 +167,7 @@ pub(super) async fn fail(
 ) -> u16 {
     // Pingora closes the connection after an error, whatever the answer says; so say it.
     session.set_keepalive(None);
-    if attempt::has_answered(session) {
+    if failure::has_answered(session) {
         return 0;
     }
     let text;
