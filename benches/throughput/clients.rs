@@ -1,0 +1,214 @@
+//! The clients: each sends a request, waits for the whole answer, and sends the next. All of them
+//! are one thread, so that little of the core that they share with the backends goes to them.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use lb::clock;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    task::{self, LocalSet},
+    time,
+};
+
+use crate::{started, workload::Workload};
+
+const BUFFER: usize = 128 << 10;
+const MAX_FIELDS: usize = 64;
+/// Before another try when there was no answer, so that a dead proxy is not asked without pause.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(1);
+/// A request that has no answer after this, when the turn is over, hangs.
+const HANGS_AFTER: Duration = Duration::from_millis(500);
+
+/// Clients at work. They stop when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    tally: Rc<Tally>,
+    // Before the runtime, in which its tasks end.
+    tasks: LocalSet,
+    runtime: Runtime,
+}
+
+/// What clients saw since `Clients::begin`.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) latencies: Vec<Duration>,
+    /// Answers other than 200, and none.
+    pub(crate) errors: u64,
+    /// Requests that are still waiting, and have been for long.
+    pub(crate) hanging: u64,
+}
+
+#[derive(Debug)]
+struct Tally {
+    latencies: RefCell<Vec<Duration>>,
+    errors: Cell<u64>,
+    /// When each client sent what it waits for.
+    waiting_since: RefCell<Vec<Instant>>,
+}
+
+/// What each of them does.
+struct Habit {
+    proxy: SocketAddr,
+    request: Vec<u8>,
+    is_fresh: bool,
+}
+
+impl Clients {
+    pub(crate) fn start(workload: &Workload, proxy: SocketAddr) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let tally = Rc::new(Tally {
+            latencies: RefCell::new(Vec::with_capacity(1 << 18)),
+            errors: Cell::new(0),
+            waiting_since: RefCell::new(vec![clock::now(); workload.clients]),
+        });
+        let request = workload.request();
+        let habit = Rc::new(Habit { proxy, request, is_fresh: workload.is_fresh });
+        let tasks = LocalSet::new();
+        for number in 0..workload.clients {
+            tasks.spawn_local(work(Rc::clone(&habit), Rc::clone(&tally), number));
+        }
+        Self { tally, tasks, runtime }
+    }
+
+    pub(crate) fn run_for(&self, duration: Duration) {
+        self.tasks.block_on(&self.runtime, time::sleep(duration));
+    }
+
+    /// Forgets what was seen before.
+    pub(crate) fn begin(&self) {
+        self.tally.latencies.borrow_mut().clear();
+        self.tally.errors.set(0);
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        let now = clock::now();
+        let waiting_since = self.tally.waiting_since.borrow();
+        let hangs = |since: &&Instant| now.duration_since(**since) > HANGS_AFTER;
+        Seen {
+            latencies: self.tally.latencies.borrow().clone(),
+            errors: self.tally.errors.get(),
+            hanging: waiting_since.iter().filter(hangs).count() as u64,
+        }
+    }
+}
+
+async fn work(habit: Rc<Habit>, tally: Rc<Tally>, number: usize) {
+    let mut buffer = vec![0; BUFFER];
+    let mut connection = None;
+    loop {
+        let begun = clock::now();
+        tally.waiting_since.borrow_mut()[number] = begun;
+        match round_trip(&habit, &mut connection, &mut buffer).await {
+            Ok(200) => tally.latencies.borrow_mut().push(clock::now().duration_since(begun)),
+            _ => {
+                tally.errors.set(tally.errors.get() + 1);
+                connection = None;
+                time::sleep(AFTER_AN_ERROR).await;
+            }
+        }
+    }
+}
+
+/// The status of the answer.
+async fn round_trip(
+    habit: &Habit,
+    connection: &mut Option<TcpStream>,
+    buffer: &mut [u8],
+) -> io::Result<u16> {
+    let mut socket = match connection.take() {
+        Some(socket) => socket,
+        None => connect(habit.proxy).await?,
+    };
+    socket.write_all(&habit.request).await?;
+    let answer = read_answer(&mut socket, buffer).await?;
+    if habit.is_fresh {
+        // Whoever closes first keeps the port for a minute; a real client leaves that to the server.
+        while socket.read(buffer).await? > 0 {}
+    } else if answer.keeps_the_connection {
+        *connection = Some(socket);
+    }
+    Ok(answer.status)
+}
+
+async fn connect(proxy: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(proxy).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+struct Answer {
+    status: u16,
+    keeps_the_connection: bool,
+}
+
+/// To its last byte.
+async fn read_answer(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Answer> {
+    let mut filled = 0;
+    loop {
+        match socket.read(&mut buffer[filled..]).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+        let Some((answer, length)) = parse(&buffer[..filled])? else { continue };
+        let mut missing = length.saturating_sub(filled);
+        while missing > 0 {
+            match socket.read(buffer).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => missing = missing.saturating_sub(read),
+            }
+        }
+        return Ok(answer);
+    }
+}
+
+/// With the length of the whole answer; none as long as its header is not whole. Without a length
+/// it is an error page of the proxy, which ends with the connection.
+fn parse(bytes: &[u8]) -> io::Result<Option<(Answer, usize)>> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    let parsed = response.parse(bytes).map_err(io::Error::other)?;
+    let httparse::Status::Complete(header) = parsed else { return Ok(None) };
+    let length = started::content_length(response.headers);
+    let is_close = |field: &httparse::Header<'_>| {
+        field.name.eq_ignore_ascii_case("connection") && field.value.eq_ignore_ascii_case(b"close")
+    };
+    let keeps_the_connection = length.is_some() && !response.headers.iter().any(is_close);
+    let status = response.code.unwrap_or_default();
+    Ok(Some((Answer { status, keeps_the_connection }, header + length.unwrap_or_default())))
+}
+
+/// Connections that have had one answer each, and wait for nothing.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    _connections: Vec<TcpStream>,
+    _runtime: Runtime,
+}
+
+impl Idle {
+    /// One after the other.
+    pub(crate) fn open(count: usize, workload: &Workload, proxy: SocketAddr) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let habit = Habit { proxy, request: workload.request(), is_fresh: false };
+        let connections = runtime.block_on(async {
+            let mut buffer = vec![0; BUFFER];
+            let mut connections = Vec::with_capacity(count);
+            for _ in 0..count {
+                let mut connection = None;
+                let status = round_trip(&habit, &mut connection, &mut buffer).await;
+                assert_eq!(status.expect("an answer"), 200);
+                connections.push(connection.expect("it is kept"));
+                task::yield_now().await;
+            }
+            connections
+        });
+        Self { _connections: connections, _runtime: runtime }
+    }
+}

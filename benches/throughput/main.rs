@@ -1,0 +1,118 @@
+//! What `lb` costs beside other proxies: CPU time per request, requests a second, latency, memory.
+//!
+//! Every proxy is a process of its own on one core, with the same backends and the same clients on
+//! the others, and has its turn in every round, so that whatever else the machine does befalls all
+//! of them. CPU time comes from the accounting of the operating system: it holds on a noisy
+//! machine, where requests a second do not.
+//!
+//! This program is also what it measures with and against: started with a role, it is a backend, or
+//! a Pingora proxy that only forwards.
+
+#![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
+mod backend;
+mod bare;
+mod clients;
+mod incident;
+mod machine;
+mod proxies;
+mod report;
+mod round;
+mod started;
+mod workload;
+
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+use crate::{report::Report, workload::Workload};
+
+#[derive(Debug, Parser)]
+#[command(name = "throughput")]
+struct Args {
+    /// Two workloads, about a minute: what comes without any option
+    #[arg(long, conflicts_with = "full")]
+    short: bool,
+    /// Every workload, about twenty minutes
+    #[arg(long)]
+    full: bool,
+    /// Only workloads with this in their names
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Only proxies with this in their names, and the first, which the others are compared with
+    #[arg(long, value_name = "NAME")]
+    proxy: Option<String>,
+    /// How often each proxy has its turn [default: 3, with --full 5]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// How long a turn is [default: 1.5s, with --full 2s]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    turn: Option<Duration>,
+    /// Writes the tables as Markdown too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// What `cargo bench` says
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// What this program is in place of the bench.
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// A backend, which prints its port
+    #[command(hide = true)]
+    Backend {
+        #[arg(long)]
+        delay_ms: u64,
+    },
+    /// A Pingora proxy that only forwards
+    #[command(hide = true)]
+    Bare {
+        #[arg(long)]
+        port: u16,
+        #[arg(long, value_delimiter = ',')]
+        backends: Vec<SocketAddr>,
+    },
+}
+
+fn main() {
+    let args = Args::parse();
+    match &args.role {
+        Some(Role::Backend { delay_ms }) => backend::serve(Duration::from_millis(*delay_ms)),
+        Some(Role::Bare { port, backends }) => bare::serve(*port, backends.clone()),
+        None if args.bench => measure(&args),
+        None => println!("run it with: cargo bench --bench throughput -- --short or --full"),
+    }
+}
+
+fn measure(args: &Args) {
+    let plan = round::Plan {
+        rounds: args.rounds.unwrap_or(if args.full { 5 } else { 3 }),
+        turn: args.turn.unwrap_or(Duration::from_millis(if args.full { 2000 } else { 1500 })),
+    };
+    let cores = machine::Cores::choose();
+    cores.keep_to_the_others();
+    machine::allow_many_files();
+    let mut report = Report::new(&cores, &plan);
+    for workload in workload::all() {
+        if !is_wanted(&workload, args) {
+            continue;
+        }
+        let proxies = proxies::of(&workload, args.proxy.as_deref());
+        report.add(&workload, &round::measure(&workload, &proxies, &plan, &cores));
+    }
+    if let Some(file) = &args.markdown {
+        fs::write(file, report.markdown()).expect("a file to write to");
+    }
+}
+
+/// A name that is asked for is in whatever the mode.
+fn is_wanted(workload: &Workload, args: &Args) -> bool {
+    match &args.only {
+        Some(name) => workload.name.contains(name.as_str()),
+        None => args.full || workload.is_short,
+    }
+}

@@ -1,0 +1,255 @@
+//! The proxies that are compared, each as those who know it would set it up: one worker, connections
+//! to backends kept, a line for each request in a file, the same headers towards backends, and, where
+//! it has them, health checks. Their configurations are the files in `peers/`.
+
+use std::{
+    env,
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::{
+    backend::Backend,
+    incident::{self, Incident},
+    machine, started,
+    workload::Workload,
+};
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proxy {
+    pub(crate) name: &'static str,
+    kind: Kind,
+    /// What the marker `@BALANCE@` in its configuration becomes: its word for an algorithm.
+    balance: &'static str,
+    /// What `@BUFFERING@` becomes.
+    buffering: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Lb,
+    /// Nothing that observes: neither access log nor admin listener, no trace started.
+    QuietLb,
+    Bare,
+    Nginx,
+    HaProxy,
+    Caddy,
+}
+
+const fn proxy(name: &'static str, kind: Kind, balance: &'static str) -> Proxy {
+    Proxy { name, kind, balance, buffering: "on" }
+}
+
+const LB: Proxy = proxy("lb", Kind::Lb, "round_robin");
+const LB_LEAST: Proxy = proxy("lb least_conn", Kind::Lb, "least_conn");
+const LB_EWMA: Proxy = proxy("lb ewma", Kind::Lb, "ewma");
+const LB_QUIET: Proxy = proxy("lb, nothing observed", Kind::QuietLb, "round_robin");
+const BARE: Proxy = proxy("bare Pingora", Kind::Bare, "");
+const NGINX: Proxy = proxy("nginx", Kind::Nginx, "");
+const NGINX_LEAST: Proxy = proxy("nginx least_conn", Kind::Nginx, "least_conn;");
+const NGINX_STREAMS: Proxy =
+    Proxy { name: "nginx, no buffering", kind: Kind::Nginx, balance: "", buffering: "off" };
+const HAPROXY: Proxy = proxy("HAProxy", Kind::HaProxy, "roundrobin");
+const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastconn");
+const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
+const CADDY_LEAST: Proxy = proxy("Caddy least_conn", Kind::Caddy, "least_conn");
+
+/// Those that a workload is for and that are installed; the first is what the others are compared
+/// with.
+pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
+    let is_slow = workload.delays.iter().any(|delay| *delay != workload.delays[0]);
+    let is_large = workload.sends.max(workload.gets) > 16 << 10;
+    let rows: &[Proxy] = match workload.incident {
+        Some(Incident::Reload) => &[LB, NGINX, HAPROXY, CADDY],
+        Some(_) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        None if is_slow => {
+            &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
+        }
+        None if is_large => &[LB, BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
+        None if workload.idle > 0 => &[LB, BARE, NGINX, HAPROXY, CADDY],
+        None => &[LB, LB_LEAST, LB_QUIET, BARE, NGINX, HAPROXY, CADDY],
+    };
+    let is_named = |name: &str| named.is_none_or(|part| name.contains(part));
+    let wanted = rows.iter().filter(|row| row.name == LB.name || is_named(row.name));
+    wanted.filter(|row| row.kind.is_here()).copied().collect()
+}
+
+/// What is measured, in words for the header of the report.
+pub(crate) fn versions() -> Vec<String> {
+    [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect()
+}
+
+impl Kind {
+    fn program(self) -> Option<PathBuf> {
+        let name = match self {
+            Self::Lb | Self::QuietLb => return Some(env!("CARGO_BIN_EXE_lb").into()),
+            Self::Bare => return Some(started::this_program()),
+            Self::Nginx => "nginx",
+            Self::HaProxy => "haproxy",
+            Self::Caddy => "caddy",
+        };
+        // Debian keeps daemons where users do not look.
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+
+    fn is_here(self) -> bool {
+        self.program().is_some()
+    }
+
+    /// The first line of what it says of itself.
+    fn version(self) -> String {
+        let ask = if self == Self::Caddy { "version" } else { "-v" };
+        let Some(program) = self.program() else {
+            return format!("{self:?} is not installed, and so has no row");
+        };
+        let output = Command::new(program).arg(ask).output().expect("it says its version");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let line = said.lines().next().unwrap_or_default();
+        if self == Self::Caddy { format!("Caddy {line}") } else { line.to_owned() }
+    }
+
+    fn template(self) -> &'static str {
+        match self {
+            Self::Lb => include_str!("peers/lb.yaml"),
+            Self::QuietLb => include_str!("peers/lb-quiet.yaml"),
+            Self::Bare => "",
+            Self::Nginx => include_str!("peers/nginx.conf"),
+            Self::HaProxy => include_str!("peers/haproxy.cfg"),
+            Self::Caddy => include_str!("peers/Caddyfile"),
+        }
+    }
+
+    /// One line for each backend, as its configuration has them.
+    fn backend_line(self, number: usize, address: SocketAddr) -> String {
+        match self {
+            Self::Lb | Self::QuietLb => format!("- address: {address}"),
+            Self::Nginx => format!("server {address} max_fails=3 fail_timeout=10s;"),
+            Self::HaProxy => format!("server b{number} {address} check inter 2s"),
+            Self::Caddy => format!("to {address}"),
+            Self::Bare => String::new(),
+        }
+    }
+}
+
+/// A proxy that serves. It ends with this value, and whatever it has started with it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    kind: Kind,
+    process: Child,
+    folder: TempDir,
+    /// Commands to it that are under way.
+    commands: Vec<Child>,
+}
+
+impl Proxy {
+    /// Serves when this returns, with every backend known to be well.
+    pub(crate) fn start(&self, backends: &[Backend], cores: &machine::Cores) -> Running {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, started::free_port()));
+        let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
+        let file = folder.path().join("proxy.conf");
+        let conf = self.configuration(address.port(), &addresses, folder.path());
+        fs::write(&file, conf).expect("a file");
+        let mut command = self.command(&file, address.port(), &addresses);
+        let log = |name| File::create(folder.path().join(name)).expect("a file");
+        command.current_dir(folder.path()).stdout(log("stdout.log")).stderr(log("stderr.log"));
+        command.env("HOME", folder.path()).env_remove("RUST_LOG");
+        let process = cores.on_the_proxy_s(|| command.spawn()).expect("a program that starts");
+        let running = Running { address, kind: self.kind, process, folder, commands: vec![] };
+        // As often as there are backends: each then has a connection.
+        let serves = started::wait_until(|| backends.iter().all(|_| started::answers(address)));
+        assert!(serves, "{} does not serve: {}", self.name, running.says());
+        running
+    }
+
+    fn configuration(&self, port: u16, backends: &[SocketAddr], folder: &Path) -> String {
+        let template = self.kind.template();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let at = template.lines().find(|line| line.contains("@BACKENDS@")).map_or(0, indent);
+        let lines = backends.iter().enumerate();
+        let lines = lines.map(|(number, address)| self.kind.backend_line(number, *address));
+        let lines = lines.collect::<Vec<_>>().join(&format!("\n{}", " ".repeat(at)));
+        template
+            .replace("@BACKENDS@", &lines)
+            .replace("@PORT@", &port.to_string())
+            .replace("@ADMIN_PORT@", &started::free_port().to_string())
+            .replace("@FOLDER@", &folder.display().to_string())
+            .replace("@BALANCE@", self.balance)
+            .replace("@BUFFERING@", self.buffering)
+    }
+
+    fn command(&self, file: &Path, port: u16, backends: &[SocketAddr]) -> Command {
+        let mut command = Command::new(self.kind.program().expect("it is here"));
+        command.stdin(Stdio::null());
+        match self.kind {
+            Kind::Lb | Kind::QuietLb => command.arg("-c").arg(file),
+            Kind::Bare => {
+                let backends: Vec<_> = backends.iter().map(SocketAddr::to_string).collect();
+                let port = port.to_string();
+                command.args(["bare", "--port", &port, "--backends", &backends.join(",")]);
+                command.stdin(Stdio::piped())
+            }
+            Kind::Nginx => command.arg("-c").arg(file).arg("-p").arg(file.with_file_name("")),
+            Kind::HaProxy => command.args(["-W", "-db", "-f"]).arg(file),
+            Kind::Caddy => command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file),
+        };
+        command
+    }
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Loads its configuration anew, as its operator would have it do.
+    pub(crate) fn reload(&mut self) {
+        match self.kind {
+            Kind::Lb | Kind::QuietLb | Kind::Nginx => incident::send(self.pid(), Signal::SIGHUP),
+            Kind::HaProxy => incident::send(self.pid(), Signal::SIGUSR2),
+            Kind::Caddy => {
+                let mut command = Command::new(self.kind.program().expect("it is here"));
+                command.args(["reload", "--force", "--adapter", "caddyfile"]);
+                let admin = self.folder.path().join("admin.sock");
+                command.arg("--address").arg(format!("unix/{}", admin.display()));
+                command.arg("--config").arg(self.folder.path().join("proxy.conf"));
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                self.commands.push(command.spawn().expect("it is here"));
+            }
+            Kind::Bare => {}
+        }
+    }
+
+    /// What it complains of.
+    fn says(&self) -> String {
+        let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        read("stdout.log") + &read("stderr.log")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let below = machine::family_of(self.pid());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // Workers; their master's number is nobody's any more.
+        for pid in below.into_iter().filter(|pid| *pid != self.process.id()) {
+            if let Ok(pid) = pid.try_into() {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+        for command in &mut self.commands {
+            let _ = command.wait();
+        }
+    }
+}

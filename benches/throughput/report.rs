@@ -1,0 +1,189 @@
+//! Samples to a table: on standard output as soon as a workload is done, and all of them as Markdown.
+
+use std::{fmt::Write as _, time::Duration};
+
+use lb::clock;
+
+use crate::{
+    machine::{self, Cores},
+    proxies,
+    round::{Plan, Row, Sample},
+    workload::Workload,
+};
+
+/// Everything that was measured so far.
+#[derive(Debug)]
+pub(crate) struct Report {
+    markdown: String,
+}
+
+impl Report {
+    /// With what must be known to read the figures; prints it.
+    pub(crate) fn new(cores: &Cores, plan: &Plan) -> Self {
+        let mut facts = vec![
+            format!("Machine: {}", machine::describe()),
+            format!("Layout: {}", cores.describe()),
+            format!("Date: {}", humantime::format_rfc3339_seconds(clock::wall())),
+            format!("Load average at the start: {}", machine::load_average()),
+            format!("Rounds: {} of {:?} for each proxy", plan.rounds, plan.turn),
+            format!("lb {}", env!("CARGO_PKG_VERSION")),
+        ];
+        facts.extend(proxies::versions());
+        let mut markdown = String::new();
+        for fact in facts {
+            println!("{fact}");
+            let _ = writeln!(markdown, "- {fact}");
+        }
+        Self { markdown }
+    }
+
+    /// Prints the table of a workload, and keeps it.
+    pub(crate) fn add(&mut self, workload: &Workload, rows: &[Row]) {
+        let table = if workload.idle > 0 { idle(rows) } else { busy(rows) };
+        println!("\n{}: {}\n{}", workload.name, workload.says, plain(&table));
+        println!("load average: {}", machine::load_average());
+        let _ = writeln!(
+            self.markdown,
+            "\n**{}**: {}\n\n{}",
+            workload.name,
+            workload.says,
+            as_markdown(&table)
+        );
+    }
+
+    pub(crate) fn markdown(&self) -> &str {
+        &self.markdown
+    }
+}
+
+/// The first line has the names of the columns.
+type Table = Vec<Vec<String>>;
+
+fn busy(rows: &[Row]) -> Table {
+    let mut table = vec![strings(&[
+        "proxy",
+        "CPU µs/request",
+        "(least to most)",
+        "lb = 1",
+        "requests/s",
+        "(least to most)",
+        "p50 ms",
+        "p99 ms",
+        "errors",
+        "hanging",
+        "core busy",
+        "memory MB",
+    ])];
+    let reference = rows.first().map(|(_, samples)| Spread::of(samples, cpu).median);
+    for (proxy, samples) in rows {
+        let (cpu, rate) = (Spread::of(samples, cpu), Spread::of(samples, rate));
+        let ratio = reference.map_or(0.0, |reference| cpu.median / reference);
+        let median = |of: fn(&Sample) -> f64| Spread::of(samples, of).median;
+        table.push(vec![
+            proxy.name.to_owned(),
+            format!("{:.1}", cpu.median),
+            format!("{:.1} to {:.1}", cpu.least, cpu.most),
+            format!("{ratio:.2}"),
+            format!("{:.0}", rate.median),
+            format!("{:.0} to {:.0}", rate.least, rate.most),
+            format!("{:.2}", median(|sample| millis(sample.p50))),
+            format!("{:.2}", median(|sample| millis(sample.p99))),
+            samples.iter().map(|sample| sample.errors).sum::<u64>().to_string(),
+            samples.iter().map(|sample| sample.hanging).sum::<u64>().to_string(),
+            format!("{:.0} %", median(|sample| 100.0 * sample.cpu.div_duration_f64(sample.took))),
+            format!("{:.0}", median(|sample| float(sample.memory) / 1e6)),
+        ]);
+    }
+    table
+}
+
+fn idle(rows: &[Row]) -> Table {
+    let mut table =
+        vec![strings(&["proxy", "KB/connection", "(least to most)", "lb = 1", "memory MB"])];
+    let kilobytes = |sample: &Sample| float(sample.idle) / 1e3;
+    let reference = rows.first().map(|(_, samples)| Spread::of(samples, kilobytes).median);
+    for (proxy, samples) in rows {
+        let each = Spread::of(samples, kilobytes);
+        let memory = Spread::of(samples, |sample| float(sample.memory) / 1e6).median;
+        table.push(vec![
+            proxy.name.to_owned(),
+            format!("{:.1}", each.median),
+            format!("{:.1} to {:.1}", each.least, each.most),
+            format!("{:.2}", reference.map_or(0.0, |reference| each.median / reference)),
+            format!("{memory:.0}"),
+        ]);
+    }
+    table
+}
+
+/// Microseconds of CPU time for each request that was answered.
+fn cpu(sample: &Sample) -> f64 {
+    sample.cpu.as_secs_f64() * 1e6 / float(sample.requests.max(1))
+}
+
+fn rate(sample: &Sample) -> f64 {
+    float(sample.requests) / sample.took.as_secs_f64()
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people, who read three digits")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// What the rounds have in common, and how far they are apart.
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> Self {
+        let mut values: Vec<_> = samples.iter().map(value).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or_default();
+        Self {
+            median: at(values.len() / 2),
+            least: at(0),
+            most: at(values.len().saturating_sub(1)),
+        }
+    }
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// In columns, the names to the left and the figures to the right.
+fn plain(table: &Table) -> String {
+    let columns = table.first().map_or(0, Vec::len);
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let mut text = String::new();
+    for row in table {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let _ = if column == 0 {
+                write!(text, "{cell:<width$}")
+            } else {
+                write!(text, "  {cell:>width$}")
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn as_markdown(table: &Table) -> String {
+    let mut text = String::new();
+    for (number, row) in table.iter().enumerate() {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+        if number == 0 {
+            let _ = writeln!(text, "|---|{}", "---:|".repeat(row.len() - 1));
+        }
+    }
+    text
+}

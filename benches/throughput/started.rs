@@ -1,0 +1,67 @@
+//! Processes that the bench starts, and what it must know to be sure that they end.
+
+use std::{
+    env,
+    io::{self, Read},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use lb::clock;
+use nix::sys::signal::{Signal, raise};
+
+/// How long anything may take that is not measured.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is running here, to be started once more with a role.
+pub(crate) fn this_program() -> PathBuf {
+    env::current_exe().expect("Linux")
+}
+
+/// For a role: its standard input is the bench's, and is closed however that ends.
+pub(crate) fn end_with_the_bench() {
+    thread::spawn(|| {
+        let _ = io::stdin().read(&mut [0]);
+        raise(Signal::SIGKILL).expect("one may end oneself");
+    });
+}
+
+/// One that is free now, for a program that cannot be told to choose.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Waits until `is_so`, and says whether it came.
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = clock::now() + PATIENCE;
+    while !is_so() {
+        if clock::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Whether it has answered a request with 200.
+pub(crate) fn answers(address: SocketAddr) -> bool {
+    use std::{io::Write, net::TcpStream};
+    let ask = || -> io::Result<bool> {
+        let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.write_all(b"GET /100 HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")?;
+        let mut answer = vec![];
+        socket.read_to_end(&mut answer)?;
+        Ok(answer.starts_with(b"HTTP/1.1 200 "))
+    };
+    ask().unwrap_or(false)
+}
+
+/// None where no length is said.
+pub(crate) fn content_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
+    let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"))?;
+    str::from_utf8(field.value).ok()?.trim().parse().ok()
+}

@@ -1,0 +1,110 @@
+//! What clients do, and what befalls the backends meanwhile.
+
+use std::fmt::Write as _;
+
+use crate::incident::Incident;
+
+/// Load of one kind; each proxy gets the same.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) says: &'static str,
+    /// In the short mode too.
+    pub(crate) is_short: bool,
+    /// How many ask at once.
+    pub(crate) clients: usize,
+    /// Bytes that each request brings.
+    pub(crate) sends: usize,
+    /// Bytes of each answer.
+    pub(crate) gets: usize,
+    /// Whether a client asks for one thing and leaves.
+    pub(crate) is_fresh: bool,
+    /// Keep-alive connections that do nothing but stay; the clients have none of these.
+    pub(crate) idle: usize,
+    /// How long each backend thinks, in milliseconds.
+    pub(crate) delays: [u64; 3],
+    /// What happens in the middle of a turn.
+    pub(crate) incident: Option<Incident>,
+}
+
+impl Workload {
+    const fn new(name: &'static str, says: &'static str) -> Self {
+        Self {
+            name,
+            says,
+            is_short: false,
+            clients: 64,
+            sends: 0,
+            gets: SMALL,
+            is_fresh: false,
+            idle: 0,
+            delays: [0; 3],
+            incident: None,
+        }
+    }
+
+    /// One request, to the last byte.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        let method = if self.sends > 0 { "POST" } else { "GET" };
+        let mut header = format!(
+            "{method} /{} HTTP/1.1\r\nHost: example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n",
+            self.gets,
+        );
+        if self.is_fresh {
+            header.push_str("Connection: close\r\n");
+        }
+        if self.sends > 0 {
+            let _ = write!(header, "Content-Length: {}\r\n", self.sends);
+        }
+        header.push_str("\r\n");
+        let mut request = header.into_bytes();
+        request.resize(request.len() + self.sends, b'x');
+        request
+    }
+}
+
+const SMALL: usize = 100;
+const LARGE: usize = 64 << 10;
+const HUGE: usize = 1 << 20;
+
+/// In the order in which they are measured.
+pub(crate) fn all() -> Vec<Workload> {
+    let new = Workload::new;
+    vec![
+        Workload { is_short: true, ..new("small", "64 keep-alive clients, answers of 100 bytes") },
+        Workload {
+            is_short: true,
+            is_fresh: true,
+            ..new("connections", "64 clients, a new connection for each request")
+        },
+        Workload { clients: 16, gets: LARGE, ..new("64k-down", "16 clients, answers of 64 KiB") },
+        Workload { clients: 16, sends: LARGE, ..new("64k-up", "16 clients, requests of 64 KiB") },
+        Workload { clients: 16, gets: HUGE, ..new("1m-down", "16 clients, answers of 1 MiB") },
+        Workload { clients: 16, sends: HUGE, ..new("1m-up", "16 clients, requests of 1 MiB") },
+        Workload {
+            idle: 5000,
+            ..new("idle", "5,000 connections that have had one answer each, and wait")
+        },
+        Workload {
+            clients: 16,
+            delays: [2, 2, 100],
+            ..new("slow", "16 clients, backends that take 2, 2 and 100 ms")
+        },
+        Workload {
+            clients: 16,
+            delays: [2; 3],
+            incident: Some(Incident::Kill),
+            ..new("killed", "16 clients, backends that take 2 ms, one of three killed half-way")
+        },
+        Workload {
+            clients: 16,
+            delays: [2; 3],
+            incident: Some(Incident::Stop),
+            ..new("stopped", "16 clients, backends that take 2 ms, one of three stopped half-way")
+        },
+        Workload {
+            incident: Some(Incident::Reload),
+            ..new("reload", "64 keep-alive clients, the same configuration loaded anew half-way")
+        },
+    ]
+}
