@@ -79,7 +79,7 @@ impl Clients {
     }
 
     pub(crate) fn run_for(&self, duration: Duration) {
-        self.tasks.block_on(&self.runtime, time::sleep(duration));
+        self.tasks.block_on(&self.runtime, async { time::sleep(duration).await });
     }
 
     /// Forgets what was seen before.

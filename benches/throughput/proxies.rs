@@ -163,7 +163,7 @@ impl Proxy {
         let mut command = self.command(&file, address.port(), &addresses);
         let log = |name| File::create(folder.path().join(name)).expect("a file");
         command.current_dir(folder.path()).stdout(log("stdout.log")).stderr(log("stderr.log"));
-        command.env("HOME", folder.path()).env_remove("RUST_LOG");
+        command.env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME").env_remove("RUST_LOG");
         let process = cores.on_the_proxy_s(|| command.spawn()).expect("a program that starts");
         let running = Running { address, kind: self.kind, process, folder, commands: vec![] };
         // As often as there are backends: each then has a connection.
