@@ -21,7 +21,7 @@ test: build-tools ## Runs every test; ARGS="…" are passed on to cargo test
 check: ## Does what CI does
 	@.ci/run
 
-bench: build-tools ## Measures selection and one request through the proxy
+bench: build-tools ## Measures selection, one request, and load beside other proxies
 	@cargo bench --locked $(ARGS)
 
 build-tools:

@@ -58,7 +58,21 @@ struct Tally {
 struct Habit {
     proxy: SocketAddr,
     request: Vec<u8>,
+    /// How long the body of its answer is.
+    gets: usize,
     is_fresh: bool,
+}
+
+impl Habit {
+    fn new(workload: &Workload, proxy: SocketAddr) -> Self {
+        let (gets, is_fresh) = (workload.gets, workload.is_fresh);
+        Self { proxy, request: workload.request(), gets, is_fresh }
+    }
+
+    /// Whether it is what a backend says; a proxy that answers by itself is fast.
+    fn likes(&self, answer: &Answer) -> bool {
+        answer.status == 200 && answer.length == Some(self.gets)
+    }
 }
 
 impl Clients {
@@ -69,8 +83,7 @@ impl Clients {
             errors: Cell::new(0),
             waiting_since: RefCell::new(vec![clock::now(); workload.clients]),
         });
-        let request = workload.request();
-        let habit = Rc::new(Habit { proxy, request, is_fresh: workload.is_fresh });
+        let habit = Rc::new(Habit::new(workload, proxy));
         let tasks = LocalSet::new();
         for number in 0..workload.clients {
             tasks.spawn_local(work(Rc::clone(&habit), Rc::clone(&tally), number));
@@ -107,7 +120,9 @@ async fn work(habit: Rc<Habit>, tally: Rc<Tally>, number: usize) {
         let begun = clock::now();
         tally.waiting_since.borrow_mut()[number] = begun;
         match round_trip(&habit, &mut connection, &mut buffer).await {
-            Ok(200) => tally.latencies.borrow_mut().push(clock::now().duration_since(begun)),
+            Ok(answer) if habit.likes(&answer) => {
+                tally.latencies.borrow_mut().push(clock::now().duration_since(begun))
+            }
             _ => {
                 tally.errors.set(tally.errors.get() + 1);
                 connection = None;
@@ -117,12 +132,11 @@ async fn work(habit: Rc<Habit>, tally: Rc<Tally>, number: usize) {
     }
 }
 
-/// The status of the answer.
 async fn round_trip(
     habit: &Habit,
     connection: &mut Option<TcpStream>,
     buffer: &mut [u8],
-) -> io::Result<u16> {
+) -> io::Result<Answer> {
     let mut socket = match connection.take() {
         Some(socket) => socket,
         None => connect(habit.proxy).await?,
@@ -135,7 +149,7 @@ async fn round_trip(
     } else if answer.keeps_the_connection {
         *connection = Some(socket);
     }
-    Ok(answer.status)
+    Ok(answer)
 }
 
 async fn connect(proxy: SocketAddr) -> io::Result<TcpStream> {
@@ -146,6 +160,8 @@ async fn connect(proxy: SocketAddr) -> io::Result<TcpStream> {
 
 struct Answer {
     status: u16,
+    /// Of the body.
+    length: Option<usize>,
     keeps_the_connection: bool,
 }
 
@@ -182,7 +198,7 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Answer, usize)>> {
     };
     let keeps_the_connection = length.is_some() && !response.headers.iter().any(is_close);
     let status = response.code.unwrap_or_default();
-    Ok(Some((Answer { status, keeps_the_connection }, header + length.unwrap_or_default())))
+    Ok(Some((Answer { status, length, keeps_the_connection }, header + length.unwrap_or_default())))
 }
 
 /// Connections that have had one answer each, and wait for nothing.
@@ -196,14 +212,14 @@ impl Idle {
     /// One after the other.
     pub(crate) fn open(count: usize, workload: &Workload, proxy: SocketAddr) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let habit = Habit { proxy, request: workload.request(), is_fresh: false };
+        let habit = Habit::new(workload, proxy);
         let connections = runtime.block_on(async {
             let mut buffer = vec![0; BUFFER];
             let mut connections = Vec::with_capacity(count);
             for _ in 0..count {
                 let mut connection = None;
-                let status = round_trip(&habit, &mut connection, &mut buffer).await;
-                assert_eq!(status.expect("an answer"), 200);
+                let answer = round_trip(&habit, &mut connection, &mut buffer).await;
+                assert!(habit.likes(&answer.expect("an answer")), "it has another answer");
                 connections.push(connection.expect("it is kept"));
                 task::yield_now().await;
             }

@@ -46,7 +46,7 @@ struct Args {
     /// How often each proxy has its turn [default: 3, with --full 5]
     #[arg(long)]
     rounds: Option<usize>,
-    /// How long a turn is [default: 1.5s, with --full 2s]
+    /// How long a turn is [default: 1.2s, with --full 2s]
     #[arg(long, value_parser = humantime::parse_duration)]
     turn: Option<Duration>,
     /// Writes the tables as Markdown too
@@ -91,7 +91,7 @@ fn main() {
 fn measure(args: &Args) {
     let plan = round::Plan {
         rounds: args.rounds.unwrap_or(if args.full { 5 } else { 3 }),
-        turn: args.turn.unwrap_or(Duration::from_millis(if args.full { 2000 } else { 1500 })),
+        turn: args.turn.unwrap_or(Duration::from_millis(if args.full { 2000 } else { 1200 })),
     };
     let cores = machine::Cores::choose();
     cores.keep_to_the_others();

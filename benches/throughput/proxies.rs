@@ -27,8 +27,8 @@ pub(crate) struct Proxy {
     kind: Kind,
     /// What the marker `@BALANCE@` in its configuration becomes: its word for an algorithm.
     balance: &'static str,
-    /// What `@BUFFERING@` becomes.
-    buffering: &'static str,
+    /// What `@OPTION@` becomes: one setting that rows of the same program differ in.
+    option: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +43,25 @@ enum Kind {
 }
 
 const fn proxy(name: &'static str, kind: Kind, balance: &'static str) -> Proxy {
-    Proxy { name, kind, balance, buffering: "on" }
+    let option = match kind {
+        Kind::Lb => "60s",
+        Kind::Nginx => "on",
+        _ => "",
+    };
+    Proxy { name, kind, balance, option }
 }
 
 const LB: Proxy = proxy("lb", Kind::Lb, "round_robin");
 const LB_LEAST: Proxy = proxy("lb least_conn", Kind::Lb, "least_conn");
 const LB_EWMA: Proxy = proxy("lb ewma", Kind::Lb, "ewma");
+const LB_LEARNS: Proxy =
+    Proxy { name: "lb, response: auto", kind: Kind::Lb, balance: "round_robin", option: "auto" };
 const LB_QUIET: Proxy = proxy("lb, nothing observed", Kind::QuietLb, "round_robin");
 const BARE: Proxy = proxy("bare Pingora", Kind::Bare, "");
 const NGINX: Proxy = proxy("nginx", Kind::Nginx, "");
 const NGINX_LEAST: Proxy = proxy("nginx least_conn", Kind::Nginx, "least_conn;");
 const NGINX_STREAMS: Proxy =
-    Proxy { name: "nginx, no buffering", kind: Kind::Nginx, balance: "", buffering: "off" };
+    Proxy { name: "nginx, no buffering", kind: Kind::Nginx, balance: "", option: "off" };
 const HAPROXY: Proxy = proxy("HAProxy", Kind::HaProxy, "roundrobin");
 const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastconn");
 const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
@@ -67,7 +74,8 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
     let is_large = workload.sends.max(workload.gets) > 16 << 10;
     let rows: &[Proxy] = match workload.incident {
         Some(Incident::Reload) => &[LB, NGINX, HAPROXY, CADDY],
-        Some(_) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        Some(Incident::Kill) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        Some(Incident::Stop) => &[LB, LB_LEARNS, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         None if is_slow => {
             &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
         }
@@ -185,7 +193,7 @@ impl Proxy {
             .replace("@ADMIN_PORT@", &started::free_port().to_string())
             .replace("@FOLDER@", &folder.display().to_string())
             .replace("@BALANCE@", self.balance)
-            .replace("@BUFFERING@", self.buffering)
+            .replace("@OPTION@", self.option)
     }
 
     fn command(&self, file: &Path, port: u16, backends: &[SocketAddr]) -> Command {

@@ -1,4 +1,5 @@
 //! Turns in rounds: every proxy once, then every proxy again, so that a noisy minute befalls all.
+//! Each round begins with another one, so that nobody is always first.
 
 use std::{thread, time::Duration};
 
@@ -50,23 +51,20 @@ pub(crate) fn measure(
     cores: &Cores,
 ) -> Vec<Row> {
     let mut rows: Vec<Row> = proxies.iter().map(|proxy| (*proxy, vec![])).collect();
+    let turns = |round: usize| (0..proxies.len()).map(move |at| (at + round) % proxies.len());
     if workload.incident.is_some() || workload.idle > 0 {
-        for _ in 0..plan.rounds {
-            for (proxy, samples) in &mut rows {
-                // A backend that was killed, and memory that was used, are not the next one's.
-                let backends = backends(workload);
-                let mut running = proxy.start(&backends, cores);
-                samples.push(sample(workload, &mut running, &backends, plan.turn));
-            }
+        for at in (0..plan.rounds).flat_map(turns) {
+            // A backend that was killed, and memory that was used, are not the next one's.
+            let backends = backends(workload);
+            let mut running = proxies[at].start(&backends, cores);
+            rows[at].1.push(sample(workload, &mut running, &backends, plan.turn));
         }
         return rows;
     }
     let backends = backends(workload);
     let mut running: Vec<_> = proxies.iter().map(|proxy| proxy.start(&backends, cores)).collect();
-    for _ in 0..plan.rounds {
-        for ((_, samples), running) in rows.iter_mut().zip(&mut running) {
-            samples.push(sample(workload, running, &backends, plan.turn));
-        }
+    for at in (0..plan.rounds).flat_map(turns) {
+        rows[at].1.push(sample(workload, &mut running[at], &backends, plan.turn));
     }
     rows
 }

@@ -2,8 +2,8 @@
 
 use std::{
     env,
-    io::{self, Read},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     thread,
     time::Duration,
@@ -46,16 +46,15 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Whether it has answered a request with 200.
+/// Whether it has answered a request with what a backend says.
 pub(crate) fn answers(address: SocketAddr) -> bool {
-    use std::{io::Write, net::TcpStream};
     let ask = || -> io::Result<bool> {
         let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.write_all(b"GET /100 HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")?;
         let mut answer = vec![];
         socket.read_to_end(&mut answer)?;
-        Ok(answer.starts_with(b"HTTP/1.1 200 "))
+        Ok(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(&[b'x'; 100]))
     };
     ask().unwrap_or(false)
 }
