@@ -42,6 +42,18 @@ impl Cores {
         pin(&self.others);
     }
 
+    /// For how long the proxies' core has worked since the machine started, for whomever, the host
+    /// of a virtual machine included.
+    pub(crate) fn worked(&self) -> Duration {
+        let stat = fs::read_to_string("/proc/stat").expect("Linux");
+        let name = format!("cpu{} ", self.proxy);
+        let line = stat.lines().find_map(|line| line.strip_prefix(&name));
+        let fields = line.unwrap_or_default().split_whitespace().enumerate();
+        // User, nice, system, idle, waiting for a disk, interrupts of two kinds, stolen.
+        let at_work = fields.filter(|(field, _)| [0, 1, 2, 5, 6, 7].contains(field));
+        duration(at_work.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum())
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("proxies on core {}, clients and backends on {:?}", self.proxy, self.others)
     }
@@ -75,10 +87,14 @@ impl Usage {
         let processes = processes();
         let ticks: u64 = family(&processes, pid).map(|process| process.ticks).sum();
         let memory = family(&processes, pid).map(|process| memory(process.pid)).sum();
-        let ticks_a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().expect("Linux");
-        let nanos = ticks * 1_000_000_000 / ticks_a_second.unsigned_abs();
-        Self { cpu: Duration::from_nanos(nanos), memory }
+        Self { cpu: duration(ticks), memory }
     }
+}
+
+/// Of so many ticks, in which the system counts.
+fn duration(ticks: u64) -> Duration {
+    let ticks_a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().expect("Linux");
+    Duration::from_nanos(ticks * 1_000_000_000 / ticks_a_second.unsigned_abs())
 }
 
 impl Sub for Usage {

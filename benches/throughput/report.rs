@@ -1,4 +1,4 @@
-//! Samples to a table: on standard output as soon as a workload is done, and all of them as Markdown.
+//! Samples to tables, a row for each proxy: on standard output as soon as a workload is done, and all of them as Markdown.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -72,6 +72,7 @@ fn busy(rows: &[Row]) -> Table {
         "errors",
         "hanging",
         "core busy",
+        "by others",
         "memory MB",
     ])];
     let reference = rows.first().map(|(_, samples)| Spread::of(samples, cpu).median);
@@ -91,6 +92,10 @@ fn busy(rows: &[Row]) -> Table {
             samples.iter().map(|sample| sample.errors).sum::<u64>().to_string(),
             samples.iter().map(|sample| sample.hanging).sum::<u64>().to_string(),
             format!("{:.0} %", median(|sample| 100.0 * sample.cpu.div_duration_f64(sample.took))),
+            format!(
+                "{:.0} %",
+                median(|sample| 100.0 * sample.others.div_duration_f64(sample.took))
+            ),
             format!("{:.0}", median(|sample| float(sample.memory) / 1e6)),
         ]);
     }

@@ -33,6 +33,8 @@ pub(crate) struct Sample {
     pub(crate) hanging: u64,
     pub(crate) took: Duration,
     pub(crate) cpu: Duration,
+    /// What others used of the proxy's core: where that is much, the figures are not worth much.
+    pub(crate) others: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     /// Bytes, at the end.
@@ -57,14 +59,14 @@ pub(crate) fn measure(
             // A backend that was killed, and memory that was used, are not the next one's.
             let backends = backends(workload);
             let mut running = proxies[at].start(&backends, cores);
-            rows[at].1.push(sample(workload, &mut running, &backends, plan.turn));
+            rows[at].1.push(sample(workload, &mut running, &backends, (plan, cores)));
         }
         return rows;
     }
     let backends = backends(workload);
     let mut running: Vec<_> = proxies.iter().map(|proxy| proxy.start(&backends, cores)).collect();
     for at in (0..plan.rounds).flat_map(turns) {
-        rows[at].1.push(sample(workload, &mut running[at], &backends, plan.turn));
+        rows[at].1.push(sample(workload, &mut running[at], &backends, (plan, cores)));
     }
     rows
 }
@@ -77,22 +79,23 @@ fn sample(
     workload: &Workload,
     proxy: &mut Running,
     backends: &[Backend],
-    turn: Duration,
+    (plan, cores): (&Plan, &Cores),
 ) -> Sample {
-    if workload.idle > 0 { idle(workload, proxy) } else { busy(workload, proxy, backends, turn) }
-}
-
-fn busy(workload: &Workload, proxy: &mut Running, backends: &[Backend], turn: Duration) -> Sample {
+    if workload.idle > 0 {
+        return idle(workload, proxy);
+    }
+    let turn = plan.turn;
     let clients = Clients::start(workload, proxy.address);
     clients.run_for(WARM_UP);
     clients.begin();
-    let (begun, before) = (clock::now(), Usage::of(proxy.pid()));
+    let (begun, before, worked) = (clock::now(), Usage::of(proxy.pid()), cores.worked());
     clients.run_for(turn / 2);
     if let Some(incident) = workload.incident {
         incident.happen(backends, proxy);
     }
     clients.run_for(turn / 2);
     let (took, after) = (clock::now().duration_since(begun), Usage::of(proxy.pid()));
+    let worked = cores.worked().saturating_sub(worked);
     let seen = clients.seen();
     let mut latencies = seen.latencies;
     latencies.sort_unstable();
@@ -106,6 +109,7 @@ fn busy(workload: &Workload, proxy: &mut Running, backends: &[Backend], turn: Du
         hanging: seen.hanging,
         took,
         cpu: after - before,
+        others: worked.saturating_sub(after - before),
         p50: quantile(50),
         p99: quantile(99),
         memory: after.memory,
