@@ -1,4 +1,4 @@
-//! Every metric: its name, what it counts, and by what. [`super::scrape`] fills them in this order.
+//! Every metric: its name, what it counts, and by what. `scrape.rs` fills them in this order.
 //!
 //! Names follow Prometheus' customs: base units, `_total` for what only grows. Labels come from the
 //! configuration and from fixed lists, never from what clients or backends send, so traffic cannot
