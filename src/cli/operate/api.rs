@@ -106,9 +106,9 @@ impl Listener {
             ("path", Some(of.url.path.clone())),
             ("client", client),
         ];
-        let parts = parts.into_iter().filter_map(|(name, value)| {
-            value.map(|value| format!("{name}={}", encoded(&value)))
-        });
+        let parts = parts
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| format!("{name}={}", encoded(&value))));
         let query = parts.collect::<Vec<_>>().join("&");
         self.value(&get(format!("{EXPLAIN}?{query}"))).await
     }
@@ -241,7 +241,12 @@ mod tests {
     fn a_wish_says_what_is_wished_and_the_process_reads_it() {
         for (kind, method, body, wish) in [
             (Kind::Eject(None), Method::POST, "", None),
-            (Kind::Eject(Some("30s".into())), Method::POST, r#"{"for":"30s"}"#, Some((None, "30s"))),
+            (
+                Kind::Eject(Some("30s".into())),
+                Method::POST,
+                r#"{"for":"30s"}"#,
+                Some((None, "30s")),
+            ),
             (Kind::Weight(Some(3)), Method::PUT, r#"{"weight":3}"#, Some((Some(3), ""))),
             (Kind::Weight(None), Method::PUT, r#"{"weight":null}"#, Some((None, ""))),
         ] {

@@ -123,11 +123,7 @@ pub(super) struct Answer {
 pub(in crate::cli) enum AskError {
     /// No connection.
     #[error("nobody answers at {at}: {reason} ({hint})")]
-    Nobody {
-        at: String,
-        reason: String,
-        hint: String,
-    },
+    Nobody { at: String, reason: String, hint: String },
     /// A connection, and then too little for too long.
     #[error("{at} does not answer within {}s (is this the admin listener of lb?)", ANSWER.as_secs())]
     Late { at: String },
@@ -258,9 +254,9 @@ impl Listener {
                 "ask as the user that lb runs as, or as root".to_owned()
             }
             (Some(file), _) => format!("is lb running? start it with: lb -c {}", file.display()),
-            (None, Address::Tcp(place)) => format!(
-                "is lb running, and has its configuration `admin: {{ address: {place} }}`?"
-            ),
+            (None, Address::Tcp(place)) => {
+                format!("is lb running, and has its configuration `admin: {{ address: {place} }}`?")
+            }
             (None, Address::Unix(path)) => format!(
                 "is lb running, and has its configuration `admin: {{ address: unix:{} }}`?",
                 path.display()

@@ -50,9 +50,8 @@ pub(super) fn run(operation: &Operation) -> ExitCode {
 }
 
 fn status(arguments: &StatusArguments) -> Result<String, String> {
-    let (listener, mut value) = ask(&arguments.whom, async |listener| {
-        listener.status_as_sent().await
-    })?;
+    let (listener, mut value) =
+        ask(&arguments.whom, async |listener| listener.status_as_sent().await)?;
     let mut status: Status = read(&listener, value.clone())?;
     if let Some(name) = &arguments.pool {
         if !status.pools.iter().any(|pool| pool.name == *name) {

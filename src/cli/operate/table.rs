@@ -75,11 +75,8 @@ fn process(status: &Status) -> String {
 fn heading(pool: &Pool) -> String {
     let name = painted(BOLD, &pool.name);
     let errors = format!("{} err/s", figures::rate(pool.error_rate));
-    let errors = if pool.error_rate > 0.0 {
-        painted(colour(AnsiColor::Red), &errors)
-    } else {
-        errors
-    };
+    let errors =
+        if pool.error_rate > 0.0 { painted(colour(AnsiColor::Red), &errors) } else { errors };
     let parts = [
         name,
         pool.algorithm.clone(),

@@ -128,7 +128,9 @@ impl Column {
             Self::P99 => longest(a.latency.p99_ms, b.latency.p99_ms),
             Self::Weight => b.weight_in_effect.total_cmp(&a.weight_in_effect),
             Self::Check => ago(a).cmp(&ago(b)),
-            Self::Reason => a.reason.is_none().cmp(&b.reason.is_none()).then(a.reason.cmp(&b.reason)),
+            Self::Reason => {
+                a.reason.is_none().cmp(&b.reason.is_none()).then(a.reason.cmp(&b.reason))
+            }
         }
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State) {
         Constraint::Length(1),
         Constraint::Length(1),
     ];
-    let [process, totals, _, table, detail, note, keys] = Layout::vertical(rows).areas(frame.area());
+    let [process, totals, _, table, detail, note, keys] =
+        Layout::vertical(rows).areas(frame.area());
     frame.render_widget(process_line(state), process);
     frame.render_widget(totals_line(state), totals);
     let widths = Widths::of(&state.status);
@@ -71,8 +72,9 @@ fn process_line(state: &State) -> Line<'_> {
         (None, None) if is_ready => "ready".green().bold(),
         (None, None) => "not ready".red().bold(),
     };
-    let who = format!("lb {version}  process {pid}  up {up}  generation {generation}  ");
-    Line::from(vec![who.into(), readiness])
+    let who = format!("  lb {version}  process {pid}  up {up}  generation {generation}");
+    // What is cut off on a small screen is not the reason.
+    Line::from(vec![readiness, who.into()])
 }
 
 fn totals_line(state: &State) -> Line<'_> {
@@ -189,9 +191,7 @@ fn note_line(state: &State) -> Line<'_> {
 
 fn keys_line(state: &State) -> Line<'_> {
     let keys = match state.mode {
-        Mode::Watch => {
-            "↑↓ select  ←→ sort  / filter  d drain  e eject  r readmit  ? help  q quit"
-        },
+        Mode::Watch => "↑↓ select  ←→ sort  / filter  d drain  e eject  r readmit  ? help  q quit",
         Mode::Filter => "Enter keep  Esc all",
         Mode::Confirm(_) => "y do it  any other key: leave it",
         Mode::Help => "any key: back",

@@ -153,8 +153,9 @@ impl State {
             return Action::Draw;
         }
         let has_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if has_control && matches!(key.code, KeyCode::Char('c' | 'd')) {
-            return Action::Quit;
+        if has_control {
+            let is_end = key.code == KeyCode::Char('c');
+            return if is_end { Action::Quit } else { Action::Draw };
         }
         match self.mode.clone() {
             Mode::Watch => self.watch(key.code),

@@ -73,7 +73,7 @@ fn selected(state: &State) -> String {
 fn everything_that_matters_is_on_a_small_screen() {
     let lines = screen(&mut state());
     let expected = [
-        "lb 0.1.0  process 4711  up 3h 12m  generation 2  ready",
+        "ready  lb 0.1.0  process 4711  up 3h 12m  generation 2",
         "120 req/s  0.1 err/s  4 in flight  40 clients  1 pool  4 backends, 2 out",
         "",
         "POOL BACKEND       STATE      ACT  REQ/S  ERR/S  SHARE    P50    P99   WEIGHT",
@@ -241,11 +241,8 @@ fn who_drains_is_undrained_by_the_same_key() {
 #[test]
 fn what_came_of_a_change_is_said_and_seen() {
     let mut state = state();
-    let asked = Change {
-        pool: "web".to_owned(),
-        backend: "10.0.0.1:9001".to_owned(),
-        kind: Kind::Drain,
-    };
+    let asked =
+        Change { pool: "web".to_owned(), backend: "10.0.0.1:9001".to_owned(), kind: Kind::Drain };
     let drained = backend(json!({ "state": "draining" }));
     state.done(&asked, Ok(serde_json::from_value(drained).unwrap()));
     let shown = screen(&mut state);
@@ -279,13 +276,13 @@ fn a_process_that_does_not_answer_is_told_until_it_does() {
     let mut state = state();
     state.miss(Duration::from_secs(3), format!("nobody answers at {AT}: connection refused"));
     let shown = screen(&mut state);
-    assert!(shown[0].ends_with("no answer for 3s: trying again"), "{}", shown[0]);
+    assert!(shown[0].starts_with("no answer for 3s: trying again  lb "), "{}", shown[0]);
     assert_eq!(shown[22], "nobody answers at http://127.0.0.1:9900: connection refused");
     assert!(shown[4].contains("10.0.0.2:9001"), "what was known last is still there");
     let again = |pid: u32| Status { pid, ..status(&all_sorts()) };
     state.learn(again(4711));
     let shown = screen(&mut state);
-    assert!(shown[0].ends_with("ready"));
+    assert!(shown[0].starts_with("ready  lb "));
     assert_eq!(shown[22], "lb answers again");
     state.learn(again(4712));
     assert_eq!(screen(&mut state)[22], "process 4712 has taken over");

@@ -24,6 +24,8 @@ mod flags;
 mod handover;
 /// What a service manager is told.
 mod notify;
+/// Seen and steered over the admin listener.
+mod operate;
 /// SIGHUP.
 mod reload;
 /// Starting, and what the two logs say.
