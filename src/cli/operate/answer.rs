@@ -9,7 +9,7 @@ use crate::admin::view::{Backend, Candidate, Explanation, Route};
 
 /// What would become of a request: the answer in a sentence, then everything it comes from.
 pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> String {
-    let mut text = format!("{}\n\n", answer.summary);
+    let mut text = format!("{}\n\n", figures::sentence(&answer.summary));
     let mut say = |name: &str, value: &str| text.push_str(&format!("  {name:<10}{value}\n"));
     let (method, url) = (&asked.method, &asked.url);
     say("request", &format!("{method} http://{}{}", figures::visible(&url.host), url.path));

@@ -86,12 +86,16 @@ pub(in crate::cli) fn until(until: Option<&str>, for_ms: Option<u64>) -> Option<
 /// Why it gets no requests and for how long, and what is not as configured.
 pub(in crate::cli) fn remarks(backend: &Backend) -> String {
     let ends = until(backend.until.as_deref(), backend.for_ms);
-    let by_operator = &backend.set_by_operator;
+    // What the reason says already is not said again.
+    let is_news = |set: &&String| match set.as_str() {
+        "drained" => backend.state != "draining",
+        "ejected" => backend.reason.is_none(),
+        _ => true,
+    };
+    let by_operator: Vec<_> = backend.set_by_operator.iter().filter(is_news).cloned().collect();
     let by_operator =
         (!by_operator.is_empty()).then(|| format!("by an operator: {}", by_operator.join(", ")));
-    // The state says so already.
-    let reason = backend.reason.clone().filter(|reason| *reason != backend.state);
-    let parts = [reason, ends, by_operator];
+    let parts = [backend.reason.clone(), ends, by_operator];
     let parts = parts.into_iter().chain([backend.backup.then(|| "backup".to_owned())]);
     parts.flatten().collect::<Vec<_>>().join(", ")
 }
@@ -105,6 +109,14 @@ pub(in crate::cli) fn check(backend: &Backend) -> String {
             format!("{word} {} ago", span(check.ago_ms))
         }
     }
+}
+
+/// With a capital letter and a full stop.
+pub(in crate::cli) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", rest.as_str())
 }
 
 /// With every control character written out, so that nothing writes to the terminal but us.
@@ -122,10 +134,10 @@ mod tests {
 
     #[test]
     fn a_number_has_as_many_digits_as_one_reads() {
-        let rates = [0.0, 0.04, 3.14, 9.96, 120.4, 9_999.0, 12_345.0, 2_340_000.0];
+        let rates = [0.0, 0.04, 3.12, 9.96, 120.4, 9_999.0, 12_345.0, 2_340_000.0];
         let texts = ["0", "0.0", "3.1", "10", "120", "9999", "12k", "2.3M"];
         assert_eq!(rates.map(rate), texts);
-        let times = [0.042, 0.999, 3.14, 42.4, 999.6, 12_345.0, 61_000.0];
+        let times = [0.042, 0.999, 3.12, 42.4, 999.6, 12_345.0, 61_000.0];
         let texts = ["0.04ms", "1.0ms", "3.1ms", "42ms", "1.0s", "12.3s", "1m"];
         assert_eq!(times.map(|ms| latency(Some(ms))), texts);
         assert_eq!(latency(None), "-");

@@ -20,7 +20,7 @@ pub(in crate::cli) fn backend(changes: Value) -> Value {
         "errors": 0,
         "responses": { "1xx": 0, "2xx": 1000, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 },
         "rate": 60.2, "error_rate": 0.0, "share": 0.5,
-        "latency": { "p50_ms": 3.14, "p95_ms": 10.0, "p99_ms": 41.0 },
+        "latency": { "p50_ms": 3.12, "p95_ms": 10.0, "p99_ms": 41.0 },
         "first_byte": { "p50_ms": 3.0, "p95_ms": 9.0, "p99_ms": 40.0 },
         "check": { "passed": true, "reason": null, "took_ms": 0.8, "ago_ms": 2_400 },
         "connections": { "opened": 10, "reused": 990 },
@@ -156,12 +156,12 @@ fn an_explanation_begins_with_the_answer() {
             })),
         ],
         "chosen": "10.0.0.1:9001", "by_chance": true,
-        "summary": "10.0.0.1:9001 of pool web would get it.",
+        "summary": "it would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out",
     });
     let explanation: Explanation = serde_json::from_value(value).unwrap();
     let text = strip_str(&answer::explanation(&asked(), &explanation)).to_string();
     let expected = "\
-10.0.0.1:9001 of pool web would get it.
+It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
 
   request   GET http://example.com/v1/users
   listeners 0.0.0.0:8080
@@ -199,13 +199,13 @@ No route matches: it would be answered with 404.
 #[test]
 fn a_change_is_answered_in_a_line() {
     let changed = backend(json!({
-        "state": "draining", "active": 3, "until": "undrain", "reason": "draining",
-        "set_by_operator": ["drained"],
+        "state": "draining", "active": 3, "until": "undrain", "set_by_operator": ["drained", "weight 3"],
+        "reason": "an operator drains it",
     }));
     let changed: Backend = serde_json::from_value(changed).unwrap();
     let text = strip_str(&answer::changed(&changed)).to_string();
-    let expected = "10.0.0.1:9001 of pool web is draining (until undrain, by an operator: drained), \
-                    3 active, weight 1";
+    let expected = "10.0.0.1:9001 of pool web is draining (an operator drains it, until undrain, \
+                    by an operator: weight 3), 3 active, weight 1";
     assert_eq!(text, expected);
 }
 

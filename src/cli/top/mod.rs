@@ -13,7 +13,7 @@ mod tests;
 use std::{
     io::{self, IsTerminal},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ratatui::{
@@ -30,6 +30,7 @@ use tokio::{
 
 use super::operate::{AskError, Change, Listener};
 use crate::admin::view::{Backend, Status};
+use crate::clock;
 use state::{Action, State};
 
 /// Between two pictures, unless something happens.
@@ -39,7 +40,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 enum Answered {
     Status(Result<Status, AskError>),
-    Change(Change, Result<Backend, AskError>),
+    Change(Change, Result<Box<Backend>, AskError>),
 }
 
 /// Until somebody has seen enough. The text for after that is empty.
@@ -76,7 +77,7 @@ async fn watch(
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asked = Asked { listener, tasks: JoinSet::new(), has_status_under_way: false };
-    let mut last_answer = Instant::now();
+    let mut last_answer = clock::now();
     loop {
         terminal.draw(|frame| draw::draw(frame, &mut state))?;
         tokio::select! {
@@ -97,14 +98,14 @@ async fn watch(
                     asked.has_status_under_way = false;
                     match answer {
                         Ok(status) => {
-                            last_answer = Instant::now();
+                            last_answer = clock::now();
                             state.learn(status);
                         }
-                        Err(error) => state.miss(last_answer.elapsed(), error.to_string()),
+                        Err(error) => state.miss(clock::now().saturating_duration_since(last_answer), error.to_string()),
                     }
                 }
                 Answered::Change(change, outcome) => {
-                    state.done(&change, outcome.map_err(|error| error.to_string()));
+                    state.done(&change, outcome.map(|it| *it).map_err(|error| error.to_string()));
                     asked.status();
                 }
             },
@@ -131,7 +132,7 @@ impl Asked {
     fn change(&mut self, change: Change) {
         let listener = self.listener.clone();
         self.tasks.spawn(async move {
-            let outcome = listener.change(&change).await;
+            let outcome = listener.change(&change).await.map(Box::new);
             Answered::Change(change, outcome)
         });
     }
