@@ -44,7 +44,7 @@ pub(in crate::cli) enum Operation {
     Drain(BackendNamed),
     /// Give a backend requests again, after drain.
     Undrain(BackendNamed),
-    /// Take a backend out at once, as if it had failed; it comes back by a probe or a passed check.
+    /// Take a backend out at once, for a time, as if it had failed; then a request is its probe.
     Eject(EjectArguments),
     /// Take an ejected backend back at once.
     Readmit(BackendNamed),

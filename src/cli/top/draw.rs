@@ -21,7 +21,7 @@ const HELP: &str = "\
  i              the other way round
  /              show only what has this in its pool, address or state; Esc: all
  d              drain it, or undrain it
- e              eject it: out now, back by a probe or a passed check
+ e              eject it: out now, for a time, as if it had failed
  r              readmit it: an ejected one is back now
  q              quit
 
@@ -175,7 +175,7 @@ fn note_line(state: &State) -> Line<'_> {
     match (&state.mode, &state.note, &state.away) {
         (Mode::Confirm(change), _, _) => {
             let kind = match change.kind {
-                Kind::Eject(_) => "eject (it gets nothing until it is back by a probe or a check)",
+                Kind::Eject(_) => "eject (for a time, as if it had failed)",
                 ref kind => kind.word(),
             };
             let question = format!("{kind} {} of {}?  y n", change.backend, change.pool);

@@ -32,6 +32,8 @@ mod reload;
 mod serving;
 /// Signals, and what is in flight.
 mod shutdown;
+/// Seen and steered over the admin listener, with traffic.
+mod steering;
 /// One process in place of another.
 mod upgrade;
 /// A user who can do less.
