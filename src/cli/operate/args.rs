@@ -68,7 +68,7 @@ pub(in crate::cli) struct StatusArguments {
 /// Arguments of `lb explain`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ExplainArguments {
-    /// What is asked for, such as http://example.com/path.
+    /// What is asked for, such as example.com/path, with or without http:// before it.
     pub(super) url: Target,
     /// With this method.
     #[arg(long, default_value = "GET")]
