@@ -24,12 +24,16 @@ mod flags;
 mod handover;
 /// What a service manager is told.
 mod notify;
+/// Seen and steered over the admin listener.
+mod operate;
 /// SIGHUP.
 mod reload;
 /// Starting, and what the two logs say.
 mod serving;
 /// Signals, and what is in flight.
 mod shutdown;
+/// Seen and steered over the admin listener, with traffic.
+mod steering;
 /// One process in place of another.
 mod upgrade;
 /// A user who can do less.
