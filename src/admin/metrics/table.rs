@@ -61,7 +61,8 @@ metrics! {
     POOL_REQUESTS = Counter "lb_pool_requests_total" &["pool", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
     POOL_DURATION = Histogram "lb_pool_request_duration_seconds" POOL,
-        "From the end of a request's header to the end of its answer, every attempt included.";
+        "From the end of a request's header to the end of its answer, every attempt included; of a tunnel, \
+         to its beginning.";
     POOL_FIRST_BYTE = Histogram "lb_pool_first_byte_duration_seconds" POOL,
         "From the end of a request to the first byte of a backend's answer.";
     POOL_BACKENDS = Gauge "lb_pool_backends" &["pool", "state"], "Backends by state.";
