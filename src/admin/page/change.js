@@ -97,6 +97,7 @@ export function open(kind, backend, status) {
     put(byId("more-title"), `${address} of pool ${pool}`);
     put(byId("more-error"), "");
     byId("weight").value = backend.weight;
+    byId("eject-for").value = "30s";
     showMore({ backend });
     more.showModal();
     return;

@@ -95,13 +95,13 @@ export const isSlow = (backend) =>
 export function weight(backend) {
   const inEffect = backend.weight_in_effect;
   if (!isSlow(backend)) return whole.format(backend.weight);
-  return `${inEffect.toFixed(inEffect < 10 ? 1 : 0)} of ${whole.format(backend.weight)}`;
+  return `${inEffect.toFixed(inEffect < 10 ? 1 : 0)}/${whole.format(backend.weight)}`;
 }
 
 export const active = (it) =>
   it.max_connections == null
     ? whole.format(it.active)
-    : `${whole.format(it.active)} of ${whole.format(it.max_connections)}`;
+    : `${whole.format(it.active)}/${whole.format(it.max_connections)}`;
 
 export function check(backend) {
   const last = backend.check;
