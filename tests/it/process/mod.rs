@@ -24,6 +24,8 @@ mod flags;
 mod handover;
 /// What a service manager is told.
 mod notify;
+/// The status page in a browser.
+mod page;
 /// SIGHUP.
 mod reload;
 /// Starting, and what the two logs say.
