@@ -186,7 +186,8 @@ function showWrong() {
   const shown = found.slice(0, LINES_SHOWN);
   const list = byId("wrong");
   if (!shown.length) {
-    shown.push({ tone: "good", text: status.pools.length ? "Nothing." : "No pool is configured." });
+    const isUsed = status.pools.length > 0;
+    shown.push({ tone: isUsed ? "good" : "info", text: isUsed ? "Nothing." : "No pool is configured." });
   }
   shown.push(...asides());
   lines(list, shown.length);
@@ -268,6 +269,7 @@ let source = null;
 
 function listen() {
   source?.close();
+  if (needsToken) return;
   source = new EventSource("api/v1/events");
   source.onmessage = ({ data }) => {
     const event = parse(data);
@@ -301,7 +303,7 @@ function showEvents() {
   if (!shown.length) fill(list.children[0], "", "", "None yet.");
   shown.forEach((event, at) => {
     const where = [event.pool, event.backend].filter(Boolean).join(" ");
-    fill(list.children[at], words.tone(event), where, words.sentence(event), words.clock(event.time));
+    fill(list.children[at], words.tone(event), where, words.sentence(event), words.when(event.time));
   });
   const button = byId("events-more");
   button.hidden = events.length <= few;
@@ -317,6 +319,8 @@ function askForToken() {
   byId("main").hidden = true;
   byId("logout").hidden = true;
   byId("banner").hidden = true;
+  document.title = "lb";
+  put(byId("process"), "");
   put(byId("live-text"), "signed out");
   mark(byId("live"), "class", "");
   byId("login").hidden = false;

@@ -20,7 +20,6 @@ const CHECK_IS_OLD_MS = 30000;
 
 const UNTIL = {
   checks_pass: "until checks pass",
-  probe: "until a probe is answered",
   undrain: "until undrained",
 };
 
@@ -77,6 +76,13 @@ export function duration(ms) {
 export const left = (ms) => (ms > 0 ? joined(duration(Math.max(ms, 1000)), "left") : "due now");
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
+
+// With its day, where that is not today.
+export function when(time) {
+  const at = new Date(time);
+  if (at.toDateString() === new Date().toDateString()) return clock(time);
+  return `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(time)}`;
+}
 
 // Parts of all, where there are none of none.
 const part = (some, all) => (all > 0 ? Math.min(1, some / all) : 0);
@@ -212,12 +218,21 @@ function rank(backend) {
   return backend.state === "eligible" && isSlow(backend) ? rank - 0.5 : rank;
 }
 
+// What is unusual about it and not said by its state.
+export function tags(backend) {
+  const orders = backend.set_by_operator.filter((it) => {
+    return !(it === "drained" && backend.state === "draining") && it !== backend.state;
+  });
+  const set = orders.map((order) => `${order} by operator`);
+  return backend.backup ? ["backup", ...set] : set;
+}
+
 // Whether a backend has every word that was typed.
 export function matches(backend, words) {
   const state = stateOf(backend.state).word;
-  const tags = backend.set_by_operator.join(" ");
-  const backup = backend.backup ? "backup" : "";
-  const text = `${backend.pool} ${backend.address} ${state} ${reason(backend)} ${tags} ${backup}`;
+  const orders = backend.set_by_operator.join(" ");
+  const known = [backend.pool, backend.address, state, reason(backend), orders, ...tags(backend)];
+  const text = known.join(" ");
   return words.every((word) => text.toLowerCase().includes(word));
 }
 
