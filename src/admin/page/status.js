@@ -65,7 +65,9 @@ async function ask() {
   asking = request("api/v1/pools", { signal: AbortSignal.timeout(ASK_LIMIT_MS) });
   const begun = performance.now();
   try {
-    show(await asking);
+    const answer = await asking;
+    // Whoever has signed out meanwhile sees nothing any more.
+    if (!needsToken) show(answer);
   } catch (failure) {
     if (failure.code !== 401) lose(failure);
   } finally {
@@ -113,7 +115,7 @@ function showBanner() {
 function bannerText() {
   if (lostAt !== null) {
     const since = `${words.clock(lostAt)} (${words.duration(Date.now() - lostAt)})`;
-    const shown = status ? " What is shown was so before." : "";
+    const shown = status ? " Below is what was known last." : "";
     const what = lostWhy ? `lb does not answer as it should: ${lostWhy}` : "lb cannot be reached";
     return ["bad", `${what} since ${since}. Trying again.${shown}`];
   }

@@ -23,6 +23,7 @@ const UNTIL = {
   undrain: "until undrained",
 };
 
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 0 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const names = new Intl.Collator("en", { numeric: true });
 const NOTHING = "–";
@@ -39,11 +40,13 @@ export const isTrouble = (backend) => stateOf(backend.state).rank < STATES.drain
 
 export const count = (value) => whole.format(value);
 
+// Four digits at most.
+const short = (value) => (value < 10000 ? whole : compact).format(value);
+
 export function rate(value) {
   if (value > 0 && value < 0.05) return "<0.1";
   if (value > 0 && value < 10) return value.toFixed(1);
-  if (value >= 100000) return `${(value / 1000).toFixed(0)}k`;
-  return whole.format(value);
+  return value < 100000 ? whole.format(value) : compact.format(value);
 }
 
 export function millis(value) {
@@ -100,20 +103,21 @@ export const isSlow = (backend) =>
 
 export function weight(backend) {
   const inEffect = backend.weight_in_effect;
-  if (!isSlow(backend)) return whole.format(backend.weight);
-  return `${inEffect.toFixed(inEffect < 10 ? 1 : 0)}/${whole.format(backend.weight)}`;
+  if (!isSlow(backend)) return short(backend.weight);
+  return `${inEffect < 10 ? inEffect.toFixed(1) : short(inEffect)}/${short(backend.weight)}`;
 }
 
 export const active = (it) =>
   it.max_connections == null
-    ? whole.format(it.active)
-    : `${whole.format(it.active)}/${whole.format(it.max_connections)}`;
+    ? short(it.active)
+    : `${short(it.active)}/${short(it.max_connections)}`;
 
 export function check(backend) {
   const last = backend.check;
   if (!last) return "none";
   if (last.passed) return `passed ${millis(last.took_ms)}`;
-  return last.reason ? `failed: ${last.reason}` : "failed";
+  // The reason of an unhealthy one stands beside its state.
+  return last.reason && backend.state !== "unhealthy" ? `failed: ${last.reason}` : "failed";
 }
 
 // The age of one that passed is told when it is no longer what is to be expected.
