@@ -105,7 +105,9 @@ function showBanner() {
   const banner = byId("banner");
   const [tone, text] = bannerText();
   mark(banner, "class", `banner ${tone}`);
-  put(banner, text);
+  put(byId("banner-text"), text);
+  // Apart, so that a screen reader does not say it all again every second.
+  put(byId("banner-age"), lostAt === null ? "" : `(${words.duration(Date.now() - lostAt)})`);
   banner.hidden = !text;
   const isLive = lostAt === null && !needsToken;
   put(byId("live-text"), isLive ? `live, ${words.clock(status.time)}` : "not live");
@@ -114,10 +116,9 @@ function showBanner() {
 
 function bannerText() {
   if (lostAt !== null) {
-    const since = `${words.clock(lostAt)} (${words.duration(Date.now() - lostAt)})`;
     const shown = status ? " Below is what was known last." : "";
-    const what = lostWhy ? `lb does not answer as it should: ${lostWhy}` : "lb cannot be reached";
-    return ["bad", `${what} since ${since}. Trying again.${shown}`];
+    const what = lostWhy ? `lb does not answer as it should (${lostWhy})` : "lb cannot be reached";
+    return ["bad", `${what} since ${words.clock(lostAt)}. Trying again.${shown}`];
   }
   if (status && !status.ready) return ["bad", `Not ready: ${status.unready ?? "no reason given"}`];
   if (status && status.version !== version) {
@@ -313,13 +314,25 @@ function showEvents() {
   mark(button, "aria-expanded", String(allEvents));
 }
 
+// Only whether there is something to sign out of: scripts cannot see the cookie itself.
+function showSignedIn(isSignedIn) {
+  byId("logout").hidden = !isSignedIn;
+  try {
+    if (isSignedIn === null) byId("logout").hidden = !localStorage.getItem("signed-in");
+    else if (isSignedIn) localStorage.setItem("signed-in", "yes");
+    else localStorage.removeItem("signed-in");
+  } catch {
+    // Whoever stores nothing signs out by closing the browser.
+  }
+}
+
 function askForToken() {
   if (needsToken) return;
   needsToken = true;
+  showSignedIn(false);
   source?.close();
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   byId("main").hidden = true;
-  byId("logout").hidden = true;
   byId("banner").hidden = true;
   document.title = "lb";
   put(byId("process"), "");
@@ -338,7 +351,7 @@ async function login(event) {
     await request("login", { method: "POST", body: { token: byId("token").value } });
     byId("token").value = "";
     byId("login").hidden = true;
-    byId("logout").hidden = false;
+    showSignedIn(true);
     needsToken = false;
     ask();
     listen();
@@ -399,6 +412,7 @@ change.start(request, (backend, said) => {
   ask();
 });
 isSmall.addEventListener("change", showEvents);
+showSignedIn(null);
 showEvents();
 ask();
 listen();
