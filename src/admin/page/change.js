@@ -119,7 +119,10 @@ export function open(kind, backend, status) {
 }
 
 for (const dialog of [confirm, more]) {
-  dialog.addEventListener("close", () => (about = null));
+  // It is told late, when the next one may be open already.
+  dialog.addEventListener("close", () => {
+    if (!confirm.open && !more.open) about = null;
+  });
 }
 byId("confirm-no").addEventListener("click", () => confirm.close());
 byId("more-close").addEventListener("click", () => more.close());

@@ -214,13 +214,14 @@ fn on_a_phone_nothing_is_beside_the_screen() {
     let settings = format!(
         "    health_check: {{ interval: 100ms, timeout: 90ms, fall: 1 }}\n  \
          a-name-that-somebody-thought-a-good-idea-when-names-were-still-short:\n    backends: [ {{ \
-         address: \"[::1]:9\", weight: 100000, max_connections: 100000 }} ]\n    health_check: {{ \
+         address: \"[::1]:9\", weight: 1000, max_connections: 100000 }} ]\n    health_check: {{ \
          interval: 100ms, timeout: 90ms, fall: 1 }}\n{ADMIN}"
     );
     let (_lb, mut browser) = open(&yaml(&[dead, backend.address()], &settings));
     browser.resize(390, 844);
     wait_for_state(&mut browser, dead, "unhealthy");
-    browser.wait_for_text("#events", "unhealthy");
+    let events = "document.querySelectorAll('#events li').length === 3";
+    browser.wait_until("what happened is there, as far as there is room", events);
     assert_eq!(browser.eval(FITS), true);
     browser.click(&format!("{}[data-f=more]", row(backend.address())));
     assert_eq!(browser.eval(FITS), true);
