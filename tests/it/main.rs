@@ -56,6 +56,8 @@ mod retry_budget;
 mod retry_rules;
 /// Host and path to pool.
 mod routing;
+/// What the status page makes of what it is told.
+mod status_page;
 /// Scripted backends, raw clients, the built binary under a leash.
 mod support;
 /// The support keeps its own promises.

@@ -26,6 +26,8 @@ mod handover;
 mod notify;
 /// Seen and steered over the admin listener.
 mod operate;
+/// The status page in a browser.
+mod page;
 /// SIGHUP.
 mod reload;
 /// Starting, and what the two logs say.

@@ -3,6 +3,8 @@
 
 /// A backend that does what it is told.
 pub(crate) mod backend;
+/// A browser that a test looks at and clicks in.
+pub(crate) mod browser;
 /// A client that says exactly what it sent and got.
 pub(crate) mod client;
 /// Waiting for a condition instead of for time.
