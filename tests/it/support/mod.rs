@@ -17,6 +17,8 @@ pub(crate) mod load;
 pub(crate) mod process;
 /// A backend that can be killed and stopped as only a process can.
 pub(crate) mod process_backend;
+/// A real Prometheus, and its tool.
+pub(crate) mod prometheus;
 /// What a scripted backend answers.
 pub(crate) mod reply;
 /// What a scripted backend was asked.
