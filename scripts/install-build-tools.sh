@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what a build needs beyond the Rust toolchain: a C compiler, and cmake and make for
-# zlib-ng, which Pingora links. Says what it does; does and says nothing when nothing is missing.
+# zlib-ng, which Pingora links. With the argument `test`, also what the tests need: a browser, for
+# the status page. Says what it does; does and says nothing when nothing is missing.
 set -eu
 
 stop() {
@@ -14,12 +15,19 @@ has() {
 
 has cargo || stop "cargo is missing: install Rust as https://rustup.rs says, then open a new shell."
 
-missing=
-for tool in cc cmake make; do
-    has "$tool" || missing="${missing:+$missing, }$tool"
-done
 # cmake writes Makefiles, and a compiler without the headers of the C library links nothing: where
 # one is missing, all are asked for.
+missing= lacks_tools= lacks_browser=
+for tool in cc cmake make; do
+    has "$tool" || lacks_tools=yes missing="${missing:+$missing, }$tool"
+done
+# As tests/it/support/browser.rs looks for it.
+has_browser() {
+    has chromium || has chromium-browser || has google-chrome-stable || has google-chrome
+}
+if [ "${1:-}" = test ] && ! has_browser; then
+    lacks_browser=yes missing="${missing:+$missing, }chromium"
+fi
 [ -n "$missing" ] || exit 0
 
 # Whether the packages are the user's own, and not the system's.
@@ -40,6 +48,9 @@ elif has xcode-select && ! has cc; then
 else
     stop "The build needs $missing, and this script knows no package manager here: install by hand."
 fi
+# Every package manager calls it so.
+[ -n "$lacks_tools" ] || packages=
+[ -z "$lacks_browser" ] || packages="${packages:+$packages }chromium"
 
 as_root=
 if [ "$(id -u)" -ne 0 ] && [ -z "$is_own" ]; then
