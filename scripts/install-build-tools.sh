@@ -86,7 +86,7 @@ unpack_prometheus() {
 echo "The build needs $missing. Installing it." >&2
 # shellcheck disable=SC2086 # commands with their arguments
 {
-    { [ -z "$refresh" ] || $as_root $refresh; } &&
+    { [ -z "$refresh" ] || $as_root $refresh || true; } &&
         { [ -z "$packages" ] || $as_root $install $packages; } &&
         { [ -z "$unpacked" ] || unpack_prometheus; }
 } >&2 || stop "Could not install $missing: do it by hand, then try again."

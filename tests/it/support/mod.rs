@@ -13,6 +13,8 @@ pub(crate) mod full_listener;
 pub(crate) mod lb;
 /// Many clients at once, who note everything that goes wrong.
 pub(crate) mod load;
+/// What a process says of itself.
+pub(crate) mod metrics;
 /// The built binary.
 pub(crate) mod process;
 /// A backend that can be killed and stopped as only a process can.

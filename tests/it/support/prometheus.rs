@@ -72,6 +72,7 @@ impl Prometheus {
         let mut process = LbProcess::spawn(folder, command);
         let line = process.wait_for_log("msg=\"Listening on\"");
         let address = address_in(&line).unwrap_or_else(|| panic!("no address in: {line}"));
+        process.wait_for_log("Server is ready to receive web requests");
         Self { process, address }
     }
 
@@ -97,9 +98,24 @@ impl Prometheus {
         result.first()?["value"][1].as_str()?.parse().ok()
     }
 
-    /// What its API says.
+    /// Every rule that we ship has been evaluated without an error, and says that lb is there.
     #[track_caller]
-    pub(crate) fn ask(&self, path: &str) -> Value {
+    pub(crate) fn assert_rules_work(&self) {
+        let mut last = Value::Null;
+        let evaluated = wait_for(SCRAPED, || {
+            last = self.ask("/api/v1/rules");
+            let groups = last["data"]["groups"].as_array()?;
+            let mut rules = groups.iter().flat_map(|group| group["rules"].as_array()).flatten();
+            (!groups.is_empty() && rules.all(|rule| rule["health"] == "ok")).then_some(())
+        });
+        assert!(evaluated.is_some(), "not all rules can be evaluated: {last}");
+        for alert in ["LbDown", "LbAbsent"] {
+            assert_eq!(self.value(&format!("ALERTS{{alertname=\"{alert}\"}}")), None, "{alert}");
+        }
+    }
+
+    #[track_caller]
+    fn ask(&self, path: &str) -> Value {
         let answer = get(self.address, path);
         serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{path}: {}", answer.text()))
     }
