@@ -10,7 +10,7 @@ use crate::support::{
     backend::ScriptedBackend,
     client::{ask, get, post},
     eventually::eventually,
-    load::{Load, Report, good_answer},
+    load::{Load, ORDER, ORDER_EVERY, good_answer},
     metrics::{ADMIN, Asked, Scrape},
     process::LbProcess,
     reply::{Reply, Step},
@@ -30,6 +30,8 @@ const LEAVERS: usize = 12;
 const CUTTERS: usize = 5;
 /// Requests to a pool whose only backend answers with 500.
 const BROKEN: usize = 17;
+/// Requests to a pool whose only backend is gone: the first is refused there, the others find nobody.
+const STRANDED: usize = 6;
 /// POSTs with this body.
 const ORDERS: usize = 40;
 const BODY: &[u8] = &[b'x'; 3000];
@@ -38,25 +40,43 @@ type Counts = BTreeMap<String, usize>;
 
 /// What is known of a load without asking the process.
 struct Known {
-    report: Report,
+    /// By status, what the clients have been answered; 499 for those that left.
+    seen: Counts,
+    /// Bytes of their bodies.
+    uploaded: usize,
     lines: Vec<Value>,
     scrape: Scrape,
     status: Value,
 }
 
-fn configuration(web: &[&ScriptedBackend], broken: &ScriptedBackend) -> String {
-    let items: Vec<_> =
-        web.iter().map(|it| format!("{{ address: \"{}\" }}", it.address())).collect();
-    // A backend that fails is not left alone, so that it answers as often as it is told to.
+fn configuration(
+    web: [&ScriptedBackend; 3],
+    broken: &ScriptedBackend,
+    gone: &ScriptedBackend,
+) -> String {
+    let [a, b, c] = web.map(ScriptedBackend::address);
+    let (broken, gone) = (broken.address(), gone.address());
+    // In the first pool a backend that fails is not left alone, so that it answers as often as it is
+    // told to.
     format!(
-        "listeners: [ {{ address: 127.0.0.1:0 }} ]\n\
-         routes: [ {{ path: /item, pool: web }}, {{ path: /order, pool: web }}, {{ path: /hang, \
-         pool: web }}, {{ path: /broken, pool: broken }} ]\n\
-         pools:\n  web:\n    backends: [ {} ]\n    health_check: off\n    ejection: off\n  \
-         broken:\n    backends: [ {{ address: \"{}\" }} ]\n    health_check: off\n\
-         access_log: {{ path: access.log }}\n{ADMIN}\n",
-        items.join(", "),
-        broken.address()
+        "
+listeners: [ {{ address: 127.0.0.1:0 }} ]
+routes:
+  - {{ path: /item, pool: web }}
+  - {{ path: /order, pool: web }}
+  - {{ path: /hang, pool: web }}
+  - {{ path: /broken, pool: broken }}
+  - {{ path: /gone, pool: gone }}
+pools:
+  web:
+    backends: [ {{ address: {a} }}, {{ address: {b} }}, {{ address: {c} }} ]
+    health_check: off
+    ejection: off
+  broken: {{ backends: [ {{ address: {broken} }} ], health_check: off }}
+  gone: {{ backends: [ {{ address: {gone} }} ], health_check: off }}
+access_log: {{ path: access.log }}
+{ADMIN}
+"
     )
 }
 
@@ -81,14 +101,28 @@ fn leave(lb: SocketAddr, backends: &[&ScriptedBackend]) {
     }
 }
 
-fn known() -> Known {
-    let [a, b, c] = ["a", "b", "c"].map(ScriptedBackend::named);
-    let broken = ScriptedBackend::replying(Reply::status(500));
-    let web = [&a, &b, &c];
-    for backend in web {
-        backend.reply_with(good_answer);
+/// One after the other, beside the load; what the clients saw.
+fn others(lb: SocketAddr, patient: [&ScriptedBackend; 2]) -> Counts {
+    let mut seen = Counts::new();
+    let mut saw = |status: u16, times: usize| *seen.entry(status.to_string()).or_default() += times;
+    for (path, times) in [("/nowhere", LOST), ("/broken", BROKEN), ("/gone", STRANDED)] {
+        (0..times).for_each(|_| saw(get(lb, path).status, 1));
     }
-    let mut lb = LbProcess::with_config(&configuration(&web, &broken), &[]);
+    (0..ORDERS).for_each(|number| saw(post(lb, &format!("/order/big-{number}"), BODY).status, 1));
+    leave(lb, &patient);
+    saw(499, LEAVERS);
+    saw(200, CUTTERS);
+    assert_eq!((seen["404"], seen["500"], seen["502"] + seen["503"]), (LOST, BROKEN, STRANDED));
+    seen
+}
+
+fn known() -> Known {
+    let [a, b, c, gone] = ["a", "b", "c", "gone"].map(ScriptedBackend::named);
+    let broken = ScriptedBackend::replying(Reply::status(500));
+    gone.stop();
+    let web = [&a, &b, &c];
+    web.iter().for_each(|backend| backend.reply_with(good_answer));
+    let mut lb = LbProcess::with_config(&configuration(web, &broken, &gone), &[]);
     let (address, admin) = (lb.address(), Asked::of(&mut lb));
 
     let load = Load::of_all_habits(address);
@@ -98,24 +132,20 @@ fn known() -> Known {
     c.stop();
     load.reach(LOAD);
     let report = load.finish();
-    for _ in 0..LOST {
-        assert_eq!(get(address, "/nowhere").status, 404);
+    let mut seen = others(address, [&a, &b]);
+    for (status, count) in &report.statuses {
+        *seen.entry(status.to_string()).or_default() += count;
     }
-    for _ in 0..BROKEN {
-        assert_eq!(get(address, "/broken").status, 500);
-    }
-    for number in 0..ORDERS {
-        assert_eq!(post(address, &format!("/order/big-{number}"), BODY).status, 200);
-    }
-    leave(address, &[&a, &b]);
 
-    let all = report.requests() + LOST + BROKEN + ORDERS + LEAVERS + CUTTERS;
+    let all = report.requests() + LOST + BROKEN + STRANDED + ORDERS + LEAVERS + CUTTERS;
     let lines = access_lines(&lb, all);
     assert_eq!(lines.len(), all, "a line for each request, and none else");
     eventually(PATIENCE, "no request is in flight", || {
         admin.scrape().sum("lb_requests_in_flight", &[]) == 0
     });
-    Known { report, lines, scrape: admin.scrape(), status: admin.api("/api/v1/pools") }
+    let uploaded = report.requests() / ORDER_EVERY * ORDER.len() + ORDERS * BODY.len();
+    let (scrape, status) = (admin.scrape(), admin.api("/api/v1/pools"));
+    Known { seen, uploaded, lines, scrape, status }
 }
 
 fn count<T: ToString>(of: impl Iterator<Item = T>) -> Counts {
@@ -173,17 +203,7 @@ impl Known {
 
     /// What was arranged has happened, and the clients have seen what the log says.
     fn assert_arranged(&self) {
-        let mut seen: Counts = self
-            .report
-            .statuses
-            .iter()
-            .map(|(status, count)| (status.to_string(), *count))
-            .collect();
-        for (status, more) in [(404, LOST), (500, BROKEN), (200, ORDERS + CUTTERS), (499, LEAVERS)]
-        {
-            *seen.entry(status.to_string()).or_default() += more;
-        }
-        assert_eq!(count(self.lines.iter().map(|line| &line["status"])), seen, "{}", self.report);
+        assert_eq!(count(self.lines.iter().map(|line| &line["status"])), self.seen);
         let outcomes = count(self.all_tries().map(outcome));
         assert_eq!(outcomes.get("status"), Some(&UNAVAILABLE), "{outcomes:?}");
         assert_eq!(outcomes.get("abandoned"), Some(&LEAVERS), "{outcomes:?}");
@@ -203,7 +223,10 @@ impl Known {
         let bytes: usize = self.lines.iter().map(|line| number(&line["bytes"])).sum();
         assert_eq!(self.scrape.sum("lb_listener_sent_bytes_total", &[]), bytes);
 
-        assert_eq!(self.pools().len(), 2);
+        let uploaded = self.scrape.sum("lb_listener_received_bytes_total", &[]);
+        assert_eq!(uploaded, self.uploaded);
+
+        assert_eq!(self.pools().len(), 3);
         for pool in self.pools() {
             let name = pool["name"].as_str().unwrap();
             let of_it = count(self.of_pool(name).map(|line| class(&line["status"])));
@@ -247,8 +270,8 @@ impl Known {
             for backend in pool["backends"].as_array().expect("a list") {
                 let (name, address) =
                     (pool["name"].as_str().unwrap(), backend["address"].as_str().unwrap());
-                let tries = || self.of_pool(name).flat_map(|line| tries(line));
-                let own_tries = || tries().filter(|one| one["backend"] == address);
+                let all_tries = || self.of_pool(name).flat_map(|line| tries(line));
+                let own_tries = || all_tries().filter(|one| one["backend"] == address);
                 let outcomes = count(own_tries().map(outcome));
                 let all: usize = outcomes.values().sum();
                 let is_failure = |outcome: &str| !["ok", "abandoned", "cut_off"].contains(&outcome);
@@ -264,6 +287,13 @@ impl Known {
                 assert_eq!(sum("lb_backend_responses_total"), all, "{address}");
                 assert_eq!(sum("lb_backend_request_duration_seconds_count"), all, "{address}");
                 let refused = outcomes.get("refused").copied().unwrap_or(0);
+                let received = self.of_pool(name).filter(|line| {
+                    tries(line)
+                        .last()
+                        .is_some_and(|last| last["backend"] == address && has_answer(&last))
+                });
+                let received: usize = received.map(|line| number(&line["bytes"])).sum();
+                assert_eq!(sum("lb_backend_received_bytes_total"), received, "{address}");
                 let first_bytes = sum("lb_backend_first_byte_duration_seconds_count");
                 assert_eq!(first_bytes, own_tries().filter(has_answer).count(), "{address}");
                 let connected = sum("lb_backend_connections_opened_total")
