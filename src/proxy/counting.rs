@@ -71,7 +71,10 @@ pub(super) fn request_ended(
         if received > 0 {
             counts.sent.add(received);
         }
-        counts.received.add(sent);
+        // Our own error message is not from it.
+        if context.attempt.status > 0 {
+            counts.received.add(sent);
+        }
     }
     if !context.has_failed_last() {
         attempt_ended(context, last_outcome(context, error), now);

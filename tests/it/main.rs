@@ -36,6 +36,8 @@ mod learned_limit;
 mod limits;
 /// How a line looks, who has one, and `Server-Timing`.
 mod log_format;
+/// Rules, dashboard and the list of metrics agree.
+mod monitoring;
 /// What operators do every week costs no request.
 mod operations;
 /// Dockerfile, compose file, CI: they agree with one another.

@@ -67,6 +67,7 @@ metrics! {
         "From the end of a request to the first byte of a backend's answer.";
     POOL_BACKENDS = Gauge "lb_pool_backends" &["pool", "state"], "Backends by state.";
     POOL_QUEUE = Gauge "lb_pool_queue_length" POOL, "Requests that wait for a backend.";
+    POOL_QUEUE_SIZE = Gauge "lb_pool_queue_size" POOL, "Requests that may wait at once.";
     POOL_QUEUE_WAIT = Histogram "lb_pool_queue_wait_seconds" POOL,
         "How long requests that were let into the queue waited in it.";
     POOL_QUEUED = Counter "lb_pool_queued_total" &["pool", "result"],

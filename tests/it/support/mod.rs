@@ -15,10 +15,14 @@ pub(crate) mod full_listener;
 pub(crate) mod lb;
 /// Many clients at once, who note everything that goes wrong.
 pub(crate) mod load;
+/// What a process says of itself.
+pub(crate) mod metrics;
 /// The built binary.
 pub(crate) mod process;
 /// A backend that can be killed and stopped as only a process can.
 pub(crate) mod process_backend;
+/// A real Prometheus, and its tool.
+pub(crate) mod prometheus;
 /// What a scripted backend answers.
 pub(crate) mod reply;
 /// What a scripted backend was asked.
