@@ -194,7 +194,7 @@ impl Known {
     }
 
     fn all_tries(&self) -> impl Iterator<Item = &Value> {
-        self.lines.iter().flat_map(|line| tries(line))
+        self.lines.iter().flat_map(tries)
     }
 
     fn of_pool<'a>(&'a self, pool: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -236,7 +236,7 @@ impl Known {
             let own = [("pool", name)];
             let observed = self.scrape.sum("lb_pool_request_duration_seconds_count", &own);
             assert_eq!(observed, number(&pool["requests"]), "{name}");
-            let first_bytes = self.of_pool(name).flat_map(|line| tries(line)).filter(has_answer);
+            let first_bytes = self.of_pool(name).flat_map(tries).filter(has_answer);
             let observed = self.scrape.sum("lb_pool_first_byte_duration_seconds_count", &own);
             assert_eq!(observed, first_bytes.count(), "{name}");
         }
@@ -270,7 +270,7 @@ impl Known {
             for backend in pool["backends"].as_array().expect("a list") {
                 let (name, address) =
                     (pool["name"].as_str().unwrap(), backend["address"].as_str().unwrap());
-                let all_tries = || self.of_pool(name).flat_map(|line| tries(line));
+                let all_tries = || self.of_pool(name).flat_map(tries);
                 let own_tries = || all_tries().filter(|one| one["backend"] == address);
                 let outcomes = count(own_tries().map(outcome));
                 let all: usize = outcomes.values().sum();
