@@ -7,7 +7,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build-tools
+.PHONY: help demo test check bench build-tools test-tools
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -15,7 +15,7 @@ help: ## Lists these targets
 demo: build-tools ## Runs the balancer with three small backends; ARGS="…" are passed on
 	@cargo run --locked -- demo $(ARGS)
 
-test: build-tools ## Runs every test; ARGS="…" are passed on to cargo test
+test: test-tools ## Runs every test; ARGS="…" are passed on to cargo test
 	@cargo test --locked $(ARGS)
 
 check: ## Does what CI does
@@ -26,3 +26,6 @@ bench: build-tools ## Measures selection, one request, and load beside other pro
 
 build-tools:
 	@scripts/install-build-tools.sh
+
+test-tools:
+	@scripts/install-build-tools.sh test

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what a build needs beyond the Rust toolchain: a C compiler, and cmake and make for
-# zlib-ng, which Pingora links. Says what it does; does and says nothing when nothing is missing.
+# zlib-ng, which Pingora links. With the argument `test`, also what the tests need: a browser, for
+# the status page, and Prometheus, for the metrics. Says what it does; does and says nothing when
+# nothing is missing.
 set -eu
 
 stop() {
@@ -14,12 +16,22 @@ has() {
 
 has cargo || stop "cargo is missing: install Rust as https://rustup.rs says, then open a new shell."
 
-missing=
-for tool in cc cmake make; do
-    has "$tool" || missing="${missing:+$missing, }$tool"
-done
 # cmake writes Makefiles, and a compiler without the headers of the C library links nothing: where
 # one is missing, all are asked for.
+missing= lacks_tools= lacks_browser= lacks_prometheus=
+for tool in cc cmake make; do
+    has "$tool" || lacks_tools=yes missing="${missing:+$missing, }$tool"
+done
+# As tests/it/support/browser.rs looks for it.
+has_browser() {
+    has chromium || has chromium-browser || has google-chrome-stable || has google-chrome
+}
+if [ "${1:-}" = test ] && ! has_browser; then
+    lacks_browser=yes missing="${missing:+$missing, }chromium"
+fi
+if [ "${1:-}" = test ] && ! { has prometheus && has promtool; }; then
+    lacks_prometheus=yes missing="${missing:+$missing, }prometheus"
+fi
 [ -n "$missing" ] || exit 0
 
 # Whether the packages are the user's own, and not the system's.
@@ -28,28 +40,53 @@ if has apt-get; then
     install="env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
     packages="cmake gcc libc6-dev make"
     refresh="apt-get update"
+    prometheus=
 elif has dnf; then
     install="dnf install -y" packages="cmake gcc glibc-devel make" refresh=
+    prometheus="/usr/bin/prometheus /usr/bin/promtool"
 elif has apk; then
     install="apk add" packages="cmake gcc musl-dev make" refresh=
+    prometheus=prometheus
 elif has brew && has cc; then
     install="brew install" packages="cmake" refresh=
+    prometheus=prometheus
     is_own=yes
 elif has xcode-select && ! has cc; then
     stop "The build needs $missing: run xcode-select --install, then try again."
 else
     stop "The build needs $missing, and this script knows no package manager here: install by hand."
 fi
+[ -n "$lacks_tools" ] || packages=
+# Every package manager calls it so.
+[ -z "$lacks_browser" ] || packages="${packages:+$packages }chromium"
+# Where its package starts a service as well, now and whenever the machine does, only the programs.
+unpacked=
+if [ -n "$lacks_prometheus" ]; then
+    packages="$packages${prometheus:+ $prometheus}"
+    [ -n "$prometheus" ] || unpacked=prometheus
+fi
 
 as_root=
 if [ "$(id -u)" -ne 0 ] && [ -z "$is_own" ]; then
-    has sudo || stop "The build needs $missing: as root, run: ${refresh:+$refresh && }${install#env * } $packages"
+    has sudo || stop "The build needs $missing: as root, run: ${refresh:+$refresh && }${install#env * } $packages${unpacked:+ $unpacked}"
     as_root=sudo
 fi
 
-echo "The build needs $missing. Installing: $packages" >&2
+unpack_prometheus() {
+    (
+        folder=$(mktemp -d)
+        trap 'rm -rf "$folder"' EXIT
+        cd "$folder" &&
+            apt-get download prometheus &&
+            dpkg-deb --extract prometheus_*.deb . &&
+            $as_root install -m 755 usr/bin/prometheus usr/bin/promtool /usr/local/bin/
+    )
+}
+
+echo "The build needs $missing. Installing it." >&2
 # shellcheck disable=SC2086 # commands with their arguments
 {
-    [ -z "$refresh" ] || $as_root $refresh
-    $as_root $install $packages
-} >&2 || stop "Could not install $packages: do it by hand, then try again."
+    { [ -z "$refresh" ] || $as_root $refresh || true; } &&
+        { [ -z "$packages" ] || $as_root $install $packages; } &&
+        { [ -z "$unpacked" ] || unpack_prometheus; }
+} >&2 || stop "Could not install $missing: do it by hand, then try again."

@@ -1,18 +1,18 @@
 //! What is shown of a process, from counts and events alone: status, explanation and metrics agree.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{env, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use http::Method;
 
 use super::{
     explain::{Question, explain},
-    metrics::{TABLE, scrape},
+    metrics::{TABLE, listing, scrape},
     readiness::Readiness,
     samples::Samples,
     status::{Looked, status},
     view,
 };
-use crate::backend::{Cause, Event, Failed, Order, Policy};
+use crate::backend::{Cause, Event, Failed, LastCheck, Order, Policy};
 use crate::clock;
 use crate::config::{self, Config, Flags, PoolName};
 use crate::count::{Class, Outcome};
@@ -300,4 +300,19 @@ async fn every_metric_is_there_and_says_what_the_status_says() {
     let status = process.status();
     assert_eq!((status.pools[0].requests, status.pools[0].retries), (1, 1));
     assert_eq!((process.backend(1).requests, process.backend(1).errors), (2, 1));
+}
+
+#[tokio::test]
+async fn the_metrics_that_users_are_told_of_are_those_of_a_scrape() {
+    let process = Process::new("round_robin").await;
+    let pool = process.pool("web");
+    let seen = pool.backends(clock::now()).next().unwrap();
+    seen.backend.counts().checked(LastCheck { failure: None, took: SECOND, at: clock::now() });
+    let actual = listing(&process.metrics());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/metrics.md");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &actual).unwrap();
+    }
+    let told = fs::read_to_string(&path).unwrap_or_default();
+    assert!(told == actual, "UPDATE_GOLDEN=1 writes {} anew:\n{actual}", path.display());
 }

@@ -41,8 +41,7 @@ impl Roster {
     }
 
     /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
-    /// Whoever claims it owes a
-    /// [`Backend::leave`] and an [`Event::ProbeEnded`].
+    /// Whoever claims it owes a [`Backend::leave`] and an [`Event::ProbeEnded`](super::Event).
     #[must_use]
     pub fn claim_probe(
         &self,

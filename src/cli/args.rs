@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use super::operate::args::Operation;
 use crate::config::Flags;
 
 /// An HTTP load balancer: spreads requests over backends, and retries on another one when a
@@ -139,6 +140,8 @@ pub(super) enum Command {
     Upgrade(FileArgument),
     /// Say whether the process that runs from this file should be sent requests.
     Health(FileArgument),
+    #[command(flatten)]
+    Operate(Operation),
     /// Try it in a minute: three small backends and the balancer, in one process.
     Demo(DemoArguments),
     /// One small backend that answers with its name and the request it received.

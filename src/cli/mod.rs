@@ -3,12 +3,16 @@
 //! | code | meaning                                                             |
 //! |------|---------------------------------------------------------------------|
 //! | 0    | done; for the balancer: stopped, and no request was cut off          |
+//! |      | `lb status` is done when it has shown what there is, ready or not     |
 //! | 1    | a bad configuration, or it could not start, or requests were cut off; |
-//! |      | for a command to a process: it could not, or is not ready, or is none |
+//! |      | for a command to a process: it could not, or is not ready, or is none,|
+//! |      | or the answer is a no                                               |
 //! | 2    | the command line itself was wrong                                   |
 
 mod args;
 mod demo;
+mod operate;
+mod top;
 
 use std::{
     env,
@@ -47,6 +51,7 @@ pub fn run() -> ExitCode {
         Some(Command::Reload(of)) => command(&of.conf, &control::Command::Reload),
         Some(Command::Health(of)) => command(&of.conf, &control::Command::Health),
         Some(Command::Upgrade(of)) => upgrade(&of.conf),
+        Some(Command::Operate(operation)) => operate::run(operation),
         Some(Command::Demo(demo)) => demo::run(demo),
         Some(Command::Backend(backend)) => demo::run_backend(backend),
         None => balance(&arguments),

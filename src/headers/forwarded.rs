@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{FORWARDED, HOST},
+    header::{FORWARDED, HOST, InvalidHeaderValue},
 };
 use ipnet::{IpNet, Ipv4Net};
 use pingora::{Result, http::RequestHeader};
@@ -120,10 +120,11 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
         client.is_trusted && request.headers.contains_key(name)
     };
     if !client.is_trusted {
-        request.remove_header(&FORWARDED);
-        request.remove_header(&FORWARDED_HOST);
+        super::remove(request, &FORWARDED);
+        super::remove(request, &FORWARDED_HOST);
     }
-    let chain = chain(request, client)?;
+    let peer = HeaderValue::try_from(client.peer.to_string()).map_err(invalid)?;
+    let chain = if client.is_trusted { chain(request, &peer)? } else { peer.clone() };
     request.insert_header("X-Forwarded-For", chain)?;
     if !keeps(request, &FORWARDED_HOST)
         && let Some(host) = request.headers.get(HOST).cloned()
@@ -135,27 +136,31 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
         request.insert_header("X-Forwarded-Proto", proto)?;
     }
     if !keeps(request, &REAL_IP) {
-        request.insert_header("X-Real-IP", client.real_ip.to_string())?;
+        if client.real_ip == client.peer {
+            request.insert_header("X-Real-IP", peer)?;
+        } else {
+            request.insert_header("X-Real-IP", client.real_ip.to_string())?;
+        }
     }
     Ok(())
 }
 
-/// The peer, after whatever it says when it may say something.
-fn chain(request: &RequestHeader, client: &Client) -> Result<HeaderValue> {
+/// A trusted peer, after whatever it says.
+fn chain(request: &RequestHeader, peer: &HeaderValue) -> Result<HeaderValue> {
     let mut chain = Vec::new();
-    if client.is_trusted {
-        for line in request.headers.get_all(&FOR) {
-            let line = line.as_bytes().trim_ascii();
-            if !line.is_empty() {
-                chain.extend_from_slice(line);
-                chain.extend_from_slice(b", ");
-            }
+    for line in request.headers.get_all(&FOR) {
+        let line = line.as_bytes().trim_ascii();
+        if !line.is_empty() {
+            chain.extend_from_slice(line);
+            chain.extend_from_slice(b", ");
         }
     }
-    chain.extend_from_slice(client.peer.to_string().as_bytes());
-    HeaderValue::try_from(chain).map_err(|error| {
-        pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, "X-Forwarded-For", error)
-    })
+    chain.extend_from_slice(peer.as_bytes());
+    HeaderValue::try_from(chain).map_err(invalid)
+}
+
+fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
+    pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, "X-Forwarded-For", error)
 }
 
 #[cfg(test)]

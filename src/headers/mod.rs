@@ -29,7 +29,10 @@ pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::TraceContext;
 
+use http::HeaderName;
 use pingora::{Result, http::RequestHeader};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Makes the request ready for a backend. Each attempt needs its own copy of the request as
 /// received: a trusted proxy's chain would grow with every application.
@@ -45,4 +48,19 @@ pub fn apply(
 ) -> Result<()> {
     forwarded::set(request, client, is_tls)?;
     id.set(request)
+}
+
+/// Most requests do not have it, and Pingora looks into two maps to remove it.
+fn remove(request: &mut RequestHeader, name: &HeaderName) {
+    if request.headers.contains_key(name) {
+        request.remove_header(name);
+    }
+}
+
+/// As many hexadecimal digits as there is room for, of a random number.
+fn write_hex(digits: &mut [u8], mut number: u128) {
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(number & 0xf) as usize];
+        number >>= 4;
+    }
 }

@@ -7,6 +7,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::{Result, http::RequestHeader};
 
+use super::write_hex;
+
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is passed on, in bytes.
@@ -30,8 +32,9 @@ impl RequestId {
 
     #[expect(clippy::expect_used, reason = "hexadecimal digits are a header value")]
     fn random() -> Self {
-        let digits = format!("{:032x}", fastrand::u128(..));
-        Self(HeaderValue::try_from(digits).expect("hexadecimal digits"))
+        let mut digits = [b'0'; 32];
+        write_hex(&mut digits, fastrand::u128(..));
+        Self(HeaderValue::from_bytes(&digits).expect("hexadecimal digits"))
     }
 
     /// As logs show it: visible ASCII without quotes or blanks.

@@ -9,6 +9,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::{Result, http::RequestHeader};
 
+use super::{DIGITS, write_hex};
+
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -16,7 +18,6 @@ static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const LENGTH: usize = 55;
 const ID: std::ops::Range<usize> = 3..35;
 const PARENT: std::ops::Range<usize> = 36..52;
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// The trace that a request is a part of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,15 +63,8 @@ impl TraceContext {
     /// As [`super::apply`].
     pub fn apply(&self, request: &mut RequestHeader) -> Result<()> {
         let Some(started) = &self.started else { return Ok(()) };
-        request.remove_header(&TRACESTATE);
+        super::remove(request, &TRACESTATE);
         request.insert_header("traceparent", started.clone())
-    }
-}
-
-fn write_hex(digits: &mut [u8], mut number: u128) {
-    for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[(number & 0xf) as usize];
-        number >>= 4;
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn attempt_failed(context: &RequestContext, failure: Failure, now: In
 
 fn attempt_ended(context: &RequestContext, outcome: Outcome, now: Instant) {
     let Some(lease) = &context.lease else { return };
-    let took = now.saturating_duration_since(context.attempt.began);
+    let took = until(context, now).saturating_duration_since(context.attempt.began);
     let answered = Class::of(context.attempt.status);
     lease.backend().counts().attempt_ended(outcome, answered, took);
 }
@@ -60,7 +60,8 @@ pub(super) fn request_ended(
         client.counts().request_ended(answered, received, sent);
     }
     if let Some(pool) = &context.pool {
-        pool.counts().request_ended(answered, now.saturating_duration_since(context.started));
+        let took = until(context, now).saturating_duration_since(context.started);
+        pool.counts().request_ended(answered, took);
     }
     if context.attempts == 0 {
         return;
@@ -70,11 +71,21 @@ pub(super) fn request_ended(
         if received > 0 {
             counts.sent.add(received);
         }
-        counts.received.add(sent);
+        // Our own error message is not from it.
+        if context.attempt.status > 0 {
+            counts.received.add(sent);
+        }
     }
     if !context.has_failed_last() {
         attempt_ended(context, last_outcome(context, error), now);
     }
+}
+
+/// When the request had its answer. A tunnel has it when it begins: how long two ends talk to each
+/// other says nothing about the backend.
+fn until(context: &RequestContext, now: Instant) -> Instant {
+    let tunnel = context.attempt.answer == Answer::Tunnel;
+    context.attempt.first_byte.filter(|_| tunnel).unwrap_or(now)
 }
 
 /// How the last attempt ended, which did not fail.

@@ -14,6 +14,8 @@ use std::{
 
 use async_trait::async_trait;
 use pingora_core::{
+    listeners::ListenerConfig,
+    protocols::l4::stream::L4BufferSettings,
     server::{ListenFds, ShutdownWatch},
     services::{Service, listening},
 };
@@ -33,6 +35,10 @@ use crate::proxy::{InFlight, ListenerApp, Proxy};
 /// How long a client may be silent before the system asks whether it is still there: one that
 /// vanished in a tunnel would hold it for ever. Accepted connections inherit this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Pingora reads a request into a buffer of its own; the 64 KiB of another one below it, zeroed for
+/// each connection, are most of what an idle client costs. What is written is gathered as it was.
+const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None };
 
 /// Every socket of the process.
 #[derive(Debug)]
@@ -148,7 +154,7 @@ impl Service for Listeners {
             let Ok(address) = socket.local_addr() else { continue };
             let name = address.to_string();
             let mut service = listening::Service::new(name.clone(), self.app(listener));
-            service.add_tcp(&name);
+            service.add_listener(ListenerConfig::tcp(&name).l4_buffer(BUFFERS));
             fds.lock().add(name, socket.into_raw_fd());
             let (fds, shutdown) = (Arc::clone(&fds), shutdown.clone());
             running.spawn(async move {

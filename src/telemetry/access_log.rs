@@ -1,7 +1,7 @@
 //! What the access log says about one request, and how.
 //!
 //! [`AccessRecord`] borrows everything and its lines are written into a buffer that the caller
-//! reuses, so that a line costs no allocation. `Serialize` is the table of fields, and a test compares
+//! reuses, so that a line costs no allocation. `json_line` is the table of fields, and a test compares
 //! it with the one in README.md; [`AccessRecord::write_text`] has those that a person looks for, and
 //! `combined` those that other programs have agreed on.
 
@@ -12,11 +12,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
-
 use super::{
-    combined,
-    text::{Lossy, Timestamp, Word},
+    combined, json_line,
+    text::{Timestamp, Word},
 };
 use crate::config::LogFormat;
 
@@ -82,24 +80,11 @@ pub struct Try {
     pub retried: Option<Cow<'static, str>>,
 }
 
-impl Serialize for Try {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Try", 6)?;
-        fields.serialize_field("backend", &self.backend)?;
-        fields.serialize_field("connect_ms", &self.connect.map(millis))?;
-        fields.serialize_field("first_byte_ms", &self.first_byte.map(millis))?;
-        fields.serialize_field("reused", &self.reused)?;
-        fields.serialize_field("outcome", &self.outcome)?;
-        fields.serialize_field("retried", &self.retried)?;
-        fields.end()
-    }
-}
-
 impl AccessRecord<'_> {
     /// Appends the line, newline included.
     pub(super) fn write(&self, format: LogFormat, line: &mut Vec<u8>) -> io::Result<()> {
         match format {
-            LogFormat::Json => serde_json::to_writer(&mut *line, self)?,
+            LogFormat::Json => json_line::write(self, line)?,
             LogFormat::Text => self.write_text(line)?,
             LogFormat::Combined => combined::write(self, line)?,
         }
@@ -136,7 +121,7 @@ impl AccessRecord<'_> {
     }
 
     /// An IPv4 client of a listener on `[::]` looks as it does anywhere else.
-    fn client(&self) -> Option<SocketAddr> {
+    pub(super) fn client(&self) -> Option<SocketAddr> {
         self.client.map(|client| SocketAddr::new(client.ip().to_canonical(), client.port()))
     }
 
@@ -148,41 +133,6 @@ impl AccessRecord<'_> {
 /// Exact to the microsecond; below what a network does, digits are noise.
 fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
-}
-
-/// As an object; there are few, so that no map is worth it.
-struct Counts<'a>(&'a [(&'static str, usize)]);
-
-impl Serialize for Counts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
-    }
-}
-
-impl Serialize for AccessRecord<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_struct("AccessRecord", 19)?;
-        line.serialize_field("time", &Timestamp(self.time))?;
-        line.serialize_field("level", "info")?;
-        line.serialize_field("msg", "Request completed")?;
-        line.serialize_field("client_ip", &self.client())?;
-        line.serialize_field("real_ip", &self.real_ip())?;
-        line.serialize_field("method", self.method)?;
-        line.serialize_field("path", &Lossy(self.path))?;
-        line.serialize_field("backend", &self.backend)?;
-        line.serialize_field("status", &self.status)?;
-        line.serialize_field("latency_ms", &millis(self.latency))?;
-        line.serialize_field("request_id", self.request_id)?;
-        line.serialize_field("trace_id", &self.trace_id)?;
-        line.serialize_field("attempts", &self.attempts)?;
-        line.serialize_field("tries", self.tries)?;
-        line.serialize_field("nobody", &self.nobody.map(Counts))?;
-        line.serialize_field("bytes", &self.bytes)?;
-        line.serialize_field("host", &self.host.map(Lossy))?;
-        line.serialize_field("pool", &self.pool)?;
-        line.serialize_field("error", &self.error)?;
-        line.end()
-    }
 }
 
 #[cfg(test)]
@@ -246,7 +196,7 @@ pub(super) mod tests {
         for part in [
             r#""client_ip":null,"real_ip":null"#,
             r#""backend":null"#,
-            r#""latency_ms":2000.0,"#,
+            r#""latency_ms":2000.000,"#,
             r#""host":null,"pool":null,"error":null}"#,
         ] {
             assert!(line.contains(part), "{part} in {line}");
@@ -296,7 +246,7 @@ pub(super) mod tests {
         let expected = concat!(
             r#""tries":[{"backend":"127.0.0.1:1","connect_ms":0.412,"first_byte_ms":null,"#,
             r#""reused":false,"outcome":"learned_timeout","retried":"timeout"},"#,
-            r#"{"backend":"127.0.0.1:2","connect_ms":0.412,"first_byte_ms":3.0,"#,
+            r#"{"backend":"127.0.0.1:2","connect_ms":0.412,"first_byte_ms":3.000,"#,
             r#""reused":true,"outcome":"ok","retried":null}],"#
         );
         assert!(line(LogFormat::Json, &several).contains(expected));

@@ -36,16 +36,6 @@ impl Serialize for Timestamp {
     }
 }
 
-/// Bytes that may not be UTF-8, as a JSON string.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lossy<'a>(pub(super) &'a [u8]);
-
-impl Serialize for Lossy<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&String::from_utf8_lossy(self.0))
-    }
-}
-
 /// A stranger's bytes as one word: visible ASCII but quotes and backslashes as it is, any other
 /// byte as `\xNN`, nothing at all as `-`.
 #[derive(Debug, Clone, Copy)]

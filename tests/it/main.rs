@@ -36,6 +36,8 @@ mod learned_limit;
 mod limits;
 /// How a line looks, who has one, and `Server-Timing`.
 mod log_format;
+/// Rules, dashboard and the list of metrics agree.
+mod monitoring;
 /// What operators do every week costs no request.
 mod operations;
 /// Dockerfile, compose file, CI: they agree with one another.
@@ -56,6 +58,8 @@ mod retry_budget;
 mod retry_rules;
 /// Host and path to pool.
 mod routing;
+/// What the status page makes of what it is told.
+mod status_page;
 /// Scripted backends, raw clients, the built binary under a leash.
 mod support;
 /// The support keeps its own promises.

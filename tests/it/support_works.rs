@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
+    browser::Browser,
     client::{self, Connection},
     eventually::{eventually, wait_for},
     process::{LbProcess, address_in, new_folder},
@@ -305,4 +306,39 @@ fn an_address_is_found_in_text_and_json() {
     assert_eq!(address_in(r#"{"msg":"listening","address":"127.0.0.1:8080","x":1}"#), expected);
     assert_eq!(address_in(r#"{"msg":"listening", "address": "127.0.0.1:8080"}"#), expected);
     assert_eq!(address_in("listening on port 8080"), None);
+}
+
+/// Were a complaint not heard, a page that breaks its own policy would pass.
+#[test]
+fn a_browser_clicks_types_and_hears_complaints() {
+    let page = "<!doctype html><link rel=icon href='data:,'><style>body {}</style>\
+        <button style='display:none' id=hidden></button><input id=field>\
+        <button id=shown>Show</button><p id=out></p><script src=script.js></script>";
+    let script = "const out = document.querySelector('#out');\
+        document.querySelector('#shown').onclick = event => {\
+            out.textContent = `${event.isTrusted} ${document.querySelector('#field').value}`;\
+            console.error('spoken');\
+            setTimeout(() => { throw new Error('thrown'); });\
+        };";
+    let server = ScriptedBackend::replying(
+        Reply::ok(page)
+            .header("Content-Type", "text/html")
+            .header("Content-Security-Policy", "default-src 'self'; img-src data:"),
+    );
+    let script = Reply::ok(script).header("Content-Type", "text/javascript");
+    server.reply_to("/script.js", script);
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", server.address()));
+    let forbidden = browser.take_complaints();
+    assert!(forbidden.iter().any(|it| it.contains("Content Security Policy")), "{forbidden:?}");
+    browser.click("#field");
+    browser.type_text("typed");
+    browser.click("#shown");
+    browser.wait_for_text("#out", "true typed");
+    browser.eval("new Promise((done) => setTimeout(done))");
+    let said = browser.take_complaints();
+    for word in ["spoken", "thrown"] {
+        assert!(said.iter().any(|it| it.contains(word)), "{word}: {said:?}");
+    }
+    assert_eq!(browser.take_complaints(), Vec::<String>::new());
 }

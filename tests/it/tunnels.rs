@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lb::clock;
+
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
@@ -88,10 +90,16 @@ fn a_tunnel_outlives_the_limits_meant_for_answers() {
          timeouts: {{ response: 100ms, idle: 100ms, keepalive: 100ms }}",
         addresses(&[&a])
     ));
+    let asked = clock::now();
     let (mut connection, response) = upgrade(&lb);
+    let answered = clock::now();
     assert_eq!(response.status, 101);
     std::thread::sleep(Duration::from_millis(600));
     echoes(&mut connection, b"still here");
+    drop(connection);
+    let latency = || lb.backend(&a).counts().latency.get();
+    eventually(PATIENCE, "the attempt has ended", || latency().count() == 1);
+    assert!(latency().sum() <= answered - asked, "a tunnel is answered when it begins");
 }
 
 #[test]

@@ -141,6 +141,7 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
         families.gauge(&metric::POOL_BACKENDS, &[name, state], count.into());
     }
     families.gauge(&metric::POOL_QUEUE, &[name], pool.queued() as f64);
+    families.gauge(&metric::POOL_QUEUE_SIZE, &[name], pool.config().queue.size as f64);
     let queue = &counts.queue;
     families.histogram(&metric::POOL_QUEUE_WAIT, &[name], &queue.waits.get());
     let left = [("served", &queue.served), ("late", &queue.late), ("full", &queue.full)];

@@ -1,4 +1,4 @@
-//! Every metric: its name, what it counts, and by what. [`super::scrape`] fills them in this order.
+//! Every metric: its name, what it counts, and by what. `scrape.rs` fills them in this order.
 //!
 //! Names follow Prometheus' customs: base units, `_total` for what only grows. Labels come from the
 //! configuration and from fixed lists, never from what clients or backends send, so traffic cannot
@@ -61,11 +61,13 @@ metrics! {
     POOL_REQUESTS = Counter "lb_pool_requests_total" &["pool", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
     POOL_DURATION = Histogram "lb_pool_request_duration_seconds" POOL,
-        "From the end of a request's header to the end of its answer, every attempt included.";
+        "From the end of a request's header to the end of its answer, every attempt included; of a tunnel, \
+         to its beginning.";
     POOL_FIRST_BYTE = Histogram "lb_pool_first_byte_duration_seconds" POOL,
         "From the end of a request to the first byte of a backend's answer.";
     POOL_BACKENDS = Gauge "lb_pool_backends" &["pool", "state"], "Backends by state.";
     POOL_QUEUE = Gauge "lb_pool_queue_length" POOL, "Requests that wait for a backend.";
+    POOL_QUEUE_SIZE = Gauge "lb_pool_queue_size" POOL, "Requests that may wait at once.";
     POOL_QUEUE_WAIT = Histogram "lb_pool_queue_wait_seconds" POOL,
         "How long requests that were let into the queue waited in it.";
     POOL_QUEUED = Counter "lb_pool_queued_total" &["pool", "result"],

@@ -69,15 +69,19 @@ function showConfirm({ pool, backend }) {
   put(byId("confirm-text"), isDrain
     ? `It takes no new requests; ${inFlight(backend)} It stays so, also over a reload, until it is undrained.`
     : "It gets requests again as soon as nothing else stands in the way.");
-  const text = isDrain ? warning(pool, backend) : "";
-  put(byId("confirm-warning"), text);
-  byId("confirm-warning").hidden = !text;
+  warn("confirm-warning", isDrain ? warning(pool, backend) : "");
 }
 
-function showMore({ backend }) {
+function warn(id, text) {
+  put(byId(id), text);
+  byId(id).hidden = !text;
+}
+
+function showMore({ pool, backend }) {
   const state = words.stateOf(backend.state);
   const why = words.reason(backend);
   put(byId("more-state"), `${state.sign} ${state.word}${why ? `: ${why}` : ""}`);
+  warn("more-warning", warning(pool, backend));
   byId("readmit").disabled = !["ejected", "half_open"].includes(backend.state);
 }
 
@@ -92,29 +96,33 @@ export function update(status) {
 
 export function open(kind, backend, status) {
   const { pool, address } = backend;
+  about = { pool, address, verb: "" };
+  const found = find(status);
+  if (!found) return;
   if (kind === "more") {
-    about = { pool, address, verb: "" };
     put(byId("more-title"), `${address} of pool ${pool}`);
     put(byId("more-error"), "");
     byId("weight").value = backend.weight;
-    showMore({ backend });
+    byId("eject-for").value = "30s";
+    showMore(found);
     more.showModal();
     return;
   }
   const isDraining = backend.state === "draining";
-  about = { pool, address, verb: isDraining ? "undrain" : "drain" };
+  about.verb = isDraining ? "undrain" : "drain";
   const title = isDraining ? "Undrain" : "Drain";
   put(byId("confirm-title"), `${title} ${address} of pool ${pool}?`);
   put(byId("confirm-yes"), title);
   put(byId("confirm-error"), "");
-  const found = find(status);
-  if (!found) return;
   showConfirm(found);
   confirm.showModal();
 }
 
 for (const dialog of [confirm, more]) {
-  dialog.addEventListener("close", () => (about = null));
+  // It is told late, when the next one may be open already.
+  dialog.addEventListener("close", () => {
+    if (!confirm.open && !more.open) about = null;
+  });
 }
 byId("confirm-no").addEventListener("click", () => confirm.close());
 byId("more-close").addEventListener("click", () => more.close());

@@ -92,14 +92,14 @@ class Row {
   }
 
   updateTags(backend) {
-    const tags = [...(backend.backup ? ["backup"] : []), ...backend.set_by_operator];
+    const tags = words.tags(backend);
     const text = tags.join("\n");
     if (this.tags === text) return;
     this.tags = text;
     const nodes = tags.map((tag) => {
       const node = document.createElement("span");
       node.className = "tag";
-      node.textContent = tag === "backup" ? tag : `${tag} by operator`;
+      node.textContent = tag;
       return node;
     });
     this.f.tags.replaceChildren(...nodes);

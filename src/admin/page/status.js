@@ -65,7 +65,9 @@ async function ask() {
   asking = request("api/v1/pools", { signal: AbortSignal.timeout(ASK_LIMIT_MS) });
   const begun = performance.now();
   try {
-    show(await asking);
+    const answer = await asking;
+    // Whoever has signed out meanwhile sees nothing any more.
+    if (!needsToken) show(answer);
   } catch (failure) {
     if (failure.code !== 401) lose(failure);
   } finally {
@@ -103,7 +105,9 @@ function showBanner() {
   const banner = byId("banner");
   const [tone, text] = bannerText();
   mark(banner, "class", `banner ${tone}`);
-  put(banner, text);
+  put(byId("banner-text"), text);
+  // Apart, so that a screen reader does not say it all again every second.
+  put(byId("banner-age"), lostAt === null ? "" : `(${words.duration(Date.now() - lostAt)})`);
   banner.hidden = !text;
   const isLive = lostAt === null && !needsToken;
   put(byId("live-text"), isLive ? `live, ${words.clock(status.time)}` : "not live");
@@ -112,10 +116,9 @@ function showBanner() {
 
 function bannerText() {
   if (lostAt !== null) {
-    const since = `${words.clock(lostAt)} (${words.duration(Date.now() - lostAt)})`;
-    const shown = status ? " What is shown was so before." : "";
-    const what = lostWhy ? `lb does not answer as it should: ${lostWhy}` : "lb cannot be reached";
-    return ["bad", `${what} since ${since}. Trying again.${shown}`];
+    const shown = status ? " Below is what was known last." : "";
+    const what = lostWhy ? `lb does not answer as it should (${lostWhy})` : "lb cannot be reached";
+    return ["bad", `${what} since ${words.clock(lostAt)}. Trying again.${shown}`];
   }
   if (status && !status.ready) return ["bad", `Not ready: ${status.unready ?? "no reason given"}`];
   if (status && status.version !== version) {
@@ -186,7 +189,8 @@ function showWrong() {
   const shown = found.slice(0, LINES_SHOWN);
   const list = byId("wrong");
   if (!shown.length) {
-    shown.push({ tone: "good", text: status.pools.length ? "Nothing." : "No pool is configured." });
+    const isUsed = status.pools.length > 0;
+    shown.push({ tone: isUsed ? "good" : "info", text: isUsed ? "Nothing." : "No pool is configured." });
   }
   shown.push(...asides());
   lines(list, shown.length);
@@ -268,6 +272,7 @@ let source = null;
 
 function listen() {
   source?.close();
+  if (needsToken) return;
   source = new EventSource("api/v1/events");
   source.onmessage = ({ data }) => {
     const event = parse(data);
@@ -301,7 +306,7 @@ function showEvents() {
   if (!shown.length) fill(list.children[0], "", "", "None yet.");
   shown.forEach((event, at) => {
     const where = [event.pool, event.backend].filter(Boolean).join(" ");
-    fill(list.children[at], words.tone(event), where, words.sentence(event), words.clock(event.time));
+    fill(list.children[at], words.tone(event), where, words.sentence(event), words.when(event.time));
   });
   const button = byId("events-more");
   button.hidden = events.length <= few;
@@ -309,14 +314,28 @@ function showEvents() {
   mark(button, "aria-expanded", String(allEvents));
 }
 
+// Only whether there is something to sign out of: scripts cannot see the cookie itself.
+function showSignedIn(isSignedIn) {
+  byId("logout").hidden = !isSignedIn;
+  try {
+    if (isSignedIn === null) byId("logout").hidden = !localStorage.getItem("signed-in");
+    else if (isSignedIn) localStorage.setItem("signed-in", "yes");
+    else localStorage.removeItem("signed-in");
+  } catch {
+    // Whoever stores nothing signs out by closing the browser.
+  }
+}
+
 function askForToken() {
   if (needsToken) return;
   needsToken = true;
+  showSignedIn(false);
   source?.close();
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   byId("main").hidden = true;
-  byId("logout").hidden = true;
   byId("banner").hidden = true;
+  document.title = "lb";
+  put(byId("process"), "");
   put(byId("live-text"), "signed out");
   mark(byId("live"), "class", "");
   byId("login").hidden = false;
@@ -332,7 +351,7 @@ async function login(event) {
     await request("login", { method: "POST", body: { token: byId("token").value } });
     byId("token").value = "";
     byId("login").hidden = true;
-    byId("logout").hidden = false;
+    showSignedIn(true);
     needsToken = false;
     ask();
     listen();
@@ -393,6 +412,7 @@ change.start(request, (backend, said) => {
   ask();
 });
 isSmall.addEventListener("change", showEvents);
+showSignedIn(null);
 showEvents();
 ask();
 listen();

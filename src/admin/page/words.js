@@ -20,10 +20,10 @@ const CHECK_IS_OLD_MS = 30000;
 
 const UNTIL = {
   checks_pass: "until checks pass",
-  probe: "until a probe is answered",
   undrain: "until undrained",
 };
 
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 0 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const names = new Intl.Collator("en", { numeric: true });
 const NOTHING = "–";
@@ -40,11 +40,13 @@ export const isTrouble = (backend) => stateOf(backend.state).rank < STATES.drain
 
 export const count = (value) => whole.format(value);
 
+// Four digits at most.
+const short = (value) => (value < 10000 ? whole : compact).format(value);
+
 export function rate(value) {
   if (value > 0 && value < 0.05) return "<0.1";
   if (value > 0 && value < 10) return value.toFixed(1);
-  if (value >= 100000) return `${(value / 1000).toFixed(0)}k`;
-  return whole.format(value);
+  return value < 100000 ? whole.format(value) : compact.format(value);
 }
 
 export function millis(value) {
@@ -78,6 +80,13 @@ export const left = (ms) => (ms > 0 ? joined(duration(Math.max(ms, 1000)), "left
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
+// With its day, where that is not today.
+export function when(time) {
+  const at = new Date(time);
+  if (at.toDateString() === new Date().toDateString()) return clock(time);
+  return `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(time)}`;
+}
+
 // Parts of all, where there are none of none.
 const part = (some, all) => (all > 0 ? Math.min(1, some / all) : 0);
 
@@ -94,20 +103,21 @@ export const isSlow = (backend) =>
 
 export function weight(backend) {
   const inEffect = backend.weight_in_effect;
-  if (!isSlow(backend)) return whole.format(backend.weight);
-  return `${inEffect.toFixed(inEffect < 10 ? 1 : 0)} of ${whole.format(backend.weight)}`;
+  if (!isSlow(backend)) return short(backend.weight);
+  return `${inEffect < 10 ? inEffect.toFixed(1) : short(inEffect)}/${short(backend.weight)}`;
 }
 
 export const active = (it) =>
   it.max_connections == null
-    ? whole.format(it.active)
-    : `${whole.format(it.active)} of ${whole.format(it.max_connections)}`;
+    ? short(it.active)
+    : `${short(it.active)}/${short(it.max_connections)}`;
 
 export function check(backend) {
   const last = backend.check;
   if (!last) return "none";
   if (last.passed) return `passed ${millis(last.took_ms)}`;
-  return last.reason ? `failed: ${last.reason}` : "failed";
+  // The reason of an unhealthy one stands beside its state.
+  return last.reason && backend.state !== "unhealthy" ? `failed: ${last.reason}` : "failed";
 }
 
 // The age of one that passed is told when it is no longer what is to be expected.
@@ -212,12 +222,21 @@ function rank(backend) {
   return backend.state === "eligible" && isSlow(backend) ? rank - 0.5 : rank;
 }
 
+// What is unusual about it and not said by its state.
+export function tags(backend) {
+  const orders = backend.set_by_operator.filter((it) => {
+    return !(it === "drained" && backend.state === "draining") && it !== backend.state;
+  });
+  const set = orders.map((order) => `${order} by operator`);
+  return backend.backup ? ["backup", ...set] : set;
+}
+
 // Whether a backend has every word that was typed.
 export function matches(backend, words) {
   const state = stateOf(backend.state).word;
-  const tags = backend.set_by_operator.join(" ");
-  const backup = backend.backup ? "backup" : "";
-  const text = `${backend.pool} ${backend.address} ${state} ${reason(backend)} ${tags} ${backup}`;
+  const orders = backend.set_by_operator.join(" ");
+  const known = [backend.pool, backend.address, state, reason(backend), orders, ...tags(backend)];
+  const text = known.join(" ");
   return words.every((word) => text.toLowerCase().includes(word));
 }
 

@@ -24,12 +24,22 @@ mod flags;
 mod handover;
 /// What a service manager is told.
 mod notify;
+/// After a known load, log, metrics and API agree.
+mod numbers;
+/// Seen and steered over the admin listener.
+mod operate;
+/// The status page in a browser.
+mod page;
+/// A real Prometheus.
+mod prometheus;
 /// SIGHUP.
 mod reload;
 /// Starting, and what the two logs say.
 mod serving;
 /// Signals, and what is in flight.
 mod shutdown;
+/// Seen and steered over the admin listener, with traffic.
+mod steering;
 /// One process in place of another.
 mod upgrade;
 /// A user who can do less.
@@ -38,6 +48,7 @@ mod user;
 use std::{fs, net::SocketAddr};
 
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use crate::support::{PATIENCE, eventually::wait_for, process::LbProcess};
 
@@ -86,4 +97,18 @@ fn pid_that(lb: &LbProcess, is_it: impl Fn(Pid) -> bool) -> Pid {
         text.trim().parse().map(Pid::from_raw).ok().filter(|pid| is_it(*pid))
     };
     wait_for(PATIENCE, read).unwrap_or_else(|| panic!("no such number: {:?}", lb.stderr()))
+}
+
+/// The lines of the file `access.log` in its folder, once there are so many.
+#[track_caller]
+fn access_lines(lb: &LbProcess, count: usize) -> Vec<Value> {
+    let mut found = 0;
+    let read = || {
+        let text = fs::read_to_string(lb.folder().join("access.log")).ok()?;
+        found = text.lines().count();
+        let whole = text.ends_with('\n') && found >= count;
+        whole.then(|| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    };
+    let lines = wait_for(PATIENCE, read);
+    lines.unwrap_or_else(|| panic!("{count} lines did not come, but {found}"))
 }

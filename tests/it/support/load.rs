@@ -31,7 +31,9 @@ const CLIENTS: usize = 32;
 /// Between two requests of one that is in no hurry.
 const PAUSE: Duration = Duration::from_millis(900);
 /// One request in so many is an order (POST), the others are GETs.
-const ORDER_EVERY: usize = 5;
+pub(crate) const ORDER_EVERY: usize = 5;
+/// The body of an order.
+pub(crate) const ORDER: &str = "order!";
 /// Where the clients give up on a test that is never over.
 const REQUESTS_MAX: usize = 200_000;
 /// How long one request may take before it counts as failed. Longer than anything a test waits
@@ -326,7 +328,10 @@ impl Asked {
         let text = match self.kind {
             Kind::Get => format!("GET {path} HTTP/1.1\r\nHost: load\r\n\r\n"),
             Kind::Order => {
-                format!("POST {path} HTTP/1.1\r\nHost: load\r\nContent-Length: 6\r\n\r\norder!")
+                let length = ORDER.len();
+                format!(
+                    "POST {path} HTTP/1.1\r\nHost: load\r\nContent-Length: {length}\r\n\r\n{ORDER}"
+                )
             }
         };
         text.into_bytes()

@@ -3,6 +3,8 @@
 
 /// A backend that does what it is told.
 pub(crate) mod backend;
+/// A browser that a test looks at and clicks in.
+pub(crate) mod browser;
 /// A client that says exactly what it sent and got.
 pub(crate) mod client;
 /// Waiting for a condition instead of for time.
@@ -13,10 +15,14 @@ pub(crate) mod full_listener;
 pub(crate) mod lb;
 /// Many clients at once, who note everything that goes wrong.
 pub(crate) mod load;
+/// What a process says of itself.
+pub(crate) mod metrics;
 /// The built binary.
 pub(crate) mod process;
 /// A backend that can be killed and stopped as only a process can.
 pub(crate) mod process_backend;
+/// A real Prometheus, and its tool.
+pub(crate) mod prometheus;
 /// What a scripted backend answers.
 pub(crate) mod reply;
 /// What a scripted backend was asked.

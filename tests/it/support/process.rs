@@ -261,7 +261,7 @@ fn processes_in(folder: &Path) -> Vec<Pid> {
 }
 
 /// One of them may be about to start another.
-fn end_all_in(folder: &Path) {
+pub(super) fn end_all_in(folder: &Path) {
     wait_for(PATIENCE, || {
         let pids = processes_in(folder);
         for pid in &pids {

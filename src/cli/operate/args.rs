@@ -1,0 +1,216 @@
+//! The arguments of the commands that go over the admin listener.
+//!
+//! A token is never an argument: everybody on the machine can read those.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::{Args, Subcommand};
+
+use super::ask::Address;
+
+/// Whom to ask.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Whom to ask")]
+pub(in crate::cli) struct Whom {
+    /// The process that runs from this file: its key `admin` says where it listens, and the token.
+    #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
+    pub(super) conf: Option<PathBuf>,
+    /// The process whose admin listener is here: http://127.0.0.1:9900 or unix:/run/lb/admin.sock
+    /// [default: http://127.0.0.1:9900].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) admin: Option<Address>,
+    /// The token is in this file [default: the token of the file given with -c, or the environment
+    /// variable LB_ADMIN_TOKEN].
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct Print {
+    /// Print JSON, as the admin listener answers it.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What can be seen and changed over the admin listener.
+#[derive(Debug, Clone, Subcommand)]
+pub(in crate::cli) enum Operation {
+    /// Show every pool and backend: state, reason, requests, errors, latency.
+    Status(StatusArguments),
+    /// Say which backend a request would get now, and why not another one. Sends no request.
+    Explain(ExplainArguments),
+    /// Give a backend no new requests, until undrain.
+    Drain(BackendNamed),
+    /// Give a backend requests again, after drain.
+    Undrain(BackendNamed),
+    /// Take a backend out at once, for a time, as if it had failed; then a request is its probe.
+    Eject(EjectArguments),
+    /// Take an ejected backend back at once.
+    Readmit(BackendNamed),
+    /// Give a backend another weight.
+    Weight(WeightArguments),
+    /// Watch all backends live, and steer them with a key.
+    Top(Whom),
+}
+
+/// Arguments of `lb status`.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct StatusArguments {
+    /// Only this pool.
+    pub(super) pool: Option<String>,
+    #[command(flatten)]
+    pub(super) print: Print,
+    #[command(flatten)]
+    pub(super) whom: Whom,
+}
+
+/// Arguments of `lb explain`.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct ExplainArguments {
+    /// What is asked for, such as example.com/path, with or without http:// before it.
+    pub(super) url: Target,
+    /// With this method.
+    #[arg(long, default_value = "GET")]
+    pub(super) method: http::Method,
+    /// From this address.
+    #[arg(long, value_name = "IP")]
+    pub(super) client: Option<std::net::IpAddr>,
+    #[command(flatten)]
+    pub(super) print: Print,
+    #[command(flatten)]
+    pub(super) whom: Whom,
+}
+
+/// A backend, for whatever is done with it.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct BackendNamed {
+    /// The name of its pool.
+    pub(super) pool: String,
+    /// Its address and port, as in `lb status`.
+    #[arg(value_parser = backend)]
+    pub(super) backend: String,
+    #[command(flatten)]
+    pub(super) print: Print,
+    #[command(flatten)]
+    pub(super) whom: Whom,
+}
+
+/// Arguments of `lb eject`.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct EjectArguments {
+    #[command(flatten)]
+    pub(super) named: BackendNamed,
+    /// For so long, such as 30s [default: as for failures].
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(super) how_long: Option<String>,
+}
+
+/// Arguments of `lb weight`.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct WeightArguments {
+    /// The name of its pool.
+    pub(super) pool: String,
+    /// Its address and port, as in `lb status`.
+    #[arg(value_parser = backend)]
+    pub(super) backend: String,
+    /// From 1 to 1000, or `default` for the one in the configuration.
+    #[arg(value_name = "N|default")]
+    pub(super) weight: Weight,
+    #[command(flatten)]
+    pub(super) print: Print,
+    #[command(flatten)]
+    pub(super) whom: Whom,
+}
+
+/// A weight; `None` is the configuration's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Weight(pub(super) Option<u32>);
+
+impl FromStr for Weight {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(weight @ 1..=1000) => Ok(Self(Some(weight))),
+            Ok(0) => Err("must be between 1 and 1000 (to stop traffic: lb drain)".to_owned()),
+            _ if text == "default" => Ok(Self(None)),
+            _ => Err("must be between 1 and 1000, or default".to_owned()),
+        }
+    }
+}
+
+/// The two parts of a URL that routes look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Target {
+    /// Its port is left out if the URL has none.
+    pub(super) host: String,
+    /// Without the query.
+    pub(super) path: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        let rest = rest.unwrap_or(text);
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if host.is_empty() || host.contains(char::is_whitespace) {
+            return Err("must have a host, as in http://example.com/path".to_owned());
+        }
+        let path = if path.is_empty() { "/" } else { path };
+        Ok(Self { host: host.to_owned(), path: path.to_owned() })
+    }
+}
+
+/// As an access log names it, too.
+fn backend(text: &str) -> Result<String, String> {
+    let address = text.strip_prefix("http://").unwrap_or(text);
+    Ok(address.strip_suffix('/').unwrap_or(address).to_owned())
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    match humantime::parse_duration(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("must be a duration such as 30s or 5m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_may_lack_what_a_browser_adds() {
+        for (text, host, path) in [
+            ("http://example.com/a/b?c=/d#e", "example.com", "/a/b"),
+            ("example.com", "example.com", "/"),
+            ("https://example.com:8443?x", "example.com:8443", "/"),
+            ("[::1]:8080/x", "[::1]:8080", "/x"),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!((target.host.as_str(), target.path.as_str()), (host, path), "{text}");
+        }
+        for text in ["", "/path", "http:///path", "a b/c"] {
+            text.parse::<Target>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_weight_is_a_number_or_the_configurations() {
+        assert_eq!("1000".parse(), Ok(Weight(Some(1000))));
+        assert_eq!("default".parse(), Ok(Weight(None)));
+        assert!("0".parse::<Weight>().unwrap_err().contains("lb drain"));
+        for text in ["1001", "-1", "", "1.5"] {
+            text.parse::<Weight>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_backend_may_be_pasted_from_the_log() {
+        assert_eq!(backend("http://127.0.0.1:9001/").unwrap(), "127.0.0.1:9001");
+        assert_eq!(backend("[::1]:80").unwrap(), "[::1]:80");
+    }
+}

@@ -1,0 +1,224 @@
+//! What is printed of given answers.
+
+use anstream::adapter::strip_str;
+use serde_json::{Value, json};
+
+use super::{
+    answer,
+    args::ExplainArguments,
+    ask::{Address, Listener},
+    table,
+};
+use crate::admin::view::{Backend, Explanation, Status};
+
+/// As an answer has them: these, where not said otherwise.
+pub(in crate::cli) fn backend(changes: Value) -> Value {
+    let mut backend = json!({
+        "pool": "web", "address": "10.0.0.1:9001", "state": "eligible", "reason": null,
+        "until": null, "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
+        "weight_in_effect": 1.0, "active": 0, "max_connections": null, "requests": 1000,
+        "errors": 0,
+        "responses": { "1xx": 0, "2xx": 1000, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 },
+        "rate": 60.2, "error_rate": 0.0, "share": 0.5,
+        "latency": { "p50_ms": 3.12, "p95_ms": 10.0, "p99_ms": 41.0 },
+        "first_byte": { "p50_ms": 3.0, "p95_ms": 9.0, "p99_ms": 40.0 },
+        "check": { "passed": true, "reason": null, "took_ms": 0.8, "ago_ms": 2_400 },
+        "connections": { "opened": 10, "reused": 990 },
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        backend[name] = value.clone();
+    }
+    backend
+}
+
+/// A process with one pool of these.
+pub(in crate::cli) fn process(backends: &[Value]) -> Value {
+    let classes = json!({ "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 });
+    json!({
+        "version": "0.1.0", "pid": 4711, "time": "2026-11-21T12:00:00Z", "uptime_ms": 11_520_000,
+        "generation": 2, "ready": true, "unready": null, "in_flight": 4, "connections": 40,
+        "listeners": [ { "address": "0.0.0.0:8080", "requests": 0, "responses": classes,
+                         "connections": 40 } ],
+        "pools": [ {
+            "name": "web", "algorithm": "least_conn", "requests": 0, "responses": classes,
+            "errors": 0, "active": 4, "rate": 120.4, "error_rate": 0.1,
+            "latency": { "p50_ms": 3.1, "p95_ms": 10.0, "p99_ms": 41.0 },
+            "queue": { "length": 0, "size": 100 }, "retries": 0, "budget_exhausted": 0,
+            "panic": false, "history": { "requests": [], "errors": [], "p99_ms": [] },
+            "backends": backends,
+        } ],
+    })
+}
+
+/// As [`process`], read.
+pub(in crate::cli) fn status(backends: &[Value]) -> Status {
+    serde_json::from_value(process(backends)).unwrap()
+}
+
+/// One of each kind.
+pub(in crate::cli) fn all_sorts() -> Vec<Value> {
+    vec![
+        backend(json!({ "active": 3, "max_connections": 10 })),
+        backend(json!({
+            "address": "10.0.0.2:9001", "state": "ejected", "reason": "refused connections",
+            "until": "checks_pass", "rate": 0.0, "share": 0.0, "error_rate": 0.2,
+            "check": { "passed": false, "reason": "refused", "took_ms": 0.1, "ago_ms": 900 },
+        })),
+        backend(json!({
+            "address": "10.0.0.3:9001", "weight": 3, "weight_in_effect": 1.2, "active": 1,
+            "set_by_operator": ["weight 3"],
+        })),
+        backend(json!({
+            "address": "10.0.0.4:9001", "state": "half_open", "reason": "5 failures in a row",
+            "until": "2026-11-21T12:00:28Z", "for_ms": 28_000, "backup": true, "check": null,
+            "latency": { "p50_ms": null, "p95_ms": null, "p99_ms": null },
+        })),
+    ]
+}
+
+#[test]
+fn the_status_of_a_pool_is_a_table() {
+    let text = strip_str(&table::status(&status(&all_sorts()))).to_string();
+    let expected = "\
+lb 0.1.0, process 4711, up 3h 12m, generation 2: ready, 4 in flight, 40 client connections
+
+web  least_conn  120 req/s  0.1 err/s  p50 3.1ms  p99 41ms  active 4  queue 0/100
+  BACKEND        STATE      WEIGHT  ACTIVE  REQ/S  ERR/S  SHARE    P50   P99  CHECK          REASON
+  10.0.0.1:9001  eligible        1       3     60      0    50%  3.1ms  41ms  passed 3s ago
+  10.0.0.2:9001  ejected         1       0      0    0.2     0%  3.1ms  41ms  failed 1s ago  refused connections, until checks pass
+  10.0.0.3:9001  eligible    1.2/3       1     60      0    50%  3.1ms  41ms  passed 3s ago  by an operator: weight 3
+  10.0.0.4:9001  half-open       1       0     60      0    50%      -     -  -              5 failures in a row, 28s left, backup
+";
+    assert_eq!(text, expected, "\n{text}\n{expected}");
+}
+
+#[test]
+fn who_is_well_fits_100_columns() {
+    let longest = backend(json!({ "address": "192.168.100.100:65535", "error_rate": 12.5 }));
+    let text = strip_str(&table::status(&status(&[longest]))).to_string();
+    let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 100, "{widest}\n{text}");
+}
+
+#[test]
+fn a_process_that_is_not_ready_and_a_pool_in_panic_say_so() {
+    let mut value = process(&[]);
+    value["ready"] = json!(false);
+    value["unready"] = json!("no eligible backend in pool web");
+    value["pools"][0]["panic"] = json!(true);
+    let status: Status = serde_json::from_value(value).unwrap();
+    let text = strip_str(&table::status(&status)).to_string();
+    assert!(text.contains(": not ready: no eligible backend in pool web, 4 in flight"), "{text}");
+    assert!(text.contains("queue 0/100  panic: so many are unhealthy that checks"), "{text}");
+}
+
+/// Whatever is not red is not alarming.
+#[test]
+fn trouble_is_red() {
+    let text = table::status(&status(&all_sorts()));
+    let red = |word: &str| text.contains(&format!("\u{1b}[31m{word}\u{1b}[0m"));
+    assert!(red("ejected") && red("failed 1s ago") && red("0.2") && red("0.1 err/s"), "{text:?}");
+    assert!(!red("eligible") && !red("0") && !red("passed 3s ago"), "{text:?}");
+}
+
+fn asked() -> ExplainArguments {
+    ExplainArguments {
+        url: "http://example.com/v1/users?x".parse().unwrap(),
+        method: http::Method::GET,
+        client: None,
+        print: super::args::Print { json: false },
+        whom: super::args::Whom::default(),
+    }
+}
+
+#[test]
+fn an_explanation_begins_with_the_answer() {
+    let candidate = |address: &str, changes: Value| {
+        let mut candidate = json!({
+            "address": address, "state": "eligible", "reason": null, "until": null, "for_ms": null,
+            "backup": false, "weight_in_effect": 1.0, "active": 2, "score": 2.0,
+            "score_is": "active / weight",
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            candidate[name] = value.clone();
+        }
+        candidate
+    };
+    let value = json!({
+        "listeners": ["0.0.0.0:8080"],
+        "route": { "host": "example.com", "path": "/v1", "index": 1 },
+        "pool": "web", "repeatable": true, "client": "10.1.2.3",
+        "candidates": [
+            candidate("10.0.0.1:9001", json!({})),
+            candidate("10.0.0.10:9001", json!({
+                "state": "ejected", "reason": "5 failures in a row", "for_ms": 12_000,
+                "until": "2026-11-21T12:00:00Z", "score": null,
+            })),
+        ],
+        "chosen": "10.0.0.1:9001", "by_chance": true,
+        "summary": "it would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out",
+    });
+    let explanation: Explanation = serde_json::from_value(value).unwrap();
+    let text = strip_str(&answer::explanation(&asked(), &explanation)).to_string();
+    let expected = "\
+It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
+
+  request   GET http://example.com/v1/users
+  listeners 0.0.0.0:8080
+  route     routes[1]: host example.com, path /v1
+  pool      web
+  retries   on another backend, whatever goes wrong before the answer begins
+  client    10.1.2.3
+
+→ 10.0.0.1:9001   eligible; score 2 (active / weight); 2 active; weight 1
+  10.0.0.10:9001  ejected: 5 failures in a row, 12s left; 2 active; weight 1
+
+Chance has a part in it: the next request may get another of them.
+";
+    assert_eq!(text, expected, "\n{text}\n{expected}");
+}
+
+#[test]
+fn a_request_without_a_route_has_no_candidates() {
+    let value = json!({
+        "listeners": ["0.0.0.0:8080"], "route": null, "pool": null, "repeatable": true,
+        "client": null, "candidates": [], "chosen": null, "by_chance": false,
+        "summary": "No route matches: it would be answered with 404.",
+    });
+    let explanation: Explanation = serde_json::from_value(value).unwrap();
+    let expected = "\
+No route matches: it would be answered with 404.
+
+  request   GET http://example.com/v1/users
+  listeners 0.0.0.0:8080
+  route     none matches
+";
+    assert_eq!(answer::explanation(&asked(), &explanation), expected);
+}
+
+#[test]
+fn a_change_is_answered_in_a_line() {
+    let changed = backend(json!({
+        "state": "draining", "active": 3, "until": "undrain", "set_by_operator": ["drained", "weight 3"],
+        "reason": "an operator drains it",
+    }));
+    let changed: Backend = serde_json::from_value(changed).unwrap();
+    let text = strip_str(&answer::changed(&changed)).to_string();
+    let expected = "10.0.0.1:9001 of pool web is draining (an operator drains it, until undrain, \
+                    by an operator: weight 3), 3 active, weight 1";
+    assert_eq!(text, expected);
+}
+
+/// A field that a later version has is no reason to say nothing.
+#[test]
+fn an_answer_with_more_fields_is_read() {
+    let listener =
+        Listener { address: Address::Tcp("127.0.0.1:1".to_owned()), token: None, file: None };
+    let mut value = process(&all_sorts());
+    value["new"] = json!({ "one": 1 });
+    let status: Status = listener.read(value.clone()).unwrap();
+    assert_eq!(status.pools[0].backends.len(), 4);
+    value["pools"] = json!("none");
+    let error = listener.read::<Status>(value).unwrap_err().to_string();
+    assert!(error.starts_with("what answers at http://127.0.0.1:1 is not the admin"), "{error}");
+}

@@ -1,0 +1,178 @@
+//! `lb top`: all backends live in the terminal, and changes with a key.
+//!
+//! [`state::State`] says what keys and answers make of it and [`draw`] how that looks; here are the
+//! terminal, the clock and the process that is asked. Everything that happens comes to one loop,
+//! so that a slow answer holds up neither a key nor a signal.
+
+mod columns;
+mod draw;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, IsTerminal},
+    thread,
+    time::Duration,
+};
+
+use ratatui::{
+    DefaultTerminal,
+    crossterm::event::{self, Event},
+};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::operate::{AskError, Change, Listener};
+use crate::admin::view::{Backend, Status};
+use crate::clock;
+use state::{Action, State};
+
+/// Between two pictures, unless something happens.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// What an answer is about.
+#[derive(Debug)]
+enum Answered {
+    Status(Result<Status, AskError>),
+    Change(Change, Result<Box<Backend>, AskError>),
+}
+
+/// Until somebody has seen enough. The text for after that is empty.
+///
+/// # Errors
+///
+/// What to say when there is no terminal, or nobody to ask at the start.
+pub(super) fn run(listener: Listener) -> Result<String, String> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err("lb top needs a terminal (lb status prints the same once)".to_owned());
+    }
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("the system gives too little: {error}"))?;
+    let status = runtime.block_on(listener.status()).map_err(|error| error.to_string())?;
+    let state = State::new(listener.at(), status);
+    // From here on a panic restores the terminal too.
+    let mut terminal = ratatui::try_init().map_err(|error| in_terminal(&error))?;
+    let ended = runtime.block_on(watch(&mut terminal, state, listener));
+    let restored = ratatui::try_restore();
+    ended.and(restored).map(|()| String::new()).map_err(|error| in_terminal(&error))
+}
+
+fn in_terminal(error: &io::Error) -> String {
+    format!("the terminal cannot be used: {error}")
+}
+
+async fn watch(
+    terminal: &mut DefaultTerminal,
+    mut state: State,
+    listener: Listener,
+) -> io::Result<()> {
+    let mut end = Ends::listen()?;
+    let mut events = read_events()?;
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asked = Asked { listener, tasks: JoinSet::new(), has_status_under_way: false };
+    let mut last_answer = clock::now();
+    loop {
+        terminal.draw(|frame| draw::draw(frame, &mut state))?;
+        tokio::select! {
+            () = end.comes() => return Ok(()),
+            event = events.recv() => match event {
+                Some(Ok(Event::Key(key))) => match state.press(key) {
+                    Action::Quit => return Ok(()),
+                    Action::Change(change) => asked.change(change),
+                    Action::Draw => {}
+                },
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            },
+            _ = ticks.tick() => asked.status(),
+            Some(answered) = asked.tasks.join_next() => match answered.map_err(io::Error::other)? {
+                Answered::Status(answer) => {
+                    asked.has_status_under_way = false;
+                    match answer {
+                        Ok(status) => {
+                            last_answer = clock::now();
+                            state.learn(status);
+                        }
+                        Err(error) => state.miss(clock::now().saturating_duration_since(last_answer), error.to_string()),
+                    }
+                }
+                Answered::Change(change, outcome) => {
+                    state.done(&change, outcome.map(|it| *it).map_err(|error| error.to_string()));
+                    asked.status();
+                }
+            },
+        }
+    }
+}
+
+/// Questions under way.
+struct Asked {
+    listener: Listener,
+    tasks: JoinSet<Answered>,
+    has_status_under_way: bool,
+}
+
+impl Asked {
+    /// One at a time: a slow process is not asked faster than it answers.
+    fn status(&mut self) {
+        if !std::mem::replace(&mut self.has_status_under_way, true) {
+            let listener = self.listener.clone();
+            self.tasks.spawn(async move { Answered::Status(listener.status().await) });
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let listener = self.listener.clone();
+        self.tasks.spawn(async move {
+            let outcome = listener.change(&change).await.map(Box::new);
+            Answered::Change(change, outcome)
+        });
+    }
+}
+
+/// Signals after which the terminal is somebody else's.
+struct Ends([Signal; 3]);
+
+impl Ends {
+    fn listen() -> io::Result<Self> {
+        let listen = |kind| signal(kind);
+        Ok(Self([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn comes(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// Keys and changes of the size, read on a thread of its own that ends with the process.
+fn read_events() -> io::Result<mpsc::UnboundedReceiver<io::Result<Event>>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let read = move || {
+        loop {
+            let event = event::read();
+            let is_last = event.is_err();
+            if sender.send(event).is_err() || is_last {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("keys".to_owned()).spawn(read)?;
+    Ok(receiver)
+}

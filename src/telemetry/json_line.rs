@@ -1,0 +1,266 @@
+//! A line of the access log as JSON.
+//!
+//! Every request pays for it, so what is known to need no escaping is written as it is, numbers and
+//! addresses are written without the machinery of formatting, and the time is put together once a
+//! second. Whatever a stranger has a say in goes through `serde_json`.
+
+use std::{
+    cell::Cell,
+    io::{self, Write},
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    access_log::{AccessRecord, Try},
+    text::Timestamp,
+};
+
+/// `2026-11-21T07:42:00`.
+const TO_THE_SECOND: usize = 19;
+
+thread_local! {
+    /// The second after the epoch that was written last, and how.
+    static SECOND: Cell<(u64, [u8; TO_THE_SECOND])> =
+        const { Cell::new((u64::MAX, [0; TO_THE_SECOND])) };
+}
+
+/// Appends the line, without a newline.
+pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result<()> {
+    let mut line = Line(line);
+    line.raw(r#"{"time":""#);
+    line.time(record.time)?;
+    line.raw(r#"","level":"info","msg":"Request completed","client_ip":"#);
+    line.option(record.client(), Line::address)?;
+    line.raw(r#","real_ip":"#);
+    line.option(record.real_ip(), Line::ip)?;
+    line.raw(r#","method":"#);
+    line.text(record.method.as_bytes())?;
+    line.raw(r#","path":"#);
+    line.text(record.path)?;
+    line.raw(r#","backend":"#);
+    line.option(record.backend.map(str::as_bytes), Line::text)?;
+    line.raw(r#","status":"#);
+    line.number(record.status.into())?;
+    line.raw(r#","latency_ms":"#);
+    line.millis(record.latency)?;
+    line.raw(r#","request_id":"#);
+    line.text(record.request_id.as_bytes())?;
+    line.raw(r#","trace_id":"#);
+    line.option(record.trace_id.map(str::as_bytes), Line::text)?;
+    line.raw(r#","attempts":"#);
+    line.number(record.attempts.into())?;
+    line.raw(r#","tries":"#);
+    line.list(record.tries, Line::one_try)?;
+    line.raw(r#","nobody":"#);
+    line.option(record.nobody, Line::counts)?;
+    line.raw(r#","bytes":"#);
+    line.number(record.bytes)?;
+    line.raw(r#","host":"#);
+    line.option(record.host, Line::text)?;
+    line.raw(r#","pool":"#);
+    line.option(record.pool.map(str::as_bytes), Line::text)?;
+    line.raw(r#","error":"#);
+    line.option(record.error.map(str::as_bytes), Line::text)?;
+    line.raw("}");
+    Ok(())
+}
+
+/// A line that is being written.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn raw(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn option<T>(
+        &mut self,
+        value: Option<T>,
+        write: impl FnOnce(&mut Self, T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match value {
+            Some(value) => write(self, value),
+            None => {
+                self.raw("null");
+                Ok(())
+            }
+        }
+    }
+
+    fn list<T>(
+        &mut self,
+        items: &[T],
+        write: impl Fn(&mut Self, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.raw("[");
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            write(self, item)?;
+        }
+        self.raw("]");
+        Ok(())
+    }
+
+    /// Anybody's bytes, as a string; what is not UTF-8 is replaced.
+    fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let needs_nothing = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte);
+        if bytes.iter().all(needs_nothing) {
+            self.raw("\"");
+            self.0.extend_from_slice(bytes);
+            self.raw("\"");
+            return Ok(());
+        }
+        Ok(serde_json::to_writer(&mut *self.0, &String::from_utf8_lossy(bytes))?)
+    }
+
+    fn number(&mut self, number: u64) -> io::Result<()> {
+        Ok(serde_json::to_writer(&mut *self.0, &number)?)
+    }
+
+    /// Exact to the microsecond; below what a network does, digits are noise.
+    fn millis(&mut self, duration: Duration) -> io::Result<()> {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.number(micros / 1000)?;
+        self.raw(".");
+        self.digits(micros % 1000);
+        Ok(())
+    }
+
+    /// Three of them.
+    fn digits(&mut self, number: u64) {
+        let digit = |power: u64| b'0' + (number / power % 10) as u8;
+        self.0.extend_from_slice(&[digit(100), digit(10), digit(1)]);
+    }
+
+    /// RFC 3339, UTC, milliseconds.
+    fn time(&mut self, time: SystemTime) -> io::Result<()> {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (mut second, mut text) = SECOND.get();
+        if second != since.as_secs() {
+            let mut written = Vec::with_capacity(TO_THE_SECOND + 8);
+            write!(written, "{}", Timestamp(time))?;
+            let Some(Ok(prefix)) = written.get(..TO_THE_SECOND).map(TryInto::try_into) else {
+                // A year of five digits.
+                self.0.extend_from_slice(&written);
+                return Ok(());
+            };
+            (second, text) = (since.as_secs(), prefix);
+            SECOND.set((second, text));
+        }
+        self.0.extend_from_slice(&text);
+        self.raw(".");
+        self.digits(since.subsec_millis().into());
+        self.raw("Z");
+        Ok(())
+    }
+
+    fn ip(&mut self, ip: IpAddr) -> io::Result<()> {
+        self.raw("\"");
+        self.bare_ip(ip)?;
+        self.raw("\"");
+        Ok(())
+    }
+
+    fn bare_ip(&mut self, ip: IpAddr) -> io::Result<()> {
+        let IpAddr::V4(ip) = ip else { return write!(self.0, "{ip}") };
+        for (index, part) in ip.octets().into_iter().enumerate() {
+            if index > 0 {
+                self.raw(".");
+            }
+            self.number(part.into())?;
+        }
+        Ok(())
+    }
+
+    fn address(&mut self, address: SocketAddr) -> io::Result<()> {
+        self.raw("\"");
+        if address.is_ipv4() {
+            self.bare_ip(address.ip())?;
+            self.raw(":");
+            self.number(address.port().into())?;
+        } else {
+            write!(self.0, "{address}")?;
+        }
+        self.raw("\"");
+        Ok(())
+    }
+
+    fn one_try(&mut self, one: &Try) -> io::Result<()> {
+        self.raw(r#"{"backend":"#);
+        self.address(one.backend)?;
+        self.raw(r#","connect_ms":"#);
+        self.option(one.connect, Line::millis)?;
+        self.raw(r#","first_byte_ms":"#);
+        self.option(one.first_byte, Line::millis)?;
+        self.raw(if one.reused { r#","reused":true,"# } else { r#","reused":false,"# });
+        self.raw(r#""outcome":"#);
+        self.text(one.outcome.as_bytes())?;
+        self.raw(r#","retried":"#);
+        self.option(one.retried.as_deref().map(str::as_bytes), Line::text)?;
+        self.raw("}");
+        Ok(())
+    }
+
+    /// As an object.
+    fn counts(&mut self, counts: &[(&'static str, usize)]) -> io::Result<()> {
+        self.raw("{");
+        for (index, (name, count)) in counts.iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            self.text(name.as_bytes())?;
+            self.raw(":");
+            self.number(*count as u64)?;
+        }
+        self.raw("}");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(time: SystemTime) -> String {
+        let mut line = vec![];
+        Line(&mut line).time(time).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn the_time_is_the_same_with_and_without_the_last_second_at_hand() {
+        let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        for millis in [0, 1, 999, 1000, 1_795_246_920_123, 1_795_246_920_999, 1_795_246_921_000] {
+            let expected = Timestamp(at(millis)).to_string();
+            assert_eq!((time(at(millis)), time(at(millis))), (expected.clone(), expected));
+        }
+        assert_eq!(time(SystemTime::UNIX_EPOCH - Duration::from_secs(9)), time(at(0)));
+    }
+
+    #[test]
+    fn every_byte_and_every_address_comes_back_as_it_was() {
+        let read = |write: &dyn Fn(&mut Line<'_>)| {
+            let mut line = vec![];
+            write(&mut Line(&mut line));
+            serde_json::from_slice::<serde_json::Value>(&line).unwrap()
+        };
+        for byte in 0..=u8::MAX {
+            let bytes = [b'a', byte, b'b'];
+            let expected = String::from_utf8_lossy(&bytes).into_owned();
+            assert_eq!(read(&|line| line.text(&bytes).unwrap()), expected.as_str());
+        }
+        for text in ["127.0.0.1:1", "255.10.0.200:65535", "[::1]:80", "[2001:db8::ff]:443"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(read(&|line| line.address(address).unwrap()), text);
+            let ip = address.ip();
+            assert_eq!(read(&|line| line.ip(ip).unwrap()), ip.to_string().as_str());
+        }
+        for micros in [0, 1, 1_000, 1_234, 1_000_001, 86_400_000_000] {
+            let millis = read(&|line| line.millis(Duration::from_micros(micros)).unwrap());
+            assert_eq!(millis.as_f64(), Some(micros as f64 / 1000.0));
+        }
+    }
+}

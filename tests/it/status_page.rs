@@ -1,0 +1,211 @@
+//! What the status page makes of what it is told. Its files come from a scripted process here, which
+//! says at will what a real one says only in bad luck.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    backend::ScriptedBackend,
+    browser::Browser,
+    reply::{Reply, Step},
+};
+
+const FILES: [(&str, &str, &str); 6] = [
+    ("/", "text/html", include_str!("../../src/admin/page/index.html")),
+    ("/status.css", "text/css", include_str!("../../src/admin/page/status.css")),
+    ("/status.js", "text/javascript", include_str!("../../src/admin/page/status.js")),
+    ("/pools.js", "text/javascript", include_str!("../../src/admin/page/pools.js")),
+    ("/change.js", "text/javascript", include_str!("../../src/admin/page/change.js")),
+    ("/words.js", "text/javascript", include_str!("../../src/admin/page/words.js")),
+];
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Words that would run, were they taken for anything but words.
+const HOSTILE: &str = "<img src=x onerror='window.ran = true'><script>window.ran = true</script>";
+
+/// A process that says this status and these events.
+fn saying(status: &Value, events: &[Value]) -> ScriptedBackend {
+    let process = ScriptedBackend::replying(Reply::status(404));
+    for (path, kind, content) in FILES {
+        let file = Reply::ok(content).header("Content-Type", kind);
+        process.reply_to(path, file.header("Content-Security-Policy", POLICY));
+    }
+    process.reply_to("/api/v1/pools", Reply::ok(status.to_string()));
+    let mut stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n".to_owned();
+    for event in events {
+        stream.push_str(&format!("id: {}\ndata: {event}\n\n", event["id"]));
+    }
+    process.reply_to("/api/v1/events", Reply::steps_of([Step::Send(stream.into()), Step::Hang]));
+    process
+}
+
+fn look_at(process: &ScriptedBackend) -> Browser {
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", process.address()));
+    browser
+}
+
+fn status(pools: Value) -> Value {
+    json!({
+        "version": "1", "pid": 1, "time": "2026-01-01T00:00:00.000Z", "uptime_ms": 90_061_000,
+        "generation": 1, "ready": true, "unready": null, "in_flight": 0, "connections": 0,
+        "listeners": [], "pools": pools,
+    })
+}
+
+fn pool(name: &str, backends: &[Value]) -> Value {
+    let quantiles = json!({ "p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0 });
+    json!({
+        "name": name, "algorithm": "round_robin", "requests": 10, "errors": 0, "active": 0,
+        "responses": { "1xx": 0, "2xx": 10, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 },
+        "rate": 10.0, "error_rate": 0.0, "latency": quantiles,
+        "queue": { "length": 0, "size": 0 }, "retries": 0, "budget_exhausted": 0, "panic": false,
+        "history": { "requests": [9, 10], "errors": [0, 0], "p99_ms": [null, 3.0] },
+        "backends": backends,
+    })
+}
+
+/// A backend with what is said of it beside.
+fn backend(pool: &str, address: &str, state: &str, beside: &Value) -> Value {
+    let none = json!({ "p50_ms": null, "p95_ms": null, "p99_ms": null });
+    let mut backend = json!({
+        "pool": pool, "address": address, "state": state, "reason": null, "until": null,
+        "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
+        "weight_in_effect": 1.0, "active": 0, "max_connections": null, "requests": 0, "errors": 0,
+        "responses": {}, "rate": 0.0, "error_rate": 0.0, "share": 0.0, "latency": none,
+        "first_byte": none, "check": null, "connections": { "opened": 0, "reused": 0 },
+    });
+    for (key, value) in beside.as_object().expect("an object") {
+        backend[key] = value.clone();
+    }
+    backend
+}
+
+#[test]
+fn what_it_is_told_never_becomes_a_part_of_the_page() {
+    let check = json!({ "passed": false, "reason": HOSTILE, "took_ms": 1.0, "ago_ms": 1 });
+    let beside = json!({
+        "reason": HOSTILE, "until": HOSTILE, "set_by_operator": [HOSTILE], "check": check,
+    });
+    let one = backend(HOSTILE, "127.0.0.1:1", HOSTILE, &beside);
+    let event = json!({
+        "id": 1, "time": "2026-01-01T00:00:00Z", "pool": HOSTILE, "backend": null,
+        "event": HOSTILE, "reason": HOSTILE, "for_ms": null, "by": HOSTILE,
+    });
+    let mut told = status(json!([pool(HOSTILE, &[one])]));
+    (told["version"], told["unready"]) = (json!(HOSTILE), json!(HOSTILE));
+    told["ready"] = json!(false);
+    let process = saying(&told, &[event]);
+    let mut browser = look_at(&process);
+    for place in
+        ["#process", "#banner", "#wrong", "#events", "#pools [data-f=name]", "#pools tbody"]
+    {
+        browser.wait_for_text(place, "<img src=x onerror=");
+    }
+    browser.click("#pools [data-f=drain]");
+    browser.wait_for_text("#confirm", "<img src=x onerror=");
+    let made =
+        browser.eval("document.querySelectorAll('main img, main script, dialog img').length");
+    assert_eq!(
+        (made, browser.eval("window.ran ?? 'nothing ran'")),
+        (json!(0), json!("nothing ran"))
+    );
+}
+
+#[test]
+fn trouble_comes_first_with_its_reason_and_when_it_ends() {
+    let fine = |pool: &str, address: &str| backend(pool, address, "eligible", &json!({}));
+    let ejected = json!({
+        "reason": "it answered 503", "until": "2026-01-01T00:01:00Z", "for_ms": 65_000,
+    });
+    let checked = json!({ "reason": "the check failed: status 500", "until": "checks_pass" });
+    let slow = json!({ "weight": 10, "weight_in_effect": 2.5 });
+    let told = status(json!([
+        pool("fine", &[fine("fine", "127.0.0.1:1"), fine("fine", "127.0.0.1:2")]),
+        pool(
+            "some",
+            &[
+                fine("some", "127.0.0.1:3"),
+                backend("some", "127.0.0.1:4", "eligible", &slow),
+                backend("some", "127.0.0.1:5", "ejected", &ejected),
+                backend("some", "127.0.0.1:6", "unhealthy", &checked),
+            ]
+        ),
+        pool("all", &[backend("all", "127.0.0.1:7", "unhealthy", &checked)]),
+    ]));
+    let process = saying(&told, &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#wrong", "no eligible backend");
+    let rows = "[...document.querySelectorAll('tbody tr')].map((it) => it.dataset.backend.at(-1))";
+    assert_eq!(browser.eval(&format!("{rows}.join('')")), "7654312");
+    browser.wait_for_text("#totals", "4 of 7");
+    for (port, words) in [
+        (7, "unhealthy the check failed: status 500 until checks pass"),
+        (5, "ejected it answered 503 1\u{a0}min\u{a0}"),
+        (4, "eligible slow start"),
+    ] {
+        let shown = browser.text(&format!("[data-backend='127.0.0.1:{port}'] .c-state"));
+        let shown = shown.split_once(' ').map(|(_sign, words)| words).unwrap_or_default();
+        assert!(shown.trim_start().starts_with(words), "{shown:?}");
+    }
+    let weight = browser.text("[data-backend='127.0.0.1:4'] [data-f=weight]");
+    assert_eq!(weight, "2.5/10");
+}
+
+/// It accepts and says nothing, as a process does that is stopped or stuck.
+#[test]
+fn a_process_that_no_longer_answers_is_given_up_and_time_goes_on() {
+    let ejected = json!({ "until": "2026-01-01T00:00:00Z", "for_ms": 30_000 });
+    let out = backend("web", "127.0.0.1:1", "ejected", &ejected);
+    let told = status(json!([pool("web", &[out])]));
+    let process = saying(&told, &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("[data-backend] [data-f=left]", "left");
+    process.reply_to("/api/v1/pools", Reply::hang());
+    browser.wait_for_text("#banner", "lb cannot be reached since");
+    browser.wait_until("it is greyed out", "document.body.classList.contains('stale')");
+    let seconds = "parseInt(document.querySelector('[data-backend] [data-f=left]').innerText)";
+    browser.wait_until("time goes on", &format!("{seconds} < 28"));
+    process.reply_to("/api/v1/pools", Reply::ok(told.to_string()));
+    browser.wait_until("it is back", "document.querySelector('#banner').hidden");
+    browser.wait_until("it is live", "!document.body.classList.contains('stale')");
+    // The request that it gave up.
+    browser.forgive("net::ERR_");
+}
+
+#[test]
+fn numbers_are_short_and_have_their_units() {
+    let process = saying(&status(json!([])), &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#wrong", "No pool is configured.");
+    browser.eval("import('/words.js').then((it) => { window.words = it; })");
+    for (expression, words) in [
+        ("duration(0)", "0 s"),
+        ("duration(1499)", "1 s"),
+        ("duration(61_000)", "1 min 1 s"),
+        ("duration(3_600_000)", "1 h"),
+        ("duration(90_061_000)", "1 d 1 h"),
+        ("left(200)", "1 s left"),
+        ("left(-5)", "due now"),
+        ("millis(null)", "–"),
+        ("millis(0.04)", "0.0 ms"),
+        ("millis(9.94)", "9.9 ms"),
+        ("millis(640)", "640 ms"),
+        ("millis(1234)", "1.23 s"),
+        ("millis(61_000)", "61.0 s"),
+        ("percent(0)", "0 %"),
+        ("percent(0.0004)", "<0.1 %"),
+        ("percent(0.012)", "1.2 %"),
+        ("percent(1)", "100 %"),
+        ("rate(0)", "0"),
+        ("rate(0.04)", "<0.1"),
+        ("rate(3.14)", "3.1"),
+        ("rate(12_345)", "12,345"),
+        ("rate(250_000)", "250K"),
+        ("errorShare({ rate: 0, error_rate: 0 })", "0"),
+        ("active({ active: 3, max_connections: 100_000 })", "3/100K"),
+    ] {
+        let said = browser.eval(&format!("String(words.{expression})"));
+        let said = said.as_str().unwrap().replace('\u{a0}', " ");
+        assert_eq!(said, words, "{expression}");
+    }
+}
