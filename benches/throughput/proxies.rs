@@ -36,6 +36,8 @@ enum Kind {
     Lb,
     /// Nothing that observes: neither access log nor admin listener, no trace started.
     QuietLb,
+    /// An access log, and nothing else that observes.
+    LoggingLb,
     Bare,
     Nginx,
     HaProxy,
@@ -57,6 +59,7 @@ const LB_EWMA: Proxy = proxy("lb ewma", Kind::Lb, "ewma");
 const LB_LEARNS: Proxy =
     Proxy { name: "lb, response: auto", kind: Kind::Lb, balance: "round_robin", option: "auto" };
 const LB_QUIET: Proxy = proxy("lb, nothing observed", Kind::QuietLb, "round_robin");
+const LB_LOGGING: Proxy = proxy("lb, log only", Kind::LoggingLb, "round_robin");
 const BARE: Proxy = proxy("bare Pingora", Kind::Bare, "");
 const NGINX: Proxy = proxy("nginx", Kind::Nginx, "");
 const NGINX_LEAST: Proxy = proxy("nginx least_conn", Kind::Nginx, "least_conn;");
@@ -81,7 +84,7 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         }
         None if is_large => &[LB, BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
         None if workload.idle > 0 => &[LB, BARE, NGINX, HAPROXY, CADDY],
-        None => &[LB, LB_LEAST, LB_QUIET, BARE, NGINX, HAPROXY, CADDY],
+        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, NGINX, HAPROXY, CADDY],
     };
     let is_named = |name: &str| named.is_none_or(|part| name.contains(part));
     let wanted = rows.iter().filter(|row| row.name == LB.name || is_named(row.name));
@@ -96,7 +99,9 @@ pub(crate) fn versions() -> Vec<String> {
 impl Kind {
     fn program(self) -> Option<PathBuf> {
         let name = match self {
-            Self::Lb | Self::QuietLb => return Some(env!("CARGO_BIN_EXE_lb").into()),
+            Self::Lb | Self::QuietLb | Self::LoggingLb => {
+                return Some(env!("CARGO_BIN_EXE_lb").into());
+            }
             Self::Bare => return Some(started::this_program()),
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
@@ -129,6 +134,7 @@ impl Kind {
         match self {
             Self::Lb => include_str!("peers/lb.yaml"),
             Self::QuietLb => include_str!("peers/lb-quiet.yaml"),
+            Self::LoggingLb => include_str!("peers/lb-logging.yaml"),
             Self::Bare => "",
             Self::Nginx => include_str!("peers/nginx.conf"),
             Self::HaProxy => include_str!("peers/haproxy.cfg"),
@@ -139,7 +145,7 @@ impl Kind {
     /// One line for each backend, as its configuration has them.
     fn backend_line(self, number: usize, address: SocketAddr) -> String {
         match self {
-            Self::Lb | Self::QuietLb => format!("- address: {address}"),
+            Self::Lb | Self::QuietLb | Self::LoggingLb => format!("- address: {address}"),
             Self::Nginx => format!("server {address} max_fails=3 fail_timeout=10s;"),
             Self::HaProxy => format!("server b{number} {address} check inter 2s"),
             Self::Caddy => format!("to {address}"),
@@ -200,7 +206,7 @@ impl Proxy {
         let mut command = Command::new(self.kind.program().expect("it is here"));
         command.stdin(Stdio::null());
         match self.kind {
-            Kind::Lb | Kind::QuietLb => command.arg("-c").arg(file),
+            Kind::Lb | Kind::QuietLb | Kind::LoggingLb => command.arg("-c").arg(file),
             Kind::Bare => {
                 let backends: Vec<_> = backends.iter().map(SocketAddr::to_string).collect();
                 let port = port.to_string();
@@ -223,7 +229,9 @@ impl Running {
     /// Loads its configuration anew, as its operator would have it do.
     pub(crate) fn reload(&mut self) {
         match self.kind {
-            Kind::Lb | Kind::QuietLb | Kind::Nginx => incident::send(self.pid(), Signal::SIGHUP),
+            Kind::Lb | Kind::QuietLb | Kind::LoggingLb | Kind::Nginx => {
+                incident::send(self.pid(), Signal::SIGHUP)
+            }
             Kind::HaProxy => incident::send(self.pid(), Signal::SIGUSR2),
             Kind::Caddy => {
                 let mut command = Command::new(self.kind.program().expect("it is here"));
