@@ -18,9 +18,8 @@ use super::{
     resource::{self, Access, Miss, Resource},
 };
 use crate::config::{AdminAddress, Token};
+use crate::headers::ADMIN_COOKIE;
 
-/// What a browser keeps the token in.
-const COOKIE_NAME: &str = "lb_admin";
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -103,12 +102,12 @@ pub(super) fn is_token(given: &str, token: &Token) -> bool {
 
 /// What gives a browser the token. Without `Secure`: there is no TLS here.
 pub(super) fn cookie(token: &Token) -> String {
-    format!("{COOKIE_NAME}={}; HttpOnly; SameSite=Strict; Path=/", token.secret())
+    format!("{ADMIN_COOKIE}={}; HttpOnly; SameSite=Strict; Path=/api/", token.secret())
 }
 
 /// What takes it back.
 pub(super) fn no_cookie() -> String {
-    format!("{COOKIE_NAME}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0")
+    format!("{ADMIN_COOKIE}=; HttpOnly; SameSite=Strict; Path=/api/; Max-Age=0")
 }
 
 fn check_host(headers: &HeaderMap, rules: Rules<'_>) -> Result<(), Denial> {
@@ -166,7 +165,7 @@ fn from_cookie(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = lines.flat_map(|line| line.split(';'));
     cookies.find_map(|cookie| match cookie.trim().split_once('=') {
-        Some((COOKIE_NAME, token)) => Some(token),
+        Some((ADMIN_COOKIE, token)) => Some(token),
         _ => None,
     })
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::{
@@ -43,7 +44,7 @@ impl Refused {
 pub(super) enum Change {
     /// Nothing new for it.
     Drain,
-    /// As configured again.
+    /// Requests again, whatever the configuration says.
     Undrain,
     /// Out, for so long; where nothing is said, as its pool would.
     Eject(Option<Duration>),
@@ -109,6 +110,10 @@ impl Api {
         change: Change,
         by: &str,
     ) -> Result<view::Backend, Refused> {
+        if !self.readiness.takes_orders() {
+            let reason = "it is starting, or another process takes over: try again in a moment";
+            return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, reason));
+        }
         let address = address(name)?;
         if let Some(pool) = self.current.pin().pool(&PoolName::new(&*name.pool)) {
             let order = order(change, pool.config())?;
@@ -215,7 +220,9 @@ fn address(name: &Name) -> Result<SocketAddr, Refused> {
 pub(super) fn change(verb: Verb, body: &[u8]) -> Result<Change, Refused> {
     let bad = |reason: String| Refused::new(StatusCode::BAD_REQUEST, reason);
     let is_empty = body.trim_ascii().is_empty();
-    let wish = if is_empty { Ok(view::Wish::default()) } else { serde_json::from_slice(body) };
+    let wish = if is_empty { Ok(Map::new()) } else { serde_json::from_slice::<Map<_, _>>(body) };
+    let names_weight = wish.as_ref().is_ok_and(|wish| wish.contains_key("weight"));
+    let wish = wish.and_then(|wish| serde_json::from_value(Value::Object(wish)));
     let view::Wish { weight, how_long } = wish.map_err(|error| {
         bad(format!("the body must be JSON such as {}: {error}", example(verb)))
     })?;
@@ -230,7 +237,7 @@ pub(super) fn change(verb: Verb, body: &[u8]) -> Result<Change, Refused> {
         Verb::Undrain => Change::Undrain,
         Verb::Readmit => Change::Readmit,
         Verb::Eject => Change::Eject(how_long.as_deref().map(length).transpose().map_err(bad)?),
-        Verb::Weight if is_empty => {
+        Verb::Weight if !names_weight => {
             return Err(bad(format!("a body is needed, such as {}", example(verb))));
         }
         Verb::Weight => Change::Weight(weight),

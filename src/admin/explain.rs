@@ -7,7 +7,7 @@ use http::Method;
 
 use super::{api, status::Why, view};
 use crate::backend::Eligibility;
-use crate::config::{Algorithm, HostPattern, RetryMethods};
+use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
 use crate::pool::{Pool, Seen};
 
@@ -66,8 +66,7 @@ pub(super) fn explain(current: &Current, question: &Question, now: Instant) -> v
     let Some((index, pool)) = route else { return explanation };
     explanation.route = route_at(&generation, index);
     explanation.pool = Some(pool.name().as_str().to_owned());
-    explanation.repeatable =
-        question.method.is_idempotent() || pool.config().retry.methods == RetryMethods::All;
+    explanation.repeatable = is_repeatable(question, &pool.config().retry);
     explain_choice(&mut explanation, pool, now);
     explanation
 }
@@ -84,6 +83,13 @@ fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {
     })
 }
 
+/// Whether it would be tried again after it may have been executed, if that went wrong.
+fn is_repeatable(question: &Question, retry: &Retry) -> bool {
+    let may_be = question.method.is_idempotent() || retry.methods == RetryMethods::All;
+    let on = &retry.on;
+    may_be && retry.attempts.get() > 1 && (on.reset || on.timeout || !on.statuses.is_empty())
+}
+
 fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: Instant) {
     let offered = pool.rehearse();
     let seen: Vec<_> = pool.backends(now).collect();
@@ -94,26 +100,35 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
     candidates.sort_by_key(|candidate| candidate.backup);
     explanation.candidates = candidates;
     let probe = pool.next_probe(explanation.repeatable, now);
-    let out = seen.iter().filter(|one| !one.eligibility.is_eligible()).count();
+    let is_full = |one: &Seen<'_>| one.eligibility == Eligibility::Full;
+    let is_out = |one: &&Seen<'_>| !one.eligibility.is_eligible() && !is_full(one);
+    let out = seen.iter().filter(is_out).count();
     let algorithm = pool.config().algorithm;
     explanation.by_chance = probe.is_none()
         && !offered.is_empty()
         && (algorithm == Algorithm::Ewma || offered.len() > 64);
-    explanation.chosen = probe.or_else(|| offered.first().copied());
+    let waits = pool.queued() > 0 || (offered.is_empty() && seen.iter().any(is_full));
+    let has_place = pool.queued() < pool.config().queue.size;
+    explanation.chosen = probe.or_else(|| offered.first().copied()).filter(|_| !waits);
     let name = pool.name();
-    let of = format!("{out} of {} backends of pool {name} are out", seen.len());
-    explanation.summary = match (probe, offered.first(), pool.queued()) {
-        (_, _, waiting @ 1..) => format!("it would wait in line, behind {waiting}; {of}"),
-        (Some(probe), ..) => {
+    let mut of = format!("{out} of {} backends of pool {name} are out", seen.len());
+    if pool.roster().is_panic() {
+        of += "; panic: so many are unhealthy that checks are not believed";
+    }
+    explanation.summary = match (probe, offered.first()) {
+        _ if waits && has_place => {
+            format!("it would wait in line, behind {} others; {of}", pool.queued())
+        }
+        _ if waits => {
+            format!("every backend is full, and so is the queue: the answer would be 503; {of}")
+        }
+        (Some(probe), _) => {
             format!("it would be the probe that shows whether {probe} works again; {of}")
         }
-        (None, Some(first), _) => {
+        (None, Some(first)) => {
             format!("it would go to {first}, by {}; {of}", super::status::algorithm(algorithm))
         }
-        (None, None, _) if seen.iter().any(|one| one.eligibility == Eligibility::Full) => {
-            format!("it would wait in line for a place; {of}")
-        }
-        (None, None, _) => format!("nobody could take it: the answer would be 503; {of}"),
+        (None, None) => format!("nobody could take it: the answer would be 503; {of}"),
     };
 }
 

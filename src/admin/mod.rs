@@ -73,6 +73,7 @@ pub struct Admin {
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
+    address: AdminAddress,
     door: Door,
     api: Api,
     idle: Idle,
@@ -85,6 +86,7 @@ struct Shared {
 impl Shared {
     fn new(address: &AdminAddress, api: Api) -> Self {
         Self {
+            address: address.clone(),
             door: Door::of(address),
             api,
             idle: Idle::default(),

@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -62,6 +62,8 @@ impl fmt::Display for Unready {
 #[derive(Debug)]
 pub struct Readiness {
     phase: AtomicU8,
+    /// What is known has been told to the next process, which has not taken over yet.
+    is_handing_over: AtomicBool,
     current: Arc<Current>,
 }
 
@@ -69,12 +71,27 @@ impl Readiness {
     /// Of a process that is starting and will serve this.
     #[must_use]
     pub fn new(current: Arc<Current>) -> Self {
-        Self { phase: AtomicU8::new(Phase::Starting as u8), current }
+        Self {
+            phase: AtomicU8::new(Phase::Starting as u8),
+            is_handing_over: AtomicBool::new(false),
+            current,
+        }
     }
 
     /// From now on the process does this.
     pub fn set(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// From now on the next process knows what this one does, or not any more.
+    pub fn set_handing_over(&self, is_handing_over: bool) {
+        self.is_handing_over.store(is_handing_over, Ordering::SeqCst);
+    }
+
+    /// Whether what an operator changes now stays.
+    #[must_use]
+    pub fn takes_orders(&self) -> bool {
+        self.phase() == Phase::Serving && !self.is_handing_over.load(Ordering::SeqCst)
     }
 
     /// What the process is doing.

@@ -14,7 +14,7 @@ use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking, time};
 
 use super::{
     Shared,
-    access::{self, Asked, Denial, Rules},
+    access::{self, Asked, Denial, Door, Rules},
     answer::{self, Answer},
     api::{self, Api, Question, Refused},
     connection::PATIENCE,
@@ -88,8 +88,10 @@ pub(super) async fn respond(
 }
 
 fn rules<'a>(shared: &Shared, admin: Option<&'a Admin>) -> Rules<'a> {
+    // Where the configuration has no listener, or another, nobody says who may ask at this one.
+    let admin = admin.filter(|admin| admin.address == shared.address);
     Rules {
-        door: shared.door,
+        door: if admin.is_some() { shared.door } else { Door::Open },
         token: admin.and_then(|admin| admin.token.as_ref()),
         hosts: admin.map_or(&[], |admin| &admin.hosts),
     }

@@ -187,6 +187,42 @@ async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_a
 }
 
 #[tokio::test]
+async fn an_objection_ends_with_what_it_was_about() {
+    let process = Process::new("round_robin").await;
+    let api = process.pool("api");
+    api.order(&address(4), Order::Undrain, "a", clock::now()).unwrap();
+    let Process { config, resolved, current, .. } = &process;
+    for (drain, state) in [(true, "eligible"), (false, "eligible"), (true, "draining")] {
+        let mut resolved = resolved.clone();
+        let endpoints = resolved.get_mut(&PoolName::new("api")).unwrap();
+        endpoints[0].drain = drain;
+        current.publish(config, &resolved, None, clock::now()).await.unwrap();
+        assert_eq!(process.backend(4).state, state, "drain: {drain}");
+    }
+}
+
+#[tokio::test]
+async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
+    let process = Process::new("round_robin").await;
+    process.order(1, Order::Eject(600 * SECOND));
+    process.refuse(1);
+    process.apply(1, Event::CheckPassed);
+    let backend = process.backend(1);
+    assert_eq!(backend.reason.as_deref(), Some("an operator ejected it"));
+    assert!(backend.for_ms.unwrap() > 500_000);
+}
+
+#[tokio::test]
+async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
+    let process = Process::new("round_robin").await;
+    let journal = process.current.registry().journal();
+    let before = journal.last();
+    process.pool("api").order(&address(4), Order::Drain, "a", clock::now()).unwrap();
+    assert_eq!(journal.last(), before + 1);
+    assert_eq!(process.backend(4).set_by_operator, ["drained"]);
+}
+
+#[tokio::test]
 async fn the_last_one_is_not_ejected_and_who_is_not_ejected_is_not_readmitted() {
     let process = Process::new("round_robin").await;
     let order = |port, order| process.pool("web").order(&address(port), order, "a", clock::now());

@@ -26,6 +26,8 @@ pub(super) struct Feed {
     pub(super) after: Box<dyn Fn(u64) -> Vec<view::Event> + Send + Sync>,
     /// The number of the last one, as it changes.
     pub(super) last: watch::Receiver<u64>,
+    /// Whether whoever was let in would be let in still: a token may be taken back.
+    pub(super) is_welcome: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// The number of the last event that a client has seen; 0 for none.
@@ -51,7 +53,7 @@ pub(super) async fn follow(
     if seen > *feed.last.borrow() {
         seen = 0;
     }
-    loop {
+    while (feed.is_welcome)() {
         feed.last.mark_unchanged();
         let events = (feed.after)(seen);
         let text: String = events.iter().map(message).collect();
@@ -69,6 +71,7 @@ pub(super) async fn follow(
             () = async { drop(closed.wait_for(|closed| *closed).await) } => return Ok(()),
         }
     }
+    Ok(())
 }
 
 /// An event as it is written: JSON has no line of its own inside.

@@ -205,7 +205,8 @@ async fn streamed(
     let (last, is_last) = watch::channel(2);
     let known = is_last.clone();
     let after = move |seen: u64| (seen + 1..=*known.borrow()).map(event).collect();
-    let feed = stream::Feed { after: Box::new(after), last: is_last };
+    let is_welcome = Box::new(|| true);
+    let feed = stream::Feed { after: Box::new(after), last: is_last, is_welcome };
     let (close, mut closed) = watch::channel(false);
     tokio::spawn(async move {
         let mut session = ServerSession::new_http1(Box::new(Stream::from(socket)));

@@ -44,12 +44,18 @@ impl Default for Watched {
 impl Watched {
     /// What happens, for somebody who follows it.
     pub(super) fn feed(&self, current: &Arc<Current>) -> Feed {
+        let token = |current: &Current| {
+            let admin = current.pin().config.admin.clone();
+            admin.map(|admin| (admin.address, admin.token))
+        };
+        let (then, now) = (token(current), Arc::clone(current));
+        let is_welcome = Box::new(move || token(&now) == then);
         let current = Arc::clone(current);
         let after = move |number| {
             let entries = current.registry().journal().after(number);
             entries.into_iter().map(event).collect()
         };
-        Feed { after: Box::new(after), last: self.last.subscribe() }
+        Feed { after: Box::new(after), last: self.last.subscribe(), is_welcome }
     }
 }
 

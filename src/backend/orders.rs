@@ -21,7 +21,11 @@ impl Standing {
 
     /// The configuration says whether it drains.
     pub(super) fn configure_drain(&mut self, draining: bool) -> Option<Change> {
-        self.change_draining(|own| own.configured = draining)
+        self.change_draining(|own| {
+            own.configured = draining;
+            // What the operator has objected to is gone.
+            own.ordered = own.ordered.filter(|ordered| *ordered || draining);
+        })
     }
 
     fn change_draining(&mut self, change: impl FnOnce(&mut Self)) -> Option<Change> {
@@ -37,17 +41,20 @@ impl Standing {
     /// Does as an operator says.
     pub(super) fn follow(&mut self, order: Order, now: Instant) -> Option<Change> {
         match order {
-            Order::Drain => self.change_draining(|own| own.ordered = Some(true)),
-            // Where the configuration says the same, it may say otherwise later.
+            Order::Drain => {
+                let is_new = self.ordered.replace(true) != Some(true);
+                is_new.then_some(Change::Drained)
+            }
+            // The configuration is objected to for as long as it says that.
             Order::Undrain => {
                 self.change_draining(|own| own.ordered = own.configured.then_some(false))
             }
             Order::Eject(time) => Some(self.eject(Cause::Operator, Until::Probe(now + time))),
             Order::Readmit => {
+                self.ejection.take()?;
                 self.forget_failures();
                 self.listens = true;
-                let readmitted = Change::Readmitted(Readmission::Operator);
-                self.ejection.take().map(|_| readmitted)
+                Some(Change::Readmitted(Readmission::Operator))
             }
             // Not a matter of standing.
             Order::Weight(_) => None,

@@ -23,7 +23,7 @@ use super::{
     event::{Cause, Change, Event, Failed, Readmission},
     policy::Policy,
 };
-use crate::config::EjectionRules;
+use crate::config::{EjectionRules, defaults};
 
 /// The first cool-down of who refuses where checks are off; a refused connection costs a client
 /// next to nothing, so it is tried again soon.
@@ -266,13 +266,15 @@ impl Standing {
             return None;
         }
         // Who refused is not among those that the limit on guesses counts, and stays so.
-        if !ejection.is_limited() {
+        if ejection.cause == Cause::Refused {
             return Some(self.cool_down(now));
         }
         if let Some(asked) = failed.retry_after {
             return Some(self.leave_alone(asked, now));
         }
-        Some(self.eject_for(failed, &policy.ejection?, now))
+        let ordered = ejection.cause == Cause::Operator;
+        let rules = policy.ejection.or(ordered.then_some(defaults::EJECTION))?;
+        Some(self.eject_for(failed, &rules, now))
     }
 
     fn count(&mut self, failed: &Failed) {
@@ -289,7 +291,7 @@ impl Standing {
     /// Requests that were under way when the first of them ejected the backend are refused too;
     /// they add nothing.
     fn refused(&mut self, policy: &Policy, now: Instant) -> Option<Change> {
-        if self.ejection.is_some_and(|e| e.cause == Cause::Refused && !e.probing) {
+        if self.ejection.is_some_and(|e| !e.is_limited() && !e.probing) {
             return None;
         }
         self.listens = false;

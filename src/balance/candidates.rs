@@ -9,7 +9,7 @@
 const DRAWS: usize = 8;
 
 /// The candidates for one pick, immutable.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Candidates {
     /// By position: the index that the caller knows the candidate by.
     members: Box<[usize]>,

@@ -110,12 +110,11 @@ impl Selector {
 
     /// One that picks the same, and whose turns are its own.
     fn copy(&self) -> Self {
-        let turns = self.snapshot().turns();
         Self {
             config: self.config.clone(),
             members: self.members.clone(),
             random: self.random.copy(),
-            snapshot: ArcSwap::from_pointee(self.members.snapshot(&self.config, turns)),
+            snapshot: ArcSwap::from_pointee(Snapshot::clone(&self.snapshot())),
             renewal: Mutex::new(()),
         }
     }

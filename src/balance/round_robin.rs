@@ -30,7 +30,7 @@ const START_STEPS: u64 = 4096;
 const PATIENCE: usize = 64;
 
 /// Whose turn it is among a fixed list.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rotation {
     groups: Box<[Group]>,
     /// The sum of all weights.
@@ -113,6 +113,13 @@ struct Group {
     members: Box<[usize]>,
     /// Of all members together.
     picks: AtomicU64,
+}
+
+impl Clone for Group {
+    fn clone(&self) -> Self {
+        let picks = AtomicU64::new(self.picks());
+        Self { weight: self.weight, members: self.members.clone(), picks }
+    }
 }
 
 impl Group {

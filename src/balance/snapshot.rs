@@ -21,7 +21,7 @@ use crate::backend::Backend;
 pub(super) const TIERS: usize = 2;
 
 /// The backends in service at one instant, and whose turn it is among them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub(super) tiers: [Tier; TIERS],
     changes: u64,
@@ -29,7 +29,7 @@ pub(super) struct Snapshot {
 }
 
 /// Those of which one is as good as another, but for the algorithm.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tier {
     pub(super) candidates: Candidates,
     pub(super) rotation: Rotation,

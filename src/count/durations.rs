@@ -73,12 +73,13 @@ impl Observed {
         self.micros = self.micros.wrapping_add(other.micros);
     }
 
-    /// What has come since `earlier`.
+    /// What has come since `earlier`; all of it where that was more, so that counting has begun
+    /// anew.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
-            ticks: self.ticks.wrapping_sub(&earlier.ticks).unwrap_or_else(|_| self.ticks.clone()),
-            micros: self.micros.wrapping_sub(earlier.micros),
+            ticks: self.ticks.checked_sub(&earlier.ticks).unwrap_or_else(|_| self.ticks.clone()),
+            micros: self.micros.saturating_sub(earlier.micros),
         }
     }
 
@@ -178,6 +179,7 @@ mod tests {
         let mut since = durations.get().since(&before);
         assert_eq!((since.count(), since.sum()), (1, Duration::from_millis(700)));
         assert_eq!(Observed::of(since.filled()).quantile(1.0), since.quantile(1.0));
+        assert_eq!(Durations::default().get().since(&before).count(), 0, "counting began anew");
         since.add(&before);
         assert_eq!((since.count(), since.sum()), (2, Duration::from_millis(703)));
     }

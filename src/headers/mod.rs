@@ -7,7 +7,8 @@
 //!
 //! 1. what says who the client is: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Host`,
 //!    `X-Forwarded-Proto`, `X-Real-IP`;
-//! 2. `X-Request-Id`.
+//! 2. the admin listener's cookie, which is none of a backend's business;
+//! 3. `X-Request-Id`.
 //!
 //! [`TraceContext`] is apart from these, as there need be none.
 //!
@@ -19,11 +20,13 @@
 //! in the usual case, which it takes without a copy, and looked up as ready-made [`http`] names,
 //! which nobody parses.
 
+mod cookie;
 mod forwarded;
 mod request_id;
 mod retry_after;
 mod trace_context;
 
+pub use cookie::ADMIN_COOKIE;
 pub use forwarded::{Client, TrustedProxies};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
@@ -47,6 +50,7 @@ pub fn apply(
     is_tls: bool,
 ) -> Result<()> {
     forwarded::set(request, client, is_tls)?;
+    cookie::keep_ours(request)?;
     id.set(request)
 }
 

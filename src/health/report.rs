@@ -55,9 +55,13 @@ fn log_notice(roster: &Roster, notice: &Notice, because: Because<'_>, now: Insta
 fn log_change(backend: &Backend, change: Change, because: Because<'_>, now: Instant) {
     let (pool, address) = (backend.id().pool.as_str(), backend.id().address);
     if let Some(by) = because.by() {
-        let (event, reason, _) = told(change, because, now);
-        let reason = reason.unwrap_or_default();
-        return log::warn!(pool, backend:% = address, event, reason, by; "changed by an operator");
+        let (event, reason, lasts) = told(change, because, now);
+        let (reason, for_ms) =
+            (reason.unwrap_or_default(), lasts.map(|lasts| lasts.as_millis() as u64));
+        return log::warn!(
+            pool, backend:% = address, event, reason, for_ms:? = for_ms.unwrap_or_default(), by;
+            "changed by an operator"
+        );
     }
     match change {
         Change::BecameUnhealthy(failures) => log::warn!(

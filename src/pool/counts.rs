@@ -31,6 +31,8 @@ pub struct QueueCounts {
     pub served: Counter,
     /// Without one when their time was over.
     pub late: Counter,
+    /// Without one, because their client left.
+    pub left: Counter,
     /// Turned away at once, since it was full.
     pub full: Counter,
     /// How long those who came in were in it.

@@ -16,12 +16,13 @@ mod survey;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use pingora_core::{
     Result,
     upstreams::peer::{HttpPeer, PeerOptions},
@@ -65,6 +66,8 @@ pub struct Pool {
     has_limits: bool,
     roster: Arc<Roster>,
     queue: Queue,
+    /// Backends by state, and when that was so.
+    states: Mutex<Option<(Instant, BTreeMap<&'static str, usize>)>>,
     history: Arc<History>,
     /// Whether the algorithm goes by what answers take.
     is_timed: bool,
@@ -137,6 +140,7 @@ impl Pool {
             has_limits: endpoints.iter().any(|endpoint| endpoint.max_connections.is_some()),
             roster,
             queue: Queue::default(),
+            states: Mutex::default(),
             history: previous.map_or_else(Default::default, |pool| Arc::clone(&pool.history)),
             is_timed: config.algorithm == Algorithm::Ewma,
         })

@@ -1,12 +1,21 @@
 //! Who gets a request: a probe that is due, an eligible backend that was not tried, a place in the
 //! queue, or a backend that was tried when there is no other.
 
-use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{Lease, Member, Pool, Turned};
-use crate::backend::Backend;
+use super::{Lease, Member, Pool, QueueCounts, Turned};
+use crate::backend::{Backend, Eligibility};
 use crate::clock;
 use crate::retry::Failure;
+
+/// How long it is good enough who was in which state.
+const STATES_KEPT: Duration = Duration::from_millis(100);
 
 /// A backend that has failed a request.
 #[derive(Debug, Clone)]
@@ -66,6 +75,26 @@ impl Wanted<'_> {
     }
 }
 
+/// A wait in the queue, counted however it ends.
+struct Waiting<'a> {
+    counts: &'a QueueCounts,
+    since: Instant,
+    /// How the queue ended it, with a place or without; it may also just be dropped.
+    end: Option<Option<Turned>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        match self.end {
+            Some(Some(Turned::Full | Turned::Nobody)) => return self.counts.full.one(),
+            Some(Some(Turned::Late)) => self.counts.late.one(),
+            Some(None) => self.counts.served.one(),
+            None => self.counts.left.one(),
+        }
+        self.counts.waits.observe(clock::now().saturating_duration_since(self.since));
+    }
+}
+
 impl Pool {
     /// A backend for an attempt, claimed.
     ///
@@ -90,17 +119,9 @@ impl Pool {
     ) -> Result<Lease, Turned> {
         let until = now + self.config.queue.timeout;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let mut waiting = Waiting { counts: &self.history.counts.queue, since: now, end: None };
         let waited = self.queue.wait(self, wanted.into_owned(), until).await;
-        let counts = &self.history.counts.queue;
-        match &waited {
-            Ok(_) => counts.served.one(),
-            Err(Turned::Late) => counts.late.one(),
-            Err(_) => {
-                counts.full.one();
-                return waited;
-            }
-        }
-        counts.waits.observe(clock::now().saturating_duration_since(now));
+        waiting.end = Some(waited.as_ref().err().copied());
         waited
     }
 
@@ -139,19 +160,32 @@ impl Pool {
     /// Why a request with these wishes finds nobody: how many backends for each reason, by its word.
     /// One that has failed the request, and that nothing else keeps from serving, is `tried`.
     ///
-    /// Asks every backend, so it is for requests that have found nobody.
+    /// May ask every backend, so it is for requests that have found nobody.
     #[must_use]
     pub fn reasons(&self, wanted: &Wanted<'_>, now: Instant) -> Vec<(&'static str, usize)> {
-        let reason = |(address, member): (&SocketAddr, &Arc<Member>)| {
-            let eligibility = member.backend.eligibility(now);
-            let is_tried = eligibility.is_eligible() && wanted.is_tried(address);
-            if is_tried { "tried" } else { eligibility.word() }
-        };
-        let mut counts = BTreeMap::new();
-        for reason in self.members.iter().map(reason) {
-            *counts.entry(reason).or_default() += 1;
-        }
+        let mut counts = self.states(now);
+        let tried = wanted.tried.iter().filter(|tried| tried.backend.is_eligible()).count();
+        let eligible = Eligibility::Eligible.word();
+        let left = counts.remove(eligible).unwrap_or_default().saturating_sub(tried);
+        let others = [(eligible, left), ("tried", tried)];
+        counts.extend(others.into_iter().filter(|(_, count)| *count > 0));
         counts.into_iter().collect()
+    }
+
+    /// How many backends are in which state, at most a tenth of a second ago: in an outage many ask.
+    fn states(&self, now: Instant) -> BTreeMap<&'static str, usize> {
+        let mut known = self.states.lock();
+        if let Some((at, states)) = &*known
+            && now.saturating_duration_since(*at) < STATES_KEPT
+        {
+            return states.clone();
+        }
+        let mut states = BTreeMap::new();
+        for member in self.members.values() {
+            *states.entry(member.backend.eligibility(now).word()).or_default() += 1;
+        }
+        *known = Some((now, states.clone()));
+        states
     }
 
     fn select(self: &Arc<Self>, accept: impl Fn(&SocketAddr) -> bool) -> Option<Lease> {

@@ -11,14 +11,17 @@ use std::{
         fd::OwnedFd,
         linux::net::SocketAddrExt,
         unix::{
-            fs::{FileTypeExt, PermissionsExt},
+            fs::FileTypeExt,
             net::{SocketAddr, UnixListener, UnixStream},
         },
     },
     path::{Path, PathBuf},
 };
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::{
+    socket::{getsockopt, sockopt::PeerCredentials},
+    stat::{Mode, fchmod},
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Longer names of files are told by their hash; the system takes 107 bytes.
@@ -83,9 +86,9 @@ impl Place {
         let Self::File(path) = self else { return self.listen() };
         let bind = || {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            // The file takes them over when it is made. Its name may be another one's a moment later.
+            fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
             socket.bind(&SockAddr::unix(path)?)?;
-            // While nobody can connect to it yet.
-            fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
             socket.listen(BACKLOG)?;
             Ok(UnixListener::from(OwnedFd::from(socket)))
         };
@@ -190,6 +193,8 @@ impl Other {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use std::os::unix::fs::symlink;
 
     use super::*;

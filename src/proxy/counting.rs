@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use http::StatusCode;
-use pingora_core::Error;
+use pingora_core::{Error, ErrorSource};
 use pingora_proxy::Session;
 
 use super::{
@@ -72,7 +72,7 @@ pub(super) fn request_ended(
             counts.sent.add(received);
         }
         // Our own error message is not from it.
-        if context.attempt.status > 0 {
+        if context.status == 0 {
             counts.received.add(sent);
         }
     }
@@ -92,6 +92,9 @@ fn until(context: &RequestContext, now: Instant) -> Instant {
 pub(super) fn last_outcome(context: &RequestContext, error: Option<&Error>) -> Outcome {
     match (error, context.attempt.answer) {
         (None, _) => Outcome::Ok,
+        (Some(error), Answer::Tunnel) if *error.esource() == ErrorSource::Upstream => {
+            Outcome::Reset
+        }
         (Some(_), Answer::None) => Outcome::Abandoned,
         (Some(_), _) => Outcome::CutOff,
     }

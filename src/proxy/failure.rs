@@ -76,6 +76,11 @@ pub(super) fn broke_off(
             return error;
         }
     };
+    if context.attempt.answer == Answer::Tunnel {
+        // It has its answer; the two ends have parted.
+        error.set_retry(false);
+        return error;
+    }
     if was_late {
         error = Error::explain(ErrorType::ReadTimedout, "the backend was late").into_up();
     }

@@ -246,13 +246,19 @@ fn from_file(
 ) -> Option<FromFile> {
     let Origin { load, again, watched, .. } = start.origin?;
     let (reload, wanted) = mpsc::channel(RELOADS);
-    let reloader =
-        Reloader::new(load, Arc::clone(&current), start.config, start.resolved, readiness);
+    let reloader = Reloader::new(
+        load,
+        Arc::clone(&current),
+        start.config,
+        start.resolved,
+        Arc::clone(&readiness),
+    );
     tokio::spawn(reloader.run(wanted));
     let successor = Arc::new(Successor {
         place: places.upgrade,
         again,
         current,
+        readiness,
         sockets: Mutex::new(Some(sockets)),
         is_over: AtomicBool::new(false),
     });

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::listeners::Sockets;
+use crate::admin::Readiness;
 use crate::clock;
 use crate::generation::Current;
 use crate::process::{
@@ -38,6 +39,7 @@ pub(super) struct Successor {
     /// Arguments that make this program start the process that takes over.
     pub(super) again: Vec<OsString>,
     pub(super) current: Arc<Current>,
+    pub(super) readiness: Arc<Readiness>,
     /// Dropped when this process stops accepting.
     pub(super) sockets: Mutex<Option<Sockets>>,
     /// This process is stopping; nothing is handed over any more.
@@ -94,9 +96,14 @@ impl Successor {
         let sockets = self.sockets.lock().as_ref().map(Sockets::duplicate).transpose();
         let sockets = sockets.map_err(|error| format!("the sockets cannot be copied: {error}"))?;
         let Some(sockets) = sockets else { return Err(STOPPING.to_owned()) };
+        // What an operator says from here on would be lost.
+        self.readiness.set_handing_over(true);
         let memory = serde_json::to_value(self.current.remember(clock::now()));
-        let memory = memory.map_err(|error| error.to_string())?;
         let may_go_on = || !self.is_over.load(Ordering::SeqCst);
-        handover::give(&self.place, &sockets.into_all(), memory, may_go_on)
+        let given = memory
+            .map_err(|error| error.to_string())
+            .and_then(|memory| handover::give(&self.place, &sockets.into_all(), memory, may_go_on));
+        self.readiness.set_handing_over(given.is_ok());
+        given
     }
 }

@@ -31,7 +31,7 @@ use crate::config::{self, LogFilter, LogFormat, LogTarget};
 
 /// How long lines gather after a batch. Well below what a person notices, and what the log's
 /// readers poll at.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(10);
 /// How long an output that takes nothing may hold up the end of the process.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// Between two messages about lines that were dropped.

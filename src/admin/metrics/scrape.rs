@@ -144,7 +144,12 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
     families.gauge(&metric::POOL_QUEUE_SIZE, &[name], pool.config().queue.size as f64);
     let queue = &counts.queue;
     families.histogram(&metric::POOL_QUEUE_WAIT, &[name], &queue.waits.get());
-    let left = [("served", &queue.served), ("late", &queue.late), ("full", &queue.full)];
+    let left = [
+        ("served", &queue.served),
+        ("late", &queue.late),
+        ("left", &queue.left),
+        ("full", &queue.full),
+    ];
     for (result, count) in left {
         families.count(&metric::POOL_QUEUED, &[name, result], count.get());
     }

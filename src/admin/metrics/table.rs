@@ -71,7 +71,7 @@ metrics! {
     POOL_QUEUE_WAIT = Histogram "lb_pool_queue_wait_seconds" POOL,
         "How long requests that were let into the queue waited in it.";
     POOL_QUEUED = Counter "lb_pool_queued_total" &["pool", "result"],
-        "Requests that left the queue: with a backend (served), when their time was over (late), or \
+        "Requests that left the queue: with a backend (served), when their time was over (late) or their client left (left), or \
          at once because it was full (full).";
     POOL_RETRIES = Counter "lb_pool_retries_total" &["pool", "reason"],
         "Attempts that followed a failed one, by how that failed.";

@@ -47,7 +47,12 @@ impl Whom {
 
 /// Names of backends are not looked up: they have nothing to do with it.
 fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
-    let loaded = config::load(file, &Flags::default()).map_err(|problems| problems.to_string())?;
+    let loaded = config::load(file, &Flags::default()).map_err(|problems| {
+        format!(
+            "{problems}\n(whatever the file says now, a process that runs is reached with --admin \
+             http://ADDRESS, and --token-file FILE if it has a token)"
+        )
+    })?;
     let shown = file.display();
     let admin = loaded.config.admin.ok_or_else(|| {
         format!(

@@ -1,0 +1,64 @@
+//! The admin listener's cookie stays with us.
+//!
+//! Cookies know no ports (RFC 6265 section 8.5): a browser that has signed in at the admin listener
+//! sends its cookie to every listener of the same host, and there it would go to the backends.
+
+use http::{HeaderValue, header::COOKIE};
+use pingora::{Result, http::RequestHeader};
+
+/// Its name.
+pub const ADMIN_COOKIE: &str = "lb_admin";
+
+/// Takes it out of the request, whatever else is in its cookies.
+pub(super) fn keep_ours(request: &mut RequestHeader) -> Result<()> {
+    let mut lines = request.headers.get_all(COOKIE).into_iter();
+    if !lines.any(|line| line.as_bytes().split(is_separator).any(is_ours)) {
+        return Ok(());
+    }
+    let lines = request.headers.get_all(COOKIE).into_iter().map(|line| {
+        let others = line.as_bytes().split(is_separator).filter(|pair| !is_ours(pair));
+        others.map(<[u8]>::trim_ascii).collect::<Vec<_>>().join(&b"; "[..])
+    });
+    let kept: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    request.remove_header(&COOKIE);
+    for line in kept {
+        if let Ok(line) = HeaderValue::try_from(line) {
+            request.append_header("Cookie", line)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_separator(byte: &u8) -> bool {
+    *byte == b';'
+}
+
+fn is_ours(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    name.trim_ascii() == ADMIN_COOKIE.as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ours_is_kept_back() {
+        for (sent, passed_on) in [
+            (&["a=1; b=2"][..], &["a=1; b=2"][..]),
+            (&["lb_admin=t"], &[]),
+            (&["a=1; lb_admin=t; b=2"], &["a=1; b=2"]),
+            (&["lb_admin=t;a=1", " lb_admin = t ; c=3"], &["a=1", "c=3"]),
+            (&["xlb_admin=t; lb_admin2=t"], &["xlb_admin=t; lb_admin2=t"]),
+            (&[], &[]),
+        ] {
+            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+            for line in sent {
+                request.append_header("Cookie", *line).unwrap();
+            }
+            keep_ours(&mut request).unwrap();
+            let left = request.headers.get_all(COOKIE).iter().map(|line| line.to_str().unwrap());
+            assert_eq!(left.collect::<Vec<_>>(), passed_on, "{sent:?}");
+        }
+    }
+}
