@@ -58,6 +58,12 @@ fn a_trusted_proxy_is_believed_and_appended() {
 }
 
 #[test]
+fn the_cookie_of_the_admin_listener_is_no_backends_business() {
+    let sent = [("Cookie", "a=1; lb_admin=secret; b=2"), ("Cookie", "lb_admin=secret")];
+    assert_eq!(forwarded("", &sent).header_lines("cookie"), ["a=1; b=2"]);
+}
+
+#[test]
 fn a_request_id_is_passed_on_or_made() {
     let received = forwarded("", &[("X-Request-Id", "abc-123")]);
     assert_eq!(received.header_lines("x-request-id"), ["abc-123"]);

@@ -173,6 +173,9 @@ fn a_client_that_leaves_in_the_middle_of_its_body_frees_its_place_in_line() {
     second.send(&[b'x'; 50]).unwrap();
     drop(second);
     busy.wait_for_queued(0);
+    let pool = busy.lb.pool();
+    let counts = &pool.counts().queue;
+    assert_eq!((counts.left.get(), counts.waits.get().count()), (1, 1));
     assert_eq!(busy.paths(), ["/first"]);
 }
 

@@ -126,6 +126,13 @@ fn a_tunnel_that_breaks_is_not_retried() {
     assert_eq!(response.status, 101);
     assert_eq!(connection.read_to_close(), b"");
     assert_eq!(a.requests().len() + b.requests().len(), 1);
+    let line = &lb.log_lines(1)[0];
+    assert_eq!((&line["tries"][0]["outcome"], &line["attempts"]), (&"reset".into(), &1.into()));
+    let attempts = |backend| lb.backend(backend).counts().attempts();
+    eventually(PATIENCE, "the attempt is counted", || {
+        let (one, other) = (attempts(&a), attempts(&b));
+        (one.0 + other.0, one.1 + other.1) == (1, 1)
+    });
 }
 
 #[test]

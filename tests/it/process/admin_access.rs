@@ -94,7 +94,7 @@ fn a_browser_gets_a_cookie_for_the_token_and_gives_it_back() {
     assert_eq!((answer.status, answer.body.len()), (204, 0));
     let cookie = answer.header("set-cookie").unwrap();
     let (pair, attributes) = cookie.split_once("; ").unwrap();
-    assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/");
+    assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/api/");
     let with_cookie = [("Cookie", pair)];
     assert_eq!(ask(admin, ("GET", "/api/v1/config"), &with_cookie, b"").status, 200);
     let answer = ask(admin, ("POST", "/logout"), &[MARK], b"");
@@ -174,16 +174,21 @@ fn a_reload_takes_another_token_and_other_names() {
 }
 
 #[test]
-fn a_token_that_a_reload_takes_away_opens_nothing() {
-    let open = "admin: { address: 0.0.0.0:0, token: 0123456789abcdef-secret }";
-    let (mut lb, admin) = start(open);
-    let admin = SocketAddr::from(([127, 0, 0, 1], admin.port()));
-    assert_eq!(status_with(admin, TOKEN), 200);
-    rewrite(&lb, &yaml(&[([127, 0, 0, 1], 9).into()], ""));
-    lb.signal(Signal::SIGHUP);
-    lb.wait_for_log("admin.address needs an upgrade");
-    eventually(PATIENCE, "nobody may ask", || status_with(admin, TOKEN) == 403);
-    assert_eq!(get(admin, "/live").status, 200);
+fn a_listener_that_a_reload_takes_away_opens_nothing() {
+    let everywhere = "admin: { address: 0.0.0.0:0, token: 0123456789abcdef-secret }";
+    let elsewhere = "admin: { address: 127.0.0.2:0 }";
+    for (before, after) in [(everywhere, ""), (WITH_TOKEN, ""), (WITH_TOKEN, elsewhere)] {
+        let (mut lb, admin) = start(before);
+        let admin = SocketAddr::from(([127, 0, 0, 1], admin.port()));
+        assert_eq!(status_with(admin, TOKEN), 200);
+        rewrite(&lb, &yaml(&[([127, 0, 0, 1], 9).into()], after));
+        lb.signal(Signal::SIGHUP);
+        lb.wait_for_log("admin.address needs an upgrade");
+        eventually(PATIENCE, "nobody may ask", || status_with(admin, TOKEN) == 403);
+        let drain = ("POST", "/api/v1/pools/web/backends/127.0.0.1:9/drain");
+        assert_eq!(ask(admin, drain, &[MARK], b"").status, 403, "{after}");
+        assert_eq!(get(admin, "/live").status, 200);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use lb::{
     config::{self, Flags, PoolName},
     discovery,
     generation::Current,
-    pool::Supervisor,
+    pool::{Pool, Supervisor},
     proxy::{InFlight, ListenerApp, Proxy},
     server,
     telemetry::AccessLog,
@@ -143,7 +143,12 @@ impl Lb {
 
     /// Requests that wait for a backend of the pool `web`.
     pub(crate) fn queued(&self) -> usize {
-        self.current.pin().pool(&PoolName::new("web")).expect("a pool").queued()
+        self.pool().queued()
+    }
+
+    /// The pool `web`.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        Arc::clone(self.current.pin().pool(&PoolName::new("web")).expect("a pool"))
     }
 
     /// Requests in flight.
