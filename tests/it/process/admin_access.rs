@@ -98,7 +98,7 @@ fn a_browser_gets_a_cookie_for_the_token_and_gives_it_back() {
     let with_cookie = [("Cookie", pair)];
     assert_eq!(ask(admin, ("GET", "/api/v1/config"), &with_cookie, b"").status, 200);
     let answer = ask(admin, ("POST", "/logout"), &[MARK], b"");
-    let expected = "lb_admin=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0";
+    let expected = "lb_admin=; HttpOnly; SameSite=Strict; Path=/api/; Max-Age=0";
     assert_eq!((answer.status, answer.header("set-cookie")), (204, Some(expected)));
 }
 
