@@ -71,12 +71,7 @@ impl ListenerCounts {
     /// Requests that have ended, in the order of [`Class::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; Class::ALL.len()] {
-        let mut sum = [0; Class::ALL.len()];
-        for requests in self.requests.iter() {
-            let counts = requests.responses.get();
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        }
-        sum
+        Classes::sum(self.requests.iter().map(|requests| &requests.responses))
     }
 
     /// Bytes of bodies that clients sent.

@@ -109,6 +109,16 @@ impl Classes {
     pub fn get(&self) -> [u64; Class::ALL.len()] {
         self.0.each_ref().map(Counter::get)
     }
+
+    /// All of these together.
+    #[must_use]
+    pub fn sum<'a>(all: impl Iterator<Item = &'a Self>) -> [u64; Class::ALL.len()] {
+        let mut sum = [0; Class::ALL.len()];
+        for counts in all {
+            sum.iter_mut().zip(counts.get()).for_each(|(sum, count)| *sum += count);
+        }
+        sum
+    }
 }
 
 #[cfg(test)]

@@ -66,12 +66,7 @@ impl Counts {
     /// Requests that have ended by what the client was answered, in the order of [`Class::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; Class::ALL.len()] {
-        let mut sum = [0; Class::ALL.len()];
-        for requests in self.requests.iter() {
-            let counts = requests.responses.get();
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        }
-        sum
+        Classes::sum(self.requests.iter().map(|requests| &requests.responses))
     }
 
     /// From a request's header to the end of its answer.
