@@ -186,11 +186,11 @@ impl Source {
         let whole = fs::read_to_string(path).expect("source is readable");
         let is_test = path.ends_with("tests.rs");
         let text = if is_test { "//! Tests." } else { without_tests(&whole) };
-        Self {
-            path: path.strip_prefix(root).expect("found under the root").to_owned(),
-            text: text.to_owned(),
-            code: text.lines().map(without_comment).collect::<Vec<_>>().join("\n"),
-        }
+        let path = path.strip_prefix(root).expect("found under the root").to_owned();
+        // Tests of a module, in a folder beside it; what they import is their business.
+        let is_code = !path.components().skip(1).any(|part| part.as_os_str() == "tests");
+        let code = text.lines().map(without_comment).filter(|_| is_code);
+        Self { text: text.to_owned(), code: code.collect::<Vec<_>>().join("\n"), path }
     }
 
     fn is_pure(&self) -> bool {

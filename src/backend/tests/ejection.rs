@@ -1,0 +1,209 @@
+//! Ejections by a guess: when, for how long, and how many at once.
+
+use super::*;
+
+const CAUSES: [Cause; 6] = [
+    Cause::ConnectTimeout,
+    Cause::ConnectFailure,
+    Cause::Reset,
+    Cause::Timeout,
+    Cause::Status(502),
+    Cause::Status(503),
+];
+
+#[test]
+fn follows_five_failures_in_a_row_of_whatever_cause() {
+    let world = World::new(2, CHECKED);
+    for cause in [Cause::Reset, Cause::Timeout, Cause::Status(503), Cause::ConnectTimeout] {
+        assert_eq!(world.fail(0, cause), []);
+    }
+    let until = Until::Probe(world.now + RULES.base);
+    let ejected = Change::Ejected(Cause::Status(502), until, 5);
+    assert_eq!(world.fail(0, Cause::Status(502)), [ejected]);
+    assert_eq!(world.eligible(), [1]);
+}
+
+#[test]
+fn an_answer_in_between_starts_the_row_anew() {
+    let world = World::new(2, CHECKED);
+    (0..4).for_each(|_| drop(world.fail(0, Cause::Reset)));
+    assert!(world.backends[0].is_suspect());
+    world.answer(0);
+    assert!(!world.backends[0].is_suspect());
+    (0..4).for_each(|_| drop(world.fail(0, Cause::Reset)));
+    assert!(world.is_eligible(0));
+}
+
+#[test]
+fn two_are_enough_when_for_a_second_it_has_shown_nothing_else() {
+    for cause in CAUSES {
+        let mut world = World::new(2, CHECKED);
+        assert_eq!(world.fail(0, cause), []);
+        world.pass(SECOND);
+        assert_eq!(world.fail(0, cause).len(), 1, "{cause}");
+    }
+}
+
+#[test]
+fn an_attempt_that_hung_for_a_second_counts_from_its_beginning() {
+    let mut world = World::new(2, CHECKED);
+    let since = world.now;
+    world.pass(SECOND);
+    let hung = Failed { since, ..world.failure(Cause::Timeout) };
+    assert_eq!(world.apply(0, Event::Failed(hung)), [], "one may be the request's fault");
+    assert_eq!(world.apply(0, Event::Failed(hung)).len(), 1);
+}
+
+#[test]
+fn a_sign_of_life_to_another_request_is_something_else() {
+    let mut world = World::new(2, CHECKED);
+    let began = world.now;
+    world.pass(SECOND);
+    world.backends[0].note_answer(world.now);
+    let since = world.backends[0].since_answer(began);
+    assert_eq!(since, world.now);
+    let hung = Failed { since, ..world.failure(Cause::Timeout) };
+    assert_eq!(world.apply(0, Event::Failed(hung)), []);
+    assert_eq!(world.apply(0, Event::Failed(hung)), []);
+}
+
+#[test]
+fn five_answers_in_a_row_that_break_off_eject_although_each_began_well() {
+    let world = World::new(2, CHECKED);
+    let break_off = || {
+        world.answer(0);
+        world.apply(0, Event::Failed(Failed { midway: true, ..world.failure(Cause::Reset) }))
+    };
+    (0..4).for_each(|_| assert_eq!(break_off(), []));
+    world.apply(0, Event::Completed);
+    (0..4).for_each(|_| assert_eq!(break_off(), []));
+    assert_eq!(break_off().len(), 1);
+}
+
+#[test]
+fn switched_off_leaves_only_refused_connections() {
+    let world = World::new(2, Policy { ejection: None, ..CHECKED });
+    (0..50).for_each(|_| assert_eq!(world.fail(0, Cause::Timeout), []));
+    assert_eq!(world.fail(0, Cause::Refused).len(), 1);
+}
+
+#[test]
+fn takes_out_half_of_a_pool_at_most() {
+    for (size, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
+        let world = World::new(size, CHECKED);
+        for index in 0..usize::from(size) {
+            (0..9).for_each(|_| drop(world.fail(index, Cause::Timeout)));
+        }
+        assert_eq!(usize::from(size) - world.eligible().len(), most, "of {size}");
+    }
+}
+
+#[test]
+fn never_takes_out_the_last_one() {
+    let world = World::new(3, CHECKED);
+    world.fail(1, Cause::Refused);
+    world.fail(2, Cause::Refused);
+    (0..9).for_each(|_| assert_eq!(world.fail(0, Cause::Timeout), []));
+    assert_eq!(world.eligible(), [0]);
+}
+
+#[test]
+fn ends_when_nobody_else_is_left() {
+    let world = World::new(2, CHECKED);
+    world.eject(0);
+    let changes = world.fail(1, Cause::Refused);
+    assert_eq!(changes[1..], [Change::Readmitted(Readmission::NobodyLeft)]);
+    assert_eq!(world.eligible(), [0]);
+}
+
+#[test]
+fn lasts_as_often_thirty_seconds_as_it_follows_another_and_no_longer_than_300() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    for terms in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10] {
+        assert_eq!(world.term(0), terms * RULES.base);
+        world.pass(terms * RULES.base);
+        assert_eq!(world.probe(true), Some(0));
+        let failed = Failed { probe: true, ..world.failure(Cause::Timeout) };
+        assert_eq!(world.apply(0, Event::Failed(failed)).len(), 1, "one failed probe is enough");
+    }
+}
+
+#[test]
+fn who_has_served_for_as_long_as_it_was_out_starts_anew() {
+    let mut world = World::new(2, CHECKED);
+    for (served, terms) in [(0, 1), (29, 2), (60, 1), (29, 2), (59, 3)] {
+        world.pass(served * SECOND);
+        world.eject(0);
+        assert_eq!(world.term(0), terms * RULES.base, "after {served} s");
+        world.pass(terms * RULES.base);
+        world.probe(true);
+        world.apply(0, Event::Answered { probe: true });
+    }
+}
+
+#[test]
+fn long_ago_is_forgotten_also_when_it_has_refused_since() {
+    let mut world = World::new(2, CHECKED);
+    for _ in 0..5 {
+        world.eject(0);
+        let term = world.term(0);
+        world.pass(term);
+        world.probe(true);
+        world.apply(0, Event::Answered { probe: true });
+    }
+    world.pass(24 * 3600 * SECOND);
+    world.fail(0, Cause::Refused);
+    (0..2).for_each(|_| drop(world.check(0, true)));
+    world.pass(10 * SECOND);
+    world.eject(0);
+    assert_eq!(world.term(0), RULES.base);
+}
+
+#[test]
+fn its_jitter_shortens_it_by_a_tenth_at_most() {
+    for (draw, millis) in [(0.0, 30_000), (0.5, 28_500), (1.0, 27_000)] {
+        let world = World::new(2, CHECKED);
+        let failed = Failed { draw, ..world.failure(Cause::Reset) };
+        (0..5).for_each(|_| drop(world.apply(0, Event::Failed(failed))));
+        assert_eq!(world.term(0), Duration::from_millis(millis));
+    }
+}
+
+#[test]
+fn passed_checks_do_not_shorten_it() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    (0..100).for_each(|_| assert_eq!(world.check(0, true), []));
+    world.pass(RULES.base);
+    (0..100).for_each(|_| assert_eq!(world.check(0, true), []));
+    assert!(!world.is_eligible(0));
+    assert_eq!(
+        world.backends[0].eligibility(world.now),
+        Eligibility::HalfOpen { cause: Cause::Timeout }
+    );
+}
+
+#[test]
+fn becomes_one_for_refusing_when_a_check_finds_nobody_listening() {
+    let world = World::new(2, CHECKED);
+    world.check(0, true);
+    world.eject(0);
+    let ejected = Change::Ejected(Cause::Refused, Until::ChecksPass, 1);
+    assert_eq!(world.apply(0, Event::CheckFailed { refused: true }), [ejected]);
+    assert_eq!(world.check(0, true), []);
+    assert!(!world.is_eligible(0));
+    assert_eq!(world.check(0, true).len(), 1);
+    assert!(world.is_eligible(0));
+}
+
+#[test]
+fn late_answers_to_others_do_not_end_it() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    assert_eq!(world.answer(0), []);
+    world.pass(RULES.base);
+    assert_eq!(world.probe(true), Some(0));
+    assert_eq!(world.answer(0), []);
+    assert!(!world.is_eligible(0));
+}

@@ -1,0 +1,331 @@
+//! What befalls the backends of a pool, event by event, and what must hold whatever happens.
+
+mod checks;
+mod comeback;
+mod ejection;
+mod enlisting;
+mod limit;
+mod panic;
+mod probe;
+mod refused;
+mod retry_after;
+mod what_the_next_process_is_told;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, RngSeed},
+};
+
+use super::*;
+use crate::clock;
+use crate::config::{EjectionRules, Percent};
+
+const SECOND: Duration = Duration::from_secs(1);
+const RULES: EjectionRules = EjectionRules {
+    failures: NonZeroU32::new(5).unwrap(),
+    base: Duration::from_secs(30),
+    max: Duration::from_secs(300),
+};
+const CHECKED: Policy =
+    Policy { rise: 2, fall: 3, checked: true, ejection: Some(RULES), panic_threshold: None };
+const UNCHECKED: Policy = Policy { checked: false, ..CHECKED };
+const PANICKY: Policy = Policy { panic_threshold: Percent::new(50), ..CHECKED };
+
+/// A pool whose time is what the test says.
+struct World {
+    roster: Roster,
+    backends: Vec<Arc<Backend>>,
+    policy: Policy,
+    now: Instant,
+}
+
+impl World {
+    fn new(size: u16, policy: Policy) -> Self {
+        let now = clock::now();
+        let roster = Roster::new(PoolName::new("web"), Arc::default(), now);
+        let backends = (1..=size).map(|port| roster.backend(address(port))).collect();
+        Self { roster, backends, policy, now }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn apply(&self, index: usize, event: Event) -> Vec<Change> {
+        let notices = self.roster.apply(&self.backends[index], event, &self.policy, self.now);
+        let change = |notice| match notice {
+            Notice::Backend(_, change) => Some(change),
+            Notice::Panic { .. } | Notice::Empty(_) => None,
+        };
+        notices.into_iter().filter_map(change).collect()
+    }
+
+    fn fail(&self, index: usize, cause: Cause) -> Vec<Change> {
+        self.apply(index, Event::Failed(self.failure(cause)))
+    }
+
+    /// One that began when it failed.
+    fn failure(&self, cause: Cause) -> Failed {
+        Failed::new(cause, self.now)
+    }
+
+    fn eject(&self, index: usize) {
+        (0..5).for_each(|_| drop(self.fail(index, Cause::Timeout)));
+        assert!(!self.is_eligible(index));
+    }
+
+    fn answer(&self, index: usize) -> Vec<Change> {
+        self.apply(index, Event::Answered { probe: false })
+    }
+
+    fn check(&self, index: usize, passes: bool) -> Vec<Change> {
+        let failed = Event::CheckFailed { refused: false };
+        self.apply(index, if passes { Event::CheckPassed } else { failed })
+    }
+
+    fn is_eligible(&self, index: usize) -> bool {
+        let backend = &self.backends[index];
+        let eligible = backend.is_eligible();
+        let reason = backend.eligibility(self.now);
+        assert_eq!(eligible, reason.is_eligible(), "the gate and the predicate: {reason:?}");
+        eligible
+    }
+
+    fn eligible(&self) -> Vec<usize> {
+        (0..self.backends.len()).filter(|index| self.is_eligible(*index)).collect()
+    }
+
+    /// Who is claimed for a probe now.
+    fn probe(&self, repeatable: bool) -> Option<usize> {
+        let claimed = self.roster.claim_probe(repeatable, |_| true, self.now)?;
+        claimed.leave();
+        self.backends.iter().position(|backend| Arc::ptr_eq(backend, &claimed))
+    }
+
+    fn until(&self, index: usize) -> Until {
+        match self.backends[index].eligibility(self.now) {
+            Eligibility::Ejected { until, .. } => until,
+            other => panic!("{other}"),
+        }
+    }
+
+    fn term(&self, index: usize) -> Duration {
+        match self.until(index) {
+            Until::Probe(at) => at - self.now,
+            Until::ChecksPass => panic!("until checks pass"),
+        }
+    }
+
+    fn terms(&self, backend: &Backend) -> Terms {
+        let drain = backend.eligibility(self.now) == Eligibility::Draining(Says::Configuration);
+        Terms { drain, max_connections: backend.limit() }
+    }
+
+    fn change_of(&self, index: usize, set_limit: Option<usize>, drain: bool) {
+        let terms = Terms { drain, max_connections: set_limit };
+        let mut all: HashMap<_, _> = self
+            .backends
+            .iter()
+            .map(|backend| (backend.id().address, self.terms(backend)))
+            .collect();
+        all.insert(address(index as u16 + 1), terms);
+        self.roster.enlist(&all, &self.policy, self.now);
+    }
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+#[test]
+fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
+    let world = World::new(2, CHECKED);
+    let empty = |index: usize, event| {
+        let notices = world.roster.apply(&world.backends[index], event, &CHECKED, world.now);
+        notices.into_iter().find_map(|notice| match notice {
+            Notice::Empty(empty) => Some(empty),
+            _ => None,
+        })
+    };
+    let refused = Event::Failed(world.failure(Cause::Refused));
+    assert_eq!(empty(0, refused), None);
+    assert_eq!(empty(1, refused), Some(true));
+    assert_eq!(empty(1, refused), None);
+    assert_eq!(empty(1, Event::CheckPassed), None);
+    assert_eq!(empty(1, Event::CheckPassed), Some(false));
+}
+
+#[test]
+fn while_nobody_is_left_a_probe_that_is_due_is_somebody() {
+    let mut world = World::new(2, UNCHECKED);
+    let has_nobody = |world: &World| world.roster.has_nobody(world.now);
+    world.fail(0, Cause::Refused);
+    assert!(!has_nobody(&world));
+    world.fail(1, Cause::Refused);
+    assert!(has_nobody(&world));
+    world.pass(SECOND);
+    assert!(!has_nobody(&world));
+    let probed = world.probe(true).unwrap();
+    assert!(!has_nobody(&world), "the other one is due as well");
+    world.probe(true).unwrap();
+    assert!(has_nobody(&world), "both probes are under way");
+    world.apply(probed, Event::Answered { probe: true });
+    assert!(!has_nobody(&world));
+}
+
+#[test]
+fn draining_takes_out_and_gives_back() {
+    let world = World::new(2, CHECKED);
+    world.change_of(0, None, true);
+    assert_eq!(world.eligible(), [1]);
+    assert_eq!(
+        world.backends[0].eligibility(world.now),
+        Eligibility::Draining(Says::Configuration)
+    );
+    world.change_of(0, None, false);
+    assert_eq!(world.eligible(), [0, 1]);
+}
+
+/// One thing that may happen to one backend of a pool.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Pass(u64),
+    Check(bool, bool),
+    Fail(Cause, bool),
+    Unavailable(u64),
+    Answer,
+    Complete,
+    /// Claim a probe, and what comes of it.
+    Probe(Option<bool>),
+    Drain(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let cause = prop_oneof![
+        Just(Cause::Refused),
+        Just(Cause::ConnectTimeout),
+        Just(Cause::Reset),
+        Just(Cause::Timeout),
+        Just(Cause::Status(503)),
+    ];
+    prop_oneof![
+        3 => (1_u64..40_000).prop_map(Step::Pass),
+        3 => any::<(bool, bool)>().prop_map(|(passes, refused)| Step::Check(passes, refused)),
+        8 => (cause, any::<bool>()).prop_map(|(cause, midway)| Step::Fail(cause, midway)),
+        1 => (1_u64..100).prop_map(Step::Unavailable),
+        2 => Just(Step::Answer),
+        1 => Just(Step::Complete),
+        3 => any::<Option<bool>>().prop_map(Step::Probe),
+        1 => any::<bool>().prop_map(Step::Drain),
+    ]
+}
+
+fn take(world: &mut World, index: usize, step: Step) {
+    match step {
+        Step::Pass(millis) => world.pass(Duration::from_millis(millis)),
+        Step::Check(true, _) => drop(world.apply(index, Event::CheckPassed)),
+        Step::Check(false, refused) => drop(world.apply(index, Event::CheckFailed { refused })),
+        Step::Fail(cause, midway) => {
+            let failed = Failed { midway, ..world.failure(cause) };
+            world.apply(index, Event::Failed(failed));
+        }
+        Step::Unavailable(seconds) => {
+            let retry_after = Some(Duration::from_secs(seconds));
+            let failed = Failed { retry_after, ..world.failure(Cause::Status(503)) };
+            world.apply(index, Event::Failed(failed));
+        }
+        Step::Answer => drop(world.answer(index)),
+        Step::Complete => drop(world.apply(index, Event::Completed)),
+        Step::Probe(outcome) => {
+            let Some(probed) = world.probe(true) else { return };
+            match outcome {
+                Some(true) => drop(world.apply(probed, Event::Answered { probe: true })),
+                Some(false) => {
+                    let failed = Failed { probe: true, ..world.failure(Cause::Timeout) };
+                    world.apply(probed, Event::Failed(failed));
+                }
+                None => {}
+            }
+            world.apply(probed, Event::ProbeEnded);
+        }
+        Step::Drain(drain) => drop(world.apply(index, Event::Drain(drain))),
+    }
+}
+
+/// Who is out by a guess.
+fn is_ejected_by_a_guess(world: &World, index: usize) -> bool {
+    match world.backends[index].eligibility(world.now) {
+        Eligibility::Ejected { cause, .. } | Eligibility::HalfOpen { cause } => {
+            cause != Cause::Refused
+        }
+        _ => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(Config {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(7),
+        ..Config::default()
+    })]
+
+    #[test]
+    fn whatever_happens_half_stays_and_somebody_is_left(
+        size in 1_u16..8,
+        steps in vec((any::<prop::sample::Index>(), step()), 0..150),
+        checked in any::<bool>(),
+    ) {
+        let mut world = World::new(size, if checked { CHECKED } else { UNCHECKED });
+        for (index, step) in steps {
+            take(&mut world, index.index(usize::from(size)), step);
+            let indexes = 0..usize::from(size);
+            let guessed = indexes.clone().filter(|i| is_ejected_by_a_guess(&world, *i)).count();
+            prop_assert!(2 * guessed <= usize::from(size), "{guessed} of {size} after {step:?}");
+            prop_assert!(
+                guessed == 0 || !world.eligible().is_empty(),
+                "nobody is left although somebody could be, after {:?}", step
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_has_happened_who_works_again_comes_back(
+        size in 1_u16..8,
+        steps in vec((any::<prop::sample::Index>(), step()), 0..150),
+        policy in prop_oneof![Just(CHECKED), Just(UNCHECKED), Just(PANICKY)],
+    ) {
+        let mut world = World::new(size, policy);
+        let checked = policy.checked;
+        for (index, step) in steps {
+            take(&mut world, index.index(usize::from(size)), step);
+        }
+        let all = 0..usize::from(size);
+        all.clone().for_each(|index| drop(world.apply(index, Event::Drain(false))));
+        for _ in 0..size {
+            if checked {
+                for index in all.clone() {
+                    (0..2).for_each(|_| drop(world.check(index, true)));
+                }
+            } else {
+                // Who is unhealthy from before has nobody to ask it.
+                all.clone().for_each(|index| drop(world.apply(index, Event::CheckPassed)));
+                all.clone().for_each(|index| drop(world.apply(index, Event::CheckPassed)));
+            }
+            world.pass(RULES.max);
+            while let Some(probed) = world.probe(true) {
+                world.apply(probed, Event::Answered { probe: true });
+                world.apply(probed, Event::ProbeEnded);
+            }
+        }
+        prop_assert_eq!(world.eligible(), all.collect::<Vec<_>>());
+    }
+}
