@@ -292,6 +292,9 @@ mod tests {
             (Verb::Weight, r#"{"weight":-1}"#),
             (Verb::Weight, r#"{"wieght":3}"#),
             (Verb::Weight, "3"),
+            (Verb::Weight, "{}"),
+            (Verb::Weight, "[3]"),
+            (Verb::Eject, "[]"),
             (Verb::Drain, "drain"),
         ] {
             let refused = change(verb, body.as_bytes()).unwrap_err();

@@ -213,6 +213,32 @@ async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
 }
 
 #[tokio::test]
+async fn a_probe_that_fails_after_an_ejection_by_hand_says_what_it_has_shown() {
+    let process = Process::new("round_robin").await;
+    process.order(1, Order::Eject(Duration::ZERO));
+    let pool = process.pool("web");
+    let wanted = Wanted { tried: [][..].into(), repeatable: true };
+    let lease = pool.pick(&wanted, clock::now() + SECOND).unwrap();
+    assert!(lease.is_probe());
+    let failed = Failed::new(Cause::Status(503), clock::now());
+    process.apply(1, Event::Failed(Failed { probe: true, ..failed }));
+    drop(lease);
+    assert_eq!(process.backend(1).reason.as_deref(), Some("it answered 503"));
+}
+
+#[tokio::test]
+async fn orders_are_taken_while_they_stay_and_at_no_other_time() {
+    let Process { readiness, .. } = Process::new("round_robin").await;
+    assert!(!readiness.takes_orders(), "it is starting");
+    readiness.serve();
+    assert!(readiness.takes_orders());
+    readiness.set_handing_over(true);
+    assert!(!readiness.takes_orders());
+    readiness.set_handing_over(false);
+    assert!(readiness.takes_orders());
+}
+
+#[tokio::test]
 async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
     let process = Process::new("round_robin").await;
     let journal = process.current.registry().journal();

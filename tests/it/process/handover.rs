@@ -17,22 +17,10 @@ use crate::support::{
     reply::{Gate, Reply},
 };
 
-use super::{outcome, pid_that, rewrite, yaml};
+use super::{SUCCESSION, outcome, pid_that, rewrite, serving, succession, yaml};
 
-const SETTINGS: &str = "access_log: off\npid_file: lb.pid";
 const WAITING: &str = " INFO waiting for the sockets of the process that serves upgrade_socket=";
 const CHECKED: &str = "    health_check: { path: /health, interval: 1m, timeout: 9s }";
-
-fn config(backend: &ScriptedBackend) -> String {
-    yaml(&[backend.address()], SETTINGS)
-}
-
-fn start(text: &str) -> (LbProcess, SocketAddr) {
-    let mut lb = LbProcess::with_config(text, &[]);
-    let address = lb.address();
-    lb.wait_for_log("serving pool=");
-    (lb, address)
-}
 
 /// A process that takes over from this one when it is told to.
 fn next(lb: &LbProcess) -> LbProcess {
@@ -52,7 +40,7 @@ fn only_x(text: &str) -> String {
 #[test]
 fn with_nobody_waiting_it_goes_on_and_says_so() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&config(&a));
+    let (mut lb, address) = serving(&succession(&a));
     for times in 1..=2 {
         lb.signal(Signal::SIGQUIT);
         let lines = lb.wait_for_logs(" ERROR not handed over, still serving: ", times);
@@ -66,8 +54,8 @@ fn with_nobody_waiting_it_goes_on_and_says_so() {
 fn who_waits_takes_over_and_what_it_was_told_meanwhile_is_not_lost() {
     for socket in ["", "\nupgrade_socket: next.sock"] {
         let a = ScriptedBackend::named("a");
-        let text = config(&a) + socket;
-        let (mut lb, address) = start(&text);
+        let text = succession(&a) + socket;
+        let (mut lb, address) = serving(&text);
         let mut next = next(&lb);
         let line = next.wait_for_log(WAITING);
         assert_eq!(line.ends_with("=next.sock"), !socket.is_empty(), "{line}");
@@ -89,8 +77,8 @@ fn who_waits_takes_over_and_what_it_was_told_meanwhile_is_not_lost() {
 fn a_file_that_changes_while_its_reader_waits_is_loaded_anew() {
     for watch in ["", "\nwatch: true"] {
         let a = ScriptedBackend::named("a");
-        let text = config(&a) + watch;
-        let (mut lb, address) = start(&text);
+        let text = succession(&a) + watch;
+        let (mut lb, address) = serving(&text);
         let mut next = next(&lb);
         next.wait_for_log(WAITING);
         rewrite(&lb, &only_x(&text));
@@ -104,7 +92,7 @@ fn a_file_that_changes_while_its_reader_waits_is_loaded_anew() {
 #[test]
 fn who_waits_can_be_told_to_leave() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&(config(&a) + "\nupgrade_socket: next.sock"));
+    let (mut lb, address) = serving(&(succession(&a) + "\nupgrade_socket: next.sock"));
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut next = next(&lb);
         next.wait_for_log(WAITING);
@@ -121,7 +109,7 @@ fn who_waits_can_be_told_to_leave() {
 #[test]
 fn only_one_can_wait() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&(config(&a) + "\nupgrade_socket: next.sock"));
+    let (mut lb, address) = serving(&(succession(&a) + "\nupgrade_socket: next.sock"));
     let mut killed = next(&lb);
     killed.wait_for_log(WAITING);
     killed.signal(Signal::SIGKILL);
@@ -144,8 +132,8 @@ fn only_one_can_wait() {
 fn a_reload_during_an_upgrade_holds_after_it() {
     let a = ScriptedBackend::named("a");
     let gate = Gate::closed();
-    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SETTINGS}"));
-    let (mut lb, address) = start(&text);
+    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SUCCESSION}"));
+    let (mut lb, address) = serving(&text);
     a.wait_for_requests(1);
     a.reply_to("/health", Reply::behind(&gate, ""));
     let upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
@@ -162,8 +150,8 @@ fn a_reload_during_an_upgrade_holds_after_it() {
 #[test]
 fn who_is_stopped_before_the_next_one_serves_leaves_nobody() {
     let a = ScriptedBackend::named("a");
-    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SETTINGS}"));
-    let (mut lb, address) = start(&text);
+    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SUCCESSION}"));
+    let (mut lb, address) = serving(&text);
     a.wait_for_requests(1);
     a.reply_to("/health", Reply::hang());
     let upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
@@ -183,8 +171,8 @@ fn who_is_stopped_before_the_next_one_serves_leaves_nobody() {
 fn who_is_stopping_hands_over_to_nobody() {
     let a = ScriptedBackend::named("a");
     let gate = Gate::closed();
-    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SETTINGS}\nshutdown: {{ delay: 1m }}"));
-    let (mut lb, address) = start(&text);
+    let text = yaml(&[a.address()], &format!("{CHECKED}\n{SUCCESSION}\nshutdown: {{ delay: 1m }}"));
+    let (mut lb, address) = serving(&text);
     a.wait_for_requests(1);
     a.reply_to("/health", Reply::behind(&gate, ""));
     let upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
@@ -202,7 +190,7 @@ fn who_is_stopping_hands_over_to_nobody() {
 #[test]
 fn who_is_stopped_when_the_next_one_serves_leaves_that_one() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&config(&a));
+    let (mut lb, address) = serving(&succession(&a));
     let _upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
     let next = pid_that(&lb, |pid| pid != lb.pid());

@@ -50,7 +50,25 @@ use std::{fs, net::SocketAddr};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{PATIENCE, eventually::wait_for, process::LbProcess};
+use crate::support::{
+    PATIENCE, backend::ScriptedBackend, eventually::wait_for, process::LbProcess,
+};
+
+/// What a process says that another one follows.
+const SUCCESSION: &str = "access_log: off\npid_file: lb.pid";
+
+fn succession(backend: &ScriptedBackend) -> String {
+    yaml(&[backend.address()], SUCCESSION)
+}
+
+/// A process that serves, and where.
+#[track_caller]
+fn serving(text: &str) -> (LbProcess, SocketAddr) {
+    let mut lb = LbProcess::with_config(text, &[]);
+    let address = lb.address();
+    lb.wait_for_log("serving pool=");
+    (lb, address)
+}
 
 /// One listener on a free port and one pool named `web` of these backends, with these lines of
 /// YAML below the pool (indented by four) or, after them, at the top (not indented).

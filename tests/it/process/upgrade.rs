@@ -23,20 +23,7 @@ use crate::support::{
     reply::{Gate, Reply},
 };
 
-use super::{outcome, pid_that, rewrite, tell, yaml};
-
-const SETTINGS: &str = "access_log: off\npid_file: lb.pid";
-
-fn config(backend: &ScriptedBackend) -> String {
-    yaml(&[backend.address()], SETTINGS)
-}
-
-fn start(text: &str) -> (LbProcess, SocketAddr) {
-    let mut lb = LbProcess::with_config(text, &[]);
-    let address = lb.address();
-    lb.wait_for_log("serving pool=");
-    (lb, address)
-}
+use super::{SUCCESSION, outcome, pid_that, rewrite, serving, succession, tell, yaml};
 
 /// `lb upgrade`, which must do; the process that serves from then on.
 #[track_caller]
@@ -72,7 +59,7 @@ fn wait_until_refused(address: SocketAddr) {
 #[test]
 fn the_next_process_serves_in_place_of_the_one_before() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&config(&a));
+    let (mut lb, address) = serving(&succession(&a));
     let mut client = Connection::open(address).unwrap();
     assert_eq!(client.get("/").unwrap().header("connection"), Some("keep-alive"));
     let pid = upgrade(&lb);
@@ -96,7 +83,7 @@ fn the_next_process_serves_in_place_of_the_one_before() {
 #[test]
 fn it_can_be_done_again_at_once() {
     let a = ScriptedBackend::named("a");
-    let (lb, address) = start(&config(&a));
+    let (lb, address) = serving(&succession(&a));
     let first = upgrade(&lb);
     let second = upgrade(&lb);
     assert!(![lb.pid(), first].contains(&second));
@@ -115,7 +102,7 @@ fn what_began_before_is_finished_whole() {
     a.reply_to("/download", Reply::body_behind(&gate, "all of it"));
     a.reply_to("/slow", Reply::behind(&gate, "late"));
     a.reply_to("/ws", Reply::upgrade());
-    let (mut lb, address) = start(&config(&a));
+    let (mut lb, address) = serving(&succession(&a));
     let mut slow = ask(address, "/slow");
     let mut download = ask(address, "/download");
     let mut tunnel = Connection::open(address).unwrap();
@@ -144,10 +131,10 @@ fn what_is_known_of_backends_goes_along() {
     let [a, b, c] = ["a", "b", "c"].map(ScriptedBackend::named);
     // Without slow start the shares are equal, so that everybody is asked.
     let settings =
-        format!("    ejection: {{ base: 5m, max: 5m }}\n    slow_start: off\n{SETTINGS}");
+        format!("    ejection: {{ base: 5m, max: 5m }}\n    slow_start: off\n{SUCCESSION}");
     let text = yaml(&[a.address(), b.address(), c.address()], &settings);
     let drained = format!("{{ address: \"{}\"", c.address());
-    let (mut lb, address) = start(&text.replace(&drained, &format!("{drained}, drain: true")));
+    let (mut lb, address) = serving(&text.replace(&drained, &format!("{drained}, drain: true")));
     a.reply(Reply::status(502));
     eventually(PATIENCE, "a is ejected", || {
         assert_eq!(get(address, "/").text(), "b");
@@ -167,9 +154,9 @@ fn what_is_known_of_backends_goes_along() {
 fn a_listener_is_opened_and_another_one_closed() {
     let a = ScriptedBackend::named("a");
     let ((second, _first_claim), (third, _second_claim)) = (claim().unwrap(), claim().unwrap());
-    let (lb, address) = start(&with_listener(&config(&a), second));
+    let (lb, address) = serving(&with_listener(&succession(&a), second));
     assert_eq!(get(second, "/").text(), "a");
-    rewrite(&lb, &with_listener(&config(&a), third));
+    rewrite(&lb, &with_listener(&succession(&a), third));
     upgrade(&lb);
     assert_eq!(get(address, "/").text(), "a");
     assert_eq!(get(third, "/").text(), "a");
@@ -179,8 +166,8 @@ fn a_listener_is_opened_and_another_one_closed() {
 #[test]
 fn when_the_next_process_cannot_listen_the_one_before_goes_on() {
     let (a, taken) = (ScriptedBackend::named("a"), ScriptedBackend::named("taken"));
-    let (mut lb, address) = start(&config(&a));
-    rewrite(&lb, &with_listener(&config(&a), taken.address()));
+    let (mut lb, address) = serving(&succession(&a));
+    rewrite(&lb, &with_listener(&succession(&a), taken.address()));
     assert_eq!(outcome(lb.beside(&["-t", "-c", "lb.yaml"])).code, Some(0));
     let says = fail_to_upgrade(&lb);
     let reason = format!("cannot listen on {} (listeners[1].address): ", taken.address());
@@ -189,7 +176,7 @@ fn when_the_next_process_cannot_listen_the_one_before_goes_on() {
     assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
     assert_eq!(pid_that(&lb, |_| true), lb.pid());
     assert_eq!(lb.pids_in_folder(), [lb.pid()]);
-    rewrite(&lb, &config(&a));
+    rewrite(&lb, &succession(&a));
     upgrade(&lb);
     assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
     assert_eq!(get(address, "/").text(), "a");
@@ -198,7 +185,7 @@ fn when_the_next_process_cannot_listen_the_one_before_goes_on() {
 #[test]
 fn a_file_that_is_wrong_disturbs_nobody() {
     let a = ScriptedBackend::named("a");
-    let (lb, address) = start(&config(&a));
+    let (lb, address) = serving(&succession(&a));
     rewrite(&lb, "listeners: [ { adress: 1 } ]\n");
     let says = fail_to_upgrade(&lb);
     assert!(says.starts_with("lb.yaml:1: ") && says.contains("did you mean"), "{says}");
@@ -210,7 +197,7 @@ fn a_file_that_is_wrong_disturbs_nobody() {
 #[test]
 fn a_program_that_does_not_run_is_no_successor() {
     let a = ScriptedBackend::named("a");
-    let (lb, address) = start(&config(&a));
+    let (lb, address) = serving(&succession(&a));
     let place = Place::of(Purpose::Control, &lb.folder().join("lb.yaml")).unwrap();
     for (program, reason) in [
         ("/bin/false", "it ended without saying why (exit status: 1)"),
@@ -239,7 +226,7 @@ fn who_takes_over(lb: &LbProcess) -> Pid {
 #[test]
 fn a_process_that_hangs_as_soon_as_it_serves_is_no_successor_even_if_it_goes_on() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&config(&a));
+    let (mut lb, address) = serving(&succession(&a));
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
     let next = who_takes_over(&lb);
@@ -267,7 +254,7 @@ fn a_process_that_is_told_to_stop_as_soon_as_it_serves_is_no_successor() {
 #[track_caller]
 fn ends_as_soon_as_it_serves(by: Signal) {
     let a = ScriptedBackend::named("a");
-    let (mut lb, address) = start(&config(&a));
+    let (mut lb, address) = serving(&succession(&a));
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
     let next = who_takes_over(&lb);
@@ -290,7 +277,7 @@ fn one_at_a_time() {
     let a = ScriptedBackend::named("a");
     let gate = Gate::closed();
     let check = "    health_check: { path: /health, interval: 1m, timeout: 9s }";
-    let (lb, address) = start(&yaml(&[a.address()], &format!("{check}\n{SETTINGS}")));
+    let (lb, address) = serving(&yaml(&[a.address()], &format!("{check}\n{SUCCESSION}")));
     eventually(PATIENCE, "it is ready", || tell(&lb, "health").code == Some(0));
     // So the first round of the next process takes a while.
     a.reply_to("/health", Reply::behind(&gate, ""));
@@ -308,7 +295,7 @@ fn one_at_a_time() {
 #[test]
 fn without_a_process_that_is_said() {
     let a = ScriptedBackend::named("a");
-    let (mut lb, _) = start(&config(&a));
+    let (mut lb, _) = serving(&succession(&a));
     lb.signal(Signal::SIGTERM);
     assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
     for command in ["upgrade", "reload", "health"] {
