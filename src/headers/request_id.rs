@@ -14,9 +14,16 @@ static NAME: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is passed on, in bytes.
 const MAX_LENGTH: usize = 128;
 
-/// A request's id; cheap to clone.
+/// A request's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub struct RequestId(Id);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Id {
+    Sent(HeaderValue),
+    /// A header value is made of it for each attempt; a clone of one allocates as much.
+    Drawn([u8; 32]),
+}
 
 impl RequestId {
     /// The client's, when it sent exactly one of 1 to 128 letters, digits and `._:/+=@-`; else 32
@@ -25,27 +32,32 @@ impl RequestId {
     pub fn of(headers: &HeaderMap) -> Self {
         let mut lines = headers.get_all(&NAME).into_iter();
         match (lines.next(), lines.next()) {
-            (Some(only), None) if is_plain(only.as_bytes()) => Self(only.clone()),
+            (Some(only), None) if is_plain(only.as_bytes()) => Self(Id::Sent(only.clone())),
             _ => Self::random(),
         }
     }
 
-    #[expect(clippy::expect_used, reason = "hexadecimal digits are a header value")]
     fn random() -> Self {
         let mut digits = [b'0'; 32];
         write_hex(&mut digits, fastrand::u128(..));
-        Self(HeaderValue::from_bytes(&digits).expect("hexadecimal digits"))
+        Self(Id::Drawn(digits))
     }
 
     /// As logs show it: visible ASCII without quotes or blanks.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        match &self.0 {
+            Id::Sent(value) => value.to_str().unwrap_or_default(),
+            Id::Drawn(digits) => str::from_utf8(digits).unwrap_or_default(),
+        }
     }
 
     /// Replaces whatever the request has.
     pub(super) fn set(&self, request: &mut RequestHeader) -> Result<()> {
-        request.insert_header("X-Request-Id", self.0.clone())
+        match &self.0 {
+            Id::Sent(value) => request.insert_header("X-Request-Id", value.clone()),
+            Id::Drawn(digits) => request.insert_header("X-Request-Id", &digits[..]),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! started, so that the request has the same id in our log and in those of everybody behind us. It
 //! says "not sampled", because nobody before us recorded anything. Ids are random, not secret.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use pingora::{Result, http::RequestHeader};
 
 use super::{DIGITS, write_hex};
@@ -24,7 +24,7 @@ const PARENT: std::ops::Range<usize> = 36..52;
 pub struct TraceContext {
     id: [u8; 32],
     /// What to tell the backend; nothing where the client has told it.
-    started: Option<HeaderValue>,
+    started: Option<[u8; LENGTH]>,
 }
 
 impl TraceContext {
@@ -47,7 +47,7 @@ impl TraceContext {
         write_hex(&mut value[PARENT], u128::from(parent));
         let mut id = [b'0'; 32];
         id.copy_from_slice(&value[ID]);
-        Self { id, started: HeaderValue::from_bytes(&value).ok() }
+        Self { id, started: Some(value) }
     }
 
     /// 32 hexadecimal digits.
@@ -64,7 +64,7 @@ impl TraceContext {
     pub fn apply(&self, request: &mut RequestHeader) -> Result<()> {
         let Some(started) = &self.started else { return Ok(()) };
         super::remove(request, &TRACESTATE);
-        request.insert_header("traceparent", started.clone())
+        request.insert_header("traceparent", &started[..])
     }
 }
 

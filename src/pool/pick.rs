@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     collections::BTreeMap,
     net::SocketAddr,
     sync::Arc,
@@ -189,16 +190,16 @@ impl Pool {
     }
 
     fn select(self: &Arc<Self>, accept: impl Fn(&SocketAddr) -> bool) -> Option<Lease> {
+        let claimed = Cell::new(None);
         let claim = |candidate: &pingora_load_balancing::Backend| {
             let address = candidate.addr.as_inet().filter(|address| accept(address))?;
             self.members.get(address).filter(|member| member.backend.try_enter())
         };
-        let chosen =
-            self.balancer.select_with(b"", usize::MAX, |candidate, _pingoras_verdict| {
-                claim(candidate).is_some()
-            })?;
-        let member = self.members.get(chosen.addr.as_inet()?)?;
-        Some(Lease::new(self, member, false))
+        self.balancer.select_with(b"", usize::MAX, |candidate, _pingoras_verdict| {
+            claimed.set(claim(candidate));
+            claimed.get().is_some()
+        })?;
+        Some(Lease::new(self, claimed.get()?, false))
     }
 
     fn claim_probe(self: &Arc<Self>, wanted: &Wanted<'_>, now: Instant) -> Option<Lease> {

@@ -87,12 +87,18 @@ pub(crate) struct ClientStream {
     /// Milliseconds for which, once an answer has begun, nothing may move before the backend is
     /// late; 0 for no limit.
     gap: AtomicU64,
+    /// Whether bytes have moved since the deadline was set. The clock is read once for all of them.
+    has_moved: AtomicBool,
     late: AtomicBool,
     learned: LearnedLimit,
     /// How many bytes to hold back while only the end of the stream is of interest; 0 to let them
     /// through.
     watch: AtomicUsize,
-    early: EarlyBytes,
+    pub(super) early: EarlyBytes,
+    /// How many bytes of this request Pingora was given.
+    delivered: usize,
+    /// How many of those are its header; 0 before the first request.
+    header: AtomicUsize,
     /// Whether anything has come on this connection.
     has_spoken: bool,
     request_line: RequestLine,
@@ -113,10 +119,13 @@ impl ClientStream {
             phase: AtomicU8::new(Phase::Header as u8),
             deadline: AtomicU64::new(millis(limits.header)),
             gap: AtomicU64::new(0),
+            has_moved: AtomicBool::new(false),
             late: AtomicBool::new(false),
             learned: LearnedLimit::default(),
             watch: AtomicUsize::new(LET_THROUGH),
             early: EarlyBytes::default(),
+            delivered: 0,
+            header: AtomicUsize::new(0),
             has_spoken: false,
             request_line: RequestLine::default(),
             read_timer: Timer::default(),
@@ -135,8 +144,9 @@ impl ClientStream {
         &self.counts
     }
 
-    /// A request's header is complete.
-    pub(crate) fn request_began(&self) {
+    /// A request's header is complete, and was so many bytes.
+    pub(crate) fn request_began(&self, header: usize) {
+        self.header.store(header, Ordering::Relaxed);
         self.late.store(false, Ordering::Relaxed);
         self.watch.store(LET_THROUGH, Ordering::Relaxed);
         self.expect_nothing();
@@ -234,6 +244,12 @@ impl ClientStream {
         self.request_line.has_control()
     }
 
+    /// Whether Pingora has read nothing but the last request. With a body it may have, and it tells
+    /// nobody.
+    pub(super) fn is_drained(&self) -> bool {
+        self.delivered == self.header.load(Ordering::Relaxed)
+    }
+
     fn is_client_sending(&self) -> bool {
         self.gap.load(Ordering::Relaxed) > 0 && self.watch.load(Ordering::Relaxed) == LET_THROUGH
     }
@@ -265,12 +281,13 @@ impl ClientStream {
     /// These bytes have come from the client.
     fn received(&mut self, bytes: &[u8]) {
         match self.phase() {
-            Phase::Request => return self.progressed(),
+            Phase::Request => return self.moved(),
             Phase::Header => {}
             Phase::KeepAlive => {
                 self.set_deadline(clock::now() + self.limits.header);
                 self.set_phase(Phase::Header);
                 self.request_line = RequestLine::default();
+                self.delivered = 0;
             }
         }
         self.has_spoken = true;
@@ -285,15 +302,35 @@ impl ClientStream {
         }
         if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
             self.received(bytes);
+            self.delivered += bytes.len();
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Ready when what the connection waits for took too long, with what a reader is told.
+    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let Some(deadline) = self.deadline() else { return Poll::Pending };
+            ready!(self.read_timer.poll(deadline, cx));
+            match self.learned.prolonged(clock::now()) {
+                Some(deadline) => self.set_deadline(deadline),
+                None => return Poll::Ready(self.expired(cx)),
+            }
+        }
+    }
+
     /// Bytes have moved; a pause begins anew.
-    pub(super) fn progressed(&self) {
-        let gap = self.gap.load(Ordering::Relaxed);
-        if gap > 0 {
-            self.set_deadline(clock::now() + Duration::from_millis(gap));
+    pub(super) fn moved(&self) {
+        self.has_moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody has anything to do: if bytes have moved, the pause begins now.
+    fn pause(&self) {
+        if self.has_moved.swap(false, Ordering::Relaxed) {
+            let gap = self.gap.load(Ordering::Relaxed);
+            if gap > 0 {
+                self.set_deadline(clock::now() + Duration::from_millis(gap));
+            }
         }
     }
 
@@ -336,14 +373,8 @@ impl AsyncRead for ClientStream {
         if result.is_ready() {
             return result;
         }
-        loop {
-            let Some(deadline) = this.deadline() else { return Poll::Pending };
-            ready!(this.read_timer.poll(deadline, cx));
-            match this.learned.prolonged(clock::now()) {
-                Some(deadline) => this.set_deadline(deadline),
-                None => return Poll::Ready(this.expired(cx)),
-            }
-        }
+        this.pause();
+        this.poll_expired(cx)
     }
 }
 

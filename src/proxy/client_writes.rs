@@ -20,7 +20,7 @@ impl ClientStream {
     ) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.write_deadline = None;
-            self.progressed();
+            self.moved();
             return result;
         }
         let write = self.limits.write;

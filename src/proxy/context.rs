@@ -30,8 +30,7 @@ pub struct RequestContext {
     pub(super) pool: Option<Arc<Pool>>,
     /// Whether executing it twice does no harm.
     pub(super) repeatable: bool,
-    /// Whether its body, if any, is known to fit into what can be sent again.
-    pub(super) small: bool,
+    pub(super) body: Body,
     /// The backend of the attempt under way, or of the last one.
     pub(super) lease: Option<Lease>,
     /// The backend that the next attempt is for. Claimed when that attempt is decided on, so that
@@ -57,6 +56,17 @@ pub struct RequestContext {
     /// What the client was sent; 499 when it left before that, as in nginx.
     pub(super) status: u16,
     pub(super) in_flight: InFlightGuard,
+}
+
+/// What is known of a request's body once the header is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    /// There is none.
+    None,
+    /// It fits into what can be sent again.
+    Small,
+    /// It does not, or nobody knows yet.
+    Large,
 }
 
 /// How far an attempt has come.
@@ -139,7 +149,7 @@ impl RequestContext {
             trace: None,
             pool: None,
             repeatable: false,
-            small: false,
+            body: Body::Large,
             lease: None,
             next: None,
             back_off: Duration::ZERO,
@@ -157,7 +167,10 @@ impl RequestContext {
 
     /// What the next attempt asks of a backend.
     pub(super) fn wanted(&self) -> Wanted<'_> {
-        Wanted { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && self.small }
+        Wanted {
+            tried: Cow::Borrowed(&self.tried),
+            repeatable: self.repeatable && self.body != Body::Large,
+        }
     }
 
     /// Whether the last attempt is one of those that failed.

@@ -1,8 +1,8 @@
 //! What a client sends before anybody wants it.
 //!
 //! While a request waits, the only question to the client's stream is whether the client is still
-//! there, and the only way to ask is to read. What is read that way is held here, and delivered
-//! first when somebody reads in earnest.
+//! there, and the only way to ask is to read; between two requests, whether there is another. What is
+//! read that way is held here, and delivered first when somebody reads in earnest.
 
 use std::{
     io,
@@ -15,8 +15,8 @@ use bytes::{Buf, BytesMut};
 use pingora_core::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// What is held is read in pieces of this size.
-const CHUNK: usize = 1024;
+/// What is held is read in pieces of this size: most headers fit.
+const CHUNK: usize = 4096;
 
 /// Bytes that came too early.
 #[derive(Debug, Default)]
@@ -36,6 +36,22 @@ impl EarlyBytes {
             self.0 = BytesMut::new();
         }
         true
+    }
+
+    /// Ready when there is something, which it says, or when nothing will come.
+    pub(super) fn poll_something(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        if self.0.is_empty() {
+            let mut chunk = [MaybeUninit::uninit(); CHUNK];
+            let mut read = ReadBuf::uninit(&mut chunk);
+            // Whoever reads in earnest meets the error, if there is anything to read.
+            let _ = ready!(Pin::new(stream).poll_read(cx, &mut read));
+            self.0.extend_from_slice(read.filled());
+        }
+        Poll::Ready(!self.0.is_empty())
     }
 
     /// Ready only when the client has closed, or the connection is broken.

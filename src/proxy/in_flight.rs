@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// The counts; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ struct Shared {
     /// Woken when the last connection ends.
     no_connections: Notify,
     is_draining: AtomicBool,
+    /// Whether a connection without a request is to end.
+    idle_ends: watch::Sender<bool>,
 }
 
 impl InFlight {
@@ -53,6 +55,18 @@ impl InFlight {
     /// From now on an answer is the last one of its connection, and says so.
     pub fn drain(&self) {
         self.0.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on a connection ends when it has no request.
+    pub fn end_idle(&self) {
+        self.0.idle_ends.send_replace(true);
+    }
+
+    /// Resolves when connections without a request are to end.
+    pub async fn idle_ends(&self) {
+        let mut idle_ends = self.0.idle_ends.subscribe();
+        // The sender is there as long as this.
+        let _ = idle_ends.wait_for(|is_so| *is_so).await;
     }
 
     /// Resolves when no client is connected.

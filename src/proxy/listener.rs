@@ -1,9 +1,13 @@
 //! What runs on a listener: every connection gets its limits, then goes to the proxy.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use async_trait::async_trait;
-use pingora_core::{apps::ServerApp, protocols::Stream, server::ShutdownWatch};
+use pingora_core::{
+    apps::{HttpPersistentSettings, HttpServerApp, ServerApp},
+    protocols::{Stream, http::ServerSession},
+    server::ShutdownWatch,
+};
 use pingora_proxy::HttpProxy;
 
 use super::{InFlight, Proxy, client_stream::ClientStream};
@@ -45,8 +49,30 @@ impl ServerApp for ListenerApp {
         let _open = (self.in_flight.connect(), self.counts.connect());
         let address = self.counts.address();
         let limits = self.current.pin().client_limits(&address).unwrap_or(self.limits);
-        let client = ClientStream::new(connection, limits, Arc::clone(&self.counts));
-        self.proxy.process_new(Box::new(client), shutdown).await
+        let counts = Arc::clone(&self.counts);
+        let mut client = Box::new(ClientStream::new(connection, limits, counts));
+        let mut idle_ends = pin!(self.in_flight.idle_ends());
+        let mut settings: Option<HttpPersistentSettings> = None;
+        loop {
+            let is_asked = tokio::select! {
+                biased;
+                is_asked = client.next_request() => is_asked,
+                () = &mut idle_ends => false,
+            };
+            if !is_asked {
+                return None;
+            }
+            let mut session = ServerSession::new_http1(client);
+            match settings {
+                Some(settings) => settings.apply_to_session(&mut session),
+                // The limit is the stream's.
+                None => session.set_keepalive(Some(0)),
+            }
+            let ended = self.proxy.process_new_http(session, shutdown).await?;
+            let (stream, kept) = ended.consume();
+            client = stream.into_any().downcast().ok()?;
+            settings = kept;
+        }
     }
 }
 

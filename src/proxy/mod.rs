@@ -11,6 +11,7 @@ mod counting;
 mod early_bytes;
 mod failure;
 mod in_flight;
+mod keep_alive;
 mod listener;
 mod log_line;
 mod patience;
@@ -60,10 +61,11 @@ impl Proxy {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    type CTX = RequestContext;
+    /// Pingora keeps it by value in each of its nested futures, and moves those.
+    type CTX = Box<RequestContext>;
 
-    fn new_ctx(&self) -> RequestContext {
-        RequestContext::new(self.current.pin(), clock::now(), self.in_flight.enter())
+    fn new_ctx(&self) -> Box<RequestContext> {
+        Box::new(RequestContext::new(self.current.pin(), clock::now(), self.in_flight.enter()))
     }
 
     /// Pingora would add a compression module here, which every request then pays for.
@@ -72,7 +74,7 @@ impl ProxyHttp for Proxy {
     async fn early_request_filter(
         &self,
         session: &mut Session,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<()> {
         request::begin(session, context)
     }
@@ -80,7 +82,7 @@ impl ProxyHttp for Proxy {
     async fn request_filter(
         &self,
         session: &mut Session,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<bool> {
         request::route(session, context).await
     }
@@ -88,7 +90,7 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(
         &self,
         session: &mut Session,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<Box<HttpPeer>> {
         attempt::begin(session, context).await
     }
@@ -97,7 +99,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         _peer: &HttpPeer,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
         error: Box<Error>,
     ) -> Box<Error> {
         failure::not_connected(session, context, error, clock::now())
@@ -107,7 +109,7 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         upstream_request: &mut RequestHeader,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<()> {
         request::set_headers(upstream_request, context)
     }
@@ -117,7 +119,7 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         _body: &mut Option<Bytes>,
         end_of_stream: bool,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<()> {
         request::sent(session, context, end_of_stream, clock::now());
         Ok(())
@@ -127,7 +129,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         upstream_response: &mut ResponseHeader,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<()> {
         let now = clock::now();
         counting::answered(context, upstream_response.status, now);
@@ -138,7 +140,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<()> {
         respond::suit_client(session, response);
         server_timing::add(response, context)
@@ -149,7 +151,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         session: &mut Session,
         error: Box<Error>,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
         _client_reused: bool,
     ) -> Box<Error> {
         failure::broke_off(session, context, error, clock::now())
@@ -159,7 +161,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         error: &Error,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> FailToProxy {
         let error_code = request::fail(session, error, context).await;
         FailToProxy { error_code, can_reuse_downstream: false }
@@ -169,7 +171,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         error: Option<&Error>,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) {
         let now = clock::now();
         if error.is_none() {
@@ -183,7 +185,7 @@ impl ProxyHttp for Proxy {
     }
 
     /// Pingora would log every failed request; the access log does.
-    fn suppress_error_log(&self, _: &Session, _: &RequestContext, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<RequestContext>, _: &Error) -> bool {
         true
     }
 
@@ -191,7 +193,7 @@ impl ProxyHttp for Proxy {
     fn suppress_proxy_warn_log(
         &self,
         _: &Session,
-        _: &RequestContext,
+        _: &Box<RequestContext>,
         _: &Error,
         _: ProxyWarnLogContext,
     ) -> bool {
@@ -205,7 +207,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         _fd: RawFd,
         _digest: Option<&Digest>,
-        context: &mut RequestContext,
+        context: &mut Box<RequestContext>,
     ) -> Result<()> {
         counting::connected(context, reused);
         context.attempt.reused = reused;

@@ -11,7 +11,7 @@ use pingora_proxy::Session;
 use super::{
     attempt,
     client_stream::ClientStream,
-    context::{self, RequestContext},
+    context::{self, Body, RequestContext},
     failure,
     respond::{self, Answer},
     strict::{self, Refusal},
@@ -33,10 +33,12 @@ const REPLAYED: u64 = 64 * 1024;
 /// The header is there: sets the connection up for this request, and refuses a header that is in
 /// doubt.
 pub(super) fn begin(session: &mut Session, context: &mut RequestContext) -> Result<()> {
+    let raw = session.as_http1().map(|session| session.get_headers_raw_bytes());
+    let raw = raw.as_deref().unwrap_or_default();
     let client = ClientStream::of(session);
     let is_in_doubt = client.is_some_and(ClientStream::is_request_line_in_doubt);
     if let Some(client) = client {
-        client.request_began();
+        client.request_began(raw.len());
     }
     // Off, a client that pipelines has its requests cut off.
     session.set_pipelining_enabled(true);
@@ -49,11 +51,10 @@ pub(super) fn begin(session: &mut Session, context: &mut RequestContext) -> Resu
     let peer = session.client_addr().and_then(|address| address.as_inet());
     context.client =
         peer.map(|peer| Client::identify(peer.ip(), headers, &context.generation.trusted));
-    let raw = session.as_http1().map(|session| session.get_headers_raw_bytes());
     let checked = if is_in_doubt {
         Err(Refusal { status: 400, why: "a control character in the request line" })
     } else {
-        strict::check(session.req_header(), raw.as_deref().unwrap_or_default())
+        strict::check(session.req_header(), raw)
     };
     checked.map_err(|Refusal { status, why }| {
         Error::explain(ErrorType::HTTPStatus(status), why).into_down()
@@ -71,7 +72,7 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         return Ok(true);
     };
     context.repeatable = is_repeatable(request, pool.retry().methods);
-    context.small = is_small(request);
+    context.body = body(request);
     if !tunnel::is_asked_for(request) {
         context.deadline = Some(context.started + pool.timeouts().request);
     }
@@ -107,12 +108,17 @@ fn is_repeatable(request: &RequestHeader, methods: RetryMethods) -> bool {
         || request.headers.contains_key(IDEMPOTENCY_KEY)
 }
 
-/// Whether a body that may come is short enough to be sent again.
-fn is_small(request: &RequestHeader) -> bool {
-    let length = request.headers.get(header::CONTENT_LENGTH).map(|length| length.to_str());
-    let length = length.map(|length| length.ok().and_then(|length| length.parse().ok()));
-    !request.headers.contains_key(header::TRANSFER_ENCODING)
-        && length.is_none_or(|length| length.is_some_and(|length: u64| length <= REPLAYED))
+/// What follows the header.
+fn body(request: &RequestHeader) -> Body {
+    if request.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Body::Large;
+    }
+    let Some(length) = request.headers.get(header::CONTENT_LENGTH) else { return Body::None };
+    match length.to_str().ok().and_then(|length| length.parse::<u64>().ok()) {
+        Some(0) => Body::None,
+        Some(length) if length <= REPLAYED => Body::Small,
+        _ => Body::Large,
+    }
 }
 
 /// The header that goes to the backend.

@@ -87,6 +87,7 @@ impl Supervision {
         time::sleep(ACCEPTED).await;
         let close_idle = async {
             time::sleep(NOTICE).await;
+            self.in_flight.end_idle();
             self.proxy.http_cleanup().await;
             std::future::pending().await
         };

@@ -365,11 +365,14 @@ fn start_server(
 #[must_use]
 pub fn pingora_conf(config: &Config) -> ServerConf {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let threads = config.threads.map_or_else(cores, usize::from);
     ServerConf {
-        threads: config.threads.map_or_else(cores, usize::from),
+        threads,
         max_retries: PINGORA_MAX_RETRIES,
         upstream_keepalive_pool_size: POOLED_CONNECTIONS,
         grace_period_seconds: Some(PINGORA_GRACE_SECONDS),
+        // A thread that is alone has nobody to steal from, and pays for it all the same.
+        work_stealing: threads > 1,
         ..ServerConf::default()
     }
 }

@@ -106,8 +106,9 @@ impl Line<'_> {
 
     /// Anybody's bytes, as a string; what is not UTF-8 is replaced.
     fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let needs_nothing = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte);
-        if bytes.iter().all(needs_nothing) {
+        let is_special = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
+        // Every byte is looked at, so that the compiler can look at many at a time.
+        if !bytes.iter().fold(false, |found, byte| found | is_special(*byte)) {
             self.raw("\"");
             self.0.extend_from_slice(bytes);
             self.raw("\"");
