@@ -16,7 +16,7 @@ use pingora_core::{
 };
 use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
 
-use crate::started;
+use crate::role;
 
 /// Gives each backend its turn, so that it has as many connections as the others.
 struct Bare {
@@ -38,7 +38,7 @@ impl ProxyHttp for Bare {
 
 /// Serves until the bench ends.
 pub(crate) fn serve(port: u16, backends: Vec<SocketAddr>) {
-    started::end_with_the_bench();
+    role::end_with_the_bench();
     let mut server = Server::new_with_opt_and_conf(None, ServerConf::default());
     server.bootstrap();
     let proxy = Bare { backends, turn: AtomicUsize::new(0) };

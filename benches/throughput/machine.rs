@@ -106,11 +106,6 @@ impl Sub for Usage {
     }
 }
 
-/// The numbers of this process and of all below it.
-pub(crate) fn family_of(pid: u32) -> Vec<u32> {
-    family(&processes(), pid).map(|process| process.pid).collect()
-}
-
 /// A line of the system's table.
 struct Process {
     pid: u32,

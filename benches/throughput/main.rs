@@ -14,15 +14,17 @@
 mod backend;
 mod bare;
 mod clients;
+mod group;
 mod incident;
 mod machine;
 mod proxies;
 mod report;
+mod role;
 mod round;
 mod started;
 mod workload;
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -78,14 +80,15 @@ enum Role {
     },
 }
 
-fn main() {
+fn main() -> ExitCode {
     let args = Args::parse();
     match &args.role {
         Some(Role::Backend { delay_ms }) => backend::serve(Duration::from_millis(*delay_ms)),
         Some(Role::Bare { port, backends }) => bare::serve(*port, backends.clone()),
-        None if args.bench => measure(&args),
+        None if args.bench => return group::run(move || measure(&args)),
         None => println!("run it with: cargo bench --bench throughput -- --short or --full"),
     }
+    ExitCode::SUCCESS
 }
 
 fn measure(args: &Args) {

@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     backend::Backend,
+    group::Group,
     incident::{self, Incident},
     machine, started,
     workload::Workload,
@@ -154,15 +155,15 @@ impl Kind {
     }
 }
 
-/// A proxy that serves. It ends with this value, and whatever it has started with it.
+/// A proxy that serves. It ends with this value.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     kind: Kind,
-    process: Child,
+    process: Group,
     folder: TempDir,
     /// Commands to it that are under way.
-    commands: Vec<Child>,
+    commands: Vec<Group>,
 }
 
 impl Proxy {
@@ -178,7 +179,8 @@ impl Proxy {
         let log = |name| File::create(folder.path().join(name)).expect("a file");
         command.current_dir(folder.path()).stdout(log("stdout.log")).stderr(log("stderr.log"));
         command.env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME").env_remove("RUST_LOG");
-        let process = cores.on_the_proxy_s(|| command.spawn()).expect("a program that starts");
+        let process = cores.on_the_proxy_s(|| Group::start(&mut command));
+        let process = process.expect("a program that starts");
         let running = Running { address, kind: self.kind, process, folder, commands: vec![] };
         // As often as there are backends: each then has a connection.
         let serves = started::wait_until(|| backends.iter().all(|_| started::answers(address)));
@@ -223,7 +225,7 @@ impl Proxy {
 
 impl Running {
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
 
     /// Loads its configuration anew, as its operator would have it do.
@@ -240,7 +242,7 @@ impl Running {
                 command.arg("--address").arg(format!("unix/{}", admin.display()));
                 command.arg("--config").arg(self.folder.path().join("proxy.conf"));
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-                self.commands.push(command.spawn().expect("it is here"));
+                self.commands.push(Group::start(&mut command).expect("it is here"));
             }
             Kind::Bare => {}
         }
@@ -250,22 +252,5 @@ impl Running {
     fn says(&self) -> String {
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         read("stdout.log") + &read("stderr.log")
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let below = machine::family_of(self.pid());
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        // Workers; their master's number is nobody's any more.
-        for pid in below.into_iter().filter(|pid| *pid != self.process.id()) {
-            if let Ok(pid) = pid.try_into() {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
-            }
-        }
-        for command in &mut self.commands {
-            let _ = command.wait();
-        }
     }
 }
