@@ -6,13 +6,14 @@
 //! machine, where requests a second do not.
 //!
 //! This program is also what it measures with and against: started with a role, it is a backend, or
-//! a Pingora proxy that only forwards.
+//! a Pingora proxy that only forwards. With our allocator, that is another program, `benches/bare.rs`.
 
 #![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod backend;
 mod bare;
+mod cargo;
 mod clients;
 mod group;
 mod incident;
@@ -24,9 +25,10 @@ mod round;
 mod started;
 mod workload;
 
-use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use pingora_core::{listeners::L4BufferSettings, server::configuration::ServerConf};
 
 use crate::{report::Report, workload::Workload};
 
@@ -72,19 +74,16 @@ enum Role {
     },
     /// A Pingora proxy that only forwards
     #[command(hide = true)]
-    Bare {
-        #[arg(long)]
-        port: u16,
-        #[arg(long, value_delimiter = ',')]
-        backends: Vec<SocketAddr>,
-    },
+    Bare(bare::Args),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match &args.role {
-        Some(Role::Backend { delay_ms }) => backend::serve(Duration::from_millis(*delay_ms)),
-        Some(Role::Bare { port, backends }) => bare::serve(*port, backends.clone()),
+    match args.role {
+        Some(Role::Backend { delay_ms }) => backend::serve(Duration::from_millis(delay_ms)),
+        Some(Role::Bare(args)) => {
+            bare::serve(args, ServerConf::default(), L4BufferSettings::default())
+        }
         None if args.bench => return group::run(move || measure(&args)),
         None => println!("run it with: cargo bench --bench throughput -- --short or --full"),
     }
@@ -99,7 +98,7 @@ fn measure(args: &Args) {
     let cores = machine::Cores::choose();
     cores.keep_to_the_others();
     machine::allow_many_files();
-    let mut report = Report::new(&cores, &plan);
+    let mut report = Report::new(&cores, &plan, args.proxy.as_deref());
     for workload in workload::all() {
         if !is_wanted(&workload, args) {
             continue;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     backend::Backend,
+    cargo,
     group::Group,
     incident::{self, Incident},
     machine, started,
@@ -40,6 +41,8 @@ enum Kind {
     /// An access log, and nothing else that observes.
     LoggingLb,
     Bare,
+    /// With our allocator and buffers.
+    OurBare,
     Nginx,
     HaProxy,
     Caddy,
@@ -62,6 +65,7 @@ const LB_LEARNS: Proxy =
 const LB_QUIET: Proxy = proxy("lb, nothing observed", Kind::QuietLb, "round_robin");
 const LB_LOGGING: Proxy = proxy("lb, log only", Kind::LoggingLb, "round_robin");
 const BARE: Proxy = proxy("bare Pingora", Kind::Bare, "");
+const OUR_BARE: Proxy = proxy("bare Pingora, our allocator", Kind::OurBare, "");
 const NGINX: Proxy = proxy("nginx", Kind::Nginx, "");
 const NGINX_LEAST: Proxy = proxy("nginx least_conn", Kind::Nginx, "least_conn;");
 const NGINX_STREAMS: Proxy =
@@ -83,18 +87,23 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         None if is_slow => {
             &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
         }
-        None if is_large => &[LB, BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
-        None if workload.idle > 0 => &[LB, BARE, NGINX, HAPROXY, CADDY],
-        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, NGINX, HAPROXY, CADDY],
+        None if is_large => &[LB, BARE, OUR_BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
+        None if workload.idle > 0 => &[LB, BARE, OUR_BARE, NGINX, HAPROXY, CADDY],
+        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, OUR_BARE, NGINX, HAPROXY, CADDY],
     };
-    let is_named = |name: &str| named.is_none_or(|part| name.contains(part));
-    let wanted = rows.iter().filter(|row| row.name == LB.name || is_named(row.name));
+    let wanted = rows.iter().filter(|row| row.name == LB.name || row.is_named(named));
     wanted.filter(|row| row.kind.is_here()).copied().collect()
 }
 
-/// What is measured, in words for the header of the report.
-pub(crate) fn versions() -> Vec<String> {
-    [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect()
+/// What is measured and what is not, in words for the header of the report.
+pub(crate) fn versions(named: Option<&str>) -> Vec<String> {
+    let mut lines: Vec<_> =
+        [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect();
+    if OUR_BARE.is_named(named) && !OUR_BARE.kind.is_here() {
+        let name = OUR_BARE.name;
+        lines.push(format!("{name}: cargo did not say where it is, and so it has no row"));
+    }
+    lines
 }
 
 impl Kind {
@@ -104,6 +113,7 @@ impl Kind {
                 return Some(env!("CARGO_BIN_EXE_lb").into());
             }
             Self::Bare => return Some(started::this_program()),
+            Self::OurBare => return cargo::bare(),
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
             Self::Caddy => "caddy",
@@ -136,7 +146,7 @@ impl Kind {
             Self::Lb => include_str!("peers/lb.yaml"),
             Self::QuietLb => include_str!("peers/lb-quiet.yaml"),
             Self::LoggingLb => include_str!("peers/lb-logging.yaml"),
-            Self::Bare => "",
+            Self::Bare | Self::OurBare => "",
             Self::Nginx => include_str!("peers/nginx.conf"),
             Self::HaProxy => include_str!("peers/haproxy.cfg"),
             Self::Caddy => include_str!("peers/Caddyfile"),
@@ -150,7 +160,7 @@ impl Kind {
             Self::Nginx => format!("server {address} max_fails=3 fail_timeout=10s;"),
             Self::HaProxy => format!("server b{number} {address} check inter 2s"),
             Self::Caddy => format!("to {address}"),
-            Self::Bare => String::new(),
+            Self::Bare | Self::OurBare => String::new(),
         }
     }
 }
@@ -167,6 +177,10 @@ pub(crate) struct Running {
 }
 
 impl Proxy {
+    fn is_named(&self, named: Option<&str>) -> bool {
+        named.is_none_or(|part| self.name.contains(part))
+    }
+
     /// Serves when this returns, with every backend known to be well.
     pub(crate) fn start(&self, backends: &[Backend], cores: &machine::Cores) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
@@ -209,7 +223,7 @@ impl Proxy {
         command.stdin(Stdio::null());
         match self.kind {
             Kind::Lb | Kind::QuietLb | Kind::LoggingLb => command.arg("-c").arg(file),
-            Kind::Bare => {
+            Kind::Bare | Kind::OurBare => {
                 let backends: Vec<_> = backends.iter().map(SocketAddr::to_string).collect();
                 let port = port.to_string();
                 command.args(["bare", "--port", &port, "--backends", &backends.join(",")]);
@@ -244,7 +258,7 @@ impl Running {
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                 self.commands.push(Group::start(&mut command).expect("it is here"));
             }
-            Kind::Bare => {}
+            Kind::Bare | Kind::OurBare => {}
         }
     }
 

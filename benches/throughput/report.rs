@@ -19,7 +19,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// With what must be known to read the figures; prints it.
-    pub(crate) fn new(cores: &Cores, plan: &Plan) -> Self {
+    pub(crate) fn new(cores: &Cores, plan: &Plan, named: Option<&str>) -> Self {
         let mut facts = vec![
             format!("Machine: {}", machine::describe()),
             format!("Layout: {}", cores.describe()),
@@ -28,7 +28,7 @@ impl Report {
             format!("Rounds: {} of {:?} for each proxy", plan.rounds, plan.turn),
             format!("lb {}", env!("CARGO_PKG_VERSION")),
         ];
-        facts.extend(proxies::versions());
+        facts.extend(proxies::versions(named));
         let mut markdown = String::new();
         for fact in facts {
             println!("{fact}");
