@@ -55,7 +55,7 @@ pub(crate) fn serve(args: Args, conf: ServerConf, buffers: L4BufferSettings) {
     let proxy = Bare { backends: args.backends, turn: AtomicUsize::new(0) };
     let mut service = http_proxy_service(&Arc::clone(&server.configuration), proxy);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    service.add_listener(ListenerConfig::tcp(&address.to_string()).l4_buffer(buffers));
+    service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));
     server.add_service(service);
     server.run_forever()
 }

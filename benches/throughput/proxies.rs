@@ -1,6 +1,6 @@
-//! The proxies that are compared, each as those who know it would set it up: one worker, connections
-//! to backends kept, a line for each request in a file, the same headers towards backends, and, where
-//! it has them, health checks. Their configurations are the files in `peers/`.
+//! The proxies that are compared, each as those who know it would set it up: a worker for each core,
+//! connections to backends kept, a line for each request in a file, the same headers towards
+//! backends, and, where it has them, health checks. Their configurations are the files in `peers/`.
 
 use std::{
     env,
@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use crate::{
     backend::Backend,
     cargo,
+    cores::Cores,
     group::Group,
     incident::{self, Incident},
-    machine, started,
+    started,
     workload::Workload,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Proxy {
     balance: &'static str,
     /// What `@OPTION@` becomes: one setting that rows of the same program differ in.
     option: &'static str,
+    /// What `@CORES@` becomes: how many it has, and threads or workers for them.
+    pub(crate) cores: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,22 +57,22 @@ const fn proxy(name: &'static str, kind: Kind, balance: &'static str) -> Proxy {
         Kind::Nginx => "on",
         _ => "",
     };
-    Proxy { name, kind, balance, option }
+    Proxy { name, kind, balance, option, cores: 1 }
 }
 
 const LB: Proxy = proxy("lb", Kind::Lb, "round_robin");
 const LB_LEAST: Proxy = proxy("lb least_conn", Kind::Lb, "least_conn");
 const LB_EWMA: Proxy = proxy("lb ewma", Kind::Lb, "ewma");
-const LB_LEARNS: Proxy =
-    Proxy { name: "lb, response: auto", kind: Kind::Lb, balance: "round_robin", option: "auto" };
+const LB_LEARNS: Proxy = Proxy { name: "lb, response: auto", option: "auto", ..LB };
+const LB_TWO: Proxy = Proxy { name: "lb, two cores", cores: 2, ..LB };
 const LB_QUIET: Proxy = proxy("lb, nothing observed", Kind::QuietLb, "round_robin");
 const LB_LOGGING: Proxy = proxy("lb, log only", Kind::LoggingLb, "round_robin");
 const BARE: Proxy = proxy("bare Pingora", Kind::Bare, "");
 const OUR_BARE: Proxy = proxy("bare Pingora, our allocator", Kind::OurBare, "");
 const NGINX: Proxy = proxy("nginx", Kind::Nginx, "");
 const NGINX_LEAST: Proxy = proxy("nginx least_conn", Kind::Nginx, "least_conn;");
-const NGINX_STREAMS: Proxy =
-    Proxy { name: "nginx, no buffering", kind: Kind::Nginx, balance: "", option: "off" };
+const NGINX_STREAMS: Proxy = Proxy { name: "nginx, no buffering", option: "off", ..NGINX };
+const NGINX_TWO: Proxy = Proxy { name: "nginx, two cores", cores: 2, ..NGINX };
 const HAPROXY: Proxy = proxy("HAProxy", Kind::HaProxy, "roundrobin");
 const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastconn");
 const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
@@ -84,6 +87,7 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         Some(Incident::Reload) => &[LB, NGINX, HAPROXY, CADDY],
         Some(Incident::Kill) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         Some(Incident::Stop) => &[LB, LB_LEARNS, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        None if workload.cores > 1 => &[LB, LB_TWO, NGINX, NGINX_TWO],
         None if is_slow => {
             &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
         }
@@ -169,6 +173,8 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// How many it has.
+    pub(crate) cores: usize,
     kind: Kind,
     process: Group,
     folder: TempDir,
@@ -177,12 +183,17 @@ pub(crate) struct Running {
 }
 
 impl Proxy {
+    /// The same program.
+    pub(crate) fn is_kin(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+
     fn is_named(&self, named: Option<&str>) -> bool {
         named.is_none_or(|part| self.name.contains(part))
     }
 
     /// Serves when this returns, with every backend known to be well.
-    pub(crate) fn start(&self, backends: &[Backend], cores: &machine::Cores) -> Running {
+    pub(crate) fn start(&self, backends: &[Backend], cores: &Cores) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, started::free_port()));
         let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
@@ -193,9 +204,10 @@ impl Proxy {
         let log = |name| File::create(folder.path().join(name)).expect("a file");
         command.current_dir(folder.path()).stdout(log("stdout.log")).stderr(log("stderr.log"));
         command.env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME").env_remove("RUST_LOG");
-        let process = cores.on_the_proxy_s(|| Group::start(&mut command));
+        let process = cores.on_the_proxy_s(self.cores, || Group::start(&mut command));
         let process = process.expect("a program that starts");
-        let running = Running { address, kind: self.kind, process, folder, commands: vec![] };
+        let (kind, cores) = (self.kind, self.cores);
+        let running = Running { address, cores, kind, process, folder, commands: vec![] };
         // As often as there are backends: each then has a connection.
         let serves = started::wait_until(|| backends.iter().all(|_| started::answers(address)));
         assert!(serves, "{} does not serve: {}", self.name, running.says());
@@ -216,6 +228,7 @@ impl Proxy {
             .replace("@FOLDER@", &folder.display().to_string())
             .replace("@BALANCE@", self.balance)
             .replace("@OPTION@", self.option)
+            .replace("@CORES@", &self.cores.to_string())
     }
 
     fn command(&self, file: &Path, port: u16, backends: &[SocketAddr]) -> Command {
