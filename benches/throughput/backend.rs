@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     rc::Rc,
     time::Duration,
 };
@@ -19,7 +19,7 @@ use tokio::{
     time,
 };
 
-use crate::{machine, started};
+use crate::{group::Group, machine, role, started};
 
 /// Several reads of a large body at once.
 const BUFFER: usize = 128 << 10;
@@ -29,7 +29,7 @@ const MAX_FIELDS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
-    process: Child,
+    process: Group,
 }
 
 impl Backend {
@@ -37,9 +37,9 @@ impl Backend {
         let mut command = Command::new(started::this_program());
         command.args(["backend", "--delay-ms", &delay_ms.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("this program, once more");
+        let process = Group::start(&mut command).expect("this program, once more");
         let mut line = String::new();
-        let stdout = process.stdout.take().expect("it is piped");
+        let stdout = process.stdout().expect("it is piped");
         BufReader::new(stdout).read_line(&mut line).expect("a port");
         let port: u16 = line.trim().parse().expect("a port");
         Self { address: (Ipv4Addr::LOCALHOST, port).into(), process }
@@ -47,14 +47,7 @@ impl Backend {
 
     /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.pid()
     }
 }
 
@@ -63,7 +56,7 @@ type Answers = Rc<RefCell<HashMap<usize, Rc<[u8]>>>>;
 
 /// Serves until the bench ends.
 pub(crate) fn serve(delay: Duration) {
-    started::end_with_the_bench();
+    role::end_with_the_bench();
     machine::allow_many_files();
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async {

@@ -1,4 +1,5 @@
-//! The bar: a Pingora proxy that only forwards, as Pingora comes, on the system's allocator.
+//! A Pingora proxy that only forwards. As Pingora comes, and on the system's allocator, it is the bar;
+//! with other settings it shows what those are worth.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -11,12 +12,22 @@ use std::{
 use async_trait::async_trait;
 use pingora_core::{
     Result,
+    listeners::{L4BufferSettings, ListenerConfig},
     server::{Server, configuration::ServerConf},
     upstreams::peer::HttpPeer,
 };
 use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
 
-use crate::started;
+use crate::role;
+
+/// Where it listens, and whom it forwards to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(long)]
+    port: u16,
+    #[arg(long, value_delimiter = ',')]
+    backends: Vec<SocketAddr>,
+}
 
 /// Gives each backend its turn, so that it has as many connections as the others.
 struct Bare {
@@ -37,13 +48,14 @@ impl ProxyHttp for Bare {
 }
 
 /// Serves until the bench ends.
-pub(crate) fn serve(port: u16, backends: Vec<SocketAddr>) {
-    started::end_with_the_bench();
-    let mut server = Server::new_with_opt_and_conf(None, ServerConf::default());
+pub(crate) fn serve(args: Args, conf: ServerConf, buffers: L4BufferSettings) {
+    role::end_with_the_bench();
+    let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let proxy = Bare { backends, turn: AtomicUsize::new(0) };
+    let proxy = Bare { backends: args.backends, turn: AtomicUsize::new(0) };
     let mut service = http_proxy_service(&Arc::clone(&server.configuration), proxy);
-    service.add_tcp(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string());
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));
     server.add_service(service);
     server.run_forever()
 }

@@ -1,71 +1,17 @@
-//! The machine: which cores there are for what, and what the system says a process has used.
+//! The machine, and what the system says that processes have used.
 
-use std::{collections::HashMap, fs, ops::Sub, time::Duration};
-
-use nix::{
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
-    sys::resource::{Resource, getrlimit, setrlimit},
-    unistd::{Pid, SysconfVar, sysconf},
+use std::{
+    collections::HashMap,
+    fs,
+    ops::{Range, Sub},
+    path::Path,
+    time::Duration,
 };
 
-/// The core that a proxy has, and those of everybody else.
-#[derive(Debug)]
-pub(crate) struct Cores {
-    proxy: usize,
-    others: Vec<usize>,
-}
-
-impl Cores {
-    /// The last one for the proxy, as the first has the most interrupts.
-    pub(crate) fn choose() -> Self {
-        let allowed = sched_getaffinity(Pid::from_raw(0)).expect("Linux");
-        let is_allowed = |core: &usize| allowed.is_set(*core).unwrap_or(false);
-        let mut cores: Vec<_> = (0..CpuSet::count()).filter(is_allowed).collect();
-        let proxy = cores.pop().expect("it runs somewhere");
-        if cores.is_empty() {
-            println!("there is only one core, so clients and backends take turns with the proxy");
-            cores.push(proxy);
-        }
-        Self { proxy, others: cores }
-    }
-
-    /// Whatever `start` starts has the proxy's core to itself: a process runs where the thread that
-    /// started it does.
-    pub(crate) fn on_the_proxy_s<T>(&self, start: impl FnOnce() -> T) -> T {
-        pin(&[self.proxy]);
-        let started = start();
-        self.keep_to_the_others();
-        started
-    }
-
-    pub(crate) fn keep_to_the_others(&self) {
-        pin(&self.others);
-    }
-
-    /// For how long the proxies' core has worked since the machine started, for whomever, the host
-    /// of a virtual machine included.
-    pub(crate) fn worked(&self) -> Duration {
-        let stat = fs::read_to_string("/proc/stat").expect("Linux");
-        let name = format!("cpu{} ", self.proxy);
-        let line = stat.lines().find_map(|line| line.strip_prefix(&name));
-        let fields = line.unwrap_or_default().split_whitespace().enumerate();
-        // User, nice, system, idle, waiting for a disk, interrupts of two kinds, stolen.
-        let at_work = fields.filter(|(field, _)| [0, 1, 2, 5, 6, 7].contains(field));
-        duration(at_work.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum())
-    }
-
-    pub(crate) fn describe(&self) -> String {
-        format!("proxies on core {}, clients and backends on {:?}", self.proxy, self.others)
-    }
-}
-
-fn pin(cores: &[usize]) {
-    let mut set = CpuSet::new();
-    for &core in cores {
-        set.set(core).expect("a core that it was told of");
-    }
-    sched_setaffinity(Pid::from_raw(0), &set).expect("cores that it may use");
-}
+use nix::{
+    sys::resource::{Resource, getrlimit, setrlimit},
+    unistd::{SysconfVar, sysconf},
+};
 
 /// As many as this user may have, for what is started too.
 pub(crate) fn allow_many_files() {
@@ -91,8 +37,21 @@ impl Usage {
     }
 }
 
+/// CPU time of each thread, of this process and all below it.
+pub(crate) fn threads(pid: u32) -> HashMap<u32, Duration> {
+    let processes = processes();
+    let folders = family(&processes, pid).map(|process| format!("/proc/{}/task", process.pid));
+    let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let threads = entries.filter_map(|entry| {
+        let thread = entry.file_name().to_str()?.parse().ok()?;
+        let fields = stat(&entry.path())?;
+        Some((thread, duration(fields.get(OWN_TICKS)?.iter().sum())))
+    });
+    threads.collect()
+}
+
 /// Of so many ticks, in which the system counts.
-fn duration(ticks: u64) -> Duration {
+pub(crate) fn duration(ticks: u64) -> Duration {
     let ticks_a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().expect("Linux");
     Duration::from_nanos(ticks * 1_000_000_000 / ticks_a_second.unsigned_abs())
 }
@@ -104,11 +63,6 @@ impl Sub for Usage {
     fn sub(self, before: Self) -> Duration {
         self.cpu.saturating_sub(before.cpu)
     }
-}
-
-/// The numbers of this process and of all below it.
-pub(crate) fn family_of(pid: u32) -> Vec<u32> {
-    family(&processes(), pid).map(|process| process.pid).collect()
 }
 
 /// A line of the system's table.
@@ -127,12 +81,23 @@ fn processes() -> HashMap<u32, Process> {
 
 /// None when it has just ended.
 fn process(pid: u32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name, which may have spaces and brackets of its own.
-    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    let ticks = (11..=14).map(number).sum::<Option<u64>>()?;
-    Some(Process { pid, parent: u32::try_from(number(1)?).ok()?, ticks })
+    let fields = stat(Path::new(&format!("/proc/{pid}")))?;
+    let parent = u32::try_from(*fields.get(PARENT)?).ok()?;
+    let ticks = [fields.get(OWN_TICKS)?, fields.get(CHILDREN_S_TICKS)?].concat();
+    Some(Process { pid, parent, ticks: ticks.iter().sum() })
+}
+
+/// Where `stat` has what.
+const PARENT: usize = 1;
+const OWN_TICKS: Range<usize> = 11..13;
+const CHILDREN_S_TICKS: Range<usize> = 13..15;
+
+/// The figures that follow the name, which may have spaces and brackets of its own.
+fn stat(folder: &Path) -> Option<Vec<u64>> {
+    let text = fs::read_to_string(folder.join("stat")).ok()?;
+    let fields = text.rsplit_once(") ")?.1.split(' ');
+    // A letter, and numbers below 0, are none that matter.
+    Some(fields.map(|field| field.trim().parse().unwrap_or_default()).collect())
 }
 
 fn family(processes: &HashMap<u32, Process>, root: u32) -> impl Iterator<Item = &Process> {

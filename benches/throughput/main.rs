@@ -1,32 +1,40 @@
 //! What `lb` costs beside other proxies: CPU time per request, requests a second, latency, memory.
 //!
-//! Every proxy is a process of its own on one core, with the same backends and the same clients on
-//! the others, and has its turn in every round, so that whatever else the machine does befalls all
-//! of them. CPU time comes from the accounting of the operating system: it holds on a noisy
-//! machine, where requests a second do not.
+//! Every proxy is a process of its own on one core, or on two where that is the question, with the
+//! same backends and the same clients on the others, and has its turn in every round, so that
+//! whatever else the machine does befalls all of them. CPU time comes from the accounting of the
+//! operating system: it holds on a noisy machine, where requests a second do not.
 //!
 //! This program is also what it measures with and against: started with a role, it is a backend, or
-//! a Pingora proxy that only forwards.
+//! a Pingora proxy that only forwards. With our allocator, that is another program, `benches/bare.rs`.
 
 #![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod backend;
 mod bare;
+mod cargo;
 mod clients;
+mod cores;
+mod figures;
+mod group;
 mod incident;
 mod machine;
 mod proxies;
 mod report;
+mod role;
 mod round;
+mod scaling;
 mod started;
+mod table;
 mod workload;
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use pingora_core::{listeners::L4BufferSettings, server::configuration::ServerConf};
 
-use crate::{report::Report, workload::Workload};
+use crate::{cores::Cores, report::Report, workload::Workload};
 
 #[derive(Debug, Parser)]
 #[command(name = "throughput")]
@@ -70,22 +78,20 @@ enum Role {
     },
     /// A Pingora proxy that only forwards
     #[command(hide = true)]
-    Bare {
-        #[arg(long)]
-        port: u16,
-        #[arg(long, value_delimiter = ',')]
-        backends: Vec<SocketAddr>,
-    },
+    Bare(bare::Args),
 }
 
-fn main() {
+fn main() -> ExitCode {
     let args = Args::parse();
-    match &args.role {
-        Some(Role::Backend { delay_ms }) => backend::serve(Duration::from_millis(*delay_ms)),
-        Some(Role::Bare { port, backends }) => bare::serve(*port, backends.clone()),
-        None if args.bench => measure(&args),
+    match args.role {
+        Some(Role::Backend { delay_ms }) => backend::serve(Duration::from_millis(delay_ms)),
+        Some(Role::Bare(args)) => {
+            bare::serve(args, ServerConf::default(), L4BufferSettings::default())
+        }
+        None if args.bench => return group::run(move || measure(&args)),
         None => println!("run it with: cargo bench --bench throughput -- --short or --full"),
     }
+    ExitCode::SUCCESS
 }
 
 fn measure(args: &Args) {
@@ -93,16 +99,21 @@ fn measure(args: &Args) {
         rounds: args.rounds.unwrap_or(if args.full { 5 } else { 3 }),
         turn: args.turn.unwrap_or(Duration::from_millis(if args.full { 2000 } else { 1200 })),
     };
-    let cores = machine::Cores::choose();
-    cores.keep_to_the_others();
     machine::allow_many_files();
-    let mut report = Report::new(&cores, &plan);
+    let allowed = cores::allowed();
+    let mut report = Report::new(&Cores::divide(&allowed, 1), &plan, args.proxy.as_deref());
     for workload in workload::all() {
         if !is_wanted(&workload, args) {
             continue;
         }
+        if allowed.len() < workload.cores {
+            println!("\n{}: left out, as this machine has one core", workload.name);
+            continue;
+        }
         let proxies = proxies::of(&workload, args.proxy.as_deref());
-        report.add(&workload, &round::measure(&workload, &proxies, &plan, &cores));
+        let cores = Cores::divide(&allowed, workload.cores);
+        cores.keep_to_the_others();
+        report.add(&workload, &round::measure(&workload, &proxies, &plan, &cores), &cores);
     }
     if let Some(file) = &args.markdown {
         fs::write(file, report.markdown()).expect("a file to write to");

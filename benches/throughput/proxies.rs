@@ -1,13 +1,13 @@
-//! The proxies that are compared, each as those who know it would set it up: one worker, connections
-//! to backends kept, a line for each request in a file, the same headers towards backends, and, where
-//! it has them, health checks. Their configurations are the files in `peers/`.
+//! The proxies that are compared, each as those who know it would set it up: a worker for each core,
+//! connections to backends kept, a line for each request in a file, the same headers towards
+//! backends, and, where it has them, health checks. Their configurations are the files in `peers/`.
 
 use std::{
     env,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
@@ -15,8 +15,11 @@ use tempfile::TempDir;
 
 use crate::{
     backend::Backend,
+    cargo,
+    cores::Cores,
+    group::Group,
     incident::{self, Incident},
-    machine, started,
+    started,
     workload::Workload,
 };
 
@@ -29,6 +32,8 @@ pub(crate) struct Proxy {
     balance: &'static str,
     /// What `@OPTION@` becomes: one setting that rows of the same program differ in.
     option: &'static str,
+    /// What `@CORES@` becomes: how many it has, and threads or workers for them.
+    pub(crate) cores: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,8 @@ enum Kind {
     /// An access log, and nothing else that observes.
     LoggingLb,
     Bare,
+    /// With our allocator and buffers.
+    OurBare,
     Nginx,
     HaProxy,
     Caddy,
@@ -50,21 +57,22 @@ const fn proxy(name: &'static str, kind: Kind, balance: &'static str) -> Proxy {
         Kind::Nginx => "on",
         _ => "",
     };
-    Proxy { name, kind, balance, option }
+    Proxy { name, kind, balance, option, cores: 1 }
 }
 
 const LB: Proxy = proxy("lb", Kind::Lb, "round_robin");
 const LB_LEAST: Proxy = proxy("lb least_conn", Kind::Lb, "least_conn");
 const LB_EWMA: Proxy = proxy("lb ewma", Kind::Lb, "ewma");
-const LB_LEARNS: Proxy =
-    Proxy { name: "lb, response: auto", kind: Kind::Lb, balance: "round_robin", option: "auto" };
+const LB_LEARNS: Proxy = Proxy { name: "lb, response: auto", option: "auto", ..LB };
+const LB_TWO: Proxy = Proxy { name: "lb, two cores", cores: 2, ..LB };
 const LB_QUIET: Proxy = proxy("lb, nothing observed", Kind::QuietLb, "round_robin");
 const LB_LOGGING: Proxy = proxy("lb, log only", Kind::LoggingLb, "round_robin");
 const BARE: Proxy = proxy("bare Pingora", Kind::Bare, "");
+const OUR_BARE: Proxy = proxy("bare Pingora, our allocator", Kind::OurBare, "");
 const NGINX: Proxy = proxy("nginx", Kind::Nginx, "");
 const NGINX_LEAST: Proxy = proxy("nginx least_conn", Kind::Nginx, "least_conn;");
-const NGINX_STREAMS: Proxy =
-    Proxy { name: "nginx, no buffering", kind: Kind::Nginx, balance: "", option: "off" };
+const NGINX_STREAMS: Proxy = Proxy { name: "nginx, no buffering", option: "off", ..NGINX };
+const NGINX_TWO: Proxy = Proxy { name: "nginx, two cores", cores: 2, ..NGINX };
 const HAPROXY: Proxy = proxy("HAProxy", Kind::HaProxy, "roundrobin");
 const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastconn");
 const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
@@ -79,21 +87,27 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         Some(Incident::Reload) => &[LB, NGINX, HAPROXY, CADDY],
         Some(Incident::Kill) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         Some(Incident::Stop) => &[LB, LB_LEARNS, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        None if workload.cores > 1 => &[LB, LB_TWO, NGINX, NGINX_TWO],
         None if is_slow => {
             &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
         }
-        None if is_large => &[LB, BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
-        None if workload.idle > 0 => &[LB, BARE, NGINX, HAPROXY, CADDY],
-        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, NGINX, HAPROXY, CADDY],
+        None if is_large => &[LB, BARE, OUR_BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
+        None if workload.idle > 0 => &[LB, BARE, OUR_BARE, NGINX, HAPROXY, CADDY],
+        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, OUR_BARE, NGINX, HAPROXY, CADDY],
     };
-    let is_named = |name: &str| named.is_none_or(|part| name.contains(part));
-    let wanted = rows.iter().filter(|row| row.name == LB.name || is_named(row.name));
+    let wanted = rows.iter().filter(|row| row.name == LB.name || row.is_named(named));
     wanted.filter(|row| row.kind.is_here()).copied().collect()
 }
 
-/// What is measured, in words for the header of the report.
-pub(crate) fn versions() -> Vec<String> {
-    [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect()
+/// What is measured and what is not, in words for the header of the report.
+pub(crate) fn versions(named: Option<&str>) -> Vec<String> {
+    let mut lines: Vec<_> =
+        [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect();
+    if OUR_BARE.is_named(named) && !OUR_BARE.kind.is_here() {
+        let name = OUR_BARE.name;
+        lines.push(format!("{name}: cargo did not say where it is, and so it has no row"));
+    }
+    lines
 }
 
 impl Kind {
@@ -103,6 +117,7 @@ impl Kind {
                 return Some(env!("CARGO_BIN_EXE_lb").into());
             }
             Self::Bare => return Some(started::this_program()),
+            Self::OurBare => return cargo::bare(),
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
             Self::Caddy => "caddy",
@@ -135,7 +150,7 @@ impl Kind {
             Self::Lb => include_str!("peers/lb.yaml"),
             Self::QuietLb => include_str!("peers/lb-quiet.yaml"),
             Self::LoggingLb => include_str!("peers/lb-logging.yaml"),
-            Self::Bare => "",
+            Self::Bare | Self::OurBare => "",
             Self::Nginx => include_str!("peers/nginx.conf"),
             Self::HaProxy => include_str!("peers/haproxy.cfg"),
             Self::Caddy => include_str!("peers/Caddyfile"),
@@ -149,25 +164,36 @@ impl Kind {
             Self::Nginx => format!("server {address} max_fails=3 fail_timeout=10s;"),
             Self::HaProxy => format!("server b{number} {address} check inter 2s"),
             Self::Caddy => format!("to {address}"),
-            Self::Bare => String::new(),
+            Self::Bare | Self::OurBare => String::new(),
         }
     }
 }
 
-/// A proxy that serves. It ends with this value, and whatever it has started with it.
+/// A proxy that serves. It ends with this value.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// How many it has.
+    pub(crate) cores: usize,
     kind: Kind,
-    process: Child,
+    process: Group,
     folder: TempDir,
     /// Commands to it that are under way.
-    commands: Vec<Child>,
+    commands: Vec<Group>,
 }
 
 impl Proxy {
+    /// The same program.
+    pub(crate) fn is_kin(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+
+    fn is_named(&self, named: Option<&str>) -> bool {
+        named.is_none_or(|part| self.name.contains(part))
+    }
+
     /// Serves when this returns, with every backend known to be well.
-    pub(crate) fn start(&self, backends: &[Backend], cores: &machine::Cores) -> Running {
+    pub(crate) fn start(&self, backends: &[Backend], cores: &Cores) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, started::free_port()));
         let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
@@ -178,8 +204,10 @@ impl Proxy {
         let log = |name| File::create(folder.path().join(name)).expect("a file");
         command.current_dir(folder.path()).stdout(log("stdout.log")).stderr(log("stderr.log"));
         command.env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME").env_remove("RUST_LOG");
-        let process = cores.on_the_proxy_s(|| command.spawn()).expect("a program that starts");
-        let running = Running { address, kind: self.kind, process, folder, commands: vec![] };
+        let process = cores.on_the_proxy_s(self.cores, || Group::start(&mut command));
+        let process = process.expect("a program that starts");
+        let (kind, cores) = (self.kind, self.cores);
+        let running = Running { address, cores, kind, process, folder, commands: vec![] };
         // As often as there are backends: each then has a connection.
         let serves = started::wait_until(|| backends.iter().all(|_| started::answers(address)));
         assert!(serves, "{} does not serve: {}", self.name, running.says());
@@ -200,6 +228,7 @@ impl Proxy {
             .replace("@FOLDER@", &folder.display().to_string())
             .replace("@BALANCE@", self.balance)
             .replace("@OPTION@", self.option)
+            .replace("@CORES@", &self.cores.to_string())
     }
 
     fn command(&self, file: &Path, port: u16, backends: &[SocketAddr]) -> Command {
@@ -207,7 +236,7 @@ impl Proxy {
         command.stdin(Stdio::null());
         match self.kind {
             Kind::Lb | Kind::QuietLb | Kind::LoggingLb => command.arg("-c").arg(file),
-            Kind::Bare => {
+            Kind::Bare | Kind::OurBare => {
                 let backends: Vec<_> = backends.iter().map(SocketAddr::to_string).collect();
                 let port = port.to_string();
                 command.args(["bare", "--port", &port, "--backends", &backends.join(",")]);
@@ -223,7 +252,7 @@ impl Proxy {
 
 impl Running {
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.pid()
     }
 
     /// Loads its configuration anew, as its operator would have it do.
@@ -240,9 +269,9 @@ impl Running {
                 command.arg("--address").arg(format!("unix/{}", admin.display()));
                 command.arg("--config").arg(self.folder.path().join("proxy.conf"));
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-                self.commands.push(command.spawn().expect("it is here"));
+                self.commands.push(Group::start(&mut command).expect("it is here"));
             }
-            Kind::Bare => {}
+            Kind::Bare | Kind::OurBare => {}
         }
     }
 
@@ -250,22 +279,5 @@ impl Running {
     fn says(&self) -> String {
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         read("stdout.log") + &read("stderr.log")
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let below = machine::family_of(self.pid());
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        // Workers; their master's number is nobody's any more.
-        for pid in below.into_iter().filter(|pid| *pid != self.process.id()) {
-            if let Ok(pid) = pid.try_into() {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
-            }
-        }
-        for command in &mut self.commands {
-            let _ = command.wait();
-        }
     }
 }

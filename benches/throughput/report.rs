@@ -1,13 +1,16 @@
 //! Samples to tables, a row for each proxy: on standard output as soon as a workload is done, and all of them as Markdown.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use lb::clock;
 
 use crate::{
-    machine::{self, Cores},
-    proxies,
+    cores::Cores,
+    figures::{Spread, cpu, float, millis, rate},
+    machine, proxies,
     round::{Plan, Row, Sample},
+    scaling,
+    table::{Table, as_markdown, plain, strings},
     workload::Workload,
 };
 
@@ -19,7 +22,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// With what must be known to read the figures; prints it.
-    pub(crate) fn new(cores: &Cores, plan: &Plan) -> Self {
+    pub(crate) fn new(cores: &Cores, plan: &Plan, named: Option<&str>) -> Self {
         let mut facts = vec![
             format!("Machine: {}", machine::describe()),
             format!("Layout: {}", cores.describe()),
@@ -28,7 +31,7 @@ impl Report {
             format!("Rounds: {} of {:?} for each proxy", plan.rounds, plan.turn),
             format!("lb {}", env!("CARGO_PKG_VERSION")),
         ];
-        facts.extend(proxies::versions());
+        facts.extend(proxies::versions(named));
         let mut markdown = String::new();
         for fact in facts {
             println!("{fact}");
@@ -37,14 +40,20 @@ impl Report {
         Self { markdown }
     }
 
-    /// Prints the table of a workload, and keeps it.
-    pub(crate) fn add(&mut self, workload: &Workload, rows: &[Row]) {
-        let table = if workload.idle > 0 { idle(rows) } else { busy(rows) };
-        println!("\n{}: {}\n{}", workload.name, workload.says, plain(&table));
+    /// Prints the table of a workload that was measured with this layout, and keeps it.
+    pub(crate) fn add(&mut self, workload: &Workload, rows: &[Row], cores: &Cores) {
+        let (table, note) = if workload.idle > 0 {
+            (idle(rows), "")
+        } else if workload.cores > 1 {
+            (scaling::table(rows, cores), scaling::note(cores))
+        } else {
+            (busy(rows), "")
+        };
+        println!("\n{}: {}\n{}{note}", workload.name, workload.says, plain(&table));
         println!("load average: {}", machine::load_average());
         let _ = writeln!(
             self.markdown,
-            "\n**{}**: {}\n\n{}",
+            "\n**{}**: {}\n\n{}\n{note}",
             workload.name,
             workload.says,
             as_markdown(&table)
@@ -55,9 +64,6 @@ impl Report {
         &self.markdown
     }
 }
-
-/// The first line has the names of the columns.
-type Table = Vec<Vec<String>>;
 
 fn busy(rows: &[Row]) -> Table {
     let mut table = vec![strings(&[
@@ -119,76 +125,4 @@ fn idle(rows: &[Row]) -> Table {
         ]);
     }
     table
-}
-
-/// Microseconds of CPU time for each request that was answered.
-fn cpu(sample: &Sample) -> f64 {
-    sample.cpu.as_secs_f64() * 1e6 / float(sample.requests.max(1))
-}
-
-fn rate(sample: &Sample) -> f64 {
-    float(sample.requests) / sample.took.as_secs_f64()
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people, who read three digits")]
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// What the rounds have in common, and how far they are apart.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> Self {
-        let mut values: Vec<_> = samples.iter().map(value).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or_default();
-        Self {
-            median: at(values.len() / 2),
-            least: at(0),
-            most: at(values.len().saturating_sub(1)),
-        }
-    }
-}
-
-fn strings(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// In columns, the names to the left and the figures to the right.
-fn plain(table: &Table) -> String {
-    let columns = table.first().map_or(0, Vec::len);
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    let mut text = String::new();
-    for row in table {
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let _ = if column == 0 {
-                write!(text, "{cell:<width$}")
-            } else {
-                write!(text, "  {cell:>width$}")
-            };
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn as_markdown(table: &Table) -> String {
-    let mut text = String::new();
-    for (number, row) in table.iter().enumerate() {
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-        if number == 0 {
-            let _ = writeln!(text, "|---|{}", "---:|".repeat(row.len() - 1));
-        }
-    }
-    text
 }

@@ -1,14 +1,20 @@
 //! Turns in rounds: every proxy once, then every proxy again, so that a noisy minute befalls all.
 //! Each round begins with another one, so that nobody is always first.
 
-use std::{thread, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use lb::clock;
 
 use crate::{
     backend::Backend,
     clients::{Clients, Idle},
-    machine::{Cores, Usage},
+    cores::Cores,
+    machine::{self, Usage},
     proxies::{Proxy, Running},
     workload::Workload,
 };
@@ -33,7 +39,9 @@ pub(crate) struct Sample {
     pub(crate) hanging: u64,
     pub(crate) took: Duration,
     pub(crate) cpu: Duration,
-    /// What others used of the proxy's core: where that is much, the figures are not worth much.
+    /// Of this, what each thread had, from the most to the least.
+    pub(crate) threads: Vec<Duration>,
+    /// What others used of the proxy's cores: where that is much, the figures are not worth much.
     pub(crate) others: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -88,14 +96,14 @@ fn sample(
     let clients = Clients::start(workload, proxy.address);
     clients.run_for(WARM_UP);
     clients.begin();
-    let (begun, before, worked) = (clock::now(), Usage::of(proxy.pid()), cores.worked());
+    let before = Reading::take(proxy, cores);
     clients.run_for(turn / 2);
     if let Some(incident) = workload.incident {
         incident.happen(backends, proxy);
     }
     clients.run_for(turn / 2);
-    let (took, after) = (clock::now().duration_since(begun), Usage::of(proxy.pid()));
-    let worked = cores.worked().saturating_sub(worked);
+    let after = Reading::take(proxy, cores);
+    let cpu = after.usage - before.usage;
     let seen = clients.seen();
     let mut latencies = seen.latencies;
     latencies.sort_unstable();
@@ -107,13 +115,40 @@ fn sample(
         requests: latencies.len() as u64,
         errors: seen.errors,
         hanging: seen.hanging,
-        took,
-        cpu: after - before,
-        others: worked.saturating_sub(after - before),
+        took: after.at.duration_since(before.at),
+        cpu,
+        threads: after.threads_since(&before),
+        others: after.worked.saturating_sub(before.worked).saturating_sub(cpu),
         p50: quantile(50),
         p99: quantile(99),
-        memory: after.memory,
+        memory: after.usage.memory,
         idle: 0,
+    }
+}
+
+/// What the system says before a turn and after it.
+struct Reading {
+    at: Instant,
+    usage: Usage,
+    threads: HashMap<u32, Duration>,
+    worked: Duration,
+}
+
+impl Reading {
+    fn take(proxy: &Running, cores: &Cores) -> Self {
+        let pid = proxy.pid();
+        let worked = cores.worked(proxy.cores);
+        Self { at: clock::now(), usage: Usage::of(pid), threads: machine::threads(pid), worked }
+    }
+
+    /// From the most to the least.
+    fn threads_since(&self, before: &Self) -> Vec<Duration> {
+        let since = |(thread, cpu): (&u32, &Duration)| {
+            cpu.saturating_sub(before.threads.get(thread).copied().unwrap_or_default())
+        };
+        let mut threads: Vec<_> = self.threads.iter().map(since).collect();
+        threads.sort_unstable_by_key(|cpu| Reverse(*cpu));
+        threads
     }
 }
 

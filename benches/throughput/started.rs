@@ -1,4 +1,4 @@
-//! Processes that the bench starts, and what it must know to be sure that they end.
+//! What it takes to start a process, and to know that it serves.
 
 use std::{
     env,
@@ -10,7 +10,6 @@ use std::{
 };
 
 use lb::clock;
-use nix::sys::signal::{Signal, raise};
 
 /// How long anything may take that is not measured.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -18,14 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What is running here, to be started once more with a role.
 pub(crate) fn this_program() -> PathBuf {
     env::current_exe().expect("Linux")
-}
-
-/// For a role: its standard input is the bench's, and is closed however that ends.
-pub(crate) fn end_with_the_bench() {
-    thread::spawn(|| {
-        let _ = io::stdin().read(&mut [0]);
-        raise(Signal::SIGKILL).expect("one may end oneself");
-    });
 }
 
 /// One that is free now, for a program that cannot be told to choose.

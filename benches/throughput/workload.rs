@@ -23,6 +23,8 @@ pub(crate) struct Workload {
     pub(crate) idle: usize,
     /// How long each backend thinks, in milliseconds.
     pub(crate) delays: [u64; 3],
+    /// How many cores the proxies have that have the most.
+    pub(crate) cores: usize,
     /// What happens in the middle of a turn.
     pub(crate) incident: Option<Incident>,
 }
@@ -39,6 +41,7 @@ impl Workload {
             is_fresh: false,
             idle: 0,
             delays: [0; 3],
+            cores: 1,
             incident: None,
         }
     }
@@ -76,6 +79,11 @@ pub(crate) fn all() -> Vec<Workload> {
             is_short: true,
             is_fresh: true,
             ..new("connections", "64 clients, a new connection for each request")
+        },
+        Workload {
+            clients: 128,
+            cores: 2,
+            ..new("cores", "128 keep-alive clients, answers of 100 bytes, one core and two")
         },
         Workload { clients: 16, gets: LARGE, ..new("64k-down", "16 clients, answers of 64 KiB") },
         Workload { clients: 16, sends: LARGE, ..new("64k-up", "16 clients, requests of 64 KiB") },
