@@ -61,10 +61,11 @@ fn remove(request: &mut RequestHeader, name: &HeaderName) {
     }
 }
 
-/// As many hexadecimal digits as there is room for, of a random number.
-fn write_hex(digits: &mut [u8], mut number: u128) {
-    for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[(number & 0xf) as usize];
-        number >>= 4;
+/// As many pairs of hexadecimal digits as there is room for, of a random number.
+fn write_hex(digits: &mut [u8], number: u128) {
+    let bytes = number.to_le_bytes();
+    for (pair, byte) in digits.rchunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
 }

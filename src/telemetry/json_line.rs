@@ -171,9 +171,15 @@ impl Line<'_> {
             if index > 0 {
                 self.raw(".");
             }
-            self.number(part.into())?;
+            self.octet(part);
         }
         Ok(())
+    }
+
+    fn octet(&mut self, number: u8) {
+        let digits = [number / 100, number / 10 % 10, number % 10].map(|digit| b'0' + digit);
+        let zeros = usize::from(number < 100) + usize::from(number < 10);
+        self.0.extend_from_slice(&digits[zeros..]);
     }
 
     fn address(&mut self, address: SocketAddr) -> io::Result<()> {
