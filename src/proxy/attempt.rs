@@ -12,7 +12,7 @@ use pingora_proxy::Session;
 
 use super::{
     client_stream::ClientStream,
-    context::{Answer, Body, Progress, RequestContext},
+    context::{Answer, Progress, RequestContext},
     failure::{ANOTHER_TRY, attempted, failed},
     patience::Patience,
     tunnel, waiting,
@@ -57,8 +57,10 @@ pub(super) async fn begin(
     context.attempt = Progress::beginning(context.attempts, now);
     let mut peer = Box::new(lease.peer().clone());
     context.lease = Some(lease);
-    if context.body == Body::None && ClientStream::of(session).is_some() {
-        // The client's stream watches the whole attempt, and a timer for each read is not free.
+    if context.body == Some(0) && ClientStream::of(session).is_some() {
+        // A timer for each read is not free, and here the client's stream watches the whole attempt:
+        // Pingora calls `request_body_filter` before it first waits, reads from the client for as long
+        // as the answer is not complete, and limits the write of the header by itself.
         peer.options.read_timeout = None;
     }
     if let (true, Some(pool)) = (tunnel::is_asked_for(session.req_header()), &context.pool) {

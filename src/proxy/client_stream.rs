@@ -95,10 +95,10 @@ pub(crate) struct ClientStream {
     /// through.
     watch: AtomicUsize,
     pub(super) early: EarlyBytes,
-    /// How many bytes of this request Pingora was given.
-    delivered: usize,
-    /// How many of those are its header; 0 before the first request.
-    header: AtomicUsize,
+    /// How many bytes Pingora was given.
+    delivered: u64,
+    /// How many of those are requests that have begun; [`u64::MAX`] once that cannot be told.
+    requested: AtomicU64,
     /// Whether anything has come on this connection.
     has_spoken: bool,
     request_line: RequestLine,
@@ -125,7 +125,7 @@ impl ClientStream {
             watch: AtomicUsize::new(LET_THROUGH),
             early: EarlyBytes::default(),
             delivered: 0,
-            header: AtomicUsize::new(0),
+            requested: AtomicU64::new(0),
             has_spoken: false,
             request_line: RequestLine::default(),
             read_timer: Timer::default(),
@@ -144,9 +144,11 @@ impl ClientStream {
         &self.counts
     }
 
-    /// A request's header is complete, and was so many bytes.
-    pub(crate) fn request_began(&self, header: usize) {
-        self.header.store(header, Ordering::Relaxed);
+    /// A request's header is complete; the request has so many bytes with its body, if that is known.
+    pub(crate) fn request_began(&self, bytes: Option<u64>) {
+        let requested = self.requested.load(Ordering::Relaxed);
+        let requested = requested.saturating_add(bytes.unwrap_or(u64::MAX));
+        self.requested.store(requested, Ordering::Relaxed);
         self.late.store(false, Ordering::Relaxed);
         self.watch.store(LET_THROUGH, Ordering::Relaxed);
         self.expect_nothing();
@@ -244,10 +246,10 @@ impl ClientStream {
         self.request_line.has_control()
     }
 
-    /// Whether Pingora has read nothing but the last request. With a body it may have, and it tells
+    /// Whether Pingora holds nothing of a next request. It keeps what it has read too much, and tells
     /// nobody.
     pub(super) fn is_drained(&self) -> bool {
-        self.delivered == self.header.load(Ordering::Relaxed)
+        self.delivered == self.requested.load(Ordering::Relaxed)
     }
 
     fn is_client_sending(&self) -> bool {
@@ -287,7 +289,6 @@ impl ClientStream {
                 self.set_deadline(clock::now() + self.limits.header);
                 self.set_phase(Phase::Header);
                 self.request_line = RequestLine::default();
-                self.delivered = 0;
             }
         }
         self.has_spoken = true;
@@ -302,7 +303,7 @@ impl ClientStream {
         }
         if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
             self.received(bytes);
-            self.delivered += bytes.len();
+            self.delivered += bytes.len() as u64;
         }
         Poll::Ready(Ok(()))
     }
@@ -319,7 +320,7 @@ impl ClientStream {
         }
     }
 
-    /// Bytes have moved; a pause begins anew.
+    /// Bytes have moved; the pause begins anew when nobody has anything to do.
     pub(super) fn moved(&self) {
         self.has_moved.store(true, Ordering::Relaxed);
     }

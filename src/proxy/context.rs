@@ -14,6 +14,9 @@ use crate::headers::{Client, RequestId, TraceContext};
 use crate::pool::{Lease, Pool, Tried, Wanted};
 use crate::retry::Failure;
 
+/// As much of a body as Pingora keeps for a retry.
+const REPLAYED: u64 = 64 * 1024;
+
 /// One request, from its header to its log line.
 pub struct RequestContext {
     pub(super) generation: Arc<Generation>,
@@ -30,7 +33,8 @@ pub struct RequestContext {
     pub(super) pool: Option<Arc<Pool>>,
     /// Whether executing it twice does no harm.
     pub(super) repeatable: bool,
-    pub(super) body: Body,
+    /// Bytes of its body, where that is known.
+    pub(super) body: Option<u64>,
     /// The backend of the attempt under way, or of the last one.
     pub(super) lease: Option<Lease>,
     /// The backend that the next attempt is for. Claimed when that attempt is decided on, so that
@@ -56,17 +60,6 @@ pub struct RequestContext {
     /// What the client was sent; 499 when it left before that, as in nginx.
     pub(super) status: u16,
     pub(super) in_flight: InFlightGuard,
-}
-
-/// What is known of a request's body once the header is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
-    /// There is none.
-    None,
-    /// It fits into what can be sent again.
-    Small,
-    /// It does not, or nobody knows yet.
-    Large,
 }
 
 /// How far an attempt has come.
@@ -149,7 +142,7 @@ impl RequestContext {
             trace: None,
             pool: None,
             repeatable: false,
-            body: Body::Large,
+            body: None,
             lease: None,
             next: None,
             back_off: Duration::ZERO,
@@ -167,10 +160,8 @@ impl RequestContext {
 
     /// What the next attempt asks of a backend.
     pub(super) fn wanted(&self) -> Wanted<'_> {
-        Wanted {
-            tried: Cow::Borrowed(&self.tried),
-            repeatable: self.repeatable && self.body != Body::Large,
-        }
+        let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
+        Wanted { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && is_small }
     }
 
     /// Whether the last attempt is one of those that failed.

@@ -47,7 +47,7 @@ impl EarlyBytes {
         if self.0.is_empty() {
             let mut chunk = [MaybeUninit::uninit(); CHUNK];
             let mut read = ReadBuf::uninit(&mut chunk);
-            // Whoever reads in earnest meets the error, if there is anything to read.
+            // One that broke is over like one that was closed: there is nobody to tell.
             let _ = ready!(Pin::new(stream).poll_read(cx, &mut read));
             self.0.extend_from_slice(read.filled());
         }

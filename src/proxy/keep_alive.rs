@@ -1,11 +1,13 @@
 //! A connection between two requests.
 //!
-//! Pingora waits for a request with everything at hand that it takes to serve one, some sixteen
-//! kilobytes. Most connections wait most of the time, so the wait is here, with nothing but the stream,
-//! and Pingora gets the connection when there is something to read.
+//! Pingora waits for a request with everything at hand that it takes to serve one, some 18 KB. Most
+//! connections wait most of the time, so the wait is here, with nothing but the stream, and Pingora
+//! gets the connection when there is something to read.
 //!
-//! Not always: when Pingora may have read a part of the next request already, which it does not
-//! tell, it gets the connection at once and waits itself.
+//! Not always: Pingora may have read a part of the next request already, which it does not tell. As
+//! long as every request of a connection has a known length, that can be counted; after one that has
+//! not (a chunked body, a target that Pingora has escaped), Pingora gets the connection at once and
+//! waits itself.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,5 @@
-//! What runs on a listener: every connection gets its limits, then goes to the proxy.
+//! What runs on a listener: every connection gets its limits, and the proxy gets its requests one by
+//! one. Pingora has this loop too; in ours a connection without a request holds next to nothing.
 
 use std::{pin::pin, sync::Arc};
 
@@ -21,7 +22,7 @@ pub struct ListenerApp {
     current: Arc<Current>,
     in_flight: InFlight,
     counts: Arc<ListenerCounts>,
-    /// When the configuration does not name this listener any more.
+    /// When the configuration does not name this listener any more; it is open until the process ends.
     limits: ClientLimits,
 }
 
@@ -55,6 +56,7 @@ impl ServerApp for ListenerApp {
         let mut settings: Option<HttpPersistentSettings> = None;
         loop {
             let is_asked = tokio::select! {
+                // A request that is there is served.
                 biased;
                 is_asked = client.next_request() => is_asked,
                 () = &mut idle_ends => false,

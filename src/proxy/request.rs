@@ -11,7 +11,7 @@ use pingora_proxy::Session;
 use super::{
     attempt,
     client_stream::ClientStream,
-    context::{self, Body, RequestContext},
+    context::{self, RequestContext},
     failure,
     respond::{self, Answer},
     strict::{self, Refusal},
@@ -27,8 +27,6 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// Says that executing the request twice does no harm, whatever its method
 /// (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// As much of a body as Pingora keeps for a retry.
-const REPLAYED: u64 = 64 * 1024;
 
 /// The header is there: sets the connection up for this request, and refuses a header that is in
 /// doubt.
@@ -37,8 +35,9 @@ pub(super) fn begin(session: &mut Session, context: &mut RequestContext) -> Resu
     let raw = raw.as_deref().unwrap_or_default();
     let client = ClientStream::of(session);
     let is_in_doubt = client.is_some_and(ClientStream::is_request_line_in_doubt);
+    context.body = body(session.req_header());
     if let Some(client) = client {
-        client.request_began(raw.len());
+        client.request_began(bytes(session.req_header(), raw, context.body));
     }
     // Off, a client that pipelines has its requests cut off.
     session.set_pipelining_enabled(true);
@@ -72,7 +71,6 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         return Ok(true);
     };
     context.repeatable = is_repeatable(request, pool.retry().methods);
-    context.body = body(request);
     if !tunnel::is_asked_for(request) {
         context.deadline = Some(context.started + pool.timeouts().request);
     }
@@ -108,17 +106,20 @@ fn is_repeatable(request: &RequestHeader, methods: RetryMethods) -> bool {
         || request.headers.contains_key(IDEMPOTENCY_KEY)
 }
 
-/// What follows the header.
-fn body(request: &RequestHeader) -> Body {
+/// Bytes of the body, where that is known.
+fn body(request: &RequestHeader) -> Option<u64> {
     if request.headers.contains_key(header::TRANSFER_ENCODING) {
-        return Body::Large;
+        return None;
     }
-    let Some(length) = request.headers.get(header::CONTENT_LENGTH) else { return Body::None };
-    match length.to_str().ok().and_then(|length| length.parse::<u64>().ok()) {
-        Some(0) => Body::None,
-        Some(length) if length <= REPLAYED => Body::Small,
-        _ => Body::Large,
-    }
+    let Some(length) = request.headers.get(header::CONTENT_LENGTH) else { return Some(0) };
+    length.to_str().ok()?.parse().ok()
+}
+
+/// Bytes of the request that came, where that is known. Of what Pingora has escaped in a target
+/// only the escaped form is left; a control character is refused anyway, so it was a blank.
+fn bytes(request: &RequestHeader, raw: &[u8], body: Option<u64>) -> Option<u64> {
+    let may_be_escaped = request.raw_path().windows(3).any(|escape| escape == b"%20");
+    body.filter(|_| !may_be_escaped)?.checked_add(raw.len() as u64)
 }
 
 /// The header that goes to the backend.

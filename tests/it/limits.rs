@@ -169,19 +169,6 @@ fn a_client_that_leaves_while_it_waits_frees_its_backend() {
 }
 
 #[test]
-fn requests_that_are_pipelined_are_answered_in_order() {
-    let a = ScriptedBackend::named("a");
-    a.reply_with(|request| Reply::ok(request.path.clone()));
-    let lb = Lb::over(&[&a], "");
-    let mut connection = Connection::open(lb.address()).unwrap();
-    let request = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-    connection.send((request("/1") + &request("/2") + &request("/3")).as_bytes()).unwrap();
-    for path in ["/1", "/2", "/3"] {
-        assert_eq!(connection.read_response("GET").unwrap().text(), path);
-    }
-}
-
-#[test]
 fn a_request_that_comes_too_early_waits_for_its_turn() {
     let a = ScriptedBackend::named("a");
     a.reply_with(|request| Reply::ok(request.path.clone()).delayed(Duration::from_millis(100)));

@@ -44,6 +44,8 @@ mod operations;
 mod packaging;
 /// When most checks fail, all backends are used.
 mod panic_threshold;
+/// Clients that do not wait for an answer.
+mod pipelining;
 /// The built binary as its users meet it.
 mod process;
 /// Requests wait while every backend has as many as it may have.

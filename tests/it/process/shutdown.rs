@@ -73,10 +73,16 @@ fn connections_without_a_request_are_closed_after_a_moment() {
     // Neither a connection between requests nor half a header is a request.
     let mut idle = Connection::open(address).unwrap();
     assert_eq!(idle.get("/").unwrap().text(), "a");
+    let mut posted = Connection::open(address).unwrap();
+    let post =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    posted.send(post.as_bytes()).unwrap();
+    assert_eq!(posted.read_response("POST").unwrap().text(), "a");
     let mut half = Connection::open(address).unwrap();
     half.send(b"GET / HTTP/1.1\r\nHos").unwrap();
     assert_eq!(end(&mut lb, Signal::SIGTERM).code(), Some(0));
     assert_eq!(idle.receive().unwrap(), b"", "closed, not reset");
+    assert_eq!(posted.receive().unwrap(), b"", "closed, not reset");
     let time = time_to_stop(&lb);
     assert!(time > Duration::from_millis(1400) && time < Duration::from_secs(3), "{time:?}");
 }
