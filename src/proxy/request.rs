@@ -209,3 +209,26 @@ pub(super) async fn fail(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_request_is_known_unless_it_is_chunked_or_may_have_been_escaped() {
+        let raw = b"POST / HTTP/1.1\r\n\r\n";
+        let length = |path: &[u8], fields: &[(&'static str, &str)]| {
+            let mut request = RequestHeader::build("POST", path, None).unwrap();
+            for (name, value) in fields {
+                request.append_header(*name, *value).unwrap();
+            }
+            bytes(&request, raw, body(&request))
+        };
+        assert_eq!(length(b"/", &[]), Some(19));
+        assert_eq!(length(b"/%2f?a=%21", &[("Content-Length", "0")]), Some(19));
+        assert_eq!(length(b"/", &[("Content-Length", "81")]), Some(100));
+        assert_eq!(length(b"/", &[("Content-Length", "18446744073709551615")]), None);
+        assert_eq!(length(b"/", &[("Transfer-Encoding", "chunked")]), None);
+        assert_eq!(length(b"/a%20b", &[]), None);
+    }
+}

@@ -20,7 +20,7 @@ use crate::{
         client::{Connection, ask, get},
         eventually::eventually,
         load::{Load, good_answer},
-        process::LbProcess,
+        process::{LbProcess, memory_of},
         reply::Reply,
     },
 };
@@ -231,15 +231,12 @@ struct Footprint {
 
 impl Footprint {
     fn of(pid: Pid) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let memory = memory.and_then(|text| text.trim().strip_suffix(" kB")).expect("a size");
         let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
         let passing = connections(pid);
         let is_kept = |name: &String| !passing.contains(name);
         let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
         let files = files.map(|name| name.to_string_lossy().into_owned()).filter(is_kept);
-        Self { memory: memory.parse().expect("a number"), files: files.count() }
+        Self { memory: memory_of(pid), files: files.count() }
     }
 }
 

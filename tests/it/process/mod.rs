@@ -22,6 +22,8 @@ mod error_log;
 mod flags;
 /// SIGQUIT, and a process that waits for it.
 mod handover;
+/// What a connection costs that waits.
+mod idle;
 /// What a service manager is told.
 mod notify;
 /// After a known load, log, metrics and API agree.

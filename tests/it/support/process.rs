@@ -277,6 +277,14 @@ fn folder_with(yaml: &str) -> TempDir {
     folder
 }
 
+/// Kilobytes that a process has in memory.
+pub(crate) fn memory_of(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let memory = memory.and_then(|text| text.trim().strip_suffix(" kB")).expect("a size");
+    memory.parse().expect("a number")
+}
+
 /// A folder that is gone when the value is.
 pub(crate) fn new_folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
