@@ -138,6 +138,7 @@ fn millis(duration: Duration) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::telemetry::queue::KEPT;
 
     pub(in crate::telemetry) fn record() -> AccessRecord<'static> {
         AccessRecord {
@@ -174,6 +175,22 @@ pub(super) mod tests {
         let mut line = Vec::new();
         record.write(format, &mut line).unwrap();
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn the_line_of_a_request_with_two_tries_fits_its_buffer() {
+        let one = || Try {
+            backend: "203.0.113.200:65535".parse().unwrap(),
+            connect: Some(Duration::from_micros(123_456)),
+            first_byte: Some(Duration::from_micros(12_345_678)),
+            reused: false,
+            outcome: "connect_timeout".into(),
+            retried: Some("connect_timeout".into()),
+        };
+        let tries = [one(), one()];
+        let trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736");
+        let line = line(LogFormat::Json, &AccessRecord { tries: &tries, trace_id, ..record() });
+        assert!((512..KEPT).contains(&line.len()), "{}", line.len());
     }
 
     #[test]
