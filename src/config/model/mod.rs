@@ -8,7 +8,14 @@ mod admin;
 mod pool;
 mod process;
 
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -63,6 +70,26 @@ pub struct ClientLimits {
     pub keepalive: Duration,
     /// A client that takes nothing of what we send.
     pub write: Duration,
+    /// The body of a request.
+    pub body: BodyLimits,
+}
+
+/// How slowly the body of a request may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// The longest pause in which no byte of the body comes.
+    pub idle: Duration,
+    /// The least average rate; `None` for any.
+    pub min_rate: Option<MinRate>,
+}
+
+/// The least average rate at which a body has to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinRate {
+    /// Bytes of the body for each second since its header was complete.
+    pub bytes_per_second: NonZeroU32,
+    /// Judged only when a body has taken longer than this.
+    pub after: Duration,
 }
 
 /// Host and path to pool.
