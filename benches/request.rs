@@ -24,7 +24,8 @@ use lb::{
     config::{self, Config, Flags},
     discovery,
     generation::Current,
-    proxy::{InFlight, ListenerApp, Proxy},
+    in_flight::InFlight,
+    proxy::{ListenerApp, Proxy},
     server,
     telemetry::AccessLog,
 };

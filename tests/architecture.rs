@@ -13,7 +13,7 @@ use std::{
 
 /// Lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "config", "count"],
+    &["clock", "config", "count", "in_flight"],
     &["backend", "headers", "retry", "route", "telemetry", "process"],
     &["balance", "discovery", "health"],
     &["pool"],

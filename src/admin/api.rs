@@ -19,9 +19,9 @@ use crate::backend;
 use crate::clock;
 use crate::config::{self, PoolName, Weight, defaults};
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::pool::OrderError;
 use crate::process::control::{self, Command, Order};
-use crate::proxy::InFlight;
 
 /// No ejection by hand is longer.
 const EJECTION_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -18,8 +18,8 @@ use crate::config::{self, Config, Flags, PoolName};
 use crate::count::{Class, Outcome};
 use crate::discovery::{self, Resolved};
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::pool::{OrderError, Pool, Wanted};
-use crate::proxy::InFlight;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -12,8 +12,8 @@ use crate::clock;
 use crate::config::Algorithm;
 use crate::count::Class;
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::pool::{Pool, Seen};
-use crate::proxy::InFlight;
 use crate::telemetry;
 
 /// What is looked at.

@@ -8,9 +8,9 @@ use std::{
 
 use http::StatusCode;
 
-use super::in_flight::InFlightGuard;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
+use crate::in_flight::InFlightGuard;
 use crate::pool::{Lease, Pool, Tried, Wanted};
 use crate::retry::Failure;
 

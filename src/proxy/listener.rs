@@ -11,10 +11,11 @@ use pingora_core::{
 };
 use pingora_proxy::HttpProxy;
 
-use super::{InFlight, Proxy, client_stream::ClientStream};
+use super::{Proxy, client_stream::ClientStream};
 use crate::config::{ClientLimits, Listener};
 use crate::count::ListenerCounts;
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 
 /// The application of one listener. Several share one proxy, and with it its pooled connections.
 pub struct ListenerApp {

@@ -10,7 +10,6 @@ mod context;
 mod counting;
 mod early_bytes;
 mod failure;
-mod in_flight;
 mod keep_alive;
 mod listener;
 mod log_line;
@@ -37,11 +36,11 @@ use pingora_core::{
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use context::RequestContext;
-pub use in_flight::{ConnectionGuard, InFlight, InFlightGuard};
 pub use listener::ListenerApp;
 
 use crate::clock;
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use client_stream::ClientStream;
 
 /// The proxy: what Pingora calls for each request.

@@ -29,8 +29,9 @@ use tokio::{
 use super::StartError;
 use crate::config::{AdminAddress, Config, Listener};
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::process::{handover::Named, place::Place, service_manager};
-use crate::proxy::{InFlight, ListenerApp, Proxy};
+use crate::proxy::{ListenerApp, Proxy};
 
 /// How long a client may be silent before the system asks whether it is still there: one that
 /// vanished in a tunnel would hold it for ever. Accepted connections inherit this.

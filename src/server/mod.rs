@@ -38,6 +38,7 @@ use crate::clock;
 use crate::config::{AccessLog, Config, Problem};
 use crate::discovery::Resolved;
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
 use crate::process::{
     background::Report,
@@ -45,7 +46,7 @@ use crate::process::{
     place::{Place, Purpose},
     service_manager,
 };
-use crate::proxy::{InFlight, Proxy};
+use crate::proxy::Proxy;
 use crate::telemetry::{self, log as process_log};
 pub use error::StartError;
 use error::set_up;

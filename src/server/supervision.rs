@@ -22,6 +22,7 @@ use super::{
 };
 use crate::admin::{Admin, Readiness};
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::process::{
     control::{Answer, Command, Order, Reply},
     handover::Agreement,
@@ -29,7 +30,7 @@ use crate::process::{
     place::Place,
     service_manager,
 };
-use crate::proxy::{InFlight, Proxy};
+use crate::proxy::Proxy;
 use crate::telemetry::log as process_log;
 
 /// By then the next process takes commands, if it ever does.

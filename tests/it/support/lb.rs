@@ -13,8 +13,9 @@ use lb::{
     config::{self, Flags, PoolName},
     discovery,
     generation::Current,
+    in_flight::InFlight,
     pool::{Pool, Supervisor},
-    proxy::{InFlight, ListenerApp, Proxy},
+    proxy::{ListenerApp, Proxy},
     server,
     telemetry::AccessLog,
 };
