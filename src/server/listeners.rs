@@ -26,7 +26,7 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
 };
 
-use super::StartError;
+use super::error::StartError;
 use crate::config::{AdminAddress, Config, Listener};
 use crate::generation::Current;
 use crate::in_flight::InFlight;

@@ -8,9 +8,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use super::{
-    StartError,
     changes::{self, View},
-    set_up,
+    error::{StartError, set_up},
+    logs,
 };
 use crate::admin::{Phase, Readiness};
 use crate::clock;
@@ -27,7 +27,7 @@ use crate::telemetry::{
 };
 
 /// Reads and resolves the configuration as at the start.
-pub type Load = Arc<dyn Fn() -> Result<(Loaded, Resolved), Problems> + Send + Sync>;
+pub type LoadConfig = Arc<dyn Fn() -> Result<(Loaded, Resolved), Problems> + Send + Sync>;
 
 /// A reload that is wanted, and who is to be told how it went.
 pub(super) type ReloadRequest = Option<Reply>;
@@ -38,7 +38,7 @@ const NOT_RELOADED: &str = "not reloaded, still serving as before";
 
 /// Loads the configuration anew and makes it live.
 pub(super) struct Reloader {
-    load: Load,
+    load: LoadConfig,
     current: Arc<Current>,
     /// What the process was started with; some of it cannot be changed.
     started: Config,
@@ -50,7 +50,7 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Of what serves now.
     pub(super) fn new(
-        load: Load,
+        load: LoadConfig,
         current: Arc<Current>,
         config: Config,
         resolved: Resolved,
@@ -167,7 +167,7 @@ impl Reloader {
             let access_log = if is_same.0 {
                 as_before
             } else {
-                config.access_log.as_ref().map(super::open_access_log).transpose()?
+                config.access_log.as_ref().map(logs::open_access_log).transpose()?
             };
             let destination = (!is_same.1).then(|| process_log::open(&config)).transpose();
             Ok((access_log, destination.map_err(StartError::ProcessLog)?))

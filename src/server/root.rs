@@ -1,7 +1,7 @@
 //! What only root may do, done last as root.
 
 use super::{
-    StartError,
+    error::StartError,
     listeners::{self, Sockets},
 };
 use crate::config::{AdminAddress, Config};

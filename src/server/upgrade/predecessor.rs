@@ -4,9 +4,12 @@ use std::{io, time::Duration};
 
 use tokio::{net::UnixListener, time::timeout};
 
-use super::{StartError, set_up, signals::Signals};
 use crate::admin::Readiness;
 use crate::process::{background::Report, handover::Inherited, meeting_socket::MeetingSocket};
+use crate::server::{
+    error::{StartError, set_up},
+    signals::Signals,
+};
 
 /// How long the first round of health checks is waited for; a backend that takes longer to answer
 /// is down whatever it says.
@@ -19,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// When nobody gives anything in time, or what is given cannot be read.
-pub(super) async fn take_over(
-    place: &MeetingSocket,
+/// When nobody gives anything in time, or what is inherited cannot be read.
+pub(in crate::server) async fn take_over(
+    socket: &MeetingSocket,
     readiness: &Readiness,
     report: &mut Option<Report>,
     signals: &mut Signals,
@@ -35,25 +38,27 @@ pub(super) async fn take_over(
         }
     }
     let what = "the upgrade socket";
-    let listener = place.listen().map_err(|source| set_up(what, format!("{place}: {source}")))?;
+    let listener = socket.listen().map_err(|source| set_up(what, format!("{socket}: {source}")))?;
     listener.set_nonblocking(true).map_err(|source| set_up(what, source))?;
     let listener = UnixListener::from_std(listener).map_err(|source| set_up(what, source))?;
-    log::info!(upgrade_socket:% = place; "waiting for the sockets of the process that serves");
+    log::info!(upgrade_socket:% = socket; "waiting for the sockets of the process that serves");
     if let Some(report) = report.take() {
         report.serving();
     }
-    let given = tokio::select! {
-        given = timeout(PATIENCE, receive(&listener)) => Some(given),
+    let inherited = tokio::select! {
+        inherited = timeout(PATIENCE, receive(&listener)) => Some(inherited),
         () = signals.leave() => None,
     };
-    place.remove();
-    let Some(given) = given else { return Ok(None) };
-    let given = given.map_err(|_| {
+    socket.remove();
+    let Some(inherited) = inherited else { return Ok(None) };
+    let inherited = inherited.map_err(|_| {
         let seconds = PATIENCE.as_secs();
         let message = format!("nobody handed over within {seconds}s (send it SIGQUIT)");
         set_up("with the sockets of the process that serves", message)
     })?;
-    given.map(Some).map_err(|source| set_up("with what the process that serves has sent", source))
+    inherited
+        .map(Some)
+        .map_err(|source| set_up("with what the process that serves has sent", source))
 }
 
 async fn receive(listener: &UnixListener) -> io::Result<Inherited> {
@@ -62,7 +67,7 @@ async fn receive(listener: &UnixListener) -> io::Result<Inherited> {
         let stream = stream.into_std()?;
         let taking = tokio::task::spawn_blocking(move || Inherited::take(stream));
         match taking.await.map_err(io::Error::other)? {
-            Ok(Some(given)) => return Ok(given),
+            Ok(Some(inherited)) => return Ok(inherited),
             Ok(None) => log::warn!("another user's process wants to hand over, which is ignored"),
             // It only looked whether somebody is here, or ended: there may be another one.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}

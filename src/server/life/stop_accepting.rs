@@ -1,7 +1,7 @@
-//! Makes Pingora stop accepting, when we say so.
+//! Makes Pingora stop accepting when this process decides so.
 //!
-//! It would listen for signals itself, stop accepting at once, and then sleep its whole grace
-//! period whatever is in flight.
+//! Left alone, Pingora listens for signals itself, stops accepting at once, and then sleeps its
+//! whole grace period whatever is in flight.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::sync::Notify;
 
-/// Tells Pingora to stop accepting; clones are the same.
+/// Tells Pingora to stop accepting. Clones share one signal.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StopAccepting(Arc<Notify>);
+pub(in crate::server) struct StopAccepting(Arc<Notify>);
 
 impl StopAccepting {
-    /// From now on nobody is accepted.
-    pub(super) fn accepting(&self) {
+    /// From this call on no connection is accepted.
+    pub(super) fn now(&self) {
         self.0.notify_one();
     }
 }

@@ -1,8 +1,11 @@
 //! Whether the configuration file has changed.
 //!
-//! It is asked about by name, once a second: that sees whatever way it was changed, in place, by
-//! another file in its place, or by a link that leads elsewhere (as Kubernetes does), on every
-//! file system. What is being written is left alone until it has been still for one round.
+//! The file is looked up by its name once a second. That notices a change in place, another file of
+//! the same name, and a link that leads elsewhere (as Kubernetes does), on every file system. A file
+//! that is still being written is left alone until two looks have found the same.
+//!
+//! A look happens on a thread that may block: on a network mount that hangs it never returns, and
+//! the thread that hears signals must not wait for it.
 
 use std::{
     fs,
@@ -11,15 +14,21 @@ use std::{
     time::Duration,
 };
 
-/// Between two looks.
-pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+use tokio::{
+    sync::mpsc,
+    task::spawn_blocking,
+    time::{self, MissedTickBehavior},
+};
 
-/// Which file a name leads to, and what it is like: another one is another content.
+/// The time between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Which file a name leads to, and its state: a different version may have different content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileVersion {
     device: u64,
     inode: u64,
-    /// Of the file or what is said about it: the time of the content alone can be set back.
+    /// When the content or the attributes changed: the time of the content alone can be set back.
     changed: (i64, i64),
     size: u64,
 }
@@ -38,33 +47,68 @@ impl FileVersion {
 }
 
 /// A file that is looked at again and again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WatchedFile {
     file: PathBuf,
-    /// As it was when it was last loaded.
+    /// The version that was last loaded.
     loaded: Option<FileVersion>,
-    /// As it was at the last look.
+    /// The version that the last look found.
     seen: Option<FileVersion>,
 }
 
 impl WatchedFile {
-    /// As it is now, it has been loaded.
+    /// Takes the version that the file has at this moment for the loaded one.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
-        let stamp = FileVersion::of(&file);
-        Self { file, loaded: stamp, seen: stamp }
+        let version = FileVersion::of(&file);
+        Self { file, loaded: version, seen: version }
     }
 
-    /// Whether it is another one than was loaded.
-    pub(super) fn is_outdated(&self) -> bool {
+    /// Whether the file is another version than the one that was loaded.
+    fn is_outdated(&self) -> bool {
         FileVersion::of(&self.file).is_some_and(|now| self.loaded != Some(now))
     }
 
-    /// Looks. Whether it has changed, and been still since the last look; told once.
-    pub(super) fn has_changed(&mut self) -> bool {
+    /// Looks at the file. Returns whether it has changed and been still since the last look, once
+    /// for each change.
+    fn has_changed(&mut self) -> bool {
         let Some(now) = FileVersion::of(&self.file) else { return false };
         let is_still = self.seen.replace(now) == Some(now);
         is_still && self.loaded.replace(now) != Some(now)
+    }
+}
+
+/// Looks at the file while `is_wanted` says so, and sends a message for each change. The receiver
+/// is never held up.
+pub(super) async fn watch(
+    mut file: WatchedFile,
+    is_wanted: impl Fn() -> bool,
+    changed: mpsc::Sender<()>,
+) {
+    let mut looks = time::interval(INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if !is_wanted() {
+            continue;
+        }
+        let look = move || {
+            let has_changed = file.has_changed();
+            (file, has_changed)
+        };
+        let Ok((looked_at, has_changed)) = spawn_blocking(look).await else { return };
+        file = looked_at;
+        if has_changed && changed.send(()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends a message if the file is another version than the one that was loaded.
+pub(super) async fn check_once(file: WatchedFile, changed: mpsc::Sender<()>) {
+    if spawn_blocking(move || file.is_outdated()).await.unwrap_or(false) {
+        // The process is leaving when there is no receiver any more.
+        let _ = changed.send(()).await;
     }
 }
 
