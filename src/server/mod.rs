@@ -36,7 +36,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::admin::{Admin, Api, Readiness};
 use crate::clock;
 use crate::config::{AccessLog, Config, Problem};
-use crate::discovery::Resolved;
+use crate::discovery::ResolvedBackends;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
@@ -100,7 +100,7 @@ pub struct Start {
     /// What is odd about it.
     pub warnings: Vec<Problem>,
     /// What its names are.
-    pub resolved: Resolved,
+    pub resolved: ResolvedBackends,
     /// `None` where there is no file, but flags alone.
     pub origin: Option<Origin>,
     /// Take the sockets over from the process that serves.
