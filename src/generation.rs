@@ -76,7 +76,7 @@ impl Generation {
     /// The pools that a route leads to and in which nobody can take a request, by name.
     #[must_use]
     pub fn pools_without_backend(&self, now: Instant) -> Vec<PoolName> {
-        let pools = self.targets.iter().filter(|pool| pool.has_nobody(now));
+        let pools = self.targets.iter().filter(|pool| pool.is_unavailable(now));
         let mut names: Vec<_> = pools.map(|pool| pool.name().clone()).collect();
         names.sort();
         names.dedup();

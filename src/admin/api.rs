@@ -119,7 +119,7 @@ impl Api {
             let order = order(change, pool.config())?;
             match pool.order(&address, order, by, clock::now()) {
                 // What there is instead is said below.
-                Ok(()) | Err(OrderError::Unknown) => {}
+                Ok(()) | Err(OrderError::UnknownBackend) => {}
                 Err(error) => return Err(Refused::new(StatusCode::CONFLICT, error.to_string())),
             }
         }

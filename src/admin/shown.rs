@@ -19,7 +19,7 @@ use crate::count::{Class, Outcome};
 use crate::discovery::{self, ResolvedBackends};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use crate::pool::{OrderError, Pool, Wanted};
+use crate::pool::{OrderError, PickRequest, Pool};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -220,8 +220,8 @@ async fn a_probe_that_fails_after_an_ejection_by_hand_says_what_it_has_shown() {
     let process = Process::new("round_robin").await;
     process.order(1, OperatorAction::Eject(Duration::ZERO));
     let pool = process.pool("web");
-    let wanted = Wanted { tried: [][..].into(), repeatable: true };
-    let lease = pool.pick(&wanted, clock::now() + SECOND).unwrap();
+    let request = PickRequest { tried: [][..].into(), repeatable: true };
+    let lease = pool.pick(&request, clock::now() + SECOND).unwrap();
     assert!(lease.is_probe());
     let failed = AttemptFailure::new(EjectionCause::Status(503), clock::now());
     process.apply(1, Event::AttemptFailed(AttemptFailure { probe: true, ..failed }));
@@ -256,10 +256,10 @@ async fn the_last_one_is_not_ejected_and_who_is_not_ejected_is_not_readmitted() 
     let process = Process::new("round_robin").await;
     let order = |port, order| process.pool("web").order(&address(port), order, "a", clock::now());
     assert_eq!(order(1, OperatorAction::Readmit), Err(OrderError::NotEjected));
-    assert_eq!(order(9, OperatorAction::Drain), Err(OrderError::Unknown));
+    assert_eq!(order(9, OperatorAction::Drain), Err(OrderError::UnknownBackend));
     process.order(1, OperatorAction::Drain);
     process.order(2, OperatorAction::Drain);
-    assert_eq!(order(3, OperatorAction::Eject(SECOND)), Err(OrderError::LastOne));
+    assert_eq!(order(3, OperatorAction::Eject(SECOND)), Err(OrderError::LastBackend));
     assert_eq!(process.backend(3).state, "eligible");
     assert_eq!(order(3, OperatorAction::Drain), Ok(()));
     assert_eq!(order(3, OperatorAction::Drain), Ok(()));
@@ -289,8 +289,8 @@ async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_not
         for _ in 0..20 {
             let told = process.explain("a", "/");
             assert_eq!(process.explain("a", "/").chosen, told.chosen, "{algorithm}");
-            let wanted = Wanted { tried: [][..].into(), repeatable: true };
-            let lease = pool.pick(&wanted, clock::now()).unwrap();
+            let request = PickRequest { tried: [][..].into(), repeatable: true };
+            let lease = pool.pick(&request, clock::now()).unwrap();
             assert_eq!(Some(lease.backend().id().address), told.chosen, "{algorithm}");
         }
     }

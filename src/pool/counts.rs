@@ -33,7 +33,7 @@ pub struct QueueCounts {
     pub late: Counter,
     /// Without one, because their client left.
     pub left: Counter,
-    /// Turned away at once, since it was full.
+    /// Unavailable away at once, since it was full.
     pub full: Counter,
     /// How long those who came in were in it.
     pub waits: Durations,

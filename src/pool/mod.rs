@@ -33,11 +33,11 @@ pub use counts::{Counts, QueueCounts};
 pub use lease::Lease;
 pub use memory::Memory;
 pub use outcome::{FailedAttempt, is_gateway_error};
-pub use pick::{Tried, Wanted};
-pub use queue::Turned;
+pub use pick::{PickRequest, TriedBackend};
+pub use queue::Unavailable;
 pub use set::Pools;
 pub use supervisor::Supervisor;
-pub use survey::{OrderError, Seen};
+pub use survey::{BackendView, OrderError};
 
 use crate::backend::{Backend, BackendSettings, Policy, Roster};
 use crate::balance::{Selector, SelectorConfig};
@@ -200,7 +200,7 @@ impl Pool {
 
     /// Whether a request that came now would find nobody, full or not.
     #[must_use]
-    pub fn has_nobody(&self, now: Instant) -> bool {
+    pub fn is_unavailable(&self, now: Instant) -> bool {
         self.roster.has_nobody(now)
     }
 
@@ -225,10 +225,10 @@ impl Pool {
 
     /// Seconds after which a client that was turned away may try again.
     #[must_use]
-    pub fn retry_after(&self, turned: Turned) -> u64 {
+    pub fn retry_after(&self, turned: Unavailable) -> u64 {
         match turned {
-            Turned::Nobody => self.retry_after,
-            Turned::Full | Turned::Late => 1,
+            Unavailable::NoneEligible => self.retry_after,
+            Unavailable::Full | Unavailable::QueueTimeout => 1,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::clock;
 use crate::headers;
-use crate::pool::{self, Lease, Turned};
+use crate::pool::{self, Lease, Unavailable};
 use crate::retry::{self, Failure, Verdict};
 
 /// What an error says when a retry found no place.
@@ -74,9 +74,9 @@ pub(super) async fn begin(
 pub(super) async fn wait_in_queue(
     session: &mut Session,
     context: &RequestContext,
-) -> Result<Result<Lease, Turned>> {
-    let Some(pool) = &context.pool else { return Ok(Err(Turned::Nobody)) };
-    let waiting = pool.wait(context.wanted(), context.deadline, clock::now());
+) -> Result<Result<Lease, Unavailable>> {
+    let Some(pool) = &context.pool else { return Ok(Err(Unavailable::NoneEligible)) };
+    let waiting = pool.wait(context.pick_request(), context.deadline, clock::now());
     waiting::while_client_stays(session, waiting).await
 }
 
@@ -128,7 +128,7 @@ pub(super) fn expect_answer(session: &Session, context: &mut RequestContext, now
         pool: Arc::clone(pool),
         tried: context.tried.clone(),
         late: Arc::clone(lease.backend()),
-        repeatable: context.wanted().repeatable,
+        repeatable: context.pick_request().repeatable,
         pays: !lease.is_probe(),
         at_most,
     };

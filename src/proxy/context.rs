@@ -11,7 +11,7 @@ use http::StatusCode;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
 use crate::in_flight::InFlightGuard;
-use crate::pool::{Lease, Pool, Tried, Wanted};
+use crate::pool::{Lease, PickRequest, Pool, TriedBackend};
 use crate::retry::Failure;
 
 /// As much of a body as Pingora keeps for a retry.
@@ -44,7 +44,7 @@ pub struct RequestContext {
     /// How long to wait before the next attempt.
     pub(super) back_off: Duration,
     /// Backends whose attempt has failed, in order.
-    pub(super) tried: Vec<Tried>,
+    pub(super) tried: Vec<TriedBackend>,
     /// How far each of those attempts had come, in the same order.
     pub(super) ended: Vec<Progress>,
     /// Why nobody could take it, when nobody could: how many backends for each reason.
@@ -159,9 +159,9 @@ impl RequestContext {
     }
 
     /// What the next attempt asks of a backend.
-    pub(super) fn wanted(&self) -> Wanted<'_> {
+    pub(super) fn pick_request(&self) -> PickRequest<'_> {
         let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
-        Wanted { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && is_small }
+        PickRequest { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && is_small }
     }
 
     /// Whether the last attempt is one of those that failed.
@@ -173,7 +173,7 @@ impl RequestContext {
     /// it is logged; without a log nobody asks.
     pub(super) fn found_nobody(&mut self, now: Instant) {
         if let (Some(_), Some(pool)) = (&self.generation.access_log, &self.pool) {
-            self.no_backend = Some(pool.reasons(&self.wanted(), now));
+            self.no_backend = Some(pool.reasons(&self.pick_request(), now));
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
     context::{Answer, RequestContext},
     counting,
 };
-use crate::pool::{FailedAttempt, Lease, Tried, Turned};
+use crate::pool::{FailedAttempt, Lease, TriedBackend, Unavailable};
 use crate::retry::{self, Failure, RetryContext, Verdict};
 
 /// What an error says that gives an answer up for another try.
@@ -126,10 +126,10 @@ pub(super) fn failed(
         pool.counts().budget_exhausted.one();
         return false;
     }
-    let next = match pool.pick(&context.wanted(), now) {
+    let next = match pool.pick(&context.pick_request(), now) {
         Ok(next) => Some(next),
         // An answer is given up only for a backend that is in hand.
-        Err(Turned::Full) if !has_answer => None,
+        Err(Unavailable::Full) if !has_answer => None,
         Err(_) => {
             context.found_nobody(now);
             return false;
@@ -170,7 +170,7 @@ fn note_failure(
     if !context.has_failed_last() {
         counting::attempt_failed(context, failure, now);
     }
-    context.tried.push(Tried { backend: Arc::clone(lease.backend()), failure });
+    context.tried.push(TriedBackend { backend: Arc::clone(lease.backend()), failure });
     context.ended.push(attempt);
     if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
         context.prolong(now.saturating_duration_since(connected));

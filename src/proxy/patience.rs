@@ -17,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::backend::Backend;
-use crate::pool::{Lease, Pool, Tried, Wanted};
+use crate::pool::{Lease, PickRequest, Pool, TriedBackend};
 use crate::retry::Failure;
 
 /// Decides, once the learned limit has passed, whether to wait on.
@@ -25,7 +25,7 @@ use crate::retry::Failure;
 pub(super) struct Patience {
     pub(super) pool: Arc<Pool>,
     /// Who has failed the request before.
-    pub(super) tried: Vec<Tried>,
+    pub(super) tried: Vec<TriedBackend>,
     /// Who is late.
     pub(super) late: Arc<Backend>,
     /// Whether the request may serve as a probe.
@@ -41,9 +41,10 @@ pub(super) struct Patience {
 impl Patience {
     /// The backend of another attempt, claimed and paid for; `None` to wait on.
     fn give_up(&self, now: Instant) -> Option<Lease> {
-        let late = Tried { backend: Arc::clone(&self.late), failure: Failure::LearnedTimeout };
+        let late =
+            TriedBackend { backend: Arc::clone(&self.late), failure: Failure::LearnedTimeout };
         let tried = self.tried.iter().cloned().chain([late]).collect();
-        let wanted = Wanted { tried: Cow::Owned(tried), repeatable: self.repeatable };
+        let wanted = PickRequest { tried: Cow::Owned(tried), repeatable: self.repeatable };
         let (budget, policy) = (self.pool.budget(), self.pool.retry());
         if self.pays && !budget.has_left(policy, now) {
             return None;

@@ -20,7 +20,7 @@ use super::{
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
 use crate::headers::{self, Client, RequestId, TraceContext};
-use crate::pool::Turned;
+use crate::pool::Unavailable;
 
 /// Logged for a client that left before an answer; nginx's number for it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -76,8 +76,8 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
     }
     pool.budget().note_request(context.started);
     context.pool = Some(Arc::clone(&pool));
-    let claimed = match pool.pick(&context.wanted(), context.started) {
-        Err(Turned::Full) => attempt::wait_in_queue(session, context).await?,
+    let claimed = match pool.pick(&context.pick_request(), context.started) {
+        Err(Unavailable::Full) => attempt::wait_in_queue(session, context).await?,
         picked => picked,
     };
     let turned = match claimed {
@@ -88,9 +88,9 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         Err(turned) => turned,
     };
     let why = match turned {
-        Turned::Nobody => "no backend can take this request now",
-        Turned::Full => "every backend is full, and so is the queue",
-        Turned::Late => "every backend is full, and none had a place in time",
+        Unavailable::NoneEligible => "no backend can take this request now",
+        Unavailable::Full => "every backend is full, and so is the queue",
+        Unavailable::QueueTimeout => "every backend is full, and none had a place in time",
     };
     context.refusal = Some(why);
     context.found_nobody(clock::now());

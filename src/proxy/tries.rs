@@ -11,7 +11,7 @@ use super::{
     counting,
 };
 use crate::backend::Backend;
-use crate::pool::Tried;
+use crate::pool::TriedBackend;
 use crate::telemetry::Try;
 
 /// The tries of a request that has ended.
@@ -71,7 +71,7 @@ fn last(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
     })
 }
 
-fn failure(tried: &Tried, ended: &Progress, attempts: u32) -> Try {
+fn failure(tried: &TriedBackend, ended: &Progress, attempts: u32) -> Try {
     let was_followed = ended.number < attempts;
     Try {
         backend: tried.backend.id().address,

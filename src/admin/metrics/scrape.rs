@@ -13,7 +13,7 @@ use super::table::{self as metric, Kind, Metric, TABLE};
 use crate::admin::status::Looked;
 use crate::backend::{EjectionCause, Eligibility};
 use crate::count::{Class, ListenerCounts, Observed, Outcome};
-use crate::pool::{Pool, Seen};
+use crate::pool::{BackendView, Pool};
 
 /// The bounds of histogram buckets: half a millisecond, doubled until a minute is over.
 const POWERS: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -163,7 +163,7 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
     families.count(&metric::POOL_PANICS, &[name], pool.roster().panics());
 }
 
-fn of_backend(families: &mut Families, pool: &str, seen: &Seen<'_>) {
+fn of_backend(families: &mut Families, pool: &str, seen: &BackendView<'_>) {
     let backend = &*seen.endpoint.address.to_string();
     let counts = seen.backend.counts();
     let own = [pool, backend];
