@@ -21,7 +21,7 @@ use crate::config::{self, PoolName, Weight, defaults};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::OrderError;
-use crate::process::control::{self, Command, Order};
+use crate::process::control::{self, Command, PendingCommand};
 
 /// No ejection by hand is longer.
 const EJECTION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -71,7 +71,7 @@ pub struct Api {
     in_flight: InFlight,
     pub(super) watched: Arc<Watched>,
     /// `None` where there is no file to load.
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::Sender<PendingCommand>>,
 }
 
 impl Api {
@@ -81,7 +81,7 @@ impl Api {
         readiness: Arc<Readiness>,
         current: Arc<Current>,
         in_flight: InFlight,
-        orders: Option<mpsc::Sender<Order>>,
+        orders: Option<mpsc::Sender<PendingCommand>>,
     ) -> Self {
         Self { readiness, current, in_flight, watched: Arc::default(), orders }
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::backend::{AttemptFailure, CheckResult, EjectionCause, Event, OperatorAction, Policy};
 use crate::clock;
 use crate::config::{self, Config, Flags, PoolName};
-use crate::count::{Class, Outcome};
+use crate::count::{Outcome, StatusClass};
 use crate::discovery::{self, ResolvedBackends};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
@@ -324,9 +324,9 @@ async fn every_metric_is_there_and_says_what_the_status_says() {
     let pool = process.pool("web");
     let seen = pool.backends(clock::now()).next().unwrap();
     let counts = seen.backend.counts();
-    counts.attempt_ended(Outcome::Ok, Class::Success, SECOND);
-    counts.attempt_ended(Outcome::Reset, Class::None, 2 * SECOND);
-    pool.counts().request_ended(Class::Success, SECOND);
+    counts.attempt_ended(Outcome::Ok, StatusClass::Success, SECOND);
+    counts.attempt_ended(Outcome::Reset, StatusClass::None, 2 * SECOND);
+    pool.counts().request_ended(StatusClass::Success, SECOND);
     pool.counts().retried(Outcome::Reset);
     process.current.reloaded(Err("a mistake"));
     process.refuse(2);

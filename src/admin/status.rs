@@ -10,7 +10,7 @@ use super::{
 use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
 use crate::config::Algorithm;
-use crate::count::Class;
+use crate::count::StatusClass;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -213,7 +213,7 @@ pub(super) fn algorithm(algorithm: Algorithm) -> &'static str {
     }
 }
 
-fn classes(counts: [u64; Class::ALL.len()]) -> view::Classes {
+fn classes(counts: [u64; StatusClass::ALL.len()]) -> view::Classes {
     let [none, informational, success, redirection, client_error, server_error] = counts;
     view::Classes { informational, success, redirection, client_error, server_error, none }
 }

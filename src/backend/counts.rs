@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::event::EjectionCause;
-use crate::count::{Class, Classes, Counter, Durations, Outcome};
+use crate::count::{Counter, DurationHistogram, Outcome, StatusClass, StatusClassCounts};
 
 /// Counts of one backend since it is known.
 #[derive(Debug, Default)]
@@ -13,11 +13,11 @@ pub struct Counts {
     /// Attempts that have ended, by outcome.
     outcomes: [Counter; Outcome::COUNT],
     /// The same by what was answered.
-    pub responses: Classes,
+    pub responses: StatusClassCounts,
     /// From the beginning of an attempt to its end.
-    pub latency: Durations,
+    pub latency: DurationHistogram,
     /// From the end of the request to the first byte of the answer.
-    pub first_byte: Durations,
+    pub first_byte: DurationHistogram,
     /// Connections made for an attempt.
     pub opened: Counter,
     /// Attempts that used a connection that was there.
@@ -45,7 +45,7 @@ pub struct CheckResult {
 
 impl Counts {
     /// An attempt has ended.
-    pub fn attempt_ended(&self, outcome: Outcome, answered: Class, took: Duration) {
+    pub fn attempt_ended(&self, outcome: Outcome, answered: StatusClass, took: Duration) {
         self.outcomes[outcome as usize].one();
         self.responses.one(answered);
         self.latency.observe(took);
@@ -107,7 +107,7 @@ mod tests {
     fn a_client_that_leaves_is_no_failure_of_the_backend() {
         let counts = Counts::default();
         for outcome in Outcome::ALL {
-            counts.attempt_ended(outcome, Class::None, Duration::ZERO);
+            counts.attempt_ended(outcome, StatusClass::None, Duration::ZERO);
         }
         assert_eq!(counts.attempts(), (12, 9));
         assert_eq!(counts.latency.get().count(), 12);

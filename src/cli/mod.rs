@@ -27,11 +27,11 @@ use clap::Parser;
 use crate::config::{self, Config, Loaded, Problems};
 use crate::discovery::{self, ResolvedBackends};
 use crate::process::{
-    background::{Background, Output, Report},
-    control::{self, AskError},
-    place::{Place, Purpose},
+    background::{BackgroundProcess, Output, Report},
+    control::{self, CommandError},
+    meeting_socket::{MeetingSocket, Purpose},
 };
-use crate::server::{self, Origin, Start, StartError, Watched};
+use crate::server::{self, Origin, Start, StartError, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
 use args::{Arguments, Command};
 
@@ -84,7 +84,7 @@ fn balance(arguments: &Arguments) -> ExitCode {
 /// The reason for which nothing was served is returned for whoever started this process; everybody
 /// else has been told.
 fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
-    let watched = arguments.conf.clone().map(Watched::new);
+    let watched = arguments.conf.clone().map(WatchedFile::new);
     let (loaded, resolved) = load(arguments).map_err(|problems| {
         say(io::stderr(), &problems.to_string());
         problems.to_string()
@@ -128,7 +128,7 @@ fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCode, String> 
     })
 }
 
-fn origin_of(arguments: &Arguments, file: PathBuf, watched: Watched) -> Origin {
+fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> Origin {
     let again = arguments.successor();
     let arguments = arguments.clone();
     Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
@@ -136,14 +136,14 @@ fn origin_of(arguments: &Arguments, file: PathBuf, watched: Watched) -> Origin {
 
 /// Ends when the process in the background serves, or cannot.
 fn start_in_background(arguments: &Arguments) -> Result<(), String> {
-    let start = || Background::start(&env::current_exe()?, &arguments.again(), Output::Null);
+    let start = || BackgroundProcess::start(&env::current_exe()?, &arguments.again(), Output::Null);
     start().map_err(|error| error.to_string())?.outcome(None)
 }
 
 /// Has the process that runs from this file do something, and says what came of it.
 fn command(file: &Path, command: &control::Command) -> ExitCode {
-    let asked = Place::of(Purpose::Control, file)
-        .map_err(AskError::Nobody)
+    let asked = MeetingSocket::of(Purpose::Control, file)
+        .map_err(CommandError::Nobody)
         .and_then(|place| control::ask(&place, command));
     match asked {
         Ok(Ok(text)) => {
@@ -151,7 +151,7 @@ fn command(file: &Path, command: &control::Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Err(text)) => fail(&text),
-        Err(AskError::Nobody(_)) => {
+        Err(CommandError::Nobody(_)) => {
             let file = file.display();
             fail(&format!("no lb runs from {file} (start it with: lb -c {file})"))
         }

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::place::{Other, Place};
+use super::meeting_socket::{MeetingSocket, PeerCredentials};
 use crate::clock;
 
 /// A command is a path at most.
@@ -76,7 +76,7 @@ pub type Answer = Result<String, String>;
 
 /// A command that waits for its answer.
 #[derive(Debug)]
-pub struct Order {
+pub struct PendingCommand {
     /// What to do.
     pub command: Command,
     /// Where the answer goes.
@@ -105,15 +105,15 @@ impl Reply {
 }
 
 /// Has a command done by whoever takes `orders`, and waits for the answer.
-pub async fn order(orders: &mpsc::Sender<Order>, command: Command) -> Answer {
+pub async fn order(orders: &mpsc::Sender<PendingCommand>, command: Command) -> Answer {
     let (answer, answered) = oneshot::channel();
     let (_written, written) = oneshot::channel();
-    let _ = orders.send(Order { command, reply: Reply { answer, written } }).await;
+    let _ = orders.send(PendingCommand { command, reply: Reply { answer, written } }).await;
     answered.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
 }
 
 /// Takes commands until it is dropped, and passes them on.
-pub async fn serve(listener: UnixListener, orders: mpsc::Sender<Order>) {
+pub async fn serve(listener: UnixListener, orders: mpsc::Sender<PendingCommand>) {
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -134,9 +134,9 @@ pub async fn serve(listener: UnixListener, orders: mpsc::Sender<Order>) {
 }
 
 /// One command. An error here is that of somebody who has gone.
-async fn converse(stream: UnixStream, orders: mpsc::Sender<Order>) -> io::Result<()> {
+async fn converse(stream: UnixStream, orders: mpsc::Sender<PendingCommand>) -> io::Result<()> {
     let stream = stream.into_std()?;
-    let is_trusted = Other::of(&stream)?.is_trusted();
+    let is_trusted = PeerCredentials::of(&stream)?.is_trusted();
     let mut stream = BufReader::new(UnixStream::from_std(stream)?);
     let mut line = String::new();
     if is_trusted {
@@ -149,7 +149,7 @@ async fn converse(stream: UnixStream, orders: mpsc::Sender<Order>) -> io::Result
         None => Err("this version does not know that command".to_owned()),
         Some(command) => {
             let (answer, answered) = oneshot::channel();
-            let _ = orders.send(Order { command, reply: Reply { answer, written } }).await;
+            let _ = orders.send(PendingCommand { command, reply: Reply { answer, written } }).await;
             answered.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
         }
     };
@@ -169,7 +169,7 @@ async fn converse(stream: UnixStream, orders: mpsc::Sender<Order>) -> io::Result
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum CommandError {
     /// Nobody listens.
     #[error("nobody is there")]
     Nobody(io::Error),
@@ -197,8 +197,8 @@ impl Command {
 /// # Errors
 ///
 /// When there is none.
-pub fn ask(place: &Place, command: &Command) -> Result<Answer, AskError> {
-    let mut stream = connect(place).map_err(AskError::Nobody)?;
+pub fn ask(place: &MeetingSocket, command: &Command) -> Result<Answer, CommandError> {
+    let mut stream = connect(place).map_err(CommandError::Nobody)?;
     let mut answer = String::new();
     let mut converse = || {
         stream.set_read_timeout(Some(command.patience()))?;
@@ -206,19 +206,19 @@ pub fn ask(place: &Place, command: &Command) -> Result<Answer, AskError> {
         stream.read_to_string(&mut answer)
     };
     converse().map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::Silent,
-        _ => AskError::Broken,
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CommandError::Silent,
+        _ => CommandError::Broken,
     })?;
     let answer = answer.trim_end();
     let (text, outcome) = answer.rsplit_once('\n').unwrap_or(("", answer));
     match outcome {
         OK => Ok(Ok(text.to_owned())),
         FAILED => Ok(Err(text.to_owned())),
-        _ => Err(AskError::Broken),
+        _ => Err(CommandError::Broken),
     }
 }
 
-fn connect(place: &Place) -> io::Result<std::os::unix::net::UnixStream> {
+fn connect(place: &MeetingSocket) -> io::Result<std::os::unix::net::UnixStream> {
     let until = clock::now() + NOBODY_FOR;
     loop {
         match place.connect() {
@@ -231,12 +231,12 @@ fn connect(place: &Place) -> io::Result<std::os::unix::net::UnixStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::place::Purpose;
+    use crate::process::meeting_socket::Purpose;
 
     /// Asks a process that answers with what it is told, in the words of the command.
-    fn ask_an_echo(command: &Command) -> Result<Answer, AskError> {
+    fn ask_an_echo(command: &Command) -> Result<Answer, CommandError> {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
+        let place = MeetingSocket::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = place.listen().unwrap();
@@ -244,7 +244,7 @@ mod tests {
             let (orders, mut ordered) = mpsc::channel(1);
             tokio::spawn(serve(UnixListener::from_std(listener).unwrap(), orders));
             tokio::spawn(async move {
-                while let Some(Order { command, reply }) = ordered.recv().await {
+                while let Some(PendingCommand { command, reply }) = ordered.recv().await {
                     let text = format!("told to\n{command}");
                     reply.send(if command == Command::Health { Err(text) } else { Ok(text) }).await;
                 }
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn nobody_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
-        assert!(matches!(ask(&place, &Command::Reload), Err(AskError::Nobody(_))));
+        let place = MeetingSocket::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
+        assert!(matches!(ask(&place, &Command::Reload), Err(CommandError::Nobody(_))));
     }
 }

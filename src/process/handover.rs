@@ -28,7 +28,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::place::{Other, Place};
+use super::meeting_socket::{MeetingSocket, PeerCredentials};
 
 /// Of what is on the wire.
 const VERSION: u32 = 1;
@@ -47,7 +47,7 @@ const WATCH: Duration = Duration::from_secs(1);
 const LONGEST: u32 = 64 << 20;
 
 /// A listening socket, and the address by which the configuration calls it, in its words.
-pub type Named = (String, OwnedFd);
+pub type NamedSocket = (String, OwnedFd);
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Offer {
@@ -71,15 +71,15 @@ struct Header {
 ///
 /// Why the next process does not serve. This one must go on.
 pub fn give(
-    place: &Place,
-    sockets: &[Named],
+    place: &MeetingSocket,
+    sockets: &[NamedSocket],
     memory: Value,
     may_go_on: impl Fn() -> bool,
 ) -> Result<u32, String> {
     let mut stream = place
         .connect()
         .map_err(|error| format!("no process waits for the sockets at {place} ({error})"))?;
-    let other = Other::of(&stream).map_err(|error| error.to_string())?;
+    let other = PeerCredentials::of(&stream).map_err(|error| error.to_string())?;
     if !other.is_trusted() {
         return Err(format!(
             "the process that waits at {place} is of another user ({})",
@@ -128,7 +128,7 @@ fn see_it_serve(stream: &mut UnixStream) -> Result<(), String> {
     ask().map(|_| ()).map_err(|error| format!("the new process does nothing: {error}"))
 }
 
-fn send(stream: &mut UnixStream, offer: &Offer, sockets: &[Named]) -> io::Result<()> {
+fn send(stream: &mut UnixStream, offer: &Offer, sockets: &[NamedSocket]) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let header = serde_json::to_vec(offer)?;
@@ -173,15 +173,15 @@ fn watch(stream: &mut UnixStream) -> Result<(), String> {
 
 /// What the process before has given.
 #[derive(Debug)]
-pub struct Given {
+pub struct Inherited {
     /// All that it listens on.
-    pub sockets: Vec<Named>,
+    pub sockets: Vec<NamedSocket>,
     /// What it knows, as its version writes it.
     pub memory: Value,
     stream: UnixStream,
 }
 
-impl Given {
+impl Inherited {
     /// Takes what the process at the other end sends; `None` where that is none that may.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl Given {
     /// The system's; or it speaks another version's language, and has been told so; or it has
     /// nothing to give.
     pub fn take(mut stream: UnixStream) -> io::Result<Option<Self>> {
-        if !Other::of(&stream)?.is_trusted() {
+        if !PeerCredentials::of(&stream)?.is_trusted() {
             return Ok(None);
         }
         stream.set_nonblocking(false)?;
@@ -299,23 +299,23 @@ mod tests {
 
     use super::*;
 
-    fn place() -> (tempfile::TempDir, Place) {
+    fn place() -> (tempfile::TempDir, MeetingSocket) {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::File(folder.path().join("socket"));
+        let place = MeetingSocket::File(folder.path().join("socket"));
         (folder, place)
     }
 
-    fn named(port: u16) -> Named {
+    fn named(port: u16) -> NamedSocket {
         (format!("127.0.0.1:{port}"), TcpListener::bind("127.0.0.1:0").unwrap().into())
     }
 
     /// What becomes of handing two sockets over to a process that does this with them.
-    fn hand_over(next: impl FnOnce(Given) + Send + 'static) -> Result<u32, String> {
+    fn hand_over(next: impl FnOnce(Inherited) + Send + 'static) -> Result<u32, String> {
         let (_folder, place) = place();
         let listener = place.listen().unwrap();
         let takes = thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
-            next(Given::take(stream).unwrap().unwrap());
+            next(Inherited::take(stream).unwrap().unwrap());
         });
         let result = give(&place, &[named(1), named(2)], Value::from("known"), || true);
         takes.join().unwrap();
@@ -374,7 +374,7 @@ mod tests {
         let listener = place.listen().unwrap();
         let error = give(&place, &[named(1)], Value::Null, || false).unwrap_err();
         assert_eq!(error, "this process is stopping");
-        let told = Given::take(listener.accept().unwrap().0).unwrap_err();
+        let told = Inherited::take(listener.accept().unwrap().0).unwrap_err();
         assert_eq!(told.to_string(), error, "nobody waits for it");
     }
 
@@ -383,7 +383,7 @@ mod tests {
         let (mut before, next) = UnixStream::pair().unwrap();
         let header = Header { version: 2, addresses: vec![], memory: Value::Null };
         send(&mut before, &Offer::Sockets(header), &[]).unwrap();
-        assert!(Given::take(next).unwrap_err().to_string().contains("another version"));
+        assert!(Inherited::take(next).unwrap_err().to_string().contains("another version"));
         assert!(read_line(&mut before).unwrap().contains("another version"));
     }
 }

@@ -13,7 +13,7 @@ use super::{
     log_line,
     tries::last_backend,
 };
-use crate::count::{Class, Outcome};
+use crate::count::{Outcome, StatusClass};
 use crate::retry::Failure;
 
 /// The connection to the backend is there.
@@ -43,7 +43,7 @@ pub(super) fn attempt_failed(context: &RequestContext, failure: Failure, now: In
 fn attempt_ended(context: &RequestContext, outcome: Outcome, now: Instant) {
     let Some(lease) = &context.lease else { return };
     let took = until(context, now).saturating_duration_since(context.attempt.began);
-    let answered = Class::of(context.attempt.status);
+    let answered = StatusClass::of(context.attempt.status);
     lease.backend().counts().attempt_ended(outcome, answered, took);
 }
 
@@ -54,7 +54,7 @@ pub(super) fn request_ended(
     error: Option<&Error>,
     now: Instant,
 ) {
-    let answered = Class::of(log_line::status(session, context));
+    let answered = StatusClass::of(log_line::status(session, context));
     let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
     if let Some(client) = ClientStream::of(session) {
         client.counts().request_ended(answered, received, sent);

@@ -5,8 +5,8 @@ use std::{os::unix::net::UnixListener, time::Duration};
 use tokio::{sync::mpsc, time};
 
 use crate::process::{
-    control::{self, Order},
-    place::{Other, Place},
+    control::{self, PendingCommand},
+    meeting_socket::{MeetingSocket, PeerCredentials},
 };
 
 /// Before the place is tried again: the process before still has it.
@@ -14,10 +14,10 @@ pub(super) const RETRY: Duration = Duration::from_millis(50);
 
 /// Takes commands, at once or as soon as the process before does no more.
 pub(super) async fn take(
-    place: Place,
+    place: MeetingSocket,
     mut listener: Option<UnixListener>,
     has_predecessor: bool,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<PendingCommand>,
 ) {
     if listener.is_none() && !has_predecessor {
         log::warn!(control:% = place, by = who_listens(&place);
@@ -36,8 +36,8 @@ pub(super) async fn take(
     }
 }
 
-fn who_listens(place: &Place) -> String {
-    match place.connect().and_then(|stream| Other::of(&stream)) {
+fn who_listens(place: &MeetingSocket) -> String {
+    match place.connect().and_then(|stream| PeerCredentials::of(&stream)) {
         Ok(other) => format!("process {} of user {}", other.pid, other.uid),
         Err(error) => error.to_string(),
     }

@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, time};
 use super::{signals::Signals, supervision::Supervision};
 use crate::admin::Phase;
 use crate::process::{
-    control::{Command, Order, STOPPING},
+    control::{Command, PendingCommand, STOPPING},
     service_manager,
 };
 
@@ -55,10 +55,12 @@ impl Supervision {
     }
 
     /// Until it is dropped.
-    pub(super) async fn refuse_commands(&self, orders: &mut mpsc::Receiver<Order>) {
+    pub(super) async fn refuse_commands(&self, orders: &mut mpsc::Receiver<PendingCommand>) {
         loop {
             match orders.recv().await {
-                Some(Order { command: Command::Health, reply }) => reply.send_later(self.health()),
+                Some(PendingCommand { command: Command::Health, reply }) => {
+                    reply.send_later(self.health())
+                }
                 Some(order) => order.reply.send_later(Err(STOPPING.to_owned())),
                 None => std::future::pending().await,
             }

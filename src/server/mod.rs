@@ -42,8 +42,8 @@ use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
 use crate::process::{
     background::Report,
-    handover::{Given, Named},
-    place::{Place, Purpose},
+    handover::{Inherited, NamedSocket},
+    meeting_socket::{MeetingSocket, Purpose},
     service_manager,
 };
 use crate::proxy::Proxy;
@@ -53,12 +53,12 @@ use error::set_up;
 use listeners::{Listeners, Sockets};
 pub use reload::Load;
 use reload::Reloader;
-use root::Kept;
+use root::RootHandles;
 use signals::Signals;
-use stop::Stop;
+use stop::StopAccepting;
 use successor::Successor;
 use supervision::{FromFile, Supervision};
-pub use watch::Watched;
+pub use watch::WatchedFile;
 
 /// Our own rule ends retries, see `retry`; Pingora's only has to be out of its way.
 const PINGORA_MAX_RETRIES: usize = 1000;
@@ -78,7 +78,7 @@ pub struct Origin {
     /// Its name.
     pub file: PathBuf,
     /// As it was before it was loaded.
-    pub watched: Watched,
+    pub watched: WatchedFile,
     /// Reads it again, for a reload.
     pub load: Load,
     /// Arguments with which this program runs from it, takes over from this process, and takes
@@ -156,7 +156,7 @@ pub fn run(start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartE
 /// From the first health check to the last answer.
 async fn serve(
     start: Start,
-    Kept { bound, pid_file }: Kept,
+    RootHandles { bound, pid_file }: RootHandles,
     current: Arc<Current>,
     mut signals: Signals,
     report: &mut Option<Report>,
@@ -164,7 +164,7 @@ async fn serve(
     let config = &start.config;
     let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
     let in_flight = InFlight::default();
-    let stop = Stop::default();
+    let stop = StopAccepting::default();
     let (sockets, proxy, ended) = start_server(config, &current, &in_flight, &stop)?;
 
     let mut places = places(&start)?;
@@ -200,7 +200,7 @@ async fn serve(
     announce(config, &owned);
     // The service that takes them is waiting for them.
     let _ = sockets.send(listeners);
-    let agreement = given.map(Given::serving);
+    let agreement = given.map(Inherited::serving);
     tokio::spawn(become_ready(Arc::clone(&readiness), report.take()));
     let file = places.and_then(|places| {
         from_file(start, places, Arc::clone(&current), owned, Arc::clone(&readiness))
@@ -218,8 +218,8 @@ async fn serve(
 
 /// Where this process meets others.
 struct Places {
-    control: Place,
-    upgrade: Place,
+    control: MeetingSocket,
+    upgrade: MeetingSocket,
     /// Where commands come in, once this process serves.
     orders: Option<UnixListener>,
 }
@@ -228,10 +228,11 @@ struct Places {
 fn places(start: &Start) -> Result<Option<Places>, StartError> {
     let Some(origin) = &start.origin else { return Ok(None) };
     let of = |purpose| {
-        Place::of(purpose, &origin.file).map_err(|source| set_up("to take commands", source))
+        MeetingSocket::of(purpose, &origin.file)
+            .map_err(|source| set_up("to take commands", source))
     };
     let upgrade = match &start.config.process.upgrade_socket {
-        Some(path) => Place::File(path.clone()),
+        Some(path) => MeetingSocket::File(path.clone()),
         None => of(Purpose::Upgrade)?,
     };
     Ok(Some(Places { control: of(Purpose::Control)?, upgrade, orders: None }))
@@ -267,15 +268,15 @@ fn from_file(
 }
 
 /// What this process keeps for the next one, what it gives away, and its admin listener.
-type Settled = (Sockets, Vec<Named>, Option<Admin>);
+type Settled = (Sockets, Vec<NamedSocket>, Option<Admin>);
 
 /// Everything that still can go wrong before this process serves.
 fn settle(
     config: &Config,
-    bound: Vec<Named>,
-    mut given: Option<Given>,
+    bound: Vec<NamedSocket>,
+    mut given: Option<Inherited>,
     api: Api,
-) -> (Option<Given>, Result<Settled, StartError>) {
+) -> (Option<Inherited>, Result<Settled, StartError>) {
     let before = given.as_mut().map(|given| std::mem::take(&mut given.sockets));
     let settle = || {
         let all = before.into_iter().flatten().chain(bound).collect();
@@ -293,7 +294,7 @@ fn settle(
 }
 
 /// What the process before knew, in so far as its words are understood.
-fn recall(current: &Current, given: &Given) {
+fn recall(current: &Current, given: &Inherited) {
     match serde_json::from_value::<Vec<crate::pool::Memory>>(given.memory.clone()) {
         Ok(memories) => current.recall(&memories, clock::now()),
         Err(error) => log::warn!(error:% = error; "what the process before knew is not understood"),
@@ -310,7 +311,7 @@ async fn become_ready(readiness: Arc<Readiness>, report: Option<Report>) {
     }
 }
 
-type Started = (oneshot::Sender<Vec<Named>>, Arc<HttpProxy<Proxy>>, Arc<Notify>);
+type Started = (oneshot::Sender<Vec<NamedSocket>>, Arc<HttpProxy<Proxy>>, Arc<Notify>);
 
 /// Tells when it is dropped.
 struct Ends(Arc<Notify>);
@@ -328,7 +329,7 @@ fn start_server(
     config: &Config,
     current: &Arc<Current>,
     in_flight: &InFlight,
-    stop: &Stop,
+    stop: &StopAccepting,
 ) -> Result<Started, StartError> {
     let mut server = Server::new_with_opt_and_conf(None, pingora_conf(config));
     let mut checks = background_service("checks", Supervisor::new(current.pools()));
@@ -379,7 +380,7 @@ pub fn pingora_conf(config: &Config) -> ServerConf {
 }
 
 fn announce(config: &Config, Sockets { listeners, admin }: &Sockets) {
-    let at = |(configured, socket): &Named| {
+    let at = |(configured, socket): &NamedSocket| {
         let address = SockRef::from(socket).local_addr().ok().and_then(|it| it.as_socket());
         address.map_or(configured.clone(), |address| address.to_string())
     };

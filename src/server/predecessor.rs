@@ -6,7 +6,7 @@ use tokio::{net::UnixListener, time::timeout};
 
 use super::{StartError, set_up, signals::Signals};
 use crate::admin::Readiness;
-use crate::process::{background::Report, handover::Given, place::Place};
+use crate::process::{background::Report, handover::Inherited, meeting_socket::MeetingSocket};
 
 /// How long the first round of health checks is waited for; a backend that takes longer to answer
 /// is down whatever it says.
@@ -21,11 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// When nobody gives anything in time, or what is given cannot be read.
 pub(super) async fn take_over(
-    place: &Place,
+    place: &MeetingSocket,
     readiness: &Readiness,
     report: &mut Option<Report>,
     signals: &mut Signals,
-) -> Result<Option<Given>, StartError> {
+) -> Result<Option<Inherited>, StartError> {
     tokio::select! {
         _ = timeout(FIRST_ROUND, readiness.first_round()) => {}
         () = signals.leave() => return Ok(None),
@@ -56,11 +56,11 @@ pub(super) async fn take_over(
     given.map(Some).map_err(|source| set_up("with what the process that serves has sent", source))
 }
 
-async fn receive(listener: &UnixListener) -> io::Result<Given> {
+async fn receive(listener: &UnixListener) -> io::Result<Inherited> {
     loop {
         let (stream, _) = listener.accept().await?;
         let stream = stream.into_std()?;
-        let taking = tokio::task::spawn_blocking(move || Given::take(stream));
+        let taking = tokio::task::spawn_blocking(move || Inherited::take(stream));
         match taking.await.map_err(io::Error::other)? {
             Ok(Some(given)) => return Ok(given),
             Ok(None) => log::warn!("another user's process wants to hand over, which is ignored"),

@@ -30,7 +30,7 @@ use crate::telemetry::{
 pub type Load = Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends), Problems> + Send + Sync>;
 
 /// A reload that is wanted, and who is to be told how it went.
-pub(super) type Wanted = Option<Reply>;
+pub(super) type ReloadRequest = Option<Reply>;
 
 type Logs = (Option<Arc<AccessLog>>, Option<Destination>);
 
@@ -60,7 +60,7 @@ impl Reloader {
     }
 
     /// Reloads whenever that is wanted. What is wanted before a load begins is the same reload.
-    pub(super) async fn run(mut self, mut wanted: mpsc::Receiver<Wanted>) {
+    pub(super) async fn run(mut self, mut wanted: mpsc::Receiver<ReloadRequest>) {
         while let Some(first) = wanted.recv().await {
             let mut replies = vec![first];
             while let Ok(another) = wanted.try_recv() {

@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 
 /// Tells Pingora to stop accepting; clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stop(Arc<Notify>);
+pub(super) struct StopAccepting(Arc<Notify>);
 
-impl Stop {
+impl StopAccepting {
     /// From now on nobody is accepted.
     pub(super) fn accepting(&self) {
         self.0.notify_one();
@@ -21,7 +21,7 @@ impl Stop {
 }
 
 #[async_trait]
-impl ShutdownSignalWatch for Stop {
+impl ShutdownSignalWatch for StopAccepting {
     async fn recv(&self) -> ShutdownSignal {
         self.0.notified().await;
         ShutdownSignal::GracefulTerminate

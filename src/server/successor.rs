@@ -21,9 +21,9 @@ use crate::admin::Readiness;
 use crate::clock;
 use crate::generation::Current;
 use crate::process::{
-    background::{Background, Output},
+    background::{BackgroundProcess, Output},
     handover,
-    place::Place,
+    meeting_socket::MeetingSocket,
 };
 
 /// Until it is known whether the next process can take over.
@@ -35,7 +35,7 @@ const STOPPING: &str = "this process is stopping";
 #[derive(Debug)]
 pub(super) struct Successor {
     /// Where the next process waits for the sockets.
-    pub(super) place: Place,
+    pub(super) place: MeetingSocket,
     /// Arguments that make this program start the process that takes over.
     pub(super) again: Vec<OsString>,
     pub(super) current: Arc<Current>,
@@ -84,7 +84,7 @@ impl Successor {
             return Err(STOPPING.to_owned());
         }
         log::info!(program:% = program.display(); "starting the next process");
-        let mut next = Background::start(program, &self.again, Output::Inherited)
+        let mut next = BackgroundProcess::start(program, &self.again, Output::Inherited)
             .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
         let started = next.outcome(Some(START_LIMIT));
         // It has started the process that is to serve, and ends; that one is nobody's child.

@@ -16,18 +16,18 @@ use tokio::{
 use super::{
     commands, reload,
     signals::Signals,
-    stop::Stop,
+    stop::StopAccepting,
     successor::Successor,
-    watch::{self, Watched},
+    watch::{self, WatchedFile},
 };
 use crate::admin::{Admin, Readiness};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{
-    control::{Answer, Command, Order, Reply},
+    control::{Answer, Command, PendingCommand, Reply},
     handover::Agreement,
+    meeting_socket::MeetingSocket,
     pid_file::PidFile,
-    place::Place,
     service_manager,
 };
 use crate::proxy::Proxy;
@@ -40,7 +40,7 @@ pub(super) struct Supervision {
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,
     pub(super) readiness: Arc<Readiness>,
-    pub(super) stop: Stop,
+    pub(super) stop: StopAccepting,
     pub(super) proxy: Arc<HttpProxy<Proxy>>,
     pub(super) admin: Option<Admin>,
     pub(super) pid_file: Option<PidFile>,
@@ -50,12 +50,12 @@ pub(super) struct Supervision {
 
 /// What a process that runs from a file can do.
 pub(super) struct FromFile {
-    pub(super) control: Place,
+    pub(super) control: MeetingSocket,
     /// Where commands come in; `None` while they go to the process before.
     pub(super) orders: Option<UnixListener>,
     /// As it was loaded.
-    pub(super) watched: Watched,
-    pub(super) reload: mpsc::Sender<reload::Wanted>,
+    pub(super) watched: WatchedFile,
+    pub(super) reload: mpsc::Sender<reload::ReloadRequest>,
     pub(super) successor: Arc<Successor>,
 }
 
@@ -94,7 +94,7 @@ impl Supervision {
         mut self,
         mut signals: Signals,
         agreement: Option<Agreement>,
-        (ordered, mut orders): (mpsc::Sender<Order>, mpsc::Receiver<Order>),
+        (ordered, mut orders): (mpsc::Sender<PendingCommand>, mpsc::Receiver<PendingCommand>),
     ) -> ExitCode {
         let mut taking = JoinSet::new();
         if let Some(from) = &mut self.file {
@@ -156,7 +156,7 @@ impl Supervision {
     async fn serve(
         &mut self,
         signals: &mut Signals,
-        orders: &mut mpsc::Receiver<Order>,
+        orders: &mut mpsc::Receiver<PendingCommand>,
         mut verdict: Option<Verdict>,
     ) -> (Ending, Option<Agreement>) {
         let mut handover: Option<Handover> = None;
@@ -169,7 +169,7 @@ impl Supervision {
                 _ = signals.quit.recv() => self.replace(None, None, &mut handover),
                 _ = signals.reopen.recv() => self.reopen(),
                 _ = signals.hangup.recv() => self.reload(None, &mut handover),
-                Some(Order { command, reply }) = orders.recv() => match command {
+                Some(PendingCommand { command, reply }) = orders.recv() => match command {
                     Command::Reload => self.reload(Some(reply), &mut handover),
                     Command::Health => reply.send_later(self.health()),
                     Command::Upgrade(program) => {

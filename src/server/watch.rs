@@ -16,7 +16,7 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Which file a name leads to, and what it is like: another one is another content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct FileVersion {
     device: u64,
     inode: u64,
     /// Of the file or what is said about it: the time of the content alone can be set back.
@@ -24,7 +24,7 @@ struct Stamp {
     size: u64,
 }
 
-impl Stamp {
+impl FileVersion {
     /// `None` while there is no file.
     fn of(file: &Path) -> Option<Self> {
         let data = fs::metadata(file).ok()?;
@@ -39,30 +39,30 @@ impl Stamp {
 
 /// A file that is looked at again and again.
 #[derive(Debug)]
-pub struct Watched {
+pub struct WatchedFile {
     file: PathBuf,
     /// As it was when it was last loaded.
-    loaded: Option<Stamp>,
+    loaded: Option<FileVersion>,
     /// As it was at the last look.
-    seen: Option<Stamp>,
+    seen: Option<FileVersion>,
 }
 
-impl Watched {
+impl WatchedFile {
     /// As it is now, it has been loaded.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
-        let stamp = Stamp::of(&file);
+        let stamp = FileVersion::of(&file);
         Self { file, loaded: stamp, seen: stamp }
     }
 
     /// Whether it is another one than was loaded.
     pub(super) fn is_outdated(&self) -> bool {
-        Stamp::of(&self.file).is_some_and(|now| self.loaded != Some(now))
+        FileVersion::of(&self.file).is_some_and(|now| self.loaded != Some(now))
     }
 
     /// Looks. Whether it has changed, and been still since the last look; told once.
     pub(super) fn has_changed(&mut self) -> bool {
-        let Some(now) = Stamp::of(&self.file) else { return false };
+        let Some(now) = FileVersion::of(&self.file) else { return false };
         let is_still = self.seen.replace(now) == Some(now);
         is_still && self.loaded.replace(now) != Some(now)
     }
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn looks(watched: &mut Watched) -> [bool; 3] {
+    fn looks(watched: &mut WatchedFile) -> [bool; 3] {
         [watched.has_changed(), watched.has_changed(), watched.has_changed()]
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lb.yaml");
         fs::write(&file, "a").unwrap();
-        let mut watched = Watched::new(file.clone());
+        let mut watched = WatchedFile::new(file.clone());
         assert_eq!(looks(&mut watched), [false; 3]);
         fs::write(&file, "ab").unwrap();
         assert!(!watched.has_changed());
@@ -96,7 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lb.yaml");
         fs::write(&file, "a").unwrap();
-        let mut watched = Watched::new(file.clone());
+        let mut watched = WatchedFile::new(file.clone());
         fs::remove_file(&file).unwrap();
         assert_eq!(looks(&mut watched), [false; 3]);
         fs::write(folder.path().join("next"), "b").unwrap();
@@ -114,7 +114,7 @@ mod tests {
         }
         symlink("v1", path("data")).unwrap();
         symlink("data/lb.yaml", path("lb.yaml")).unwrap();
-        let mut watched = Watched::new(path("lb.yaml"));
+        let mut watched = WatchedFile::new(path("lb.yaml"));
         symlink("v2", path("next")).unwrap();
         fs::rename(path("next"), path("data")).unwrap();
         assert_eq!(looks(&mut watched), [false, true, false]);

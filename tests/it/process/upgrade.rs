@@ -7,7 +7,7 @@ use std::{
 
 use lb::process::{
     control::{self, Command},
-    place::{Place, Purpose},
+    meeting_socket::{MeetingSocket, Purpose},
 };
 use nix::{
     sys::signal::{self, Signal},
@@ -198,7 +198,7 @@ fn a_file_that_is_wrong_disturbs_nobody() {
 fn a_program_that_does_not_run_is_no_successor() {
     let a = ScriptedBackend::named("a");
     let (lb, address) = serving(&succession(&a));
-    let place = Place::of(Purpose::Control, &lb.folder().join("lb.yaml")).unwrap();
+    let place = MeetingSocket::of(Purpose::Control, &lb.folder().join("lb.yaml")).unwrap();
     for (program, reason) in [
         ("/bin/false", "it ended without saying why (exit status: 1)"),
         ("/bin/true", "it ended without saying why (exit status: 0)"),

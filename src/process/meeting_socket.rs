@@ -3,7 +3,7 @@
 //! By default that is an abstract Unix socket, whose name is made of the file's: then commands
 //! need no setting to find the process, nothing is left behind by a crash, and no folder has to be
 //! writable. An abstract socket has no permissions, so whoever is told something asks the
-//! system who is at the other end ([`Other`]).
+//! system who is at the other end ([`PeerCredentials`]).
 
 use std::{
     fs, io,
@@ -19,7 +19,7 @@ use std::{
 };
 
 use nix::sys::{
-    socket::{getsockopt, sockopt::PeerCredentials},
+    socket::{getsockopt, sockopt},
     stat::{Mode, fchmod},
 };
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -40,14 +40,14 @@ pub enum Purpose {
 
 /// A Unix socket's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum MeetingSocket {
     /// A name that ends with its socket.
     Abstract(String),
     /// A file.
     File(PathBuf),
 }
 
-impl Place {
+impl MeetingSocket {
     /// Where those meet who run from this file, whatever it is called from wherever.
     ///
     /// # Errors
@@ -77,11 +77,11 @@ impl Place {
         self.replacing(|| UnixListener::bind_addr(&address))
     }
 
-    /// As [`Place::listen`], where a file's owner and nobody else may connect.
+    /// As [`MeetingSocket::listen`], where a file's owner and nobody else may connect.
     ///
     /// # Errors
     ///
-    /// As [`Place::listen`].
+    /// As [`MeetingSocket::listen`].
     pub fn listen_alone(&self) -> io::Result<UnixListener> {
         let Self::File(path) = self else { return self.listen() };
         let bind = || {
@@ -134,7 +134,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for MeetingSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Abstract(name) => write!(f, "@{name}"),
@@ -166,21 +166,21 @@ fn is_socket(path: &Path) -> bool {
 
 /// Who is at the other end of a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Other {
+pub struct PeerCredentials {
     /// The user.
     pub uid: u32,
     /// The process; 0 for one that this one's container does not know.
     pub pid: u32,
 }
 
-impl Other {
+impl PeerCredentials {
     /// Asks the system.
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn of(stream: &UnixStream) -> io::Result<Self> {
-        let other = getsockopt(stream, PeerCredentials)?;
+        let other = getsockopt(stream, sockopt::PeerCredentials)?;
         Ok(Self { uid: other.uid(), pid: other.pid().unsigned_abs() })
     }
 
@@ -204,12 +204,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lb.yaml");
         fs::write(&file, "").unwrap();
-        let place = |path: &Path| Place::of(Purpose::Control, path).unwrap();
+        let place = |path: &Path| MeetingSocket::of(Purpose::Control, path).unwrap();
         symlink(folder.path(), folder.path().join("link")).unwrap();
         assert_eq!(place(&file), place(&folder.path().join("link/./lb.yaml")));
         assert_ne!(place(&file), place(&folder.path().join("other.yaml")));
-        assert_ne!(place(&file), Place::of(Purpose::Upgrade, &file).unwrap());
-        assert!(Place::of(Purpose::Control, Path::new("/nowhere/lb.yaml")).is_err());
+        assert_ne!(place(&file), MeetingSocket::of(Purpose::Upgrade, &file).unwrap());
+        assert!(MeetingSocket::of(Purpose::Control, Path::new("/nowhere/lb.yaml")).is_err());
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
             fs::write(folder.path().join(target), "").unwrap();
             let _ = fs::remove_file(&link);
             symlink(target, &link).unwrap();
-            Place::of(Purpose::Control, &link).unwrap()
+            MeetingSocket::of(Purpose::Control, &link).unwrap()
         };
         assert_eq!(place("one"), place("two"));
     }
@@ -230,17 +230,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let long = folder.path().join("x".repeat(200));
         fs::create_dir(&long).unwrap();
-        let place = Place::of(Purpose::Control, &long.join("lb.yaml")).unwrap();
+        let place = MeetingSocket::of(Purpose::Control, &long.join("lb.yaml")).unwrap();
         let _listener = place.listen().unwrap();
         let stream = place.connect().unwrap();
-        let other = Other::of(&stream).unwrap();
+        let other = PeerCredentials::of(&stream).unwrap();
         assert_eq!((other.pid, other.is_trusted()), (std::process::id(), true));
     }
 
     #[test]
     fn a_file_that_a_crash_left_is_replaced_and_one_in_use_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::File(folder.path().join("socket"));
+        let place = MeetingSocket::File(folder.path().join("socket"));
         drop(place.listen().unwrap());
         let _listener = place.listen().unwrap();
         assert_eq!(place.listen().unwrap_err().kind(), io::ErrorKind::AddrInUse);
@@ -252,7 +252,7 @@ mod tests {
     fn a_file_for_its_owner_alone_is_so_from_the_first_moment_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
-        let place = Place::File(path.clone());
+        let place = MeetingSocket::File(path.clone());
         drop(place.listen().unwrap());
         let listener = place.listen_alone().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -266,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("precious");
         fs::write(&path, "x").unwrap();
-        let error = Place::File(path.clone()).listen().unwrap_err();
+        let error = MeetingSocket::File(path.clone()).listen().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(fs::read_to_string(&path).unwrap(), "x");
     }
