@@ -20,4 +20,5 @@ pub mod proxy;
 pub mod retry;
 pub mod route;
 pub mod server;
+pub mod state_log;
 pub mod telemetry;

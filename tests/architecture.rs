@@ -15,6 +15,7 @@ use std::{
 const LAYERS: &[&[&str]] = &[
     &["clock", "config", "count", "in_flight"],
     &["backend", "headers", "retry", "route", "telemetry", "process"],
+    &["state_log"],
     &["balance", "discovery", "health"],
     &["pool"],
     &["generation"],

@@ -182,18 +182,18 @@ impl Api {
 }
 
 /// What a change is to a backend of this pool.
-fn order(change: Change, pool: &config::Pool) -> Result<backend::Order, Refused> {
+fn order(change: Change, pool: &config::Pool) -> Result<backend::OperatorAction, Refused> {
     Ok(match change {
-        Change::Drain => backend::Order::Drain,
-        Change::Undrain => backend::Order::Undrain,
-        Change::Readmit => backend::Order::Readmit,
+        Change::Drain => backend::OperatorAction::Drain,
+        Change::Undrain => backend::OperatorAction::Undrain,
+        Change::Readmit => backend::OperatorAction::Readmit,
         Change::Eject(length) => {
             let usual = pool.ejection.unwrap_or(defaults::EJECTION).base;
-            backend::Order::Eject(length.unwrap_or(usual))
+            backend::OperatorAction::Eject(length.unwrap_or(usual))
         }
-        Change::Weight(None) => backend::Order::Weight(None),
+        Change::Weight(None) => backend::OperatorAction::Weight(None),
         Change::Weight(Some(weight)) if (1..=u32::from(Weight::MAX)).contains(&weight) => {
-            backend::Order::Weight(Some(weight.into()))
+            backend::OperatorAction::Weight(Some(weight.into()))
         }
         Change::Weight(Some(weight)) => {
             let hint = if weight == 0 { " (to give it nothing, drain it)" } else { "" };

@@ -113,7 +113,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
     let name = pool.name();
     let mut of = format!("{out} of {} backends of pool {name} are out", seen.len());
     if pool.roster().is_panic() {
-        of += "; panic: so many are unhealthy that checks are not believed";
+        of += "; panic: too many backends are unhealthy, health checks are ignored";
     }
     explanation.summary = match (probe, offered.first()) {
         _ if waits && has_place => {

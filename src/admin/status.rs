@@ -7,7 +7,7 @@ use super::{
     samples::{BackendSamples, Samples, millis, requests_and_errors, rounded},
     view,
 };
-use crate::backend::{Cause, Eligibility, LastCheck, Says, Until};
+use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
 use crate::config::Algorithm;
 use crate::count::StatusClass;
@@ -135,8 +135,8 @@ impl Why {
             Eligibility::Eligible => {}
             Eligibility::Draining(says) => {
                 let (who, until) = match says {
-                    Says::Operator => ("an operator drains it", "undrain"),
-                    Says::Configuration => ("the configuration says drain", "undrain"),
+                    DrainedBy::Operator => ("an operator drains it", "undrain"),
+                    DrainedBy::Configuration => ("the configuration says drain", "undrain"),
                 };
                 (why.reason, why.until) = (Some(who.to_owned()), Some(until.to_owned()));
             }
@@ -149,8 +149,8 @@ impl Why {
             Eligibility::Ejected { cause, until } => {
                 why.reason = Some(cause_in_words(cause));
                 why.until = Some(match until {
-                    Until::ChecksPass => "checks_pass".to_owned(),
-                    Until::Probe(at) => {
+                    EjectionEnd::ChecksPass => "checks_pass".to_owned(),
+                    EjectionEnd::Probe(at) => {
                         let left = at.saturating_duration_since(now);
                         why.for_ms = Some(whole_millis(left));
                         telemetry::timestamp(clock::wall() + left)
@@ -171,16 +171,16 @@ impl Why {
     }
 }
 
-fn cause_in_words(cause: Cause) -> String {
+fn cause_in_words(cause: EjectionCause) -> String {
     match cause {
-        Cause::Refused => "it refused a connection".to_owned(),
-        Cause::ConnectTimeout => "connections to it timed out".to_owned(),
-        Cause::ConnectFailure => "it could not be reached".to_owned(),
-        Cause::Reset => "it broke connections".to_owned(),
-        Cause::Timeout => "it did not answer in time".to_owned(),
-        Cause::Status(status) => format!("it answered {status}"),
-        Cause::RetryAfter => "it asked to be left alone (Retry-After)".to_owned(),
-        Cause::Operator => "an operator ejected it".to_owned(),
+        EjectionCause::Refused => "it refused a connection".to_owned(),
+        EjectionCause::ConnectTimeout => "connections to it timed out".to_owned(),
+        EjectionCause::ConnectFailure => "it could not be reached".to_owned(),
+        EjectionCause::Reset => "it broke connections".to_owned(),
+        EjectionCause::Timeout => "it did not answer in time".to_owned(),
+        EjectionCause::Status(status) => format!("it answered {status}"),
+        EjectionCause::RetryAfter => "it asked to be left alone (Retry-After)".to_owned(),
+        EjectionCause::Operator => "an operator ejected it".to_owned(),
     }
 }
 
@@ -189,14 +189,14 @@ fn set_by_operator(seen: &BackendView<'_>) -> Vec<String> {
     let drain = drain.map(|drain| if drain { "drained" } else { "undrained" }.to_owned());
     let weight = seen.backend.weight().map(|weight| format!("weight {weight}"));
     let ejected = match seen.eligibility {
-        Eligibility::Ejected { cause: Cause::Operator, .. }
-        | Eligibility::HalfOpen { cause: Cause::Operator } => Some("ejected".to_owned()),
+        Eligibility::Ejected { cause: EjectionCause::Operator, .. }
+        | Eligibility::HalfOpen { cause: EjectionCause::Operator } => Some("ejected".to_owned()),
         _ => None,
     };
     drain.into_iter().chain(weight).chain(ejected).collect()
 }
 
-fn check(LastCheck { failure, took, at }: LastCheck, now: Instant) -> view::Check {
+fn check(CheckResult { failure, took, at }: CheckResult, now: Instant) -> view::Check {
     view::Check {
         passed: failure.is_none(),
         reason: failure,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::event::Cause;
+use super::event::EjectionCause;
 use crate::count::{Counter, DurationHistogram, Outcome, StatusClass, StatusClassCounts};
 
 /// Counts of one backend since it is known.
@@ -26,15 +26,15 @@ pub struct Counts {
     pub sent: Counter,
     /// Bytes of response bodies passed on from it.
     pub received: Counter,
-    ejections: [Counter; Cause::WORDS.len()],
+    ejections: [Counter; EjectionCause::WORDS.len()],
     checks_passed: Counter,
     checks_failed: Counter,
-    last_check: Mutex<Option<LastCheck>>,
+    last_check: Mutex<Option<CheckResult>>,
 }
 
 /// An active check that has ended.
 #[derive(Debug, Clone)]
-pub struct LastCheck {
+pub struct CheckResult {
     /// Why it failed; `None` when it passed.
     pub failure: Option<String>,
     /// How long it took.
@@ -66,18 +66,18 @@ impl Counts {
         })
     }
 
-    /// Ejections by cause, in the order of [`Cause::WORDS`].
+    /// Ejections by cause, in the order of [`EjectionCause::WORDS`].
     #[must_use]
-    pub fn ejections(&self) -> [u64; Cause::WORDS.len()] {
+    pub fn ejections(&self) -> [u64; EjectionCause::WORDS.len()] {
         self.ejections.each_ref().map(Counter::get)
     }
 
-    pub(super) fn ejected(&self, cause: Cause) {
+    pub(super) fn ejected(&self, cause: EjectionCause) {
         self.ejections[cause.place()].one();
     }
 
     /// A check has ended.
-    pub fn checked(&self, check: LastCheck) {
+    pub fn checked(&self, check: CheckResult) {
         let count = match check.failure {
             None => &self.checks_passed,
             Some(_) => &self.checks_failed,
@@ -94,7 +94,7 @@ impl Counts {
 
     /// The last check, if there was any.
     #[must_use]
-    pub fn last_check(&self) -> Option<LastCheck> {
+    pub fn last_check(&self) -> Option<CheckResult> {
         self.last_check.lock().clone()
     }
 }

@@ -25,7 +25,7 @@ use std::{
 use clap::Parser;
 
 use crate::config::{self, Config, Loaded, Problems};
-use crate::discovery::{self, Resolved};
+use crate::discovery::{self, ResolvedBackends};
 use crate::process::{
     background::{BackgroundProcess, Output, Report},
     control::{self, CommandError},
@@ -175,7 +175,7 @@ fn fail(reason: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn load(arguments: &Arguments) -> Result<(Loaded, Resolved), Problems> {
+fn load(arguments: &Arguments) -> Result<(Loaded, ResolvedBackends), Problems> {
     let flags = arguments.flags();
     let loaded = match &arguments.conf {
         Some(path) => config::load(path, &flags)?,
@@ -185,7 +185,7 @@ fn load(arguments: &Arguments) -> Result<(Loaded, Resolved), Problems> {
     Ok((loaded, resolved))
 }
 
-fn summary(config: &Config, resolved: &Resolved) -> String {
+fn summary(config: &Config, resolved: &ResolvedBackends) -> String {
     let backends: usize = resolved.values().map(Vec::len).sum();
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(

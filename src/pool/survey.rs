@@ -3,11 +3,11 @@
 use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Member, Pool};
-use crate::backend::{Backend, Eligibility, Event, Order, Roster};
+use crate::backend::{Backend, Eligibility, Event, OperatorAction, Roster};
 use crate::balance::{self, REHEARSAL};
 use crate::config::{self, Algorithm};
 use crate::discovery::Endpoint;
-use crate::health::{self, Because};
+use crate::state_log::{self, ChangeCause};
 
 /// What is to be seen of one backend of a pool at one instant.
 #[derive(Debug)]
@@ -111,21 +111,22 @@ impl Pool {
     pub fn order(
         &self,
         address: &SocketAddr,
-        order: Order,
+        order: OperatorAction,
         by: &str,
         now: Instant,
     ) -> Result<(), OrderError> {
         let backend = &self.members.get(address).ok_or(OrderError::UnknownBackend)?.backend;
         let is_another = |member: &Arc<Member>| !Arc::ptr_eq(&member.backend, backend);
         let mut others = self.members.values().filter(|member| is_another(member));
-        if matches!(order, Order::Eject(_)) && !others.any(|other| other.backend.is_open()) {
+        if matches!(order, OperatorAction::Eject(_)) && !others.any(|other| other.backend.is_open())
+        {
             return Err(OrderError::LastBackend);
         }
-        let notices = self.roster.apply(backend, Event::Ordered(order), &self.policy, now);
-        if notices.is_empty() && order == Order::Readmit {
+        let changes = self.roster.apply(backend, Event::Operator(order), &self.policy, now);
+        if changes.is_empty() && order == OperatorAction::Readmit {
             return Err(OrderError::NotEjected);
         }
-        health::report(&self.roster, &notices, Because::Asked(by), now);
+        state_log::record(&self.roster, &changes, ChangeCause::Operator(by), now);
         Ok(())
     }
 }

@@ -48,7 +48,7 @@ pub struct RequestContext {
     /// How far each of those attempts had come, in the same order.
     pub(super) ended: Vec<Progress>,
     /// Why nobody could take it, when nobody could: how many backends for each reason.
-    pub(super) nobody: Option<Vec<(&'static str, usize)>>,
+    pub(super) no_backend: Option<Vec<(&'static str, usize)>>,
     /// Attempts begun.
     pub(super) attempts: u32,
     /// The attempt under way, or the last one.
@@ -148,7 +148,7 @@ impl RequestContext {
             back_off: Duration::ZERO,
             tried: Vec::new(),
             ended: Vec::new(),
-            nobody: None,
+            no_backend: None,
             attempts: 0,
             attempt: Progress::beginning(0, now),
             failure: None,
@@ -173,7 +173,7 @@ impl RequestContext {
     /// it is logged; without a log nobody asks.
     pub(super) fn found_nobody(&mut self, now: Instant) {
         if let (Some(_), Some(pool)) = (&self.generation.access_log, &self.pool) {
-            self.nobody = Some(pool.reasons(&self.pick_request(), now));
+            self.no_backend = Some(pool.reasons(&self.pick_request(), now));
         }
     }
 

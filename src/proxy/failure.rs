@@ -15,7 +15,7 @@ use super::{
     counting,
 };
 use crate::pool::{FailedAttempt, Lease, TriedBackend, Unavailable};
-use crate::retry::{self, Attempted, Failure, Verdict};
+use crate::retry::{self, Failure, RetryContext, Verdict};
 
 /// What an error says that gives an answer up for another try.
 pub(super) const ANOTHER_TRY: ErrorType = ErrorType::Custom("another try");
@@ -187,8 +187,8 @@ fn back_off(context: &RequestContext, failure: Failure, next: Option<&Lease>) ->
     retry::wait(pool.retry().backoff, failure, context.attempts, elsewhere, fastrand::f64())
 }
 
-pub(super) fn attempted(session: &Session, context: &RequestContext) -> Attempted {
-    Attempted {
+pub(super) fn attempted(session: &Session, context: &RequestContext) -> RetryContext {
+    RetryContext {
         attempts: context.attempts,
         repeatable: context.repeatable,
         replayable: !session.retry_buffer_truncated(),

@@ -50,7 +50,7 @@ pub(super) fn write(
         trace_id: context.trace.as_ref().map(|trace| trace.id()),
         attempts: context.attempts,
         tries: tries.as_slice(),
-        nobody: context.nobody.as_deref(),
+        no_backend: context.no_backend.as_deref(),
         bytes: session.body_bytes_sent() as u64,
         error: error.map(|error| reason(error, context)).as_deref().or(context.refusal),
     });

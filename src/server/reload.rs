@@ -15,7 +15,7 @@ use super::{
 use crate::admin::{Phase, Readiness};
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
-use crate::discovery::Resolved;
+use crate::discovery::ResolvedBackends;
 use crate::generation::Current;
 use crate::process::{
     control::{Answer, Reply},
@@ -27,7 +27,7 @@ use crate::telemetry::{
 };
 
 /// Reads and resolves the configuration as at the start.
-pub type LoadConfig = Arc<dyn Fn() -> Result<(Loaded, Resolved), Problems> + Send + Sync>;
+pub type LoadConfig = Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends), Problems> + Send + Sync>;
 
 /// A reload that is wanted, and who is to be told how it went.
 pub(super) type ReloadRequest = Option<Reply>;
@@ -43,7 +43,7 @@ pub(super) struct Reloader {
     /// What the process was started with; some of it cannot be changed.
     started: Config,
     config: Config,
-    resolved: Resolved,
+    resolved: ResolvedBackends,
     readiness: Arc<Readiness>,
 }
 
@@ -53,7 +53,7 @@ impl Reloader {
         load: LoadConfig,
         current: Arc<Current>,
         config: Config,
-        resolved: Resolved,
+        resolved: ResolvedBackends,
         readiness: Arc<Readiness>,
     ) -> Self {
         Self { load, current, started: config.clone(), config, resolved, readiness }
@@ -118,7 +118,7 @@ impl Reloader {
     async fn take_over(
         &mut self,
         config: Config,
-        resolved: Resolved,
+        resolved: ResolvedBackends,
         loading: Duration,
     ) -> Result<Vec<String>, String> {
         let failed = |error: String| format!("{NOT_RELOADED}: {error}");

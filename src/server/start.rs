@@ -4,7 +4,7 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 
 use super::{life::watch::WatchedFile, reload::LoadConfig};
 use crate::config::{Config, Problem};
-use crate::discovery::Resolved;
+use crate::discovery::ResolvedBackends;
 
 /// The file that a process runs from.
 pub struct Origin {
@@ -33,7 +33,7 @@ pub struct Start {
     /// Problems of the configuration that do not prevent a start.
     pub warnings: Vec<Problem>,
     /// The addresses of the names in the configuration.
-    pub resolved: Resolved,
+    pub resolved: ResolvedBackends,
     /// `None` if the configuration consists of flags alone.
     pub origin: Option<Origin>,
     /// Whether to take the sockets over from the process that serves.

@@ -11,7 +11,7 @@ use prometheus::{
 
 use super::table::{self as metric, Kind, Metric, TABLE};
 use crate::admin::status::Looked;
-use crate::backend::{Cause, Eligibility};
+use crate::backend::{EjectionCause, Eligibility};
 use crate::count::{DurationSnapshot, ListenerCounts, Outcome, StatusClass};
 use crate::pool::{BackendView, Pool};
 
@@ -181,7 +181,7 @@ fn of_backend(families: &mut Families, pool: &str, seen: &BackendView<'_>) {
     }
     families.histogram(&metric::BACKEND_DURATION, &own, &counts.latency.get());
     families.histogram(&metric::BACKEND_FIRST_BYTE, &own, &counts.first_byte.get());
-    for (cause, count) in Cause::WORDS.into_iter().zip(counts.ejections()) {
+    for (cause, count) in EjectionCause::WORDS.into_iter().zip(counts.ejections()) {
         families.count(&metric::BACKEND_EJECTIONS, &[pool, backend, cause], count);
     }
     let (passed, failed) = counts.checks();
