@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod generation;
 pub mod headers;
 pub mod health;
+pub mod http1;
 pub mod in_flight;
 pub mod pool;
 pub mod process;

@@ -17,7 +17,7 @@ use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 
 /// Lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "config", "count", "in_flight"],
+    &["clock", "config", "count", "http1", "in_flight"],
     &["backend", "headers", "retry", "route", "telemetry", "process"],
     &["state_log"],
     &["balance", "discovery", "health"],
@@ -32,6 +32,7 @@ const LAYERS: &[&[&str]] = &[
 /// Decisions: functions of plain values. Folders, or files without `.rs`.
 const PURE: &[&str] = &[
     "config",
+    "http1",
     "backend",
     "retry",
     "route",
