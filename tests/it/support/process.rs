@@ -244,8 +244,7 @@ impl Output {
     }
 }
 
-/// The built binary with these arguments.
-pub(crate) fn lb(args: &[&str]) -> Command {
+fn lb(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
     command.args(args).env_remove("RUST_LOG");
     command
