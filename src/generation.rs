@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
-use crate::backend::{Entry, Registry};
+use crate::backend::{JournalEntry, Registry};
 use crate::clock;
 use crate::config::{ClientLimits, Config, PoolName, Shutdown, Traceparent};
 use crate::count::{Counter, ListenerCounts};
-use crate::discovery::Resolved;
+use crate::discovery::ResolvedBackends;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
@@ -76,7 +76,7 @@ impl Generation {
     /// The pools that a route leads to and in which nobody can take a request, by name.
     #[must_use]
     pub fn pools_without_backend(&self, now: Instant) -> Vec<PoolName> {
-        let pools = self.targets.iter().filter(|pool| pool.has_nobody(now));
+        let pools = self.targets.iter().filter(|pool| pool.is_unavailable(now));
         let mut names: Vec<_> = pools.map(|pool| pool.name().clone()).collect();
         names.sort();
         names.dedup();
@@ -116,7 +116,7 @@ impl Current {
     /// As [`Current::publish`].
     pub async fn new(
         config: &Config,
-        resolved: &Resolved,
+        resolved: &ResolvedBackends,
         access_log: Option<Arc<AccessLog>>,
         now: Instant,
     ) -> Result<Self> {
@@ -146,7 +146,7 @@ impl Current {
     pub async fn publish(
         &self,
         config: &Config,
-        resolved: &Resolved,
+        resolved: &ResolvedBackends,
         access_log: Option<Arc<AccessLog>>,
         now: Instant,
     ) -> Result<()> {
@@ -211,10 +211,10 @@ impl Current {
     pub fn reloaded(&self, result: Result<&str, &str>) {
         let (event, reason, count) = match result {
             Ok(changes) => ("reloaded", changes, &self.reloads),
-            Err(problems) => ("not_reloaded", problems, &self.failed_reloads),
+            Err(problems) => ("reload_failed", problems, &self.failed_reloads),
         };
         count.one();
-        self.registry.journal().append(Entry {
+        self.registry.journal().append(JournalEntry {
             time: clock::wall(),
             pool: None,
             backend: None,

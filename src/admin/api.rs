@@ -19,9 +19,9 @@ use crate::backend;
 use crate::clock;
 use crate::config::{self, PoolName, Weight, defaults};
 use crate::generation::Current;
+use crate::in_flight::InFlight;
 use crate::pool::OrderError;
-use crate::process::control::{self, Command, Order};
-use crate::proxy::InFlight;
+use crate::process::control::{self, Command, PendingCommand};
 
 /// No ejection by hand is longer.
 const EJECTION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -71,7 +71,7 @@ pub struct Api {
     in_flight: InFlight,
     pub(super) watched: Arc<Watched>,
     /// `None` where there is no file to load.
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::Sender<PendingCommand>>,
 }
 
 impl Api {
@@ -81,7 +81,7 @@ impl Api {
         readiness: Arc<Readiness>,
         current: Arc<Current>,
         in_flight: InFlight,
-        orders: Option<mpsc::Sender<Order>>,
+        orders: Option<mpsc::Sender<PendingCommand>>,
     ) -> Self {
         Self { readiness, current, in_flight, watched: Arc::default(), orders }
     }
@@ -119,7 +119,7 @@ impl Api {
             let order = order(change, pool.config())?;
             match pool.order(&address, order, by, clock::now()) {
                 // What there is instead is said below.
-                Ok(()) | Err(OrderError::Unknown) => {}
+                Ok(()) | Err(OrderError::UnknownBackend) => {}
                 Err(error) => return Err(Refused::new(StatusCode::CONFLICT, error.to_string())),
             }
         }
@@ -182,18 +182,18 @@ impl Api {
 }
 
 /// What a change is to a backend of this pool.
-fn order(change: Change, pool: &config::Pool) -> Result<backend::Order, Refused> {
+fn order(change: Change, pool: &config::Pool) -> Result<backend::OperatorAction, Refused> {
     Ok(match change {
-        Change::Drain => backend::Order::Drain,
-        Change::Undrain => backend::Order::Undrain,
-        Change::Readmit => backend::Order::Readmit,
+        Change::Drain => backend::OperatorAction::Drain,
+        Change::Undrain => backend::OperatorAction::Undrain,
+        Change::Readmit => backend::OperatorAction::Readmit,
         Change::Eject(length) => {
             let usual = pool.ejection.unwrap_or(defaults::EJECTION).base;
-            backend::Order::Eject(length.unwrap_or(usual))
+            backend::OperatorAction::Eject(length.unwrap_or(usual))
         }
-        Change::Weight(None) => backend::Order::Weight(None),
+        Change::Weight(None) => backend::OperatorAction::Weight(None),
         Change::Weight(Some(weight)) if (1..=u32::from(Weight::MAX)).contains(&weight) => {
-            backend::Order::Weight(Some(weight.into()))
+            backend::OperatorAction::Weight(Some(weight.into()))
         }
         Change::Weight(Some(weight)) => {
             let hint = if weight == 0 { " (to give it nothing, drain it)" } else { "" };

@@ -9,7 +9,7 @@ use super::{api, status::Why, view};
 use crate::backend::Eligibility;
 use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
-use crate::pool::{Pool, Seen};
+use crate::pool::{BackendView, Pool};
 
 /// A request that nobody has sent.
 #[derive(Debug, Clone)]
@@ -94,14 +94,14 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
     let offered = pool.rehearse();
     let seen: Vec<_> = pool.backends(now).collect();
     let place =
-        |one: &Seen<'_>| offered.iter().position(|address| *address == one.endpoint.address);
+        |one: &BackendView<'_>| offered.iter().position(|address| *address == one.endpoint.address);
     let mut candidates: Vec<_> =
         seen.iter().map(|one| candidate(pool, one, place(one), now)).collect();
     candidates.sort_by_key(|candidate| candidate.backup);
     explanation.candidates = candidates;
     let probe = pool.next_probe(explanation.repeatable, now);
-    let is_full = |one: &Seen<'_>| one.eligibility == Eligibility::Full;
-    let is_out = |one: &&Seen<'_>| !one.eligibility.is_eligible() && !is_full(one);
+    let is_full = |one: &BackendView<'_>| one.eligibility == Eligibility::Full;
+    let is_out = |one: &&BackendView<'_>| !one.eligibility.is_eligible() && !is_full(one);
     let out = seen.iter().filter(is_out).count();
     let algorithm = pool.config().algorithm;
     explanation.by_chance = probe.is_none()
@@ -113,7 +113,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
     let name = pool.name();
     let mut of = format!("{out} of {} backends of pool {name} are out", seen.len());
     if pool.roster().is_panic() {
-        of += "; panic: so many are unhealthy that checks are not believed";
+        of += "; panic: too many backends are unhealthy, health checks are ignored";
     }
     explanation.summary = match (probe, offered.first()) {
         _ if waits && has_place => {
@@ -132,7 +132,12 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
     };
 }
 
-fn candidate(pool: &Pool, seen: &Seen<'_>, place: Option<usize>, now: Instant) -> view::Candidate {
+fn candidate(
+    pool: &Pool,
+    seen: &BackendView<'_>,
+    place: Option<usize>,
+    now: Instant,
+) -> view::Candidate {
     let why = Why::of(seen, now);
     let (score, score_is) = match pool.config().algorithm {
         Algorithm::RoundRobin => (place.map(|place| (place + 1) as f64), "its place in line"),

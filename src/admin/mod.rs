@@ -46,7 +46,7 @@ use tokio::{
 
 use crate::clock;
 use crate::config::AdminAddress;
-use crate::process::place::Place;
+use crate::process::meeting_socket::MeetingSocket;
 use access::Door;
 pub use api::Api;
 use idle::Idle;
@@ -138,7 +138,7 @@ impl Admin {
     pub fn end(&self) {
         self.close();
         if let AdminAddress::Unix(path) = &self.address {
-            Place::File(path.clone()).remove();
+            MeetingSocket::File(path.clone()).remove();
         }
     }
 }

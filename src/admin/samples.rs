@@ -9,7 +9,7 @@ use std::{
 
 use super::view;
 use crate::config::PoolName;
-use crate::count::{Class, Durations, Observed};
+use crate::count::{DurationHistogram, DurationSnapshot, StatusClass};
 use crate::generation::Current;
 use crate::pool::Pool;
 
@@ -84,7 +84,7 @@ impl Samples {
 /// A pool's requests that have ended, and those of them that were answered with an error.
 pub(super) fn requests_and_errors(pool: &Pool) -> (u64, u64) {
     let responses = pool.counts().responses();
-    (responses.iter().sum(), responses[Class::ServerError as usize])
+    (responses.iter().sum(), responses[StatusClass::ServerError as usize])
 }
 
 impl PoolSamples {
@@ -111,7 +111,7 @@ impl PoolSamples {
         self.requests.rates()
     }
 
-    pub(super) fn latency(&self, up_to_now: &Observed) -> view::Quantiles {
+    pub(super) fn latency(&self, up_to_now: &DurationSnapshot) -> view::Quantiles {
         self.latency.quantiles(up_to_now)
     }
 
@@ -129,11 +129,11 @@ impl BackendSamples {
         self.attempts.rates()
     }
 
-    pub(super) fn latency(&self, up_to_now: &Durations) -> view::Quantiles {
+    pub(super) fn latency(&self, up_to_now: &DurationHistogram) -> view::Quantiles {
         self.latency.quantiles(&up_to_now.get())
     }
 
-    pub(super) fn first_byte(&self, up_to_now: &Durations) -> view::Quantiles {
+    pub(super) fn first_byte(&self, up_to_now: &DurationHistogram) -> view::Quantiles {
         self.first_byte.quantiles(&up_to_now.get())
     }
 }
@@ -182,23 +182,23 @@ struct Slices {
 }
 
 impl Slices {
-    fn cut(&mut self, up_to_now: &Observed) {
+    fn cut(&mut self, up_to_now: &DurationSnapshot) {
         let slice = self.begun(up_to_now).filled().collect();
         push(&mut self.slices, slice, SLICES);
         self.before = up_to_now.filled().collect();
     }
 
     /// The slice that has begun.
-    fn begun(&self, up_to_now: &Observed) -> Observed {
-        up_to_now.since(&Observed::of(self.before.iter().copied()))
+    fn begun(&self, up_to_now: &DurationSnapshot) -> DurationSnapshot {
+        up_to_now.since(&DurationSnapshot::of(self.before.iter().copied()))
     }
 
-    fn last(&self) -> Option<Observed> {
-        self.slices.back().map(|slice| Observed::of(slice.iter().copied()))
+    fn last(&self) -> Option<DurationSnapshot> {
+        self.slices.back().map(|slice| DurationSnapshot::of(slice.iter().copied()))
     }
 
-    fn quantiles(&self, up_to_now: &Observed) -> view::Quantiles {
-        let mut all = Observed::of(self.slices.iter().flatten().copied());
+    fn quantiles(&self, up_to_now: &DurationSnapshot) -> view::Quantiles {
+        let mut all = DurationSnapshot::of(self.slices.iter().flatten().copied());
         all.add(&self.begun(up_to_now));
         let millis = |share| all.quantile(share).map(millis);
         view::Quantiles { p50_ms: millis(0.5), p95_ms: millis(0.95), p99_ms: millis(0.99) }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_of_the_last_minute_and_the_slice_that_has_begun() {
-        let durations = Durations::default();
+        let durations = DurationHistogram::default();
         let mut slices = Slices::default();
         assert_eq!(slices.quantiles(&durations.get()), view::Quantiles::default());
         durations.observe(Duration::from_millis(1000));

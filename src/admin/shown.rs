@@ -12,14 +12,14 @@ use super::{
     status::{Looked, status},
     view,
 };
-use crate::backend::{Cause, Event, Failed, LastCheck, Order, Policy};
+use crate::backend::{AttemptFailure, CheckResult, EjectionCause, Event, OperatorAction, Policy};
 use crate::clock;
 use crate::config::{self, Config, Flags, PoolName};
-use crate::count::{Class, Outcome};
-use crate::discovery::{self, Resolved};
+use crate::count::{Outcome, StatusClass};
+use crate::discovery::{self, ResolvedBackends};
 use crate::generation::Current;
-use crate::pool::{OrderError, Pool, Wanted};
-use crate::proxy::InFlight;
+use crate::in_flight::InFlight;
+use crate::pool::{OrderError, PickRequest, Pool};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,7 +42,7 @@ pools:
 
 struct Process {
     config: Config,
-    resolved: Resolved,
+    resolved: ResolvedBackends,
     current: Arc<Current>,
     readiness: Readiness,
     samples: Samples,
@@ -99,10 +99,13 @@ impl Process {
     }
 
     fn refuse(&self, port: u16) {
-        self.apply(port, Event::Failed(Failed::new(Cause::Refused, clock::now())));
+        self.apply(
+            port,
+            Event::AttemptFailed(AttemptFailure::new(EjectionCause::Refused, clock::now())),
+        );
     }
 
-    fn order(&self, port: u16, order: Order) {
+    fn order(&self, port: u16, order: OperatorAction) {
         self.pool("web").order(&address(port), order, "somebody", clock::now()).unwrap();
     }
 
@@ -152,9 +155,9 @@ async fn a_state_comes_with_its_reason_and_its_end() {
 #[tokio::test]
 async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_an_upgrade() {
     let process = Process::new("round_robin").await;
-    process.order(1, Order::Drain);
-    process.order(2, Order::Weight(Some(7)));
-    process.order(3, Order::Eject(60 * SECOND));
+    process.order(1, OperatorAction::Drain);
+    process.order(2, OperatorAction::Weight(Some(7)));
+    process.order(3, OperatorAction::Eject(60 * SECOND));
     let is_so = |process: &Process| {
         let [one, two, three] = [1, 2, 3].map(|port| process.backend(port));
         assert_eq!((&*one.state, &*one.set_by_operator), ("draining", &["drained".to_owned()][..]));
@@ -176,9 +179,9 @@ async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_a
     next.current.recall(&process.current.remember(clock::now()), clock::now());
     is_so(&next);
 
-    next.order(1, Order::Undrain);
-    next.order(2, Order::Weight(None));
-    next.order(3, Order::Readmit);
+    next.order(1, OperatorAction::Undrain);
+    next.order(2, OperatorAction::Weight(None));
+    next.order(3, OperatorAction::Readmit);
     for (port, weight) in [(1, 1), (2, 3), (3, 1)] {
         let backend = next.backend(port);
         let told = (&*backend.state, backend.weight, backend.set_by_operator.len());
@@ -190,7 +193,7 @@ async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_a
 async fn an_objection_ends_with_what_it_was_about() {
     let process = Process::new("round_robin").await;
     let api = process.pool("api");
-    api.order(&address(4), Order::Undrain, "a", clock::now()).unwrap();
+    api.order(&address(4), OperatorAction::Undrain, "a", clock::now()).unwrap();
     let Process { config, resolved, current, .. } = &process;
     for (drain, state) in [(true, "eligible"), (false, "eligible"), (true, "draining")] {
         let mut resolved = resolved.clone();
@@ -204,7 +207,7 @@ async fn an_objection_ends_with_what_it_was_about() {
 #[tokio::test]
 async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
     let process = Process::new("round_robin").await;
-    process.order(1, Order::Eject(600 * SECOND));
+    process.order(1, OperatorAction::Eject(600 * SECOND));
     process.refuse(1);
     process.apply(1, Event::CheckPassed);
     let backend = process.backend(1);
@@ -215,13 +218,13 @@ async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
 #[tokio::test]
 async fn a_probe_that_fails_after_an_ejection_by_hand_says_what_it_has_shown() {
     let process = Process::new("round_robin").await;
-    process.order(1, Order::Eject(Duration::ZERO));
+    process.order(1, OperatorAction::Eject(Duration::ZERO));
     let pool = process.pool("web");
-    let wanted = Wanted { tried: [][..].into(), repeatable: true };
-    let lease = pool.pick(&wanted, clock::now() + SECOND).unwrap();
+    let request = PickRequest { tried: [][..].into(), repeatable: true };
+    let lease = pool.pick(&request, clock::now() + SECOND).unwrap();
     assert!(lease.is_probe());
-    let failed = Failed::new(Cause::Status(503), clock::now());
-    process.apply(1, Event::Failed(Failed { probe: true, ..failed }));
+    let failed = AttemptFailure::new(EjectionCause::Status(503), clock::now());
+    process.apply(1, Event::AttemptFailed(AttemptFailure { probe: true, ..failed }));
     drop(lease);
     assert_eq!(process.backend(1).reason.as_deref(), Some("it answered 503"));
 }
@@ -243,7 +246,7 @@ async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
     let process = Process::new("round_robin").await;
     let journal = process.current.registry().journal();
     let before = journal.last();
-    process.pool("api").order(&address(4), Order::Drain, "a", clock::now()).unwrap();
+    process.pool("api").order(&address(4), OperatorAction::Drain, "a", clock::now()).unwrap();
     assert_eq!(journal.last(), before + 1);
     assert_eq!(process.backend(4).set_by_operator, ["drained"]);
 }
@@ -252,21 +255,21 @@ async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
 async fn the_last_one_is_not_ejected_and_who_is_not_ejected_is_not_readmitted() {
     let process = Process::new("round_robin").await;
     let order = |port, order| process.pool("web").order(&address(port), order, "a", clock::now());
-    assert_eq!(order(1, Order::Readmit), Err(OrderError::NotEjected));
-    assert_eq!(order(9, Order::Drain), Err(OrderError::Unknown));
-    process.order(1, Order::Drain);
-    process.order(2, Order::Drain);
-    assert_eq!(order(3, Order::Eject(SECOND)), Err(OrderError::LastOne));
+    assert_eq!(order(1, OperatorAction::Readmit), Err(OrderError::NotEjected));
+    assert_eq!(order(9, OperatorAction::Drain), Err(OrderError::UnknownBackend));
+    process.order(1, OperatorAction::Drain);
+    process.order(2, OperatorAction::Drain);
+    assert_eq!(order(3, OperatorAction::Eject(SECOND)), Err(OrderError::LastBackend));
     assert_eq!(process.backend(3).state, "eligible");
-    assert_eq!(order(3, Order::Drain), Ok(()));
-    assert_eq!(order(3, Order::Drain), Ok(()));
+    assert_eq!(order(3, OperatorAction::Drain), Ok(()));
+    assert_eq!(order(3, OperatorAction::Drain), Ok(()));
 }
 
 #[tokio::test]
 async fn an_operator_is_right_where_the_configuration_says_otherwise() {
     let process = Process::new("round_robin").await;
     let api = process.pool("api");
-    let undrain = || api.order(&address(4), Order::Undrain, "somebody", clock::now());
+    let undrain = || api.order(&address(4), OperatorAction::Undrain, "somebody", clock::now());
     undrain().unwrap();
     assert_eq!(process.backend(4).state, "eligible");
     let Process { config, resolved, current, .. } = &process;
@@ -286,8 +289,8 @@ async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_not
         for _ in 0..20 {
             let told = process.explain("a", "/");
             assert_eq!(process.explain("a", "/").chosen, told.chosen, "{algorithm}");
-            let wanted = Wanted { tried: [][..].into(), repeatable: true };
-            let lease = pool.pick(&wanted, clock::now()).unwrap();
+            let request = PickRequest { tried: [][..].into(), repeatable: true };
+            let lease = pool.pick(&request, clock::now()).unwrap();
             assert_eq!(Some(lease.backend().id().address), told.chosen, "{algorithm}");
         }
     }
@@ -321,9 +324,9 @@ async fn every_metric_is_there_and_says_what_the_status_says() {
     let pool = process.pool("web");
     let seen = pool.backends(clock::now()).next().unwrap();
     let counts = seen.backend.counts();
-    counts.attempt_ended(Outcome::Ok, Class::Success, SECOND);
-    counts.attempt_ended(Outcome::Reset, Class::None, 2 * SECOND);
-    pool.counts().request_ended(Class::Success, SECOND);
+    counts.attempt_ended(Outcome::Ok, StatusClass::Success, SECOND);
+    counts.attempt_ended(Outcome::Reset, StatusClass::None, 2 * SECOND);
+    pool.counts().request_ended(StatusClass::Success, SECOND);
     pool.counts().retried(Outcome::Reset);
     process.current.reloaded(Err("a mistake"));
     process.refuse(2);
@@ -369,7 +372,7 @@ async fn the_metrics_that_users_are_told_of_are_those_of_a_scrape() {
     let process = Process::new("round_robin").await;
     let pool = process.pool("web");
     let seen = pool.backends(clock::now()).next().unwrap();
-    seen.backend.counts().checked(LastCheck { failure: None, took: SECOND, at: clock::now() });
+    seen.backend.counts().checked(CheckResult { failure: None, took: SECOND, at: clock::now() });
     let actual = listing(&process.metrics());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/metrics.md");
     if env::var_os("UPDATE_GOLDEN").is_some() {

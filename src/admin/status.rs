@@ -7,13 +7,13 @@ use super::{
     samples::{BackendSamples, Samples, millis, requests_and_errors, rounded},
     view,
 };
-use crate::backend::{Cause, Eligibility, LastCheck, Says, Until};
+use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
 use crate::config::Algorithm;
-use crate::count::Class;
+use crate::count::StatusClass;
 use crate::generation::Current;
-use crate::pool::{Pool, Seen};
-use crate::proxy::InFlight;
+use crate::in_flight::InFlight;
+use crate::pool::{BackendView, Pool};
 use crate::telemetry;
 
 /// What is looked at.
@@ -88,7 +88,7 @@ pub(super) fn pool(pool: &Pool, samples: &Samples, now: Instant) -> view::Pool {
 }
 
 /// One backend; its share is not known here.
-pub(super) fn backend(seen: &Seen<'_>, samples: &Samples, now: Instant) -> view::Backend {
+pub(super) fn backend(seen: &BackendView<'_>, samples: &Samples, now: Instant) -> view::Backend {
     let (own, endpoint) = (seen.backend, seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
@@ -129,14 +129,14 @@ pub(super) struct Why {
 }
 
 impl Why {
-    pub(super) fn of(seen: &Seen<'_>, now: Instant) -> Self {
+    pub(super) fn of(seen: &BackendView<'_>, now: Instant) -> Self {
         let mut why = Self { reason: None, until: None, for_ms: None };
         match seen.eligibility {
             Eligibility::Eligible => {}
             Eligibility::Draining(says) => {
                 let (who, until) = match says {
-                    Says::Operator => ("an operator drains it", "undrain"),
-                    Says::Configuration => ("the configuration says drain", "undrain"),
+                    DrainedBy::Operator => ("an operator drains it", "undrain"),
+                    DrainedBy::Configuration => ("the configuration says drain", "undrain"),
                 };
                 (why.reason, why.until) = (Some(who.to_owned()), Some(until.to_owned()));
             }
@@ -149,8 +149,8 @@ impl Why {
             Eligibility::Ejected { cause, until } => {
                 why.reason = Some(cause_in_words(cause));
                 why.until = Some(match until {
-                    Until::ChecksPass => "checks_pass".to_owned(),
-                    Until::Probe(at) => {
+                    EjectionEnd::ChecksPass => "checks_pass".to_owned(),
+                    EjectionEnd::Probe(at) => {
                         let left = at.saturating_duration_since(now);
                         why.for_ms = Some(whole_millis(left));
                         telemetry::timestamp(clock::wall() + left)
@@ -171,32 +171,32 @@ impl Why {
     }
 }
 
-fn cause_in_words(cause: Cause) -> String {
+fn cause_in_words(cause: EjectionCause) -> String {
     match cause {
-        Cause::Refused => "it refused a connection".to_owned(),
-        Cause::ConnectTimeout => "connections to it timed out".to_owned(),
-        Cause::ConnectFailure => "it could not be reached".to_owned(),
-        Cause::Reset => "it broke connections".to_owned(),
-        Cause::Timeout => "it did not answer in time".to_owned(),
-        Cause::Status(status) => format!("it answered {status}"),
-        Cause::RetryAfter => "it asked to be left alone (Retry-After)".to_owned(),
-        Cause::Operator => "an operator ejected it".to_owned(),
+        EjectionCause::Refused => "it refused a connection".to_owned(),
+        EjectionCause::ConnectTimeout => "connections to it timed out".to_owned(),
+        EjectionCause::ConnectFailure => "it could not be reached".to_owned(),
+        EjectionCause::Reset => "it broke connections".to_owned(),
+        EjectionCause::Timeout => "it did not answer in time".to_owned(),
+        EjectionCause::Status(status) => format!("it answered {status}"),
+        EjectionCause::RetryAfter => "it asked to be left alone (Retry-After)".to_owned(),
+        EjectionCause::Operator => "an operator ejected it".to_owned(),
     }
 }
 
-fn set_by_operator(seen: &Seen<'_>) -> Vec<String> {
+fn set_by_operator(seen: &BackendView<'_>) -> Vec<String> {
     let drain = seen.backend.ordered_to_drain();
     let drain = drain.map(|drain| if drain { "drained" } else { "undrained" }.to_owned());
     let weight = seen.backend.weight().map(|weight| format!("weight {weight}"));
     let ejected = match seen.eligibility {
-        Eligibility::Ejected { cause: Cause::Operator, .. }
-        | Eligibility::HalfOpen { cause: Cause::Operator } => Some("ejected".to_owned()),
+        Eligibility::Ejected { cause: EjectionCause::Operator, .. }
+        | Eligibility::HalfOpen { cause: EjectionCause::Operator } => Some("ejected".to_owned()),
         _ => None,
     };
     drain.into_iter().chain(weight).chain(ejected).collect()
 }
 
-fn check(LastCheck { failure, took, at }: LastCheck, now: Instant) -> view::Check {
+fn check(CheckResult { failure, took, at }: CheckResult, now: Instant) -> view::Check {
     view::Check {
         passed: failure.is_none(),
         reason: failure,
@@ -213,7 +213,7 @@ pub(super) fn algorithm(algorithm: Algorithm) -> &'static str {
     }
 }
 
-fn classes(counts: [u64; Class::ALL.len()]) -> view::Classes {
+fn classes(counts: [u64; StatusClass::ALL.len()]) -> view::Classes {
     let [none, informational, success, redirection, client_error, server_error] = counts;
     view::Classes { informational, success, redirection, client_error, server_error, none }
 }

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{self, Flags, PoolName};
 use crate::discovery;
 use crate::generation::Current;
-use crate::proxy::InFlight;
+use crate::in_flight::InFlight;
 
 /// Far longer than any of this takes, so that a broken test ends.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -221,7 +221,8 @@ pub struct Event {
     /// Which backend.
     pub backend: Option<SocketAddr>,
     /// `ejected`, `readmitted`, `unhealthy`, `healthy`, `drained`, `undrained`, `weight_changed`,
-    /// `panic_began`, `panic_ended`, `nobody_left`, `somebody_left`, `reloaded`, `not_reloaded`.
+    /// `panic_began`, `panic_ended`, `pool_unavailable`, `pool_available`, `reloaded`,
+    /// `reload_failed`.
     pub event: String,
     /// Why, or to what, in words.
     pub reason: Option<String>,

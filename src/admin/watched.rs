@@ -19,7 +19,7 @@ use super::{
     stream::Feed,
     view,
 };
-use crate::backend::Entry;
+use crate::backend::JournalEntry;
 use crate::clock;
 use crate::generation::Current;
 use crate::telemetry;
@@ -83,8 +83,8 @@ pub(super) async fn watch(api: Api) {
 }
 
 /// An entry and its number, as it is told.
-fn event((id, entry): (u64, Entry)) -> view::Event {
-    let Entry { time, pool, backend, event, reason, lasts, by } = entry;
+fn event((id, entry): (u64, JournalEntry)) -> view::Event {
+    let JournalEntry { time, pool, backend, event, reason, lasts, by } = entry;
     view::Event {
         id,
         time: telemetry::timestamp(time),

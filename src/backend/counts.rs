@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::event::Cause;
-use crate::count::{Class, Classes, Counter, Durations, Outcome};
+use super::event::EjectionCause;
+use crate::count::{Counter, DurationHistogram, Outcome, StatusClass, StatusClassCounts};
 
 /// Counts of one backend since it is known.
 #[derive(Debug, Default)]
@@ -13,11 +13,11 @@ pub struct Counts {
     /// Attempts that have ended, by outcome.
     outcomes: [Counter; Outcome::COUNT],
     /// The same by what was answered.
-    pub responses: Classes,
+    pub responses: StatusClassCounts,
     /// From the beginning of an attempt to its end.
-    pub latency: Durations,
+    pub latency: DurationHistogram,
     /// From the end of the request to the first byte of the answer.
-    pub first_byte: Durations,
+    pub first_byte: DurationHistogram,
     /// Connections made for an attempt.
     pub opened: Counter,
     /// Attempts that used a connection that was there.
@@ -26,15 +26,15 @@ pub struct Counts {
     pub sent: Counter,
     /// Bytes of response bodies passed on from it.
     pub received: Counter,
-    ejections: [Counter; Cause::WORDS.len()],
+    ejections: [Counter; EjectionCause::WORDS.len()],
     checks_passed: Counter,
     checks_failed: Counter,
-    last_check: Mutex<Option<LastCheck>>,
+    last_check: Mutex<Option<CheckResult>>,
 }
 
 /// An active check that has ended.
 #[derive(Debug, Clone)]
-pub struct LastCheck {
+pub struct CheckResult {
     /// Why it failed; `None` when it passed.
     pub failure: Option<String>,
     /// How long it took.
@@ -45,7 +45,7 @@ pub struct LastCheck {
 
 impl Counts {
     /// An attempt has ended.
-    pub fn attempt_ended(&self, outcome: Outcome, answered: Class, took: Duration) {
+    pub fn attempt_ended(&self, outcome: Outcome, answered: StatusClass, took: Duration) {
         self.outcomes[outcome as usize].one();
         self.responses.one(answered);
         self.latency.observe(took);
@@ -66,18 +66,18 @@ impl Counts {
         })
     }
 
-    /// Ejections by cause, in the order of [`Cause::WORDS`].
+    /// Ejections by cause, in the order of [`EjectionCause::WORDS`].
     #[must_use]
-    pub fn ejections(&self) -> [u64; Cause::WORDS.len()] {
+    pub fn ejections(&self) -> [u64; EjectionCause::WORDS.len()] {
         self.ejections.each_ref().map(Counter::get)
     }
 
-    pub(super) fn ejected(&self, cause: Cause) {
+    pub(super) fn ejected(&self, cause: EjectionCause) {
         self.ejections[cause.place()].one();
     }
 
     /// A check has ended.
-    pub fn checked(&self, check: LastCheck) {
+    pub fn checked(&self, check: CheckResult) {
         let count = match check.failure {
             None => &self.checks_passed,
             Some(_) => &self.checks_failed,
@@ -94,7 +94,7 @@ impl Counts {
 
     /// The last check, if there was any.
     #[must_use]
-    pub fn last_check(&self) -> Option<LastCheck> {
+    pub fn last_check(&self) -> Option<CheckResult> {
         self.last_check.lock().clone()
     }
 }
@@ -107,7 +107,7 @@ mod tests {
     fn a_client_that_leaves_is_no_failure_of_the_backend() {
         let counts = Counts::default();
         for outcome in Outcome::ALL {
-            counts.attempt_ended(outcome, Class::None, Duration::ZERO);
+            counts.attempt_ended(outcome, StatusClass::None, Duration::ZERO);
         }
         assert_eq!(counts.attempts(), (12, 9));
         assert_eq!(counts.latency.get().count(), 12);

@@ -8,7 +8,7 @@
 use std::{fmt, time::Instant};
 
 use super::{
-    event::Cause,
+    event::EjectionCause,
     standing::{Health, Standing},
 };
 
@@ -19,20 +19,20 @@ pub enum Eligibility {
     /// Nothing stands in the way.
     Eligible,
     /// Somebody says so.
-    Draining(Says),
+    Draining(DrainedBy),
     /// Active checks say so.
     Unhealthy,
     /// Its traffic says so.
     Ejected {
         /// What it did.
-        cause: Cause,
+        cause: EjectionCause,
         /// When that ends.
-        until: Until,
+        until: EjectionEnd,
     },
     /// It has served its time, and one request is to show whether it works.
     HalfOpen {
         /// What it was ejected for.
-        cause: Cause,
+        cause: EjectionCause,
     },
     /// It has as many requests as it may have at once.
     Full,
@@ -40,7 +40,7 @@ pub enum Eligibility {
 
 /// Who says that a backend is to drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub enum DrainedBy {
     /// Its key `drain`.
     Configuration,
     /// An operator, while it runs.
@@ -49,7 +49,7 @@ pub enum Says {
 
 /// When an ejection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
+pub enum EjectionEnd {
     /// When enough active checks have passed.
     ChecksPass,
     /// When one request has been answered; none is tried before this instant.
@@ -108,8 +108,8 @@ pub(super) fn of(standing: &Standing, around: Circumstances, now: Instant) -> El
     }
     match standing.ejection {
         Some(ejection) => match ejection.until {
-            Until::ChecksPass if is_check_void => load(around),
-            Until::Probe(at) if at <= now => Eligibility::HalfOpen { cause: ejection.cause },
+            EjectionEnd::ChecksPass if is_check_void => load(around),
+            EjectionEnd::Probe(at) if at <= now => Eligibility::HalfOpen { cause: ejection.cause },
             until => Eligibility::Ejected { cause: ejection.cause, until },
         },
         None => load(around),

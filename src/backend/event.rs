@@ -8,11 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::eligibility::Until;
+use super::eligibility::EjectionEnd;
 
 /// What a backend did that counts against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
+pub enum EjectionCause {
     /// It refused a connection.
     Refused,
     /// It let a connection time out.
@@ -31,7 +31,7 @@ pub enum Cause {
     Operator,
 }
 
-impl Cause {
+impl EjectionCause {
     /// One word for each, where all statuses are one.
     pub const WORDS: [&'static str; 8] = [
         "refused",
@@ -44,7 +44,7 @@ impl Cause {
         "operator",
     ];
 
-    /// Its place in [`Cause::WORDS`].
+    /// Its place in [`EjectionCause::WORDS`].
     #[must_use]
     pub fn place(self) -> usize {
         match self {
@@ -60,7 +60,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for EjectionCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => status.fmt(f),
@@ -89,18 +89,18 @@ pub enum Event {
     /// An answer has come to its end.
     Completed,
     /// An attempt failed.
-    Failed(Failed),
+    AttemptFailed(AttemptFailure),
     /// The probe has ended; if it showed nothing, another follows later.
     ProbeEnded,
     /// The configuration says whether it drains; an operator who has said otherwise is right.
     Drain(bool),
     /// An operator says what is to be done.
-    Ordered(Order),
+    Operator(OperatorAction),
 }
 
 /// What an operator can ask of a backend; it holds over reloads and upgrades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum OperatorAction {
     /// Give it nothing new.
     Drain,
     /// Give it requests again, whatever the configuration says.
@@ -115,9 +115,9 @@ pub enum Order {
 
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Failed {
+pub struct AttemptFailure {
     /// What the backend did.
-    pub cause: Cause,
+    pub cause: EjectionCause,
     /// From when on nothing but this failure was seen of it: the beginning of the attempt, or of
     /// a later answer to another.
     pub since: Instant,
@@ -131,52 +131,52 @@ pub struct Failed {
     pub draw: f64,
 }
 
-impl Failed {
+impl AttemptFailure {
     /// A plain failure, neither a probe's nor in the middle of an answer, with the longest term.
     #[must_use]
-    pub fn new(cause: Cause, since: Instant) -> Self {
+    pub fn new(cause: EjectionCause, since: Instant) -> Self {
         Self { cause, since, midway: false, retry_after: None, probe: false, draw: 0.0 }
     }
 }
 
 /// What an event changed; each is logged once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum BackendChange {
     /// Checks took it out, after so many failures in a row.
     BecameUnhealthy(u32),
     /// Checks brought it back, after so many passes in a row.
     BecameHealthy(u32),
     /// Traffic took it out, after so many failures in a row.
-    Ejected(Cause, Until, u32),
+    Ejected(EjectionCause, EjectionEnd, u32),
     /// An ejection ended.
-    Readmitted(Readmission),
+    Readmitted(ReadmissionCause),
     /// An operator took it out.
     Drained,
     /// An operator put it back.
     Undrained,
     /// An operator gave it this weight, or that of the configuration.
-    Weighted(Option<u64>),
+    WeightChanged(Option<u64>),
 }
 
 /// Why an ejection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readmission {
+pub enum ReadmissionCause {
     /// So many checks have passed since.
     ChecksPassed(u32),
     /// It answered a probe.
     Probe,
-    /// Nobody else is left to take requests.
-    NobodyLeft,
+    /// No other backend of the pool can take requests.
+    NoOtherBackend,
     /// An operator said so.
     Operator,
 }
 
-impl fmt::Display for Readmission {
+impl fmt::Display for ReadmissionCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ChecksPassed(_) => "checks_passed",
             Self::Probe => "probe_answered",
-            Self::NobodyLeft => "nobody_left",
+            Self::NoOtherBackend => "no_other_backend",
             Self::Operator => "operator",
         })
     }

@@ -19,7 +19,7 @@ const KEPT: usize = 256;
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// When.
     pub time: SystemTime,
     /// In which pool.
@@ -41,12 +41,12 @@ pub struct Entry {
 pub struct Journal {
     /// The number of the last one.
     last: AtomicU64,
-    entries: Mutex<VecDeque<(u64, Entry)>>,
+    entries: Mutex<VecDeque<(u64, JournalEntry)>>,
 }
 
 impl Journal {
     /// Something has happened.
-    pub fn append(&self, entry: Entry) {
+    pub fn append(&self, entry: JournalEntry) {
         let mut entries = self.entries.lock();
         let number = self.last() + 1;
         if entries.len() == KEPT {
@@ -64,7 +64,7 @@ impl Journal {
 
     /// Everything after this number that is still known, oldest first, each with its number.
     #[must_use]
-    pub fn after(&self, number: u64) -> Vec<(u64, Entry)> {
+    pub fn after(&self, number: u64) -> Vec<(u64, JournalEntry)> {
         let entries = self.entries.lock();
         entries.iter().filter(|(own, _)| *own > number).cloned().collect()
     }
@@ -79,7 +79,7 @@ mod tests {
         let journal = Journal::default();
         assert_eq!((journal.last(), journal.after(0)), (0, vec![]));
         for _ in 0..KEPT + 3 {
-            journal.append(Entry {
+            journal.append(JournalEntry {
                 time: SystemTime::UNIX_EPOCH,
                 pool: None,
                 backend: None,

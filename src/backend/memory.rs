@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Backend,
-    eligibility::Until,
-    event::Cause,
+    eligibility::EjectionEnd,
+    event::EjectionCause,
     standing::{Ejection, Health, Standing},
 };
 
@@ -41,7 +41,7 @@ pub struct Memory {
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Ejected {
-    cause: Cause,
+    cause: EjectionCause,
     /// Until its probe; without one it waits for checks to pass.
     probe_in: Option<Duration>,
 }
@@ -51,8 +51,8 @@ impl Memory {
         let ejected = standing.ejection.map(|ejection| Ejected {
             cause: ejection.cause,
             probe_in: match ejection.until {
-                Until::ChecksPass => None,
-                Until::Probe(at) => Some(at.saturating_duration_since(now)),
+                EjectionEnd::ChecksPass => None,
+                EjectionEnd::Probe(at) => Some(at.saturating_duration_since(now)),
             },
         });
         let latency = backend.latency();
@@ -86,7 +86,9 @@ impl Memory {
         (standing.ordered, _) = self.ordered;
         backend.set_weight(self.ordered.1);
         standing.ejection = self.ejected.map(|ejected| {
-            let until = ejected.probe_in.map_or(Until::ChecksPass, |wait| Until::Probe(now + wait));
+            let until = ejected
+                .probe_in
+                .map_or(EjectionEnd::ChecksPass, |wait| EjectionEnd::Probe(now + wait));
             Ejection::new(ejected.cause, until)
         });
         (standing.ejections, standing.term) = (self.ejections, self.term);

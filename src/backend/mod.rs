@@ -35,20 +35,22 @@ use std::{
 
 use parking_lot::Mutex;
 
-pub use counts::{Counts, LastCheck};
-pub use eligibility::{Eligibility, Says, Until};
-pub use event::{Cause, Change, Event, Failed, Order, Readmission};
-pub use journal::{Entry, Journal};
+pub use counts::{CheckResult, Counts};
+pub use eligibility::{DrainedBy, EjectionEnd, Eligibility};
+pub use event::{
+    AttemptFailure, BackendChange, EjectionCause, Event, OperatorAction, ReadmissionCause,
+};
+pub use journal::{Journal, JournalEntry};
 pub use latency::Latency;
 pub use memory::Memory;
 pub use policy::Policy;
 pub use registry::Registry;
-pub use roster::{Notice, Roster, Terms};
+pub use roster::{BackendSettings, PoolChange, Roster};
 pub use standing::{Health, Standing};
 
 use crate::config::PoolName;
 use eligibility::Circumstances;
-use published::Published;
+use published::PublishedState;
 
 /// As many requests at once as there are.
 const NO_LIMIT: usize = usize::MAX;
@@ -95,11 +97,11 @@ pub struct Backend {
     /// What an operator has set instead of the configured weight, or [`AS_CONFIGURED`].
     weight: AtomicU64,
     counts: Counts,
-    pool: Arc<Published>,
+    pool: Arc<PublishedState>,
 }
 
 impl Backend {
-    fn new(id: BackendId, pool: Arc<Published>) -> Self {
+    fn new(id: BackendId, pool: Arc<PublishedState>) -> Self {
         Self {
             url: format!("http://{}", id.address).into(),
             id,

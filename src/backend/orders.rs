@@ -4,23 +4,23 @@
 use std::time::Instant;
 
 use super::{
-    eligibility::{Says, Until},
-    event::{Cause, Change, Order, Readmission},
+    eligibility::{DrainedBy, EjectionEnd},
+    event::{BackendChange, EjectionCause, OperatorAction, ReadmissionCause},
     standing::Standing,
 };
 
 impl Standing {
     /// Who says that it drains, if anybody does.
-    pub(super) fn draining(&self) -> Option<Says> {
+    pub(super) fn draining(&self) -> Option<DrainedBy> {
         match self.ordered {
-            Some(true) => Some(Says::Operator),
+            Some(true) => Some(DrainedBy::Operator),
             Some(false) => None,
-            None => self.configured.then_some(Says::Configuration),
+            None => self.configured.then_some(DrainedBy::Configuration),
         }
     }
 
     /// The configuration says whether it drains.
-    pub(super) fn configure_drain(&mut self, draining: bool) -> Option<Change> {
+    pub(super) fn configure_drain(&mut self, draining: bool) -> Option<BackendChange> {
         self.change_draining(|own| {
             own.configured = draining;
             // What the operator has objected to is gone.
@@ -28,36 +28,38 @@ impl Standing {
         })
     }
 
-    fn change_draining(&mut self, change: impl FnOnce(&mut Self)) -> Option<Change> {
+    fn change_draining(&mut self, change: impl FnOnce(&mut Self)) -> Option<BackendChange> {
         let before = self.draining();
         change(self);
         match (before, self.draining()) {
-            (None, Some(_)) => Some(Change::Drained),
-            (Some(_), None) => Some(Change::Undrained),
+            (None, Some(_)) => Some(BackendChange::Drained),
+            (Some(_), None) => Some(BackendChange::Undrained),
             _ => None,
         }
     }
 
     /// Does as an operator says.
-    pub(super) fn follow(&mut self, order: Order, now: Instant) -> Option<Change> {
+    pub(super) fn follow(&mut self, order: OperatorAction, now: Instant) -> Option<BackendChange> {
         match order {
-            Order::Drain => {
+            OperatorAction::Drain => {
                 let is_new = self.ordered.replace(true) != Some(true);
-                is_new.then_some(Change::Drained)
+                is_new.then_some(BackendChange::Drained)
             }
             // The configuration is objected to for as long as it says that.
-            Order::Undrain => {
+            OperatorAction::Undrain => {
                 self.change_draining(|own| own.ordered = own.configured.then_some(false))
             }
-            Order::Eject(time) => Some(self.eject(Cause::Operator, Until::Probe(now + time))),
-            Order::Readmit => {
+            OperatorAction::Eject(time) => {
+                Some(self.eject(EjectionCause::Operator, EjectionEnd::Probe(now + time)))
+            }
+            OperatorAction::Readmit => {
                 self.ejection.take()?;
                 self.forget_failures();
                 self.listens = true;
-                Some(Change::Readmitted(Readmission::Operator))
+                Some(BackendChange::Readmitted(ReadmissionCause::Operator))
             }
             // Not a matter of standing.
-            Order::Weight(_) => None,
+            OperatorAction::Weight(_) => None,
         }
     }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use super::{
     Backend,
-    eligibility::{self, Circumstances, Eligibility, Until},
-    published::{NEVER, Published},
+    eligibility::{self, Circumstances, EjectionEnd, Eligibility},
+    published::{NEVER, PublishedState},
     roster::{Members, Roster},
     standing::Standing,
 };
@@ -29,7 +29,7 @@ impl Roster {
     /// those who can take one must be told that it can.
     #[must_use]
     pub fn has_nobody(&self, now: Instant) -> bool {
-        let Published { empty, probe_due, .. } = &*self.published;
+        let PublishedState { empty, probe_due, .. } = &*self.published;
         empty.load(Ordering::Relaxed) && !self.published.is_due(probe_due, now)
     }
 
@@ -49,7 +49,7 @@ impl Roster {
         is_wanted: impl Fn(&Backend) -> bool,
         now: Instant,
     ) -> Option<Arc<Backend>> {
-        let Published { probe_due, any_probe_due, .. } = &*self.published;
+        let PublishedState { probe_due, any_probe_due, .. } = &*self.published;
         if !self.published.is_due(if repeatable { probe_due } else { any_probe_due }, now) {
             return None;
         }
@@ -79,7 +79,7 @@ impl Members {
 /// When a probe may be sent, where that is all that it takes.
 pub(super) fn probe_at(standing: &Standing) -> Option<Instant> {
     let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
-    let Until::Probe(at) = ejection.until else { return None };
+    let EjectionEnd::Probe(at) = ejection.until else { return None };
     let then = eligibility::of(standing, Circumstances::default(), at);
     matches!(then, Eligibility::HalfOpen { .. }).then_some(at)
 }

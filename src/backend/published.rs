@@ -11,7 +11,7 @@ pub(super) const NEVER: u64 = u64::MAX;
 
 /// What the request path reads.
 #[derive(Debug)]
-pub(super) struct Published {
+pub(super) struct PublishedState {
     /// What instants are counted from.
     pub(super) start: Instant,
     pub(super) changes: AtomicU64,
@@ -25,7 +25,7 @@ pub(super) struct Published {
     pub(super) any_probe_due: AtomicU64,
 }
 
-impl Published {
+impl PublishedState {
     pub(super) fn is_panic(&self) -> bool {
         self.panic.load(Ordering::Relaxed)
     }

@@ -19,14 +19,14 @@ use parking_lot::Mutex;
 
 use super::{
     Backend, BackendId,
-    event::{Change, Event, Order},
+    event::{BackendChange, Event, OperatorAction},
     journal::Journal,
     memory::Memory,
     policy::Policy,
     probes::probe_at,
-    published::{NEVER, Published},
+    published::{NEVER, PublishedState},
     standing::Standing,
-    tally::{Part, Tally},
+    tally::{Tally, TallyEntry},
 };
 use crate::config::PoolName;
 
@@ -37,7 +37,7 @@ const BEFORE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Roster {
     pool: PoolName,
-    pub(super) published: Arc<Published>,
+    pub(super) published: Arc<PublishedState>,
     pub(super) members: Mutex<Members>,
     journal: Arc<Journal>,
 }
@@ -52,36 +52,43 @@ pub(super) struct Members {
 
 /// What an operator says about a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct BackendSettings {
     /// Takes no new requests.
     pub drain: bool,
     /// Requests that it may have at once.
     pub max_connections: Option<usize>,
 }
 
-/// What happened in a pool; each is logged once.
+/// A change of a pool or of one of its backends; each is logged once.
 #[derive(Debug, Clone)]
-pub enum Notice {
-    /// To a backend.
-    Backend(Arc<Backend>, Change),
-    /// Health is not asked any more, or is asked again.
-    Panic {
-        /// Not asked.
-        on: bool,
-        /// So many are unhealthy.
+pub enum PoolChange {
+    /// A backend has changed.
+    Backend(Arc<Backend>, BackendChange),
+    /// Too many backends are unhealthy, so health is ignored from now on.
+    PanicBegan {
+        /// Unhealthy backends among the listening ones.
         unhealthy: usize,
-        /// Of so many that are neither drained nor refusing.
-        of: usize,
+        /// Backends that neither drain nor refuse connections.
+        listening: usize,
     },
-    /// Nobody can take a request any more, or somebody can again.
-    Empty(bool),
+    /// Health counts again.
+    PanicEnded {
+        /// As in [`PoolChange::PanicBegan`].
+        unhealthy: usize,
+        /// As in [`PoolChange::PanicBegan`].
+        listening: usize,
+    },
+    /// No backend can take a request any more.
+    Unavailable,
+    /// A backend can take requests again.
+    Available,
 }
 
 impl Roster {
     /// Without backends. What happens to them is told to the journal.
     #[must_use]
     pub fn new(pool: PoolName, journal: Arc<Journal>, now: Instant) -> Self {
-        let published = Published {
+        let published = PublishedState {
             start: now.checked_sub(BEFORE).unwrap_or(now),
             changes: AtomicU64::new(0),
             panic: AtomicBool::new(false),
@@ -122,7 +129,7 @@ impl Roster {
         let id = BackendId { pool: self.pool.clone(), address };
         let backend = Arc::new(Backend::new(id, Arc::clone(&self.published)));
         members.backends.insert(address, Arc::clone(&backend));
-        members.tally.add(Part::of(&Standing::default(), self.published.start));
+        members.tally.add(TallyEntry::of(&Standing::default(), self.published.start));
         backend
     }
 
@@ -132,10 +139,10 @@ impl Roster {
     /// Returns what changed, for the caller to log.
     pub fn enlist(
         &self,
-        terms: &HashMap<SocketAddr, Terms>,
+        terms: &HashMap<SocketAddr, BackendSettings>,
         policy: &Policy,
         now: Instant,
-    ) -> Vec<Notice> {
+    ) -> Vec<PoolChange> {
         self.members.lock().retain(|address| terms.contains_key(address), now);
         let mut notices = vec![];
         for (address, terms) in terms {
@@ -159,21 +166,24 @@ impl Roster {
         event: Event,
         policy: &Policy,
         now: Instant,
-    ) -> Vec<Notice> {
+    ) -> Vec<PoolChange> {
         let mut members = self.members.lock();
         let mut notices = vec![];
         if !members.has(backend) {
             return notices;
         }
         let mut changed = members.update(backend, &mut notices, now, |standing, tally| {
-            let has_room = tally.has_room(Part::of(standing, now));
+            let has_room = tally.has_room(TallyEntry::of(standing, now));
             standing.apply(event, policy, has_room, now)
         });
-        if let Event::Ordered(Order::Weight(weight)) = event
+        if let Event::Operator(OperatorAction::Weight(weight)) = event
             && backend.set_weight(weight)
         {
             changed = true;
-            notices.push(Notice::Backend(Arc::clone(backend), Change::Weighted(weight)));
+            notices.push(PoolChange::Backend(
+                Arc::clone(backend),
+                BackendChange::WeightChanged(weight),
+            ));
         }
         if members.tally.is_nobody_left() {
             changed |= members.lift(&mut notices, now);
@@ -187,7 +197,7 @@ impl Roster {
         members: &Members,
         policy: &Policy,
         mut changed: bool,
-        notices: &mut Vec<Notice>,
+        notices: &mut Vec<PoolChange>,
     ) {
         changed |= self.publish_panic(members, policy, notices);
         self.publish_empty(members, notices);
@@ -216,7 +226,7 @@ impl Roster {
         policy: &Policy,
         has_same_checks: bool,
         now: Instant,
-    ) -> Vec<Notice> {
+    ) -> Vec<PoolChange> {
         let mut members = self.members.lock();
         let mut notices = vec![];
         let mut changed = false;
@@ -235,7 +245,12 @@ impl Roster {
         notices
     }
 
-    fn publish_panic(&self, members: &Members, policy: &Policy, notices: &mut Vec<Notice>) -> bool {
+    fn publish_panic(
+        &self,
+        members: &Members,
+        policy: &Policy,
+        notices: &mut Vec<PoolChange>,
+    ) -> bool {
         let on = members.tally.is_panic(policy.panic_threshold);
         if self.published.panic.swap(on, Ordering::Relaxed) == on {
             return false;
@@ -244,15 +259,19 @@ impl Roster {
         for backend in members.backends.values() {
             backend.publish();
         }
-        let (unhealthy, of) = members.tally.unhealthy();
-        notices.push(Notice::Panic { on, unhealthy, of });
+        let (unhealthy, listening) = members.tally.unhealthy();
+        notices.push(if on {
+            PoolChange::PanicBegan { unhealthy, listening }
+        } else {
+            PoolChange::PanicEnded { unhealthy, listening }
+        });
         true
     }
 
-    fn publish_empty(&self, members: &Members, notices: &mut Vec<Notice>) {
+    fn publish_empty(&self, members: &Members, notices: &mut Vec<PoolChange>) {
         let empty = members.tally.is_empty(self.published.is_panic());
         if self.published.empty.swap(empty, Ordering::Relaxed) != empty {
-            notices.push(Notice::Empty(empty));
+            notices.push(if empty { PoolChange::Unavailable } else { PoolChange::Available });
         }
     }
 
@@ -280,7 +299,7 @@ impl Members {
         backends.retain(|address, backend| {
             let stays = is_wanted(address);
             if !stays {
-                tally.remove(Part::of(&backend.standing.lock(), now));
+                tally.remove(TallyEntry::of(&backend.standing.lock(), now));
             }
             stays
         });
@@ -291,19 +310,19 @@ impl Members {
     pub(super) fn update(
         &mut self,
         backend: &Arc<Backend>,
-        notices: &mut Vec<Notice>,
+        notices: &mut Vec<PoolChange>,
         now: Instant,
-        change: impl FnOnce(&mut Standing, &Tally) -> Option<Change>,
+        change: impl FnOnce(&mut Standing, &Tally) -> Option<BackendChange>,
     ) -> bool {
         self.replace(backend, now, |standing, tally| {
-            let before = Part::of(standing, now);
+            let before = TallyEntry::of(standing, now);
             if let Some(change) = change(standing, tally) {
-                if let Change::Ejected(cause, ..) = change {
+                if let BackendChange::Ejected(cause, ..) = change {
                     backend.counts().ejected(cause);
                 }
-                notices.push(Notice::Backend(Arc::clone(backend), change));
+                notices.push(PoolChange::Backend(Arc::clone(backend), change));
             }
-            let after = Part::of(standing, now);
+            let after = TallyEntry::of(standing, now);
             // One that panic has used has served all the time.
             if after.in_service && !before.in_service && !backend.is_open() {
                 standing.serving_since = Some(now);
@@ -323,12 +342,12 @@ impl Members {
     ) -> bool {
         let address = backend.id().address;
         let mut standing = backend.standing.lock();
-        let before = Part::of(&standing, now);
+        let before = TallyEntry::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
             self.probes.remove(&(at, address));
         }
         change(&mut standing, &self.tally);
-        let after = Part::of(&standing, now);
+        let after = TallyEntry::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
             self.probes.insert((at, address), standing.any_probe_from(at));
         }
@@ -339,8 +358,9 @@ impl Members {
     }
 
     /// Lets back in whoever can be.
-    fn lift(&mut self, notices: &mut Vec<Notice>, now: Instant) -> bool {
-        let is_spare = |backend: &&Arc<Backend>| Part::of(&backend.standing.lock(), now).spare;
+    fn lift(&mut self, notices: &mut Vec<PoolChange>, now: Instant) -> bool {
+        let is_spare =
+            |backend: &&Arc<Backend>| TallyEntry::of(&backend.standing.lock(), now).spare;
         let spare: Vec<_> = self.backends.values().filter(is_spare).cloned().collect();
         let mut changed = false;
         for backend in spare {

@@ -19,14 +19,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    eligibility::Until,
-    event::{Cause, Change, Event, Failed, Readmission},
+    eligibility::EjectionEnd,
+    event::{AttemptFailure, BackendChange, EjectionCause, Event, ReadmissionCause},
     policy::Policy,
 };
 use crate::config::{EjectionRules, defaults};
 
-/// The first cool-down of who refuses where checks are off; a refused connection costs a client
-/// next to nothing, so it is tried again soon.
+/// The first cool-down after a refused connection where checks are off. It costs a client nothing.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 /// The longest of these.
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
@@ -54,8 +53,8 @@ pub enum Health {
 /// An ejection that was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ejection {
-    pub(super) cause: Cause,
-    pub(super) until: Until,
+    pub(super) cause: EjectionCause,
+    pub(super) until: EjectionEnd,
     /// A probe is under way.
     pub(super) probing: bool,
     /// Probes in a row that have shown nothing.
@@ -63,14 +62,14 @@ pub(super) struct Ejection {
 }
 
 impl Ejection {
-    pub(super) fn new(cause: Cause, until: Until) -> Self {
+    pub(super) fn new(cause: EjectionCause, until: EjectionEnd) -> Self {
         Self { cause, until, probing: false, unproven: 0 }
     }
 
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
     /// has taken itself out.
     pub(super) fn is_limited(&self) -> bool {
-        !matches!(self.cause, Cause::Refused | Cause::Operator)
+        !matches!(self.cause, EjectionCause::Refused | EjectionCause::Operator)
     }
 }
 
@@ -137,7 +136,7 @@ impl Standing {
         policy: &Policy,
         has_room: bool,
         now: Instant,
-    ) -> Option<Change> {
+    ) -> Option<BackendChange> {
         match event {
             Event::CheckPassed => self.check_passed(policy),
             Event::CheckFailed { refused } => self.check_failed(policy, refused, now),
@@ -150,20 +149,20 @@ impl Standing {
                 self.broken = 0;
                 None
             }
-            Event::Failed(failed) => self.failed(&failed, policy, has_room, now),
+            Event::AttemptFailed(failed) => self.failed(&failed, policy, has_room, now),
             Event::ProbeEnded => {
                 self.probe_ended(now);
                 None
             }
             Event::Drain(draining) => self.configure_drain(draining),
-            Event::Ordered(order) => self.follow(order, now),
+            Event::Operator(order) => self.follow(order, now),
         }
     }
 
     /// Ends the ejection because nobody else is left.
-    pub(super) fn lift(&mut self) -> Option<Change> {
+    pub(super) fn lift(&mut self) -> Option<BackendChange> {
         self.forget_failures();
-        self.ejection.take().map(|_| Change::Readmitted(Readmission::NobodyLeft))
+        self.ejection.take().map(|_| BackendChange::Readmitted(ReadmissionCause::NoOtherBackend))
     }
 
     /// Whether a good answer would change anything.
@@ -171,24 +170,30 @@ impl Standing {
         self.row > 0 || self.broken > 0
     }
 
-    fn check_passed(&mut self, policy: &Policy) -> Option<Change> {
+    fn check_passed(&mut self, policy: &Policy) -> Option<BackendChange> {
         self.failures = 0;
         self.listens = true;
         self.passes = self.passes.saturating_add(1);
         let has_risen = self.passes >= policy.rise;
-        let readmitted =
-            self.ejection.take_if(|ejection| ejection.until == Until::ChecksPass && has_risen);
+        let readmitted = self
+            .ejection
+            .take_if(|ejection| ejection.until == EjectionEnd::ChecksPass && has_risen);
         // Only who has been up can flap; who comes up for the first time is not kept waiting.
         if self.health != Health::Unhealthy || has_risen || !self.was_healthy {
             self.was_healthy = true;
             if std::mem::replace(&mut self.health, Health::Healthy) == Health::Unhealthy {
-                return Some(Change::BecameHealthy(self.passes));
+                return Some(BackendChange::BecameHealthy(self.passes));
             }
         }
-        readmitted.map(|_| Change::Readmitted(Readmission::ChecksPassed(self.passes)))
+        readmitted.map(|_| BackendChange::Readmitted(ReadmissionCause::ChecksPassed(self.passes)))
     }
 
-    fn check_failed(&mut self, policy: &Policy, refused: bool, now: Instant) -> Option<Change> {
+    fn check_failed(
+        &mut self,
+        policy: &Policy,
+        refused: bool,
+        now: Instant,
+    ) -> Option<BackendChange> {
         self.passes = 0;
         self.listens = !refused;
         self.failures = self.failures.saturating_add(1);
@@ -199,7 +204,7 @@ impl Standing {
         let ejected = is_gone.then(|| self.eject_until_checks_pass(now));
         if has_fallen {
             self.health = Health::Unhealthy;
-            return Some(Change::BecameUnhealthy(self.failures));
+            return Some(BackendChange::BecameUnhealthy(self.failures));
         }
         ejected
     }
@@ -209,13 +214,13 @@ impl Standing {
         (self.health, self.was_healthy) = (Health::Unchecked, false);
         (self.passes, self.failures) = (0, 0);
         if let Some(ejection) = &mut self.ejection
-            && ejection.until == Until::ChecksPass
+            && ejection.until == EjectionEnd::ChecksPass
         {
-            ejection.until = Until::Probe(now);
+            ejection.until = EjectionEnd::Probe(now);
         }
     }
 
-    fn answered(&mut self, probe: bool) -> Option<Change> {
+    fn answered(&mut self, probe: bool) -> Option<BackendChange> {
         if self.ejection.is_none() {
             (self.row, self.row_since, self.unavailable) = (0, None, 0);
             return None;
@@ -224,17 +229,17 @@ impl Standing {
         self.ejection.take_if(|ejection| probe && ejection.probing)?;
         self.forget_failures();
         self.listens = true;
-        Some(Change::Readmitted(Readmission::Probe))
+        Some(BackendChange::Readmitted(ReadmissionCause::Probe))
     }
 
     fn failed(
         &mut self,
-        failed: &Failed,
+        failed: &AttemptFailure,
         policy: &Policy,
         has_room: bool,
         now: Instant,
-    ) -> Option<Change> {
-        if failed.cause == Cause::Refused {
+    ) -> Option<BackendChange> {
+        if failed.cause == EjectionCause::Refused {
             return self.refused(policy, now);
         }
         if let Some(ejection) = self.ejection {
@@ -258,39 +263,39 @@ impl Standing {
     fn probe_failed(
         &mut self,
         ejection: Ejection,
-        failed: &Failed,
+        failed: &AttemptFailure,
         policy: &Policy,
         now: Instant,
-    ) -> Option<Change> {
+    ) -> Option<BackendChange> {
         if !(failed.probe && ejection.probing) {
             return None;
         }
         // Who refused is not among those that the limit on guesses counts, and stays so.
-        if ejection.cause == Cause::Refused {
+        if ejection.cause == EjectionCause::Refused {
             return Some(self.cool_down(now));
         }
         if let Some(asked) = failed.retry_after {
             return Some(self.leave_alone(asked, now));
         }
-        let ordered = ejection.cause == Cause::Operator;
+        let ordered = ejection.cause == EjectionCause::Operator;
         let rules = policy.ejection.or(ordered.then_some(defaults::EJECTION))?;
         Some(self.eject_for(failed, &rules, now))
     }
 
-    fn count(&mut self, failed: &Failed) {
+    fn count(&mut self, failed: &AttemptFailure) {
         if failed.midway {
             self.broken = self.broken.saturating_add(1);
             return;
         }
         self.row = self.row.saturating_add(1);
         self.row_since = Some(self.row_since.map_or(failed.since, |since| since.min(failed.since)));
-        let is_unavailable = failed.cause == Cause::Status(503);
+        let is_unavailable = failed.cause == EjectionCause::Status(503);
         self.unavailable = if is_unavailable { self.unavailable.saturating_add(1) } else { 0 };
     }
 
     /// Requests that were under way when the first of them ejected the backend are refused too;
     /// they add nothing.
-    fn refused(&mut self, policy: &Policy, now: Instant) -> Option<Change> {
+    fn refused(&mut self, policy: &Policy, now: Instant) -> Option<BackendChange> {
         if self.ejection.is_some_and(|e| !e.is_limited() && !e.probing) {
             return None;
         }
@@ -301,18 +306,23 @@ impl Standing {
         Some(self.cool_down(now))
     }
 
-    fn eject_until_checks_pass(&mut self, now: Instant) -> Change {
+    fn eject_until_checks_pass(&mut self, now: Instant) -> BackendChange {
         self.ejections = self.in_succession(now);
-        self.eject(Cause::Refused, Until::ChecksPass)
+        self.eject(EjectionCause::Refused, EjectionEnd::ChecksPass)
     }
 
     /// Ejects who refuses until a probe, where checks are off.
-    fn cool_down(&mut self, now: Instant) -> Change {
-        self.eject_again(Cause::Refused, now, |times| doubling(times - 1))
+    fn cool_down(&mut self, now: Instant) -> BackendChange {
+        self.eject_again(EjectionCause::Refused, now, |times| doubling(times - 1))
     }
 
     /// Ejects as often `base` as ejections have followed one another.
-    fn eject_for(&mut self, failed: &Failed, rules: &EjectionRules, now: Instant) -> Change {
+    fn eject_for(
+        &mut self,
+        failed: &AttemptFailure,
+        rules: &EjectionRules,
+        now: Instant,
+    ) -> BackendChange {
         self.eject_again(failed.cause, now, |times| {
             let term = rules.base.saturating_mul(times).min(rules.max);
             term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
@@ -320,20 +330,20 @@ impl Standing {
     }
 
     /// Ejects for as long as the backend has asked for; how often it failed has no part in that.
-    fn leave_alone(&mut self, asked: Duration, now: Instant) -> Change {
+    fn leave_alone(&mut self, asked: Duration, now: Instant) -> BackendChange {
         self.ejections = self.in_succession(now);
-        self.eject(Cause::RetryAfter, Until::Probe(now + asked.min(RETRY_AFTER_MAX)))
+        self.eject(EjectionCause::RetryAfter, EjectionEnd::Probe(now + asked.min(RETRY_AFTER_MAX)))
     }
 
     fn eject_again(
         &mut self,
-        cause: Cause,
+        cause: EjectionCause,
         now: Instant,
         length: impl Fn(u32) -> Duration,
-    ) -> Change {
+    ) -> BackendChange {
         self.ejections = self.in_succession(now).saturating_add(1);
         self.term = length(self.ejections);
-        self.eject(cause, Until::Probe(now + self.term))
+        self.eject(cause, EjectionEnd::Probe(now + self.term))
     }
 
     /// Ejections that followed one another up to now; none when it has served since for as long as
@@ -344,12 +354,12 @@ impl Standing {
         if is_over { 0 } else { self.ejections }
     }
 
-    pub(super) fn eject(&mut self, cause: Cause, until: Until) -> Change {
+    pub(super) fn eject(&mut self, cause: EjectionCause, until: EjectionEnd) -> BackendChange {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
         self.ejection = Some(Ejection::new(cause, until));
-        Change::Ejected(cause, until, failures)
+        BackendChange::Ejected(cause, until, failures)
     }
 
     pub(super) fn forget_failures(&mut self) {
@@ -368,7 +378,7 @@ impl Standing {
     fn probe_ended(&mut self, now: Instant) {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probing) {
             ejection.probing = false;
-            ejection.until = Until::Probe(now + doubling(ejection.unproven));
+            ejection.until = EjectionEnd::Probe(now + doubling(ejection.unproven));
             ejection.unproven = ejection.unproven.saturating_add(1);
         }
     }

@@ -14,7 +14,7 @@ use crate::config::Percent;
 
 /// What one backend adds to the tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct TallyEntry {
     /// Nothing but its load stands in the way of a request.
     pub(super) in_service: bool,
     /// Ejected for a cause that is limited.
@@ -27,7 +27,7 @@ pub(super) struct Part {
     pub(super) unhealthy: bool,
 }
 
-impl Part {
+impl TallyEntry {
     pub(super) fn of(standing: &Standing, now: Instant) -> Self {
         let drains = standing.draining().is_some();
         let listens = !drains && standing.listens;
@@ -54,7 +54,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, part: Part) {
+    pub(super) fn add(&mut self, part: TallyEntry) {
         self.members += 1;
         self.in_service += usize::from(part.in_service);
         self.ejected += usize::from(part.ejected);
@@ -63,7 +63,7 @@ impl Tally {
         self.unhealthy += usize::from(part.unhealthy);
     }
 
-    pub(super) fn remove(&mut self, part: Part) {
+    pub(super) fn remove(&mut self, part: TallyEntry) {
         self.members -= 1;
         self.in_service -= usize::from(part.in_service);
         self.ejected -= usize::from(part.ejected);
@@ -73,7 +73,7 @@ impl Tally {
     }
 
     /// Whether the pool can spare this backend.
-    pub(super) fn has_room(&self, part: Part) -> bool {
+    pub(super) fn has_room(&self, part: TallyEntry) -> bool {
         let ejected = self.ejected + usize::from(!part.ejected);
         let left = self.in_service - usize::from(part.in_service);
         2 * ejected <= self.members && left > 0

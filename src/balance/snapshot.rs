@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        backend::{Cause, Event, Failed, Policy, Roster},
+        backend::{AttemptFailure, EjectionCause, Event, Policy, Roster},
         config::PoolName,
     };
 
@@ -129,7 +129,11 @@ mod tests {
         }
 
         fn eject(&self, index: usize, now: Instant) {
-            self.apply(index, Event::Failed(Failed::new(Cause::Refused, now)), now);
+            self.apply(
+                index,
+                Event::AttemptFailed(AttemptFailure::new(EjectionCause::Refused, now)),
+                now,
+            );
         }
 
         fn take(&self, now: Instant) -> Snapshot {

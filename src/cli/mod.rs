@@ -25,13 +25,13 @@ use std::{
 use clap::Parser;
 
 use crate::config::{self, Config, Loaded, Problems};
-use crate::discovery::{self, Resolved};
+use crate::discovery::{self, ResolvedBackends};
 use crate::process::{
-    background::{Background, Output, Report},
-    control::{self, AskError},
-    place::{Place, Purpose},
+    background::{BackgroundProcess, Output, Report},
+    control::{self, CommandError},
+    meeting_socket::{MeetingSocket, Purpose},
 };
-use crate::server::{self, Origin, Start, StartError, Watched};
+use crate::server::{self, Origin, Start, StartError, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
 use args::{Arguments, Command};
 
@@ -84,7 +84,7 @@ fn balance(arguments: &Arguments) -> ExitCode {
 /// The reason for which nothing was served is returned for whoever started this process; everybody
 /// else has been told.
 fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
-    let watched = arguments.conf.clone().map(Watched::new);
+    let watched = arguments.conf.clone().map(WatchedFile::new);
     let (loaded, resolved) = load(arguments).map_err(|problems| {
         say(io::stderr(), &problems.to_string());
         problems.to_string()
@@ -128,7 +128,7 @@ fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCode, String> 
     })
 }
 
-fn origin_of(arguments: &Arguments, file: PathBuf, watched: Watched) -> Origin {
+fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> Origin {
     let again = arguments.successor();
     let arguments = arguments.clone();
     Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
@@ -136,14 +136,15 @@ fn origin_of(arguments: &Arguments, file: PathBuf, watched: Watched) -> Origin {
 
 /// Ends when the process in the background serves, or cannot.
 fn start_in_background(arguments: &Arguments) -> Result<(), String> {
-    let start = || Background::start(&env::current_exe()?, &arguments.again(), Output::Null);
-    start().map_err(|error| error.to_string())?.outcome(None)
+    let start = || BackgroundProcess::start(&env::current_exe()?, &arguments.again(), Output::Null);
+    let started = start().map_err(|error| format!("cannot start in the background: {error}"));
+    started?.outcome(None)
 }
 
 /// Has the process that runs from this file do something, and says what came of it.
 fn command(file: &Path, command: &control::Command) -> ExitCode {
-    let asked = Place::of(Purpose::Control, file)
-        .map_err(AskError::Nobody)
+    let asked = MeetingSocket::of(Purpose::Control, file)
+        .map_err(CommandError::NotRunning)
         .and_then(|place| control::ask(&place, command));
     match asked {
         Ok(Ok(text)) => {
@@ -151,7 +152,7 @@ fn command(file: &Path, command: &control::Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Err(text)) => fail(&text),
-        Err(AskError::Nobody(_)) => {
+        Err(CommandError::NotRunning(_)) => {
             let file = file.display();
             fail(&format!("no lb runs from {file} (start it with: lb -c {file})"))
         }
@@ -175,7 +176,7 @@ fn fail(reason: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn load(arguments: &Arguments) -> Result<(Loaded, Resolved), Problems> {
+fn load(arguments: &Arguments) -> Result<(Loaded, ResolvedBackends), Problems> {
     let flags = arguments.flags();
     let loaded = match &arguments.conf {
         Some(path) => config::load(path, &flags)?,
@@ -185,7 +186,7 @@ fn load(arguments: &Arguments) -> Result<(Loaded, Resolved), Problems> {
     Ok((loaded, resolved))
 }
 
-fn summary(config: &Config, resolved: &Resolved) -> String {
+fn summary(config: &Config, resolved: &ResolvedBackends) -> String {
     let backends: usize = resolved.values().map(Vec::len).sum();
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(

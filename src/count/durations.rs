@@ -24,18 +24,18 @@ const MAX: u64 = (1 << LONGEST) - 1;
 
 /// How long things took.
 #[derive(Debug)]
-pub struct Durations {
+pub struct DurationHistogram {
     ticks: AtomicHistogram,
     micros: Counter,
 }
 
-impl Default for Durations {
+impl Default for DurationHistogram {
     fn default() -> Self {
         Self { ticks: AtomicHistogram::with_config(&CONFIG), micros: Counter::default() }
     }
 }
 
-impl Durations {
+impl DurationHistogram {
     /// Something took so long.
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -47,25 +47,25 @@ impl Durations {
 
     /// So far.
     #[must_use]
-    pub fn get(&self) -> Observed {
-        Observed { ticks: self.ticks.load(), micros: self.micros.get() }
+    pub fn get(&self) -> DurationSnapshot {
+        DurationSnapshot { ticks: self.ticks.load(), micros: self.micros.get() }
     }
 }
 
 /// What was observed up to a moment, or between two.
 #[derive(Debug, Clone)]
-pub struct Observed {
+pub struct DurationSnapshot {
     ticks: Histogram,
     micros: u64,
 }
 
-impl Default for Observed {
+impl Default for DurationSnapshot {
     fn default() -> Self {
         Self { ticks: Histogram::with_config(&CONFIG), micros: 0 }
     }
 }
 
-impl Observed {
+impl DurationSnapshot {
     /// Adds what was observed elsewhere.
     pub fn add(&mut self, other: &Self) {
         // All are alike, and no sum comes near 2^64.
@@ -122,7 +122,7 @@ impl Observed {
         counts.filter(|(_, count)| *count > 0)
     }
 
-    /// As the sum of what [`Observed::filled`] has told, of which the whole duration is not known.
+    /// As the sum of what [`DurationSnapshot::filled`] has told, of which the whole duration is not known.
     #[must_use]
     pub fn of(filled: impl Iterator<Item = (usize, u64)>) -> Self {
         let mut observed = Self::default();
@@ -146,8 +146,8 @@ fn edge(power: i8) -> u64 {
 mod tests {
     use super::*;
 
-    fn of(micros: &[u64]) -> Observed {
-        let durations = Durations::default();
+    fn of(micros: &[u64]) -> DurationSnapshot {
+        let durations = DurationHistogram::default();
         micros.iter().for_each(|micros| durations.observe(Duration::from_micros(*micros)));
         durations.get()
     }
@@ -172,14 +172,18 @@ mod tests {
 
     #[test]
     fn a_part_and_the_rest_are_the_whole() {
-        let durations = Durations::default();
+        let durations = DurationHistogram::default();
         durations.observe(Duration::from_millis(3));
         let before = durations.get();
         durations.observe(Duration::from_millis(700));
         let mut since = durations.get().since(&before);
         assert_eq!((since.count(), since.sum()), (1, Duration::from_millis(700)));
-        assert_eq!(Observed::of(since.filled()).quantile(1.0), since.quantile(1.0));
-        assert_eq!(Durations::default().get().since(&before).count(), 0, "counting began anew");
+        assert_eq!(DurationSnapshot::of(since.filled()).quantile(1.0), since.quantile(1.0));
+        assert_eq!(
+            DurationHistogram::default().get().since(&before).count(),
+            0,
+            "counting began anew"
+        );
         since.add(&before);
         assert_eq!((since.count(), since.sum()), (2, Duration::from_millis(703)));
     }

@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Class, Classes, Counter, Shards};
+use super::{Counter, Shards, StatusClass, StatusClassCounts};
 
 /// Counts of one listener since the process began.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct ListenerCounts {
 
 #[derive(Debug, Default)]
 struct Requests {
-    responses: Classes,
+    responses: StatusClassCounts,
     received: Counter,
     sent: Counter,
 }
@@ -46,10 +46,10 @@ impl ListenerCounts {
     }
 
     /// A client has connected; it is counted until this is dropped.
-    pub fn connect(&self) -> Connected<'_> {
+    pub fn connect(&self) -> ConnectionGuard<'_> {
         self.accepted.one();
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Connected(self)
+        ConnectionGuard(self)
     }
 
     /// Clients that are connected.
@@ -59,7 +59,7 @@ impl ListenerCounts {
     }
 
     /// A request has ended; these are the bytes of its body and of its answer's.
-    pub fn request_ended(&self, answered: Class, received: u64, sent: u64) {
+    pub fn request_ended(&self, answered: StatusClass, received: u64, sent: u64) {
         let requests = self.requests.mine();
         requests.responses.one(answered);
         if received > 0 {
@@ -68,10 +68,10 @@ impl ListenerCounts {
         requests.sent.add(sent);
     }
 
-    /// Requests that have ended, in the order of [`Class::ALL`].
+    /// Requests that have ended, in the order of [`StatusClass::ALL`].
     #[must_use]
-    pub fn responses(&self) -> [u64; Class::ALL.len()] {
-        Classes::sum(self.requests.iter().map(|requests| &requests.responses))
+    pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {
+        StatusClassCounts::sum(self.requests.iter().map(|requests| &requests.responses))
     }
 
     /// Bytes of bodies that clients sent.
@@ -90,9 +90,9 @@ impl ListenerCounts {
 /// One connection of a client.
 #[derive(Debug)]
 #[must_use = "dropping it counts the connection out"]
-pub struct Connected<'a>(&'a ListenerCounts);
+pub struct ConnectionGuard<'a>(&'a ListenerCounts);
 
-impl Drop for Connected<'_> {
+impl Drop for ConnectionGuard<'_> {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -11,8 +11,8 @@ mod shards;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use durations::{Durations, Observed};
-pub use listener::{Connected, ListenerCounts};
+pub use durations::{DurationHistogram, DurationSnapshot};
+pub use listener::{ConnectionGuard, ListenerCounts};
 pub use outcome::Outcome;
 pub use shards::Shards;
 
@@ -41,7 +41,7 @@ impl Counter {
 /// The class of a status (RFC 9110 section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Class {
+pub enum StatusClass {
     /// There was none.
     None,
     /// 100 to 199.
@@ -56,7 +56,7 @@ pub enum Class {
     ServerError,
 }
 
-impl Class {
+impl StatusClass {
     /// Each of them, in order.
     pub const ALL: [Self; 6] = [
         Self::None,
@@ -96,24 +96,24 @@ impl Class {
 
 /// Counts by class.
 #[derive(Debug, Default)]
-pub struct Classes([Counter; Class::ALL.len()]);
+pub struct StatusClassCounts([Counter; StatusClass::ALL.len()]);
 
-impl Classes {
+impl StatusClassCounts {
     /// One more of this class.
-    pub fn one(&self, class: Class) {
+    pub fn one(&self, class: StatusClass) {
         self.0[class as usize].one();
     }
 
-    /// So far, in the order of [`Class::ALL`].
+    /// So far, in the order of [`StatusClass::ALL`].
     #[must_use]
-    pub fn get(&self) -> [u64; Class::ALL.len()] {
+    pub fn get(&self) -> [u64; StatusClass::ALL.len()] {
         self.0.each_ref().map(Counter::get)
     }
 
     /// All of these together.
     #[must_use]
-    pub fn sum<'a>(all: impl Iterator<Item = &'a Self>) -> [u64; Class::ALL.len()] {
-        let mut sum = [0; Class::ALL.len()];
+    pub fn sum<'a>(all: impl Iterator<Item = &'a Self>) -> [u64; StatusClass::ALL.len()] {
+        let mut sum = [0; StatusClass::ALL.len()];
         for counts in all {
             sum.iter_mut().zip(counts.get()).for_each(|(sum, count)| *sum += count);
         }
@@ -127,12 +127,12 @@ mod tests {
 
     #[test]
     fn each_status_is_of_one_class() {
-        let classes = Classes::default();
+        let classes = StatusClassCounts::default();
         for status in [0, 100, 101, 200, 204, 304, 404, 499, 500, 599, 700, 999] {
-            classes.one(Class::of(status));
+            classes.one(StatusClass::of(status));
         }
         assert_eq!(classes.get(), [1, 2, 2, 1, 2, 4]);
-        for (place, class) in Class::ALL.into_iter().enumerate() {
+        for (place, class) in StatusClass::ALL.into_iter().enumerate() {
             assert_eq!(class as usize, place, "{}", class.word());
         }
     }

@@ -20,17 +20,17 @@ thread_local! {
 
 /// The same counts once for each of a few threads.
 #[derive(Debug)]
-pub struct Shards<T>(Box<[Apart<T>]>);
+pub struct Shards<T>(Box<[CacheAligned<T>]>);
 
 /// In cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Apart<T>(T);
+struct CacheAligned<T>(T);
 
 impl<T: Default> Default for Shards<T> {
     fn default() -> Self {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        Self((0..threads.min(MOST)).map(|_| Apart::default()).collect())
+        Self((0..threads.min(MOST)).map(|_| CacheAligned::default()).collect())
     }
 }
 

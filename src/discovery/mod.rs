@@ -42,7 +42,7 @@ impl Endpoint {
 }
 
 /// The addresses of every pool, in the order written.
-pub type Resolved = HashMap<PoolName, Vec<Endpoint>>;
+pub type ResolvedBackends = HashMap<PoolName, Vec<Endpoint>>;
 
 /// Resolves every name of the configuration. Waits for the resolver: call it where blocking is
 /// allowed.
@@ -50,9 +50,9 @@ pub type Resolved = HashMap<PoolName, Vec<Endpoint>>;
 /// # Errors
 ///
 /// Every name that does not resolve, and every address that a pool has twice.
-pub fn resolve(config: &Config) -> Result<Resolved, Problems> {
+pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
     let mut problems = Vec::new();
-    let mut resolved = Resolved::new();
+    let mut resolved = ResolvedBackends::new();
     for pool in &config.pools {
         let mut seen = HashMap::new();
         let mut backends = Vec::new();

@@ -20,10 +20,10 @@ use pingora_load_balancing::{
     health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck},
 };
 
-use super::{Because, report};
-use crate::backend::{Backend, Event, LastCheck, Policy, Roster};
+use crate::backend::{Backend, CheckResult, Event, Policy, Roster};
 use crate::clock;
 use crate::config::{self, Probe};
+use crate::state_log::{self, ChangeCause};
 
 /// What backends see in their logs.
 const USER_AGENT: &str = concat!("lb/", env!("CARGO_PKG_VERSION"), " (health check)");
@@ -72,13 +72,11 @@ impl ActiveCheck {
                 Event::CheckFailed { refused: error.root_etype() == &ErrorType::ConnectRefused }
             }
         };
-        let notices = self.roster.apply(backend, event, &self.policy, now);
-        if !notices.is_empty() {
-            let because = failure.as_deref().map_or(Because::Itself, Because::Check);
-            report(&self.roster, &notices, because, now);
-        }
+        let changes = self.roster.apply(backend, event, &self.policy, now);
+        let cause = failure.as_deref().map_or(ChangeCause::Implied, ChangeCause::FailedCheck);
+        state_log::record(&self.roster, &changes, cause, now);
         let took = now.saturating_duration_since(began);
-        backend.counts().checked(LastCheck { failure, took, at: now });
+        backend.counts().checked(CheckResult { failure, took, at: now });
     }
 }
 

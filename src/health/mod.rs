@@ -1,4 +1,4 @@
-//! Who works.
+//! Whether backends work.
 //!
 //! **Active**: Pingora's health-check loop asks every backend again and again, whether it has
 //! traffic or not. [`ActiveCheck`] wraps the check that Pingora makes, keeps a pass from hitting
@@ -8,7 +8,5 @@
 //! both are in [`crate::backend::Standing`].
 
 mod active;
-mod report;
 
 pub use active::ActiveCheck;
-pub use report::{Because, report};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::count::{Class, Classes, Counter, Durations, Observed, Outcome, Shards};
+use crate::count::{
+    Counter, DurationHistogram, DurationSnapshot, Outcome, Shards, StatusClass, StatusClassCounts,
+};
 
 /// Counts of one pool since it is known.
 #[derive(Debug, Default)]
@@ -19,9 +21,9 @@ pub struct Counts {
 /// Requests that have ended.
 #[derive(Debug, Default)]
 struct Requests {
-    responses: Classes,
-    latency: Durations,
-    first_byte: Durations,
+    responses: StatusClassCounts,
+    latency: DurationHistogram,
+    first_byte: DurationHistogram,
 }
 
 /// How requests left the queue.
@@ -33,15 +35,15 @@ pub struct QueueCounts {
     pub late: Counter,
     /// Without one, because their client left.
     pub left: Counter,
-    /// Turned away at once, since it was full.
+    /// Unavailable away at once, since it was full.
     pub full: Counter,
     /// How long those who came in were in it.
-    pub waits: Durations,
+    pub waits: DurationHistogram,
 }
 
 impl Counts {
     /// A request has ended.
-    pub fn request_ended(&self, answered: Class, took: Duration) {
+    pub fn request_ended(&self, answered: StatusClass, took: Duration) {
         let requests = self.requests.mine();
         requests.responses.one(answered);
         requests.latency.observe(took);
@@ -63,26 +65,26 @@ impl Counts {
         self.retries.each_ref().map(Counter::get)
     }
 
-    /// Requests that have ended by what the client was answered, in the order of [`Class::ALL`].
+    /// Requests that have ended by what the client was answered, in the order of [`StatusClass::ALL`].
     #[must_use]
-    pub fn responses(&self) -> [u64; Class::ALL.len()] {
-        Classes::sum(self.requests.iter().map(|requests| &requests.responses))
+    pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {
+        StatusClassCounts::sum(self.requests.iter().map(|requests| &requests.responses))
     }
 
     /// From a request's header to the end of its answer.
     #[must_use]
-    pub fn latency(&self) -> Observed {
+    pub fn latency(&self) -> DurationSnapshot {
         self.observed(|requests| &requests.latency)
     }
 
     /// From the end of a request to the first byte of its answer.
     #[must_use]
-    pub fn first_byte(&self) -> Observed {
+    pub fn first_byte(&self) -> DurationSnapshot {
         self.observed(|requests| &requests.first_byte)
     }
 
-    fn observed(&self, of: impl Fn(&Requests) -> &Durations) -> Observed {
-        let mut sum = Observed::default();
+    fn observed(&self, of: impl Fn(&Requests) -> &DurationHistogram) -> DurationSnapshot {
+        let mut sum = DurationSnapshot::default();
         self.requests.iter().for_each(|requests| sum.add(&of(requests).get()));
         sum
     }

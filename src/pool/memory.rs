@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pool;
 use crate::backend;
-use crate::health::{self, Because};
+use crate::state_log::{self, ChangeCause};
 
 /// What is known of one pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,8 +40,8 @@ impl Pool {
     pub fn recall(&self, memory: &Memory, now: Instant) {
         self.history.first_byte.recall(memory.first_byte);
         let has_same_checks = memory.checks == self.checks();
-        let notices = self.roster.recall(&memory.backends, &self.policy, has_same_checks, now);
-        health::report(&self.roster, &notices, Because::Itself, now);
+        let changes = self.roster.recall(&memory.backends, &self.policy, has_same_checks, now);
+        state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
         self.enlist(now);
     }
 }

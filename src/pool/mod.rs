@@ -33,19 +33,20 @@ pub use counts::{Counts, QueueCounts};
 pub use lease::Lease;
 pub use memory::Memory;
 pub use outcome::{FailedAttempt, is_gateway_error};
-pub use pick::{Tried, Wanted};
-pub use queue::Turned;
+pub use pick::{PickRequest, TriedBackend};
+pub use queue::Unavailable;
 pub use set::Pools;
 pub use supervisor::Supervisor;
-pub use survey::{OrderError, Seen};
+pub use survey::{BackendView, OrderError};
 
-use crate::backend::{Backend, Policy, Roster, Terms};
+use crate::backend::{Backend, BackendSettings, Policy, Roster};
 use crate::balance::{Selector, SelectorConfig};
 use crate::clock;
 use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
 use crate::discovery::{self, Endpoint};
-use crate::health::{self, ActiveCheck, Because};
+use crate::health::ActiveCheck;
 use crate::retry::{Budget, Quantile};
+use crate::state_log::{self, ChangeCause};
 use queue::Queue;
 
 /// How long Pingora lets a client pause in a request's body. Who is to blame for a pause must be
@@ -155,8 +156,8 @@ impl Pool {
     /// Takes effect on the backends: who is one, who drains, how much each may have.
     pub fn enlist(&self, now: Instant) {
         let terms = self.endpoints.iter().map(|endpoint| (endpoint.address, terms(endpoint)));
-        let notices = self.roster.enlist(&terms.collect(), &self.policy, now);
-        health::report(&self.roster, &notices, Because::Itself, now);
+        let changes = self.roster.enlist(&terms.collect(), &self.policy, now);
+        state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
     }
 
     /// Its key in the configuration.
@@ -199,7 +200,7 @@ impl Pool {
 
     /// Whether a request that came now would find nobody, full or not.
     #[must_use]
-    pub fn has_nobody(&self, now: Instant) -> bool {
+    pub fn is_unavailable(&self, now: Instant) -> bool {
         self.roster.has_nobody(now)
     }
 
@@ -224,10 +225,10 @@ impl Pool {
 
     /// Seconds after which a client that was turned away may try again.
     #[must_use]
-    pub fn retry_after(&self, turned: Turned) -> u64 {
+    pub fn retry_after(&self, turned: Unavailable) -> u64 {
         match turned {
-            Turned::Nobody => self.retry_after,
-            Turned::Full | Turned::Late => 1,
+            Unavailable::NoneEligible => self.retry_after,
+            Unavailable::Full | Unavailable::QueueTimeout => 1,
         }
     }
 }
@@ -259,9 +260,9 @@ fn policy(config: &config::Pool) -> Policy {
     }
 }
 
-fn terms(endpoint: &Endpoint) -> Terms {
+fn terms(endpoint: &Endpoint) -> BackendSettings {
     let limit = endpoint.max_connections.map(|limit| limit.get() as usize);
-    Terms { drain: endpoint.drain, max_connections: limit }
+    BackendSettings { drain: endpoint.drain, max_connections: limit }
 }
 
 /// Built once for each backend and cloned for each attempt.

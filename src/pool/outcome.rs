@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{Lease, Pool};
-use crate::backend::{Backend, Cause, Event, Failed};
+use crate::backend::{AttemptFailure, Backend, EjectionCause, Event};
 use crate::clock;
 use crate::config::ResponseTimeout;
-use crate::health::{self, Because};
 use crate::retry::Failure;
+use crate::state_log::{self, ChangeCause};
 
 /// An attempt that has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +69,17 @@ impl Pool {
             backend.latency().failed(waited, now);
         }
         // Once it is ejected, those that still wait for it say nothing new about the pool.
-        if cause == Cause::Timeout && !attempt.midway && backend.is_open() {
+        if cause == EjectionCause::Timeout && !attempt.midway && backend.is_open() {
             self.history.first_byte.late();
         }
-        let failed = Failed {
+        let failed = AttemptFailure {
             midway: attempt.midway,
             retry_after: attempt.retry_after,
             probe: lease.is_probe(),
             draw: fastrand::f64(),
-            ..Failed::new(cause, backend.since_answer(attempt.began))
+            ..AttemptFailure::new(cause, backend.since_answer(attempt.began))
         };
-        self.apply(backend, Event::Failed(failed), now);
+        self.apply(backend, Event::AttemptFailed(failed), now);
     }
 
     /// A lease is given back.
@@ -91,20 +91,20 @@ impl Pool {
     }
 
     fn apply(&self, backend: &Arc<Backend>, event: Event, now: Instant) {
-        let notices = self.roster.apply(backend, event, &self.policy, now);
-        health::report(&self.roster, &notices, Because::Itself, now);
+        let changes = self.roster.apply(backend, event, &self.policy, now);
+        state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
     }
 }
 
 /// What a failure counts as; `None` when it says nothing about the backend.
-fn cause(failure: Failure) -> Option<Cause> {
+fn cause(failure: Failure) -> Option<EjectionCause> {
     match failure {
-        Failure::Refused => Some(Cause::Refused),
-        Failure::ConnectTimeout => Some(Cause::ConnectTimeout),
-        Failure::ConnectFailed => Some(Cause::ConnectFailure),
-        Failure::Broken => Some(Cause::Reset),
-        Failure::Timeout | Failure::LearnedTimeout => Some(Cause::Timeout),
-        Failure::Status(status @ (502..=504)) => Some(Cause::Status(status)),
+        Failure::Refused => Some(EjectionCause::Refused),
+        Failure::ConnectTimeout => Some(EjectionCause::ConnectTimeout),
+        Failure::ConnectFailed => Some(EjectionCause::ConnectFailure),
+        Failure::Broken => Some(EjectionCause::Reset),
+        Failure::Timeout | Failure::LearnedTimeout => Some(EjectionCause::Timeout),
+        Failure::Status(status @ (502..=504)) => Some(EjectionCause::Status(status)),
         Failure::NoSocket | Failure::Status(_) | Failure::OutOfTime => None,
     }
 }

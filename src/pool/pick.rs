@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Lease, Member, Pool, QueueCounts, Turned};
+use super::{Lease, Member, Pool, QueueCounts, Unavailable};
 use crate::backend::{Backend, Eligibility};
 use crate::clock;
 use crate::retry::Failure;
@@ -20,14 +20,14 @@ const STATES_KEPT: Duration = Duration::from_millis(100);
 
 /// A backend that has failed a request.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct TriedBackend {
     /// Which one.
     pub backend: Arc<Backend>,
     /// How it failed.
     pub failure: Failure,
 }
 
-impl Tried {
+impl TriedBackend {
     fn has_answered(&self) -> bool {
         matches!(self.failure, Failure::Status(_))
     }
@@ -35,14 +35,14 @@ impl Tried {
 
 /// What a request asks of the backend for its next attempt.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
-    /// Who has failed it, in order.
-    pub tried: Cow<'a, [Tried]>,
+pub struct PickRequest<'a> {
+    /// The backends that have failed it, in order.
+    pub tried: Cow<'a, [TriedBackend]>,
     /// Whether it can be repeated if it fails, so that it may serve as a probe.
     pub repeatable: bool,
 }
 
-impl Wanted<'_> {
+impl PickRequest<'_> {
     pub(super) fn has_tried(&self) -> bool {
         !self.tried.is_empty()
     }
@@ -65,14 +65,14 @@ impl Wanted<'_> {
 
     /// Whether this one answered; it would only say the same again.
     fn has_answer_of(&self, address: &SocketAddr) -> bool {
-        let is_it = |tried: &&Tried| tried.backend.id().address == *address;
-        self.tried.iter().filter(is_it).any(Tried::has_answered)
+        let is_it = |tried: &&TriedBackend| tried.backend.id().address == *address;
+        self.tried.iter().filter(is_it).any(TriedBackend::has_answered)
     }
 
     /// As an owner of what it has borrowed.
     #[must_use]
-    pub fn into_owned(self) -> Wanted<'static> {
-        Wanted { tried: Cow::Owned(self.tried.into_owned()), repeatable: self.repeatable }
+    pub fn into_owned(self) -> PickRequest<'static> {
+        PickRequest { tried: Cow::Owned(self.tried.into_owned()), repeatable: self.repeatable }
     }
 }
 
@@ -81,14 +81,16 @@ struct Waiting<'a> {
     counts: &'a QueueCounts,
     since: Instant,
     /// How the queue ended it, with a place or without; it may also just be dropped.
-    end: Option<Option<Turned>>,
+    end: Option<Option<Unavailable>>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         match self.end {
-            Some(Some(Turned::Full | Turned::Nobody)) => return self.counts.full.one(),
-            Some(Some(Turned::Late)) => self.counts.late.one(),
+            Some(Some(Unavailable::Full | Unavailable::NoneEligible)) => {
+                return self.counts.full.one();
+            }
+            Some(Some(Unavailable::QueueTimeout)) => self.counts.late.one(),
             Some(None) => self.counts.served.one(),
             None => self.counts.left.one(),
         }
@@ -101,23 +103,27 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`Turned::Nobody`], or [`Turned::Full`] when it is worth waiting.
-    pub fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, now: Instant) -> Result<Lease, Turned> {
+    /// [`Unavailable::NoneEligible`], or [`Unavailable::Full`] when it is worth waiting.
+    pub fn pick(
+        self: &Arc<Self>,
+        wanted: &PickRequest<'_>,
+        now: Instant,
+    ) -> Result<Lease, Unavailable> {
         // Newcomers do not overtake those who wait.
-        if self.queue.len() > 0 { Err(Turned::Full) } else { self.find(wanted, now) }
+        if self.queue.len() > 0 { Err(Unavailable::Full) } else { self.find(wanted, now) }
     }
 
     /// A place on a backend, waited for in the queue; `deadline` may be before the queue's own.
     ///
     /// # Errors
     ///
-    /// [`Turned::Full`] or [`Turned::Late`], as the queue is.
+    /// [`Unavailable::Full`] or [`Unavailable::QueueTimeout`], as the queue is.
     pub async fn wait(
         self: &Arc<Self>,
-        wanted: Wanted<'_>,
+        wanted: PickRequest<'_>,
         deadline: Option<Instant>,
         now: Instant,
-    ) -> Result<Lease, Turned> {
+    ) -> Result<Lease, Unavailable> {
         let until = now + self.config.queue.timeout;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let mut waiting = Waiting { counts: &self.history.counts.queue, since: now, end: None };
@@ -129,9 +135,9 @@ impl Pool {
     /// As [`Pool::pick`], for the first in line.
     pub(super) fn find(
         self: &Arc<Self>,
-        wanted: &Wanted<'_>,
+        wanted: &PickRequest<'_>,
         now: Instant,
-    ) -> Result<Lease, Turned> {
+    ) -> Result<Lease, Unavailable> {
         if !wanted.has_tried()
             && let Some(lease) = self.claim_probe(wanted, now)
         {
@@ -142,10 +148,10 @@ impl Pool {
         }
         let is_new = |address: &SocketAddr| !wanted.is_tried(address);
         if self.is_anybody_full(is_new) {
-            return Err(Turned::Full);
+            return Err(Unavailable::Full);
         }
         if !wanted.may_go_back() {
-            return Err(Turned::Nobody);
+            return Err(Unavailable::NoneEligible);
         }
         if let Some(lease) = self.claim_probe(wanted, now) {
             return Ok(lease);
@@ -155,7 +161,11 @@ impl Pool {
         if let Some(lease) = self.select(is_another).or_else(|| self.select(is_silent)) {
             return Ok(lease);
         }
-        Err(if self.is_anybody_full(is_silent) { Turned::Full } else { Turned::Nobody })
+        Err(if self.is_anybody_full(is_silent) {
+            Unavailable::Full
+        } else {
+            Unavailable::NoneEligible
+        })
     }
 
     /// Why a request with these wishes finds nobody: how many backends for each reason, by its word.
@@ -163,7 +173,7 @@ impl Pool {
     ///
     /// May ask every backend, so it is for requests that have found nobody.
     #[must_use]
-    pub fn reasons(&self, wanted: &Wanted<'_>, now: Instant) -> Vec<(&'static str, usize)> {
+    pub fn reasons(&self, wanted: &PickRequest<'_>, now: Instant) -> Vec<(&'static str, usize)> {
         let mut counts = self.states(now);
         let tried = wanted.tried.iter().filter(|tried| tried.backend.is_eligible()).count();
         let eligible = Eligibility::Eligible.word();
@@ -202,7 +212,7 @@ impl Pool {
         Some(Lease::new(self, claimed.get()?, false))
     }
 
-    fn claim_probe(self: &Arc<Self>, wanted: &Wanted<'_>, now: Instant) -> Option<Lease> {
+    fn claim_probe(self: &Arc<Self>, wanted: &PickRequest<'_>, now: Instant) -> Option<Lease> {
         let is_wanted = |backend: &Backend| {
             let address = &backend.id().address;
             !wanted.is_tried(address) && self.members.contains_key(address)

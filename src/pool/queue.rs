@@ -20,7 +20,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Lease, Pool, Wanted};
+use super::{Lease, PickRequest, Pool};
 use crate::clock;
 
 /// A place also comes free when a backend comes back, which nobody here does. Who waits looks so
@@ -39,19 +39,19 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Waiter {
     number: u64,
-    wanted: Wanted<'static>,
+    wanted: PickRequest<'static>,
     place: oneshot::Sender<Lease>,
 }
 
-/// Why a request is not served.
+/// Why a request gets no backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turned {
-    /// Nobody is eligible.
-    Nobody,
-    /// Whoever is eligible is full; after the queue: and so is that.
+pub enum Unavailable {
+    /// No backend of the pool may take this request.
+    NoneEligible,
+    /// Every eligible backend is full; from [`Pool::wait`]: the queue is full, too.
     Full,
-    /// No place came free in time.
-    Late,
+    /// No backend had a free place before the wait in the queue ended.
+    QueueTimeout,
 }
 
 impl Queue {
@@ -64,9 +64,9 @@ impl Queue {
     pub(super) async fn wait(
         &self,
         pool: &Arc<Pool>,
-        wanted: Wanted<'static>,
+        wanted: PickRequest<'static>,
         until: Instant,
-    ) -> Result<Lease, Turned> {
+    ) -> Result<Lease, Unavailable> {
         let (place, handed) = oneshot::channel();
         let number = self.join(pool.config.queue.size, wanted, place)?;
         // Leaves the line however this ends, also when the request is dropped while it waits.
@@ -78,8 +78,8 @@ impl Queue {
             let look = until.min(tokio::time::Instant::from_std(clock::now() + LOOK));
             match tokio::time::timeout_at(look, &mut handed).await {
                 Ok(Ok(lease)) => return Ok(lease),
-                Ok(Err(_)) => return Err(Turned::Late),
-                Err(_) if look == until => return Err(Turned::Late),
+                Ok(Err(_)) => return Err(Unavailable::QueueTimeout),
+                Err(_) if look == until => return Err(Unavailable::QueueTimeout),
                 Err(_) => self.serve(pool),
             }
         }
@@ -88,12 +88,12 @@ impl Queue {
     fn join(
         &self,
         size: usize,
-        wanted: Wanted<'static>,
+        wanted: PickRequest<'static>,
         place: oneshot::Sender<Lease>,
-    ) -> Result<u64, Turned> {
+    ) -> Result<u64, Unavailable> {
         let mut line = self.line.lock();
         if line.len() >= size {
-            return Err(Turned::Full);
+            return Err(Unavailable::Full);
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         line.push_back(Waiter { number, wanted, place });

@@ -7,7 +7,7 @@ use pingora_core::{Error, ErrorType, Result};
 use super::Pool;
 use crate::backend::Registry;
 use crate::config::{Config, PoolName};
-use crate::discovery::Resolved;
+use crate::discovery::ResolvedBackends;
 
 /// The pools of one configuration, by name.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,7 @@ impl Pools {
     /// As [`Pool::build`]; a pool that is not among the resolved.
     pub async fn build(
         config: &Config,
-        resolved: &Resolved,
+        resolved: &ResolvedBackends,
         registry: &Registry,
         previous: Option<&Self>,
         now: Instant,

@@ -3,15 +3,15 @@
 use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Member, Pool};
-use crate::backend::{Backend, Eligibility, Event, Order, Roster};
+use crate::backend::{Backend, Eligibility, Event, OperatorAction, Roster};
 use crate::balance::{self, REHEARSAL};
 use crate::config::{self, Algorithm};
 use crate::discovery::Endpoint;
-use crate::health::{self, Because};
+use crate::state_log::{self, ChangeCause};
 
-/// One backend of a pool, at a moment.
+/// What is to be seen of one backend of a pool at one instant.
 #[derive(Debug)]
-pub struct Seen<'a> {
+pub struct BackendView<'a> {
     /// Its live state.
     pub backend: &'a Arc<Backend>,
     /// As configured.
@@ -22,7 +22,7 @@ pub struct Seen<'a> {
     pub share: f64,
 }
 
-impl Seen<'_> {
+impl BackendView<'_> {
     /// As configured, or as an operator has set it.
     #[must_use]
     pub fn weight(&self) -> u64 {
@@ -39,15 +39,15 @@ impl Seen<'_> {
 /// Why an order was not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
-    /// Nobody has this address.
+    /// No backend of the pool has this address.
     #[error("the pool has no such backend")]
-    Unknown,
+    UnknownBackend,
     /// There is no ejection to end.
     #[error("it is not ejected")]
     NotEjected,
-    /// Whoever wants that drains it.
+    /// It would take out the last backend that can take requests; only a drain may do that.
     #[error("nobody else of its pool can take requests (to take it out all the same, drain it)")]
-    LastOne,
+    LastBackend,
 }
 
 impl Pool {
@@ -64,13 +64,13 @@ impl Pool {
     }
 
     /// Its backends, in the order of the configuration.
-    pub fn backends(&self, now: Instant) -> impl Iterator<Item = Seen<'_>> {
+    pub fn backends(&self, now: Instant) -> impl Iterator<Item = BackendView<'_>> {
         let slow_start = self.config.slow_start.unwrap_or_default();
         self.endpoints.iter().filter_map(move |endpoint| {
             let backend = &self.members.get(&endpoint.address)?.backend;
             let eligibility = backend.eligibility(now);
             let share = balance::share(backend.serving_since(), slow_start, now);
-            Some(Seen { backend, endpoint, eligibility, share })
+            Some(BackendView { backend, endpoint, eligibility, share })
         })
     }
 
@@ -93,7 +93,7 @@ impl Pool {
 
     /// What its algorithm compares, the lowest first, and what that is; `None` where it takes turns.
     #[must_use]
-    pub fn score(&self, seen: &Seen<'_>, now: Instant) -> Option<f64> {
+    pub fn score(&self, seen: &BackendView<'_>, now: Instant) -> Option<f64> {
         let weight = seen.weight_in_effect();
         match self.config.algorithm {
             Algorithm::RoundRobin => None,
@@ -111,21 +111,22 @@ impl Pool {
     pub fn order(
         &self,
         address: &SocketAddr,
-        order: Order,
+        order: OperatorAction,
         by: &str,
         now: Instant,
     ) -> Result<(), OrderError> {
-        let backend = &self.members.get(address).ok_or(OrderError::Unknown)?.backend;
+        let backend = &self.members.get(address).ok_or(OrderError::UnknownBackend)?.backend;
         let is_another = |member: &Arc<Member>| !Arc::ptr_eq(&member.backend, backend);
         let mut others = self.members.values().filter(|member| is_another(member));
-        if matches!(order, Order::Eject(_)) && !others.any(|other| other.backend.is_open()) {
-            return Err(OrderError::LastOne);
+        if matches!(order, OperatorAction::Eject(_)) && !others.any(|other| other.backend.is_open())
+        {
+            return Err(OrderError::LastBackend);
         }
-        let notices = self.roster.apply(backend, Event::Ordered(order), &self.policy, now);
-        if notices.is_empty() && order == Order::Readmit {
+        let changes = self.roster.apply(backend, Event::Operator(order), &self.policy, now);
+        if changes.is_empty() && order == OperatorAction::Readmit {
             return Err(OrderError::NotEjected);
         }
-        health::report(&self.roster, &notices, Because::Asked(by), now);
+        state_log::record(&self.roster, &changes, ChangeCause::Operator(by), now);
         Ok(())
     }
 }

@@ -49,17 +49,18 @@ fn pool(ports: &[u16]) -> Arc<Pool> {
     build(&ports.iter().map(|port| endpoint(*port)).collect::<Vec<_>>(), |_| {})
 }
 
-fn wanted(ports: &[u16], failure: Failure) -> Wanted<'static> {
+fn wanted(ports: &[u16], failure: Failure) -> PickRequest<'static> {
     let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
-    let tried = ports.iter().map(|port| Tried { backend: roster.backend(address(*port)), failure });
-    Wanted { tried: Cow::Owned(tried.collect()), repeatable: true }
+    let tried =
+        ports.iter().map(|port| TriedBackend { backend: roster.backend(address(*port)), failure });
+    PickRequest { tried: Cow::Owned(tried.collect()), repeatable: true }
 }
 
-fn first() -> Wanted<'static> {
+fn first() -> PickRequest<'static> {
     wanted(&[], Failure::Broken)
 }
 
-fn pick(pool: &Arc<Pool>, wanted: &Wanted<'_>) -> Result<Lease, Turned> {
+fn pick(pool: &Arc<Pool>, wanted: &PickRequest<'_>) -> Result<Lease, Unavailable> {
     pool.pick(wanted, clock::now())
 }
 
@@ -108,7 +109,7 @@ fn who_was_tried_is_picked_again_when_nobody_else_is_left_unless_it_answered() {
     let pool = pool(&[1, 2]);
     assert!(pick(&pool, &wanted(&[1, 2], Failure::Broken)).is_ok());
     let answered = pick(&pool, &wanted(&[1, 2], Failure::Status(503)));
-    assert_eq!(answered.unwrap_err(), Turned::Nobody);
+    assert_eq!(answered.unwrap_err(), Unavailable::NoneEligible);
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn who_refused_is_not_picked() {
         assert_eq!(port(&pick(&pool, &first()).unwrap()), 2);
     }
     let all = pick(&pool, &wanted(&[2], Failure::Status(503)));
-    assert_eq!(all.unwrap_err(), Turned::Nobody);
+    assert_eq!(all.unwrap_err(), Unavailable::NoneEligible);
 }
 
 #[test]
@@ -166,13 +167,13 @@ fn a_full_backend_is_not_picked_and_nobody_overtakes() {
     let pool = build(&[limited(1, 1), limited(2, 2)], |_| {});
     let leases: Vec<_> = (0..3).map(|_| pick(&pool, &first()).unwrap()).collect();
     assert_eq!(leases.iter().filter(|lease| port(lease) == 1).count(), 1);
-    assert_eq!(pick(&pool, &first()).unwrap_err(), Turned::Full);
+    assert_eq!(pick(&pool, &first()).unwrap_err(), Unavailable::Full);
     drop(leases);
     assert!(pick(&pool, &first()).is_ok());
 }
 
 /// Waits in the queue in a task of its own.
-fn wait(pool: &Arc<Pool>, wanted: Wanted<'static>) -> JoinHandle<Result<Lease, Turned>> {
+fn wait(pool: &Arc<Pool>, wanted: PickRequest<'static>) -> JoinHandle<Result<Lease, Unavailable>> {
     let pool = Arc::clone(pool);
     tokio::spawn(async move { pool.wait(wanted, None, clock::now()).await })
 }
@@ -195,7 +196,7 @@ fn the_queue_is_first_in_first_out() {
         }
         drop(lease);
         for waiter in waiters {
-            assert_eq!(pick(&pool, &first()).unwrap_err(), Turned::Full, "no overtaking");
+            assert_eq!(pick(&pool, &first()).unwrap_err(), Unavailable::Full, "no overtaking");
             drop(waiter.await.unwrap().unwrap());
         }
         assert!(pick(&pool, &first()).is_ok());
@@ -247,7 +248,7 @@ fn a_newcomer_does_not_overtake_when_a_backend_comes_back() {
         until_queued(&pool, 1).await;
         let back = pool.roster.backend(address(2));
         pool.roster.apply(&back, Event::Drain(false), &pool.policy, clock::now());
-        assert_eq!(pick(&pool, &first()).unwrap_err(), Turned::Full);
+        assert_eq!(pick(&pool, &first()).unwrap_err(), Unavailable::Full);
         assert_eq!(port(&waits.await.unwrap().unwrap()), 2);
     });
 }
@@ -260,8 +261,8 @@ fn the_queue_is_bounded_in_size_and_time() {
         let late = wait(&pool, first());
         until_queued(&pool, 1).await;
         let full = pool.wait(first(), None, clock::now()).await;
-        assert_eq!(full.unwrap_err(), Turned::Full);
-        assert_eq!(late.await.unwrap().unwrap_err(), Turned::Late);
+        assert_eq!(full.unwrap_err(), Unavailable::Full);
+        assert_eq!(late.await.unwrap().unwrap_err(), Unavailable::QueueTimeout);
         assert_eq!(pool.queued(), 0);
         drop(lease);
     });
@@ -305,7 +306,7 @@ fn no_place_is_lost_between_threads() {
         .await;
         let ask = |pool: Arc<Pool>| async move {
             let lease = match pick(&pool, &first()) {
-                Err(Turned::Full) => pool.wait(first(), None, clock::now()).await,
+                Err(Unavailable::Full) => pool.wait(first(), None, clock::now()).await,
                 picked => picked,
             };
             let lease = lease.unwrap();

@@ -24,7 +24,7 @@ const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
 /// The process that was started.
 #[derive(Debug)]
-pub struct Background {
+pub struct BackgroundProcess {
     child: Child,
     reports: UnixStream,
 }
@@ -38,7 +38,7 @@ pub enum Output {
     Inherited,
 }
 
-impl Background {
+impl BackgroundProcess {
     /// Starts a program with these arguments, which must make it take its [`Report`].
     ///
     /// # Errors
@@ -180,7 +180,7 @@ mod tests {
     fn outcome(script: &str) -> Result<(), String> {
         let arguments = ["-c".into(), format!("exec 1>&0; {script}").into()];
         let shell = Path::new("/bin/sh");
-        Background::start(shell, &arguments, Output::Null)
+        BackgroundProcess::start(shell, &arguments, Output::Null)
             .unwrap()
             .outcome(Some(Duration::from_millis(700)))
     }

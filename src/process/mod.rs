@@ -5,7 +5,7 @@
 pub mod background;
 pub mod control;
 pub mod handover;
+pub mod meeting_socket;
 pub mod pid_file;
-pub mod place;
 pub mod privileges;
 pub mod service_manager;

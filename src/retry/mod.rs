@@ -132,7 +132,7 @@ impl fmt::Display for Failure {
 
 /// What is known about a request when an attempt of it has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempted {
+pub struct RetryContext {
     /// Tries made so far, the failed one included.
     pub attempts: u32,
     /// Whether executing it twice does no harm.
@@ -164,7 +164,7 @@ pub enum Verdict {
 
 /// The rule.
 #[must_use]
-pub fn decide(policy: &Retry, failure: Failure, attempted: Attempted) -> Verdict {
+pub fn decide(policy: &Retry, failure: Failure, attempted: RetryContext) -> Verdict {
     if attempted.attempts >= policy.attempts.get() {
         return Verdict::NoneLeft;
     }
@@ -205,12 +205,12 @@ fn is_listed(on: &RetryOn, failure: Failure) -> bool {
 mod tests {
     use super::*;
 
-    const GET: Attempted =
-        Attempted { attempts: 1, repeatable: true, replayable: true, answered: false };
-    const POST: Attempted = Attempted { repeatable: false, ..GET };
+    const GET: RetryContext =
+        RetryContext { attempts: 1, repeatable: true, replayable: true, answered: false };
+    const POST: RetryContext = RetryContext { repeatable: false, ..GET };
 
     #[track_caller]
-    fn expect(failure: Failure, attempted: Attempted, verdict: Verdict) {
+    fn expect(failure: Failure, attempted: RetryContext, verdict: Verdict) {
         assert_eq!(decide(&Retry::default(), failure, attempted), verdict);
     }
 
@@ -232,19 +232,19 @@ mod tests {
 
     #[test]
     fn a_body_that_is_gone_is_never_half_replayed() {
-        let put = Attempted { replayable: false, ..GET };
+        let put = RetryContext { replayable: false, ..GET };
         expect(Failure::Broken, put, Verdict::NotReplayable);
     }
 
     #[test]
     fn nothing_is_retried_once_the_client_has_seen_a_part_of_an_answer() {
-        expect(Failure::Broken, Attempted { answered: true, ..GET }, Verdict::Answered);
+        expect(Failure::Broken, RetryContext { answered: true, ..GET }, Verdict::Answered);
     }
 
     #[test]
     fn attempts_counts_tries_in_all() {
-        expect(Failure::Refused, Attempted { attempts: 2, ..GET }, Verdict::Retry);
-        expect(Failure::Refused, Attempted { attempts: 3, ..GET }, Verdict::NoneLeft);
+        expect(Failure::Refused, RetryContext { attempts: 2, ..GET }, Verdict::Retry);
+        expect(Failure::Refused, RetryContext { attempts: 3, ..GET }, Verdict::NoneLeft);
     }
 
     #[test]

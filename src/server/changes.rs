@@ -3,13 +3,13 @@
 use std::{collections::HashMap, net::SocketAddr};
 
 use crate::config::{AdminAddress, Config, Pool, PoolName};
-use crate::discovery::{Endpoint, Resolved};
+use crate::discovery::{Endpoint, ResolvedBackends};
 
 /// One configuration, and what its names resolved to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) config: &'a Config,
-    pub(super) resolved: &'a Resolved,
+    pub(super) resolved: &'a ResolvedBackends,
 }
 
 /// A line for each part that is not as before; none when nothing changes.
@@ -105,7 +105,7 @@ fn is_other_access(old: &Config, new: &Config) -> bool {
     both.is_some_and(|(old, new)| (&old.token, &old.hosts) != (&new.token, &new.hosts))
 }
 
-fn endpoints<'a>(resolved: &'a Resolved, pool: &PoolName) -> &'a [Endpoint] {
+fn endpoints<'a>(resolved: &'a ResolvedBackends, pool: &PoolName) -> &'a [Endpoint] {
     resolved.get(pool).map_or(&[], Vec::as_slice)
 }
 
@@ -190,7 +190,7 @@ pools:
   old: { backends: [ { address: 10.0.0.9:1 } ] }
 ";
 
-    fn load(yaml: &str) -> (Config, Resolved) {
+    fn load(yaml: &str) -> (Config, ResolvedBackends) {
         let config = config::parse("lb.yaml", yaml, &Flags::default()).unwrap().config;
         let resolved = discovery::resolve(&config).unwrap();
         (config, resolved)

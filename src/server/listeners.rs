@@ -26,11 +26,12 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
 };
 
-use super::StartError;
+use super::error::StartError;
 use crate::config::{AdminAddress, Config, Listener};
 use crate::generation::Current;
-use crate::process::{handover::Named, place::Place, service_manager};
-use crate::proxy::{InFlight, ListenerApp, Proxy};
+use crate::in_flight::InFlight;
+use crate::process::{handover::NamedSocket, meeting_socket::MeetingSocket, service_manager};
+use crate::proxy::{ListenerApp, Proxy};
 
 /// How long a client may be silent before the system asks whether it is still there: one that
 /// vanished in a tunnel would hold it for ever. Accepted connections inherit this.
@@ -44,9 +45,9 @@ const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None 
 #[derive(Debug)]
 pub(super) struct Sockets {
     /// One for each listener of the configuration, in its order.
-    pub(super) listeners: Vec<Named>,
+    pub(super) listeners: Vec<NamedSocket>,
     /// That of the admin listener.
-    pub(super) admin: Option<Named>,
+    pub(super) admin: Option<NamedSocket>,
 }
 
 impl Sockets {
@@ -56,7 +57,7 @@ impl Sockets {
     /// # Errors
     ///
     /// When an address cannot be bound.
-    pub(super) fn bind(config: &Config, mut given: Vec<Named>) -> Result<Self, StartError> {
+    pub(super) fn bind(config: &Config, mut given: Vec<NamedSocket>) -> Result<Self, StartError> {
         let mut bind = |address: &AdminAddress, key: String| {
             let name = address.to_string();
             if let Some(index) = given.iter().position(|(given, _)| *given == name) {
@@ -78,7 +79,7 @@ impl Sockets {
 
     /// The same sockets once more.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
-        let duplicate = |(name, socket): &Named| Ok((name.clone(), socket.try_clone()?));
+        let duplicate = |(name, socket): &NamedSocket| Ok((name.clone(), socket.try_clone()?));
         Ok(Self {
             listeners: self.listeners.iter().map(duplicate).collect::<io::Result<_>>()?,
             admin: self.admin.as_ref().map(duplicate).transpose()?,
@@ -86,14 +87,14 @@ impl Sockets {
     }
 
     /// All of them, for the next process.
-    pub(super) fn into_all(self) -> Vec<Named> {
+    pub(super) fn into_all(self) -> Vec<NamedSocket> {
         self.listeners.into_iter().chain(self.admin).collect()
     }
 }
 
 /// What can be bound while another process serves, so that it is bound while this one may: a port
 /// below 1024 takes root. What cannot is that other process's, or is told about later.
-pub(super) fn bind_what_is_free(config: &Config) -> Vec<Named> {
+pub(super) fn bind_what_is_free(config: &Config) -> Vec<NamedSocket> {
     let addresses = config.listeners.iter().map(|it| AdminAddress::Tcp(it.address));
     let addresses = addresses.chain(config.admin.as_ref().map(|admin| admin.address.clone()));
     // Port 0 is another port each time, and the other process may have one.
@@ -105,7 +106,7 @@ fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
     let address = match address {
         AdminAddress::Tcp(address) => address,
         AdminAddress::Unix(path) => {
-            return Ok(Place::File(path.clone()).listen_alone()?.into());
+            return Ok(MeetingSocket::File(path.clone()).listen_alone()?.into());
         }
     };
     let socket = TcpListener::bind(address)?;
@@ -118,7 +119,7 @@ fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
 /// are to share them. It accepts as soon as it is given its sockets, one for each listener.
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
-    pub(super) sockets: Option<oneshot::Receiver<Vec<Named>>>,
+    pub(super) sockets: Option<oneshot::Receiver<Vec<NamedSocket>>>,
     pub(super) proxy: Arc<HttpProxy<Proxy>>,
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,

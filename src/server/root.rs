@@ -1,15 +1,15 @@
 //! What only root may do, done last as root.
 
 use super::{
-    StartError,
+    error::StartError,
     listeners::{self, Sockets},
 };
 use crate::config::{AdminAddress, Config};
-use crate::process::{handover::Named, pid_file::PidFile, privileges::Identity};
+use crate::process::{handover::NamedSocket, pid_file::PidFile, privileges::Identity};
 
 /// What is left of having been root.
-pub(super) struct Kept {
-    pub(super) bound: Vec<Named>,
+pub(super) struct RootHandles {
+    pub(super) bound: Vec<NamedSocket>,
     pub(super) pid_file: Option<PidFile>,
 }
 
@@ -19,7 +19,7 @@ pub(super) fn last(
     config: &Config,
     identity: Option<&Identity>,
     is_upgrade: bool,
-) -> Result<Kept, StartError> {
+) -> Result<RootHandles, StartError> {
     let bound = if is_upgrade {
         listeners::bind_what_is_free(config)
     } else {
@@ -40,7 +40,7 @@ pub(super) fn last(
     if let Some(identity) = identity {
         identity.assume().map_err(StartError::Identity)?;
     }
-    Ok(Kept { bound, pid_file })
+    Ok(RootHandles { bound, pid_file })
 }
 
 /// Whom to become, where that is said and possible.

@@ -1,22 +1,23 @@
-//! The signals that the process listens for, from before it opens anything.
+//! The signals that the process handles, from before it opens anything.
 //!
 //! | signal  | what happens                                                                       |
 //! |---------|------------------------------------------------------------------------------------|
 //! | SIGTERM | drain: accept for `shutdown.delay`, finish what is in flight, leave                  |
 //! | SIGQUIT | hand the sockets over to the process that waits for them, then drain; or go on serving |
+//! | SIGUSR2 | start this program's file as the next process and hand over to it, as `lb upgrade` does |
 //! | SIGINT  | leave now                                                                          |
 //! | a second SIGTERM or SIGINT | leave now; after a hand-over only SIGINT                           |
-//! | SIGHUP  | load the configuration anew                                                        |
-//! | SIGUSR1 | open log files anew, for whoever has moved them away                               |
+//! | SIGHUP  | load the configuration again                                                       |
+//! | SIGUSR1 | open the log files again, after they were moved away                               |
 //!
-//! One that comes while the process is busy is remembered. The exit code is 0 when no request was
-//! cut off, else 1.
+//! A signal that arrives while the process is busy is remembered. The exit code is 0 when no request
+//! was cut off, else 1.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ears for all of them.
+/// A stream for each signal that the process handles.
 #[derive(Debug)]
 pub(super) struct Signals {
     pub(super) terminate: Signal,
@@ -24,10 +25,11 @@ pub(super) struct Signals {
     pub(super) quit: Signal,
     pub(super) hangup: Signal,
     pub(super) reopen: Signal,
+    pub(super) upgrade: Signal,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Handles the signals from this call on.
     ///
     /// # Errors
     ///
@@ -39,10 +41,11 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Resolves when somebody wants the process to leave now, or again.
+    /// Resolves at a signal that makes a process leave at once when it is leaving already.
     pub(super) async fn leave_now(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -50,7 +53,7 @@ impl Signals {
         }
     }
 
-    /// Resolves when somebody wants the process to leave, now or later.
+    /// Resolves at any signal that makes a process leave, now or later.
     pub(super) async fn leave(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

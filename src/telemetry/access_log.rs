@@ -52,7 +52,7 @@ pub struct AccessRecord<'a> {
     /// Each of them, in order.
     pub tries: &'a [Try],
     /// When nobody could take it: how many backends for each reason.
-    pub nobody: Option<&'a [(&'static str, usize)]>,
+    pub no_backend: Option<&'a [(&'static str, usize)]>,
     /// Of response body sent.
     pub bytes: u64,
     /// As received; need not be UTF-8.
@@ -105,8 +105,8 @@ impl AccessRecord<'_> {
             let before = if index == 0 { " tries=" } else { "," };
             write!(line, "{before}{}:{}", one.backend, one.outcome)?;
         }
-        for (index, (reason, count)) in self.nobody.unwrap_or_default().iter().enumerate() {
-            let before = if index == 0 { " nobody=" } else { "," };
+        for (index, (reason, count)) in self.no_backend.unwrap_or_default().iter().enumerate() {
+            let before = if index == 0 { " no_backend=" } else { "," };
             write!(line, "{before}{reason}:{count}")?;
         }
         write!(line, " pool={}", Word(self.pool.unwrap_or_default().as_bytes()))?;
@@ -157,7 +157,7 @@ pub(super) mod tests {
             trace_id: None,
             attempts: 1,
             tries: &[],
-            nobody: None,
+            no_backend: None,
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
@@ -200,7 +200,7 @@ pub(super) mod tests {
             r#""client_ip":"127.0.0.1:54321","real_ip":"192.0.2.7","method":"GET","#,
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
-            r#""trace_id":null,"attempts":1,"tries":[],"nobody":null,"bytes":12,"#,
+            r#""trace_id":null,"attempts":1,"tries":[],"no_backend":null,"bytes":12,"#,
             r#""host":"example.com","pool":"web","error":null}"#,
             "\n"
         );
@@ -231,11 +231,11 @@ pub(super) mod tests {
     #[test]
     fn why_there_was_nobody_is_told_by_both() {
         let reasons = [("ejected", 1), ("unhealthy", 2)];
-        let record = AccessRecord { nobody: Some(&reasons), ..nothing() };
+        let record = AccessRecord { no_backend: Some(&reasons), ..nothing() };
         let json = line(LogFormat::Json, &record);
-        assert!(json.contains(r#","nobody":{"ejected":1,"unhealthy":2},"#), "{json}");
+        assert!(json.contains(r#","no_backend":{"ejected":1,"unhealthy":2},"#), "{json}");
         let text = line(LogFormat::Text, &record);
-        assert!(text.contains(" attempts=0 nobody=ejected:1,unhealthy:2 pool="), "{text}");
+        assert!(text.contains(" attempts=0 no_backend=ejected:1,unhealthy:2 pool="), "{text}");
     }
 
     #[test]

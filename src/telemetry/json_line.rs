@@ -52,8 +52,8 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     line.number(record.attempts.into())?;
     line.raw(r#","tries":"#);
     line.list(record.tries, Line::one_try)?;
-    line.raw(r#","nobody":"#);
-    line.option(record.nobody, Line::counts)?;
+    line.raw(r#","no_backend":"#);
+    line.option(record.no_backend, Line::counts)?;
     line.raw(r#","bytes":"#);
     line.number(record.bytes)?;
     line.raw(r#","host":"#);

@@ -311,8 +311,8 @@ mod tests {
     fn by_default_ours_speak_and_of_pingora_what_we_do_not_say_better() {
         let logger = Builder::new().parse_filters(DEFAULT_FILTER).build();
         let cases = [
-            ("lb::health", Level::Info, true),
-            ("lb::health", Level::Debug, false),
+            ("lb::state_log", Level::Info, true),
+            ("lb::state_log", Level::Debug, false),
             ("pingora_core::server", Level::Info, false),
             ("pingora_core::services::listening", Level::Error, true),
             ("pingora_core::apps::http_app", Level::Error, false),

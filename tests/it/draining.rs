@@ -6,7 +6,7 @@ use crate::support::{
     lb::{Lb, entry},
     reply::Reply,
 };
-use lb::backend::{Eligibility, Says};
+use lb::backend::{DrainedBy, Eligibility};
 
 fn draining(backend: &ScriptedBackend) -> String {
     entry(backend, "drain: true")
@@ -21,7 +21,7 @@ fn it_gets_nothing() {
     for _ in 0..12 {
         assert_eq!(get(lb.address(), "/").status, 200);
     }
-    assert_eq!(lb.eligibility(&a), Eligibility::Draining(Says::Configuration));
+    assert_eq!(lb.eligibility(&a), Eligibility::Draining(DrainedBy::Configuration));
     assert_eq!(a.connections(), 0, "not even for a retry");
     assert!(b.requests().len() > 2 && c.requests().len() > 2);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lb::{
-    backend::{Cause, Eligibility, Until},
+    backend::{EjectionCause, EjectionEnd, Eligibility},
     clock,
 };
 
@@ -40,9 +40,9 @@ fn get_past(lb: &Lb, backend: &ScriptedBackend, count: usize) {
 }
 
 /// What a backend was ejected for, and until when; `None` when it is not.
-fn ejection(lb: &Lb, backend: &ScriptedBackend) -> Option<(Cause, Instant)> {
+fn ejection(lb: &Lb, backend: &ScriptedBackend) -> Option<(EjectionCause, Instant)> {
     match lb.eligibility(backend) {
-        Eligibility::Ejected { cause, until: Until::Probe(at) } => Some((cause, at)),
+        Eligibility::Ejected { cause, until: EjectionEnd::Probe(at) } => Some((cause, at)),
         _ => None,
     }
 }
@@ -66,13 +66,13 @@ fn with_half_open(a: &ScriptedBackend, b: &ScriptedBackend, settings: &str) -> L
 #[test]
 fn five_failures_in_a_row_eject() {
     for (reply, cause) in [
-        (Reply::status(502), Cause::Status(502)),
-        (Reply::status(503), Cause::Status(503)),
-        (Reply::status(504), Cause::Status(504)),
-        (Reply::status(503).body("0123").closed_after(2), Cause::Status(503)),
-        (Reply::reset(), Cause::Reset),
-        (Reply::close(), Cause::Reset),
-        (Reply::raw("nonsense\r\n\r\n"), Cause::Reset),
+        (Reply::status(502), EjectionCause::Status(502)),
+        (Reply::status(503), EjectionCause::Status(503)),
+        (Reply::status(504), EjectionCause::Status(504)),
+        (Reply::status(503).body("0123").closed_after(2), EjectionCause::Status(503)),
+        (Reply::reset(), EjectionCause::Reset),
+        (Reply::close(), EjectionCause::Reset),
+        (Reply::raw("nonsense\r\n\r\n"), EjectionCause::Reset),
     ] {
         let (a, b) = first_replies(reply);
         let lb = Lb::over(&[&a, &b], "    retry: { backoff: off }");
@@ -94,7 +94,7 @@ fn two_are_enough_when_they_are_all_that_it_shows_for_a_second() {
     let (a, b) = first_replies(Reply::hang());
     let lb = Lb::over(&[&a, &b], "    timeouts: { response: 600ms }");
     get_past(&lb, &a, 2);
-    assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(Cause::Timeout));
+    assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(EjectionCause::Timeout));
 }
 
 /// Whether a backend is ejected that replies so, so many times each.
@@ -175,7 +175,7 @@ fn switched_off_only_a_refused_connection_ejects() {
     a.stop();
     get(lb.address(), "/");
     get(lb.address(), "/");
-    assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(Cause::Refused));
+    assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(EjectionCause::Refused));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_probe_that_hangs_ends_like_any_other_request() {
     let settings = format!("{SHORT}\n    timeouts: {{ response: 300ms }}");
     let lb = with_half_open(&a, &b, &settings);
     assert_eq!(get(lb.address(), "/probe").text(), "b");
-    assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(Cause::Timeout));
+    assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(EjectionCause::Timeout));
     assert_eq!(outcomes(&lb.line_of("/probe")), ["timeout", "ok"]);
 }
 
@@ -279,7 +279,7 @@ fn a_second_503_that_says_when_to_come_back_ejects_until_then() {
         get_past(&lb, &a, 2);
         let (cause, until) = ejection(&lb, &a).expect("two are");
         let granted = Duration::from_secs(granted);
-        assert_eq!(cause, Cause::RetryAfter);
+        assert_eq!(cause, EjectionCause::RetryAfter);
         assert!(until >= before + granted && until <= clock::now() + granted);
     }
 }

@@ -116,7 +116,7 @@ fn a_request_that_finds_nobody_has_the_reasons() {
     assert_eq!(get(lb.address(), "/tries").status, 502);
     assert_eq!(get(lb.address(), "/nobody").status, 503);
     let reasons = json!({ "draining": 1, "ejected": 2 });
-    assert_eq!(lb.line_of("/nobody")["nobody"], reasons);
+    assert_eq!(lb.line_of("/nobody")["no_backend"], reasons);
     assert_eq!(lb.line_of("/nobody")["attempts"], 0);
 }
 
@@ -128,7 +128,10 @@ fn a_retry_that_finds_nobody_has_the_reasons() {
     let lb = Lb::over(&[&a, &b], "    retry: { backoff: off }");
     assert_eq!(get(lb.address(), "/").status, 503);
     let line = lb.log_lines(1).remove(0);
-    assert_eq!((outcomes(&line), &line["nobody"]), (vec!["503", "503"], &json!({ "tried": 2 })));
+    assert_eq!(
+        (outcomes(&line), &line["no_backend"]),
+        (vec!["503", "503"], &json!({ "tried": 2 }))
+    );
     let retried: Vec<_> = [0, 1].map(|index| line["tries"][index]["retried"].clone()).into();
     assert_eq!(retried, [json!("503"), Value::Null]);
 }
@@ -147,7 +150,7 @@ fn a_retry_without_a_place_in_the_queue_has_the_reasons() {
     let line = lb.line_of("/second");
     assert_eq!(outcomes(&line), ["refused"]);
     assert_eq!(line["tries"][0]["retried"], Value::Null, "no other try was made");
-    assert_eq!(line["nobody"], json!({ "ejected": 1, "full": 1 }));
+    assert_eq!(line["no_backend"], json!({ "ejected": 1, "full": 1 }));
     gate.open();
     first.read_response("GET").unwrap();
 }
@@ -158,7 +161,7 @@ fn whoever_is_served_has_no_reasons() {
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");
     let line = lb.log_lines(1).remove(0);
-    assert_eq!(line.get("nobody"), Some(&Value::Null));
+    assert_eq!(line.get("no_backend"), Some(&Value::Null));
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn a_full_queue_is_told_by_full_backends() {
     let mut first = ask(lb.address(), "/first");
     a.wait_for_heads(1);
     assert_eq!(get(lb.address(), "/second").status, 503);
-    assert_eq!(lb.line_of("/second")["nobody"], json!({ "full": 1 }));
+    assert_eq!(lb.line_of("/second")["no_backend"], json!({ "full": 1 }));
     gate.open();
     first.read_response("GET").unwrap();
 }

@@ -11,9 +11,9 @@ use prometheus::{
 
 use super::table::{self as metric, Kind, Metric, TABLE};
 use crate::admin::status::Looked;
-use crate::backend::{Cause, Eligibility};
-use crate::count::{Class, ListenerCounts, Observed, Outcome};
-use crate::pool::{Pool, Seen};
+use crate::backend::{EjectionCause, Eligibility};
+use crate::count::{DurationSnapshot, ListenerCounts, Outcome, StatusClass};
+use crate::pool::{BackendView, Pool};
 
 /// The bounds of histogram buckets: half a millisecond, doubled until a minute is over.
 const POWERS: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -69,7 +69,7 @@ impl Families {
         self.put(metric, labels, |one| one.set_gauge(gauge));
     }
 
-    fn histogram(&mut self, metric: &Metric, labels: &[&str], observed: &Observed) {
+    fn histogram(&mut self, metric: &Metric, labels: &[&str], observed: &DurationSnapshot) {
         let buckets = POWERS.iter().zip(observed.up_to(POWERS)).map(|(power, count)| {
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(f64::from(*power).exp2() / 1000.0);
@@ -118,7 +118,7 @@ fn of_listener(families: &mut Families, counts: &ListenerCounts) {
     let listener = &*counts.address().to_string();
     families.gauge(&metric::LISTENER_CONNECTIONS, &[listener], counts.connections() as f64);
     families.count(&metric::LISTENER_ACCEPTED, &[listener], counts.accepted.get());
-    for (class, count) in Class::ALL.into_iter().zip(counts.responses()) {
+    for (class, count) in StatusClass::ALL.into_iter().zip(counts.responses()) {
         families.count(&metric::LISTENER_REQUESTS, &[listener, class.word()], count);
     }
     families.count(&metric::LISTENER_RECEIVED, &[listener], counts.received());
@@ -127,7 +127,7 @@ fn of_listener(families: &mut Families, counts: &ListenerCounts) {
 
 fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
     let (name, counts) = (pool.name().as_str(), pool.counts());
-    for (class, count) in Class::ALL.into_iter().zip(counts.responses()) {
+    for (class, count) in StatusClass::ALL.into_iter().zip(counts.responses()) {
         families.count(&metric::POOL_REQUESTS, &[name, class.word()], count);
     }
     families.histogram(&metric::POOL_DURATION, &[name], &counts.latency());
@@ -163,7 +163,7 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
     families.count(&metric::POOL_PANICS, &[name], pool.roster().panics());
 }
 
-fn of_backend(families: &mut Families, pool: &str, seen: &Seen<'_>) {
+fn of_backend(families: &mut Families, pool: &str, seen: &BackendView<'_>) {
     let backend = &*seen.endpoint.address.to_string();
     let counts = seen.backend.counts();
     let own = [pool, backend];
@@ -176,12 +176,12 @@ fn of_backend(families: &mut Families, pool: &str, seen: &Seen<'_>) {
     for (outcome, count) in Outcome::ALL.into_iter().zip(counts.outcomes()) {
         families.count(&metric::BACKEND_ATTEMPTS, &[pool, backend, outcome.word()], count);
     }
-    for (class, count) in Class::ALL.into_iter().zip(counts.responses.get()) {
+    for (class, count) in StatusClass::ALL.into_iter().zip(counts.responses.get()) {
         families.count(&metric::BACKEND_RESPONSES, &[pool, backend, class.word()], count);
     }
     families.histogram(&metric::BACKEND_DURATION, &own, &counts.latency.get());
     families.histogram(&metric::BACKEND_FIRST_BYTE, &own, &counts.first_byte.get());
-    for (cause, count) in Cause::WORDS.into_iter().zip(counts.ejections()) {
+    for (cause, count) in EjectionCause::WORDS.into_iter().zip(counts.ejections()) {
         families.count(&metric::BACKEND_EJECTIONS, &[pool, backend, cause], count);
     }
     let (passed, failed) = counts.checks();

@@ -147,7 +147,7 @@ export function poolTroubles(pool) {
     found.push(["bad", probed ? `${short}, waits for a probe` : short, short]);
   }
   if (pool.panic) {
-    found.push(["bad", "panic: so many are unhealthy that checks are not believed", "panic"]);
+    found.push(["bad", "panic: too many backends are unhealthy, health checks are ignored", "panic"]);
   }
   const failing = errorShare(pool);
   if (failing >= ERRORS_WARN) {
@@ -248,8 +248,8 @@ export function sentence(event) {
   return `${what}${why}${length}${who}`;
 }
 
-const BAD_EVENTS = ["ejected", "unhealthy", "panic_began", "nobody_left", "not_reloaded"];
-const GOOD_EVENTS = ["readmitted", "healthy", "panic_ended", "somebody_left"];
+const BAD_EVENTS = ["ejected", "unhealthy", "panic_began", "pool_unavailable", "reload_failed"];
+const GOOD_EVENTS = ["readmitted", "healthy", "panic_ended", "pool_available"];
 
 export function tone(event) {
   if (BAD_EVENTS.includes(event.event)) return "bad";

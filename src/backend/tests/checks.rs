@@ -10,7 +10,7 @@ fn a_backend_never_checked_is_used() {
 #[test]
 fn the_first_check_decides() {
     let world = World::new(1, CHECKED);
-    assert_eq!(world.check(0, false), [Change::BecameUnhealthy(1)]);
+    assert_eq!(world.check(0, false), [BackendChange::BecameUnhealthy(1)]);
     assert!(!world.is_eligible(0));
     let world = World::new(1, CHECKED);
     assert_eq!(world.check(0, true), []);
@@ -22,7 +22,7 @@ fn who_comes_up_for_the_first_time_needs_one_pass() {
     let world = World::new(1, CHECKED);
     world.check(0, false);
     world.check(0, false);
-    assert_eq!(world.check(0, true), [Change::BecameHealthy(1)]);
+    assert_eq!(world.check(0, true), [BackendChange::BecameHealthy(1)]);
     assert!(world.is_eligible(0));
 }
 
@@ -33,7 +33,7 @@ fn falls_after_fall_failures_in_a_row() {
         assert_eq!(world.check(0, passes), []);
     }
     assert!(world.is_eligible(0));
-    assert_eq!(world.check(0, false), [Change::BecameUnhealthy(3)]);
+    assert_eq!(world.check(0, false), [BackendChange::BecameUnhealthy(3)]);
     assert_eq!(world.check(0, false), [], "a change is reported once");
     assert!(!world.is_eligible(0));
 }
@@ -46,6 +46,6 @@ fn rises_after_rise_passes_in_a_row() {
     for passes in [true, false, true] {
         assert_eq!(world.check(0, passes), []);
     }
-    assert_eq!(world.check(0, true), [Change::BecameHealthy(2)]);
+    assert_eq!(world.check(0, true), [BackendChange::BecameHealthy(2)]);
     assert!(world.is_eligible(0));
 }

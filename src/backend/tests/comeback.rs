@@ -19,7 +19,7 @@ fn is_marked_for_slow_start_but_not_the_beginning() {
     let mut world = World::new(3, CHECKED);
     (0..3).for_each(|index| drop(world.check(index, true)));
     assert!(world.backends.iter().all(|backend| backend.serving_since().is_none()));
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     world.pass(SECOND);
     (0..2).for_each(|_| drop(world.check(0, true)));
     assert_eq!(world.backends[0].serving_since(), Some(world.now));
@@ -37,13 +37,13 @@ fn is_marked_for_slow_start_but_not_the_beginning() {
 #[test]
 fn and_going_are_counted_as_changes_and_nothing_else_is() {
     let world = World::new(2, CHECKED);
-    world.fail(0, Cause::Timeout);
+    world.fail(0, EjectionCause::Timeout);
     world.answer(0);
     world.check(0, true);
     assert_eq!(world.roster.changes(), 0);
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     assert_eq!(world.roster.changes(), 1);
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     assert_eq!(world.roster.changes(), 1);
     (0..2).for_each(|_| drop(world.check(0, true)));
     assert_eq!(world.roster.changes(), 2);

@@ -2,35 +2,40 @@
 
 use super::*;
 
-const CAUSES: [Cause; 6] = [
-    Cause::ConnectTimeout,
-    Cause::ConnectFailure,
-    Cause::Reset,
-    Cause::Timeout,
-    Cause::Status(502),
-    Cause::Status(503),
+const CAUSES: [EjectionCause; 6] = [
+    EjectionCause::ConnectTimeout,
+    EjectionCause::ConnectFailure,
+    EjectionCause::Reset,
+    EjectionCause::Timeout,
+    EjectionCause::Status(502),
+    EjectionCause::Status(503),
 ];
 
 #[test]
 fn follows_five_failures_in_a_row_of_whatever_cause() {
     let world = World::new(2, CHECKED);
-    for cause in [Cause::Reset, Cause::Timeout, Cause::Status(503), Cause::ConnectTimeout] {
+    for cause in [
+        EjectionCause::Reset,
+        EjectionCause::Timeout,
+        EjectionCause::Status(503),
+        EjectionCause::ConnectTimeout,
+    ] {
         assert_eq!(world.fail(0, cause), []);
     }
-    let until = Until::Probe(world.now + RULES.base);
-    let ejected = Change::Ejected(Cause::Status(502), until, 5);
-    assert_eq!(world.fail(0, Cause::Status(502)), [ejected]);
+    let until = EjectionEnd::Probe(world.now + RULES.base);
+    let ejected = BackendChange::Ejected(EjectionCause::Status(502), until, 5);
+    assert_eq!(world.fail(0, EjectionCause::Status(502)), [ejected]);
     assert_eq!(world.eligible(), [1]);
 }
 
 #[test]
 fn an_answer_in_between_starts_the_row_anew() {
     let world = World::new(2, CHECKED);
-    (0..4).for_each(|_| drop(world.fail(0, Cause::Reset)));
+    (0..4).for_each(|_| drop(world.fail(0, EjectionCause::Reset)));
     assert!(world.backends[0].is_suspect());
     world.answer(0);
     assert!(!world.backends[0].is_suspect());
-    (0..4).for_each(|_| drop(world.fail(0, Cause::Reset)));
+    (0..4).for_each(|_| drop(world.fail(0, EjectionCause::Reset)));
     assert!(world.is_eligible(0));
 }
 
@@ -49,9 +54,9 @@ fn an_attempt_that_hung_for_a_second_counts_from_its_beginning() {
     let mut world = World::new(2, CHECKED);
     let since = world.now;
     world.pass(SECOND);
-    let hung = Failed { since, ..world.failure(Cause::Timeout) };
-    assert_eq!(world.apply(0, Event::Failed(hung)), [], "one may be the request's fault");
-    assert_eq!(world.apply(0, Event::Failed(hung)).len(), 1);
+    let hung = AttemptFailure { since, ..world.failure(EjectionCause::Timeout) };
+    assert_eq!(world.apply(0, Event::AttemptFailed(hung)), [], "one may be the request's fault");
+    assert_eq!(world.apply(0, Event::AttemptFailed(hung)).len(), 1);
 }
 
 #[test]
@@ -62,9 +67,9 @@ fn a_sign_of_life_to_another_request_is_something_else() {
     world.backends[0].note_answer(world.now);
     let since = world.backends[0].since_answer(began);
     assert_eq!(since, world.now);
-    let hung = Failed { since, ..world.failure(Cause::Timeout) };
-    assert_eq!(world.apply(0, Event::Failed(hung)), []);
-    assert_eq!(world.apply(0, Event::Failed(hung)), []);
+    let hung = AttemptFailure { since, ..world.failure(EjectionCause::Timeout) };
+    assert_eq!(world.apply(0, Event::AttemptFailed(hung)), []);
+    assert_eq!(world.apply(0, Event::AttemptFailed(hung)), []);
 }
 
 #[test]
@@ -72,7 +77,13 @@ fn five_answers_in_a_row_that_break_off_eject_although_each_began_well() {
     let world = World::new(2, CHECKED);
     let break_off = || {
         world.answer(0);
-        world.apply(0, Event::Failed(Failed { midway: true, ..world.failure(Cause::Reset) }))
+        world.apply(
+            0,
+            Event::AttemptFailed(AttemptFailure {
+                midway: true,
+                ..world.failure(EjectionCause::Reset)
+            }),
+        )
     };
     (0..4).for_each(|_| assert_eq!(break_off(), []));
     world.apply(0, Event::Completed);
@@ -83,8 +94,8 @@ fn five_answers_in_a_row_that_break_off_eject_although_each_began_well() {
 #[test]
 fn switched_off_leaves_only_refused_connections() {
     let world = World::new(2, Policy { ejection: None, ..CHECKED });
-    (0..50).for_each(|_| assert_eq!(world.fail(0, Cause::Timeout), []));
-    assert_eq!(world.fail(0, Cause::Refused).len(), 1);
+    (0..50).for_each(|_| assert_eq!(world.fail(0, EjectionCause::Timeout), []));
+    assert_eq!(world.fail(0, EjectionCause::Refused).len(), 1);
 }
 
 #[test]
@@ -92,7 +103,7 @@ fn takes_out_half_of_a_pool_at_most() {
     for (size, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
         let world = World::new(size, CHECKED);
         for index in 0..usize::from(size) {
-            (0..9).for_each(|_| drop(world.fail(index, Cause::Timeout)));
+            (0..9).for_each(|_| drop(world.fail(index, EjectionCause::Timeout)));
         }
         assert_eq!(usize::from(size) - world.eligible().len(), most, "of {size}");
     }
@@ -101,9 +112,9 @@ fn takes_out_half_of_a_pool_at_most() {
 #[test]
 fn never_takes_out_the_last_one() {
     let world = World::new(3, CHECKED);
-    world.fail(1, Cause::Refused);
-    world.fail(2, Cause::Refused);
-    (0..9).for_each(|_| assert_eq!(world.fail(0, Cause::Timeout), []));
+    world.fail(1, EjectionCause::Refused);
+    world.fail(2, EjectionCause::Refused);
+    (0..9).for_each(|_| assert_eq!(world.fail(0, EjectionCause::Timeout), []));
     assert_eq!(world.eligible(), [0]);
 }
 
@@ -111,8 +122,8 @@ fn never_takes_out_the_last_one() {
 fn ends_when_nobody_else_is_left() {
     let world = World::new(2, CHECKED);
     world.eject(0);
-    let changes = world.fail(1, Cause::Refused);
-    assert_eq!(changes[1..], [Change::Readmitted(Readmission::NobodyLeft)]);
+    let changes = world.fail(1, EjectionCause::Refused);
+    assert_eq!(changes[1..], [BackendChange::Readmitted(ReadmissionCause::NoOtherBackend)]);
     assert_eq!(world.eligible(), [0]);
 }
 
@@ -124,8 +135,12 @@ fn lasts_as_often_thirty_seconds_as_it_follows_another_and_no_longer_than_300() 
         assert_eq!(world.term(0), terms * RULES.base);
         world.pass(terms * RULES.base);
         assert_eq!(world.probe(true), Some(0));
-        let failed = Failed { probe: true, ..world.failure(Cause::Timeout) };
-        assert_eq!(world.apply(0, Event::Failed(failed)).len(), 1, "one failed probe is enough");
+        let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+        assert_eq!(
+            world.apply(0, Event::AttemptFailed(failed)).len(),
+            1,
+            "one failed probe is enough"
+        );
     }
 }
 
@@ -153,7 +168,7 @@ fn long_ago_is_forgotten_also_when_it_has_refused_since() {
         world.apply(0, Event::Answered { probe: true });
     }
     world.pass(24 * 3600 * SECOND);
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     (0..2).for_each(|_| drop(world.check(0, true)));
     world.pass(10 * SECOND);
     world.eject(0);
@@ -164,8 +179,8 @@ fn long_ago_is_forgotten_also_when_it_has_refused_since() {
 fn its_jitter_shortens_it_by_a_tenth_at_most() {
     for (draw, millis) in [(0.0, 30_000), (0.5, 28_500), (1.0, 27_000)] {
         let world = World::new(2, CHECKED);
-        let failed = Failed { draw, ..world.failure(Cause::Reset) };
-        (0..5).for_each(|_| drop(world.apply(0, Event::Failed(failed))));
+        let failed = AttemptFailure { draw, ..world.failure(EjectionCause::Reset) };
+        (0..5).for_each(|_| drop(world.apply(0, Event::AttemptFailed(failed))));
         assert_eq!(world.term(0), Duration::from_millis(millis));
     }
 }
@@ -180,7 +195,7 @@ fn passed_checks_do_not_shorten_it() {
     assert!(!world.is_eligible(0));
     assert_eq!(
         world.backends[0].eligibility(world.now),
-        Eligibility::HalfOpen { cause: Cause::Timeout }
+        Eligibility::HalfOpen { cause: EjectionCause::Timeout }
     );
 }
 
@@ -189,7 +204,7 @@ fn becomes_one_for_refusing_when_a_check_finds_nobody_listening() {
     let world = World::new(2, CHECKED);
     world.check(0, true);
     world.eject(0);
-    let ejected = Change::Ejected(Cause::Refused, Until::ChecksPass, 1);
+    let ejected = BackendChange::Ejected(EjectionCause::Refused, EjectionEnd::ChecksPass, 1);
     assert_eq!(world.apply(0, Event::CheckFailed { refused: true }), [ejected]);
     assert_eq!(world.check(0, true), []);
     assert!(!world.is_eligible(0));

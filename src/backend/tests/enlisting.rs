@@ -3,7 +3,7 @@
 use super::*;
 
 fn enlist(world: &World, ports: &[u16], policy: &Policy) {
-    let terms = Terms { drain: false, max_connections: None };
+    let terms = BackendSettings { drain: false, max_connections: None };
     let terms = ports.iter().map(|port| (address(*port), terms)).collect();
     world.roster.enlist(&terms, policy, world.now);
 }
@@ -11,7 +11,7 @@ fn enlist(world: &World, ports: &[u16], policy: &Policy) {
 #[test]
 fn who_stays_keeps_what_is_known_of_it() {
     let world = World::new(3, CHECKED);
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     enlist(&world, &[1, 2, 7], &CHECKED);
     assert_eq!(world.eligible(), [1, 2]);
     assert!(Arc::ptr_eq(&world.roster.backend(address(1)), &world.backends[0]));
@@ -21,17 +21,17 @@ fn who_stays_keeps_what_is_known_of_it() {
 fn who_is_removed_does_not_count_any_more_whatever_befalls_it() {
     let world = World::new(4, CHECKED);
     enlist(&world, &[1, 2], &CHECKED);
-    (0..9).for_each(|_| assert!(world.fail(3, Cause::Timeout).is_empty()));
-    assert!(world.fail(2, Cause::Refused).is_empty());
+    (0..9).for_each(|_| assert!(world.fail(3, EjectionCause::Timeout).is_empty()));
+    assert!(world.fail(2, EjectionCause::Refused).is_empty());
     world.eject(0);
-    (0..9).for_each(|_| assert!(world.fail(1, Cause::Timeout).is_empty(), "half of two"));
+    (0..9).for_each(|_| assert!(world.fail(1, EjectionCause::Timeout).is_empty(), "half of two"));
     assert_eq!(world.eligible(), [1, 2, 3]);
 }
 
 #[test]
 fn who_returns_is_a_new_one() {
     let world = World::new(2, CHECKED);
-    world.fail(1, Cause::Refused);
+    world.fail(1, EjectionCause::Refused);
     enlist(&world, &[1], &CHECKED);
     enlist(&world, &[1, 2], &CHECKED);
     assert!(world.roster.backend(address(2)).is_eligible());
@@ -41,7 +41,7 @@ fn who_returns_is_a_new_one() {
 fn without_checks_their_word_is_void_and_who_refused_is_probed() {
     let world = World::new(3, CHECKED);
     world.check(0, false);
-    world.fail(1, Cause::Refused);
+    world.fail(1, EjectionCause::Refused);
     assert_eq!(world.eligible(), [2]);
     enlist(&world, &[1, 2, 3], &UNCHECKED);
     assert_eq!(world.eligible(), [0, 2]);

@@ -60,34 +60,34 @@ impl World {
         self.now += time;
     }
 
-    fn apply(&self, index: usize, event: Event) -> Vec<Change> {
+    fn apply(&self, index: usize, event: Event) -> Vec<BackendChange> {
         let notices = self.roster.apply(&self.backends[index], event, &self.policy, self.now);
         let change = |notice| match notice {
-            Notice::Backend(_, change) => Some(change),
-            Notice::Panic { .. } | Notice::Empty(_) => None,
+            PoolChange::Backend(_, change) => Some(change),
+            _ => None,
         };
         notices.into_iter().filter_map(change).collect()
     }
 
-    fn fail(&self, index: usize, cause: Cause) -> Vec<Change> {
-        self.apply(index, Event::Failed(self.failure(cause)))
+    fn fail(&self, index: usize, cause: EjectionCause) -> Vec<BackendChange> {
+        self.apply(index, Event::AttemptFailed(self.failure(cause)))
     }
 
     /// One that began when it failed.
-    fn failure(&self, cause: Cause) -> Failed {
-        Failed::new(cause, self.now)
+    fn failure(&self, cause: EjectionCause) -> AttemptFailure {
+        AttemptFailure::new(cause, self.now)
     }
 
     fn eject(&self, index: usize) {
-        (0..5).for_each(|_| drop(self.fail(index, Cause::Timeout)));
+        (0..5).for_each(|_| drop(self.fail(index, EjectionCause::Timeout)));
         assert!(!self.is_eligible(index));
     }
 
-    fn answer(&self, index: usize) -> Vec<Change> {
+    fn answer(&self, index: usize) -> Vec<BackendChange> {
         self.apply(index, Event::Answered { probe: false })
     }
 
-    fn check(&self, index: usize, passes: bool) -> Vec<Change> {
+    fn check(&self, index: usize, passes: bool) -> Vec<BackendChange> {
         let failed = Event::CheckFailed { refused: false };
         self.apply(index, if passes { Event::CheckPassed } else { failed })
     }
@@ -111,7 +111,7 @@ impl World {
         self.backends.iter().position(|backend| Arc::ptr_eq(backend, &claimed))
     }
 
-    fn until(&self, index: usize) -> Until {
+    fn until(&self, index: usize) -> EjectionEnd {
         match self.backends[index].eligibility(self.now) {
             Eligibility::Ejected { until, .. } => until,
             other => panic!("{other}"),
@@ -120,18 +120,19 @@ impl World {
 
     fn term(&self, index: usize) -> Duration {
         match self.until(index) {
-            Until::Probe(at) => at - self.now,
-            Until::ChecksPass => panic!("until checks pass"),
+            EjectionEnd::Probe(at) => at - self.now,
+            EjectionEnd::ChecksPass => panic!("until checks pass"),
         }
     }
 
-    fn terms(&self, backend: &Backend) -> Terms {
-        let drain = backend.eligibility(self.now) == Eligibility::Draining(Says::Configuration);
-        Terms { drain, max_connections: backend.limit() }
+    fn terms(&self, backend: &Backend) -> BackendSettings {
+        let drain =
+            backend.eligibility(self.now) == Eligibility::Draining(DrainedBy::Configuration);
+        BackendSettings { drain, max_connections: backend.limit() }
     }
 
     fn change_of(&self, index: usize, set_limit: Option<usize>, drain: bool) {
-        let terms = Terms { drain, max_connections: set_limit };
+        let terms = BackendSettings { drain, max_connections: set_limit };
         let mut all: HashMap<_, _> = self
             .backends
             .iter()
@@ -152,11 +153,12 @@ fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
     let empty = |index: usize, event| {
         let notices = world.roster.apply(&world.backends[index], event, &CHECKED, world.now);
         notices.into_iter().find_map(|notice| match notice {
-            Notice::Empty(empty) => Some(empty),
+            PoolChange::Unavailable => Some(true),
+            PoolChange::Available => Some(false),
             _ => None,
         })
     };
-    let refused = Event::Failed(world.failure(Cause::Refused));
+    let refused = Event::AttemptFailed(world.failure(EjectionCause::Refused));
     assert_eq!(empty(0, refused), None);
     assert_eq!(empty(1, refused), Some(true));
     assert_eq!(empty(1, refused), None);
@@ -168,9 +170,9 @@ fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
 fn while_nobody_is_left_a_probe_that_is_due_is_somebody() {
     let mut world = World::new(2, UNCHECKED);
     let has_nobody = |world: &World| world.roster.has_nobody(world.now);
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     assert!(!has_nobody(&world));
-    world.fail(1, Cause::Refused);
+    world.fail(1, EjectionCause::Refused);
     assert!(has_nobody(&world));
     world.pass(SECOND);
     assert!(!has_nobody(&world));
@@ -189,7 +191,7 @@ fn draining_takes_out_and_gives_back() {
     assert_eq!(world.eligible(), [1]);
     assert_eq!(
         world.backends[0].eligibility(world.now),
-        Eligibility::Draining(Says::Configuration)
+        Eligibility::Draining(DrainedBy::Configuration)
     );
     world.change_of(0, None, false);
     assert_eq!(world.eligible(), [0, 1]);
@@ -200,7 +202,7 @@ fn draining_takes_out_and_gives_back() {
 enum Step {
     Pass(u64),
     Check(bool, bool),
-    Fail(Cause, bool),
+    Fail(EjectionCause, bool),
     Unavailable(u64),
     Answer,
     Complete,
@@ -211,11 +213,11 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let cause = prop_oneof![
-        Just(Cause::Refused),
-        Just(Cause::ConnectTimeout),
-        Just(Cause::Reset),
-        Just(Cause::Timeout),
-        Just(Cause::Status(503)),
+        Just(EjectionCause::Refused),
+        Just(EjectionCause::ConnectTimeout),
+        Just(EjectionCause::Reset),
+        Just(EjectionCause::Timeout),
+        Just(EjectionCause::Status(503)),
     ];
     prop_oneof![
         3 => (1_u64..40_000).prop_map(Step::Pass),
@@ -235,13 +237,14 @@ fn take(world: &mut World, index: usize, step: Step) {
         Step::Check(true, _) => drop(world.apply(index, Event::CheckPassed)),
         Step::Check(false, refused) => drop(world.apply(index, Event::CheckFailed { refused })),
         Step::Fail(cause, midway) => {
-            let failed = Failed { midway, ..world.failure(cause) };
-            world.apply(index, Event::Failed(failed));
+            let failed = AttemptFailure { midway, ..world.failure(cause) };
+            world.apply(index, Event::AttemptFailed(failed));
         }
         Step::Unavailable(seconds) => {
             let retry_after = Some(Duration::from_secs(seconds));
-            let failed = Failed { retry_after, ..world.failure(Cause::Status(503)) };
-            world.apply(index, Event::Failed(failed));
+            let failed =
+                AttemptFailure { retry_after, ..world.failure(EjectionCause::Status(503)) };
+            world.apply(index, Event::AttemptFailed(failed));
         }
         Step::Answer => drop(world.answer(index)),
         Step::Complete => drop(world.apply(index, Event::Completed)),
@@ -250,8 +253,9 @@ fn take(world: &mut World, index: usize, step: Step) {
             match outcome {
                 Some(true) => drop(world.apply(probed, Event::Answered { probe: true })),
                 Some(false) => {
-                    let failed = Failed { probe: true, ..world.failure(Cause::Timeout) };
-                    world.apply(probed, Event::Failed(failed));
+                    let failed =
+                        AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+                    world.apply(probed, Event::AttemptFailed(failed));
                 }
                 None => {}
             }
@@ -265,7 +269,7 @@ fn take(world: &mut World, index: usize, step: Step) {
 fn is_ejected_by_a_guess(world: &World, index: usize) -> bool {
     match world.backends[index].eligibility(world.now) {
         Eligibility::Ejected { cause, .. } | Eligibility::HalfOpen { cause } => {
-            cause != Cause::Refused
+            cause != EjectionCause::Refused
         }
         _ => false,
     }

@@ -33,7 +33,7 @@ fn neither_counts_nor_uses_the_draining_and_the_refusing() {
     fall(&world, 0, false);
     fall(&world, 1, true);
     world.check(2, true);
-    world.fail(2, Cause::Refused);
+    world.fail(2, EjectionCause::Refused);
     assert_eq!(world.eligible(), [3, 4], "nobody who listens is unhealthy");
     fall(&world, 3, false);
     assert_eq!(world.eligible(), [4], "one of two who listen is");
@@ -46,7 +46,7 @@ fn takes_back_who_has_refused_once_and_listens_again() {
     let world = World::new(3, PANICKY);
     (0..3).for_each(|index| fall(&world, index, false));
     for index in 0..3 {
-        world.fail(index, Cause::Refused);
+        world.fail(index, EjectionCause::Refused);
         assert!(!world.is_eligible(index));
         world.apply(index, Event::CheckFailed { refused: false });
         assert_eq!(world.eligible(), [0, 1, 2]);
@@ -80,8 +80,9 @@ fn is_reported_when_it_begins_and_when_it_ends() {
     let report = |event| {
         let notices = world.roster.apply(&world.backends[0], event, &PANICKY, world.now);
         notices.into_iter().find_map(|notice| match notice {
-            Notice::Panic { on, unhealthy, of } => Some((on, unhealthy, of)),
-            Notice::Backend(..) | Notice::Empty(_) => None,
+            PoolChange::PanicBegan { unhealthy, listening } => Some((true, unhealthy, listening)),
+            PoolChange::PanicEnded { unhealthy, listening } => Some((false, unhealthy, listening)),
+            _ => None,
         })
     };
     assert_eq!(report(Event::CheckFailed { refused: false }), Some((true, 1, 1)));

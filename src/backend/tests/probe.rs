@@ -11,7 +11,7 @@ fn is_one_at_a_time_and_readmits_when_answered() {
     world.pass(SECOND);
     assert_eq!(world.probe(true), Some(0));
     assert_eq!(world.probe(true), None);
-    let readmitted = Change::Readmitted(Readmission::Probe);
+    let readmitted = BackendChange::Readmitted(ReadmissionCause::Probe);
     assert_eq!(world.apply(0, Event::Answered { probe: true }), [readmitted]);
     assert!(world.is_eligible(0));
 }
@@ -45,7 +45,7 @@ fn is_a_request_that_can_be_repeated_or_after_a_while_any() {
 #[test]
 fn of_who_refused_is_any_request_as_it_cannot_be_lost_there() {
     let mut world = World::new(2, UNCHECKED);
-    world.fail(0, Cause::Refused);
+    world.fail(0, EjectionCause::Refused);
     assert_eq!(world.probe(false), None);
     world.pass(SECOND);
     assert_eq!(world.probe(false), Some(0));

@@ -2,18 +2,22 @@
 
 use super::*;
 
-fn unavailable(world: &World, seconds: u64) -> Vec<Change> {
+fn unavailable(world: &World, seconds: u64) -> Vec<BackendChange> {
     let retry_after = Some(Duration::from_secs(seconds));
-    let failed = Failed { retry_after, draw: 1.0, ..world.failure(Cause::Status(503)) };
-    world.apply(0, Event::Failed(failed))
+    let failed =
+        AttemptFailure { retry_after, draw: 1.0, ..world.failure(EjectionCause::Status(503)) };
+    world.apply(0, Event::AttemptFailed(failed))
 }
 
 #[test]
 fn ejects_for_that_long_on_the_second_503_in_a_row() {
     let world = World::new(2, CHECKED);
     assert_eq!(unavailable(&world, 7), []);
-    let until = Until::Probe(world.now + 7 * SECOND);
-    assert_eq!(unavailable(&world, 7), [Change::Ejected(Cause::RetryAfter, until, 2)]);
+    let until = EjectionEnd::Probe(world.now + 7 * SECOND);
+    assert_eq!(
+        unavailable(&world, 7),
+        [BackendChange::Ejected(EjectionCause::RetryAfter, until, 2)]
+    );
 }
 
 #[test]
@@ -31,8 +35,9 @@ fn is_obeyed_by_the_next_probe_too_and_leaves_the_count_alone() {
     world.pass(RULES.base);
     world.probe(true);
     let retry_after = Some(7 * SECOND);
-    let failed = Failed { probe: true, retry_after, ..world.failure(Cause::Status(503)) };
-    world.apply(0, Event::Failed(failed));
+    let failed =
+        AttemptFailure { probe: true, retry_after, ..world.failure(EjectionCause::Status(503)) };
+    world.apply(0, Event::AttemptFailed(failed));
     assert_eq!(world.term(0), 7 * SECOND);
 }
 
@@ -42,7 +47,7 @@ fn needs_two_503_in_a_row() {
     unavailable(&world, 7);
     world.answer(0);
     assert_eq!(unavailable(&world, 7), []);
-    world.fail(0, Cause::Status(502));
+    world.fail(0, EjectionCause::Status(502));
     assert_eq!(unavailable(&world, 7), []);
 }
 

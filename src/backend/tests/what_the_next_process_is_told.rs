@@ -27,7 +27,7 @@ fn is_health_ejection_slow_start_and_latency() {
     before.answer(1);
     assert_eq!(before.probe(true), Some(1));
     before.apply(1, Event::Answered { probe: true });
-    before.fail(2, Cause::Refused);
+    before.fail(2, EjectionCause::Refused);
     before.backends[3].latency().observe(SECOND, before.now);
     before.pass(10 * SECOND);
     before.eject(3);
@@ -38,7 +38,7 @@ fn is_health_ejection_slow_start_and_latency() {
     told(&before, &after);
     assert_eq!(after.eligible(), [1, 4]);
     assert_eq!(after.backends[0].eligibility(after.now), Eligibility::Unhealthy);
-    assert_eq!(after.until(2), Until::ChecksPass);
+    assert_eq!(after.until(2), EjectionEnd::ChecksPass);
     assert_eq!(after.term(3), before.term(3));
     let served = |world: &World| {
         let since = world.backends[1].serving_since().unwrap();
@@ -57,8 +57,8 @@ fn counts_for_the_next_ejection() {
     told(&before, &after);
     after.pass(RULES.base);
     assert_eq!(after.probe(true), Some(0));
-    let failed = Failed { probe: true, ..after.failure(Cause::Timeout) };
-    after.apply(0, Event::Failed(failed));
+    let failed = AttemptFailure { probe: true, ..after.failure(EjectionCause::Timeout) };
+    after.apply(0, Event::AttemptFailed(failed));
     assert!(after.term(0) > RULES.base, "it is the second in a row");
 }
 

@@ -24,7 +24,7 @@ use proptest::{
 };
 
 use super::*;
-use crate::backend::{Cause, Event, Failed, Policy, Terms};
+use crate::backend::{AttemptFailure, BackendSettings, EjectionCause, Event, Policy};
 
 const POLICY: Policy =
     Policy { rise: 1, fall: 1, checked: true, ejection: None, panic_threshold: None };
@@ -63,7 +63,8 @@ impl Fixture {
     }
 
     fn eject(&self, index: usize) {
-        let refused = Event::Failed(Failed::new(Cause::Refused, clock::now()));
+        let refused =
+            Event::AttemptFailed(AttemptFailure::new(EjectionCause::Refused, clock::now()));
         self.roster.apply(&self.backends[index], refused, &POLICY, clock::now());
     }
 

@@ -89,7 +89,7 @@ fn heading(pool: &Pool) -> String {
     ];
     let mut line = parts.join(GAP);
     if pool.panic {
-        let panic = "panic: so many are unhealthy that checks are not believed";
+        let panic = "panic: too many backends are unhealthy, health checks are ignored";
         line.push_str(&format!("{GAP}{}", painted(colour(AnsiColor::Red), panic)));
     }
     line

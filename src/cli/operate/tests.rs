@@ -109,7 +109,7 @@ fn a_process_that_is_not_ready_and_a_pool_in_panic_say_so() {
     let status: Status = serde_json::from_value(value).unwrap();
     let text = strip_str(&table::status(&status)).to_string();
     assert!(text.contains(": not ready: no eligible backend in pool web, 4 in flight"), "{text}");
-    assert!(text.contains("queue 0/100  panic: so many are unhealthy that checks"), "{text}");
+    assert!(text.contains("queue 0/100  panic: too many backends are unhealthy"), "{text}");
 }
 
 /// Whatever is not red is not alarming.

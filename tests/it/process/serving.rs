@@ -130,7 +130,7 @@ fn the_process_log_is_json_when_the_access_log_is() {
 #[test]
 fn the_log_filter_of_the_environment_is_obeyed() {
     let (_other, address) = taken();
-    let filter = "lb::server=error,lb::health=warn";
+    let filter = "lb::server=error,lb::state_log=warn";
     let dead = claim().unwrap();
     let check = "    health_check: { interval: 200ms, timeout: 100ms }";
     let mut lb = LbProcess::with_environment(&yaml(&[dead.0], check), &[("RUST_LOG", filter)]);

@@ -1,0 +1,102 @@
+//! The last part of the process's life: requests in flight end, and clients and balancers are told
+//! early enough that none of them sees a connection break.
+
+use std::{sync::Arc, time::Duration};
+
+use pingora_core::apps::HttpServerApp;
+use pingora_proxy::HttpProxy;
+use tokio::time;
+
+use super::stop_accepting::StopAccepting;
+use crate::admin::{Admin, Phase, Readiness};
+use crate::generation::Current;
+use crate::in_flight::InFlight;
+use crate::process::service_manager;
+use crate::proxy::Proxy;
+use crate::server::{signals::Signals, upgrade::successor::Successor};
+
+/// Idle connections stay open this long after the last accept, so that a client that sends a
+/// request each second has been told by then that its connection ends.
+const NOTICE: Duration = Duration::from_millis(1500);
+/// A connection that was accepted this short a time ago may not have been counted yet.
+const ACCEPTED: Duration = Duration::from_millis(100);
+
+/// Everything that has to end before the process does.
+pub(in crate::server) struct Draining {
+    pub(in crate::server) current: Arc<Current>,
+    pub(in crate::server) in_flight: InFlight,
+    pub(in crate::server) readiness: Arc<Readiness>,
+    pub(in crate::server) stop: StopAccepting,
+    pub(in crate::server) proxy: Arc<HttpProxy<Proxy>>,
+    pub(in crate::server) admin: Option<Admin>,
+    /// `None` for a process that cannot hand over.
+    pub(in crate::server) successor: Option<Arc<Successor>>,
+}
+
+impl Draining {
+    /// Gives outside balancers the time they need to notice, and ends.
+    pub(super) async fn stop(&self, signals: &mut Signals) {
+        self.begin();
+        if let Some(successor) = &self.successor {
+            successor.refuse();
+        }
+        service_manager::stopping();
+        let shutdown = self.current.pin().shutdown;
+        let delay = humantime::format_duration(shutdown.delay);
+        log::info!(in_flight = self.in_flight.requests(), delay:% = delay; "stopping");
+        tokio::select! {
+            () = time::sleep(shutdown.delay) => {}
+            () = signals.leave_now() => return,
+        }
+        tokio::select! {
+            () = self.drain(shutdown.timeout) => {}
+            () = signals.leave_now() => {}
+        }
+    }
+
+    /// Ends because another process serves. A service manager that stops the other process sends
+    /// SIGTERM to this one as well, so SIGTERM does not cut this drain short.
+    pub(super) async fn make_way(&self, signals: &mut Signals) {
+        self.begin();
+        log::info!(in_flight = self.in_flight.requests(); "another process serves, draining");
+        if let Some(admin) = &self.admin {
+            admin.close();
+        }
+        tokio::select! {
+            () = self.drain(self.current.pin().shutdown.timeout) => {}
+            _ = signals.interrupt.recv() => {}
+        }
+    }
+
+    fn begin(&self) {
+        self.readiness.set(Phase::Draining);
+        self.in_flight.drain();
+    }
+
+    /// Ends idle connections once clients have had notice, and waits for the others.
+    async fn drain(&self, limit: Duration) {
+        self.stop.now();
+        if let Some(successor) = &self.successor {
+            successor.end();
+        }
+        tokio::select! {
+            () = self.end_connections() => {}
+            () = time::sleep(limit.max(NOTICE)) => {}
+        }
+    }
+
+    /// Resolves when the last connection has ended.
+    async fn end_connections(&self) {
+        time::sleep(ACCEPTED).await;
+        let close_idle = async {
+            time::sleep(NOTICE).await;
+            self.in_flight.end_idle();
+            self.proxy.http_cleanup().await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = self.in_flight.no_connections() => {}
+            () = close_idle => {}
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! From the first health check to the last answer: what a process needs to serve is put together
+//! here, and everything that can fail does so before the first connection is accepted.
+
+use std::{os::unix::net::UnixListener, process::ExitCode, sync::Arc};
+
+use socket2::SockRef;
+use tokio::sync::mpsc;
+
+use super::{
+    error::{StartError, set_up},
+    life::{
+        draining::Draining,
+        stop_accepting::StopAccepting,
+        supervision::{FileOperations, Supervision},
+    },
+    listeners::Sockets,
+    pingora_server::PingoraServer,
+    reload::Reloader,
+    root::RootHandles,
+    signals::Signals,
+    start::{Origin, Start},
+    upgrade::{predecessor, successor::Successor},
+};
+use crate::admin::{Admin, Api, Readiness};
+use crate::clock;
+use crate::config::Config;
+use crate::generation::Current;
+use crate::in_flight::InFlight;
+use crate::process::{
+    background::Report,
+    handover::{Inherited, NamedSocket},
+    meeting_socket::{MeetingSocket, Purpose},
+    service_manager,
+};
+
+/// Reloads that wait for the one under way; they become one.
+const RELOADS: usize = 64;
+/// Commands that wait to be looked at.
+const COMMANDS: usize = 16;
+
+/// Serves until the process is to end; its exit code.
+///
+/// # Errors
+///
+/// When the process cannot start; no request was served then.
+pub(super) async fn serve(
+    start: Start,
+    RootHandles { bound, pid_file }: RootHandles,
+    current: Arc<Current>,
+    mut signals: Signals,
+    report: &mut Option<Report>,
+) -> Result<ExitCode, StartError> {
+    let config = &start.config;
+    let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
+    let in_flight = InFlight::default();
+    let stop = StopAccepting::default();
+    let server = PingoraServer::start(config, &current, &in_flight, &stop)?;
+
+    let mut meeting = MeetingSockets::of(&start)?;
+    let inherited = match &meeting {
+        Some(meeting) if start.upgrade => {
+            let socket = &meeting.upgrade;
+            let taking = predecessor::take_over(socket, &readiness, report, &mut signals);
+            let Some(inherited) = taking.await? else { return Ok(ExitCode::SUCCESS) };
+            Some(inherited)
+        }
+        _ => None,
+    };
+    let commands = mpsc::channel(COMMANDS);
+    let from_admin = start.origin.as_ref().map(|_| commands.0.clone());
+    let api = Api::new(Arc::clone(&readiness), Arc::clone(&current), in_flight.clone(), from_admin);
+    let (inherited, opened) = open_all(config, bound, inherited, api);
+    let Opened { owned, listeners, admin } = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            inherited.into_iter().for_each(|inherited| inherited.failed(&error.to_string()));
+            return Err(error);
+        }
+    };
+    if let Some(inherited) = &inherited {
+        recall(&current, inherited);
+    } else if let Some(pid_file) = &pid_file {
+        pid_file.claim().map_err(StartError::PidFile)?;
+    }
+    // As soon as the log says that this process listens, a command may come.
+    if let Some(meeting) = &mut meeting {
+        meeting.commands = meeting.control.listen().ok();
+    }
+    announce(config, &owned);
+    // The service that takes them is waiting for them.
+    let _ = server.sockets.send(listeners);
+    let agreement = inherited.map(Inherited::serving);
+    tokio::spawn(become_ready(Arc::clone(&readiness), report.take()));
+    let file = meeting.and_then(|meeting| {
+        file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))
+    });
+    let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
+    let draining =
+        Draining { current, in_flight, readiness, stop, proxy: server.proxy, admin, successor };
+    let supervision = Supervision { draining, pid_file, file };
+    Ok(tokio::select! {
+        code = supervision.run(signals, agreement, commands) => code,
+        () = server.ended.notified() => {
+            log::error!("the server ended by itself");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Where a process that runs from a file meets others.
+struct MeetingSockets {
+    control: MeetingSocket,
+    upgrade: MeetingSocket,
+    /// Accepts commands, once this process serves.
+    commands: Option<UnixListener>,
+}
+
+impl MeetingSockets {
+    /// Returns `None` for a process that does not run from a file.
+    fn of(start: &Start) -> Result<Option<Self>, StartError> {
+        let Some(origin) = &start.origin else { return Ok(None) };
+        let of = |purpose| {
+            MeetingSocket::of(purpose, &origin.file)
+                .map_err(|source| set_up("to take commands", source))
+        };
+        let upgrade = match &start.config.process.upgrade_socket {
+            Some(path) => MeetingSocket::File(path.clone()),
+            None => of(Purpose::Upgrade)?,
+        };
+        Ok(Some(Self { control: of(Purpose::Control)?, upgrade, commands: None }))
+    }
+}
+
+/// What a process that runs from a file can do.
+fn file_operations(
+    start: Start,
+    meeting: MeetingSockets,
+    current: Arc<Current>,
+    sockets: Sockets,
+    readiness: Arc<Readiness>,
+) -> Option<FileOperations> {
+    let Origin { load, again, watched, .. } = start.origin?;
+    let (reload, requests) = mpsc::channel(RELOADS);
+    let reloader = Reloader::new(
+        load,
+        Arc::clone(&current),
+        start.config,
+        start.resolved,
+        Arc::clone(&readiness),
+    );
+    tokio::spawn(reloader.run(requests));
+    let successor = Successor::new(meeting.upgrade, again, current, readiness, sockets);
+    Some(FileOperations {
+        control: meeting.control,
+        commands: meeting.commands,
+        reload,
+        successor: Arc::new(successor),
+        watched,
+    })
+}
+
+/// Everything that is open before this process serves.
+struct Opened {
+    /// Kept for the next process.
+    owned: Sockets,
+    /// Copies for Pingora's server.
+    listeners: Vec<NamedSocket>,
+    admin: Option<Admin>,
+}
+
+/// Opens everything that can still fail before this process serves.
+fn open_all(
+    config: &Config,
+    bound: Vec<NamedSocket>,
+    mut inherited: Option<Inherited>,
+    api: Api,
+) -> (Option<Inherited>, Result<Opened, StartError>) {
+    let before = inherited.as_mut().map(|inherited| std::mem::take(&mut inherited.sockets));
+    let open = || {
+        let all = before.into_iter().flatten().chain(bound).collect();
+        let owned = Sockets::bind(config, all)?;
+        let Sockets { listeners, admin } =
+            owned.duplicate().map_err(|source| set_up("the listeners", source))?;
+        let address = config.admin.as_ref().map(|admin| admin.address.clone());
+        let admin = admin.zip(address);
+        let admin = admin.map(|((_, socket), address)| Admin::start(socket, address, api));
+        let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
+        Ok(Opened { owned, listeners, admin })
+    };
+    let opened = open();
+    (inherited, opened)
+}
+
+/// Goes on from what the predecessor knew, as far as this version understands it.
+fn recall(current: &Current, inherited: &Inherited) {
+    match serde_json::from_value::<Vec<crate::pool::Memory>>(inherited.memory.clone()) {
+        Ok(memories) => current.recall(&memories, clock::now()),
+        Err(error) => log::warn!(error:% = error;
+            "what the process before knew of its backends is not understood: starting without it"),
+    }
+}
+
+/// Tells everything that waits for it that this process serves, once its backends are checked.
+async fn become_ready(readiness: Arc<Readiness>, report: Option<Report>) {
+    readiness.first_round().await;
+    readiness.serve();
+    service_manager::ready();
+    if let Some(report) = report {
+        report.serving();
+    }
+}
+
+fn announce(config: &Config, Sockets { listeners, admin }: &Sockets) {
+    let at = |(configured, socket): &NamedSocket| {
+        let address = SockRef::from(socket).local_addr().ok().and_then(|it| it.as_socket());
+        address.map_or(configured.clone(), |address| address.to_string())
+    };
+    for listener in listeners {
+        log::info!(address:% = at(listener); "listening");
+    }
+    if let Some(admin) = admin {
+        log::info!(address:% = at(admin); "admin listening");
+    }
+    for pool in &config.pools {
+        log::info!(pool = pool.name.as_str(), backends = pool.backends.len(); "serving");
+    }
+}

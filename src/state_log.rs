@@ -1,0 +1,188 @@
+//! The log of state changes: each change of a pool or a backend is one line in the process log and
+//! one entry in the journal, with the reason.
+//!
+//! `backend` is pure and returns changes as values; this is where they become visible. Log and
+//! journal are written from the same values, so that they cannot disagree.
+
+use std::time::{Duration, Instant};
+
+use crate::backend::{
+    Backend, BackendChange, EjectionEnd, JournalEntry, PoolChange, ReadmissionCause, Roster,
+};
+use crate::clock;
+
+/// What caused a change, where the change itself does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeCause<'a> {
+    /// The change says it.
+    Implied,
+    /// The last check failed, for this reason.
+    FailedCheck(&'a str),
+    /// An operator asked for it, under this name.
+    Operator(&'a str),
+}
+
+impl<'a> ChangeCause<'a> {
+    fn failed_check(self) -> Option<&'a str> {
+        if let Self::FailedCheck(reason) = self { Some(reason) } else { None }
+    }
+
+    fn operator(self) -> Option<&'a str> {
+        if let Self::Operator(name) = self { Some(name) } else { None }
+    }
+}
+
+/// Logs the changes of a pool, in order, and appends them to its journal.
+pub fn record(roster: &Roster, changes: &[PoolChange], cause: ChangeCause<'_>, now: Instant) {
+    for change in changes {
+        log_change(roster, change, cause, now);
+        roster.journal().append(entry(roster, change, cause, now));
+    }
+}
+
+fn log_change(roster: &Roster, change: &PoolChange, cause: ChangeCause<'_>, now: Instant) {
+    let pool = roster.pool();
+    match change {
+        PoolChange::Backend(backend, change) => log_backend(backend, *change, cause, now),
+        PoolChange::PanicBegan { unhealthy, listening } => log::error!(
+            pool:% = pool, unhealthy, of = listening;
+            "panic: too many backends are unhealthy, health checks are ignored"
+        ),
+        PoolChange::PanicEnded { unhealthy, listening } => {
+            log::info!(pool:% = pool, unhealthy, of = listening; "panic ended");
+        }
+        PoolChange::Unavailable => log::error!(pool:% = pool; "no backend can take a request"),
+        PoolChange::Available => log::info!(pool:% = pool; "a backend can take requests again"),
+    }
+}
+
+fn log_backend(backend: &Backend, change: BackendChange, cause: ChangeCause<'_>, now: Instant) {
+    let (pool, address) = (backend.id().pool.as_str(), backend.id().address);
+    if let Some(by) = cause.operator() {
+        let Event { name, reason, lasts } = event(change, cause, now);
+        let (reason, for_ms) = (reason.unwrap_or_default(), lasts.map(millis).unwrap_or_default());
+        return log::warn!(
+            pool, backend:% = address, event = name, reason, for_ms, by;
+            "backend changed by an operator"
+        );
+    }
+    match change {
+        BackendChange::BecameUnhealthy(failures) => log::warn!(
+            pool, backend:% = address, failures,
+            reason = cause.failed_check().unwrap_or("failed checks");
+            "backend unhealthy"
+        ),
+        BackendChange::BecameHealthy(passes) => {
+            log::info!(pool, backend:% = address, passes; "backend healthy");
+        }
+        BackendChange::Ejected(cause, EjectionEnd::ChecksPass, failures) => log::warn!(
+            pool, backend:% = address, reason:% = cause, failures, until = "checks_pass";
+            "backend ejected"
+        ),
+        BackendChange::Ejected(cause, EjectionEnd::Probe(at), failures) => log::warn!(
+            pool, backend:% = address, reason:% = cause, failures, until = "probe",
+            for_ms = millis(at.saturating_duration_since(now));
+            "backend ejected"
+        ),
+        BackendChange::Readmitted(ReadmissionCause::ChecksPassed(passes)) => {
+            log::info!(pool, backend:% = address, passes; "backend readmitted");
+        }
+        BackendChange::Readmitted(cause) => {
+            log::info!(pool, backend:% = address, reason:% = cause; "backend readmitted");
+        }
+        BackendChange::Drained => log::info!(pool, backend:% = address; "backend draining"),
+        BackendChange::Undrained => {
+            log::info!(pool, backend:% = address; "backend no longer draining");
+        }
+        BackendChange::WeightChanged(weight) => {
+            log::info!(pool, backend:% = address, weight:? = weight; "backend weight changed");
+        }
+    }
+}
+
+fn entry(
+    roster: &Roster,
+    change: &PoolChange,
+    cause: ChangeCause<'_>,
+    now: Instant,
+) -> JournalEntry {
+    let event = match change {
+        PoolChange::Backend(_, change) => event(*change, cause, now),
+        PoolChange::PanicBegan { unhealthy, listening } => {
+            Event::new("panic_began", Some(format!("{unhealthy} of {listening} unhealthy")))
+        }
+        PoolChange::PanicEnded { unhealthy, listening } => {
+            Event::new("panic_ended", Some(format!("{unhealthy} of {listening} unhealthy")))
+        }
+        PoolChange::Unavailable => Event::new("pool_unavailable", None),
+        PoolChange::Available => Event::new("pool_available", None),
+    };
+    let backend = match change {
+        PoolChange::Backend(backend, _) => Some(backend.id().address),
+        _ => None,
+    };
+    JournalEntry {
+        time: clock::wall(),
+        pool: Some(roster.pool().clone()),
+        backend,
+        event: event.name,
+        reason: event.reason,
+        lasts: event.lasts,
+        by: cause.operator().map(str::to_owned),
+    }
+}
+
+/// A change as the journal and an operator's log line tell it.
+struct Event {
+    name: &'static str,
+    reason: Option<String>,
+    lasts: Option<Duration>,
+}
+
+impl Event {
+    fn new(name: &'static str, reason: Option<String>) -> Self {
+        Self { name, reason, lasts: None }
+    }
+}
+
+fn event(change: BackendChange, cause: ChangeCause<'_>, now: Instant) -> Event {
+    match change {
+        BackendChange::BecameUnhealthy(failures) => {
+            let failed = count(failures, "failed check");
+            let reason = match cause.failed_check() {
+                Some(reason) => format!("{reason} ({failed})"),
+                None => failed,
+            };
+            Event::new("unhealthy", Some(reason))
+        }
+        BackendChange::BecameHealthy(passes) => {
+            Event::new("healthy", Some(count(passes, "passed check")))
+        }
+        BackendChange::Ejected(cause, end, _) => Event {
+            lasts: match end {
+                EjectionEnd::ChecksPass => None,
+                EjectionEnd::Probe(at) => Some(at.saturating_duration_since(now)),
+            },
+            ..Event::new("ejected", Some(cause.to_string()))
+        },
+        BackendChange::Readmitted(ReadmissionCause::ChecksPassed(passes)) => {
+            Event::new("readmitted", Some(count(passes, "passed check")))
+        }
+        BackendChange::Readmitted(cause) => Event::new("readmitted", Some(cause.to_string())),
+        BackendChange::Drained => Event::new("drained", None),
+        BackendChange::Undrained => Event::new("undrained", None),
+        BackendChange::WeightChanged(weight) => {
+            let weight = weight.map_or("as configured".to_owned(), |weight| weight.to_string());
+            Event::new("weight_changed", Some(weight))
+        }
+    }
+}
+
+/// `1 failed check`, `2 failed checks`.
+fn count(number: u32, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
