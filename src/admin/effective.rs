@@ -62,13 +62,13 @@ fn listener(listener: &Listener) -> Value {
 }
 
 fn body_limits(body: BodyLimits) -> Value {
-    let MinRate { bytes_per_second, after } = body.min_rate.unwrap_or(MinRate {
-        bytes_per_second: defaults::BODY_MIN_RATE,
+    let MinRate { bytes, after } = body.min_rate.unwrap_or(MinRate {
+        bytes: defaults::BODY_MIN_RATE,
         after: defaults::BODY_MIN_RATE_AFTER,
     });
-    let rate = body.min_rate.map(|_| json!(format!("{bytes_per_second}B/s")));
+    let rate = body.min_rate.map(|_| json!(format!("{bytes}B/s")));
     json!({
-        "idle": length(body.idle),
+        "idle": or_off(body.idle.map(|idle| json!(length(idle)))),
         "min_rate": or_off(rate),
         "min_rate_after": length(after),
     })

@@ -1,6 +1,9 @@
 //! Every default, with the reason for its value.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use super::model::{
     AccessLog, Algorithm, Backoff, BodyLimits, ClientLimits, EjectionRules, LogFormat, LogTarget,
@@ -19,13 +22,15 @@ pub const CLIENT: ClientLimits = ClientLimits {
     write: Duration::from_secs(60),
     body: BodyLimits {
         // Longer than a mobile connection needs to recover, shorter than a client is worth a slot.
-        idle: Duration::from_secs(30),
+        idle: Some(BODY_IDLE),
         // Below any modem, and above a client that only wants to hold a connection.
-        min_rate: Some(MinRate { bytes_per_second: BODY_MIN_RATE, after: BODY_MIN_RATE_AFTER }),
+        min_rate: Some(MinRate { bytes: BODY_MIN_RATE, after: BODY_MIN_RATE_AFTER }),
     },
 };
+/// A pause in the body of a request.
+pub const BODY_IDLE: Duration = Duration::from_secs(30);
 /// Bytes a second of a request's body.
-pub const BODY_MIN_RATE: NonZeroU32 = NonZeroU32::new(256).unwrap();
+pub const BODY_MIN_RATE: NonZeroU64 = NonZeroU64::new(256).unwrap();
 /// A body shorter than this is too short to have a rate.
 pub const BODY_MIN_RATE_AFTER: Duration = Duration::from_secs(10);
 

@@ -15,7 +15,7 @@ use super::{
         PoolName, Route,
     },
     pools, process,
-    values::{BLOCK, DURATION, RATE, THREADS, TRACEPARENT, TRUTH},
+    values::{BLOCK, DURATION, PAUSE, RATE, THREADS, TRACEPARENT, TRUTH},
     wording::{nearest, quoted},
 };
 
@@ -101,10 +101,10 @@ fn client_limits(keys: &mut Section<'_>) -> ClientLimits {
 
 fn body_limits(keys: &mut Section<'_>) -> BodyLimits {
     let read = |keys: &mut Section<'_>| {
-        let idle = keys.setting("idle", &DURATION).or(defaults::CLIENT.body.idle);
+        let idle = keys.setting("idle", &PAUSE).or(defaults::CLIENT.body.idle);
         let rate = keys.setting("min_rate", &RATE).or(Some(defaults::BODY_MIN_RATE));
         let after = keys.setting("min_rate_after", &DURATION).or(defaults::BODY_MIN_RATE_AFTER);
-        let min_rate = rate.map(|bytes_per_second| MinRate { bytes_per_second, after });
+        let min_rate = rate.map(|bytes| MinRate { bytes, after });
         BodyLimits { idle, min_rate }
     };
     keys.optional("body")

@@ -5,7 +5,7 @@
 
 use std::{
     net::IpAddr,
-    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
@@ -77,7 +77,15 @@ pub(super) const SLOW_START: Kind<Option<Duration>> = Kind {
     },
 };
 
-pub(super) const RATE: Kind<Option<NonZeroU32>> = Kind {
+pub(super) const PAUSE: Kind<Option<Duration>> = Kind {
+    expected: "off or a duration such as 30s",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ => or_word("off", duration(text)).map(Some),
+    },
+};
+
+pub(super) const RATE: Kind<Option<NonZeroU64>> = Kind {
     expected: "off or a rate such as 256B/s",
     parse: |text| match text {
         _ if is_off(text) => Ok(None),
@@ -297,7 +305,7 @@ pub(super) fn is_zero(text: &str) -> bool {
     text.trim().parse() == Ok(0.0) || humantime::parse_duration(text) == Ok(Duration::ZERO)
 }
 
-fn rate(text: &str) -> Result<NonZeroU32, String> {
+fn rate(text: &str) -> Result<NonZeroU64, String> {
     let found = quoted(text);
     if is_zero(text) || text == "0B/s" {
         return Err(format!("must be at least 1B/s, found {found} (write off for any rate)"));
@@ -313,10 +321,10 @@ fn rate(text: &str) -> Result<NonZeroU32, String> {
         .find_map(|(unit, bytes)| Some((size.strip_suffix(unit)?.trim_end(), *bytes)))
         .ok_or_else(wrong)?;
     let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    match bytes {
+    match bytes.filter(|bytes| *bytes <= RATE_MAX).and_then(NonZeroU64::new) {
         _ if !digits.chars().all(|c| c.is_ascii_digit()) => Err(wrong()),
-        Some(bytes @ 1..=RATE_MAX) => Ok(non_zero(bytes)),
-        _ => Err(format!("must be at most 1024MiB/s, found {found}")),
+        Some(bytes) => Ok(bytes),
+        None => Err(format!("must be at most 1024MiB/s, found {found}")),
     }
 }
 

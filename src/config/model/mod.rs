@@ -11,7 +11,7 @@ mod process;
 use std::{
     fmt,
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -74,11 +74,11 @@ pub struct ClientLimits {
     pub body: BodyLimits,
 }
 
-/// How slowly the body of a request may come.
+/// How slowly a client may send the body of a request. Only time in which the body was wanted counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimits {
-    /// The longest pause in which no byte of the body comes.
-    pub idle: Duration,
+    /// The longest pause without a byte of the body; `None` for any.
+    pub idle: Option<Duration>,
     /// The least average rate; `None` for any.
     pub min_rate: Option<MinRate>,
 }
@@ -86,26 +86,9 @@ pub struct BodyLimits {
 /// The least average rate at which a body has to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinRate {
-    /// Bytes of the body for each second since its header was complete.
-    pub bytes_per_second: NonZeroU32,
-    /// Judged only when a body has taken longer than this.
-    pub after: Duration,
-}
-
-/// How slowly a client may send a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyLimits {
-    /// i
-    pub idle: Option<Duration>,
-    /// r
-    pub min_rate: Option<MinRate>,
-}
-/// m
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MinRate {
-    /// b
-    pub bytes: std::num::NonZeroU64,
-    /// a
+    /// Bytes of the body a second.
+    pub bytes: NonZeroU64,
+    /// The rate counts only when a body has been waited for longer than this.
     pub after: Duration,
 }
 
