@@ -1,15 +1,19 @@
 //! The rules of ARCHITECTURE.md that a reader would otherwise have to trust: a module imports only
-//! from layers below its own, pure code stays pure, and every file can be read in one sitting.
+//! from layers below its own, files of one module do not import each other in a circle, pure code
+//! stays pure, and every file can be read in one sitting.
 //!
-//! Plain text search, not a parser: the house style (one `use crate::module::…` line for each
-//! module, tests last in the file) is what makes that enough, and is checked too.
+//! The rules search text and parse nothing: the house style (one `use crate::module::…` line for
+//! each module, tests last in the file) makes that enough, and is checked, too.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod circles;
+mod imports;
+mod source;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 
 /// Lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
@@ -59,14 +63,24 @@ const IMPURE: &[&str] = &[
     "stderr()",
 ];
 
-/// The one thing each that a pure file may do all the same.
+/// What a pure file may mention all the same.
 const EXCEPTIONS: &[(&str, &str)] = &[
     // Reads the file that it parses, so that every caller gets the same message when it cannot.
     ("config/mod.rs", "fs::"),
 ];
 
-/// Of one file, without its tests.
+/// The most lines of one file, without its tests.
 const MAX_LINES: usize = 400;
+
+/// The most files of one folder, `mod.rs` included.
+const MAX_FILES: usize = 12;
+
+/// Folders whose files still import each other in a circle.
+const NOT_YET_WITHOUT_CIRCLES: &[&str] =
+    &["admin", "backend", "cli", "config", "headers", "pool", "proxy", "telemetry"];
+
+/// Folders that are still too large.
+const NOT_YET_SMALL: &[&str] = &["admin", "backend", "config", "proxy"];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc"];
@@ -97,9 +111,24 @@ fn imports_are_written_so_that_this_test_can_read_them() {
     });
 }
 
+/// A file may use what its `mod.rs` defines, or `mod.rs` may use the file, but not both. What
+/// `mod.rs` passes on with `pub use` is the file's own.
+#[test]
+fn files_of_a_module_do_not_import_each_other_in_a_circle() {
+    let is_known =
+        |circle: &circles::Circle| NOT_YET_WITHOUT_CIRCLES.contains(&circle.folder.as_str());
+    let found: Vec<_> = circles::in_sources().into_iter().filter(|it| !is_known(it)).collect();
+    let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert!(
+        found.is_empty(),
+        "let these files import one another one way only:\n{}",
+        lines.join("\n")
+    );
+}
+
 #[test]
 fn pure_code_touches_nothing_outside() {
-    none_of("pure code that is not", sources().filter(Source::is_pure), |file| {
+    none_of("pure code that is not", sources().filter(is_pure), |file| {
         let excepted: Vec<_> = EXCEPTIONS
             .iter()
             .filter(|(path, _)| file.path == Path::new(path))
@@ -126,6 +155,19 @@ fn files_can_be_read_in_one_sitting() {
         let lines = file.text.lines().count();
         (lines > MAX_LINES).then(|| format!("has {lines} lines")).into_iter().collect()
     });
+}
+
+#[test]
+fn folders_can_be_taken_in_at_a_glance() {
+    let mut files: BTreeMap<String, usize> = BTreeMap::new();
+    for file in sources() {
+        let folder = file.path.parent().unwrap_or(Path::new("")).display().to_string();
+        *files.entry(folder).or_default() += 1;
+    }
+    files.retain(|folder, files| {
+        !folder.is_empty() && *files > MAX_FILES && !NOT_YET_SMALL.contains(&folder.as_str())
+    });
+    assert!(files.is_empty(), "give these folders folders of their own: {files:?}");
 }
 
 #[test]
@@ -173,38 +215,6 @@ fn the_map_names_every_module() {
     });
 }
 
-/// A file of ours.
-struct Source {
-    /// Relative to `src`, or to the root of the repository.
-    path: PathBuf,
-    /// Without the test module at its end.
-    text: String,
-    /// The text without comments.
-    code: String,
-}
-
-impl Source {
-    fn read(root: &Path, path: &Path) -> Self {
-        let whole = fs::read_to_string(path).expect("source is readable");
-        let is_test = path.ends_with("tests.rs");
-        let text = if is_test { "//! Tests." } else { without_tests(&whole) };
-        let path = path.strip_prefix(root).expect("found under the root").to_owned();
-        // Tests of a module, in a folder beside it; what they import is their business.
-        let is_code = !path.components().skip(1).any(|part| part.as_os_str() == "tests");
-        let code = text.lines().map(without_comment).filter(|_| is_code);
-        Self { text: text.to_owned(), code: code.collect::<Vec<_>>().join("\n"), path }
-    }
-
-    fn is_pure(&self) -> bool {
-        PURE.iter().any(|pure| self.is_within(pure))
-    }
-
-    /// Whether it is this file or in this folder.
-    fn is_within(&self, module: &str) -> bool {
-        self.path.with_extension("").starts_with(module)
-    }
-}
-
 /// Fails with every problem of every file, each on a line of its own.
 #[track_caller]
 fn none_of(
@@ -221,59 +231,8 @@ fn none_of(
     assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The modules of the library.
-fn sources() -> impl Iterator<Item = Source> {
-    let src = root().join("src");
-    let files = rust_files(&src).into_iter().map(move |path| Source::read(&src, &path));
-    files.filter(|file| !["lib.rs", "main.rs"].iter().any(|name| file.path == Path::new(name)))
-}
-
-/// Everything that is compiled.
-fn every_file() -> impl Iterator<Item = Source> {
-    let folders = ["src", "tests", "benches"].map(|folder| root().join(folder));
-    folders
-        .into_iter()
-        .flat_map(|folder| rust_files(&folder))
-        .map(|path| Source::read(root(), &path))
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = vec![];
-    let entries = fs::read_dir(folder).map(|entries| entries.flatten().collect());
-    for path in entries.unwrap_or_else(|_| Vec::new()).iter().map(fs::DirEntry::path) {
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
-}
-
-fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
-}
-
-fn without_comment(line: &str) -> &str {
-    if line.trim_start().starts_with("//") {
-        return "";
-    }
-    // With the space, which `http://` in a string has not.
-    line.split(" // ").next().unwrap_or_default()
-}
-
-/// Whether the text has the word, not as the end of a longer one.
-fn mentions(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(is_in_a_word))
-}
-
-fn is_in_a_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+fn is_pure(file: &Source) -> bool {
+    PURE.iter().any(|pure| file.is_within(pure))
 }
 
 /// `proxy` of `proxy/context.rs`.
