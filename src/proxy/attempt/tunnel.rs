@@ -19,8 +19,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{Version, header};
-use pingora::http::RequestHeader;
 use pingora_core::{
     Error, ErrorType, Result,
     connectors::l4::Connect,
@@ -38,7 +36,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::timer::Timer;
+use super::super::watch::Timer;
 use crate::clock;
 use crate::config::Timeouts;
 
@@ -47,19 +45,12 @@ const TUNNELS: u64 = 1;
 /// How long a tunnel may be silent before the system asks whether the other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Whether the request asks to become a tunnel. The one protocol that Pingora passes on.
-pub(crate) fn is_asked_for(request: &RequestHeader) -> bool {
-    let upgrade = request.headers.get(header::UPGRADE);
-    request.version == Version::HTTP_11
-        && upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
 /// Makes the connection for this peer one that can become a tunnel.
 ///
 /// A pause of any length in either direction is the two ends' business, and Pingora's timeouts
 /// cannot be lifted later; so they are off, and until the backend has said something the
 /// connection watches itself.
-pub(crate) fn prepare(peer: &mut HttpPeer, timeouts: &Timeouts) {
+pub(super) fn prepare(peer: &mut HttpPeer, timeouts: &Timeouts) {
     let net = timeouts.response.ceiling().max(timeouts.idle);
     peer.options.custom_l4 = Some(Arc::new(TunnelConnect { net }));
     peer.group_key = TUNNELS;

@@ -12,25 +12,25 @@ use std::{
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 
-use super::context::{Progress, RequestContext};
+use super::super::context::{Attempt, RequestContext};
 
 /// Long enough for three durations of a day.
 const LENGTH: usize = 96;
 
 /// Adds it, if that is configured. `100` and `103` have none.
-pub(super) fn add(response: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
+pub(in super::super) fn add(response: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
     if !context.generation.server_timing || response.status.is_informational() {
         return Ok(());
     }
     let mut value = [0; LENGTH];
-    match write(&mut value, context.started, &context.attempt) {
+    match context.attempt().and_then(|attempt| write(&mut value, context.started, attempt)) {
         Some(length) => response.append_header("Server-Timing", &value[..length]).map(|_| ()),
         None => Ok(()),
     }
 }
 
 /// How much of the value was written; `None` if it does not fit.
-fn write(value: &mut [u8; LENGTH], started: Instant, attempt: &Progress) -> Option<usize> {
+fn write(value: &mut [u8; LENGTH], started: Instant, attempt: &Attempt) -> Option<usize> {
     let mut rest = value.as_mut_slice();
     write!(rest, "queue;dur={}", Millis(attempt.began.saturating_duration_since(started))).ok()?;
     if let Some(connect) = attempt.connect_time() {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn text(started: Instant, attempt: &Progress) -> String {
+    fn text(started: Instant, attempt: &Attempt) -> String {
         let mut value = [0; LENGTH];
         let length = write(&mut value, started, attempt).unwrap();
         String::from_utf8(value[..length].to_vec()).unwrap()
@@ -67,7 +67,7 @@ mod tests {
     fn only_what_has_happened_is_told() {
         let started = clock::now();
         let at = |micros| started + Duration::from_micros(micros);
-        let mut attempt = Progress::beginning(1, at(1_005));
+        let mut attempt = Attempt::beginning(1, at(1_005));
         assert_eq!(text(started, &attempt), "queue;dur=1.005");
         attempt.connected = Some(at(1_305));
         assert_eq!(text(started, &attempt), "queue;dur=1.005, connect;dur=0.300");
@@ -80,7 +80,7 @@ mod tests {
     fn days_fit() {
         let started = clock::now();
         let day = Duration::from_secs(24 * 60 * 60);
-        let mut attempt = Progress::beginning(16, started + day);
+        let mut attempt = Attempt::beginning(16, started + day);
         attempt.connected = Some(started + day * 2);
         (attempt.sent, attempt.first_byte) = (Some(started), Some(started + day * 2));
         assert!(text(started, &attempt).ends_with("backend;dur=172800000.000"));

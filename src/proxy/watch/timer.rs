@@ -13,11 +13,11 @@ use tokio::time::Sleep;
 
 /// A timer for a deadline that moves.
 #[derive(Debug, Default)]
-pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
+pub(in super::super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     /// Ready once the deadline has passed.
-    pub(super) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in super::super) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = tokio::time::Instant::from_std(deadline);
         let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if deadline < sleep.deadline() {
