@@ -15,7 +15,8 @@ use super::{
         PoolName, Route,
     },
     pools, process,
-    values::{BLOCK, DURATION, PAUSE, RATE, THREADS, TRACEPARENT, TRUTH},
+    rate::RATE,
+    values::{BLOCK, DURATION, PAUSE, THREADS, TRACEPARENT, TRUTH},
     wording::{nearest, quoted},
 };
 
