@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     access_log,
-    addresses::{HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
+    addresses::{BLOCK, HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
     admin,
     cursor::{Cursor, Firsts, Section},
     defaults,
@@ -16,7 +16,7 @@ use super::{
     },
     pools, process,
     rate::RATE,
-    values::{BLOCK, DURATION, PAUSE, THREADS, TRACEPARENT, TRUTH},
+    values::{DURATION, PAUSE, THREADS, TRACEPARENT, TRUTH},
     wording::{nearest, quoted},
 };
 

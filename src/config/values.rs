@@ -4,12 +4,9 @@
 //! reads on from the key: "must be …, found …".
 
 use std::{
-    net::IpAddr,
     num::{NonZeroU16, NonZeroU32, NonZeroUsize},
     time::Duration,
 };
-
-use ipnet::IpNet;
 
 use super::{
     model::{Algorithm, Percent, ResponseTimeout, RetryMethods, StatusRanges, Traceparent, Weight},
@@ -241,9 +238,6 @@ pub(super) const CHECK_TYPE: Kind<CheckType> = Kind {
 pub(super) const STATUSES: Kind<StatusRanges> =
     Kind { expected: "statuses such as 200-399 or \"200,204\"", parse: statuses };
 
-pub(super) const BLOCK: Kind<IpNet> =
-    Kind { expected: "an address block such as 10.0.0.0/8, or one address", parse: block };
-
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(super) fn is_off(text: &str) -> bool {
     matches!(text, "off" | "false")
@@ -390,12 +384,4 @@ fn status_range(part: &str, text: &str) -> Result<(u16, u16), String> {
         ));
     }
     Ok((first, last))
-}
-
-fn block(text: &str) -> Result<IpNet, String> {
-    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| {
-        let found = quoted(text);
-        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
-    })
 }
