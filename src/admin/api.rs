@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::{
-    effective, explain, metrics,
+    explain, metrics,
     readiness::{Phase, Readiness},
     resource::{Name, Verb},
     status::{self, Looked},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::backend;
 use crate::clock;
-use crate::config::{self, PoolName, Weight, defaults};
+use crate::config::{self, PoolName, Weight};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::OrderError;
@@ -162,7 +162,7 @@ impl Api {
 
     /// The configuration that serves.
     pub(super) fn config(&self) -> serde_json::Value {
-        effective::json(&self.current.pin().config)
+        config::effective(&self.current.pin().config)
     }
 
     /// Loads the configuration anew; says what `lb reload` says.
@@ -188,7 +188,7 @@ fn order(change: Change, pool: &config::Pool) -> Result<backend::OperatorAction,
         Change::Undrain => backend::OperatorAction::Undrain,
         Change::Readmit => backend::OperatorAction::Readmit,
         Change::Eject(length) => {
-            let usual = pool.ejection.unwrap_or(defaults::EJECTION).base;
+            let usual = pool.ejection.unwrap_or_default().base;
             backend::OperatorAction::Eject(length.unwrap_or(usual))
         }
         Change::Weight(None) => backend::OperatorAction::Weight(None),

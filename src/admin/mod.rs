@@ -9,7 +9,6 @@ mod access;
 mod answer;
 mod api;
 mod connection;
-mod effective;
 mod explain;
 mod idle;
 mod metrics;

@@ -44,7 +44,7 @@ pub use picks::Picks;
 
 use crate::backend::{Backend, Roster};
 use crate::clock;
-use crate::config::{Algorithm, PoolName, defaults};
+use crate::config::{Algorithm, PoolName};
 
 use members::Members;
 use random::Random;
@@ -144,7 +144,7 @@ impl BackendSelection for Selector {
     fn build(discovered: &BTreeSet<Discovered>) -> Self {
         let roster = Roster::new(PoolName::new(""), Arc::default(), clock::now());
         let config = SelectorConfig {
-            algorithm: defaults::ALGORITHM,
+            algorithm: Algorithm::default(),
             roster: Arc::new(roster),
             backups: Arc::default(),
             slow_start: Duration::ZERO,

@@ -52,6 +52,10 @@ pub fn run() -> ExitCode {
         Some(Command::Health(of)) => command(&of.conf, &control::Command::Health),
         Some(Command::Upgrade(of)) => upgrade(&of.conf),
         Some(Command::Operate(operation)) => operate::run(operation),
+        Some(Command::Schema) => {
+            say(io::stdout(), &format!("{:#}", config::reference::schema()));
+            ExitCode::SUCCESS
+        }
         Some(Command::Demo(demo)) => demo::run(demo),
         Some(Command::Backend(backend)) => demo::run_backend(backend),
         None => balance(&arguments),
