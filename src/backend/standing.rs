@@ -154,6 +154,7 @@ impl Standing {
                 self.probe_ended(now);
                 None
             }
+            Event::Joined => self.joined(now),
             Event::Drain(draining) => self.configure_drain(draining),
             Event::Operator(order) => self.follow(order, now),
         }

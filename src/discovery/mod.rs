@@ -10,8 +10,6 @@ use std::{
     num::NonZeroU32,
 };
 
-use pingora_load_balancing::{Backend, discovery::Static};
-
 use crate::config::{BackendSpec, Config, Host, Origin, PoolName, Problem, Problems, Weight};
 
 /// One address of a pool, and what the configuration says about it.
@@ -72,17 +70,6 @@ pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
         resolved.insert(pool.name.clone(), backends);
     }
     if problems.is_empty() { Ok(resolved) } else { Err(Problems::new(problems)) }
-}
-
-/// Pingora's source of backends for a pool whose addresses are known.
-#[must_use]
-pub fn fixed(endpoints: &[Endpoint]) -> Box<Static> {
-    let backends = endpoints.iter().map(|endpoint| Backend {
-        addr: endpoint.address.into(),
-        weight: usize::from(endpoint.weight.get()),
-        ext: http::Extensions::new(),
-    });
-    Static::new(backends.collect())
 }
 
 /// Without repetitions and in a fixed order: resolvers rotate their answers.

@@ -1,7 +1,6 @@
 //! What is known about a request on its way through.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -161,7 +160,7 @@ impl RequestContext {
     /// What the next attempt asks of a backend.
     pub(super) fn pick_request(&self) -> PickRequest<'_> {
         let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
-        PickRequest { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && is_small }
+        PickRequest::new(&*self.tried, self.repeatable && is_small)
     }
 
     /// Whether the last attempt is one of those that failed.

@@ -6,7 +6,6 @@
 //! day on which all of them are slow is slow, but nothing fails.
 
 use std::{
-    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -43,8 +42,8 @@ impl Patience {
     fn give_up(&self, now: Instant) -> Option<Lease> {
         let late =
             TriedBackend { backend: Arc::clone(&self.late), failure: Failure::LearnedTimeout };
-        let tried = self.tried.iter().cloned().chain([late]).collect();
-        let wanted = PickRequest { tried: Cow::Owned(tried), repeatable: self.repeatable };
+        let tried: Vec<_> = self.tried.iter().cloned().chain([late]).collect();
+        let wanted = PickRequest::new(tried, self.repeatable);
         let (budget, policy) = (self.pool.budget(), self.pool.retry());
         if self.pays && !budget.has_left(policy, now) {
             return None;

@@ -163,7 +163,7 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
     families.count(&metric::POOL_PANICS, &[name], pool.roster().panics());
 }
 
-fn of_backend(families: &mut Families, pool: &str, seen: &BackendView<'_>) {
+fn of_backend(families: &mut Families, pool: &str, seen: &BackendView) {
     let backend = &*seen.endpoint.address.to_string();
     let counts = seen.backend.counts();
     let own = [pool, backend];
