@@ -92,6 +92,10 @@ impl Membership {
         &self.members
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     pub(super) fn get(&self, address: &SocketAddr) -> Option<&Arc<Member>> {
         self.by_address.get(address)
     }

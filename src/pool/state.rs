@@ -78,15 +78,19 @@ impl PoolState {
         let _changing = self.changing.lock().await;
         let before = self.membership.load_full();
         self.enlist(&next, now);
+        // The loop of another balancer begins with a check of all.
+        let is_under_way = Arc::ptr_eq(&before.balancer, &next.balancer) && !before.is_empty();
         if !Arc::ptr_eq(&before, &next) {
-            if Arc::ptr_eq(&before.balancer, &next.balancer) {
+            if is_under_way {
                 self.membership.store(Arc::new(next.with_leaving(&before)));
             }
             next.balancer.update(next.discovered()).await?;
         }
         self.membership.store(next);
         self.states.lock().take();
-        self.joined.notify_one();
+        if is_under_way {
+            self.joined.notify_one();
+        }
         self.queue.serve(self);
         Ok(())
     }
