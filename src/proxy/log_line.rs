@@ -10,6 +10,7 @@ use super::{
     context::RequestContext,
     tries::{Tries, last_backend},
 };
+use crate::backend::Backend;
 use crate::clock;
 use crate::config::LogFormat;
 use crate::telemetry::{AccessRecord, Ended};
@@ -32,6 +33,7 @@ pub(super) fn write(
     let is_combined = access_log.format() == LogFormat::Combined;
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
     let tries = Tries::of(context, error);
+    let names = last_backend(context).map(Backend::names);
     access_log.log(&AccessRecord {
         time: clock::wall(),
         client: peer,
@@ -43,7 +45,7 @@ pub(super) fn write(
         referer: if is_combined { header(&header::REFERER) } else { None },
         user_agent: if is_combined { header(&header::USER_AGENT) } else { None },
         pool: context.pool.as_ref().map(|pool| pool.name().as_str()),
-        backend: last_backend(context).map(|backend| backend.url()),
+        backend: names.as_ref().map(|names| &*names.url),
         status: ended.status,
         latency: ended.latency,
         request_id: context.request_id.as_ref().map_or("", |id| id.as_str()),

@@ -4,6 +4,8 @@
 //! [`RequestContext::attempt`], those that failed in `tried` and `ended`. They are put together
 //! only here, so that the usual request with its one try pays for no list.
 
+use std::sync::Arc;
+
 use pingora_core::Error;
 
 use super::{
@@ -61,8 +63,10 @@ pub(super) fn last_backend(context: &RequestContext) -> Option<&Backend> {
 
 /// The attempt that was the last, where it did not fail.
 fn last(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
+    let names = last_backend(context)?.names();
     Some(Try {
-        backend: last_backend(context)?.id().address,
+        backend: Arc::clone(&names.name),
+        address: Arc::clone(&names.address),
         connect: context.attempt.connect_time(),
         first_byte: context.attempt.first_byte_time(),
         reused: context.attempt.reused,
@@ -73,8 +77,10 @@ fn last(context: &RequestContext, error: Option<&Error>) -> Option<Try> {
 
 fn failure(tried: &TriedBackend, ended: &Progress, attempts: u32) -> Try {
     let was_followed = ended.number < attempts;
+    let names = tried.backend.names();
     Try {
-        backend: tried.backend.id().address,
+        backend: Arc::clone(&names.name),
+        address: Arc::clone(&names.address),
         connect: ended.connect_time(),
         first_byte: ended.first_byte_time(),
         reused: ended.reused,

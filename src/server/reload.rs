@@ -3,7 +3,7 @@
 //! Reading a file and resolving names may take long, so both happen on a thread of their own.
 //! Only when all of it is right is anything changed. Who asked is told the same as the log.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -13,6 +13,7 @@ use super::{
     logs,
 };
 use crate::admin::{Phase, Readiness};
+use crate::backend::Address;
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
 use crate::discovery::ResolvedBackends;
@@ -125,8 +126,8 @@ impl Reloader {
         let (access_log, destination) =
             self.logs(&config).await.map_err(|error| failed(error.to_string()))?;
         let before = self.current.pin();
-        let in_flight = |pool: &PoolName, address: SocketAddr| {
-            before.pool(pool).map_or(0, |pool| pool.active(&address))
+        let in_flight = |pool: &PoolName, address: &Address| {
+            before.pool(pool).map_or(0, |pool| pool.active(address))
         };
         let changes = changes::between(
             &self.started,
