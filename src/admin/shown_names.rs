@@ -31,7 +31,7 @@ async fn a_backend_is_shown_and_found_by_its_configured_name_with_its_address_be
 
     process.order(1, OperatorAction::Drain);
     let events = process.current.registry().journal().after(0);
-    let told = events.iter().filter_map(|(_, entry)| entry.backend.clone()).last().unwrap();
+    let told = events.iter().rev().find_map(|(_, entry)| entry.backend.clone()).unwrap();
     assert_eq!((&*told.name, &*told.address), ("localhost:1", "127.0.0.1:1"));
     let metrics = process.metrics();
     for (name, port) in [("localhost:1", 1), ("app:1", 2), ("app:1", 3)] {

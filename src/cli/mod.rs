@@ -137,13 +137,14 @@ fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> Orig
 /// Ends when the process in the background serves, or cannot.
 fn start_in_background(arguments: &Arguments) -> Result<(), String> {
     let start = || BackgroundProcess::start(&env::current_exe()?, &arguments.again(), Output::Null);
-    start().map_err(|error| error.to_string())?.outcome(None)
+    let started = start().map_err(|error| format!("cannot start in the background: {error}"));
+    started?.outcome(None)
 }
 
 /// Has the process that runs from this file do something, and says what came of it.
 fn command(file: &Path, command: &control::Command) -> ExitCode {
     let asked = MeetingSocket::of(Purpose::Control, file)
-        .map_err(CommandError::Nobody)
+        .map_err(CommandError::NotRunning)
         .and_then(|place| control::ask(&place, command));
     match asked {
         Ok(Ok(text)) => {
@@ -151,7 +152,7 @@ fn command(file: &Path, command: &control::Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Err(text)) => fail(&text),
-        Err(CommandError::Nobody(_)) => {
+        Err(CommandError::NotRunning(_)) => {
             let file = file.display();
             fail(&format!("no lb runs from {file} (start it with: lb -c {file})"))
         }

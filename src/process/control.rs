@@ -1,6 +1,6 @@
-//! Commands to the process that serves: one line there, and its answer back.
+//! Commands to the process that serves: one line to it, and its answer back.
 //!
-//! The answer is text for whoever asked, and a last line that says how it went.
+//! The answer is text for a person, and a last line that says whether the command succeeded.
 
 use std::{
     fmt,
@@ -21,19 +21,19 @@ use tokio::{
 use super::meeting_socket::{MeetingSocket, PeerCredentials};
 use crate::clock;
 
-/// A command is a path at most.
+/// The longest command, in bytes; the longest part of one is a path.
 const LONGEST: u64 = 8192;
-/// Whoever connects is about to say something.
+/// A process that connects sends its command within this time, and takes the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Who asks at once; others wait.
+/// Commands that are served at the same time; others wait.
 const CONVERSATIONS: usize = 32;
-/// A pause before the next connection when the system refuses one.
+/// The pause before the next connection when the system refuses one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between one process and the next there may be nobody for a moment.
-const NOBODY_FOR: Duration = Duration::from_secs(1);
-/// Before it is tried again.
+/// Between one process and the next, no process may listen for this long.
+const GAP: Duration = Duration::from_secs(1);
+/// The pause before connecting is tried again.
 const RETRY: Duration = Duration::from_millis(20);
-/// Said when nobody answers a command any more.
+/// The answer to a command when this process does nothing new any more.
 pub const STOPPING: &str = "the process is stopping";
 const OK: &str = "ok";
 const FAILED: &str = "failed";
@@ -41,11 +41,11 @@ const FAILED: &str = "failed";
 /// What a process can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Load the configuration anew.
+    /// Load the configuration again.
     Reload,
-    /// Start this program in our place.
+    /// Start this program, and hand over to it.
     Upgrade(PathBuf),
-    /// Say whether you should be sent requests.
+    /// Say whether this process should get requests.
     Health,
 }
 
@@ -71,13 +71,13 @@ impl fmt::Display for Command {
     }
 }
 
-/// What came of it: text for a person either way.
+/// The result of a command, in words for a person either way.
 pub type Answer = Result<String, String>;
 
 /// A command that waits for its answer.
 #[derive(Debug)]
 pub struct PendingCommand {
-    /// What to do.
+    /// The command.
     pub command: Command,
     /// Where the answer goes.
     pub reply: Reply,
@@ -91,50 +91,50 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Answers. Resolves when whoever asked has the answer, or does not take it.
+    /// Answers. Resolves when the other process has the answer, or does not take it.
     pub async fn send(self, answer: Answer) {
         if self.answer.send(answer).is_ok() {
             let _ = self.written.await;
         }
     }
 
-    /// Answers, and waits for nothing.
+    /// Answers without waiting until the answer was taken.
     pub fn send_later(self, answer: Answer) {
         tokio::spawn(self.send(answer));
     }
 }
 
-/// Has a command done by whoever takes `orders`, and waits for the answer.
-pub async fn order(orders: &mpsc::Sender<PendingCommand>, command: Command) -> Answer {
+/// Sends a command to the receiver of `commands` in this process, and waits for the answer.
+pub async fn order(commands: &mpsc::Sender<PendingCommand>, command: Command) -> Answer {
     let (answer, answered) = oneshot::channel();
     let (_written, written) = oneshot::channel();
-    let _ = orders.send(PendingCommand { command, reply: Reply { answer, written } }).await;
+    let _ = commands.send(PendingCommand { command, reply: Reply { answer, written } }).await;
     answered.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
 }
 
-/// Takes commands until it is dropped, and passes them on.
-pub async fn serve(listener: UnixListener, orders: mpsc::Sender<PendingCommand>) {
-    let places = Arc::new(Semaphore::new(CONVERSATIONS));
+/// Accepts commands until it is dropped, and passes them on.
+pub async fn serve(listener: UnixListener, commands: mpsc::Sender<PendingCommand>) {
+    let permits = Arc::new(Semaphore::new(CONVERSATIONS));
     loop {
-        let place = Arc::clone(&places).acquire_owned().await;
+        let permit = Arc::clone(&permits).acquire_owned().await;
         match listener.accept().await {
             Ok((stream, _)) => {
-                let orders = orders.clone();
+                let commands = commands.clone();
                 tokio::spawn(async move {
-                    let _place = place;
-                    converse(stream, orders).await
+                    let _permit = permit;
+                    converse(stream, commands).await
                 });
             }
             Err(error) => {
-                log::warn!(error:% = error; "cannot take commands");
+                log::warn!(error:% = error; "a command could not be accepted, trying again");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-/// One command. An error here is that of somebody who has gone.
-async fn converse(stream: UnixStream, orders: mpsc::Sender<PendingCommand>) -> io::Result<()> {
+/// Serves one command. An error means that the other process has gone.
+async fn converse(stream: UnixStream, commands: mpsc::Sender<PendingCommand>) -> io::Result<()> {
     let stream = stream.into_std()?;
     let is_trusted = PeerCredentials::of(&stream)?.is_trusted();
     let mut stream = BufReader::new(UnixStream::from_std(stream)?);
@@ -146,10 +146,14 @@ async fn converse(stream: UnixStream, orders: mpsc::Sender<PendingCommand>) -> i
     let (is_written, written) = oneshot::channel();
     let answer = match Command::read(&line) {
         _ if !is_trusted => Err("only its own user and root may command this process".to_owned()),
-        None => Err("this version does not know that command".to_owned()),
+        None => {
+            Err("the running process does not know this command: it is of another version"
+                .to_owned())
+        }
         Some(command) => {
             let (answer, answered) = oneshot::channel();
-            let _ = orders.send(PendingCommand { command, reply: Reply { answer, written } }).await;
+            let _ =
+                commands.send(PendingCommand { command, reply: Reply { answer, written } }).await;
             answered.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
         }
     };
@@ -167,22 +171,25 @@ async fn converse(stream: UnixStream, orders: mpsc::Sender<PendingCommand>) -> i
     result
 }
 
-/// Why there is no answer.
+/// Why a command has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// Nobody listens.
-    #[error("nobody is there")]
-    Nobody(io::Error),
-    /// It does not answer.
-    #[error("the process does not answer")]
-    Silent,
-    /// It ended before it answered.
-    #[error("the process ended before it answered")]
-    Broken,
+    /// No process listens for commands.
+    #[error("no process takes commands ({0})")]
+    NotRunning(io::Error),
+    /// The process did not answer within the limit for this command.
+    #[error("the process did not answer within {}s: it hangs or is very busy, see its log", .0.as_secs())]
+    Silent(Duration),
+    /// The process ended before it answered.
+    #[error("the process ended before it answered: its last lines in the process log say why")]
+    Ended,
+    /// The answer is not one of this version.
+    #[error("the answer is not understood: is the running process of another version?")]
+    Unknown,
 }
 
 impl Command {
-    /// A process that takes longer to answer hangs.
+    /// The limit on the answer; a process that takes longer hangs.
     fn patience(&self) -> Duration {
         match self {
             Self::Health => Duration::from_secs(5),
@@ -192,13 +199,13 @@ impl Command {
     }
 }
 
-/// Tells the process at this place what to do, and waits for its answer.
+/// Sends a command to the process that listens at this socket, and waits for its answer.
 ///
 /// # Errors
 ///
-/// When there is none.
-pub fn ask(place: &MeetingSocket, command: &Command) -> Result<Answer, CommandError> {
-    let mut stream = connect(place).map_err(CommandError::Nobody)?;
+/// When there is no answer.
+pub fn ask(socket: &MeetingSocket, command: &Command) -> Result<Answer, CommandError> {
+    let mut stream = connect(socket).map_err(CommandError::NotRunning)?;
     let mut answer = String::new();
     let mut converse = || {
         stream.set_read_timeout(Some(command.patience()))?;
@@ -206,22 +213,25 @@ pub fn ask(place: &MeetingSocket, command: &Command) -> Result<Answer, CommandEr
         stream.read_to_string(&mut answer)
     };
     converse().map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CommandError::Silent,
-        _ => CommandError::Broken,
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            CommandError::Silent(command.patience())
+        }
+        _ => CommandError::Ended,
     })?;
     let answer = answer.trim_end();
     let (text, outcome) = answer.rsplit_once('\n').unwrap_or(("", answer));
     match outcome {
         OK => Ok(Ok(text.to_owned())),
         FAILED => Ok(Err(text.to_owned())),
-        _ => Err(CommandError::Broken),
+        _ if outcome.is_empty() => Err(CommandError::Ended),
+        _ => Err(CommandError::Unknown),
     }
 }
 
-fn connect(place: &MeetingSocket) -> io::Result<std::os::unix::net::UnixStream> {
-    let until = clock::now() + NOBODY_FOR;
+fn connect(socket: &MeetingSocket) -> io::Result<std::os::unix::net::UnixStream> {
+    let until = clock::now() + GAP;
     loop {
-        match place.connect() {
+        match socket.connect() {
             Err(_) if clock::now() < until => thread::sleep(RETRY),
             result => return result,
         }
@@ -233,24 +243,24 @@ mod tests {
     use super::*;
     use crate::process::meeting_socket::Purpose;
 
-    /// Asks a process that answers with what it is told, in the words of the command.
+    /// Asks a process that answers with the command's own words.
     fn ask_an_echo(command: &Command) -> Result<Answer, CommandError> {
         let folder = tempfile::tempdir().unwrap();
-        let place = MeetingSocket::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
+        let socket = MeetingSocket::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let listener = place.listen().unwrap();
+            let listener = socket.listen().unwrap();
             listener.set_nonblocking(true).unwrap();
-            let (orders, mut ordered) = mpsc::channel(1);
-            tokio::spawn(serve(UnixListener::from_std(listener).unwrap(), orders));
+            let (commands, mut pending) = mpsc::channel(1);
+            tokio::spawn(serve(UnixListener::from_std(listener).unwrap(), commands));
             tokio::spawn(async move {
-                while let Some(PendingCommand { command, reply }) = ordered.recv().await {
+                while let Some(PendingCommand { command, reply }) = pending.recv().await {
                     let text = format!("told to\n{command}");
                     reply.send(if command == Command::Health { Err(text) } else { Ok(text) }).await;
                 }
             });
             let command = command.clone();
-            tokio::task::spawn_blocking(move || ask(&place, &command)).await.unwrap()
+            tokio::task::spawn_blocking(move || ask(&socket, &command)).await.unwrap()
         })
     }
 
@@ -271,9 +281,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_an_error() {
+    fn without_a_process_there_is_no_answer() {
         let folder = tempfile::tempdir().unwrap();
-        let place = MeetingSocket::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
-        assert!(matches!(ask(&place, &Command::Reload), Err(CommandError::Nobody(_))));
+        let socket = MeetingSocket::of(Purpose::Control, &folder.path().join("lb.yaml")).unwrap();
+        assert!(matches!(ask(&socket, &Command::Reload), Err(CommandError::NotRunning(_))));
     }
 }

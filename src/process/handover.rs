@@ -1,15 +1,15 @@
-//! The listening sockets and what is known, from the process that serves to the next one.
+//! The listening sockets, and what is known of backends, from the process that serves to the next.
 //!
-//! Pingora hands sockets over as well, but sends and hopes: it stops serving whether somebody took
-//! them or not. Here the next process says whether it serves, and until it has said so the one
-//! before goes on as if nothing had happened. Both accept for a moment, from the same queue, so no
-//! connection is ever refused or lost.
+//! Pingora can hand sockets over as well, but it sends them and stops serving whether a process took
+//! them or not. Here the next process says whether it serves, and until then the process before goes
+//! on as if nothing had happened. Both accept for a moment, from the same queue, so no connection is
+//! refused or lost.
 //!
 //! On the wire: the length of a JSON header and the header, then one byte for each address in it
-//! with that address's socket alongside; back comes "serving" or the reason why not; then, after a
-//! moment, "well?", which is answered with the same, and "yours" or "stay away", so that both agree
-//! on who serves whatever is late; and "mine". When the process before ends instead, the next one
-//! serves.
+//! with that address's socket alongside. The next process replies "serving" or why it cannot. A
+//! moment later the process before asks "well?", gets the same word back, and decides: "yours" or
+//! "stay away". So both agree on which of them serves, however late a word arrives. The last word
+//! is "mine". If the process before ends without a decision, the next one serves.
 
 use std::{
     io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
@@ -30,29 +30,32 @@ use serde_json::Value;
 
 use super::meeting_socket::{MeetingSocket, PeerCredentials};
 
-/// Of what is on the wire.
+/// The version of the format on the wire.
 const VERSION: u32 = 1;
 const SERVING: &str = "serving";
 const WELL: &str = "well?";
 const YOURS: &str = "yours";
 const STAY_AWAY: &str = "stay away";
 const MINE: &str = "mine";
-/// Each step of the other process takes less.
+/// The limit on each step of the other process.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Who serves and does not answer a word in this time hangs.
+/// A process that serves and does not answer a word within this time hangs.
 const HUNG: Duration = Duration::from_secs(5);
 /// How long the next process is watched once it serves.
 const WATCH: Duration = Duration::from_secs(1);
-/// Of a header: what is known of a hundred thousand backends.
+/// The longest header, in bytes: room for what is known of a hundred thousand backends.
 const LONGEST: u32 = 64 << 20;
 
-/// A listening socket, and the address by which the configuration calls it, in its words.
+/// The words at the end of a message about a process that failed.
+const SEE_ITS_LOG: &str = "its last lines in the process log say why";
+
+/// A listening socket, and its address as the configuration writes it.
 pub type NamedSocket = (String, OwnedFd);
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Offer {
     Sockets(Header),
-    /// There is nothing to be had, for this reason.
+    /// No sockets, for this reason.
     Nothing(String),
 }
 
@@ -60,42 +63,49 @@ enum Offer {
 struct Header {
     version: u32,
     addresses: Vec<String>,
-    /// As the sender's version writes it.
+    /// What the sender knows of its backends, in the format of its version.
     memory: Value,
 }
 
-/// Gives the sockets to whoever waits for them, and returns its process number once it has served
-/// for a moment. `may_go_on` is asked last before they are sent.
+/// Gives the sockets to the process that waits for them, and returns its process number once it has
+/// served for a moment. `may_go_on` is asked last before they are sent.
 ///
 /// # Errors
 ///
-/// Why the next process does not serve. This one must go on.
+/// Why the next process does not serve, in words for an operator. This process must go on serving.
 pub fn give(
-    place: &MeetingSocket,
+    socket: &MeetingSocket,
     sockets: &[NamedSocket],
     memory: Value,
     may_go_on: impl Fn() -> bool,
 ) -> Result<u32, String> {
-    let mut stream = place
-        .connect()
-        .map_err(|error| format!("no process waits for the sockets at {place} ({error})"))?;
-    let other = PeerCredentials::of(&stream).map_err(|error| error.to_string())?;
-    if !other.is_trusted() {
+    let mut stream = socket.connect().map_err(|error| {
+        format!(
+            "no process waits for the sockets at {socket} ({error}): \
+             use `lb upgrade -c FILE`, or start the next process with `lb -c FILE -u` first"
+        )
+    })?;
+    let peer = PeerCredentials::of(&stream).map_err(|error| {
+        format!("the system does not say whose process waits at {socket}: {error}")
+    })?;
+    if !peer.is_trusted() {
         return Err(format!(
-            "the process that waits at {place} is of another user ({})",
-            other.uid
+            "the process that waits at {socket} is of another user ({}): \
+             start the next process as the user of this one",
+            peer.uid
         ));
     }
     if !may_go_on() {
         let reason = "this process is stopping".to_owned();
-        // It would wait for somebody else.
+        // Without this word the next process would wait for another one to hand over.
         let _ = send(&mut stream, &Offer::Nothing(reason.clone()), &[]);
         return Err(reason);
     }
     let addresses = sockets.iter().map(|(address, _)| address.clone()).collect();
     let offer = Offer::Sockets(Header { version: VERSION, addresses, memory });
-    send(&mut stream, &offer, sockets)
-        .map_err(|error| format!("the new process did not take the sockets: {error}"))?;
+    send(&mut stream, &offer, sockets).map_err(|error| {
+        in_words(&error, "before it had taken the sockets", "take the sockets", PATIENCE)
+    })?;
     if let Err(reason) = see_it_serve(&mut stream) {
         // It may have the sockets, and be late.
         let _ = writeln!(stream, "{STAY_AWAY}");
@@ -107,14 +117,17 @@ pub fn give(
         read_line(&mut stream)
     };
     if let Err(error) = agree() {
-        log::warn!(error:% = error; "the new process is late to say that it serves alone");
+        let pid = peer.pid;
+        log::warn!(pid, error:% = error;
+            "handed over, but the new process did not confirm that it serves alone: see its log");
     }
-    Ok(other.pid)
+    Ok(peer.pid)
 }
 
 fn see_it_serve(stream: &mut UnixStream) -> Result<(), String> {
-    let answer = read_line(stream)
-        .map_err(|error| format!("the new process did not say that it serves: {error}"))?;
+    let answer = read_line(stream).map_err(|error| {
+        in_words(&error, "before it said that it serves", "say that it serves", PATIENCE)
+    })?;
     if answer != SERVING {
         return Err(format!("the new process cannot serve: {answer}"));
     }
@@ -125,7 +138,39 @@ fn see_it_serve(stream: &mut UnixStream) -> Result<(), String> {
         stream.set_read_timeout(Some(HUNG))?;
         read_line(stream)
     };
-    ask().map(|_| ()).map_err(|error| format!("the new process does nothing: {error}"))
+    let answered = ask().map_err(|error| {
+        if is_timeout(&error) {
+            let seconds = HUNG.as_secs();
+            return format!(
+                "the new process does nothing: it serves, but did not answer within {seconds}s; \
+                 it ends when it comes to itself, or kill it"
+            );
+        }
+        in_words(&error, AS_SOON, "say that it is well", HUNG)
+    });
+    answered.map(|_| ())
+}
+
+/// When a process ended that had just begun to serve.
+const AS_SOON: &str = "as soon as it served";
+
+/// Why the new process did not do what was awaited of it: it ended, was too late, or could not be
+/// heard.
+fn in_words(error: &io::Error, ended: &str, awaited: &str, limit: Duration) -> String {
+    if is_timeout(error) {
+        let seconds = limit.as_secs();
+        return format!("the new process did not {awaited} within {seconds}s: {SEE_ITS_LOG}");
+    }
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+            format!("the new process ended {ended}: {SEE_ITS_LOG}")
+        }
+        _ => format!("the new process could not {awaited}: {error}"),
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn send(stream: &mut UnixStream, offer: &Offer, sockets: &[NamedSocket]) -> io::Result<()> {
@@ -158,36 +203,37 @@ fn read_line(stream: &mut UnixStream) -> io::Result<String> {
     }
 }
 
-/// The connection lasts as long as the process.
+/// Fails if the connection ends while the process is watched: it lasts as long as the process.
 fn watch(stream: &mut UnixStream) -> Result<(), String> {
-    let ended = || "the new process ended as soon as it served".to_owned();
+    let ended = || format!("the new process ended {AS_SOON}: {SEE_ITS_LOG}");
     stream.set_read_timeout(Some(WATCH)).map_err(|_| ended())?;
     loop {
-        match stream.read(&mut [0]).map_err(|error| error.kind()) {
-            Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(()),
-            Err(ErrorKind::Interrupted) => {}
+        match stream.read(&mut [0]) {
+            Err(error) if is_timeout(&error) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             _ => return Err(ended()),
         }
     }
 }
 
-/// What the process before has given.
+/// What the process before hands over.
 #[derive(Debug)]
 pub struct Inherited {
-    /// All that it listens on.
+    /// Every socket on which the process before listens.
     pub sockets: Vec<NamedSocket>,
-    /// What it knows, as its version writes it.
+    /// What the process before knows of its backends, in the format of its version.
     pub memory: Value,
     stream: UnixStream,
 }
 
 impl Inherited {
-    /// Takes what the process at the other end sends; `None` where that is none that may.
+    /// Takes what the process at the other end sends. Returns `None` if that process is of a user
+    /// that is not trusted.
     ///
     /// # Errors
     ///
-    /// The system's; or it speaks another version's language, and has been told so; or it has
-    /// nothing to give.
+    /// `UnexpectedEof` if the other process ended first. Any other error is for an operator: the
+    /// other process speaks another version's format, and has been told so, or has nothing to give.
     pub fn take(mut stream: UnixStream) -> io::Result<Option<Self>> {
         if !PeerCredentials::of(&stream)?.is_trusted() {
             return Ok(None);
@@ -211,7 +257,7 @@ impl Inherited {
     /// Tells the process before that this one serves.
     #[must_use]
     pub fn serving(mut self) -> Agreement {
-        // If it has ended meanwhile, all the more do we serve.
+        // If the process before has ended meanwhile, this one serves all the same.
         let _ = writeln!(self.stream, "{SERVING}");
         Agreement(self.stream)
     }
@@ -222,27 +268,27 @@ impl Inherited {
     }
 }
 
-/// What the two processes are to agree on. Dropped only when this one ends: the other one watches.
+/// The connection by which the two processes agree on which one serves. Drop it only when this
+/// process ends: the other one watches it.
 #[derive(Debug)]
 pub struct Agreement(UnixStream);
 
 impl Agreement {
-    /// Waits until the process before has decided, or ended. Whether this one is to serve; then it
-    /// owes [`Agreement::settle`].
+    /// Waits until the process before has decided, or ended. Returns whether this process is to
+    /// serve; if so, it owes [`Agreement::settle`].
     pub fn is_ours(&mut self) -> bool {
         loop {
             match read_line(&mut self.0) {
                 Ok(word) if word == WELL => drop(writeln!(self.0, "{WELL}")),
                 Ok(word) => return word != STAY_AWAY,
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                // Nobody else serves.
+                Err(error) if is_timeout(&error) => {}
+                // The process before has ended, so no other process serves.
                 Err(_) => return true,
             }
         }
     }
 
-    /// The same connection, for whoever has to end it while [`Agreement::is_ours`] waits.
+    /// Returns a second handle, to end the connection while [`Agreement::is_ours`] waits.
     ///
     /// # Errors
     ///
@@ -251,9 +297,9 @@ impl Agreement {
         self.0.try_clone()
     }
 
-    /// Everything that the process before put its name to has ours.
+    /// Tells the process before that everything that named it names this process.
     pub fn settle(&mut self) {
-        // It is gone, or it is going.
+        // The process before may have left already.
         let _ = writeln!(self.0, "{MINE}");
     }
 }
@@ -263,19 +309,22 @@ fn receive_header(stream: &mut UnixStream) -> io::Result<Header> {
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
     if length > LONGEST {
-        return Err(io::Error::new(ErrorKind::InvalidData, "too long a header"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "the process before sends more than a hand-over can be: is it lb?",
+        ));
     }
     let mut header = vec![0; length as usize];
     stream.read_exact(&mut header)?;
-    let header = match serde_json::from_slice(&header)? {
-        Offer::Sockets(header) => header,
-        Offer::Nothing(reason) => return Err(io::Error::new(ErrorKind::NotConnected, reason)),
+    let other_version = || {
+        let message = "the process before hands over in another version's way: restart it instead";
+        io::Error::new(ErrorKind::InvalidData, message)
     };
-    if header.version != VERSION {
-        let message = "it hands sockets over in another version's way: restart instead";
-        return Err(io::Error::new(ErrorKind::InvalidData, message));
+    match serde_json::from_slice(&header).map_err(|_| other_version())? {
+        Offer::Sockets(header) if header.version == VERSION => Ok(header),
+        Offer::Sockets(_) => Err(other_version()),
+        Offer::Nothing(reason) => Err(io::Error::new(ErrorKind::NotConnected, reason)),
     }
-    Ok(header)
 }
 
 fn receive_socket(stream: &UnixStream) -> io::Result<OwnedFd> {
@@ -287,7 +336,12 @@ fn receive_socket(stream: &UnixStream) -> io::Result<OwnedFd> {
         RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
         _ => None,
     });
-    message.ok_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, "a socket is missing"))
+    message.ok_or_else(|| {
+        io::Error::new(
+            ErrorKind::UnexpectedEof,
+            "the process before sent fewer sockets than addresses",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -299,10 +353,10 @@ mod tests {
 
     use super::*;
 
-    fn place() -> (tempfile::TempDir, MeetingSocket) {
+    fn meeting_socket() -> (tempfile::TempDir, MeetingSocket) {
         let folder = tempfile::tempdir().unwrap();
-        let place = MeetingSocket::File(folder.path().join("socket"));
-        (folder, place)
+        let socket = MeetingSocket::File(folder.path().join("socket"));
+        (folder, socket)
     }
 
     fn named(port: u16) -> NamedSocket {
@@ -311,13 +365,13 @@ mod tests {
 
     /// What becomes of handing two sockets over to a process that does this with them.
     fn hand_over(next: impl FnOnce(Inherited) + Send + 'static) -> Result<u32, String> {
-        let (_folder, place) = place();
-        let listener = place.listen().unwrap();
+        let (_folder, socket) = meeting_socket();
+        let listener = socket.listen().unwrap();
         let takes = thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
             next(Inherited::take(stream).unwrap().unwrap());
         });
-        let result = give(&place, &[named(1), named(2)], Value::from("known"), || true);
+        let result = give(&socket, &[named(1), named(2)], Value::from("known"), || true);
         takes.join().unwrap();
         result
     }
@@ -344,14 +398,29 @@ mod tests {
     fn until_it_serves_and_a_moment_longer_the_next_process_may_fail() {
         let refused = hand_over(|given| given.failed("no\nport")).unwrap_err();
         assert_eq!(refused, "the new process cannot serve: no; port");
+        let why = "its last lines in the process log say why";
         let ended = hand_over(drop).unwrap_err();
-        assert!(ended.starts_with("the new process did not say that it serves"), "{ended}");
+        assert_eq!(ended, format!("the new process ended before it said that it serves: {why}"));
         let short = hand_over(|given| drop(given.serving())).unwrap_err();
-        assert_eq!(short, "the new process ended as soon as it served");
+        assert_eq!(short, format!("the new process ended as soon as it served: {why}"));
     }
 
     #[test]
-    fn both_agree_on_who_serves() {
+    fn a_failed_step_is_told_without_the_systems_words() {
+        let told = |kind: ErrorKind| {
+            in_words(&kind.into(), "before it was done", "do it", Duration::from_secs(30))
+        };
+        let ended = "the new process ended before it was done: its last lines in the process log \
+                     say why";
+        assert_eq!(told(ErrorKind::UnexpectedEof), ended);
+        assert_eq!(told(ErrorKind::BrokenPipe), ended);
+        let late = "the new process did not do it within 30s: its last lines in the process log \
+                    say why";
+        assert_eq!(told(ErrorKind::WouldBlock), late);
+    }
+
+    #[test]
+    fn both_agree_on_which_of_them_serves() {
         let (mut before, next) = UnixStream::pair().unwrap();
         writeln!(before, "{STAY_AWAY}").unwrap();
         drop(before);
@@ -362,17 +431,17 @@ mod tests {
     }
 
     #[test]
-    fn without_anybody_there_nothing_is_sent() {
-        let (_folder, place) = place();
-        let error = give(&place, &[named(1)], Value::Null, || true).unwrap_err();
+    fn without_a_process_that_waits_nothing_is_sent() {
+        let (_folder, socket) = meeting_socket();
+        let error = give(&socket, &[named(1)], Value::Null, || true).unwrap_err();
         assert!(error.starts_with("no process waits for the sockets at "), "{error}");
     }
 
     #[test]
     fn a_process_that_is_stopping_sends_nothing() {
-        let (_folder, place) = place();
-        let listener = place.listen().unwrap();
-        let error = give(&place, &[named(1)], Value::Null, || false).unwrap_err();
+        let (_folder, socket) = meeting_socket();
+        let listener = socket.listen().unwrap();
+        let error = give(&socket, &[named(1)], Value::Null, || false).unwrap_err();
         assert_eq!(error, "this process is stopping");
         let told = Inherited::take(listener.accept().unwrap().0).unwrap_err();
         assert_eq!(told.to_string(), error, "nobody waits for it");

@@ -1,7 +1,8 @@
 //! Another configuration in place of the one that serves, without a gap.
 //!
 //! Reading a file and resolving names may take long, so both happen on a thread of their own.
-//! Only when all of it is right is anything changed. Who asked is told the same as the log.
+//! Nothing changes unless all of the new configuration is right. The command that asked for the
+//! reload gets the same words as the log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,21 +28,21 @@ use crate::telemetry::{
     log::{self as process_log, Destination},
 };
 
-/// Reads and resolves the configuration as at the start.
+/// Reads the configuration and resolves its names, as at the start.
 pub type LoadConfig = Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends), Problems> + Send + Sync>;
 
-/// A reload that is wanted, and who is to be told how it went.
+/// A request for a reload, with the place for its answer if a command asked.
 pub(super) type ReloadRequest = Option<Reply>;
 
 type Logs = (Option<Arc<AccessLog>>, Option<Destination>);
 
 const NOT_RELOADED: &str = "not reloaded, still serving as before";
 
-/// Loads the configuration anew and makes it live.
+/// Loads the configuration again and makes it live.
 pub(super) struct Reloader {
     load: LoadConfig,
     current: Arc<Current>,
-    /// What the process was started with; some of it cannot be changed.
+    /// The configuration of the start; some of it cannot be changed by a reload.
     started: Config,
     config: Config,
     resolved: ResolvedBackends,
@@ -49,7 +50,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Of what serves now.
+    /// `config` and `resolved` are what serves at this moment.
     pub(super) fn new(
         load: LoadConfig,
         current: Arc<Current>,
@@ -60,14 +61,14 @@ impl Reloader {
         Self { load, current, started: config.clone(), config, resolved, readiness }
     }
 
-    /// Reloads whenever that is wanted. What is wanted before a load begins is the same reload.
-    pub(super) async fn run(mut self, mut wanted: mpsc::Receiver<ReloadRequest>) {
-        while let Some(first) = wanted.recv().await {
+    /// Reloads for every request. Requests that come before a load begins share one reload.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>) {
+        while let Some(first) = requests.recv().await {
             let mut replies = vec![first];
-            while let Ok(another) = wanted.try_recv() {
+            while let Ok(another) = requests.try_recv() {
                 replies.push(another);
             }
-            // Before and after that the service manager is told something else.
+            // Before and after that phase the service manager is told something else.
             let is_serving = self.readiness.phase() == Phase::Serving;
             if is_serving {
                 service_manager::reloading();
@@ -88,7 +89,9 @@ impl Reloader {
         let began = clock::now();
         let load = Arc::clone(&self.load);
         let loading = tokio::task::spawn_blocking(move || load());
-        let failed = |error| Err(format!("{NOT_RELOADED}: loading failed: {error}"));
+        let failed = |error| {
+            Err(format!("{NOT_RELOADED}: loading failed by a fault of this program ({error})"))
+        };
         let answer = match loading.await {
             Err(error) => failed(error),
             Ok(Err(problems)) => {
@@ -137,7 +140,7 @@ impl Reloader {
         );
         let began = clock::now();
         let publishing = self.current.publish(&config, &resolved, access_log, began);
-        publishing.await.map_err(|error| failed(error.to_string()))?;
+        publishing.await.map_err(|error| failed(format!("the pools cannot be built: {error}")))?;
         if let Some(destination) = destination {
             if config.process.error_log != self.config.process.error_log {
                 log::info!(to:% = destination; "the process log goes on elsewhere");
@@ -154,8 +157,8 @@ impl Reloader {
         Ok(changes)
     }
 
-    /// What both logs are to be; that is what they are, when nothing is said otherwise. For the
-    /// process log `None` says so.
+    /// Opens the logs of this configuration. An access log that stays the same is the open one; for
+    /// the process log, `None` means that it stays the same.
     async fn logs(&self, config: &Config) -> Result<Logs, StartError> {
         let as_before = self.current.pin().access_log.clone();
         let is_same = (
@@ -163,7 +166,7 @@ impl Reloader {
             process_log::is_same(&self.config, config),
         );
         let config = config.clone();
-        // To open a pipe may take as long as its reader likes.
+        // A file system may be slow or hang.
         let opening = tokio::task::spawn_blocking(move || {
             let access_log = if is_same.0 {
                 as_before

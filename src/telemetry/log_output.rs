@@ -6,7 +6,6 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -14,6 +13,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::config::LogFormat;
+use crate::files::append_to;
 
 /// An output of the process log, and how its lines look.
 pub struct Destination {
@@ -100,12 +100,6 @@ impl Output {
         }
         std::mem::take(&mut self.lost)
     }
-}
-
-/// The file, made if need be; an error names it.
-pub(super) fn append_to(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 #[cfg(test)]

@@ -65,6 +65,23 @@ pub struct ClientLimits {
     pub write: Duration,
 }
 
+/// How slowly a client may send a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// i
+    pub idle: Option<Duration>,
+    /// r
+    pub min_rate: Option<MinRate>,
+}
+/// m
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinRate {
+    /// b
+    pub bytes: std::num::NonZeroU64,
+    /// a
+    pub after: Duration,
+}
+
 /// Host and path to pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {

@@ -196,7 +196,9 @@ impl Supervision {
         let Some(file) = &self.file else { return };
         let current = Arc::clone(&self.draining.current);
         let is_wanted = move || current.pin().watch;
-        tasks.spawn(watch::watch(file.watched.clone(), is_wanted, change.clone()));
+        let mut watched = file.watched.clone();
+        let look = move || watched.has_changed();
+        tasks.spawn(watch::watch(look, is_wanted, change.clone()));
     }
 
     /// Has it reported if the file has changed since this process loaded it: the predecessor may
@@ -296,7 +298,9 @@ async fn finished(
         Some(handover) => (&mut handover.task).await,
         None => std::future::pending().await,
     };
-    let result = result.unwrap_or_else(|error| Err(error.to_string()));
+    let result = result.unwrap_or_else(|error| {
+        Err(format!("the hand-over failed by a fault of this program ({error}), see its log"))
+    });
     match handover.take() {
         Some(handover) => (result, handover),
         None => std::future::pending().await,

@@ -71,17 +71,17 @@ impl WatchedFile {
 
     /// Looks at the file. Returns whether it has changed and been still since the last look, once
     /// for each change.
-    fn has_changed(&mut self) -> bool {
+    pub(super) fn has_changed(&mut self) -> bool {
         let Some(now) = FileVersion::of(&self.file) else { return false };
         let is_still = self.seen.replace(now) == Some(now);
         is_still && self.loaded.replace(now) != Some(now)
     }
 }
 
-/// Looks at the file while `is_wanted` says so, and sends a message for each change. The receiver
-/// is never held up.
+/// Looks once a second while `is_wanted` says so, and sends a message for each change that `look`
+/// reports. Only this task waits for a look, however long it takes.
 pub(super) async fn watch(
-    mut file: WatchedFile,
+    mut look: impl FnMut() -> bool + Send + 'static,
     is_wanted: impl Fn() -> bool,
     changed: mpsc::Sender<()>,
 ) {
@@ -92,12 +92,8 @@ pub(super) async fn watch(
         if !is_wanted() {
             continue;
         }
-        let look = move || {
-            let has_changed = file.has_changed();
-            (file, has_changed)
-        };
-        let Ok((looked_at, has_changed)) = spawn_blocking(look).await else { return };
-        file = looked_at;
+        let Ok((has_changed, again)) = spawn_blocking(move || (look(), look)).await else { return };
+        look = again;
         if has_changed && changed.send(()).await.is_err() {
             return;
         }
@@ -162,5 +158,26 @@ mod tests {
         symlink("v2", path("next")).unwrap();
         fs::rename(path("next"), path("data")).unwrap();
         assert_eq!(looks(&mut watched), [false, true, false]);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_hangs_holds_up_nothing_else() {
+        let (begin, mut began) = mpsc::channel(1);
+        let (release, released) = std::sync::mpsc::channel();
+        let (end, mut ended) = mpsc::channel(1);
+        let hang = move || {
+            begin.blocking_send(()).unwrap();
+            let is_released = released.recv_timeout(Duration::from_secs(10)).is_ok();
+            end.blocking_send(is_released).unwrap();
+            true
+        };
+        let (change, mut changes) = mpsc::channel(1);
+        let watching = tokio::spawn(watch(hang, || true, change));
+        began.recv().await.unwrap();
+        // This thread runs while the look hangs, or the look gives up.
+        release.send(()).unwrap();
+        assert_eq!(ended.recv().await, Some(true));
+        assert_eq!(changes.recv().await, Some(()));
+        watching.abort();
     }
 }

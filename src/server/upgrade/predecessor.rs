@@ -1,4 +1,4 @@
-//! Taking over from the process that serves: first everything that may fail, then its sockets.
+//! Taking over from the process that serves: first everything that may fail, then the sockets.
 
 use std::{io, time::Duration};
 
@@ -11,18 +11,18 @@ use crate::server::{
     signals::Signals,
 };
 
-/// How long the first round of health checks is waited for; a backend that takes longer to answer
-/// is down whatever it says.
+/// The limit on the first round of health checks; a backend that takes longer to answer is down
+/// whatever it says.
 const FIRST_ROUND: Duration = Duration::from_secs(15);
-/// How long somebody may take to make the process that serves hand over.
+/// How long this process waits until the process that serves hands over.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for what the process before gives. `None` when this process is to leave instead. `report`
-/// learns when the process before may be told.
+/// Waits for what the predecessor hands over. Returns `None` when this process is to leave instead.
+/// `report` is told when the predecessor can hand over.
 ///
 /// # Errors
 ///
-/// When nobody gives anything in time, or what is inherited cannot be read.
+/// When no process hands over in time, or what it sends cannot be read.
 pub(in crate::server) async fn take_over(
     socket: &MeetingSocket,
     readiness: &Readiness,
@@ -53,12 +53,13 @@ pub(in crate::server) async fn take_over(
     let Some(inherited) = inherited else { return Ok(None) };
     let inherited = inherited.map_err(|_| {
         let seconds = PATIENCE.as_secs();
-        let message = format!("nobody handed over within {seconds}s (send it SIGQUIT)");
-        set_up("with the sockets of the process that serves", message)
+        let message = format!(
+            "the process that serves did not hand over within {seconds}s: send it SIGQUIT while \
+             this one waits, or use `lb upgrade -c FILE`"
+        );
+        set_up("the upgrade", message)
     })?;
-    inherited
-        .map(Some)
-        .map_err(|source| set_up("with what the process that serves has sent", source))
+    inherited.map(Some).map_err(|source| set_up("the upgrade", source))
 }
 
 async fn receive(listener: &UnixListener) -> io::Result<Inherited> {
@@ -69,14 +70,14 @@ async fn receive(listener: &UnixListener) -> io::Result<Inherited> {
         match taking.await.map_err(io::Error::other)? {
             Ok(Some(inherited)) => return Ok(inherited),
             Ok(None) => log::warn!("another user's process wants to hand over, which is ignored"),
-            // It only looked whether somebody is here, or ended: there may be another one.
+            // It only looked whether a process waits here, or ended; another one may follow.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Resolves when the process that started this one ends before it has had its report.
+/// Resolves if the process that started this one ends before it has had its report.
 async fn abandoned(report: Option<&Report>) {
     match report {
         Some(report) => report.abandoned().await,

@@ -32,6 +32,8 @@ mod numbers;
 mod operate;
 /// The status page in a browser.
 mod page;
+/// Pipes where files are expected.
+mod pipes;
 /// A real Prometheus.
 mod prometheus;
 /// SIGHUP.

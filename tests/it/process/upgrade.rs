@@ -7,6 +7,7 @@ use std::{
 
 use lb::process::{
     control::{self, Command},
+    handover::Inherited,
     meeting_socket::{MeetingSocket, Purpose},
 };
 use nix::{
@@ -18,7 +19,7 @@ use crate::support::{
     PATIENCE,
     backend::{ScriptedBackend, claim},
     client::{Connection, ask, get},
-    eventually::eventually,
+    eventually::{eventually, wait_for},
     process::{LbProcess, address_in},
     reply::{Gate, Reply},
 };
@@ -77,6 +78,18 @@ fn the_next_process_serves_in_place_of_the_one_before() {
     eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
     wait_until_refused(address);
     assert!(!lb.folder().join("lb.pid").exists());
+}
+
+/// As nginx's users know it: the signal alone starts the next process.
+#[test]
+fn sigusr2_upgrades() {
+    let a = ScriptedBackend::named("a");
+    let (mut lb, address) = serving(&succession(&a));
+    lb.signal(Signal::SIGUSR2);
+    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+    let pid = pid_that(&lb, |pid| pid != lb.pid());
+    assert_eq!(lb.pids_in_folder(), [pid]);
+    assert_eq!(get(address, "/").text(), "a");
 }
 
 /// Whoever sends commands does not notice either that there is another one.
@@ -241,8 +254,37 @@ fn a_process_that_hangs_as_soon_as_it_serves_is_no_successor_even_if_it_goes_on(
     assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
 }
 
+/// The test is the next process here: so it ends between two known words.
 #[test]
 fn a_process_that_dies_as_soon_as_it_serves_is_no_successor() {
+    for (last_word, says) in [
+        (None, "the new process ended before it said that it serves: its last lines in"),
+        (Some(Inherited::serving as fn(_) -> _), "the new process ended as soon as it served: its"),
+    ] {
+        let a = ScriptedBackend::named("a");
+        let (mut lb, address) = serving(&succession(&a));
+        let socket = MeetingSocket::of(Purpose::Upgrade, &lb.folder().join("lb.yaml")).unwrap();
+        let listener = socket.listen().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        lb.signal(Signal::SIGQUIT);
+        let (stream, _) = wait_for(PATIENCE, || listener.accept().ok()).expect("it hands over");
+        let inherited = Inherited::take(stream).unwrap().unwrap();
+        match last_word {
+            Some(serving) => drop(serving(inherited)),
+            None => drop(inherited),
+        }
+        drop(listener);
+        lb.wait_for_log(&format!(" ERROR not handed over, still serving: {says}"));
+        assert_eq!(pid_that(&lb, |_| true), lb.pid(), "the file names who serves");
+        assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
+        upgrade(&lb);
+        assert_eq!(get(address, "/").text(), "a");
+    }
+}
+
+/// It may have said that it serves by then, or not.
+#[test]
+fn a_process_that_is_killed_when_it_begins_to_serve_is_no_successor() {
     ends_as_soon_as_it_serves(Signal::SIGKILL);
 }
 
@@ -264,7 +306,8 @@ fn ends_as_soon_as_it_serves(by: Signal) {
     signal::kill(next, by).unwrap();
     let outcome = outcome(command);
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("the new process ended as soon as it served"));
+    let says = "not upgraded, still serving as before: the new process ended ";
+    assert!(outcome.stderr.starts_with(says), "{}", outcome.stderr);
     eventually(PATIENCE, "one is left", || lb.pids_in_folder() == [lb.pid()]);
     assert_eq!(pid_that(&lb, |_| true), lb.pid(), "the file names who serves");
     assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));

@@ -1,0 +1,161 @@
+//! A body in chunks: its data, and the trailers behind it.
+//!
+//! Data stay in the buffer that they were read into. Where a read has several chunks, they are moved
+//! together there, because many tiny chunks would otherwise cost a message each on their way.
+
+use std::ops::Range;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{line::ChunkLine, trailers::Trailers};
+use crate::http1::rules::{Field, Refusal};
+
+/// A piece larger than this is not moved: it is worth a message of its own.
+const MAX_MOVED: usize = 8 * 1024;
+
+/// A body in chunks as far as it has come.
+#[derive(Debug, Clone, Default)]
+pub struct ChunkedBody {
+    part: Part,
+    line: ChunkLine,
+    /// Data bytes of the chunk that are still to come.
+    left: u64,
+    trailers: Trailers,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Part {
+    #[default]
+    Line,
+    Data,
+    /// CR behind the data.
+    DataEnd,
+    /// LF behind that.
+    LineFeed,
+    Trailers,
+    Nothing,
+}
+
+/// What [`ChunkedBody::decode`] has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// Where the data are in the buffer: within the bytes that were consumed.
+    pub data: Range<usize>,
+    /// The number of bytes at the start of the buffer that are done with.
+    pub consumed: usize,
+}
+
+impl ChunkedBody {
+    /// Goes on with these bytes, which follow those that were consumed before. All of them are
+    /// consumed, unless the body ends among them or a large piece of data comes behind other data:
+    /// call again until nothing is consumed. What is consumed is overwritten in parts.
+    ///
+    /// # Errors
+    /// A 400 as soon as a byte cannot belong to a body. The data before it are lost, and nothing
+    /// behind it can be trusted: the connection has to be closed.
+    pub fn decode(&mut self, buffer: &mut [u8]) -> Result<Decoded, Refusal> {
+        let mut data = 0..0;
+        let mut at = 0;
+        while let Some(byte) = buffer.get(at).copied() {
+            match self.part {
+                Part::Line => {
+                    if let Some(size) = self.line.read(byte)? {
+                        self.left = size;
+                        self.part = if size == 0 { Part::Trailers } else { Part::Data };
+                    }
+                    at += 1;
+                }
+                Part::Data => {
+                    let here = self.left.min((buffer.len() - at) as u64) as usize;
+                    if data.is_empty() {
+                        data = at..at;
+                    } else if here > MAX_MOVED {
+                        break;
+                    }
+                    if data.end != at {
+                        buffer.copy_within(at..at + here, data.end);
+                    }
+                    data.end += here;
+                    at += here;
+                    self.left -= here as u64;
+                    if self.left == 0 {
+                        self.part = Part::DataEnd;
+                    }
+                }
+                Part::DataEnd => {
+                    self.part = follows(byte, b'\r', Part::LineFeed)?;
+                    at += 1;
+                }
+                Part::LineFeed => {
+                    self.part = follows(byte, b'\n', Part::Line)?;
+                    at += 1;
+                }
+                Part::Trailers => {
+                    let (read, is_end) = self.trailers.read(&buffer[at..])?;
+                    at += read;
+                    if is_end {
+                        self.part = Part::Nothing;
+                    }
+                }
+                Part::Nothing => break,
+            }
+        }
+        Ok(Decoded { data, consumed: at })
+    }
+
+    /// Takes what is there of the body off the buffer, and returns its data, if there are any
+    /// before the end of the buffer or of the body. Call again until there are none.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Refusal> {
+        let Decoded { data, consumed } = self.decode(buffer)?;
+        if data.is_empty() {
+            buffer.advance(consumed);
+            return Ok(None);
+        }
+        let mut taken = buffer.split_to(consumed);
+        taken.truncate(data.end);
+        taken.advance(data.start);
+        Ok(Some(taken.freeze()))
+    }
+
+    /// Whether the last byte of the body was consumed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.part == Part::Nothing
+    }
+
+    /// The trailers that may be passed on. Fields that say something about framing, routing, the
+    /// client or a connection count in a head only (RFC 9110 section 6.5.1), so everything that the
+    /// proxy asks about in a head is left out. Complete when the body [has ended](Self::has_ended).
+    pub fn trailers(&self) -> impl Iterator<Item = Field<'_>> {
+        self.trailers.fields().filter(|field| field.known.is_none())
+    }
+}
+
+fn follows(byte: u8, expected: u8, then: Part) -> Result<Part, Refusal> {
+    if byte == expected {
+        Ok(then)
+    } else {
+        Err(Refusal::bad("a chunk is longer than its size, or its line end is missing"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_of_one_read_are_put_together() {
+        let mut buffer = BytesMut::from(
+            &b"3;a=\"\\\"\"\r\nabc\r\n1\r\nd\r\n0\r\nX: y\r\nHost: z\r\n\r\nGET"[..],
+        );
+        let mut body = ChunkedBody::default();
+        assert_eq!(&*body.take(&mut buffer).unwrap().unwrap(), b"abcd");
+        assert!(body.has_ended());
+        assert_eq!(&*buffer, b"GET");
+        assert_eq!(body.trailers().map(|field| field.name).collect::<Vec<_>>(), [b"X"]);
+    }
+}

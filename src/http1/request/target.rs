@@ -1,0 +1,90 @@
+//! What a request asks for (RFC 9112 section 3.2).
+
+use std::borrow::Cow;
+
+use crate::http1::rules::{Refusal, authority};
+
+/// The target of a request, in one of the four forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Its bytes as they were sent.
+    pub sent: &'a [u8],
+    /// The form it has.
+    pub form: Form<'a>,
+}
+
+/// The form of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// `/path?query`.
+    Origin,
+    /// `http://authority/path?query`, as clients send it to a proxy.
+    Absolute {
+        /// Whom the request is for, rather than what `Host` says.
+        authority: &'a [u8],
+        /// What comes behind the authority: nothing, or a path or a query.
+        path: &'a [u8],
+    },
+    /// The `authority:port` of CONNECT.
+    Authority,
+    /// The `*` of OPTIONS: the server as a whole.
+    Asterisk,
+}
+
+impl<'a> Target<'a> {
+    /// Reads a target that has no blank and no control character in it, as the request line ends it
+    /// there. Everything else that a URI does not allow is taken as it is, also `"`, `<`, `>` and
+    /// bytes from 0x80, because scripts send it and servers take it.
+    ///
+    /// # Errors
+    /// A 400 that says what is wrong.
+    pub fn parse(method: &[u8], sent: &'a [u8]) -> Result<Self, Refusal> {
+        if sent.contains(&b'#') {
+            return Err(Refusal::bad("the request target has a fragment"));
+        }
+        let form = match sent {
+            _ if method == b"CONNECT" => {
+                authority::check(sent, "the target of CONNECT must be a host and a port")?;
+                Form::Authority
+            }
+            [b'/', ..] => Form::Origin,
+            b"*" if method == b"OPTIONS" => Form::Asterisk,
+            b"*" => return Err(Refusal::bad("only OPTIONS may ask for \"*\"")),
+            _ => absolute(method, sent)?,
+        };
+        Ok(Self { sent, form })
+    }
+
+    /// The path and query to forward.
+    #[must_use]
+    pub fn origin_form(&self) -> Cow<'a, [u8]> {
+        match self.form {
+            Form::Absolute { path: path @ [b'?', ..], .. } => [b"/", path].concat().into(),
+            Form::Absolute { path, .. } => path.into(),
+            Form::Origin | Form::Authority | Form::Asterisk => self.sent.into(),
+        }
+    }
+}
+
+fn absolute<'a>(method: &[u8], sent: &'a [u8]) -> Result<Form<'a>, Refusal> {
+    let behind = |scheme: &[u8]| {
+        let (start, rest) = sent.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    let Some(rest) = behind(b"http://").or_else(|| behind(b"https://")) else {
+        return Err(Refusal::bad("the request target is neither a path nor an http URI"));
+    };
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.contains(&b'@') {
+        return Err(Refusal::bad("the request target has a user name in it"));
+    }
+    authority::check(authority, "the host in the request target is malformed")?;
+    let path = match path {
+        // RFC 9112 section 3.2.4.
+        b"" if method == b"OPTIONS" => b"*",
+        b"" => b"/",
+        path => path,
+    };
+    Ok(Form::Absolute { authority, path })
+}

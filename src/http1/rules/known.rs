@@ -1,0 +1,121 @@
+//! The fields that the proxy asks about, found by one look at each name.
+//!
+//! Looking a name up in a map costs a hash and a comparison for each question. Here each field of a
+//! head is compared once with the few known names of its length.
+
+/// A field that something in the proxy asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as its field is")]
+pub enum Known {
+    Te,
+    Date,
+    Host,
+    Expect,
+    Cookie,
+    Server,
+    Referer,
+    Trailer,
+    Upgrade,
+    Forwarded,
+    Connection,
+    KeepAlive,
+    SetCookie,
+    UserAgent,
+    XRealIp,
+    TraceParent,
+    TraceState,
+    XRequestId,
+    ContentType,
+    Authorization,
+    CacheControl,
+    ContentRange,
+    ContentLength,
+    AcceptEncoding,
+    IdempotencyKey,
+    XForwardedFor,
+    ContentEncoding,
+    XForwardedHost,
+    ProxyConnection,
+    XForwardedProto,
+    TransferEncoding,
+    SecWebSocketKey,
+}
+
+/// Every known field, in lower case, shortest first: the position in this table is the field's.
+const NAMES: &[(&str, Known)] = &[
+    ("te", Known::Te),
+    ("date", Known::Date),
+    ("host", Known::Host),
+    ("cookie", Known::Cookie),
+    ("expect", Known::Expect),
+    ("server", Known::Server),
+    ("referer", Known::Referer),
+    ("trailer", Known::Trailer),
+    ("upgrade", Known::Upgrade),
+    ("forwarded", Known::Forwarded),
+    ("x-real-ip", Known::XRealIp),
+    ("connection", Known::Connection),
+    ("keep-alive", Known::KeepAlive),
+    ("set-cookie", Known::SetCookie),
+    ("tracestate", Known::TraceState),
+    ("user-agent", Known::UserAgent),
+    ("traceparent", Known::TraceParent),
+    ("content-type", Known::ContentType),
+    ("x-request-id", Known::XRequestId),
+    ("authorization", Known::Authorization),
+    ("cache-control", Known::CacheControl),
+    ("content-range", Known::ContentRange),
+    ("content-length", Known::ContentLength),
+    ("accept-encoding", Known::AcceptEncoding),
+    ("idempotency-key", Known::IdempotencyKey),
+    ("x-forwarded-for", Known::XForwardedFor),
+    ("content-encoding", Known::ContentEncoding),
+    ("proxy-connection", Known::ProxyConnection),
+    ("x-forwarded-host", Known::XForwardedHost),
+    ("sec-websocket-key", Known::SecWebSocketKey),
+    ("transfer-encoding", Known::TransferEncoding),
+    ("x-forwarded-proto", Known::XForwardedProto),
+];
+
+/// The length of the longest known name.
+const LONGEST: usize = 17;
+
+/// For each length of a name: where the names of this length begin and end in the table.
+const BY_LENGTH: [(u8, u8); LONGEST + 1] = by_length();
+
+const fn by_length() -> [(u8, u8); LONGEST + 1] {
+    let mut ranges = [(0, 0); LONGEST + 1];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let length = NAMES[at].0.len();
+        if ranges[length].1 == 0 {
+            ranges[length].0 = at as u8;
+        }
+        ranges[length].1 = at as u8 + 1;
+        at += 1;
+    }
+    ranges
+}
+
+impl Known {
+    /// The number of known fields.
+    pub const COUNT: usize = NAMES.len();
+
+    /// The known field of this name, in any case.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Option<Self> {
+        let (start, end) = *BY_LENGTH.get(name.len())?;
+        let first = name.first()?.to_ascii_lowercase();
+        let of_this_length = NAMES.get(usize::from(start)..usize::from(end))?;
+        let is_this = |known: &str| {
+            known.as_bytes()[0] == first && known.as_bytes().eq_ignore_ascii_case(name)
+        };
+        of_this_length.iter().find(|(known, _)| is_this(known)).map(|(_, known)| *known)
+    }
+
+    /// Its name in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
+}

@@ -1,0 +1,118 @@
+//! Which bytes may stand where, and how far they reach.
+//!
+//! Eight bytes are looked at together where a run is long, because a head is mostly values.
+
+const TOKEN: [bool; 256] = token_bytes();
+
+const fn token_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let is_mark = matches!(
+            byte as u8,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        );
+        table[byte] = is_mark || (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+}
+
+/// Whether a method or the name of a field may have this byte (RFC 9110 section 5.6.2).
+pub(in crate::http1) fn is_token_byte(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+/// Whether this is a token: one token byte at least, and nothing else.
+pub(in crate::http1) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
+}
+
+/// Whether the value of a field may have this byte: all but control characters, of which only the
+/// tab is allowed.
+pub(in crate::http1) fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// The number of token bytes at the start.
+pub(in crate::http1) fn token_len(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(bytes.len())
+}
+
+/// The number of bytes at the start that a value may have.
+pub(in crate::http1) fn value_len(bytes: &[u8]) -> usize {
+    run_len(bytes, has_control, is_value_byte)
+}
+
+/// The number of bytes at the start that are neither a blank nor a control character.
+pub(in crate::http1) fn graphic_len(bytes: &[u8]) -> usize {
+    run_len(bytes, has_control_or_blank, |byte| byte > b' ' && byte != 0x7f)
+}
+
+/// Where the first line feed is.
+pub(in crate::http1) fn line_feed(bytes: &[u8]) -> Option<usize> {
+    let at = run_len(bytes, |word| has_zero(word ^ repeated(b'\n')), |byte| byte != b'\n');
+    (at < bytes.len()).then_some(at)
+}
+
+/// The value without the blanks and tabs around it.
+pub(in crate::http1) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The number of bytes at the start that belong. `may_end` looks at eight at a time and may be
+/// wrong in one way only: it may say that there is an end where `belongs` finds none.
+fn run_len(bytes: &[u8], may_end: impl Fn(u64) -> bool, belongs: impl Fn(u8) -> bool) -> usize {
+    let mut at = 0;
+    for word in bytes.chunks_exact(8) {
+        let eight = <[u8; 8]>::try_from(word).unwrap_or_default();
+        if may_end(u64::from_le_bytes(eight))
+            && let Some(end) = word.iter().position(|byte| !belongs(*byte))
+        {
+            return at + end;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    at + rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len())
+}
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Whether one of the eight bytes is less than this, which is at most 128.
+fn has_less(word: u64, than: u8) -> bool {
+    word.wrapping_sub(repeated(than)) & !word & repeated(0x80) != 0
+}
+
+fn has_zero(word: u64) -> bool {
+    has_less(word, 1)
+}
+
+fn has_control(word: u64) -> bool {
+    has_less(word, b' ') || has_zero(word ^ repeated(0x7f))
+}
+
+fn has_control_or_blank(word: u64) -> bool {
+    has_less(word, b' ' + 1) || has_zero(word ^ repeated(0x7f))
+}
