@@ -5,7 +5,7 @@
 
 use std::{
     net::IpAddr,
-    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
@@ -39,6 +39,8 @@ const FAILURES_MAX: u64 = 1000;
 const MAX_CONNECTIONS_MAX: u64 = 1_000_000;
 /// More requests that wait than this are all late.
 const QUEUE_MAX: u64 = 100_000;
+/// A client that has to send faster than this is refused on most networks.
+const RATE_MAX: u64 = 1 << 30;
 /// More threads than this serve nobody better.
 const THREADS_MAX: u64 = 1024;
 
@@ -72,6 +74,22 @@ pub(super) const SLOW_START: Kind<Option<Duration>> = Kind {
             }
             result => result.map(Some),
         },
+    },
+};
+
+pub(super) const PAUSE: Kind<Option<Duration>> = Kind {
+    expected: "off or a duration such as 30s",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ => or_word("off", duration(text)).map(Some),
+    },
+};
+
+pub(super) const RATE: Kind<Option<NonZeroU64>> = Kind {
+    expected: "off or a rate such as 256B/s",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ => or_word("off", rate(text)).map(Some),
     },
 };
 
@@ -285,6 +303,29 @@ fn with_units(text: &str) -> Vec<String> {
 /// Whether a duration is none, with a unit or without.
 pub(super) fn is_zero(text: &str) -> bool {
     text.trim().parse() == Ok(0.0) || humantime::parse_duration(text) == Ok(Duration::ZERO)
+}
+
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let found = quoted(text);
+    if is_zero(text) || text == "0B/s" {
+        return Err(format!("must be at least 1B/s, found {found} (write off for any rate)"));
+    }
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("needs a unit, found {found} (write {text}B/s)"));
+    }
+    let wrong = || format!("must be a rate such as 256B/s or 4KiB/s, found {found}");
+    let size = text.strip_suffix("/s").ok_or_else(wrong)?;
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("B", 1)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(unit, bytes)| Some((size.strip_suffix(unit)?.trim_end(), *bytes)))
+        .ok_or_else(wrong)?;
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match bytes.filter(|bytes| *bytes <= RATE_MAX).and_then(NonZeroU64::new) {
+        _ if !digits.chars().all(|c| c.is_ascii_digit()) => Err(wrong()),
+        Some(bytes) => Ok(bytes),
+        None => Err(format!("must be at most 1024MiB/s, found {found}")),
+    }
 }
 
 fn number(text: &str, low: u64, high: u64) -> Result<u64, String> {
