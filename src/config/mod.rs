@@ -20,6 +20,7 @@ mod order;
 mod pools;
 mod problem;
 mod process;
+mod rate;
 mod retry;
 mod setting;
 mod syntax;
@@ -31,11 +32,11 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits,
-    Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter, LogFormat,
-    LogTarget, Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits,
-    ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Token,
-    Traceparent, Weight,
+    AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
+    ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter,
+    LogFormat, LogTarget, MinRate, Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process,
+    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges,
+    Timeouts, Token, Traceparent, Weight,
 };
 pub use problem::{Problem, Problems};
 

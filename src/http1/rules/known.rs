@@ -119,3 +119,34 @@ impl Known {
         NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_has_every_field_once() {
+        assert!(NAMES.windows(2).all(|pair| pair[0].0.len() <= pair[1].0.len()));
+        let mut positions: Vec<_> = NAMES.iter().map(|(_, known)| *known as usize).collect();
+        positions.sort_unstable();
+        assert_eq!(positions, (0..Known::COUNT).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_case_and_nothing_else_is() {
+        for (name, known) in NAMES {
+            assert_eq!(*name, name.to_ascii_lowercase());
+            assert_eq!(Known::of(name.as_bytes()), Some(*known));
+            assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), Some(*known));
+            assert_eq!(known.name(), *name);
+            for at in 0..name.len() {
+                let mut other = name.as_bytes().to_vec();
+                other[at] = b'!';
+                assert_eq!(Known::of(&other), None);
+                assert_eq!(Known::of(&name.as_bytes()[at + 1..]), Known::of(&other[at + 1..]));
+            }
+        }
+        assert_eq!(Known::of(b""), None);
+        assert_eq!(Known::of(&[b'a'; 300]), None);
+    }
+}
