@@ -1,6 +1,6 @@
 //! The backends for one request, one after the other, until its caller accepts one.
 
-use std::{net::SocketAddr, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use arc_swap::Guard;
 use pingora_load_balancing::Backend as Discovered;
@@ -11,6 +11,7 @@ use super::{
     selector::Selector,
     snapshot::{Snapshot, Tier},
 };
+use crate::backend::Address;
 use crate::clock;
 use crate::config::Algorithm;
 
@@ -32,7 +33,7 @@ pub struct Picks {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rehearsal {
     /// The backends in the order in which they would be offered, if each was refused.
-    pub offered: Vec<SocketAddr>,
+    pub offered: Vec<Address>,
     /// Whether the first of them was drawn at random, so that the next request may well get another.
     pub by_chance: bool,
 }
@@ -52,7 +53,7 @@ impl Picks {
         let mut first_tier = None;
         while let Some(member) = picks.advance() {
             rivals += usize::from(*first_tier.get_or_insert(picks.tier) == picks.tier);
-            offered.push(picks.selector.members.backend(member).id().address);
+            offered.push(picks.selector.members.backend(member).id().address.clone());
         }
         Rehearsal { offered, by_chance: !is_exact(selector.config.algorithm, rivals) }
     }

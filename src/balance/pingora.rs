@@ -13,7 +13,6 @@
 use std::{
     cell::Cell,
     collections::{BTreeSet, HashMap},
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -35,30 +34,34 @@ use super::{
     picks::{Picks, Rehearsal},
     selector::{Selector, SelectorConfig},
 };
-use crate::backend::Roster;
+use crate::backend::{Address, Roster};
 use crate::clock;
 use crate::config::{PoolName, Weight, defaults};
 
 /// Marks the weight of a backup.
 const BACKUP: usize = 1 << (usize::BITS - 1);
 
-/// A backend as Pingora knows it.
+/// A backend as Pingora knows it; `None` for a Unix socket.
 #[must_use]
-pub fn discovered(address: SocketAddr, weight: Weight, is_backup: bool) -> Discovered {
-    Discovered {
-        addr: address.into(),
+pub fn discovered(address: &Address, weight: Weight, is_backup: bool) -> Option<Discovered> {
+    Some(Discovered {
+        addr: address.tcp()?.into(),
         weight: usize::from(weight.get()) | if is_backup { BACKUP } else { 0 },
         ext: http::Extensions::new(),
-    }
+    })
 }
 
-/// The backend of this roster that Pingora knows as `discovered`; `None` if it has no address of ours.
+fn address(discovered: &Discovered) -> Option<Address> {
+    discovered.addr.as_inet().map(|address| Address::Tcp(*address))
+}
+
+/// The backend of this roster that Pingora knows as `discovered`; `None` for a Unix socket.
 fn member(discovered: &Discovered, roster: &Roster) -> Option<Member> {
-    let address = *discovered.addr.as_inet()?;
+    let address = address(discovered)?;
     // Zero would be a backend that is never found; the configuration excludes it.
     let weight = (discovered.weight & !BACKUP) as u64;
     Some(Member {
-        backend: roster.backend(address),
+        backend: roster.backend(&address),
         weight: weight.clamp(1, u64::from(Weight::MAX)),
         is_backup: discovered.weight & BACKUP != 0,
         discovered: discovered.clone(),
@@ -190,13 +193,13 @@ impl Balancer {
     pub fn select<T>(
         &self,
         hash_key: Option<u64>,
-        claim: impl Fn(&SocketAddr) -> Option<T>,
+        claim: impl Fn(&Address) -> Option<T>,
     ) -> Option<T> {
         let key = hash_key.map(u64::to_be_bytes);
         let key = key.as_ref().map_or(&[][..], |key| key);
         let claimed = Cell::new(None);
         self.pingora.select_with(key, usize::MAX, |candidate, _pingoras_verdict| {
-            let claim = candidate.addr.as_inet().and_then(&claim);
+            let claim = address(candidate).as_ref().and_then(&claim);
             let is_claimed = claim.is_some();
             claimed.set(claim);
             is_claimed

@@ -8,15 +8,19 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::{SocketAddr, ToSocketAddrs},
     num::NonZeroU32,
+    sync::Arc,
 };
 
+use crate::backend::Address;
 use crate::config::{BackendSpec, Config, Host, Origin, PoolName, Problem, Problems, Weight};
 
 /// One address of a pool, and what the configuration says about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
+    /// What it is shown as: host and port as configured.
+    pub name: Arc<str>,
     /// Where to connect.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Its share among the backends of the pool.
     pub weight: Weight,
     /// Used only when no other is eligible.
@@ -30,7 +34,8 @@ pub struct Endpoint {
 impl Endpoint {
     fn new(address: SocketAddr, spec: &BackendSpec) -> Self {
         Self {
-            address,
+            name: spec.address.to_string().into(),
+            address: address.into(),
             weight: spec.weight,
             backup: spec.backup,
             drain: spec.drain,

@@ -14,7 +14,7 @@ use std::{
 use pingora_core::upstreams::peer::{HttpPeer, PeerOptions};
 
 use super::lease::{Lender, Member};
-use crate::backend::{BackendSettings, Policy, Roster};
+use crate::backend::{Address, BackendSettings, Policy, Roster};
 use crate::balance::{Balancer, Discovered, discovered};
 use crate::config::Timeouts;
 use crate::discovery::Endpoint;
@@ -27,7 +27,7 @@ const CLIENT_BODY_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Membership {
     /// In the order of the configuration.
     members: Vec<Arc<Member>>,
-    by_address: HashMap<SocketAddr, Arc<Member>>,
+    by_address: HashMap<Address, Arc<Member>>,
     /// Whether any backend may be full.
     pub(super) has_limits: bool,
     /// How its backends are judged.
@@ -45,19 +45,20 @@ impl Membership {
         roster: &Roster,
         lender: &Weak<dyn Lender>,
     ) -> Self {
-        let members = endpoints.iter().map(|endpoint| {
+        let members = endpoints.iter().filter_map(|endpoint| {
             let same = previous.get(&endpoint.address).filter(|it| it.endpoint == *endpoint);
-            same.cloned().unwrap_or_else(|| {
-                Arc::new(Member {
-                    backend: roster.backend(endpoint.address),
-                    endpoint: *endpoint,
-                    peer: peer(endpoint.address, timeouts),
+            same.cloned().or_else(|| {
+                Some(Arc::new(Member {
+                    backend: roster.backend(&endpoint.address),
+                    endpoint: endpoint.clone(),
+                    peer: peer(endpoint.address.tcp()?, timeouts),
                     lender: Weak::clone(lender),
-                })
+                }))
             })
         });
         let members: Vec<_> = members.collect();
-        let by_address = members.iter().map(|it| (it.endpoint.address, Arc::clone(it))).collect();
+        let keyed = |member: &Arc<Member>| (member.endpoint.address.clone(), Arc::clone(member));
+        let by_address = members.iter().map(keyed).collect();
         Self {
             has_limits: endpoints.iter().any(|endpoint| endpoint.max_connections.is_some()),
             members,
@@ -77,7 +78,7 @@ impl Membership {
     /// the moment until the balancer offers them no more.
     pub(super) fn with_leaving(&self, before: &Self) -> Self {
         let mut by_address = before.by_address.clone();
-        by_address.extend(self.by_address.iter().map(|(at, member)| (*at, Arc::clone(member))));
+        by_address.extend(self.by_address.iter().map(|(at, it)| (at.clone(), Arc::clone(it))));
         Self {
             members: self.members.clone(),
             by_address,
@@ -96,7 +97,7 @@ impl Membership {
         self.members.is_empty()
     }
 
-    pub(super) fn get(&self, address: &SocketAddr) -> Option<&Arc<Member>> {
+    pub(super) fn get(&self, address: &Address) -> Option<&Arc<Member>> {
         self.by_address.get(address)
     }
 
@@ -106,8 +107,9 @@ impl Membership {
     }
 
     /// What the roster should know of each backend.
-    pub(super) fn settings(&self) -> HashMap<SocketAddr, BackendSettings> {
-        self.members.iter().map(|it| (it.endpoint.address, settings(&it.endpoint))).collect()
+    pub(super) fn settings(&self) -> HashMap<Address, BackendSettings> {
+        let keyed = |it: &Arc<Member>| (it.endpoint.address.clone(), settings(&it.endpoint));
+        self.members.iter().map(keyed).collect()
     }
 
     /// The backends as Pingora knows them.
@@ -128,19 +130,20 @@ impl Membership {
 
 impl std::fmt::Debug for Membership {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let addresses = self.members.iter().map(|member| member.endpoint.address);
+        let addresses = self.members.iter().map(|member| &member.endpoint.address);
         f.debug_list().entries(addresses).finish()
     }
 }
 
 fn discovered_of<'a>(members: impl IntoIterator<Item = &'a Arc<Member>>) -> BTreeSet<Discovered> {
     let endpoints = members.into_iter().map(|member| &member.endpoint);
-    endpoints.map(|it| discovered(it.address, it.weight, it.backup)).collect()
+    endpoints.filter_map(|it| discovered(&it.address, it.weight, it.backup)).collect()
 }
 
 fn settings(endpoint: &Endpoint) -> BackendSettings {
     let limit = endpoint.max_connections.map(|limit| limit.get() as usize);
-    BackendSettings { drain: endpoint.drain, max_connections: limit }
+    let name = Arc::clone(&endpoint.name);
+    BackendSettings { name, drain: endpoint.drain, max_connections: limit }
 }
 
 /// Built once for each backend and cloned for each attempt.

@@ -21,7 +21,6 @@ mod survey;
 mod tests;
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,7 +35,7 @@ pub use request::{PickRequest, TriedBackend, Unavailable};
 pub use set::{Pools, PreparedPools, Supervisor};
 pub use survey::{BackendView, OrderError};
 
-use crate::backend::{Policy, Roster};
+use crate::backend::{Address, Policy, Roster};
 use crate::balance::{Balancer, SelectorConfig, check_once};
 use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
 use crate::discovery::Endpoint;
@@ -211,7 +210,7 @@ impl Pool {
 
     /// Requests in flight on the backend at this address.
     #[must_use]
-    pub fn active(&self, address: &SocketAddr) -> usize {
+    pub fn active(&self, address: &Address) -> usize {
         self.state.membership().get(address).map_or(0, |member| member.backend.active())
     }
 

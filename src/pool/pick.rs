@@ -1,14 +1,14 @@
 //! Which backend a request gets: a probe that is due, the backend that it wishes for, an eligible
 //! one that it has not tried, or one that it has tried if there is no other.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     lease::{Lease, Member},
     membership::Membership,
     request::{PickRequest, Unavailable},
 };
-use crate::backend::{Backend, Roster};
+use crate::backend::{Address, Backend, Roster};
 
 impl Membership {
     /// A backend for an attempt, claimed.
@@ -18,7 +18,7 @@ impl Membership {
         request: &PickRequest<'_>,
         now: Instant,
     ) -> Result<Lease, Unavailable> {
-        let is_new = |address: &SocketAddr| !request.is_tried(address);
+        let is_new = |address: &Address| !request.is_tried(address);
         let probe = || self.claim_probe(roster, request, now);
         let wish = || self.claim(request.sticky.as_ref().filter(|address| is_new(address))?);
         if !request.has_tried()
@@ -38,8 +38,8 @@ impl Membership {
         if let Some(lease) = probe() {
             return Ok(lease);
         }
-        let is_silent = |address: &SocketAddr| !request.has_answer_of(address);
-        let is_another = |address: &SocketAddr| is_silent(address) && !request.is_last(address);
+        let is_silent = |address: &Address| !request.has_answer_of(address);
+        let is_another = |address: &Address| is_silent(address) && !request.is_last(address);
         let again = self.select(request, is_another).or_else(|| self.select(request, is_silent));
         let is_full = || self.is_any_full(is_silent);
         again.ok_or_else(|| if is_full() { Unavailable::Full } else { Unavailable::NoneEligible })
@@ -48,9 +48,9 @@ impl Membership {
     fn select(
         &self,
         request: &PickRequest<'_>,
-        accept: impl Fn(&SocketAddr) -> bool,
+        accept: impl Fn(&Address) -> bool,
     ) -> Option<Lease> {
-        let claim = |address: &SocketAddr| {
+        let claim = |address: &Address| {
             let member = self.get(address).filter(|_| accept(address))?;
             member.backend.try_enter().then(|| Arc::clone(member))
         };
@@ -58,7 +58,7 @@ impl Membership {
     }
 
     /// The backend at this address, if it is eligible.
-    fn claim(&self, address: &SocketAddr) -> Option<Lease> {
+    fn claim(&self, address: &Address) -> Option<Lease> {
         let member = self.get(address).filter(|member| member.backend.is_open())?;
         member.backend.try_enter().then(|| Lease::new(Arc::clone(member), false))
     }
@@ -79,7 +79,7 @@ impl Membership {
     }
 
     /// Whether one of these could take it, but for its load.
-    fn is_any_full(&self, accept: impl Fn(&SocketAddr) -> bool) -> bool {
+    fn is_any_full(&self, accept: impl Fn(&Address) -> bool) -> bool {
         let is_open =
             |member: &Member| member.backend.is_open() && accept(&member.endpoint.address);
         self.has_limits && self.members().iter().any(|member| is_open(member))

@@ -1,8 +1,8 @@
 //! What a request asks of the pool for its next attempt, and how the pool says no.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
-use crate::backend::Backend;
+use crate::backend::{Address, Backend};
 use crate::retry::Failure;
 
 /// A backend that has failed a request.
@@ -19,7 +19,7 @@ impl TriedBackend {
         matches!(self.failure, Failure::Status(_))
     }
 
-    fn is_at(&self, address: &SocketAddr) -> bool {
+    fn is_at(&self, address: &Address) -> bool {
         self.backend.id().address == *address
     }
 }
@@ -35,7 +35,7 @@ pub struct PickRequest<'a> {
     pub hash_key: Option<u64>,
     /// The backend that has served this client before. The request gets it if it is eligible, has a
     /// free place and has not failed this request.
-    pub sticky: Option<SocketAddr>,
+    pub sticky: Option<Address>,
 }
 
 /// Why a request gets no backend.
@@ -63,7 +63,7 @@ impl<'a> PickRequest<'a> {
 
     /// Whether the backend at this address has failed it.
     #[must_use]
-    pub fn is_tried(&self, address: &SocketAddr) -> bool {
+    pub fn is_tried(&self, address: &Address) -> bool {
         self.tried.iter().any(|tried| tried.is_at(address))
     }
 
@@ -74,13 +74,13 @@ impl<'a> PickRequest<'a> {
     }
 
     /// Whether the last attempt was on the backend at this address.
-    pub(super) fn is_last(&self, address: &SocketAddr) -> bool {
+    pub(super) fn is_last(&self, address: &Address) -> bool {
         self.tried.last().is_some_and(|last| last.is_at(address))
     }
 
     /// Whether the backend at this address has answered it: another attempt there would only get
     /// the same answer.
-    pub(super) fn has_answer_of(&self, address: &SocketAddr) -> bool {
+    pub(super) fn has_answer_of(&self, address: &Address) -> bool {
         self.tried.iter().filter(|tried| tried.is_at(address)).any(TriedBackend::has_answered)
     }
 

@@ -1,9 +1,9 @@
 //! A pool as it looks to an observer, who changes nothing, and what an operator does to it.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{Pool, lease::Member};
-use crate::backend::{Backend, Eligibility, Event, OperatorAction, Roster};
+use crate::backend::{Address, Backend, Eligibility, Event, OperatorAction, Roster};
 use crate::balance::{self, Rehearsal};
 use crate::config::{self, Algorithm};
 use crate::discovery::Endpoint;
@@ -71,7 +71,12 @@ impl Pool {
             let Member { backend, endpoint, .. } = &*membership.members()[place];
             let eligibility = backend.eligibility(now);
             let share = balance::share(backend.serving_since(), slow_start, now);
-            BackendView { backend: Arc::clone(backend), endpoint: *endpoint, eligibility, share }
+            BackendView {
+                backend: Arc::clone(backend),
+                endpoint: endpoint.clone(),
+                eligibility,
+                share,
+            }
         })
     }
 
@@ -83,7 +88,7 @@ impl Pool {
 
     /// The backend whose probe a request would be, if it came now.
     #[must_use]
-    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
+    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<Address> {
         self.state.roster.next_probe(repeatable, now)
     }
 
@@ -106,7 +111,7 @@ impl Pool {
     /// When there is nothing that it could be done to.
     pub fn order(
         &self,
-        address: &SocketAddr,
+        address: &Address,
         order: OperatorAction,
         by: &str,
         now: Instant,

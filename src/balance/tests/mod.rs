@@ -10,7 +10,6 @@ mod threads;
 
 use std::{
     collections::{BTreeSet, HashSet},
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,7 +26,9 @@ use proptest::{
 };
 
 use super::{selector::Selector, *};
-use crate::backend::{AttemptFailure, BackendSettings, EjectionCause, Event, Policy, Roster};
+use crate::backend::{
+    Address, AttemptFailure, BackendSettings, EjectionCause, Event, Policy, Roster,
+};
 use crate::clock;
 use crate::config::{Algorithm, PoolName, Weight};
 
@@ -60,7 +61,7 @@ impl Fixture {
 
     fn of(config: SelectorConfig, weights: &[u16], backups: &[usize]) -> Self {
         let roster = Arc::clone(&config.roster);
-        let backends = (0..weights.len()).map(|index| roster.backend(address(index))).collect();
+        let backends = (0..weights.len()).map(|index| roster.backend(&address(index))).collect();
         let succession = Succession::new(config);
         let set = set(weights, backups);
         let pingora = Arc::new(PingoraSelector::build_with_config(&set, &succession));
@@ -119,23 +120,24 @@ impl Fixture {
 }
 
 /// In the order of the indexes, which is that of the addresses.
-fn address(index: usize) -> SocketAddr {
+fn address(index: usize) -> Address {
     format!("10.0.{}.{}:80", index / 256, index % 256).parse().unwrap()
 }
 
 fn index(discovered: &Discovered) -> usize {
-    index_of(discovered.addr.as_inet().unwrap())
+    index_of(&Address::Tcp(*discovered.addr.as_inet().unwrap()))
 }
 
-fn index_of(address: &SocketAddr) -> usize {
-    let std::net::IpAddr::V4(ip) = address.ip() else { panic!("IPv4") };
+fn index_of(address: &Address) -> usize {
+    let std::net::IpAddr::V4(ip) = address.tcp().unwrap().ip() else { panic!("IPv4") };
     let [_, _, high, low] = ip.octets();
     usize::from(high) * 256 + usize::from(low)
 }
 
 fn set(weights: &[u16], backups: &[usize]) -> BTreeSet<Discovered> {
     let weights = weights.iter().map(|weight| Weight::new(*weight).unwrap()).enumerate();
-    weights.map(|(i, weight)| discovered(address(i), weight, backups.contains(&i))).collect()
+    let discovered = weights.map(|(i, it)| discovered(&address(i), it, backups.contains(&i)));
+    discovered.collect::<Option<_>>().unwrap()
 }
 
 /// Without slow start, of a roster that is ten minutes old.

@@ -62,7 +62,7 @@ fn counts_are_kept_when_the_set_of_backends_changes() {
     let roster = Arc::clone(&config.roster);
     let balancer = Balancer::new(config);
     update(&balancer, set(&[1, 1], &[]));
-    assert!(roster.backend(address(0)).try_enter());
+    assert!(roster.backend(&address(0)).try_enter());
     update(&balancer, set(&[1, 1, 1], &[]));
     let picks: HashSet<_> = (0..4).map(|_| pick_by(&balancer)).collect();
     assert_eq!(picks, HashSet::from([1, 2]));

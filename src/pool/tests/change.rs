@@ -8,7 +8,7 @@ fn change(pool: &Arc<Pool>, endpoints: &[Endpoint]) {
 }
 
 fn ports(pool: &Arc<Pool>) -> Vec<u16> {
-    pool.backends(clock::now()).map(|view| view.endpoint.address.port()).collect()
+    pool.backends(clock::now()).map(|view| view.endpoint.address.tcp().unwrap().port()).collect()
 }
 
 /// The pool of another configuration, in place of this one.
@@ -165,7 +165,7 @@ async fn checks_of_those_that_stay_go_on_and_a_new_member_is_checked_at_once() {
         (listener, endpoint(port))
     };
     let (_first, stays) = listen().await;
-    let pool = build_in(&[stays], |config| {
+    let pool = build_in(std::slice::from_ref(&stays), |config| {
         // Without a random wait before a check, and without a second round.
         let hour = Duration::from_secs(3600);
         config.health_check = Some(HealthCheck {
@@ -183,8 +183,8 @@ async fn checks_of_those_that_stay_go_on_and_a_new_member_is_checked_at_once() {
         let pool = Arc::clone(&pool);
         async move { pool.run(watch).await }
     });
-    let checked = async |address: SocketAddr| {
-        let backend = pool.roster().known(&address).unwrap();
+    let checked = async |address: &Address| {
+        let backend = pool.roster().known(address).unwrap();
         let deadline = clock::now() + Duration::from_secs(10);
         loop {
             if let Some(check) = backend.counts().last_check() {
@@ -194,13 +194,13 @@ async fn checks_of_those_that_stay_go_on_and_a_new_member_is_checked_at_once() {
             tokio::task::yield_now().await;
         }
     };
-    let at = checked(stays.address).await;
+    let at = checked(&stays.address).await;
     for _ in 0..3 {
         let (_listener, joins) = listen().await;
-        pool.change_members(&[stays, joins], clock::now()).await.unwrap();
-        checked(joins.address).await;
+        pool.change_members(&[stays.clone(), joins.clone()], clock::now()).await.unwrap();
+        checked(&joins.address).await;
         assert!(pool.is_checked());
-        assert_eq!(checked(stays.address).await, at);
+        assert_eq!(checked(&stays.address).await, at);
     }
     runs.abort();
 }

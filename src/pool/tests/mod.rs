@@ -4,7 +4,7 @@ mod change;
 mod leases;
 mod waiting;
 
-use std::{num::NonZeroU32, time::Instant};
+use std::{net::SocketAddr, num::NonZeroU32, time::Instant};
 
 use tokio::{runtime::Runtime, task::JoinHandle};
 
@@ -14,12 +14,13 @@ use crate::clock;
 use crate::config::Weight;
 use crate::retry::Failure;
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
+fn address(port: u16) -> Address {
+    SocketAddr::from(([127, 0, 0, 1], port)).into()
 }
 
 fn endpoint(port: u16) -> Endpoint {
     Endpoint {
+        name: address(port).to_string().into(),
         address: address(port),
         weight: Weight::MIN,
         backup: false,
@@ -56,7 +57,7 @@ fn pool(ports: &[u16]) -> Arc<Pool> {
 fn tried(ports: &[u16], failure: Failure) -> PickRequest<'static> {
     let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
     let tried =
-        ports.iter().map(|port| TriedBackend { backend: roster.backend(address(*port)), failure });
+        ports.iter().map(|port| TriedBackend { backend: roster.backend(&address(*port)), failure });
     PickRequest::new(tried.collect::<Vec<_>>(), true)
 }
 
@@ -69,7 +70,7 @@ fn pick(pool: &Arc<Pool>, request: &PickRequest<'_>) -> Result<Lease, Unavailabl
 }
 
 fn port(lease: &Lease) -> u16 {
-    lease.backend().id().address.port()
+    lease.backend().id().address.tcp().unwrap().port()
 }
 
 fn fail(pool: &Arc<Pool>, lease: &Lease, failure: Failure, now: Instant) {

@@ -46,7 +46,7 @@ fn a_newcomer_does_not_overtake_when_a_backend_comes_back() {
         let _lease = pick(&pool, &first()).unwrap();
         let waits = wait(&pool, first());
         until_queued(&pool, 1).await;
-        let back = pool.roster().backend(address(2));
+        let back = pool.roster().backend(&address(2));
         pool.roster().apply(&back, Event::Drain(false), &pool.policy, clock::now());
         assert_eq!(pick(&pool, &first()).unwrap_err(), Unavailable::Full);
         assert_eq!(port(&waits.await.unwrap().unwrap()), 2);
