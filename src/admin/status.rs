@@ -88,16 +88,17 @@ pub(super) fn pool(pool: &Pool, samples: &Samples, now: Instant) -> view::Pool {
 }
 
 /// One backend; its share is not known here.
-pub(super) fn backend(seen: &BackendView<'_>, samples: &Samples, now: Instant) -> view::Backend {
-    let (own, endpoint) = (seen.backend, seen.endpoint);
+pub(super) fn backend(seen: &BackendView, samples: &Samples, now: Instant) -> view::Backend {
+    let (own, endpoint) = (&seen.backend, &seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
-    let recent = samples.backend(&own.id().pool, endpoint.address);
+    let recent = samples.backend(&own.id().pool, &endpoint.address);
     let (rate, error_rate) = recent.map(BackendSamples::rates).unwrap_or_default();
     let why = Why::of(seen, now);
     view::Backend {
         pool: own.id().pool.as_str().to_owned(),
-        address: endpoint.address,
+        name: endpoint.name.to_string(),
+        address: endpoint.address.clone(),
         state: seen.eligibility.to_string(),
         reason: why.reason,
         until: why.until,
@@ -129,7 +130,7 @@ pub(super) struct Why {
 }
 
 impl Why {
-    pub(super) fn of(seen: &BackendView<'_>, now: Instant) -> Self {
+    pub(super) fn of(seen: &BackendView, now: Instant) -> Self {
         let mut why = Self { reason: None, until: None, for_ms: None };
         match seen.eligibility {
             Eligibility::Eligible => {}
@@ -184,7 +185,7 @@ fn cause_in_words(cause: EjectionCause) -> String {
     }
 }
 
-fn set_by_operator(seen: &BackendView<'_>) -> Vec<String> {
+fn set_by_operator(seen: &BackendView) -> Vec<String> {
     let drain = seen.backend.ordered_to_drain();
     let drain = drain.map(|drain| if drain { "drained" } else { "undrained" }.to_owned());
     let weight = seen.backend.weight().map(|weight| format!("weight {weight}"));

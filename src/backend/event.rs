@@ -8,8 +8,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::eligibility::EjectionEnd;
-
 /// What a backend did that counts against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EjectionCause {
@@ -69,6 +67,24 @@ impl fmt::Display for EjectionCause {
     }
 }
 
+/// Who says that a backend is to drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainedBy {
+    /// Its key `drain`.
+    Configuration,
+    /// An operator, while it runs.
+    Operator,
+}
+
+/// When an ejection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EjectionEnd {
+    /// When enough active checks have passed.
+    ChecksPass,
+    /// When one request has been answered; none is tried before this instant.
+    Probe(Instant),
+}
+
 /// Something that a check or a request has shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
@@ -92,6 +108,8 @@ pub enum Event {
     AttemptFailed(AttemptFailure),
     /// The probe has ended; if it showed nothing, another follows later.
     ProbeEnded,
+    /// It has joined a pool in which others serve already.
+    Joined,
     /// The configuration says whether it drains; an operator who has said otherwise is right.
     Drain(bool),
     /// An operator says what is to be done.

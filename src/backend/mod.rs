@@ -7,25 +7,18 @@
 //! may check and judge it differently.
 
 mod counts;
-mod eligibility;
 mod event;
+mod id;
 mod journal;
 mod latency;
-mod memory;
-mod orders;
 mod policy;
-mod probes;
 mod published;
-mod registry;
 mod roster;
 mod standing;
-mod tally;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fmt,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -33,24 +26,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use counts::{CheckResult, Counts};
-pub use eligibility::{DrainedBy, EjectionEnd, Eligibility};
 pub use event::{
-    AttemptFailure, BackendChange, EjectionCause, Event, OperatorAction, ReadmissionCause,
+    AttemptFailure, BackendChange, DrainedBy, EjectionCause, EjectionEnd, Event, OperatorAction,
+    ReadmissionCause,
 };
+pub use id::{Address, AddressError, BackendId, BackendNames};
 pub use journal::{Journal, JournalEntry};
 pub use latency::Latency;
-pub use memory::Memory;
 pub use policy::Policy;
-pub use registry::Registry;
-pub use roster::{BackendSettings, PoolChange, Roster};
-pub use standing::{Health, Standing};
+pub use roster::{BackendSettings, Memory, PoolChange, Registry, Roster};
+pub use standing::{Eligibility, Health, Standing};
 
-use crate::config::PoolName;
-use eligibility::Circumstances;
 use published::PublishedState;
+use standing::eligibility::{self, Circumstances};
 
 /// As many requests at once as there are.
 const NO_LIMIT: usize = usize::MAX;
@@ -59,31 +51,18 @@ const ALWAYS: u64 = 0;
 /// The weight is that of the configuration.
 const AS_CONFIGURED: u64 = 0;
 
-/// What tells one backend from another: the pool, and the address in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BackendId {
-    /// The pool that it serves.
-    pub pool: PoolName,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
-
-impl fmt::Display for BackendId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pool={} backend={}", self.pool, self.address)
-    }
-}
-
 /// One backend's identity and live state. Shared by everything that deals with it.
 ///
 /// What the request path reads is published as single words whenever the standing changes.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
-    url: Box<str>,
+    names: ArcSwap<BackendNames>,
     active: AtomicUsize,
     /// How many may be active, or [`NO_LIMIT`].
     limit: AtomicUsize,
+    /// Whether a configuration, or another source of backends, has named it to the roster.
+    enlisted: AtomicBool,
     latency: Latency,
     /// When a good answer last began, in milliseconds after the start.
     answered: AtomicU64,
@@ -101,12 +80,13 @@ pub struct Backend {
 }
 
 impl Backend {
-    fn new(id: BackendId, pool: Arc<PublishedState>) -> Self {
+    fn new(id: BackendId, name: Arc<str>, pool: Arc<PublishedState>) -> Self {
         Self {
-            url: format!("http://{}", id.address).into(),
+            names: ArcSwap::from_pointee(BackendNames::new(name, &id.address)),
             id,
             active: AtomicUsize::new(0),
             limit: AtomicUsize::new(NO_LIMIT),
+            enlisted: AtomicBool::new(false),
             latency: Latency::new(pool.start),
             answered: AtomicU64::new(0),
             standing: Mutex::default(),
@@ -125,10 +105,17 @@ impl Backend {
         &self.id
     }
 
-    /// `http://address`, as logs show it.
+    /// What it is shown as; a reload may change that.
     #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn names(&self) -> Guard<Arc<BackendNames>> {
+        self.names.load()
+    }
+
+    fn set_name(&self, name: &Arc<str>) {
+        if self.names.load().name != *name {
+            let names = BackendNames::new(Arc::clone(name), &self.id.address);
+            self.names.store(Arc::new(names));
+        }
     }
 
     /// Requests in flight.
@@ -145,6 +132,15 @@ impl Backend {
 
     fn set_limit(&self, limit: Option<usize>) {
         self.limit.store(limit.unwrap_or(NO_LIMIT), Ordering::Relaxed);
+    }
+
+    fn is_enlisted(&self) -> bool {
+        self.enlisted.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether it was not enlisted before.
+    fn enlist(&self) -> bool {
+        !self.enlisted.swap(true, Ordering::Relaxed)
     }
 
     /// What is counted of it.

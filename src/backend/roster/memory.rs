@@ -4,17 +4,13 @@
 //! instant means nothing to another process, so each is told as its distance from the moment of
 //! telling.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Backend,
-    eligibility::EjectionEnd,
-    event::EjectionCause,
+use super::super::{
+    Address, Backend,
+    event::{EjectionCause, EjectionEnd},
     standing::{Ejection, Health, Standing},
 };
 
@@ -22,7 +18,7 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Which of its pool's.
-    pub address: SocketAddr,
+    pub address: Address,
     health: Health,
     was_healthy: bool,
     listens: bool,
@@ -57,7 +53,7 @@ impl Memory {
         });
         let latency = backend.latency();
         Self {
-            address: backend.id().address,
+            address: backend.id().address.clone(),
             health: standing.health,
             was_healthy: standing.was_healthy,
             listens: standing.listens,

@@ -2,18 +2,15 @@
 //! works. Probes are handed out apart from the selection, which knows nothing of them.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
-use super::{
-    Backend,
-    eligibility::{self, Circumstances, EjectionEnd, Eligibility},
+use super::super::{
+    Address, Backend,
     published::{NEVER, PublishedState},
-    roster::{Members, Roster},
-    standing::Standing,
 };
+use super::{Roster, members::Members};
 
 impl Roster {
     pub(super) fn publish_probes(&self, members: &Members) {
@@ -35,9 +32,9 @@ impl Roster {
 
     /// Whose probe a request would be, if it came now.
     #[must_use]
-    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
+    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<Address> {
         let members = self.members.lock();
-        members.due_probes(repeatable, now).next().map(|backend| backend.id().address)
+        members.due_probes(repeatable, now).next().map(|backend| backend.id().address.clone())
     }
 
     /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
@@ -60,7 +57,7 @@ impl Roster {
         drop(backends);
         members.update(&backend, &mut vec![], now, |standing, _| {
             standing.begin_probe();
-            None
+            vec![]
         });
         self.publish_probes(&members);
         Some(backend)
@@ -74,12 +71,4 @@ impl Members {
         let due = due.filter(move |(_, any_from)| repeatable || **any_from <= now);
         due.filter_map(|((_, address), _)| self.backends.get(address))
     }
-}
-
-/// When a probe may be sent, where that is all that it takes.
-pub(super) fn probe_at(standing: &Standing) -> Option<Instant> {
-    let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
-    let EjectionEnd::Probe(at) = ejection.until else { return None };
-    let then = eligibility::of(standing, Circumstances::default(), at);
-    matches!(then, Eligibility::HalfOpen { .. }).then_some(at)
 }
