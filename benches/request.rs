@@ -25,7 +25,7 @@ use lb::{
     discovery,
     generation::Current,
     in_flight::InFlight,
-    proxy::{ListenerApp, Proxy},
+    proxy::{ListenerApp, Proxy, pingora_proxy},
     server,
     telemetry::AccessLog,
 };
@@ -97,7 +97,8 @@ impl World {
         let current = Arc::new(self.runtime.block_on(building).expect("a generation"));
         let in_flight = InFlight::default();
         let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
-        let proxy = Arc::new(http_proxy(&Arc::new(server::pingora_conf(&config)), proxy));
+        let conf = Arc::new(server::pingora_conf(&config));
+        let proxy = pingora_proxy(&conf, proxy);
         self.serve(ListenerApp::new(proxy, current, in_flight, &config.listeners[0]))
     }
 

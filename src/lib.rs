@@ -10,6 +10,7 @@ pub mod config;
 pub mod count;
 pub mod demo;
 pub mod discovery;
+pub mod files;
 pub mod generation;
 pub mod headers;
 pub mod health;

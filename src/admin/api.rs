@@ -71,11 +71,11 @@ impl Api {
                 "the process is starting, or hands over to its successor: try again in a moment";
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, reason));
         }
-        let address = name.address()?;
+        let address = self.backend(name)?.address;
         if let Some(pool) = self.current.pin().pool(&PoolName::new(&*name.pool)) {
             let action = change.action(pool.config())?;
             match pool.order(&address, action, by, clock::now()) {
-                // `backend` below names the backends that there are.
+                // A reload has just removed it; `backend` below says so.
                 Ok(()) | Err(OrderError::UnknownBackend) => {}
                 Err(error) => return Err(ApiError::new(StatusCode::CONFLICT, error.to_string())),
             }
@@ -107,14 +107,7 @@ impl Api {
 
     /// One backend of the status.
     pub(super) fn backend(&self, name: &BackendName) -> Result<view::Backend, ApiError> {
-        let backends = self.pool(&name.pool)?.backends;
-        let address = name.address()?;
-        let all: Vec<_> = backends.iter().map(|backend| backend.address.to_string()).collect();
-        backends.into_iter().find(|backend| backend.address == address).ok_or_else(|| {
-            let (pool, all) = (&name.pool, all.join(", "));
-            let reason = format!("pool {pool} has no backend {address}; its backends are {all}");
-            ApiError::new(StatusCode::NOT_FOUND, reason)
-        })
+        name.find_in(self.pool(&name.pool)?.backends)
     }
 
     /// The configuration in force.

@@ -1,13 +1,13 @@
 //! A change of a backend that an operator asks for: how its request is written, and what it asks of the
 //! pool. Values in, values out.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::view;
-use crate::backend;
+use crate::backend::{self, Address};
 use crate::config::{self, Weight, defaults};
 
 /// The longest ejection that an operator can ask for.
@@ -35,7 +35,7 @@ pub(super) enum ChangeVerb {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct BackendName {
     pub(super) pool: String,
-    /// The address and port.
+    /// The address, or the configured name.
     pub(super) backend: String,
 }
 
@@ -62,16 +62,34 @@ impl ApiError {
 }
 
 impl BackendName {
-    /// The address of the backend.
-    pub(super) fn address(&self) -> Result<SocketAddr, ApiError> {
-        self.backend.parse().map_err(|_| {
-            let reason = format!(
-                "a backend is named by its address and port, such as 10.0.0.1:9001 or [::1]:9001, \
-                 not {:?}",
-                self.backend
-            );
-            ApiError::new(StatusCode::NOT_FOUND, reason)
-        })
+    /// Returns the one of these backends that has this address or this configured name. A name with
+    /// several addresses is refused, because a change of all of them might empty the pool.
+    pub(super) fn find_in(&self, backends: Vec<view::Backend>) -> Result<view::Backend, ApiError> {
+        let Self { pool, backend: wanted } = self;
+        let address: Option<Address> = wanted.parse().ok();
+        let is_wanted = |one: &view::Backend| match &address {
+            Some(address) => one.address == *address,
+            None => one.name.eq_ignore_ascii_case(wanted),
+        };
+        let all: Vec<_> = backends.iter().map(view::Backend::label).collect();
+        let mut found: Vec<_> = backends.into_iter().filter(is_wanted).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (Some(last), false) => {
+                let addresses = found.iter().chain([&last]).map(|one| one.address.to_string());
+                let addresses = addresses.collect::<Vec<_>>().join(", ");
+                let reason = format!(
+                    "{wanted} is several backends of pool {pool}: name one by its address \
+                     ({addresses})"
+                );
+                Err(ApiError::new(StatusCode::CONFLICT, reason))
+            }
+            (None, _) => {
+                let all = all.join(", ");
+                let reason = format!("pool {pool} has no backend {wanted}; its backends are {all}");
+                Err(ApiError::new(StatusCode::NOT_FOUND, reason))
+            }
+        }
     }
 }
 

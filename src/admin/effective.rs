@@ -9,9 +9,9 @@ use std::{fmt::Display, path::Path, time::Duration};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    AccessLog, Admin, Algorithm, BackendSpec, Backoff, Config, HealthCheck, HostPattern, Listener,
-    LogFilter, LogFormat, LogTarget, Pool, Probe, ResponseTimeout, Retry, RetryMethods, RetryOn,
-    Route, Timeouts, Traceparent,
+    AccessLog, Admin, Algorithm, BackendSpec, Backoff, BodyLimits, Config, HealthCheck,
+    HostPattern, Listener, LogFilter, LogFormat, LogTarget, MinRate, Pool, Probe, ResponseTimeout,
+    Retry, RetryMethods, RetryOn, Route, Timeouts, Traceparent, defaults,
 };
 
 const OFF: &str = "off";
@@ -56,7 +56,21 @@ fn listener(listener: &Listener) -> Value {
             "header": length(client.header),
             "keepalive": length(client.keepalive),
             "write": length(client.write),
+            "body": body_limits(client.body),
         },
+    })
+}
+
+fn body_limits(body: BodyLimits) -> Value {
+    let MinRate { bytes, after } = body.min_rate.unwrap_or(MinRate {
+        bytes: defaults::BODY_MIN_RATE,
+        after: defaults::BODY_MIN_RATE_AFTER,
+    });
+    let rate = body.min_rate.map(|_| json!(format!("{bytes}B/s")));
+    json!({
+        "idle": or_off(body.idle.map(|idle| json!(length(idle)))),
+        "min_rate": or_off(rate),
+        "min_rate_after": length(after),
     })
 }
 

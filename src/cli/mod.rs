@@ -26,11 +26,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::process::control;
+use crate::telemetry::log::CloseAtEnd;
 use args::{Arguments, Command};
 
 /// Runs the program that the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
+    let _log = CloseAtEnd;
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

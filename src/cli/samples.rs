@@ -21,6 +21,9 @@ pub(super) fn backend(changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         backend[name] = value.clone();
     }
+    if backend["name"].is_null() {
+        backend["name"] = backend["address"].clone();
+    }
     backend
 }
 

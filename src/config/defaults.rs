@@ -1,22 +1,38 @@
 //! Every default, with the reason for its value.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use super::model::{
-    AccessLog, Algorithm, Backoff, ClientLimits, EjectionRules, LogFormat, LogTarget, Percent,
-    Pool, PoolName, Process, QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Shutdown,
-    Timeouts, Traceparent,
+    AccessLog, Algorithm, Backoff, BodyLimits, ClientLimits, EjectionRules, LogFormat, LogTarget,
+    MinRate, Percent, Pool, PoolName, Process, QueueLimits, ResponseTimeout, Retry, RetryMethods,
+    RetryOn, Shutdown, Timeouts, Traceparent,
 };
 
 /// Limits towards the client.
 pub const CLIENT: ClientLimits = ClientLimits {
     // Slow clients are served, a slowloris is not.
     header: Duration::from_secs(10),
-    // As nginx: browsers and proxies keep connections about that long.
-    keepalive: Duration::from_secs(60),
+    // Longer than the 60s after which a cloud balancer in front stops using a connection: of two equal
+    // limits the one here can end just as the next request is on its way.
+    keepalive: Duration::from_secs(75),
     // As nginx's `send_timeout`.
     write: Duration::from_secs(60),
+    body: BodyLimits {
+        // Longer than a mobile connection needs to recover, shorter than a client is worth a slot.
+        idle: Some(BODY_IDLE),
+        // Below any modem, and above a client that only wants to hold a connection.
+        min_rate: Some(MinRate { bytes: BODY_MIN_RATE, after: BODY_MIN_RATE_AFTER }),
+    },
 };
+/// A pause in the body of a request.
+pub const BODY_IDLE: Duration = Duration::from_secs(30);
+/// Bytes a second of a request's body.
+pub const BODY_MIN_RATE: NonZeroU64 = NonZeroU64::new(256).unwrap();
+/// A body shorter than this is too short to have a rate.
+pub const BODY_MIN_RATE_AFTER: Duration = Duration::from_secs(10);
 
 /// As a program that is started by hand: in the foreground, with nothing written anywhere.
 pub const PROCESS: Process = Process {

@@ -6,13 +6,17 @@ use ipnet::IpNet;
 
 use super::{
     access_log,
-    addresses::{HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
+    addresses::{BLOCK, HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
     admin,
     cursor::{Cursor, Firsts, Section},
     defaults,
-    model::{ClientLimits, Config, HostPattern, Listener, PathPrefix, Pool, PoolName, Route},
+    model::{
+        BodyLimits, ClientLimits, Config, HostPattern, Listener, MinRate, PathPrefix, Pool,
+        PoolName, Route,
+    },
     pools, process,
-    values::{BLOCK, DURATION, THREADS, TRACEPARENT, TRUTH},
+    rate::RATE,
+    values::{DURATION, PAUSE, THREADS, TRACEPARENT, TRUTH},
     wording::{nearest, quoted},
 };
 
@@ -89,10 +93,24 @@ fn client_limits(keys: &mut Section<'_>) -> ClientLimits {
         header: keys.setting("header", &DURATION).or(defaults::CLIENT.header),
         keepalive: keys.setting("keepalive", &DURATION).or(defaults::CLIENT.keepalive),
         write: keys.setting("write", &DURATION).or(defaults::CLIENT.write),
+        body: body_limits(keys),
     };
     keys.optional("client")
         .and_then(|cursor| cursor.section("a mapping such as { header: 10s }", read))
         .unwrap_or(defaults::CLIENT)
+}
+
+fn body_limits(keys: &mut Section<'_>) -> BodyLimits {
+    let read = |keys: &mut Section<'_>| {
+        let idle = keys.setting("idle", &PAUSE).or(defaults::CLIENT.body.idle);
+        let rate = keys.setting("min_rate", &RATE).or(Some(defaults::BODY_MIN_RATE));
+        let after = keys.setting("min_rate_after", &DURATION).or(defaults::BODY_MIN_RATE_AFTER);
+        let min_rate = rate.map(|bytes| MinRate { bytes, after });
+        BodyLimits { idle, min_rate }
+    };
+    keys.optional("body")
+        .and_then(|cursor| cursor.section("a mapping such as { idle: 30s }", read))
+        .unwrap_or(defaults::CLIENT.body)
 }
 
 /// `pools` are all that have a name, however wrong the rest of them is.

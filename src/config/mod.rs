@@ -20,6 +20,7 @@ mod order;
 mod pools;
 mod problem;
 mod process;
+mod rate;
 mod retry;
 mod setting;
 mod syntax;
@@ -31,17 +32,19 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, ClientLimits,
-    Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter, LogFormat,
-    LogTarget, Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process, QueueLimits,
-    ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges, Timeouts, Token,
-    Traceparent, Weight,
+    AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
+    ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter,
+    LogFormat, LogTarget, MinRate, Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process,
+    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges,
+    Timeouts, Token, Traceparent, Weight,
 };
 pub use problem::{Problem, Problems};
 
 use admin::Secret;
 use cursor::{Cursor, Report};
 use flags::Overrides;
+
+use crate::files;
 
 /// A configuration, and what is odd about it without being wrong.
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ pub struct Loaded {
 /// Everything that is wrong with the file and the flags, or why the file cannot be read.
 pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
-    match fs::read(path) {
+    match files::read(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => parse(&name, &text, flags),
             Err(error) => Err(Problems::from(not_text(&name, &error))),
@@ -112,7 +115,7 @@ fn conclude(config: Option<Config>, report: Report) -> Result<Loaded, Problems> 
 fn read_secret(path: &Path) -> Result<Secret, String> {
     let read = || {
         let data = fs::metadata(path)?;
-        let text = fs::read_to_string(path)?;
+        let text = files::read_text(path)?;
         Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
     };
     read().map_err(|error: io::Error| match error.kind() {

@@ -4,12 +4,9 @@
 //! reads on from the key: "must be …, found …".
 
 use std::{
-    net::IpAddr,
     num::{NonZeroU16, NonZeroU32, NonZeroUsize},
     time::Duration,
 };
-
-use ipnet::IpNet;
 
 use super::{
     model::{Algorithm, Percent, ResponseTimeout, RetryMethods, StatusRanges, Traceparent, Weight},
@@ -72,6 +69,14 @@ pub(super) const SLOW_START: Kind<Option<Duration>> = Kind {
             }
             result => result.map(Some),
         },
+    },
+};
+
+pub(super) const PAUSE: Kind<Option<Duration>> = Kind {
+    expected: "off or a duration such as 30s",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ => or_word("off", duration(text)).map(Some),
     },
 };
 
@@ -233,9 +238,6 @@ pub(super) const CHECK_TYPE: Kind<CheckType> = Kind {
 pub(super) const STATUSES: Kind<StatusRanges> =
     Kind { expected: "statuses such as 200-399 or \"200,204\"", parse: statuses };
 
-pub(super) const BLOCK: Kind<IpNet> =
-    Kind { expected: "an address block such as 10.0.0.0/8, or one address", parse: block };
-
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(super) fn is_off(text: &str) -> bool {
     matches!(text, "off" | "false")
@@ -247,7 +249,7 @@ pub(super) fn is_on(text: &str) -> bool {
 }
 
 /// Of a value in whose place a word can be written.
-fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
+pub(super) fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
     result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
 }
 
@@ -382,12 +384,4 @@ fn status_range(part: &str, text: &str) -> Result<(u16, u16), String> {
         ));
     }
     Ok((first, last))
-}
-
-fn block(text: &str) -> Result<IpNet, String> {
-    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| {
-        let found = quoted(text);
-        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
-    })
 }

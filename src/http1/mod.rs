@@ -16,4 +16,7 @@ pub mod rules;
 pub use answer::{Answer, AnswerBody, InvalidAnswer, StatusLine};
 pub use chunked::{ChunkedBody, Decoded};
 pub use request::{Body, HeadEnd, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm};
-pub use rules::{Field, Known, Refusal};
+pub use rules::{Authority, Field, Known, Refusal};
+
+#[cfg(test)]
+mod tests;

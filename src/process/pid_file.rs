@@ -1,9 +1,9 @@
-//! The file that says which process serves.
+//! The file that holds the number of the process that serves.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process,
 };
@@ -11,23 +11,28 @@ use std::{
 use nix::fcntl::OFlag;
 
 use super::privileges::Identity;
+use crate::files;
 
-/// Our number in a file; taken out of it when dropped, unless another process has put in its own.
+/// A file with this process's number. When dropped, the file is removed, unless another process has
+/// written its own number there.
 #[derive(Debug)]
 pub struct PidFile(PathBuf);
 
 impl PidFile {
-    /// Sees that it can be written, now and by whoever this process will be; nothing is in it yet.
+    /// Makes sure that the file can be written now, and later as the user that this process will
+    /// become. Nothing is written yet.
     ///
     /// # Errors
     ///
-    /// The system's, with the file's name; when it is no plain file.
+    /// The system's, with the file's name; or that it is not a plain file with one name.
     pub fn prepare(path: PathBuf, owner: Option<&Identity>) -> io::Result<Self> {
         let prepare = || {
             let file = open(&path)?;
             let data = file.metadata()?;
             if !data.is_file() || data.nlink() > 1 {
-                return Err(io::Error::other("it is something else than a file of ours"));
+                return Err(io::Error::other(
+                    "it is not a plain file, or has another name: remove it",
+                ));
             }
             owner.map_or(Ok(()), |owner| owner.own(&file))
         };
@@ -35,7 +40,7 @@ impl PidFile {
         Ok(Self(path))
     }
 
-    /// Puts our number there. In place: whoever reads meanwhile finds a number.
+    /// Writes this process's number. It is written in place, so that a reader always finds one.
     ///
     /// # Errors
     ///
@@ -51,11 +56,11 @@ impl PidFile {
     }
 }
 
-/// Follows no link: root would write wherever another user has let it lead.
+/// Follows no link: root would write to wherever another user has made it lead.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(false).custom_flags(OFlag::O_NOFOLLOW.bits());
-    options.open(path)
+    options.create(true).write(true).truncate(false);
+    files::open(&mut options, OFlag::O_NOFOLLOW, path)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -64,10 +69,10 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let Ok(written) = fs::read_to_string(&self.0) else { return };
+        let Ok(written) = files::read_text(&self.0) else { return };
         let is_ours = written.is_empty() || written.trim() == process::id().to_string();
         if is_ours && fs::remove_file(&self.0).is_err() {
-            // Where the folder is not ours any more, at least nobody else is named.
+            // If the folder is not ours any more, at least no process is named.
             let _ = open(&self.0).and_then(|file| file.set_len(0));
         }
     }

@@ -1,4 +1,5 @@
-//! What is known about a request on its way through.
+//! What is known about a request, in the stages in which it becomes known: received, routed, and
+//! attempted on one backend after another.
 
 use std::{
     borrow::Cow,
@@ -8,13 +9,15 @@ use std::{
 
 use http::StatusCode;
 
+use super::client::ClientLink;
+use crate::backend::Backend;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
 use crate::in_flight::InFlightGuard;
 use crate::pool::{Lease, PickRequest, Pool, TriedBackend};
 use crate::retry::Failure;
 
-/// As much of a body as Pingora keeps for a retry.
+/// As much of a body as is kept for another attempt.
 const REPLAYED: u64 = 64 * 1024;
 
 /// One request, from its header to its log line.
@@ -22,49 +25,65 @@ pub struct RequestContext {
     pub(super) generation: Arc<Generation>,
     /// When its header was complete.
     pub(super) started: Instant,
-    /// When the header of an answer is due, whatever happens; `None` for a tunnel.
-    pub(super) deadline: Option<Instant>,
-    /// Who sent it; unknown only where the system did not say.
+    /// Once the first hook has seen it.
+    pub(super) received: Option<Received>,
+    /// Once it has a pool.
+    pub(super) routed: Option<Routed>,
+    /// Why `lb` answered itself before any attempt.
+    pub(super) refusal: Option<&'static str>,
+    /// The status of `lb`'s own answer, or 499 as in nginx for a client that left before one.
+    pub(super) status: Option<u16>,
+    pub(super) in_flight: InFlightGuard,
+}
+
+/// What the header of a request says about where it comes from.
+pub(super) struct Received {
+    pub(super) link: Arc<ClientLink>,
+    /// `None` only where the system did not say.
     pub(super) client: Option<Client>,
-    pub(super) request_id: Option<RequestId>,
-    /// The trace that it is a part of, if any.
+    pub(super) request_id: RequestId,
+    /// The trace that the request is a part of, if any.
     pub(super) trace: Option<TraceContext>,
-    /// Set by the route.
-    pub(super) pool: Option<Arc<Pool>>,
-    /// Whether executing it twice does no harm.
+}
+
+/// A request on its way to the backends of a pool.
+pub(super) struct Routed {
+    pub(super) link: Arc<ClientLink>,
+    pub(super) pool: Arc<Pool>,
+    /// Whether executing the request twice does no harm.
     pub(super) repeatable: bool,
     /// Bytes of its body, where that is known.
     pub(super) body: Option<u64>,
-    /// The backend of the attempt under way, or of the last one.
+    /// When the header of an answer is due, whatever happens; `None` for a tunnel.
+    pub(super) deadline: Option<Instant>,
+    /// The attempt under way, or the last one.
+    pub(super) attempt: Option<Attempt>,
+    /// The claim on the backend of that attempt, until it is given back.
     pub(super) lease: Option<Lease>,
-    /// The backend that the next attempt is for. Claimed when that attempt is decided on, so that
-    /// an answer is not given up for a try that then finds nobody; not yet claimed when the
-    /// attempt has to wait in the queue.
+    /// The backend that the next attempt is for. It is claimed when that attempt is decided on, so that
+    /// no answer is given up for a try that then finds no backend. While the attempt has to wait in
+    /// the queue nothing is claimed.
     pub(super) next: Option<Lease>,
     /// How long to wait before the next attempt.
     pub(super) back_off: Duration,
-    /// Backends whose attempt has failed, in order.
-    pub(super) tried: Vec<TriedBackend>,
-    /// How far each of those attempts had come, in the same order.
-    pub(super) ended: Vec<Progress>,
-    /// Why nobody could take it, when nobody could: how many backends for each reason.
-    pub(super) no_backend: Option<Vec<(&'static str, usize)>>,
-    /// Attempts begun.
-    pub(super) attempts: u32,
-    /// The attempt under way, or the last one.
-    pub(super) attempt: Progress,
+    pub(super) failed: FailedTries,
     /// How the last attempt that failed did so.
     pub(super) failure: Option<Failure>,
-    /// Why we answered ourselves before any attempt.
-    pub(super) refusal: Option<&'static str>,
-    /// What the client was sent; 499 when it left before that, as in nginx.
-    pub(super) status: u16,
-    pub(super) in_flight: InFlightGuard,
+    /// When no backend could take the request: how many backends for each reason.
+    pub(super) unavailable: Option<Vec<(&'static str, usize)>>,
+}
+
+/// The attempts of a request that have failed, in order.
+#[derive(Debug, Default)]
+pub(super) struct FailedTries {
+    /// Apart from how far they came, since the selection asks for these alone.
+    tried: Vec<TriedBackend>,
+    attempts: Vec<Attempt>,
 }
 
 /// How far an attempt has come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Progress {
+pub(super) struct Attempt {
     /// Which attempt of the request it is, counted from 1.
     pub(super) number: u32,
     pub(super) began: Instant,
@@ -77,26 +96,133 @@ pub(super) struct Progress {
     pub(super) first_byte: Option<Instant>,
     /// Whether the time for the whole request leaves less than the backend may take.
     pub(super) is_capped: bool,
-    /// What has come back.
-    pub(super) answer: Answer,
-    /// The status of that; 0 for none.
-    pub(super) status: u16,
+    pub(super) verdict: Verdict,
+    /// The status of the answer.
+    pub(super) status: Option<u16>,
 }
 
-/// What has come back of an attempt.
+/// What the answer of an attempt says about its backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Nothing yet.
+pub(super) enum Verdict {
+    /// There is no answer yet.
     None,
-    /// The beginning of an answer that does not count against the backend.
+    /// The answer has begun and does not count against the backend.
     Good,
-    /// The beginning of one that does, and was noted.
+    /// The answer has begun, counts against the backend, and was noted.
     Failed,
-    /// A tunnel; how it ends is the two ends' business.
+    /// A tunnel. How it ends is the business of its two ends.
     Tunnel,
 }
 
-impl Progress {
+impl RequestContext {
+    pub(super) fn new(generation: Arc<Generation>, now: Instant, in_flight: InFlightGuard) -> Self {
+        Self {
+            generation,
+            started: now,
+            received: None,
+            routed: None,
+            refusal: None,
+            status: None,
+            in_flight,
+        }
+    }
+
+    /// The id of the request, as answers and logs show it.
+    pub(super) fn id(&self) -> &str {
+        self.received.as_ref().map_or("-", |received| received.request_id.as_str())
+    }
+
+    /// The attempt under way, or the last one.
+    pub(super) fn attempt(&self) -> Option<&Attempt> {
+        self.routed.as_ref()?.attempt.as_ref()
+    }
+
+    /// The request could not be given to any backend. The reasons are counted on the spot, because they
+    /// may be others when it is logged, and not at all without a log.
+    pub(super) fn note_unavailable(&mut self, now: Instant) {
+        if let (Some(_), Some(routed)) = (&self.generation.access_log, &mut self.routed) {
+            routed.unavailable = Some(routed.pool.reasons(&routed.pick_request(), now));
+        }
+    }
+}
+
+impl Routed {
+    pub(super) fn new(link: Arc<ClientLink>, pool: Arc<Pool>, repeatable: bool) -> Self {
+        Self {
+            body: link.facts().body,
+            link,
+            pool,
+            repeatable,
+            deadline: None,
+            attempt: None,
+            lease: None,
+            next: None,
+            back_off: Duration::ZERO,
+            failed: FailedTries::default(),
+            failure: None,
+            unavailable: None,
+        }
+    }
+
+    /// What the next attempt asks of a backend.
+    pub(super) fn pick_request(&self) -> PickRequest<'_> {
+        let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
+        PickRequest {
+            tried: Cow::Borrowed(self.failed.tried()),
+            repeatable: self.repeatable && is_small,
+        }
+    }
+
+    /// Attempts begun.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempt.map_or(0, |attempt| attempt.number)
+    }
+
+    /// Whether the last attempt is one of those that failed.
+    pub(super) fn has_failed_last(&self) -> bool {
+        self.failed.attempts.last().is_some_and(|failed| failed.number == self.attempts())
+    }
+
+    /// The backend of the last attempt.
+    pub(super) fn last_backend(&self) -> Option<&Backend> {
+        let current = self.lease.as_ref().map(|lease| &**lease.backend());
+        current.or_else(|| self.failed.tried().last().map(|tried| &*tried.backend))
+    }
+
+    /// What is left of the time for the whole request; `None` when that has no limit.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(now))
+    }
+
+    /// The client took this long to send, which is neither the backend's time nor `lb`'s.
+    pub(super) fn prolong(&mut self, by: Duration) {
+        if let Some(deadline) = &mut self.deadline {
+            *deadline += by;
+        }
+    }
+}
+
+impl FailedTries {
+    pub(super) fn push(&mut self, tried: TriedBackend, attempt: Attempt) {
+        self.tried.push(tried);
+        self.attempts.push(attempt);
+    }
+
+    /// The backends that failed, and how.
+    pub(super) fn tried(&self) -> &[TriedBackend] {
+        &self.tried
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TriedBackend, &Attempt)> {
+        self.tried.iter().zip(&self.attempts)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tried.is_empty()
+    }
+}
+
+impl Attempt {
     pub(super) fn beginning(number: u32, now: Instant) -> Self {
         Self {
             number,
@@ -106,15 +232,15 @@ impl Progress {
             sent: None,
             first_byte: None,
             is_capped: false,
-            answer: Answer::None,
-            status: 0,
+            verdict: Verdict::None,
+            status: None,
         }
     }
 
     /// The header of an answer has come; 100 and 103 only announce one.
     pub(super) fn answer_began(&mut self, status: StatusCode, now: Instant) {
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-            (self.first_byte, self.status) = (Some(now), status.as_u16());
+            (self.first_byte, self.status) = (Some(now), Some(status.as_u16()));
         }
     }
 
@@ -129,74 +255,18 @@ impl Progress {
         let since = |sent: Instant, answered: Instant| answered.saturating_duration_since(sent);
         self.first_byte.map(|at| self.sent.map_or(Duration::ZERO, |sent| since(sent, at)))
     }
-}
 
-impl RequestContext {
-    pub(super) fn new(generation: Arc<Generation>, now: Instant, in_flight: InFlightGuard) -> Self {
-        Self {
-            generation,
-            started: now,
-            deadline: None,
-            client: None,
-            request_id: None,
-            trace: None,
-            pool: None,
-            repeatable: false,
-            body: None,
-            lease: None,
-            next: None,
-            back_off: Duration::ZERO,
-            tried: Vec::new(),
-            ended: Vec::new(),
-            no_backend: None,
-            attempts: 0,
-            attempt: Progress::beginning(0, now),
-            failure: None,
-            refusal: None,
-            status: 0,
-            in_flight,
-        }
-    }
-
-    /// What the next attempt asks of a backend.
-    pub(super) fn pick_request(&self) -> PickRequest<'_> {
-        let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
-        PickRequest { tried: Cow::Borrowed(&self.tried), repeatable: self.repeatable && is_small }
-    }
-
-    /// Whether the last attempt is one of those that failed.
-    pub(super) fn has_failed_last(&self) -> bool {
-        self.ended.last().is_some_and(|ended| ended.number == self.attempts)
-    }
-
-    /// Nobody could take it. The reasons are counted on the spot, because they may be others when
-    /// it is logged; without a log nobody asks.
-    pub(super) fn found_nobody(&mut self, now: Instant) {
-        if let (Some(_), Some(pool)) = (&self.generation.access_log, &self.pool) {
-            self.no_backend = Some(pool.reasons(&self.pick_request(), now));
-        }
-    }
-
-    /// What is left of the time for the whole request; `None` when that has no limit.
-    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(now))
-    }
-
-    /// The client took so long to send; that is not the backend's time, nor ours.
-    pub(super) fn prolong(&mut self, by: Duration) {
-        if let Some(deadline) = &mut self.deadline {
-            *deadline += by;
-        }
+    /// Since the last of the request was sent.
+    pub(super) fn waited(&self, now: Instant) -> Option<Duration> {
+        self.sent.map(|sent| now.saturating_duration_since(sent))
     }
 }
 
 impl std::fmt::Debug for RequestContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RequestContext")
-            .field("request_id", &self.request_id)
-            .field("lease", &self.lease)
-            .field("attempts", &self.attempts)
-            .field("failure", &self.failure)
+            .field("request_id", &self.id())
+            .field("attempt", &self.attempt())
             .field("status", &self.status)
             .finish_non_exhaustive()
     }

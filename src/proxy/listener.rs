@@ -5,17 +5,31 @@ use std::{pin::pin, sync::Arc};
 
 use async_trait::async_trait;
 use pingora_core::{
-    apps::{HttpPersistentSettings, HttpServerApp, ServerApp},
+    apps::{HttpServerApp, HttpServerOptions, ServerApp},
     protocols::{Stream, http::ServerSession},
-    server::ShutdownWatch,
+    server::{ShutdownWatch, configuration::ServerConf},
 };
 use pingora_proxy::HttpProxy;
 
-use super::{Proxy, client_stream::ClientStream};
+use super::{
+    Proxy,
+    client::{Connection, Home, Http1Session},
+};
 use crate::config::{ClientLimits, Listener};
 use crate::count::ListenerCounts;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
+
+/// Pingora's proxy around ours.
+#[must_use]
+pub fn pingora_proxy(conf: &Arc<ServerConf>, proxy: Proxy) -> Arc<HttpProxy<Proxy>> {
+    let mut proxy = pingora_proxy::http_proxy(conf, proxy);
+    let mut options = HttpServerOptions::default();
+    // It refuses CONNECT without a hook being called; ours says so in the log as well.
+    options.allow_connect_method_proxying = true;
+    proxy.server_options = Some(options);
+    Arc::new(proxy)
+}
 
 /// The application of one listener. Several share one proxy, and with it its pooled connections.
 pub struct ListenerApp {
@@ -51,30 +65,22 @@ impl ServerApp for ListenerApp {
         let _open = (self.in_flight.connect(), self.counts.connect());
         let address = self.counts.address();
         let limits = self.current.pin().client_limits(&address).unwrap_or(self.limits);
-        let counts = Arc::clone(&self.counts);
-        let mut client = Box::new(ClientStream::new(connection, limits, counts));
+        let connection = Connection::new(connection, limits, Arc::clone(&self.counts));
+        let mut connection = Box::new(connection.ok()?);
+        let home = Arc::new(Home::default());
         let mut idle_ends = pin!(self.in_flight.idle_ends());
-        let mut settings: Option<HttpPersistentSettings> = None;
         loop {
-            let is_asked = tokio::select! {
+            let request = tokio::select! {
                 // A request that is there is served.
                 biased;
-                is_asked = client.next_request() => is_asked,
-                () = &mut idle_ends => false,
+                request = connection.next_request() => request?,
+                // Half a header is no request yet.
+                () = &mut idle_ends => return None,
             };
-            if !is_asked {
-                return None;
-            }
-            let mut session = ServerSession::new_http1(client);
-            match settings {
-                Some(settings) => settings.apply_to_session(&mut session),
-                // The limit is the stream's.
-                None => session.set_keepalive(Some(0)),
-            }
-            let ended = self.proxy.process_new_http(session, shutdown).await?;
-            let (stream, kept) = ended.consume();
-            client = stream.into_any().downcast().ok()?;
-            settings = kept;
+            let session = Http1Session::new(connection, request, Arc::clone(&home));
+            let session = ServerSession::new_custom(Box::new(session));
+            self.proxy.process_new_http(session, shutdown).await;
+            connection = home.take().await?;
         }
     }
 }

@@ -4,26 +4,12 @@
 //! in ARCHITECTURE.md.
 
 mod attempt;
-mod client_stream;
-mod client_writes;
+mod client;
 mod context;
-mod counting;
-mod early_bytes;
-mod failure;
-mod keep_alive;
 mod listener;
-mod log_line;
-mod patience;
+mod record;
 mod request;
-mod request_line;
-mod respond;
-mod server_timing;
-mod stream_facts;
-mod strict;
-mod timer;
-mod tries;
-mod tunnel;
-mod waiting;
+mod watch;
 
 use std::{os::fd::RawFd, sync::Arc};
 
@@ -36,12 +22,13 @@ use pingora_core::{
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use context::RequestContext;
-pub use listener::ListenerApp;
+pub use listener::{ListenerApp, pingora_proxy};
 
 use crate::clock;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use client_stream::ClientStream;
+use record::{counting, log_line, server_timing};
+use request::respond;
 
 /// The proxy: what Pingora calls for each request.
 #[derive(Debug)]
@@ -101,7 +88,7 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
         error: Box<Error>,
     ) -> Box<Error> {
-        failure::not_connected(session, context, error, clock::now())
+        attempt::not_connected(session, context, error, clock::now())
     }
 
     async fn upstream_request_filter(
@@ -116,11 +103,15 @@ impl ProxyHttp for Proxy {
     async fn request_body_filter(
         &self,
         session: &mut Session,
-        _body: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         end_of_stream: bool,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        request::sent(session, context, end_of_stream, clock::now());
+        // Pingora ends the chunks of an empty last piece twice (its issue #935).
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        request::sent(session, context, end_of_stream, clock::now);
         Ok(())
     }
 
@@ -131,17 +122,20 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
         let now = clock::now();
-        counting::answered(context, upstream_response.status, now);
+        if let Some(routed) = &mut context.routed {
+            attempt::answer_began(routed, upstream_response.status, now);
+            counting::answered(routed);
+        }
         attempt::answered(session, context, upstream_response, now)
     }
 
     async fn response_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        respond::suit_client(session, response);
+        respond::suit_client(response)?;
         server_timing::add(response, context)
     }
 
@@ -153,7 +147,7 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
         _client_reused: bool,
     ) -> Box<Error> {
-        failure::broke_off(session, context, error, clock::now())
+        attempt::broke_off(session, context, error, clock::now())
     }
 
     async fn fail_to_proxy(
@@ -173,14 +167,11 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
     ) {
         let now = clock::now();
-        if error.is_none() {
-            attempt::completed(context, now);
+        if let (None, Some(routed)) = (error, &context.routed) {
+            attempt::completed(routed, now);
         }
         counting::request_ended(session, context, error, now);
         log_line::write(session, context, error, now);
-        if let Some(client) = ClientStream::of(session) {
-            client.request_ended(now);
-        }
     }
 
     /// Pingora would log every failed request; the access log does.
@@ -208,9 +199,10 @@ impl ProxyHttp for Proxy {
         _digest: Option<&Digest>,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        counting::connected(context, reused);
-        context.attempt.reused = reused;
-        attempt::connected(session, context, clock::now());
+        if let Some(routed) = &mut context.routed {
+            counting::connected(routed, reused);
+            attempt::connected(session, routed, reused, clock::now());
+        }
         Ok(())
     }
 }

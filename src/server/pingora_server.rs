@@ -6,7 +6,7 @@ use pingora_core::{
     server::{RunArgs, Server, configuration::ServerConf},
     services::background::background_service,
 };
-use pingora_proxy::{HttpProxy, http_proxy};
+use pingora_proxy::HttpProxy;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
@@ -19,7 +19,7 @@ use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
 use crate::process::handover::NamedSocket;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, pingora_proxy};
 
 /// The rule in `retry` ends retries; Pingora's own limit only has to be out of its way.
 const PINGORA_MAX_RETRIES: usize = 1000;
@@ -65,7 +65,7 @@ impl PingoraServer {
         let mut checks = background_service("checks", Supervisor::new(current.pools()));
         checks.threads = Some(1);
         let proxy = Proxy::new(Arc::clone(current), in_flight.clone());
-        let proxy = Arc::new(http_proxy(&server.configuration, proxy));
+        let proxy = pingora_proxy(&server.configuration, proxy);
         let (give, sockets) = oneshot::channel();
         let ended = Arc::new(Notify::new());
         let listeners = Listeners {

@@ -23,11 +23,11 @@ use std::{
 use super::{
     access_log::AccessRecord,
     filter::{self, Ended},
-    log_output::append_to,
     queue::Queue,
 };
 use crate::clock;
 use crate::config::{self, LogFilter, LogFormat, LogTarget};
+use crate::files::append_to;
 
 /// How long lines gather after a batch. Well below what a person notices, and what the log's
 /// readers poll at.

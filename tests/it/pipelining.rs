@@ -64,13 +64,13 @@ fn a_header_may_begin_in_one_read_and_end_in_the_next() {
 }
 
 #[test]
-fn a_target_that_is_escaped_hides_nothing_behind_it() {
+fn a_target_with_escapes_hides_nothing_behind_it() {
     let a = echo();
     let lb = Lb::over(&[&a], "");
     let next = get("/2");
-    for blanks in 1..=next.len() {
-        let first = get(&format!("/{}", " x".repeat(blanks)));
-        let escaped = format!("/{}", "%20x".repeat(blanks));
+    for escapes in 1..=next.len() {
+        let escaped = format!("/{}", "%20x".repeat(escapes));
+        let first = get(&escaped);
         exchange(&lb, &[(&(first + &next), &[&escaped, "/2"]), (&get("/3"), &["/3"])]);
     }
 }

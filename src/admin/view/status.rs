@@ -94,12 +94,13 @@ pub(super) fn backend(
     let (own, endpoint) = (seen.backend, seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
-    let recent = last_minute.backend(&own.id().pool, endpoint.address);
+    let recent = last_minute.backend(&own.id().pool, &endpoint.address);
     let (rate, error_rate) = recent.map(BackendHistory::rates).unwrap_or_default();
     let why = StateReason::of(seen, now);
     view::Backend {
         pool: own.id().pool.as_str().to_owned(),
-        address: endpoint.address,
+        name: endpoint.name.to_string(),
+        address: endpoint.address.clone(),
         state: seen.eligibility.to_string(),
         reason: why.reason,
         until: why.until,

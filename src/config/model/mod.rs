@@ -8,7 +8,14 @@ mod admin;
 mod pool;
 mod process;
 
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -63,6 +70,26 @@ pub struct ClientLimits {
     pub keepalive: Duration,
     /// A client that takes nothing of what we send.
     pub write: Duration,
+    /// The body of a request.
+    pub body: BodyLimits,
+}
+
+/// How slowly a client may send the body of a request. Only time in which the body was wanted counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// The longest pause without a byte of the body; `None` for any.
+    pub idle: Option<Duration>,
+    /// The least average rate; `None` for any.
+    pub min_rate: Option<MinRate>,
+}
+
+/// The least average rate at which a body has to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinRate {
+    /// Bytes of the body a second.
+    pub bytes: NonZeroU64,
+    /// The rate counts only when a body has been waited for longer than this.
+    pub after: Duration,
 }
 
 /// Host and path to pool.

@@ -98,6 +98,7 @@ impl ChunkLine {
             (Part::NameStart | Part::ValueStart, _) => {
                 return Err("an extension of a chunk is malformed");
             }
+            (Part::Blank | Part::NameEnd, b'\r') => return Err("a chunk's line ends with a blank"),
             (_, b';') => Part::NameStart,
             (_, _) if is_blank => Part::Blank,
             (Part::Size, _) => return Err("the size of a chunk is not a hexadecimal number"),

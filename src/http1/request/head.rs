@@ -8,7 +8,7 @@ use super::{
     target::{Form, Target},
 };
 use crate::http1::rules::{
-    Field, Known, Refusal, authority,
+    Authority, Field, Known, Refusal,
     connection::{self, Connection},
     fields,
     framing::{self, TransferEncoding},
@@ -140,7 +140,7 @@ fn first_host(bytes: &[u8]) -> Option<&[u8]> {
         Ok((Some(field), _)) if field.known == Some(Known::Host) => Some(field),
         _ => None,
     })?;
-    authority::check(field.value, "").is_ok().then_some(field.value)
+    Authority::parse(field.value).map(|_| field.value)
 }
 
 const TOO_LARGE: Refusal =
@@ -240,11 +240,11 @@ impl<'a> Facts<'a> {
         if !self.transfer_encoding.is_there() {
             return Ok(self.length.map_or(Body::None, Body::Length));
         }
-        self.transfer_encoding.check_request()?;
         if self.length.is_some() {
             let why = "Content-Length and Transfer-Encoding must not come together";
             return Err(Refusal::bad(why));
         }
+        self.transfer_encoding.check_request()?;
         if version == Version::HTTP_10 {
             return Err(Refusal::bad("HTTP/1.0 has no Transfer-Encoding"));
         }
@@ -265,7 +265,10 @@ impl<'a> Facts<'a> {
             }
             Some(b"") if of_target.is_none() => return Err(Refusal::bad("Host is empty")),
             None | Some(b"") => {}
-            Some(host) => authority::check(host, "Host is malformed")?,
+            Some(host) if Authority::parse(host).is_none() => {
+                return Err(Refusal::bad("Host is malformed"));
+            }
+            Some(_) => {}
         }
         Ok(of_target.or(self.host))
     }

@@ -1,5 +1,6 @@
 //! Where a request's head ends, in a buffer that grows with every read.
 
+use super::line::{self, RequestLine};
 use crate::http1::rules::syntax;
 
 /// More empty lines than this before a request line are refused. RFC 9112 section 2.2 asks for one,
@@ -16,44 +17,72 @@ pub struct HeadEnd {
     looked_at: usize,
     line_start: usize,
     empty_lines: usize,
-    has_begun: bool,
+    request_line: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Progress {
+    #[default]
+    Awaited,
+    /// It begins here, and has ended.
+    Complete(usize),
+    /// It is in order.
+    Checked,
 }
 
 impl HeadEnd {
     /// The length of the head at the start of `bytes`, blank line included, when it is there.
-    /// `bytes` begins where the head does, and has what it had at the call before. A start that
-    /// cannot become a head counts as a complete one, because the parser has to refuse it at once.
+    /// `bytes` begins where the head does, and has what it had at the call before.
+    ///
+    /// A start that cannot become a head, because its request line is malformed, counts as a
+    /// complete one: the parser refuses it with the same words as the whole head, and the client
+    /// need not wait.
     pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         while let Some(ahead) = bytes.get(self.looked_at..).and_then(syntax::line_feed) {
             let line_feed = self.looked_at + ahead;
             let line = &bytes[self.line_start..line_feed];
             let is_empty = matches!(line, [] | [b'\r']);
+            let is_end = match self.request_line {
+                Progress::Awaited if is_empty => {
+                    self.empty_lines += 1;
+                    self.empty_lines > MAX_EMPTY_LINES
+                }
+                Progress::Awaited => {
+                    self.request_line = Progress::Complete(self.line_start);
+                    false
+                }
+                Progress::Complete(_) | Progress::Checked => is_empty,
+            };
             self.looked_at = line_feed + 1;
             self.line_start = line_feed + 1;
-            self.empty_lines += usize::from(is_empty);
-            let is_end = if self.has_begun { is_empty } else { self.empty_lines > MAX_EMPTY_LINES };
             if is_end {
                 return Some(line_feed + 1);
             }
-            self.has_begun |= !is_empty;
         }
         self.looked_at = bytes.len();
         self.is_hopeless(bytes).then_some(bytes.len())
     }
 
-    /// Whether the first line, of which not all is there, begins with what begins no request: the
-    /// client speaks TLS or something else, and would wait for an answer to it.
-    fn is_hopeless(&self, bytes: &[u8]) -> bool {
-        !self.has_begun
-            && match bytes.get(self.line_start..) {
-                None | Some([] | [b'\r']) => false,
-                Some([first, ..]) => !syntax::is_token_byte(*first),
+    /// Whether what is there of the request line is malformed. A line that has begun is judged by
+    /// its first byte: one that no method has is of a client that speaks something else.
+    fn is_hopeless(&mut self, bytes: &[u8]) -> bool {
+        match self.request_line {
+            Progress::Awaited => match bytes.get(self.line_start..).unwrap_or_default() {
+                [] | [b'\r'] => false,
+                [first, ..] => !syntax::is_token_byte(*first),
+            },
+            Progress::Complete(start) => {
+                self.request_line = Progress::Checked;
+                let line = bytes.get(start..).unwrap_or_default();
+                line::read(line, &mut RequestLine::default()).is_err()
             }
+            Progress::Checked => false,
+        }
     }
 
     /// Whether a byte of the request line has come, behind the empty lines.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.has_begun || self.looked_at > self.line_start
+        self.request_line != Progress::Awaited || self.looked_at > self.line_start
     }
 }

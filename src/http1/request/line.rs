@@ -4,6 +4,9 @@ use http::Version;
 
 use crate::http1::rules::{Refusal, syntax};
 
+const SHAPE: &str =
+    "the request line must be a method, a target and a version, with one blank between them";
+
 /// What the line has, each part as far as it could be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RequestLine<'a> {
@@ -12,57 +15,46 @@ pub(super) struct RequestLine<'a> {
     pub(super) version: Option<Version>,
 }
 
-const SHAPE: &str =
-    "the request line must be a method, a target and a version, with one blank between them";
-
 /// Reads the line at the start of `bytes` into `line`, and returns what comes behind it. When the
 /// line is refused, `line` has the parts that could be read.
 pub(super) fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<&'a [u8], Refusal> {
     let (method, rest) = bytes.split_at(syntax::token_len(bytes));
-    let rest = match rest {
-        [b' ', rest @ ..] if !method.is_empty() => rest,
-        [0x16, 3, ..] if method.is_empty() => {
-            return Err(Refusal::bad("the client speaks TLS, and this listener does not"));
-        }
-        [byte, ..] if is_control(*byte) => {
-            return Err(Refusal::bad("the request line has a control character"));
-        }
-        [b'\r' | b'\n' | b' ' | b'\t', ..] | [] => return Err(Refusal::bad(SHAPE)),
-        _ => return Err(Refusal::bad("the method has a character that does not belong there")),
-    };
     line.method = method;
+    let rest = behind_blank(method, rest)?;
     let (target, rest) = rest.split_at(syntax::graphic_len(rest));
     line.target = target;
-    let rest = match rest {
-        [b' ', rest @ ..] if !target.is_empty() => rest,
-        [b'\n', ..] | [b'\r', b'\n', ..] if !target.is_empty() => {
-            return Err(Refusal::bad("the request line has no HTTP version"));
-        }
-        [b'\r', ..] => return Err(Refusal::bad(CARRIAGE_RETURN)),
-        [byte, ..] if is_control(*byte) => {
-            return Err(Refusal::bad("the request line has a control character"));
-        }
-        _ => return Err(Refusal::bad(SHAPE)),
-    };
+    if let ([_, ..], [b'\n', ..] | [b'\r', b'\n', ..]) = (target, rest) {
+        return Err(Refusal::bad("the request line has no HTTP version"));
+    }
+    let rest = behind_blank(target, rest)?;
     let (version, rest) = rest.split_at(syntax::graphic_len(rest));
     match rest {
         [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => {
             line.version = Some(read_version(version)?);
             Ok(rest)
         }
-        [b'\r', ..] => Err(Refusal::bad(CARRIAGE_RETURN)),
-        [byte, ..] if is_control(*byte) => {
-            Err(Refusal::bad("the request line has a control character"))
-        }
-        _ => Err(Refusal::bad(SHAPE)),
+        rest => Err(wrong_end(rest)),
     }
 }
 
-const CARRIAGE_RETURN: &str = "a carriage return stands alone in the request line";
+/// What comes behind the one blank that ends a part of the line.
+fn behind_blank<'a>(part: &[u8], rest: &'a [u8]) -> Result<&'a [u8], Refusal> {
+    match (part, rest) {
+        ([_, ..], [b' ', rest @ ..]) => Ok(rest),
+        (_, rest) => Err(wrong_end(rest)),
+    }
+}
 
-/// Whether this is a control character other than those that end a line or are a blank.
-fn is_control(byte: u8) -> bool {
-    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
+/// Why a part of the line must not end here.
+fn wrong_end(rest: &[u8]) -> Refusal {
+    Refusal::bad(match rest {
+        [] | [b' ' | b'\t' | b'\n', ..] | [b'\r', b'\n', ..] => SHAPE,
+        [b'\r', ..] => "a carriage return stands alone in the request line",
+        // The first byte of a handshake.
+        [0x16, ..] => "the client speaks TLS, which is not spoken here",
+        [byte, ..] if byte.is_ascii_control() => "the request line has a control character",
+        _ => "the method has a character that does not belong there",
+    })
 }
 
 /// A minor version above 1 is served as 1.1 (RFC 9110 section 2.5).

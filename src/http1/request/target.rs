@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::http1::rules::{Refusal, authority};
+use crate::http1::rules::{Authority, Refusal};
 
 /// The target of a request, in one of the four forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,11 @@ impl<'a> Target<'a> {
         }
         let form = match sent {
             _ if method == b"CONNECT" => {
-                authority::check(sent, "the target of CONNECT must be a host and a port")?;
+                let has_port = |authority: &Authority<'_>| !authority.port.is_empty();
+                if !Authority::parse(sent).is_some_and(|authority| has_port(&authority)) {
+                    let why = "the target of CONNECT must be a host and a port";
+                    return Err(Refusal::bad(why));
+                }
                 Form::Authority
             }
             [b'/', ..] => Form::Origin,
@@ -79,7 +83,9 @@ fn absolute<'a>(method: &[u8], sent: &'a [u8]) -> Result<Form<'a>, Refusal> {
     if authority.contains(&b'@') {
         return Err(Refusal::bad("the request target has a user name in it"));
     }
-    authority::check(authority, "the host in the request target is malformed")?;
+    if Authority::parse(authority).is_none() {
+        return Err(Refusal::bad("the host in the request target is malformed"));
+    }
     let path = match path {
         // RFC 9112 section 3.2.4.
         b"" if method == b"OPTIONS" => b"*",

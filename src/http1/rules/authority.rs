@@ -1,26 +1,28 @@
 //! Whom a request is for: `host[:port]` of `Host`, of a target, and of `:authority`.
 
-use super::refusal::Refusal;
-
-/// Checks `uri-host [ ":" port ]` of RFC 3986, by its characters. What `Host` allows and a URI does
-/// too, so user information is refused.
-///
-/// # Errors
-/// `why` as a 400.
-pub fn check(authority: &[u8], why: &'static str) -> Result<(), Refusal> {
-    if is_authority(authority) { Ok(()) } else { Err(Refusal::bad(why)) }
+/// `uri-host [ ":" port ]` of RFC 3986 without user information, which none of the three may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authority<'a> {
+    /// A name, or an address; one of IPv6 is in its brackets. As it was spelled, never empty.
+    pub host: &'a [u8],
+    /// Up to five digits. Empty if the scheme's own port is meant, with a colon or without.
+    pub port: &'a [u8],
 }
 
-fn is_authority(authority: &[u8]) -> bool {
-    let is_bracketed = authority.first() == Some(&b'[');
-    let (host, port) = match authority.iter().rposition(|byte| *byte == b':') {
-        // A colon within the brackets belongs to the address.
-        Some(colon) if !is_bracketed || authority[..colon].ends_with(b"]") => {
-            (&authority[..colon], &authority[colon + 1..])
-        }
-        _ => (authority, &b""[..]),
-    };
-    is_port(port) && is_host(host)
+impl<'a> Authority<'a> {
+    /// Takes it apart; `None` if it is malformed.
+    #[must_use]
+    pub fn parse(authority: &'a [u8]) -> Option<Self> {
+        let is_bracketed = authority.first() == Some(&b'[');
+        let (host, port) = match authority.iter().rposition(|byte| *byte == b':') {
+            // A colon within the brackets belongs to the address.
+            Some(colon) if !is_bracketed || authority[..colon].ends_with(b"]") => {
+                (&authority[..colon], &authority[colon + 1..])
+            }
+            _ => (authority, &b""[..]),
+        };
+        (is_host(host) && is_port(port)).then_some(Self { host, port })
+    }
 }
 
 fn is_host(host: &[u8]) -> bool {
@@ -43,5 +45,7 @@ fn is_port(port: &[u8]) -> bool {
 
 /// `unreserved`, `pct-encoded` and `sub-delims` of RFC 3986.
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'')
+        || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }

@@ -36,18 +36,21 @@ pub(in crate::http1) fn field_line(bytes: &[u8]) -> Result<(Option<Field<'_>>, &
 fn line_end(rest: &[u8]) -> Result<&[u8], Refusal> {
     match rest {
         [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => Ok(rest),
-        [b'\r', ..] => Err(Refusal::bad("a carriage return stands alone in a field")),
+        [b'\r', ..] => Err(Refusal::bad(LONE_CARRIAGE_RETURN)),
         [0, ..] => Err(Refusal::bad("the value of a field has a NUL")),
         [_, ..] => Err(Refusal::bad("the value of a field has a control character")),
         [] => Err(Refusal::bad("a field is cut off")),
     }
 }
 
+const LONE_CARRIAGE_RETURN: &str = "a carriage return stands alone in a field";
+
 fn wrong_name(name: &[u8], rest: &[u8]) -> &'static str {
     match (name, rest) {
         ([], [b' ' | b'\t', ..]) => "a field is folded onto a second line, or begins with a blank",
         ([], [b':', ..]) => "a field has no name",
-        (_, [b' ' | b'\t', ..]) => "a field has a blank before its colon",
+        (_, [b' ' | b'\t', ..]) => "a field has a blank in its name or behind it",
+        (_, [b'\r', next, ..]) if *next != b'\n' => LONE_CARRIAGE_RETURN,
         (_, [b'\r' | b'\n', ..] | []) => "a field has no colon",
         (_, [0..=0x1f | 0x7f, ..]) => "the name of a field has a control character",
         _ => "the name of a field has a character that does not belong there",

@@ -116,3 +116,34 @@ fn has_control(word: u64) -> bool {
 fn has_control_or_blank(word: u64) -> bool {
     has_less(word, b' ' + 1) || has_zero(word ^ repeated(0x7f))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_ends_a_run_wherever_it_is_or_does_not() {
+        for byte in 0..=u8::MAX {
+            for at in 0..20 {
+                let mut bytes = [b'a'; 20];
+                bytes[at] = byte;
+                let ends = |ends: bool| if ends { at } else { bytes.len() };
+                let is_control = byte.is_ascii_control() && byte != b'\t';
+                assert_eq!(value_len(&bytes), ends(is_control), "{byte} at {at}");
+                let is_blank = matches!(byte, b' ' | b'\t');
+                assert_eq!(graphic_len(&bytes), ends(is_control || is_blank), "{byte} at {at}");
+                assert_eq!(line_feed(&bytes), (byte == b'\n').then_some(at), "{byte} at {at}");
+                let is_separator = b"\"(),/:;<=>?@[\\]{}".contains(&byte);
+                let is_token = byte.is_ascii_graphic() && !is_separator;
+                assert_eq!(token_len(&bytes), ends(!is_token), "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn blanks_around_a_value_go() {
+        assert_eq!(trim(b" \t a\tb \t"), b"a\tb");
+        assert_eq!(trim(b" \t "), b"");
+        assert_eq!(trim(b""), b"");
+    }
+}

@@ -15,7 +15,7 @@ use lb::{
     generation::Current,
     in_flight::InFlight,
     pool::{Pool, Supervisor},
-    proxy::{ListenerApp, Proxy},
+    proxy::{ListenerApp, Proxy, pingora_proxy},
     server,
     telemetry::AccessLog,
 };
@@ -104,7 +104,7 @@ impl Lb {
             tokio::spawn(async move { checks.start(checks_watch).await });
             let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
             let conf = Arc::new(server::pingora_conf(&config));
-            let proxy = Arc::new(pingora_proxy::http_proxy(&conf, proxy));
+            let proxy = pingora_proxy(&conf, proxy);
             let app = ListenerApp::new(
                 proxy,
                 Arc::clone(&current),
@@ -129,7 +129,7 @@ impl Lb {
         self.current
             .registry()
             .roster(&PoolName::new("web"), clock::now())
-            .backend(backend.address())
+            .backend(&backend.address().into())
     }
 
     /// Requests in flight on a backend of the pool `web`.

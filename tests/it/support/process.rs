@@ -244,7 +244,8 @@ impl Output {
     }
 }
 
-fn lb(args: &[&str]) -> Command {
+/// The built binary with these arguments.
+pub(crate) fn lb(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
     command.args(args).env_remove("RUST_LOG");
     command

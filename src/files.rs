@@ -1,0 +1,131 @@
+//! Opening files without waiting for another process.
+//!
+//! To open a pipe (FIFO) usually waits until a process has opened its other end. A log or a
+//! configuration that is such a pipe would hold up the start, or every reload after it, for as long
+//! as that process likes. Every file with a name from the configuration or the command line is
+//! therefore opened here, and a pipe without a process at its other end is an error.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::Path,
+};
+
+use nix::{errno::Errno, fcntl::OFlag};
+use rustix::io::ioctl_fionbio;
+
+/// Opens a file with these options and flags. Reads and writes block as usual.
+///
+/// # Errors
+///
+/// The system's, or that the file is a pipe that no process reads.
+pub fn open(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
+    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = options.custom_flags(flags.bits()).open(path).map_err(|error| {
+        if error.raw_os_error() == Some(Errno::ENXIO as i32) {
+            let message = "it is a pipe that no process reads: start its reader first";
+            return io::Error::new(error.kind(), message);
+        }
+        error
+    })?;
+    ioctl_fionbio(&file, false)?;
+    Ok(file)
+}
+
+/// Opens a file to append to it; it is created if it does not exist.
+///
+/// # Errors
+///
+/// As [`open`], with the file's name.
+pub fn append_to(path: &Path) -> io::Result<File> {
+    let file = open(OpenOptions::new().create(true).append(true), OFlag::empty(), path);
+    file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Reads a file to its end.
+///
+/// # Errors
+///
+/// The system's, or that the file is a pipe that no process writes to.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open(File::options().read(true), OFlag::empty(), path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // Without a writer, the end of a pipe is where it begins.
+    if bytes.is_empty() && file.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a pipe that no process writes to"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text file to its end.
+///
+/// # Errors
+///
+/// As [`read`], and `InvalidData` if the file is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, path::PathBuf, sync::mpsc, thread, time::Duration};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn pipe() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        (folder, path)
+    }
+
+    /// Fails the test instead of hanging it.
+    fn in_time<T: Send + 'static>(open: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, is_done) = mpsc::channel();
+        thread::spawn(move || done.send(open()));
+        is_done.recv_timeout(Duration::from_secs(10)).expect("it does not wait")
+    }
+
+    #[test]
+    fn a_pipe_without_another_end_is_an_error() {
+        let (_folder, path) = pipe();
+        let (to_read, to_append) = (path.clone(), path.clone());
+        let error = in_time(move || read(&to_read)).unwrap_err();
+        assert_eq!(error.to_string(), "it is a pipe that no process writes to");
+        let error = in_time(move || append_to(&to_append)).unwrap_err().to_string();
+        let says = "it is a pipe that no process reads: start its reader first";
+        assert_eq!(error, format!("{}: {says}", path.display()));
+    }
+
+    #[test]
+    fn a_pipe_with_another_end_is_a_file_like_others() {
+        let (_folder, path) = pipe();
+        // Both ends at once, which does not wait.
+        let mut end = File::options().read(true).write(true).open(&path).unwrap();
+        let mut log = append_to(&path).unwrap();
+        // More than a pipe holds: a write that did not block would fail.
+        let writing = thread::spawn(move || log.write_all(&[b'x'; 256 * 1024]).unwrap());
+        let mut all = vec![0; 256 * 1024];
+        end.read_exact(&mut all).unwrap();
+        writing.join().unwrap();
+    }
+
+    #[test]
+    fn a_file_is_read_and_appended_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for text in ["a", "ä"] {
+            append_to(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(read_text(&path).unwrap(), "aä");
+        append_to(&path).unwrap().write_all(b"\xff").unwrap();
+        assert_eq!(read_text(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(read(&folder.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,185 @@
+//! What must be true of any bytes, for the property tests and for the targets in `fuzz/`.
+
+use std::fmt::Write;
+
+use bytes::{Buf, BytesMut};
+
+use crate::http1::{
+    Answer, AnswerBody, Body, ChunkedBody, HeadEnd, InvalidAnswer, MAX_HEAD_BYTES, RequestHead,
+    StatusLine,
+};
+
+/// Everything that a stream which begins with these bytes says, in one line of text.
+pub(crate) fn request(bytes: &[u8]) -> String {
+    let whole = head_in(bytes, bytes.len());
+    for piece in [1, 2, 3, 7] {
+        let cut = head_in(bytes, piece);
+        assert_eq!(whole, cut, "in pieces of {piece}: {}", bytes.escape_ascii());
+    }
+    whole
+}
+
+fn head_in(bytes: &[u8], piece: usize) -> String {
+    let mut end = HeadEnd::default();
+    let mut there = 0;
+    while there < bytes.len() {
+        there = (there + piece.max(1)).min(bytes.len());
+        if let Some(length) = end.find(&bytes[..there]) {
+            assert!(length <= there);
+            return head(&bytes[..length]);
+        }
+        if there > MAX_HEAD_BYTES {
+            return head(&bytes[..there]);
+        }
+    }
+    "incomplete".to_owned()
+}
+
+fn head(bytes: &[u8]) -> String {
+    let head = match RequestHead::parse(bytes) {
+        Ok(head) => head,
+        Err(refused) => return format!("{} {}", refused.refusal.status, refused.refusal.why),
+    };
+    survives_writing(&head);
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let mut line = format!(
+        "{} {} {:?} for {}, {}",
+        text(head.method),
+        text(&head.target.origin_form()),
+        head.version,
+        head.host.map_or("-".to_owned(), text),
+        if head.keeps_alive { "keep" } else { "close" },
+    );
+    let body = match head.body {
+        Body::None => String::new(),
+        Body::Length(length) => format!(", {length} bytes"),
+        Body::Chunked => ", chunks".to_owned(),
+    };
+    let nominated: String =
+        head.nominated().map(|name| format!(", without {}", text(name))).collect();
+    let waits = if head.expects_continue { ", waits for 100" } else { "" };
+    let tunnel = if head.wants_websocket { ", WebSocket" } else { "" };
+    let fields = head.fields.len();
+    write!(line, "{body}{waits}{tunnel}{nominated}, {fields} fields").unwrap();
+    line
+}
+
+/// A head that is written out in its strictest spelling says the same.
+fn survives_writing(head: &RequestHead<'_>) {
+    let mut bytes = [head.method, b" ", head.target.sent].concat();
+    write!(StrInto(&mut bytes), " {:?}\r\n", head.version).unwrap();
+    for field in &head.fields {
+        assert!(!field.name.is_empty());
+        assert!(!field.value.iter().any(|byte| b"\0\r\n".contains(byte)));
+        bytes.extend([field.name, b": ", field.value, b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    if bytes.len() > MAX_HEAD_BYTES {
+        return;
+    }
+    let again = RequestHead::parse(&bytes).expect("what was taken is taken again");
+    assert_eq!(&again, head, "{}", bytes.escape_ascii());
+    assert_eq!(HeadEnd::default().find(&bytes), Some(bytes.len()), "{}", bytes.escape_ascii());
+}
+
+struct StrInto<'a>(&'a mut Vec<u8>);
+
+impl Write for StrInto<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// What a stream of chunks that begins with these bytes says, in one line of text.
+pub(crate) fn chunks(bytes: &[u8]) -> String {
+    let whole = chunks_in(bytes, bytes.len());
+    for piece in [1, 2, 3, 7] {
+        let cut = chunks_in(bytes, piece);
+        assert_eq!(whole, cut, "in pieces of {piece}: {}", bytes.escape_ascii());
+    }
+    whole
+}
+
+fn chunks_in(bytes: &[u8], piece: usize) -> String {
+    let mut body = ChunkedBody::default();
+    let mut data = vec![];
+    let mut buffer = BytesMut::new();
+    for piece in bytes.chunks(piece.max(1)) {
+        buffer.extend_from_slice(piece);
+        loop {
+            match body.take(&mut buffer) {
+                // What came before is lost or not, as the reads happened to be.
+                Err(refusal) => return format!("{} {}", refusal.status, refusal.why),
+                Ok(Some(more)) => data.extend(more),
+                Ok(None) => break,
+            }
+        }
+    }
+    assert!(buffer.is_empty() || body.has_ended());
+    let mut line = format!("\"{}\"", data.escape_ascii());
+    if body.has_ended() {
+        for field in body.trailers() {
+            let (name, value) = (field.name.escape_ascii(), field.value.escape_ascii());
+            write!(line, ", {name}: {value}").unwrap();
+        }
+        write!(line, ", {} bytes behind", buffer.remaining()).unwrap();
+        // However a sender writes the same body, it is the same.
+        let mut plain = format!("{:X}\r\n", data.len()).into_bytes();
+        plain.extend([&data[..], b"\r\n0\r\n\r\n"].concat());
+        let plain = if data.is_empty() { b"0\r\n\r\n".to_vec() } else { plain };
+        let mut again = ChunkedBody::default();
+        let taken = again.take(&mut BytesMut::from(&plain[..])).expect("is a body");
+        assert!(again.has_ended());
+        assert_eq!(taken.unwrap_or_default(), data);
+    } else {
+        line += ", incomplete";
+    }
+    line
+}
+
+/// What the head of an answer says, in one line of text. Its first line is as an answer has it, with
+/// the method of the request in front if it is not GET.
+pub(crate) fn answer(bytes: &[u8]) -> String {
+    let (line, fields) = lines(bytes);
+    let mut words = line.split(|byte| *byte == b' ').peekable();
+    let is_version = |word: &&[u8]| !word.starts_with(b"HTTP/");
+    let request_method = words.next_if(is_version).unwrap_or(b"GET");
+    let is_old = words.next() == Some(b"HTTP/1.0");
+    let status = words.next().and_then(|status| str::from_utf8(status).ok()?.parse().ok());
+    let version = if is_old { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    let line = StatusLine { status: status.unwrap_or(200), version, request_method };
+    let answer = match Answer::judge(line, fields.iter().copied()) {
+        Ok(answer) => answer,
+        Err(InvalidAnswer(why)) => return format!("invalid: {why}"),
+    };
+    if let AnswerBody::Length(length) = answer.body {
+        assert_eq!(answer.content_length, Some(length));
+    }
+    assert!(!(answer.body == AnswerBody::UntilClose && answer.keeps_alive));
+    let length = match answer.content_length {
+        Some(length) if answer.is_length_as_received => format!(", length {length}"),
+        Some(length) => format!(", length {length} written anew"),
+        None if answer.is_length_as_received => String::new(),
+        None => ", length dropped".to_owned(),
+    };
+    let keeps = if answer.keeps_alive { "keep" } else { "close" };
+    let without: String =
+        answer.hop_by_hop().map(|known| format!(", without {}", known.name())).collect();
+    let nominates = if answer.nominates { ", and what Connection names" } else { "" };
+    format!("{:?}, {keeps}{length}{without}{nominates}", answer.body)
+}
+
+type NameAndValue<'a> = (&'a [u8], &'a [u8]);
+
+/// The first line, and names and values of the others.
+fn lines(bytes: &[u8]) -> (&[u8], Vec<NameAndValue<'_>>) {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii());
+    let first = lines.next().unwrap_or_default();
+    let field = |line: &'_ [u8]| line.iter().position(|byte| *byte == b':');
+    let fields = lines.filter_map(|line| {
+        let colon = field(line)?;
+        Some((&line[..colon], line[colon + 1..].trim_ascii()))
+    });
+    (first, fields.collect())
+}

@@ -1,0 +1,89 @@
+//! Raw bytes and what becomes of them, in `tests/corpus/http1`: an input in each line, escaped as in
+//! Rust, and below it what it says. `UPDATE_GOLDEN=1` writes the verdicts anew; read the diff.
+
+use std::{env, fs, path::Path};
+
+use super::checks;
+
+/// Without the verdicts of before.
+fn with_verdicts(text: &str, verdict: impl Fn(&[u8]) -> String) -> String {
+    let inputs = text.lines().filter(|line| !line.starts_with("    "));
+    let judged = inputs.map(|line| match line {
+        "" => "\n".to_owned(),
+        comment if comment.starts_with("# ") => format!("{comment}\n"),
+        input => format!("{input}\n    {}\n", verdict(&unescape(input))),
+    });
+    judged.collect()
+}
+
+fn unescape(line: &str) -> Vec<u8> {
+    let mut bytes = vec![];
+    let mut rest = line.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'\\' => match rest.next().expect("an escape") {
+                b'r' => b'\r',
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'0' => 0,
+                b'x' => {
+                    let mut digit = || char::from(rest.next().expect("a digit")).to_digit(16);
+                    let (high, low) = (digit().expect("hex"), digit().expect("hex"));
+                    u8::try_from(high * 16 + low).expect("a byte")
+                }
+                itself @ (b'\\' | b'"') => itself,
+                other => panic!("\\{} in {line}", char::from(other)),
+            },
+            byte => byte,
+        };
+        bytes.push(byte);
+    }
+    bytes
+}
+
+#[track_caller]
+fn is_as_written(file: &str, verdict: impl Fn(&[u8]) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/http1").join(file);
+    let text = fs::read_to_string(&path).expect("the corpus is there");
+    let judged = with_verdicts(&text, verdict);
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, judged).expect("writable");
+        return;
+    }
+    let different = text.lines().zip(judged.lines()).find(|(written, is)| written != is);
+    if let Some((written, is)) = different {
+        panic!("{file}: {written}\nbut it is {is}");
+    }
+    assert_eq!(text, judged, "{file} has a verdict for each input");
+}
+
+#[test]
+fn requests_are_taken_or_refused_as_written() {
+    is_as_written("requests.txt", checks::request);
+}
+
+#[test]
+fn chunks_are_read_as_written() {
+    is_as_written("chunks.txt", checks::chunks);
+}
+
+#[test]
+fn answers_are_judged_as_written() {
+    is_as_written("answers.txt", checks::answer);
+}
+
+/// What fuzzing has found worth keeping. Nothing is said of the verdict but what `checks` asserts.
+#[test]
+fn nothing_that_fuzzing_has_found_breaks_a_rule() {
+    type Check = fn(&[u8]) -> String;
+    let targets: [(&str, Check); 3] =
+        [("request", checks::request), ("chunks", checks::chunks), ("answer", checks::answer)];
+    for (target, check) in targets {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let inputs: Vec<_> = fs::read_dir(&folder).expect("the corpus is there").collect();
+        assert!(!inputs.is_empty(), "{}", folder.display());
+        for input in inputs {
+            check(&fs::read(input.expect("readable").path()).expect("readable"));
+        }
+    }
+}

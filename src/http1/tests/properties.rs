@@ -1,0 +1,180 @@
+//! What is true of any bytes: no panic, one verdict however they are cut, one meaning.
+
+use std::{fs, path::Path};
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::checks;
+use crate::http1::{HeadEnd, MAX_HEAD_BYTES, Refused, RequestHead};
+
+/// Pieces that make something like a message more often than any bytes do.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    let known: Vec<&[u8]> = vec![
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b" ",
+        b"\t",
+        b":",
+        b",",
+        b";",
+        b"=",
+        b"\"",
+        b"\\",
+        b"\0",
+        b"0",
+        b"1",
+        b"5",
+        b"ffffffffffffffff",
+        b"GET ",
+        b"POST ",
+        b"OPTIONS ",
+        b"CONNECT ",
+        b"/",
+        b"*",
+        b"http://a",
+        b"?q#f",
+        b"a@b",
+        b"[::1]:80",
+        b" HTTP/1.1\r\n",
+        b" HTTP/1.0\r\n",
+        b" HTTP/2.0",
+        b"Host: a\r\n",
+        b"Host:",
+        b"Content-Length: 5\r\n",
+        b"Content-Length:",
+        b"chunked",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: ",
+        b"gzip",
+        b"Connection: close\r\n",
+        b"Connection: ",
+        b"upgrade",
+        b"keep-alive",
+        b"Upgrade: websocket\r\n",
+        b"X-Y: z\r\n",
+        b"Expect: 100-continue\r\n",
+        b"5\r\nhello\r\n",
+        b"0\r\n\r\n",
+        b"1;a=b\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HEAD HTTP/1.0 304 OK\r\n",
+    ];
+    let piece = prop_oneof![
+        6 => select(known).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..4),
+    ];
+    vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+}
+
+/// A head that is in order, for changes of single bytes.
+fn head() -> impl Strategy<Value = Vec<u8>> {
+    let name = "[A-Za-z-]{1,12}";
+    let value = "[ -~]{0,20}";
+    (select(vec!["GET", "POST", "x!"]), "/[!-\"$-~]{0,20}", vec((name, value), 0..6)).prop_map(
+        |(method, target, fields)| {
+            let lines = fields.iter().map(|(name, value)| format!("X{name}: {value}\r\n"));
+            let fields: String = lines.collect();
+            format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_have_one_verdict_however_they_are_cut(bytes in pieces()) {
+        checks::request(&bytes);
+        checks::chunks(&bytes);
+        checks::answer(&bytes);
+    }
+
+    #[test]
+    fn heads_by_the_grammar_are_taken(head in head()) {
+        let verdict = checks::request(&head);
+        prop_assert!(verdict.contains("for a, keep"), "{verdict}: {}", head.escape_ascii());
+    }
+
+    #[test]
+    fn a_control_character_is_refused_wherever_it_is(
+        head in head(),
+        at in any::<prop::sample::Index>(),
+        byte in select(vec![0, 1, 8, 11, 12, 13, 0x1f, 0x7f]),
+    ) {
+        let at = at.index(head.len());
+        // A CR that is not before a LF, and not a second one in its place.
+        prop_assume!(byte != b'\r' || !matches!(head[at], b'\r' | b'\n'));
+        // With a second end, for the first may be what is broken.
+        let mut changed = [&head[..], b"\r\n\r\n"].concat();
+        changed.insert(at, byte);
+        let verdict = checks::request(&changed);
+        prop_assert!(verdict.starts_with("400 "), "{verdict}: {}", changed.escape_ascii());
+    }
+
+    #[test]
+    fn what_could_be_read_is_part_of_what_was_sent(bytes in pieces()) {
+        if let Err(refused) = RequestHead::parse(&bytes) {
+            let parts = [refused.method, refused.target, refused.host];
+            for part in parts.into_iter().flatten() {
+                prop_assert!(bytes.windows(part.len()).any(|window| window == part));
+            }
+        }
+        prop_assert_eq!(Refused::too_large(&bytes).refusal.status, 431);
+    }
+}
+
+#[test]
+fn every_file_of_the_corpus_is_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/http1");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["answers.txt", "chunks.txt", "requests.txt"]);
+}
+
+#[test]
+fn heads_that_are_too_large_are_431() {
+    let fields = |count: usize| "X: y\r\n".repeat(count);
+    let head = |fields: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
+    assert!(checks::request(&head(&fields(99))).starts_with("GET / "));
+    assert!(checks::request(&head(&fields(100))).starts_with("431 "));
+    let line = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
+    let long = |length: usize| head(&format!("X: {}\r\n", "x".repeat(length)));
+    assert!(checks::request(&long(MAX_HEAD_BYTES - line)).starts_with("GET / "));
+    assert!(checks::request(&long(MAX_HEAD_BYTES - line + 1)).starts_with("431 "));
+    assert!(checks::request("x".repeat(MAX_HEAD_BYTES + 1).as_bytes()).starts_with("400 "));
+    assert!(checks::request(&b"\r\n".repeat(40_000)).starts_with("400 "));
+}
+
+#[test]
+fn chunks_have_limits() {
+    let extension = |length: usize| format!("1;{}\r\nx\r\n", "e".repeat(length));
+    assert!(checks::chunks(extension(4_095).as_bytes()).starts_with('"'));
+    assert!(checks::chunks(extension(4_096).as_bytes()).starts_with("400 "));
+    // All extensions of a body count together.
+    assert!(checks::chunks(extension(2_047).repeat(2).as_bytes()).starts_with('"'));
+    assert!(checks::chunks(extension(2_048).repeat(2).as_bytes()).starts_with("400 "));
+    let trailer = |length: usize| format!("0\r\nX: {}\r\n\r\n", "t".repeat(length));
+    let line = "X: \r\n\r\n".len();
+    assert!(checks::chunks(trailer(16 * 1024 - line).as_bytes()).starts_with("\"\", X: "));
+    assert!(checks::chunks(trailer(16 * 1024 - line + 1).as_bytes()).starts_with("400 "));
+    let trailers = |count: usize| format!("0\r\n{}\r\n", "X: y\r\n".repeat(count));
+    assert!(checks::chunks(trailers(100).as_bytes()).starts_with("\"\", X: "));
+    assert!(checks::chunks(trailers(101).as_bytes()).starts_with("400 "));
+}
+
+/// Counted in calls that look at bytes already seen, because a test does not measure time.
+#[test]
+fn the_end_of_a_head_is_found_without_looking_twice() {
+    let head = [&b"GET / HTTP/1.1\r\n"[..], &b"X: y\r\n".repeat(5_000)].concat();
+    let mut end = HeadEnd::default();
+    for there in 0..head.len() {
+        assert_eq!(end.find(&head[..there]), None);
+    }
+    // What was looked at is not looked at again, also when it has become an end since.
+    let mut other = b"\n".repeat(head.len() - 1);
+    other.push(b'x');
+    assert_eq!(end.find(&other), None);
+}

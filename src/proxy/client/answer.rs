@@ -1,0 +1,249 @@
+//! An answer in HTTP/1: its header with the framing that this connection gives it, and its body.
+//!
+//! What comes from a backend has lost its framing on the way here; this is where it gets ours
+//! (RFC 9112 section 6). Nothing is written here: the session decides when.
+
+use std::io::Write;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderName, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora_core::Result;
+
+use super::{connection::Connection, link::Protocol};
+
+/// Longest of the chunk size lines: 16 digits and a line end.
+const SIZE_LINE: usize = 18;
+
+/// Where an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before its header.
+    Header,
+    /// In a body of a length that was announced.
+    Length(u64),
+    /// In chunks.
+    Chunks,
+    /// In a body that ends with the connection.
+    UntilClose,
+    /// Both ends talk to each other.
+    Tunnel,
+    /// After it.
+    Ended,
+}
+
+/// What the request has to say about the form of its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) protocol: Protocol,
+    pub(super) is_head: bool,
+    pub(super) wants_tunnel: bool,
+    /// Whether the client wants the connection kept open.
+    pub(super) keeps_alive: bool,
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub(super) struct Answer {
+    form: Form,
+    state: State,
+    header: Option<Box<ResponseHeader>>,
+    bytes: u64,
+}
+
+impl Answer {
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, state: State::Header, header: None, bytes: 0 }
+    }
+
+    /// The header of the final answer, once it was written.
+    pub(super) fn header(&self) -> Option<&ResponseHeader> {
+        self.header.as_deref()
+    }
+
+    /// Bytes of its body.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.header().is_some_and(|header| header.status == StatusCode::SWITCHING_PROTOCOLS)
+    }
+
+    /// Whether all of it was written.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Whether the connection can carry another request when the answer is complete.
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.form.keeps_alive
+    }
+
+    /// Writes the header of an answer; `closes` makes it the last one of the connection, and `end`
+    /// says that no body follows.
+    pub(super) fn write_header(
+        &mut self,
+        header: Box<ResponseHeader>,
+        end: bool,
+        closes: bool,
+        output: &mut BytesMut,
+    ) {
+        if self.header.is_some() {
+            return;
+        }
+        let is_switch = header.status == StatusCode::SWITCHING_PROTOCOLS;
+        if header.status.is_informational() && !is_switch {
+            // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
+            if self.form.protocol != Protocol::Http10 {
+                write_status(&header, output);
+                write_fields(&header, |_| true, output);
+                output.put_slice(b"\r\n");
+            }
+            return;
+        }
+        write_status(&header, output);
+        if is_switch && self.form.wants_tunnel {
+            write_fields(&header, |_| true, output);
+            (self.state, self.form.keeps_alive) = (State::Tunnel, false);
+        } else {
+            self.form.keeps_alive &= !closes;
+            self.write_framed(&header, end, output);
+        }
+        output.put_slice(b"\r\n");
+        self.header = Some(header);
+    }
+
+    fn write_framed(&mut self, header: &ResponseHeader, end: bool, output: &mut BytesMut) {
+        let length = length(header);
+        let is_bodiless = header.status == StatusCode::NO_CONTENT
+            || header.status == StatusCode::NOT_MODIFIED
+            || self.form.is_head;
+        let keeps_length = header.status != StatusCode::NO_CONTENT;
+        write_fields(
+            header,
+            |name| {
+                name != header::CONNECTION
+                    && name != header::TRANSFER_ENCODING
+                    && (keeps_length || name != header::CONTENT_LENGTH)
+            },
+            output,
+        );
+        self.state = match length {
+            _ if is_bodiless => State::Ended,
+            Some(0) => State::Ended,
+            Some(length) => State::Length(length),
+            None if end => {
+                output.put_slice(b"Content-Length: 0\r\n");
+                State::Ended
+            }
+            None if self.form.protocol == Protocol::Http10 => State::UntilClose,
+            None => {
+                output.put_slice(b"Transfer-Encoding: chunked\r\n");
+                State::Chunks
+            }
+        };
+        self.form.keeps_alive &= self.state != State::UntilClose;
+        match self.form.keeps_alive {
+            false => output.put_slice(b"Connection: close\r\n"),
+            true => output.put_slice(b"Connection: keep-alive\r\n"),
+        }
+    }
+
+    /// Writes a piece of the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub(super) async fn write_piece(
+        &mut self,
+        mut piece: Bytes,
+        connection: &mut Connection,
+    ) -> Result<()> {
+        match &mut self.state {
+            // There is no body, whatever a backend sends.
+            State::Header | State::Ended => return Ok(()),
+            _ if piece.is_empty() => return Ok(()),
+            State::Length(left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                piece.truncate(most);
+                *left -= piece.len() as u64;
+                if *left == 0 {
+                    self.state = State::Ended;
+                }
+            }
+            State::Chunks => {
+                self.bytes += piece.len() as u64;
+                write_size(piece.len(), &mut connection.output);
+                connection.send(piece).await?;
+                connection.output.put_slice(b"\r\n");
+                return Ok(());
+            }
+            State::UntilClose | State::Tunnel => {}
+        }
+        self.bytes += piece.len() as u64;
+        connection.send(piece).await
+    }
+
+    /// Writes the end of the body. Of one that is shorter than announced there is no end.
+    pub(super) fn write_end(&mut self, output: &mut BytesMut) {
+        match self.state {
+            State::Chunks => {
+                output.put_slice(b"0\r\n\r\n");
+                self.state = State::Ended;
+            }
+            State::UntilClose | State::Tunnel => self.state = State::Ended,
+            State::Header | State::Length(_) | State::Ended => {}
+        }
+    }
+}
+
+fn length(header: &ResponseHeader) -> Option<u64> {
+    header.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Always in HTTP/1.1, whatever the backend speaks (RFC 9110 section 2.5).
+fn write_status(header: &ResponseHeader, output: &mut BytesMut) {
+    output.put_slice(b"HTTP/1.1 ");
+    output.put_slice(header.status.as_str().as_bytes());
+    output.put_u8(b' ');
+    output.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
+    output.put_slice(b"\r\n");
+}
+
+/// Writes the fields that `wants` keeps, each name as the backend spelled it.
+fn write_fields(
+    header: &ResponseHeader,
+    wants: impl Fn(&HeaderName) -> bool,
+    output: &mut BytesMut,
+) {
+    let spelled = header.case_header_iter();
+    let mut fields = header.headers.iter();
+    for (spelling, value) in spelled {
+        // Both go in the same order.
+        if let Some((name, _)) = fields.next()
+            && !wants(name)
+        {
+            continue;
+        }
+        output.put_slice(spelling.as_slice());
+        output.put_slice(b": ");
+        output.put_slice(value.as_bytes());
+        output.put_slice(b"\r\n");
+    }
+    for (name, value) in fields.filter(|(name, _)| wants(name)) {
+        output.put_slice(name.as_str().as_bytes());
+        output.put_slice(b": ");
+        output.put_slice(value.as_bytes());
+        output.put_slice(b"\r\n");
+    }
+}
+
+fn write_size(size: usize, output: &mut BytesMut) {
+    let mut line = [0; SIZE_LINE];
+    let mut rest = line.as_mut_slice();
+    // It fits.
+    let _ = write!(rest, "{size:x}\r\n");
+    let left = rest.len();
+    output.put_slice(&line[..SIZE_LINE - left]);
+}

@@ -1,0 +1,216 @@
+//! The body of a request, read as its header frames it.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use pingora_core::{Error, ErrorType, Result};
+
+use super::{connection::Connection, pace::Pace};
+use crate::clock;
+use crate::config::BodyLimits;
+use crate::http1::{Body, ChunkedBody, Refusal};
+
+/// As much of a body is read at once.
+const PIECE: usize = 64 * 1024;
+
+/// What is left of a body.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// Nothing.
+    Ended,
+    /// This many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked(Box<ChunkedBody>),
+    /// The connection is a tunnel; what comes is not framed.
+    Tunnel,
+}
+
+/// A request's body as it comes.
+#[derive(Debug)]
+pub(super) struct BodyReader {
+    framing: Framing,
+    is_empty: bool,
+    pace: Pace,
+    bytes: u64,
+}
+
+impl BodyReader {
+    pub(super) fn new(body: Body, limits: BodyLimits) -> Self {
+        let framing = match body {
+            Body::None | Body::Length(0) => Framing::Ended,
+            Body::Length(length) => Framing::Length(length),
+            Body::Chunked => Framing::Chunked(Box::default()),
+        };
+        let is_empty = matches!(framing, Framing::Ended);
+        Self { framing, is_empty, pace: Pace::new(limits), bytes: 0 }
+    }
+
+    /// What is wrong with its beginning, as far as that has come: a body that is refused costs no
+    /// connection to a backend.
+    pub(super) fn check(&self, input: &[u8]) -> Result<(), Refusal> {
+        match &self.framing {
+            Framing::Chunked(chunks) if !input.is_empty() => {
+                ChunkedBody::clone(chunks).decode(&mut input.to_vec()).map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the header says that there is no body.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Whether all of it has been read.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.framing, Framing::Ended)
+    }
+
+    /// Bytes of it that have been read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Nothing more of it will come.
+    pub(super) fn give_up(&mut self) {
+        self.framing = Framing::Ended;
+    }
+
+    /// What comes from now on is the tunnel's.
+    pub(super) fn become_tunnel(&mut self) {
+        self.framing = Framing::Tunnel;
+    }
+
+    /// The next piece; `None` at the end of the body.
+    ///
+    /// # Errors
+    ///
+    /// When the client leaves before the end, is too slow, or sends chunks that are none.
+    pub(super) fn poll_piece(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        loop {
+            let taken = self.take(&mut connection.input);
+            match taken.map_err(|Refusal { status, why }| {
+                Error::explain(ErrorType::HTTPStatus(status), why).into_down()
+            })? {
+                Taken::Piece(piece) => {
+                    self.came(piece.len() as u64);
+                    connection.link.moved();
+                    return Poll::Ready(Ok(Some(piece)));
+                }
+                Taken::End => {
+                    self.framing = Framing::Ended;
+                    return Poll::Ready(Ok(None));
+                }
+                Taken::Nothing => {}
+            }
+            match connection.poll_fill(cx, self.room()) {
+                Poll::Ready(Ok(0)) if matches!(self.framing, Framing::Tunnel) => {
+                    self.framing = Framing::Ended;
+                    return Poll::Ready(Ok(None));
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(left())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    let why = "while the request's body was read";
+                    return Poll::Ready(Err(
+                        Error::because(ErrorType::ReadError, why, error).into_down()
+                    ));
+                }
+                Poll::Pending => {
+                    ready!(self.poll_too_slow(connection, cx));
+                    let why = "the client sends the request's body too slowly";
+                    return Poll::Ready(Err(
+                        Error::explain(ErrorType::ReadTimedout, why).into_down()
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Reads on and throws away until the end of the body, at most so much of it; `false` when that
+    /// is not the end.
+    pub(super) async fn discard(&mut self, connection: &mut Connection, most: u64) -> bool {
+        let most = self.bytes.saturating_add(most);
+        loop {
+            match std::future::poll_fn(|cx| self.poll_piece(connection, cx)).await {
+                Ok(None) => return true,
+                Ok(Some(_)) if self.bytes <= most => {}
+                Ok(Some(_)) | Err(_) => return false,
+            }
+        }
+    }
+
+    fn take(&mut self, input: &mut BytesMut) -> Result<Taken, Refusal> {
+        match &mut self.framing {
+            Framing::Ended => Ok(Taken::End),
+            Framing::Tunnel if input.is_empty() => Ok(Taken::Nothing),
+            Framing::Tunnel => Ok(Taken::Piece(input.split().freeze())),
+            Framing::Length(0) => Ok(Taken::End),
+            Framing::Length(_) if input.is_empty() => Ok(Taken::Nothing),
+            Framing::Length(left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                *left -= most as u64;
+                let piece = input.split_to(most).freeze();
+                if *left == 0 {
+                    self.framing = Framing::Ended;
+                }
+                Ok(Taken::Piece(piece))
+            }
+            Framing::Chunked(chunks) => Ok(match chunks.take(input)? {
+                Some(piece) => {
+                    if chunks.has_ended() {
+                        self.framing = Framing::Ended;
+                    }
+                    Taken::Piece(piece)
+                }
+                None if chunks.has_ended() => Taken::End,
+                None => Taken::Nothing,
+            }),
+        }
+    }
+
+    fn room(&self) -> usize {
+        match &self.framing {
+            Framing::Length(left) => usize::try_from(*left).unwrap_or(PIECE).min(PIECE),
+            _ => PIECE,
+        }
+    }
+
+    /// Some of it has come, after a wait or at once.
+    fn came(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        if self.pace.is_waiting() {
+            self.pace.came(bytes, clock::now());
+        } else {
+            self.pace.was_there(bytes);
+        }
+    }
+
+    /// Ready when the client has been too slow. A tunnel may pause for as long as it likes.
+    fn poll_too_slow(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.framing, Framing::Tunnel) {
+            return Poll::Pending;
+        }
+        match self.pace.wait(clock::now()) {
+            Some(at) => connection.read_timer.poll(at, cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// What was taken from what has come.
+enum Taken {
+    Piece(Bytes),
+    Nothing,
+    End,
+}
+
+/// The client has closed its connection, or it broke.
+pub(super) fn left() -> Box<Error> {
+    Error::explain(ErrorType::ConnectionClosed, "the client left").into_down()
+}

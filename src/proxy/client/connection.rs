@@ -1,0 +1,216 @@
+//! One connection of a client: its bytes in both directions, and how long they may take.
+//!
+//! A connection that waits holds next to nothing. What is read goes into a buffer that exists only
+//! while there is something in it, since most connections wait most of the time.
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use pingora_core::{
+    Error, ErrorType, Result,
+    protocols::{Digest, Stream},
+};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use super::{
+    super::watch::{Timer, Wait},
+    link::{ClientLink, Protocol},
+};
+use crate::clock;
+use crate::config::ClientLimits;
+use crate::count::ListenerCounts;
+
+/// Data up to this size is copied behind what is to be written already, so that it is written with
+/// it; more is worth a buffer of its own in the same call.
+const COPIED: usize = 4096;
+/// A written buffer up to this size is kept for the next answer.
+const KEPT: usize = 16 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(in super::super) struct Connection {
+    stream: Stream,
+    pub(super) limits: ClientLimits,
+    pub(super) link: Arc<ClientLink>,
+    pub(super) digest: Digest,
+    /// What has come and nobody has taken yet.
+    pub(super) input: BytesMut,
+    /// What is to be written.
+    pub(super) output: BytesMut,
+    /// Until when the phase that the connection is in may last: a header, or the wait for one.
+    pub(super) deadline: Instant,
+    /// Whether anything has come since it was opened.
+    pub(super) has_spoken: bool,
+    pub(super) read_timer: Timer,
+    write_timer: Timer,
+    /// When a write that is stuck must be done.
+    write_deadline: Option<Instant>,
+}
+
+impl Connection {
+    /// A connection that was accepted by the listener of these counts.
+    ///
+    /// # Errors
+    ///
+    /// Pingora's, when it cannot make a header; not known to happen.
+    pub(in super::super) fn new(
+        stream: Stream,
+        limits: ClientLimits,
+        counts: Arc<ListenerCounts>,
+    ) -> Result<Self> {
+        let link = Arc::new(ClientLink::new(counts, Protocol::Http11));
+        let digest = Digest {
+            proxy_digest: Some(link.digest()?),
+            socket_digest: stream.get_socket_digest(),
+            ..Digest::default()
+        };
+        Ok(Self {
+            stream,
+            limits,
+            link,
+            digest,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            deadline: clock::now() + limits.header,
+            has_spoken: false,
+            read_timer: Timer::default(),
+            write_timer: Timer::default(),
+            write_deadline: None,
+        })
+    }
+
+    /// Whether nothing of a next request has come.
+    pub(in super::super) fn is_idle(&self) -> bool {
+        self.input.is_empty()
+    }
+
+    /// Reads once, at most this much. Ready with how much has come: 0 when the client has closed.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.input.reserve(most);
+        let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+        if read.is_pending() && self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        read
+    }
+
+    /// Ready when the time for the header, or for waiting for one, is over.
+    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.read_timer.poll(self.deadline, cx)
+    }
+
+    /// Ready when the backend of the attempt is late. Asked when nothing else can be done.
+    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.link.ask() {
+                Wait::Unlimited => return Poll::Pending,
+                Wait::Until(at) => ready!(self.read_timer.poll(at, cx)),
+                Wait::Late | Wait::Undecided => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Has this written, after what is to be written already.
+    pub(super) async fn send(&mut self, data: Bytes) -> Result<()> {
+        if data.len() <= COPIED {
+            self.output.extend_from_slice(&data);
+            return Ok(());
+        }
+        let mut data = data;
+        poll_fn(|cx| self.poll_send(cx, &mut data)).await.map_err(broken)
+    }
+
+    /// Writes what is to be written.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await.map_err(broken)
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<io::Result<()>> {
+        while !data.is_empty() {
+            let slices = [IoSlice::new(&self.output), IoSlice::new(data)];
+            let slices = if self.output.is_empty() { &slices[1..] } else { &slices };
+            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+            let written = ready!(self.unless_stuck(cx, written))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let own = written.min(self.output.len());
+            self.output.advance(own);
+            data.advance(written - own);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.output);
+            let written = ready!(self.unless_stuck(cx, written))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.advance(written);
+        }
+        if self.output.capacity() > KEPT {
+            self.output = BytesMut::new();
+        } else {
+            self.output.clear();
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unless_stuck(cx, flushed)
+    }
+
+    /// What became of a write, unless the client takes nothing for too long.
+    fn unless_stuck<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.write_deadline = None;
+            self.link.moved();
+            return result;
+        }
+        let write = self.limits.write;
+        let deadline = *self.write_deadline.get_or_insert_with(|| clock::now() + write);
+        ready!(self.write_timer.poll(deadline, cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
+    }
+
+    /// Reads what comes and throws it away, until the client closes.
+    pub(super) async fn ignore(&mut self) {
+        self.input.clear();
+        while let Ok(1..) = poll_fn(|cx| self.poll_fill(cx, KEPT)).await {
+            self.input.clear();
+        }
+    }
+
+    /// Tells the client that nothing more will come.
+    pub(super) async fn close_output(&mut self) {
+        let closed = poll_fn(|cx| {
+            let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
+            self.unless_stuck(cx, closed)
+        });
+        // A client that is gone needs no goodbye.
+        let _ = closed.await;
+    }
+}
+
+/// A write that failed is the client's doing.
+fn broken(error: io::Error) -> Box<Error> {
+    let etype = match error.kind() {
+        io::ErrorKind::TimedOut => ErrorType::WriteTimedout,
+        _ => ErrorType::WriteError,
+    };
+    Error::because(etype, "while the answer was written", error).into_down()
+}

@@ -1,0 +1,205 @@
+//! What a client's session and the hooks of its request tell each other.
+//!
+//! Pingora passes a session to the hooks as its own type, behind which ours cannot be seen; but each
+//! session has a digest, and that may carry a value of ours. So the link hangs there. It says what
+//! the session has found out about the request, and holds the watch over the backend, which hooks
+//! set and the session asks.
+//!
+//! The lock is never waited for: a connection and the hooks of its request are one task.
+
+use std::{sync::Arc, time::Instant};
+
+use parking_lot::Mutex;
+use pingora::http::ResponseHeader;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_proxy::Session;
+
+use super::super::watch::{AttemptWatch, Patience, Wait};
+use crate::clock;
+use crate::count::ListenerCounts;
+use crate::http1::Refusal;
+use crate::pool::Lease;
+
+/// The protocol that a client speaks, as logs show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Protocol {
+    Http10,
+    Http11,
+}
+
+impl Protocol {
+    pub(in super::super) fn word(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+/// What a session has found out about a request from its header.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct RequestFacts {
+    /// Why the request must not be served, if so.
+    pub(in super::super) refusal: Option<Refusal>,
+    pub(in super::super) protocol: Protocol,
+    /// Bytes of its body; `None` where only the end of the body will tell.
+    pub(in super::super) body: Option<u64>,
+    /// The client waits for a `100 Continue` before it sends the body.
+    pub(in super::super) expects_continue: bool,
+    /// The request asks for the connection to become a WebSocket.
+    pub(in super::super) wants_tunnel: bool,
+}
+
+/// Shared by a client's session and the hooks of its request.
+#[derive(Debug)]
+pub(in super::super) struct ClientLink {
+    counts: Arc<ListenerCounts>,
+    request: Mutex<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    facts: RequestFacts,
+    watch: AttemptWatch,
+    /// Decides what becomes of the attempt when its learned limit has passed.
+    patience: Option<Patience>,
+    /// The backend of the next attempt, when a learned limit has ended this one.
+    next: Option<Lease>,
+    was_late: bool,
+    /// The answer is the last one of its connection.
+    is_last: bool,
+}
+
+impl ClientLink {
+    pub(in super::super) fn new(counts: Arc<ListenerCounts>, protocol: Protocol) -> Self {
+        let facts = RequestFacts {
+            refusal: None,
+            protocol,
+            body: Some(0),
+            expects_continue: false,
+            wants_tunnel: false,
+        };
+        let request = Request {
+            facts,
+            watch: AttemptWatch::Nothing,
+            patience: None,
+            next: None,
+            was_late: false,
+            is_last: false,
+        };
+        Self { counts, request: Mutex::new(request) }
+    }
+
+    /// The link of a request's session.
+    pub(in super::super) fn of(session: &Session) -> Option<&Arc<Self>> {
+        let digest = session.digest()?.proxy_digest.as_ref()?;
+        digest.user_data.as_ref()?.downcast_ref()
+    }
+
+    /// The part of a session's digest by which hooks find the link.
+    pub(super) fn digest(self: &Arc<Self>) -> pingora_core::Result<Arc<ProxyDigest>> {
+        // The header is of the answer of a CONNECT proxy, which there is none of.
+        let unused = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
+        Ok(Arc::new(ProxyDigest::new(unused, Some(Box::new(Arc::clone(self))))))
+    }
+
+    /// Counts of the listener that the client connected to.
+    pub(in super::super) fn counts(&self) -> &Arc<ListenerCounts> {
+        &self.counts
+    }
+
+    /// A request's header has come.
+    pub(super) fn request_began(&self, facts: RequestFacts) {
+        let mut request = self.request.lock();
+        request.facts = facts;
+        request.watch = AttemptWatch::Nothing;
+        request.was_late = false;
+        request.is_last = false;
+    }
+
+    /// The request has ended; a backend that was claimed for another attempt is given back.
+    pub(in super::super) fn request_ended(&self) {
+        let mut request = self.request.lock();
+        request.watch = AttemptWatch::Nothing;
+        (request.patience, request.next) = (None, None);
+    }
+
+    pub(in super::super) fn facts(&self) -> RequestFacts {
+        self.request.lock().facts
+    }
+
+    /// The answer to this request is to be the last one of its connection.
+    pub(in super::super) fn close_after_answer(&self) {
+        self.request.lock().is_last = true;
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.request.lock().is_last
+    }
+
+    /// From now on the backend owes this.
+    pub(in super::super) fn expect(&self, watch: AttemptWatch) {
+        let mut request = self.request.lock();
+        (request.watch, request.patience) = (watch, None);
+    }
+
+    /// As [`ClientLink::expect`], with what decides when the learned limit has passed.
+    pub(in super::super) fn expect_soon(&self, watch: AttemptWatch, patience: Patience) {
+        let mut request = self.request.lock();
+        (request.watch, request.patience) = (watch, Some(patience));
+    }
+
+    /// See [`AttemptWatch::client_sends`].
+    pub(in super::super) fn client_sends(&self) {
+        self.request.lock().watch.client_sends();
+    }
+
+    /// See [`AttemptWatch::moved`].
+    pub(super) fn moved(&self) {
+        self.request.lock().watch.moved();
+    }
+
+    /// Whether the backend has begun its answer, so that only a pause in it would be too long.
+    pub(super) fn is_answering(&self) -> bool {
+        matches!(self.request.lock().watch, AttemptWatch::Rest { .. })
+    }
+
+    /// Whether to go on waiting for the backend: never [`Wait::Undecided`].
+    pub(super) fn ask(&self) -> Wait {
+        let mut request = self.request.lock();
+        loop {
+            match request.watch.ask(clock::now) {
+                Wait::Undecided => {
+                    let now = clock::now();
+                    let next = request.patience.as_ref().and_then(|patience| patience.give_up(now));
+                    match next {
+                        Some(next) => {
+                            request.next = Some(next);
+                            request.was_late = true;
+                            return Wait::Late;
+                        }
+                        None => request.watch.wait_on(now),
+                    }
+                }
+                Wait::Late => {
+                    request.was_late = true;
+                    return Wait::Late;
+                }
+                wait => return wait,
+            }
+        }
+    }
+
+    /// Whether the attempt ended because its backend was late, with the backend of the next attempt
+    /// if a learned limit ended it. Asking clears it.
+    pub(in super::super) fn take_late(&self) -> Option<Option<Lease>> {
+        let mut request = self.request.lock();
+        (request.watch, request.patience) = (AttemptWatch::Nothing, None);
+        std::mem::take(&mut request.was_late).then(|| request.next.take())
+    }
+
+    /// How long a pause in the answer may be from now on.
+    pub(in super::super) fn expect_no_gap(&self, now: Instant, limit: std::time::Duration) {
+        self.expect(AttemptWatch::Rest { limit, by: now + limit, has_moved: false });
+    }
+}

@@ -1,0 +1,134 @@
+//! How slowly a client may send a body: neither with a long pause, nor for long below a rate.
+//!
+//! Only time in which the body was wanted counts, and only bytes of the body itself: what a client
+//! sends as chunk lines, extensions or trailers is no progress. A pause that the backend causes by
+//! taking nothing is not the client's.
+
+use std::time::{Duration, Instant};
+
+use crate::config::BodyLimits;
+
+pub(super) const UNTIL_CONFIGURED: BodyLimits = BodyLimits {
+    idle: Some(Duration::from_secs(30)),
+    min_rate: Some(crate::config::MinRate {
+        bytes: std::num::NonZeroU64::new(256).unwrap(),
+        after: Duration::from_secs(10),
+    }),
+};
+
+/// The progress of one body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    limits: BodyLimits,
+    /// Bytes of the body that have come.
+    bytes: u64,
+    /// How long it was waited for in all.
+    waited: Duration,
+    /// Since when it is waited for.
+    since: Option<Instant>,
+    /// How long it is waited for since the last byte of the body.
+    paused: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(limits: BodyLimits) -> Self {
+        Self { limits, bytes: 0, waited: Duration::ZERO, since: None, paused: Duration::ZERO }
+    }
+
+    /// Nothing is there. Returns when the client is too slow if nothing of the body comes; `None` for
+    /// never.
+    pub(super) fn wait(&mut self, now: Instant) -> Option<Instant> {
+        let since = *self.since.get_or_insert(now);
+        let pause = self.limits.idle.map(|idle| since + idle.saturating_sub(self.paused));
+        let rate = self.limits.min_rate.map(|rate| {
+            let enough_for = Duration::from_secs_f64(self.bytes as f64 / rate.bytes.get() as f64);
+            since + enough_for.max(rate.after).saturating_sub(self.waited)
+        });
+        match (pause, rate) {
+            (Some(pause), Some(rate)) => Some(pause.min(rate)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whether a wait is under way, which [`Pace::came`] ends.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Something has come, and this much of it was body.
+    pub(super) fn came(&mut self, body: u64, now: Instant) {
+        let waited = self.since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
+        self.waited += waited;
+        self.bytes += body;
+        self.paused = if body > 0 { Duration::ZERO } else { self.paused + waited };
+    }
+
+    /// Bytes of the body were there at once.
+    pub(super) fn was_there(&mut self, body: u64) {
+        self.bytes += body;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+    use crate::clock;
+    use crate::config::MinRate;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limits(idle: Option<u32>, rate: Option<(u64, u32)>) -> BodyLimits {
+        BodyLimits {
+            idle: idle.map(|seconds| SECOND * seconds),
+            min_rate: rate.map(|(bytes, after)| MinRate {
+                bytes: NonZeroU64::new(bytes).unwrap(),
+                after: SECOND * after,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_pause_ends_with_bytes_of_the_body_alone() {
+        let start = clock::now();
+        let mut pace = Pace::new(limits(Some(30), None));
+        assert_eq!(pace.wait(start), Some(start + SECOND * 30));
+        // A chunk extension, byte by byte.
+        pace.came(0, start + SECOND * 20);
+        assert_eq!(pace.wait(start + SECOND * 20), Some(start + SECOND * 30));
+        pace.came(1, start + SECOND * 25);
+        assert_eq!(pace.wait(start + SECOND * 25), Some(start + SECOND * 55));
+    }
+
+    #[test]
+    fn time_in_which_nothing_was_wanted_does_not_count() {
+        let start = clock::now();
+        let mut pace = Pace::new(limits(Some(30), Some((100, 10))));
+        pace.wait(start);
+        pace.came(1, start + SECOND);
+        // The backend took its time.
+        let later = start + SECOND * 100;
+        assert_eq!(pace.wait(later), Some(later + SECOND * 9));
+    }
+
+    #[test]
+    fn a_rate_is_asked_for_after_a_while_and_over_all_of_the_body() {
+        let start = clock::now();
+        let mut pace = Pace::new(limits(None, Some((100, 10))));
+        assert_eq!(pace.wait(start), Some(start + SECOND * 10));
+        // Two seconds' worth each second.
+        for second in 1..20 {
+            pace.came(200, start + SECOND * second);
+            pace.wait(start + SECOND * second);
+        }
+        assert_eq!(pace.wait(start + SECOND * 19), Some(start + SECOND * 38));
+        pace.was_there(100);
+        assert_eq!(pace.wait(start + SECOND * 19), Some(start + SECOND * 39));
+    }
+
+    #[test]
+    fn without_limits_nothing_is_due() {
+        assert_eq!(Pace::new(limits(None, None)).wait(clock::now()), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! The next request of a connection: waited for, read, and taken apart.
+//!
+//! A request that is refused is given to the hooks like any other, with its refusal among the facts,
+//! so that it is answered, counted and logged like any other.
+
+use std::{
+    borrow::Cow,
+    future::poll_fn,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Version, header};
+use pingora::http::{RequestHeader, header_value_from_raw};
+use pingora_core::Result;
+
+use super::{
+    body::BodyReader,
+    connection::Connection,
+    link::{Protocol, RequestFacts},
+};
+use crate::clock;
+use crate::http1::{
+    Body, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
+};
+
+/// A header is read in pieces of this size: most fit.
+const PIECE: usize = 4096;
+/// In place of a method or target that could not be read.
+const UNREADABLE: &[u8] = b"-";
+
+const NO_CONNECT: Refusal =
+    Refusal { status: 405, why: "this is no proxy that makes connections with CONNECT" };
+const LATE: Refusal = Refusal { status: 408, why: "the request header did not come in time" };
+
+/// A request whose header has come, or what has come of one that is refused.
+#[derive(Debug)]
+pub(in super::super) struct Request {
+    pub(super) header: RequestHeader,
+    pub(super) body: BodyReader,
+    /// Whether the client wants the connection kept open.
+    pub(super) keeps_alive: bool,
+}
+
+/// How the wait for a header has ended.
+enum Received {
+    /// With one of this length.
+    Whole(usize),
+    /// With one that is too large.
+    TooLarge,
+    /// With a part of one.
+    Late,
+    /// With nothing that asks for an answer.
+    Nothing,
+}
+
+impl Connection {
+    /// The next request; `None` when the client has closed or sent nothing for too long.
+    pub(in super::super) async fn next_request(&mut self) -> Option<Request> {
+        if self.has_spoken {
+            let limits = &self.limits;
+            let limit = if self.is_idle() { limits.keepalive } else { limits.header };
+            self.deadline = clock::now() + limit;
+        }
+        let mut end = HeadEnd::default();
+        let request = match poll_fn(|cx| self.poll_head(&mut end, cx)).await {
+            Received::Whole(length) => {
+                let head = self.input.split_to(length).freeze();
+                match RequestHead::parse(&head) {
+                    Ok(parsed) => self.taken(&head, &parsed),
+                    Err(refused) => self.refused(&refused),
+                }
+            }
+            Received::TooLarge => {
+                let head = self.input.split();
+                self.refused(&Refused::too_large(&head))
+            }
+            Received::Late => {
+                let head = self.input.split();
+                self.refused(&Refused::unfinished(&head, LATE))
+            }
+            Received::Nothing => return None,
+        };
+        request.inspect_err(|error| log::error!(error:% = error; "internal error")).ok()
+    }
+
+    fn poll_head(&mut self, end: &mut HeadEnd, cx: &mut Context<'_>) -> Poll<Received> {
+        loop {
+            if let Some(length) = end.find(&self.input) {
+                return Poll::Ready(Received::Whole(length));
+            }
+            if self.input.len() > MAX_HEAD_BYTES {
+                return Poll::Ready(Received::TooLarge);
+            }
+            let was_idle = self.input.is_empty();
+            match self.poll_fill(cx, PIECE) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Received::Nothing),
+                Poll::Ready(Ok(_)) => {
+                    if was_idle && self.has_spoken {
+                        self.deadline = clock::now() + self.limits.header;
+                    }
+                    self.has_spoken = true;
+                }
+                Poll::Pending => {
+                    self.output = BytesMut::new();
+                    if self.poll_deadline(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let has_begun = end.has_begun();
+                    return Poll::Ready(if has_begun { Received::Late } else { Received::Nothing });
+                }
+            }
+        }
+    }
+
+    fn taken(&mut self, bytes: &Bytes, head: &RequestHead<'_>) -> Result<Request> {
+        let body = BodyReader::new(head.body, super::pace::UNTIL_CONFIGURED);
+        self.link.request_began(RequestFacts {
+            refusal: match head.target.form {
+                TargetForm::Authority => Some(NO_CONNECT),
+                _ => body.check(&self.input).err(),
+            },
+            protocol: protocol(head.version),
+            body: match head.body {
+                Body::None => Some(0),
+                Body::Length(length) => Some(length),
+                Body::Chunked => None,
+            },
+            expects_continue: head.expects_continue,
+            wants_tunnel: head.wants_websocket,
+        });
+        let header = header(bytes, head)?;
+        Ok(Request { header, body, keeps_alive: head.keeps_alive })
+    }
+
+    fn refused(&mut self, refused: &Refused<'_>) -> Result<Request> {
+        let version = refused.version.unwrap_or(Version::HTTP_11);
+        let facts = RequestFacts {
+            refusal: Some(refused.refusal),
+            protocol: protocol(version),
+            body: Some(0),
+            expects_continue: false,
+            wants_tunnel: false,
+        };
+        self.link.request_began(facts);
+        let method = refused.method.and_then(|method| Method::from_bytes(method).ok());
+        let method = match method {
+            Some(method) => method,
+            None => unreadable_method()?,
+        };
+        let mut header = request(method, refused.target.unwrap_or(UNREADABLE), 1)?;
+        header.set_version(version);
+        if let Some(host) = refused.host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
+            header.insert_header(header::HOST, host)?;
+        }
+        let body = BodyReader::new(Body::None, super::pace::UNTIL_CONFIGURED);
+        Ok(Request { header, body, keeps_alive: false })
+    }
+}
+
+/// The head as Pingora and the hooks see it: every field as it was spelled, the target in origin form,
+/// and the host that the request is for in `Host`.
+fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
+    let method = match Method::from_bytes(head.method) {
+        Ok(method) => method,
+        Err(_) => unreadable_method()?,
+    };
+    let mut header = request(method, &head.target.origin_form(), head.fields.len())?;
+    header.set_version(head.version);
+    let is_absolute = matches!(head.target.form, TargetForm::Absolute { .. });
+    for field in &head.fields {
+        let name = bytes.slice_ref(field.name);
+        let value = match (field.known, head.body) {
+            (Some(Known::Host), _) if is_absolute => continue,
+            (Some(Known::ContentLength), Body::Length(length)) => HeaderValue::from(length),
+            _ => header_value_from_raw(bytes.slice_ref(field.value)),
+        };
+        header.append_header(name, value)?;
+    }
+    if let (true, Some(host)) = (is_absolute, head.host) {
+        header.append_header("Host", header_value_from_raw(bytes.slice_ref(host)))?;
+    }
+    Ok(header)
+}
+
+/// Targets are taken as they were sent where Pingora's types can carry them, which is nearly always;
+/// otherwise what they cannot carry is percent-encoded.
+fn request(method: Method, target: &[u8], fields: usize) -> Result<RequestHeader> {
+    RequestHeader::build(method.clone(), target, Some(fields))
+        .or_else(|_| RequestHeader::build(method, &encoded(target), Some(fields)))
+}
+
+fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
+    percent_encoding::percent_encode(target, NOT_IN_A_URI).to_string().into_bytes().into()
+}
+
+/// What RFC 3986 has no place for in a target; what is escaped already stays as it is.
+const NOT_IN_A_URI: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+fn unreadable_method() -> Result<Method> {
+    use pingora_core::{ErrorType, OrErr};
+    Method::from_bytes(UNREADABLE).or_err(ErrorType::InvalidHTTPHeader, "a method is a token")
+}
+
+fn protocol(version: Version) -> Protocol {
+    if version == Version::HTTP_10 { Protocol::Http10 } else { Protocol::Http11 }
+}

@@ -1,0 +1,88 @@
+//! A request's line in the access log.
+
+use std::{borrow::Cow, time::Instant};
+
+use http::{HeaderName, header};
+use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
+
+use super::{super::context::RequestContext, outcome::status, tries::Tries};
+use crate::clock;
+use crate::config::LogFormat;
+use crate::telemetry::{AccessRecord, Ended};
+
+/// What is shown of a request that was refused before its protocol was known.
+const PROTOCOL: &str = "HTTP/1.1";
+
+/// Writes the line, when there is an access log and the request is to have one. `error` is what ended
+/// the request, if anything did.
+pub(in super::super) fn write(
+    session: &Session,
+    context: &RequestContext,
+    error: Option<&Error>,
+    now: Instant,
+) {
+    let Some(access_log) = &context.generation.access_log else { return };
+    let ended = ended(session, context, error, now);
+    if !access_log.wants(&ended) {
+        return;
+    }
+    let request = session.req_header();
+    let header = |name: &HeaderName| request.headers.get(name).map(|value| value.as_bytes());
+    let is_combined = access_log.format() == LogFormat::Combined;
+    let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+    let (received, routed) = (context.received.as_ref(), context.routed.as_ref());
+    let names = routed.and_then(|routed| routed.last_backend()).map(|backend| backend.names());
+    let tries = routed.map_or(Tries::Few(None), |routed| Tries::of(routed, error));
+    access_log.log(&AccessRecord {
+        time: clock::wall(),
+        client: peer,
+        real_ip: received.and_then(|received| received.client).map(|client| client.real_ip()),
+        method: request.method.as_str(),
+        path: request.raw_path(),
+        protocol: received.map_or(PROTOCOL, |received| received.link.facts().protocol.word()),
+        host: header(&header::HOST),
+        referer: if is_combined { header(&header::REFERER) } else { None },
+        user_agent: if is_combined { header(&header::USER_AGENT) } else { None },
+        pool: routed.map(|routed| routed.pool.name().as_str()),
+        backend: names.as_ref().map(|names| &*names.url),
+        status: ended.status,
+        latency: ended.latency,
+        request_id: received.map_or("", |received| received.request_id.as_str()),
+        trace_id: received.and_then(|received| received.trace.as_ref()).map(|trace| trace.id()),
+        attempts: routed.map_or(0, |routed| routed.attempts()),
+        tries: tries.as_slice(),
+        no_backend: routed.and_then(|routed| routed.unavailable.as_deref()),
+        bytes: session.body_bytes_sent() as u64,
+        error: error.map(|error| reason(error, context)).as_deref().or(context.refusal),
+    });
+}
+
+fn ended(
+    session: &Session,
+    context: &RequestContext,
+    error: Option<&Error>,
+    now: Instant,
+) -> Ended {
+    let is_ours = |error: &Error| *error.esource() != ErrorSource::Downstream;
+    let was_sent = session.response_written().is_some();
+    Ended {
+        status: status(session, context),
+        latency: now.saturating_duration_since(context.started),
+        broke_off: context.status.is_none() && was_sent && error.is_some_and(is_ours),
+    }
+}
+
+/// What ended a request, in a few plain words.
+fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, str> {
+    let failure = context.routed.as_ref().and_then(|routed| routed.failure);
+    match (error.etype(), error.esource(), failure) {
+        (ErrorType::HTTPStatus(_), ..) => {
+            error.context.as_ref().map_or("refused", |context| context.as_str()).into()
+        }
+        (ErrorType::ReadTimedout, ErrorSource::Downstream, _) => "the client was late".into(),
+        (_, ErrorSource::Downstream, _) => "the client closed the connection".into(),
+        (_, _, Some(failure)) => failure.to_string().into(),
+        (etype, ..) => etype.as_str().into(),
+    }
+}

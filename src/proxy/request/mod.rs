@@ -1,0 +1,194 @@
+//! A request as a whole: let in or refused, given a pool and its headers, and answered by `lb` itself
+//! when no backend could.
+
+pub(super) mod respond;
+
+use std::{sync::Arc, time::Instant};
+
+use http::header;
+use pingora::http::RequestHeader;
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::{
+    attempt,
+    client::ClientLink,
+    context::{Received, RequestContext, Routed},
+};
+use crate::clock;
+use crate::config::{RetryMethods, Traceparent};
+use crate::headers::{self, Client, RequestId, TraceContext};
+use crate::http1::Refusal;
+use crate::pool::Unavailable;
+use respond::Answer;
+
+/// Logged for a client that left before an answer; nginx's number for it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+/// Says that executing the request twice does no harm, whatever its method
+/// (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The header is there: finds out who sent it, and refuses what the client's session has found to be
+/// in doubt.
+///
+/// # Errors
+///
+/// The refusal.
+pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<()> {
+    let Some(link) = ClientLink::of(session) else {
+        return Err(Error::explain(ErrorType::InternalError, "a session without its link"));
+    };
+    let headers = &session.req_header().headers;
+    let mut trace = TraceContext::of(headers);
+    if trace.is_none() && context.generation.traceparent == Traceparent::Start {
+        trace = Some(TraceContext::start());
+    }
+    let peer = session.client_addr().and_then(|address| address.as_inet());
+    let trusted = &context.generation.trusted;
+    context.received = Some(Received {
+        link: Arc::clone(link),
+        client: peer.map(|peer| Client::identify(peer.ip(), headers, trusted)),
+        request_id: RequestId::of(headers),
+        trace,
+    });
+    match link.facts().refusal {
+        None => Ok(()),
+        Some(Refusal { status, why }) => {
+            Err(Error::explain(ErrorType::HTTPStatus(status), why).into_down())
+        }
+    }
+}
+
+/// Finds the pool and claims the first backend. Returns whether the request was answered instead.
+pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+    let request = session.req_header();
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let pool = context.generation.route(host, request.uri.path()).cloned();
+    let (Some(pool), Some(received)) = (pool, &context.received) else {
+        let why = "no route for this host and path";
+        context.refusal = Some(why);
+        respond::send(session, context, Answer { status: 404, why, retry_after: None }).await?;
+        return Ok(true);
+    };
+    let repeatable = is_repeatable(request, pool.retry().methods);
+    let mut routed = Routed::new(Arc::clone(&received.link), pool, repeatable);
+    if !received.link.facts().wants_tunnel {
+        routed.deadline = Some(context.started + routed.pool.timeouts().request);
+    }
+    routed.pool.budget().note_request(context.started);
+    let claimed = match routed.pool.pick(&routed.pick_request(), context.started) {
+        Err(Unavailable::Full) => attempt::wait_in_queue(session, &routed).await,
+        picked => Ok(picked),
+    };
+    let routed = context.routed.insert(routed);
+    let turned = match claimed? {
+        Ok(lease) => {
+            routed.next = Some(lease);
+            return Ok(false);
+        }
+        Err(turned) => turned,
+    };
+    let why = match turned {
+        Unavailable::NoneEligible => "no backend can take this request now",
+        Unavailable::Full => "every backend is full, and so is the queue",
+        Unavailable::QueueTimeout => "every backend is full, and none had a place in time",
+    };
+    let retry_after = Some(routed.pool.retry_after(turned));
+    context.refusal = Some(why);
+    context.note_unavailable(clock::now());
+    respond::send(session, context, Answer { status: 503, why, retry_after }).await?;
+    Ok(true)
+}
+
+/// Whether executing a request twice does no harm.
+fn is_repeatable(request: &RequestHeader, methods: RetryMethods) -> bool {
+    methods == RetryMethods::All
+        || request.method.is_idempotent()
+        || request.headers.contains_key(IDEMPOTENCY_KEY)
+}
+
+/// The header that goes to the backend.
+///
+/// The backend is spoken to in HTTP/1.1, which needs a Host. A client of HTTP/1.0 need not have
+/// sent one; the backend's own address stands in for it, as in nginx.
+pub(super) fn set_headers(
+    upstream_request: &mut RequestHeader,
+    context: &RequestContext,
+) -> Result<()> {
+    if let Some(Received { client, request_id, trace, .. }) = &context.received {
+        if let Some(client) = client {
+            headers::apply(upstream_request, client, request_id, false)?;
+        }
+        if let Some(trace) = trace {
+            trace.apply(upstream_request)?;
+        }
+    }
+    if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
+        && !upstream_request.headers.contains_key(header::HOST)
+    {
+        upstream_request.insert_header("Host", lease.backend().id().address.to_string())?;
+    }
+    Ok(())
+}
+
+/// A part of the request is on its way to the backend. Once that was the last one, the backend
+/// owes an answer.
+pub(super) fn sent(
+    session: &Session,
+    context: &mut RequestContext,
+    is_last: bool,
+    now: impl FnOnce() -> Instant,
+) {
+    let Some(routed) = &mut context.routed else { return };
+    if session.was_upgraded() {
+        return;
+    }
+    if is_last {
+        attempt::request_sent(session, routed, now());
+    } else {
+        routed.link.client_sends();
+    }
+}
+
+/// The request ends in an error. Answers it where that is still possible; returns the status, 0
+/// for none.
+pub(super) async fn fail(
+    session: &mut Session,
+    error: &Error,
+    context: &mut RequestContext,
+) -> u16 {
+    if attempt::has_answered(session) {
+        return 0;
+    }
+    let text;
+    let failure = context.routed.as_ref().and_then(|routed| routed.failure);
+    let (status, why) = match (error.etype(), failure) {
+        (ErrorType::HTTPStatus(status), _) => {
+            text = error.context.as_ref().map(|context| context.as_str().to_owned());
+            (*status, text.as_deref().unwrap_or("the request was refused"))
+        }
+        _ if *error.esource() == ErrorSource::Downstream => match error.etype() {
+            ErrorType::ReadTimedout => (408, "the request body did not come in time"),
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => {
+                context.status = Some(CLIENT_CLOSED_REQUEST);
+                return 0;
+            }
+            _ => (400, "the request is malformed"),
+        },
+        (_, Some(failure)) => {
+            text = Some(failure.to_string());
+            (failure.gateway_status(), text.as_deref().unwrap_or_default())
+        }
+        (_, None) => {
+            log::error!(request_id = context.id(), error:% = error; "internal error");
+            (500, "an internal error; the process log says more")
+        }
+    };
+    match respond::send(session, context, Answer { status, why, retry_after: None }).await {
+        Ok(()) => status,
+        Err(_) => {
+            context.status = Some(CLIENT_CLOSED_REQUEST);
+            0
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Answers of `lb` itself: short, in plain text, saying which error it is and how to find the request
+//! in the log. And what every answer has to be to go on to a client.
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora_core::{Result, protocols::http::HttpTask};
+use pingora_proxy::Session;
+
+use super::super::{client, context::RequestContext};
+
+/// An answer of `lb` itself.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Answer<'a> {
+    pub(in super::super) status: u16,
+    /// What happened, for the person who reads the body.
+    pub(in super::super) why: &'a str,
+    /// Seconds after which to try again.
+    pub(in super::super) retry_after: Option<u64>,
+}
+
+/// Sends an answer and notes its status for the log.
+pub(in super::super) async fn send(
+    session: &mut Session,
+    context: &mut RequestContext,
+    answer: Answer<'_>,
+) -> Result<()> {
+    context.status = Some(answer.status);
+    let id = context.id();
+    let reason = StatusCode::from_u16(answer.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
+    let body = format!("{} {reason}: {} (request {id})\n", answer.status, answer.why);
+
+    let mut header = ResponseHeader::build(answer.status, Some(6))?;
+    header.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    header.insert_header(header::CACHE_CONTROL, "no-store")?;
+    header.insert_header(header::DATE, client::date())?;
+    if let Some(received) = &context.received {
+        header.insert_header("X-Request-Id", received.request_id.as_str())?;
+        if context.in_flight.is_draining() {
+            received.link.close_after_answer();
+        }
+    }
+    if let Some(seconds) = answer.retry_after {
+        header.insert_header(header::RETRY_AFTER, seconds)?;
+    }
+    let has_body = session.req_header().method != http::Method::HEAD;
+    let mut tasks = vec![HttpTask::Header(Box::new(header), !has_body)];
+    if has_body {
+        tasks.push(HttpTask::Body(Some(Bytes::from(body)), true));
+    }
+    // Pingora does not say whose fault a failed write is; it is the client's.
+    let sent = session.write_response_tasks(tasks).await;
+    sent.map(|_| ()).map_err(|error| error.into_down())
+}
+
+/// Makes a backend's answer one that a client can be given.
+pub(in super::super) fn suit_client(response: &mut ResponseHeader) -> Result<()> {
+    if !response.status.is_informational() && !response.headers.contains_key(header::DATE) {
+        response.insert_header(header::DATE, client::date())?;
+    }
+    Ok(())
+}

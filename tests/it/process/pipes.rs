@@ -1,0 +1,70 @@
+//! A pipe (FIFO) where a file is expected. To open one waits for a process at its other end, which
+//! must hold up nothing.
+
+use std::fs;
+
+use nix::{
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
+};
+
+use crate::support::{PATIENCE, backend::ScriptedBackend, client::get, process::LbProcess};
+
+use super::{outcome, rewrite, serving, yaml};
+
+const UNREAD: &str = "it is a pipe that no process reads: start its reader first";
+
+/// `lb` in a folder in which `pipe` is one.
+fn start(text: &str, arguments: &[&str]) -> LbProcess {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lb.yaml"), text).unwrap();
+    mkfifo(&folder.path().join("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    LbProcess::spawn(folder, crate::support::process::lb(arguments))
+}
+
+#[test]
+fn at_the_start_a_pipe_without_another_end_is_refused() {
+    let a = ScriptedBackend::named("a");
+    for (settings, says) in [
+        (
+            "access_log: { path: pipe }",
+            format!("cannot open the access log (access_log.path): pipe: {UNREAD}"),
+        ),
+        ("error_log: pipe", format!("cannot open the process log (error_log): pipe: {UNREAD}")),
+        ("pid_file: pipe", format!("cannot write the process's number (pid_file): pipe: {UNREAD}")),
+    ] {
+        let outcome = outcome(start(&yaml(&[a.address()], settings), &["-c", "lb.yaml"]));
+        assert_eq!(outcome.code, Some(1), "{settings}");
+        assert!(outcome.stderr.contains(&says), "{settings}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_configuration_in_a_pipe_that_no_process_writes_to_is_refused() {
+    let outcome = outcome(start("", &["-c", "pipe"]));
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.stderr.contains("it is a pipe that no process writes to"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn in_a_reload_it_is_refused_and_the_next_reload_works() {
+    let a = ScriptedBackend::named("a");
+    let text = |settings: &str| yaml(&[a.address()], settings);
+    let (mut lb, address) = serving(&text("access_log: off"));
+    mkfifo(&lb.folder().join("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    for settings in ["access_log: { path: pipe }", "access_log: off\nerror_log: pipe"] {
+        rewrite(&lb, &text(settings));
+        let says = super::tell(&lb, "reload");
+        assert_eq!(says.code, Some(1), "{settings}");
+        assert!(says.stderr.contains(UNREAD), "{settings}: {}", says.stderr);
+    }
+    rewrite(&lb, &text("access_log: off"));
+    assert_eq!(super::tell(&lb, "reload").code, Some(0));
+    assert_eq!(get(address, "/").text(), "a");
+    lb.signal(Signal::SIGTERM);
+    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
+}
