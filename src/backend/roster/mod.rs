@@ -95,6 +95,12 @@ impl Roster {
         self.published.changes.load(Ordering::Acquire)
     }
 
+    /// The backend at this address; `None` where no such backend is known.
+    #[must_use]
+    pub fn known(&self, address: &Address) -> Option<Arc<Backend>> {
+        self.members.lock().backends.get(address).cloned()
+    }
+
     /// The backend at this address: the one that is known, or a first one.
     #[must_use]
     pub fn backend(&self, address: &Address) -> Arc<Backend> {
