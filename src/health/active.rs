@@ -111,7 +111,7 @@ impl HealthCheck for ActiveCheck {
             return Error::e_explain(ErrorType::InternalError, "only TCP backends are checked");
         };
         let address = Address::Tcp(to);
-        // A reload may have removed it since this pass began.
+        // A backend that has left the pool since this round of checks began is not checked any more.
         let Some(backend) = self.roster.known(&address) else { return Ok(()) };
         if backend.is_checked() {
             tokio::time::sleep(self.jitter()).await;
