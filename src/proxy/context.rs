@@ -2,7 +2,6 @@
 //! attempted on one backend after another.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -167,10 +166,7 @@ impl Routed {
     /// What the next attempt asks of a backend.
     pub(super) fn pick_request(&self) -> PickRequest<'_> {
         let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
-        PickRequest {
-            tried: Cow::Borrowed(self.failed.tried()),
-            repeatable: self.repeatable && is_small,
-        }
+        PickRequest::new(self.failed.tried(), self.repeatable && is_small)
     }
 
     /// Attempts begun.

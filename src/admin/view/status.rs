@@ -86,12 +86,8 @@ pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view:
 }
 
 /// One backend; its share is not known here.
-pub(super) fn backend(
-    seen: &BackendView<'_>,
-    last_minute: &LastMinute,
-    now: Instant,
-) -> view::Backend {
-    let (own, endpoint) = (seen.backend, seen.endpoint);
+pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant) -> view::Backend {
+    let (own, endpoint) = (&seen.backend, &seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
     let recent = last_minute.backend(&own.id().pool, &endpoint.address);
@@ -132,7 +128,7 @@ pub(super) struct StateReason {
 }
 
 impl StateReason {
-    pub(super) fn of(seen: &BackendView<'_>, now: Instant) -> Self {
+    pub(super) fn of(seen: &BackendView, now: Instant) -> Self {
         let mut why = Self { reason: None, until: None, for_ms: None };
         match seen.eligibility {
             Eligibility::Eligible => {}
@@ -187,7 +183,7 @@ fn cause_in_words(cause: EjectionCause) -> String {
     }
 }
 
-fn set_by_operator(seen: &BackendView<'_>) -> Vec<String> {
+fn set_by_operator(seen: &BackendView) -> Vec<String> {
     let drain = seen.backend.ordered_to_drain();
     let drain = drain.map(|drain| if drain { "drained" } else { "undrained" }.to_owned());
     let weight = seen.backend.weight().map(|weight| format!("weight {weight}"));
