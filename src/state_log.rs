@@ -4,7 +4,10 @@
 //! `backend` is pure and returns changes as values; this is where they become visible. Log and
 //! journal are written from the same values, so that they cannot disagree.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::backend::{
     Backend, BackendChange, EjectionEnd, JournalEntry, PoolChange, ReadmissionCause, Roster,
@@ -57,45 +60,46 @@ fn log_change(roster: &Roster, change: &PoolChange, cause: ChangeCause<'_>, now:
 }
 
 fn log_backend(backend: &Backend, change: BackendChange, cause: ChangeCause<'_>, now: Instant) {
-    let (pool, address) = (backend.id().pool.as_str(), backend.id().address);
+    let names = backend.names();
+    let (pool, name, address) = (backend.id().pool.as_str(), &*names.name, &*names.address);
     if let Some(by) = cause.operator() {
-        let Event { name, reason, lasts } = event(change, cause, now);
+        let Event { word, reason, lasts } = event(change, cause, now);
         let (reason, for_ms) = (reason.unwrap_or_default(), lasts.map(millis).unwrap_or_default());
         return log::warn!(
-            pool, backend:% = address, event = name, reason, for_ms, by;
+            pool, backend = name, address, event = word, reason, for_ms, by;
             "backend changed by an operator"
         );
     }
     match change {
         BackendChange::BecameUnhealthy(failures) => log::warn!(
-            pool, backend:% = address, failures,
+            pool, backend = name, address, failures,
             reason = cause.failed_check().unwrap_or("failed checks");
             "backend unhealthy"
         ),
         BackendChange::BecameHealthy(passes) => {
-            log::info!(pool, backend:% = address, passes; "backend healthy");
+            log::info!(pool, backend = name, address, passes; "backend healthy");
         }
         BackendChange::Ejected(cause, EjectionEnd::ChecksPass, failures) => log::warn!(
-            pool, backend:% = address, reason:% = cause, failures, until = "checks_pass";
+            pool, backend = name, address, reason:% = cause, failures, until = "checks_pass";
             "backend ejected"
         ),
         BackendChange::Ejected(cause, EjectionEnd::Probe(at), failures) => log::warn!(
-            pool, backend:% = address, reason:% = cause, failures, until = "probe",
+            pool, backend = name, address, reason:% = cause, failures, until = "probe",
             for_ms = millis(at.saturating_duration_since(now));
             "backend ejected"
         ),
         BackendChange::Readmitted(ReadmissionCause::ChecksPassed(passes)) => {
-            log::info!(pool, backend:% = address, passes; "backend readmitted");
+            log::info!(pool, backend = name, address, passes; "backend readmitted");
         }
         BackendChange::Readmitted(cause) => {
-            log::info!(pool, backend:% = address, reason:% = cause; "backend readmitted");
+            log::info!(pool, backend = name, address, reason:% = cause; "backend readmitted");
         }
-        BackendChange::Drained => log::info!(pool, backend:% = address; "backend draining"),
+        BackendChange::Drained => log::info!(pool, backend = name, address; "backend draining"),
         BackendChange::Undrained => {
-            log::info!(pool, backend:% = address; "backend no longer draining");
+            log::info!(pool, backend = name, address; "backend no longer draining");
         }
         BackendChange::WeightChanged(weight) => {
-            log::info!(pool, backend:% = address, weight:? = weight; "backend weight changed");
+            log::info!(pool, backend = name, address, weight:? = weight; "backend weight changed");
         }
     }
 }
@@ -118,14 +122,14 @@ fn entry(
         PoolChange::Available => Event::new("pool_available", None),
     };
     let backend = match change {
-        PoolChange::Backend(backend, _) => Some(backend.id().address),
+        PoolChange::Backend(backend, _) => Some(Arc::clone(&backend.names())),
         _ => None,
     };
     JournalEntry {
         time: clock::wall(),
         pool: Some(roster.pool().clone()),
         backend,
-        event: event.name,
+        event: event.word,
         reason: event.reason,
         lasts: event.lasts,
         by: cause.operator().map(str::to_owned),
@@ -134,14 +138,14 @@ fn entry(
 
 /// A change as the journal and an operator's log line tell it.
 struct Event {
-    name: &'static str,
+    word: &'static str,
     reason: Option<String>,
     lasts: Option<Duration>,
 }
 
 impl Event {
-    fn new(name: &'static str, reason: Option<String>) -> Self {
-        Self { name, reason, lasts: None }
+    fn new(word: &'static str, reason: Option<String>) -> Self {
+        Self { word, reason, lasts: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the listener asks the process, and what it has done there.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use super::{
     view,
     watched::Watched,
 };
-use crate::backend;
+use crate::backend::{self, Address};
 use crate::clock;
 use crate::config::{self, PoolName, Weight, defaults};
 use crate::generation::Current;
@@ -114,11 +114,11 @@ impl Api {
             let reason = "it is starting, or another process takes over: try again in a moment";
             return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, reason));
         }
-        let address = address(name)?;
+        let address = self.backend(name)?.address;
         if let Some(pool) = self.current.pin().pool(&PoolName::new(&*name.pool)) {
             let order = order(change, pool.config())?;
             match pool.order(&address, order, by, clock::now()) {
-                // What there is instead is said below.
+                // A reload has just removed it, which is said below.
                 Ok(()) | Err(OrderError::UnknownBackend) => {}
                 Err(error) => return Err(Refused::new(StatusCode::CONFLICT, error.to_string())),
             }
@@ -150,14 +150,7 @@ impl Api {
 
     /// One backend of the status.
     pub(super) fn backend(&self, name: &Name) -> Result<view::Backend, Refused> {
-        let backends = self.pool(name)?.backends;
-        let address = address(name)?;
-        let all: Vec<_> = backends.iter().map(|backend| backend.address.to_string()).collect();
-        backends.into_iter().find(|backend| backend.address == address).ok_or_else(|| {
-            let (pool, all) = (&name.pool, all.join(", "));
-            let reason = format!("pool {pool} has no backend {address}; it has {all}");
-            Refused::new(StatusCode::NOT_FOUND, reason)
-        })
+        find(self.pool(name)?.backends, name)
     }
 
     /// The configuration that serves.
@@ -204,16 +197,32 @@ fn order(change: Change, pool: &config::Pool) -> Result<backend::OperatorAction,
     })
 }
 
-/// The backend that a path names.
-fn address(name: &Name) -> Result<SocketAddr, Refused> {
-    name.backend.parse().map_err(|_| {
-        let reason = format!(
-            "a backend is called by its address and port, such as 10.0.0.1:9001 or [::1]:9001, \
-             not {:?}",
-            name.backend
-        );
-        Refused::new(StatusCode::NOT_FOUND, reason)
-    })
+/// The backend that a path names, by its address or by its configured name. A name with several
+/// addresses is refused, with the addresses: to change all of them might empty the pool.
+pub(super) fn find(backends: Vec<view::Backend>, name: &Name) -> Result<view::Backend, Refused> {
+    let Name { pool, backend: asked } = name;
+    let address: Option<Address> = asked.parse().ok();
+    let is_asked = |one: &view::Backend| match &address {
+        Some(address) => one.address == *address,
+        None => one.name.eq_ignore_ascii_case(asked),
+    };
+    let all: Vec<_> = backends.iter().map(view::Backend::label).collect();
+    let mut found: Vec<_> = backends.into_iter().filter(is_asked).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (Some(last), false) => {
+            let addresses = found.iter().chain([&last]).map(|one| one.address.to_string());
+            let addresses = addresses.collect::<Vec<_>>().join(", ");
+            let reason = format!(
+                "{asked} is several backends of pool {pool}: name one by its address ({addresses})"
+            );
+            Err(Refused::new(StatusCode::CONFLICT, reason))
+        }
+        (None, _) => {
+            let reason = format!("pool {pool} has no backend {asked}; it has {}", all.join(", "));
+            Err(Refused::new(StatusCode::NOT_FOUND, reason))
+        }
+    }
 }
 
 /// What a request wants done, by its path and its body.

@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use http::Method;
 
 use super::{api, status::Why, view};
-use crate::backend::Eligibility;
+use crate::backend::{Address, Eligibility};
 use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
@@ -111,13 +111,17 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
         && (algorithm == Algorithm::Ewma || offered.len() > 64);
     let waits = pool.queued() > 0 || (offered.is_empty() && seen.iter().any(is_full));
     let has_place = pool.queued() < pool.config().queue.size;
-    explanation.chosen = probe.or_else(|| offered.first().copied()).filter(|_| !waits);
+    explanation.chosen = probe.clone().or_else(|| offered.first().cloned()).filter(|_| !waits);
     let name = pool.name();
     let mut of = format!("{out} of {} backends of pool {name} are out", seen.len());
     if pool.roster().is_panic() {
         of += "; panic: too many backends are unhealthy, health checks are ignored";
     }
-    explanation.summary = match (probe, offered.first()) {
+    let label = |address: &Address| {
+        let own = seen.iter().find(|one| one.endpoint.address == *address);
+        own.map_or_else(|| address.to_string(), |own| own.backend.names().to_string())
+    };
+    explanation.summary = match (probe.as_ref().map(label), offered.first().map(label)) {
         _ if waits && has_place => {
             format!("it would wait in line, behind {} others; {of}", pool.queued())
         }
@@ -147,7 +151,8 @@ fn candidate(
         Algorithm::Ewma => (pool.score(seen, now), "expected milliseconds × (active + 1) / weight"),
     };
     view::Candidate {
-        address: seen.endpoint.address,
+        name: seen.endpoint.name.to_string(),
+        address: seen.endpoint.address.clone(),
         state: seen.eligibility.to_string(),
         reason: why.reason,
         until: why.until,

@@ -20,6 +20,8 @@ mod respond;
 mod samples;
 #[cfg(test)]
 mod shown;
+#[cfg(test)]
+mod shown_names;
 mod socket;
 mod status;
 mod stream;

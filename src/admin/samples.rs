@@ -3,11 +3,11 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use super::view;
+use crate::backend::Address;
 use crate::config::PoolName;
 use crate::count::{DurationHistogram, DurationSnapshot, StatusClass};
 use crate::generation::Current;
@@ -29,7 +29,7 @@ const SLICES: usize = 12;
 pub(super) struct Samples {
     looks: usize,
     pools: HashMap<PoolName, PoolSamples>,
-    backends: HashMap<(PoolName, SocketAddr), BackendSamples>,
+    backends: HashMap<(PoolName, Address), BackendSamples>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Samples {
             let samples = self.pools.entry(pool.name().clone()).or_default();
             samples.look(pool, is_slice, now);
             for seen in pool.backends(now) {
-                let key = (pool.name().clone(), seen.endpoint.address);
+                let key = (pool.name().clone(), seen.endpoint.address.clone());
                 let counts = seen.backend.counts();
                 let samples = self.backends.entry(key.clone()).or_default();
                 samples.attempts.look(counts.attempts(), now);
@@ -76,8 +76,8 @@ impl Samples {
         self.pools.get(name)
     }
 
-    pub(super) fn backend(&self, pool: &PoolName, address: SocketAddr) -> Option<&BackendSamples> {
-        self.backends.get(&(pool.clone(), address))
+    pub(super) fn backend(&self, pool: &PoolName, address: &Address) -> Option<&BackendSamples> {
+        self.backends.get(&(pool.clone(), address.clone()))
     }
 }
 

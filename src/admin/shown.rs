@@ -12,7 +12,9 @@ use super::{
     status::{Looked, status},
     view,
 };
-use crate::backend::{AttemptFailure, CheckResult, EjectionCause, Event, OperatorAction, Policy};
+use crate::backend::{
+    Address, AttemptFailure, CheckResult, EjectionCause, Event, OperatorAction, Policy,
+};
 use crate::clock;
 use crate::config::{self, Config, Flags, PoolName};
 use crate::count::{Outcome, StatusClass};
@@ -40,16 +42,16 @@ pools:
     backends: [ { address: 127.0.0.1:4, drain: true } ]
 ";
 
-struct Process {
-    config: Config,
-    resolved: ResolvedBackends,
-    current: Arc<Current>,
+pub(super) struct Process {
+    pub(super) config: Config,
+    pub(super) resolved: ResolvedBackends,
+    pub(super) current: Arc<Current>,
     readiness: Readiness,
     samples: Samples,
 }
 
 impl Process {
-    async fn new(algorithm: &str) -> Self {
+    pub(super) async fn new(algorithm: &str) -> Self {
         let text = TWO_POOLS.replace("ALGORITHM", algorithm);
         let config = config::parse("lb.yaml", &text, &Flags::default()).unwrap().config;
         let resolved = discovery::resolve(&config).unwrap();
@@ -59,14 +61,14 @@ impl Process {
         Self { config, resolved, current, readiness, samples: Samples::default() }
     }
 
-    fn status(&self) -> view::Status {
+    pub(super) fn status(&self) -> view::Status {
         let in_flight = InFlight::default();
         let Self { current, readiness, samples, .. } = self;
         let looked = Looked { current, readiness, in_flight: &in_flight, samples };
         status(looked, clock::now())
     }
 
-    fn metrics(&self) -> String {
+    pub(super) fn metrics(&self) -> String {
         let in_flight = InFlight::default();
         let Self { current, readiness, samples, .. } = self;
         let looked = Looked { current, readiness, in_flight: &in_flight, samples };
@@ -77,7 +79,7 @@ impl Process {
         Arc::clone(self.current.pin().pool(&PoolName::new(name)).unwrap())
     }
 
-    fn backend(&self, port: u16) -> view::Backend {
+    pub(super) fn backend(&self, port: u16) -> view::Backend {
         let backends = self.status().pools.into_iter().flat_map(|pool| pool.backends);
         backends.into_iter().find(|backend| backend.address == address(port)).unwrap()
     }
@@ -98,18 +100,18 @@ impl Process {
         pool.roster().apply(&backend, event, &rules, now);
     }
 
-    fn refuse(&self, port: u16) {
+    pub(super) fn refuse(&self, port: u16) {
         self.apply(
             port,
             Event::AttemptFailed(AttemptFailure::new(EjectionCause::Refused, clock::now())),
         );
     }
 
-    fn order(&self, port: u16, order: OperatorAction) {
+    pub(super) fn order(&self, port: u16, order: OperatorAction) {
         self.pool("web").order(&address(port), order, "somebody", clock::now()).unwrap();
     }
 
-    fn explain(&self, host: &str, path: &str) -> view::Explanation {
+    pub(super) fn explain(&self, host: &str, path: &str) -> view::Explanation {
         let question = Question {
             method: Method::GET,
             host: Some(host.to_owned()),
@@ -120,12 +122,12 @@ impl Process {
     }
 }
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
+pub(super) fn address(port: u16) -> Address {
+    SocketAddr::from(([127, 0, 0, 1], port)).into()
 }
 
 /// The value of a series.
-fn value(metrics: &str, series: &str) -> Option<f64> {
+pub(super) fn value(metrics: &str, series: &str) -> Option<f64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map(|value| value.parse().unwrap())
 }
@@ -291,7 +293,7 @@ async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_not
             assert_eq!(process.explain("a", "/").chosen, told.chosen, "{algorithm}");
             let request = PickRequest { tried: [][..].into(), repeatable: true };
             let lease = pool.pick(&request, clock::now()).unwrap();
-            assert_eq!(Some(lease.backend().id().address), told.chosen, "{algorithm}");
+            assert_eq!(Some(lease.backend().id().address.clone()), told.chosen, "{algorithm}");
         }
     }
 }
@@ -349,8 +351,8 @@ async fn every_metric_is_there_and_says_what_the_status_says() {
     ] {
         assert_eq!(web(name, labels), Some(expected), "{name} {labels}\n{text}");
     }
-    let labels = r#"pool="web",backend="127.0.0.1:1""#;
-    let ejected = r#"pool="web",backend="127.0.0.1:2",cause="refused""#;
+    let labels = r#"pool="web",backend="127.0.0.1:1",address="127.0.0.1:1""#;
+    let ejected = r#"pool="web",backend="127.0.0.1:2",address="127.0.0.1:2",cause="refused""#;
     assert_eq!(web("lb_backend_request_duration_seconds_sum", labels), Some(3.0), "{own}");
     assert_eq!(web("lb_backend_ejections_total", ejected), Some(1.0));
     let below = |le: &str| {

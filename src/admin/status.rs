@@ -92,12 +92,13 @@ pub(super) fn backend(seen: &BackendView<'_>, samples: &Samples, now: Instant) -
     let (own, endpoint) = (seen.backend, seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
-    let recent = samples.backend(&own.id().pool, endpoint.address);
+    let recent = samples.backend(&own.id().pool, &endpoint.address);
     let (rate, error_rate) = recent.map(BackendSamples::rates).unwrap_or_default();
     let why = Why::of(seen, now);
     view::Backend {
         pool: own.id().pool.as_str().to_owned(),
-        address: endpoint.address,
+        name: endpoint.name.to_string(),
+        address: endpoint.address.clone(),
         state: seen.eligibility.to_string(),
         reason: why.reason,
         until: why.until,

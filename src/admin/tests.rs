@@ -185,6 +185,7 @@ fn event(id: u64) -> view::Event {
         time: "2026-01-01T00:00:00Z".to_owned(),
         pool: Some("web".to_owned()),
         backend: None,
+        address: None,
         event: "drained".to_owned(),
         reason: Some("two\nlines".to_owned()),
         for_ms: None,

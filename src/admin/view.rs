@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::{Address, BackendNames};
+
 /// The whole process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -97,8 +99,10 @@ pub struct Queue {
 pub struct Backend {
     /// Its pool.
     pub pool: String,
-    /// Where it listens; with the pool, what it is called.
-    pub address: SocketAddr,
+    /// As configured, host and port, such as `localhost:9001`; several addresses may share it.
+    pub name: String,
+    /// Where it listens; with the pool, what tells it from all others.
+    pub address: Address,
     /// `eligible`, `draining`, `unhealthy`, `ejected`, `half_open` or `full`: whether it may get a
     /// request.
     pub state: String,
@@ -141,6 +145,26 @@ pub struct Backend {
     pub check: Option<Check>,
     /// Connections to it.
     pub connections: Connections,
+}
+
+impl Backend {
+    /// The name, and the address where that is another.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.name, &self.address)
+    }
+}
+
+impl Candidate {
+    /// As [`Backend::label`].
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.name, &self.address)
+    }
+}
+
+fn label(name: &str, address: &Address) -> String {
+    BackendNames::new(name.into(), address).to_string()
 }
 
 /// An active check that has ended.
@@ -218,8 +242,10 @@ pub struct Event {
     pub time: String,
     /// In which pool.
     pub pool: Option<String>,
-    /// Which backend.
-    pub backend: Option<SocketAddr>,
+    /// Which backend, by its configured name.
+    pub backend: Option<String>,
+    /// The address of that backend.
+    pub address: Option<String>,
     /// `ejected`, `readmitted`, `unhealthy`, `healthy`, `drained`, `undrained`, `weight_changed`,
     /// `panic_began`, `panic_ended`, `pool_unavailable`, `pool_available`, `reloaded`,
     /// `reload_failed`.
@@ -249,7 +275,7 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// Who would get it now. With algorithms that draw by chance, the one that the next draw gives
     /// may be another; then `by_chance` is set.
-    pub chosen: Option<SocketAddr>,
+    pub chosen: Option<Address>,
     /// See `chosen`.
     pub by_chance: bool,
     /// All of it in a sentence.
@@ -270,8 +296,10 @@ pub struct Route {
 /// A backend that might get the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// Who.
-    pub address: SocketAddr,
+    /// As [`Backend::name`].
+    pub name: String,
+    /// As [`Backend::address`].
+    pub address: Address,
     /// As [`Backend::state`].
     pub state: String,
     /// As [`Backend::reason`].

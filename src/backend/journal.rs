@@ -5,13 +5,16 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use parking_lot::Mutex;
 
+use super::id::BackendNames;
 use crate::config::PoolName;
 
 /// So many are kept.
@@ -25,7 +28,7 @@ pub struct JournalEntry {
     /// In which pool.
     pub pool: Option<PoolName>,
     /// To which backend.
-    pub backend: Option<SocketAddr>,
+    pub backend: Option<Arc<BackendNames>>,
     /// What, in one word.
     pub event: &'static str,
     /// Why, or to what.

@@ -4,15 +4,12 @@
 //! instant means nothing to another process, so each is told as its distance from the moment of
 //! telling.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backend,
+    Address, Backend,
     eligibility::EjectionEnd,
     event::EjectionCause,
     standing::{Ejection, Health, Standing},
@@ -22,7 +19,7 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Which of its pool's.
-    pub address: SocketAddr,
+    pub address: Address,
     health: Health,
     was_healthy: bool,
     listens: bool,
@@ -57,7 +54,7 @@ impl Memory {
         });
         let latency = backend.latency();
         Self {
-            address: backend.id().address,
+            address: backend.id().address.clone(),
             health: standing.health,
             was_healthy: standing.was_healthy,
             listens: standing.listens,

@@ -9,6 +9,7 @@
 mod counts;
 mod eligibility;
 mod event;
+mod id;
 mod journal;
 mod latency;
 mod memory;
@@ -24,8 +25,6 @@ mod tally;
 mod tests;
 
 use std::{
-    fmt,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -33,6 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use counts::{CheckResult, Counts};
@@ -40,6 +40,7 @@ pub use eligibility::{DrainedBy, EjectionEnd, Eligibility};
 pub use event::{
     AttemptFailure, BackendChange, EjectionCause, Event, OperatorAction, ReadmissionCause,
 };
+pub use id::{Address, AddressError, BackendId, BackendNames};
 pub use journal::{Journal, JournalEntry};
 pub use latency::Latency;
 pub use memory::Memory;
@@ -48,7 +49,6 @@ pub use registry::Registry;
 pub use roster::{BackendSettings, PoolChange, Roster};
 pub use standing::{Health, Standing};
 
-use crate::config::PoolName;
 use eligibility::Circumstances;
 use published::PublishedState;
 
@@ -59,28 +59,13 @@ const ALWAYS: u64 = 0;
 /// The weight is that of the configuration.
 const AS_CONFIGURED: u64 = 0;
 
-/// What tells one backend from another: the pool, and the address in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BackendId {
-    /// The pool that it serves.
-    pub pool: PoolName,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
-
-impl fmt::Display for BackendId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pool={} backend={}", self.pool, self.address)
-    }
-}
-
 /// One backend's identity and live state. Shared by everything that deals with it.
 ///
 /// What the request path reads is published as single words whenever the standing changes.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
-    url: Box<str>,
+    names: ArcSwap<BackendNames>,
     active: AtomicUsize,
     /// How many may be active, or [`NO_LIMIT`].
     limit: AtomicUsize,
@@ -101,9 +86,9 @@ pub struct Backend {
 }
 
 impl Backend {
-    fn new(id: BackendId, pool: Arc<PublishedState>) -> Self {
+    fn new(id: BackendId, name: Arc<str>, pool: Arc<PublishedState>) -> Self {
         Self {
-            url: format!("http://{}", id.address).into(),
+            names: ArcSwap::from_pointee(BackendNames::new(name, &id.address)),
             id,
             active: AtomicUsize::new(0),
             limit: AtomicUsize::new(NO_LIMIT),
@@ -125,10 +110,17 @@ impl Backend {
         &self.id
     }
 
-    /// `http://address`, as logs show it.
+    /// What it is shown as; a reload may change that.
     #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn names(&self) -> Guard<Arc<BackendNames>> {
+        self.names.load()
+    }
+
+    fn set_name(&self, name: &Arc<str>) {
+        if self.names.load().name != *name {
+            let names = BackendNames::new(Arc::clone(name), &self.id.address);
+            self.names.store(Arc::new(names));
+        }
     }
 
     /// Requests in flight.

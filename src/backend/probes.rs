@@ -2,13 +2,12 @@
 //! works. Probes are handed out apart from the selection, which knows nothing of them.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
 use super::{
-    Backend,
+    Address, Backend,
     eligibility::{self, Circumstances, EjectionEnd, Eligibility},
     published::{NEVER, PublishedState},
     roster::{Members, Roster},
@@ -35,9 +34,9 @@ impl Roster {
 
     /// Whose probe a request would be, if it came now.
     #[must_use]
-    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
+    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<Address> {
         let members = self.members.lock();
-        members.due_probes(repeatable, now).next().map(|backend| backend.id().address)
+        members.due_probes(repeatable, now).next().map(|backend| backend.id().address.clone())
     }
 
     /// Claims a backend that waits for a probe, for a request that can be repeated or for any.

@@ -44,8 +44,8 @@ mod tests {
         let registry = Registry::default();
         let (web, api) = (PoolName::new("web"), PoolName::new("api"));
         let address = "127.0.0.1:1".parse().unwrap();
-        let first = registry.roster(&web, now).backend(address);
-        assert!(Arc::ptr_eq(&first, &registry.roster(&web, now).backend(address)));
-        assert!(!Arc::ptr_eq(&first, &registry.roster(&api, now).backend(address)));
+        let first = registry.roster(&web, now).backend(&address);
+        assert!(Arc::ptr_eq(&first, &registry.roster(&web, now).backend(&address)));
+        assert!(!Arc::ptr_eq(&first, &registry.roster(&api, now).backend(&address)));
     }
 }

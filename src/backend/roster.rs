@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Backend, BackendId,
+    Address, Backend, BackendId,
     event::{BackendChange, Event, OperatorAction},
     journal::Journal,
     memory::Memory,
@@ -44,15 +43,17 @@ pub struct Roster {
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    pub(super) backends: HashMap<SocketAddr, Arc<Backend>>,
+    pub(super) backends: HashMap<Address, Arc<Backend>>,
     tally: Tally,
     /// Who waits for a probe, by when it is due; and from when on any request may be it.
-    pub(super) probes: BTreeMap<(Instant, SocketAddr), Instant>,
+    pub(super) probes: BTreeMap<(Instant, Address), Instant>,
 }
 
-/// What an operator says about a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the configuration says about a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendSettings {
+    /// What it is shown as: host and port as configured.
+    pub name: Arc<str>,
     /// Takes no new requests.
     pub drain: bool,
     /// Requests that it may have at once.
@@ -121,13 +122,15 @@ impl Roster {
 
     /// The backend at this address: the one that is known, or a first one.
     #[must_use]
-    pub fn backend(&self, address: SocketAddr) -> Arc<Backend> {
+    pub fn backend(&self, address: &Address) -> Arc<Backend> {
         let mut members = self.members.lock();
-        if let Some(backend) = members.backends.get(&address) {
+        if let Some(backend) = members.backends.get(address) {
             return Arc::clone(backend);
         }
-        let id = BackendId { pool: self.pool.clone(), address };
-        let backend = Arc::new(Backend::new(id, Arc::clone(&self.published)));
+        let id = BackendId { pool: self.pool.clone(), address: address.clone() };
+        let name = address.to_string().into();
+        let address = address.clone();
+        let backend = Arc::new(Backend::new(id, name, Arc::clone(&self.published)));
         members.backends.insert(address, Arc::clone(&backend));
         members.tally.add(TallyEntry::of(&Standing::default(), self.published.start));
         backend
@@ -139,14 +142,15 @@ impl Roster {
     /// Returns what changed, for the caller to log.
     pub fn enlist(
         &self,
-        terms: &HashMap<SocketAddr, BackendSettings>,
+        terms: &HashMap<Address, BackendSettings>,
         policy: &Policy,
         now: Instant,
     ) -> Vec<PoolChange> {
         self.members.lock().retain(|address| terms.contains_key(address), now);
         let mut notices = vec![];
         for (address, terms) in terms {
-            let backend = self.backend(*address);
+            let backend = self.backend(address);
+            backend.set_name(&terms.name);
             backend.set_limit(terms.max_connections);
             if !policy.checked {
                 notices.extend(self.apply(&backend, Event::ChecksEnded, policy, now));
@@ -294,7 +298,7 @@ impl Members {
         known.is_some_and(|known| Arc::ptr_eq(known, backend))
     }
 
-    fn retain(&mut self, is_wanted: impl Fn(&SocketAddr) -> bool, now: Instant) {
+    fn retain(&mut self, is_wanted: impl Fn(&Address) -> bool, now: Instant) {
         let Self { backends, tally, probes } = self;
         backends.retain(|address, backend| {
             let stays = is_wanted(address);
@@ -340,16 +344,16 @@ impl Members {
         now: Instant,
         change: impl FnOnce(&mut Standing, &Tally),
     ) -> bool {
-        let address = backend.id().address;
+        let address = &backend.id().address;
         let mut standing = backend.standing.lock();
         let before = TallyEntry::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
-            self.probes.remove(&(at, address));
+            self.probes.remove(&(at, address.clone()));
         }
         change(&mut standing, &self.tally);
         let after = TallyEntry::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
-            self.probes.insert((at, address), standing.any_probe_from(at));
+            self.probes.insert((at, address.clone()), standing.any_probe_from(at));
         }
         self.tally.remove(before);
         self.tally.add(after);

@@ -12,7 +12,7 @@ use super::{
     SelectorConfig, ewma,
     snapshot::{Snapshot, TIERS},
 };
-use crate::backend::Backend;
+use crate::backend::{Address, Backend};
 use crate::clock;
 use crate::config::{Algorithm, Weight};
 
@@ -28,8 +28,9 @@ pub(super) struct Members {
 impl Members {
     pub(super) fn new(discovered: &BTreeSet<Discovered>, config: &SelectorConfig) -> Self {
         let known = discovered.iter().filter_map(|discovered| {
-            let address = *discovered.addr.as_inet()?;
-            Some((address, (discovered.clone(), config.roster.backend(address))))
+            let address = Address::Tcp(*discovered.addr.as_inet()?);
+            let backend = config.roster.backend(&address);
+            Some((address, (discovered.clone(), backend)))
         });
         let (backups, primaries): (Vec<_>, Vec<_>) =
             known.partition(|(address, _)| config.backups.contains(address));

@@ -31,7 +31,6 @@ mod tests;
 
 use std::{
     collections::{BTreeSet, HashSet},
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,7 +41,7 @@ use pingora_load_balancing::{Backend as Discovered, selection::BackendSelection}
 
 pub use picks::Picks;
 
-use crate::backend::{Backend, Roster};
+use crate::backend::{Address, Backend, Roster};
 use crate::clock;
 use crate::config::{Algorithm, PoolName, defaults};
 
@@ -61,7 +60,7 @@ pub struct SelectorConfig {
     /// Where the live state of the backends is.
     pub roster: Arc<Roster>,
     /// Who gets requests only when nobody else is left.
-    pub backups: Arc<HashSet<SocketAddr>>,
+    pub backups: Arc<HashSet<Address>>,
     /// How long a backend that comes back takes to reach its full share; zero for at once.
     pub slow_start: Duration,
     /// For what is drawn at random.

@@ -119,7 +119,7 @@ mod tests {
             let start = crate::clock::now();
             let roster = Roster::new(PoolName::new("web"), Arc::default(), start);
             let backends = (1..=3)
-                .map(|port| roster.backend(format!("127.0.0.1:{port}").parse().unwrap()))
+                .map(|port| roster.backend(&format!("127.0.0.1:{port}").parse().unwrap()))
                 .collect();
             Self { roster, backends, start, slow_start: Duration::ZERO }
         }

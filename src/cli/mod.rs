@@ -38,6 +38,7 @@ use args::{Arguments, Command};
 /// Runs the program that the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
+    let _log = process_log::CloseAtEnd;
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -6,6 +6,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 
+use ipnet::IpNet;
+
 use super::{
     cursor::{Cursor, Firsts},
     model::{BackendAddress, Host, HostPattern, PathPrefix, PoolName},
@@ -46,6 +48,9 @@ pub(super) const CHECK_HOST: Kind<Box<str>> =
 
 pub(super) const POOL_NAME: Kind<PoolName> =
     Kind { expected: "the name of a pool", parse: pool_name };
+
+pub(super) const BLOCK: Kind<IpNet> =
+    Kind { expected: "an address block such as 10.0.0.0/8, or one address", parse: block };
 
 /// A port where HTTP has one by default.
 const HTTP_PORT: NonZeroU16 = NonZeroU16::new(80).unwrap();
@@ -307,6 +312,14 @@ fn pool_name(text: &str) -> Result<PoolName, String> {
         return Err(format!("must consist of letters, digits, '-', '.' and '_', found {found}"));
     }
     Ok(PoolName::new(text))
+}
+
+fn block(text: &str) -> Result<IpNet, String> {
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map(|net| net.trunc()).map_err(|_| {
+        let found = quoted(text);
+        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
+    })
 }
 
 /// An IPv6 address without brackets, and the port after it if there is one.

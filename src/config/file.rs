@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     access_log,
-    addresses::{HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
+    addresses::{BLOCK, HOST_PATTERN, PATH_PREFIX, POOL_NAME, listen_on},
     admin,
     cursor::{Cursor, Firsts, Section},
     defaults,
@@ -15,7 +15,8 @@ use super::{
         PoolName, Route,
     },
     pools, process,
-    values::{BLOCK, DURATION, PAUSE, RATE, THREADS, TRACEPARENT, TRUTH},
+    rate::RATE,
+    values::{DURATION, PAUSE, THREADS, TRACEPARENT, TRUTH},
     wording::{nearest, quoted},
 };
 

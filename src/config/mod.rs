@@ -20,6 +20,7 @@ mod order;
 mod pools;
 mod problem;
 mod process;
+mod rate;
 mod retry;
 mod setting;
 mod syntax;

@@ -4,12 +4,9 @@
 //! reads on from the key: "must be …, found …".
 
 use std::{
-    net::IpAddr,
-    num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
     time::Duration,
 };
-
-use ipnet::IpNet;
 
 use super::{
     model::{Algorithm, Percent, ResponseTimeout, RetryMethods, StatusRanges, Traceparent, Weight},
@@ -39,8 +36,6 @@ const FAILURES_MAX: u64 = 1000;
 const MAX_CONNECTIONS_MAX: u64 = 1_000_000;
 /// More requests that wait than this are all late.
 const QUEUE_MAX: u64 = 100_000;
-/// A client that has to send faster than this is refused on most networks.
-const RATE_MAX: u64 = 1 << 30;
 /// More threads than this serve nobody better.
 const THREADS_MAX: u64 = 1024;
 
@@ -82,14 +77,6 @@ pub(super) const PAUSE: Kind<Option<Duration>> = Kind {
     parse: |text| match text {
         _ if is_off(text) => Ok(None),
         _ => or_word("off", duration(text)).map(Some),
-    },
-};
-
-pub(super) const RATE: Kind<Option<NonZeroU64>> = Kind {
-    expected: "off or a rate such as 256B/s",
-    parse: |text| match text {
-        _ if is_off(text) => Ok(None),
-        _ => or_word("off", rate(text)).map(Some),
     },
 };
 
@@ -251,9 +238,6 @@ pub(super) const CHECK_TYPE: Kind<CheckType> = Kind {
 pub(super) const STATUSES: Kind<StatusRanges> =
     Kind { expected: "statuses such as 200-399 or \"200,204\"", parse: statuses };
 
-pub(super) const BLOCK: Kind<IpNet> =
-    Kind { expected: "an address block such as 10.0.0.0/8, or one address", parse: block };
-
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(super) fn is_off(text: &str) -> bool {
     matches!(text, "off" | "false")
@@ -265,7 +249,7 @@ pub(super) fn is_on(text: &str) -> bool {
 }
 
 /// Of a value in whose place a word can be written.
-fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
+pub(super) fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
     result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
 }
 
@@ -303,29 +287,6 @@ fn with_units(text: &str) -> Vec<String> {
 /// Whether a duration is none, with a unit or without.
 pub(super) fn is_zero(text: &str) -> bool {
     text.trim().parse() == Ok(0.0) || humantime::parse_duration(text) == Ok(Duration::ZERO)
-}
-
-fn rate(text: &str) -> Result<NonZeroU64, String> {
-    let found = quoted(text);
-    if is_zero(text) || text == "0B/s" {
-        return Err(format!("must be at least 1B/s, found {found} (write off for any rate)"));
-    }
-    if text.chars().all(|c| c.is_ascii_digit()) {
-        return Err(format!("needs a unit, found {found} (write {text}B/s)"));
-    }
-    let wrong = || format!("must be a rate such as 256B/s or 4KiB/s, found {found}");
-    let size = text.strip_suffix("/s").ok_or_else(wrong)?;
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("B", 1)];
-    let (digits, unit) = units
-        .iter()
-        .find_map(|(unit, bytes)| Some((size.strip_suffix(unit)?.trim_end(), *bytes)))
-        .ok_or_else(wrong)?;
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    match bytes.filter(|bytes| *bytes <= RATE_MAX).and_then(NonZeroU64::new) {
-        _ if !digits.chars().all(|c| c.is_ascii_digit()) => Err(wrong()),
-        Some(bytes) => Ok(bytes),
-        None => Err(format!("must be at most 1024MiB/s, found {found}")),
-    }
 }
 
 fn number(text: &str, low: u64, high: u64) -> Result<u64, String> {
@@ -423,12 +384,4 @@ fn status_range(part: &str, text: &str) -> Result<(u16, u16), String> {
         ));
     }
     Ok((first, last))
-}
-
-fn block(text: &str) -> Result<IpNet, String> {
-    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| {
-        let found = quoted(text);
-        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
-    })
 }

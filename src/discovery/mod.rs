@@ -8,17 +8,21 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::{SocketAddr, ToSocketAddrs},
     num::NonZeroU32,
+    sync::Arc,
 };
 
 use pingora_load_balancing::{Backend, discovery::Static};
 
+use crate::backend::Address;
 use crate::config::{BackendSpec, Config, Host, Origin, PoolName, Problem, Problems, Weight};
 
 /// One address of a pool, and what the configuration says about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
+    /// What it is shown as: host and port as configured.
+    pub name: Arc<str>,
     /// Where to connect.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Its share among the backends of the pool.
     pub weight: Weight,
     /// Used only when no other is eligible.
@@ -32,7 +36,8 @@ pub struct Endpoint {
 impl Endpoint {
     fn new(address: SocketAddr, spec: &BackendSpec) -> Self {
         Self {
-            address,
+            name: spec.address.to_string().into(),
+            address: address.into(),
             weight: spec.weight,
             backup: spec.backup,
             drain: spec.drain,
@@ -77,10 +82,12 @@ pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
 /// Pingora's source of backends for a pool whose addresses are known.
 #[must_use]
 pub fn fixed(endpoints: &[Endpoint]) -> Box<Static> {
-    let backends = endpoints.iter().map(|endpoint| Backend {
-        addr: endpoint.address.into(),
-        weight: usize::from(endpoint.weight.get()),
-        ext: http::Extensions::new(),
+    let backends = endpoints.iter().filter_map(|endpoint| {
+        Some(Backend {
+            addr: endpoint.address.tcp()?.into(),
+            weight: usize::from(endpoint.weight.get()),
+            ext: http::Extensions::new(),
+        })
     });
     Static::new(backends.collect())
 }

@@ -7,7 +7,6 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,7 +19,7 @@ use pingora_load_balancing::{
     health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck},
 };
 
-use crate::backend::{Backend, CheckResult, Event, Policy, Roster};
+use crate::backend::{Address, Backend, CheckResult, Event, Policy, Roster};
 use crate::clock;
 use crate::config::{self, Probe};
 use crate::state_log::{self, ChangeCause};
@@ -36,7 +35,7 @@ pub struct ActiveCheck {
     roster: Arc<Roster>,
     policy: Policy,
     /// One for each address, because the Host header that Pingora sends is fixed in the check.
-    probes: Mutex<HashMap<SocketAddr, Arc<dyn HealthCheck + Send + Sync>>>,
+    probes: Mutex<HashMap<Address, Arc<dyn HealthCheck + Send + Sync>>>,
 }
 
 impl ActiveCheck {
@@ -46,9 +45,11 @@ impl ActiveCheck {
         Self { config, roster, policy, probes: Mutex::default() }
     }
 
-    fn probe(&self, address: SocketAddr) -> Arc<dyn HealthCheck + Send + Sync> {
+    fn probe(&self, address: &Address) -> Arc<dyn HealthCheck + Send + Sync> {
         let mut probes = self.probes.lock();
-        Arc::clone(probes.entry(address).or_insert_with(|| build_probe(&self.config, address)))
+        Arc::clone(
+            probes.entry(address.clone()).or_insert_with(|| build_probe(&self.config, address)),
+        )
     }
 
     fn jitter(&self) -> Duration {
@@ -56,7 +57,7 @@ impl ActiveCheck {
     }
 
     /// One check, with its deadline.
-    async fn ask(&self, target: &Target, address: SocketAddr) -> Result<()> {
+    async fn ask(&self, target: &Target, address: &Address) -> Result<()> {
         let probe = self.probe(address);
         match tokio::time::timeout(self.config.timeout, probe.check(target)).await {
             Ok(result) => result,
@@ -83,10 +84,10 @@ impl ActiveCheck {
 #[async_trait]
 impl HealthCheck for ActiveCheck {
     async fn check(&self, target: &Target) -> Result<()> {
-        let Some(address) = target.addr.as_inet().copied() else {
+        let Some(address) = target.addr.as_inet().map(|address| Address::Tcp(*address)) else {
             return Error::e_explain(ErrorType::InternalError, "only TCP backends are checked");
         };
-        let backend = self.roster.backend(address);
+        let backend = self.roster.backend(&address);
         if backend.is_checked() {
             tokio::time::sleep(self.jitter()).await;
         }
@@ -95,7 +96,7 @@ impl HealthCheck for ActiveCheck {
             target.addr.set_port(port.get());
         }
         let began = clock::now();
-        let result = self.ask(&target, address).await;
+        let result = self.ask(&target, &address).await;
         self.record(&backend, &result, began, clock::now());
         result
     }
@@ -118,7 +119,7 @@ impl std::fmt::Debug for ActiveCheck {
 
 fn build_probe(
     config: &config::HealthCheck,
-    address: SocketAddr,
+    address: &Address,
 ) -> Arc<dyn HealthCheck + Send + Sync> {
     match &config.probe {
         Probe::Tcp => {

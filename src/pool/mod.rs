@@ -17,7 +17,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -39,7 +38,7 @@ pub use set::Pools;
 pub use supervisor::Supervisor;
 pub use survey::{BackendView, OrderError};
 
-use crate::backend::{Backend, BackendSettings, Policy, Roster};
+use crate::backend::{Address, Backend, BackendSettings, Policy, Roster};
 use crate::balance::{Selector, SelectorConfig};
 use crate::clock;
 use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
@@ -62,7 +61,7 @@ pub struct Pool {
     /// How long a client that found nobody should wait, in whole seconds.
     retry_after: u64,
     balancer: LoadBalancer<Selector>,
-    members: HashMap<SocketAddr, Arc<Member>>,
+    members: HashMap<Address, Arc<Member>>,
     /// Whether any backend may be full.
     has_limits: bool,
     roster: Arc<Roster>,
@@ -104,17 +103,17 @@ impl Pool {
         previous: Option<&Self>,
     ) -> Result<Self> {
         let policy = policy(config);
-        let members = endpoints.iter().map(|endpoint| {
-            let backend = roster.backend(endpoint.address);
-            let peer = peer(endpoint.address, &config.timeouts);
-            (endpoint.address, Arc::new(Member { backend, peer }))
+        let members = endpoints.iter().filter_map(|endpoint| {
+            let backend = roster.backend(&endpoint.address);
+            let peer = peer(endpoint.address.tcp()?, &config.timeouts);
+            Some((endpoint.address.clone(), Arc::new(Member { backend, peer })))
         });
         let members = members.collect();
         let backups = endpoints.iter().filter(|endpoint| endpoint.backup);
         let selection = SelectorConfig {
             algorithm: config.algorithm,
             roster: Arc::clone(&roster),
-            backups: Arc::new(backups.map(|endpoint| endpoint.address).collect()),
+            backups: Arc::new(backups.map(|endpoint| endpoint.address.clone()).collect()),
             slow_start: config.slow_start.unwrap_or_default(),
             seed: fastrand::u64(..),
         };
@@ -155,7 +154,8 @@ impl Pool {
 
     /// Takes effect on the backends: who is one, who drains, how much each may have.
     pub fn enlist(&self, now: Instant) {
-        let terms = self.endpoints.iter().map(|endpoint| (endpoint.address, terms(endpoint)));
+        let terms =
+            self.endpoints.iter().map(|endpoint| (endpoint.address.clone(), terms(endpoint)));
         let changes = self.roster.enlist(&terms.collect(), &self.policy, now);
         state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
     }
@@ -213,7 +213,7 @@ impl Pool {
 
     /// Requests in flight on the backend at this address.
     #[must_use]
-    pub fn active(&self, address: &SocketAddr) -> usize {
+    pub fn active(&self, address: &Address) -> usize {
         self.members.get(address).map_or(0, |member| member.backend.active())
     }
 
@@ -262,7 +262,8 @@ fn policy(config: &config::Pool) -> Policy {
 
 fn terms(endpoint: &Endpoint) -> BackendSettings {
     let limit = endpoint.max_connections.map(|limit| limit.get() as usize);
-    BackendSettings { drain: endpoint.drain, max_connections: limit }
+    let name = Arc::clone(&endpoint.name);
+    BackendSettings { name, drain: endpoint.drain, max_connections: limit }
 }
 
 /// Built once for each backend and cloned for each attempt.
@@ -271,7 +272,7 @@ fn terms(endpoint: &Endpoint) -> BackendSettings {
 /// request is still being sent. The proxy limits these waits itself, each by its own; Pingora's is
 /// only a net below them, for the one case in which the proxy's own watch is not asked: a backend
 /// that neither takes the request's body nor answers.
-fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
+fn peer(address: std::net::SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     let mut peer = HttpPeer::new(address, false, String::new());
     peer.options = PeerOptions::new();
     peer.options.connection_timeout = Some(timeouts.connect);

@@ -5,13 +5,12 @@ use std::{
     borrow::Cow,
     cell::Cell,
     collections::BTreeMap,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{Lease, Member, Pool, QueueCounts, Unavailable};
-use crate::backend::{Backend, Eligibility};
+use crate::backend::{Address, Backend, Eligibility};
 use crate::clock;
 use crate::retry::Failure;
 
@@ -49,7 +48,7 @@ impl PickRequest<'_> {
 
     /// Whether the backend at this address has failed it.
     #[must_use]
-    pub fn is_tried(&self, address: &SocketAddr) -> bool {
+    pub fn is_tried(&self, address: &Address) -> bool {
         self.tried.iter().any(|tried| tried.backend.id().address == *address)
     }
 
@@ -59,12 +58,12 @@ impl PickRequest<'_> {
         self.tried.last().is_none_or(|last| !last.has_answered())
     }
 
-    fn is_last(&self, address: &SocketAddr) -> bool {
+    fn is_last(&self, address: &Address) -> bool {
         self.tried.last().is_some_and(|last| last.backend.id().address == *address)
     }
 
     /// Whether this one answered; it would only say the same again.
-    fn has_answer_of(&self, address: &SocketAddr) -> bool {
+    fn has_answer_of(&self, address: &Address) -> bool {
         let is_it = |tried: &&TriedBackend| tried.backend.id().address == *address;
         self.tried.iter().filter(is_it).any(TriedBackend::has_answered)
     }
@@ -146,7 +145,7 @@ impl Pool {
         if let Some(lease) = self.select(|address| !wanted.is_tried(address)) {
             return Ok(lease);
         }
-        let is_new = |address: &SocketAddr| !wanted.is_tried(address);
+        let is_new = |address: &Address| !wanted.is_tried(address);
         if self.is_anybody_full(is_new) {
             return Err(Unavailable::Full);
         }
@@ -156,8 +155,8 @@ impl Pool {
         if let Some(lease) = self.claim_probe(wanted, now) {
             return Ok(lease);
         }
-        let is_silent = |address: &SocketAddr| !wanted.has_answer_of(address);
-        let is_another = |address: &SocketAddr| is_silent(address) && !wanted.is_last(address);
+        let is_silent = |address: &Address| !wanted.has_answer_of(address);
+        let is_another = |address: &Address| is_silent(address) && !wanted.is_last(address);
         if let Some(lease) = self.select(is_another).or_else(|| self.select(is_silent)) {
             return Ok(lease);
         }
@@ -199,11 +198,12 @@ impl Pool {
         states
     }
 
-    fn select(self: &Arc<Self>, accept: impl Fn(&SocketAddr) -> bool) -> Option<Lease> {
+    fn select(self: &Arc<Self>, accept: impl Fn(&Address) -> bool) -> Option<Lease> {
         let claimed = Cell::new(None);
         let claim = |candidate: &pingora_load_balancing::Backend| {
-            let address = candidate.addr.as_inet().filter(|address| accept(address))?;
-            self.members.get(address).filter(|member| member.backend.try_enter())
+            let address = Address::Tcp(*candidate.addr.as_inet()?);
+            let member = self.members.get(&address).filter(|_| accept(&address))?;
+            Some(member).filter(|member| member.backend.try_enter())
         };
         self.balancer.select_with(b"", usize::MAX, |candidate, _pingoras_verdict| {
             claimed.set(claim(candidate));
@@ -223,7 +223,7 @@ impl Pool {
     }
 
     /// Whether one of these could take it, but for its load.
-    fn is_anybody_full(&self, accept: impl Fn(&SocketAddr) -> bool) -> bool {
+    fn is_anybody_full(&self, accept: impl Fn(&Address) -> bool) -> bool {
         let is_open = |address, member: &Member| member.backend.is_open() && accept(address);
         self.has_limits && self.members.iter().any(|(address, member)| is_open(address, member))
     }

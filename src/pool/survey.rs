@@ -1,9 +1,9 @@
 //! A pool as somebody sees it who looks without touching, and what an operator does to it.
 
-use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
 use super::{Member, Pool};
-use crate::backend::{Backend, Eligibility, Event, OperatorAction, Roster};
+use crate::backend::{Address, Backend, Eligibility, Event, OperatorAction, Roster};
 use crate::balance::{self, REHEARSAL};
 use crate::config::{self, Algorithm};
 use crate::discovery::Endpoint;
@@ -76,10 +76,12 @@ impl Pool {
 
     /// Whom a request would be offered, in this order, if it came now and refused each.
     #[must_use]
-    pub fn rehearse(&self) -> Vec<SocketAddr> {
+    pub fn rehearse(&self) -> Vec<Address> {
         let offered = RefCell::new(vec![]);
         self.balancer.select_with(REHEARSAL, usize::MAX, |candidate, _| {
-            offered.borrow_mut().extend(candidate.addr.as_inet().copied());
+            offered
+                .borrow_mut()
+                .extend(candidate.addr.as_inet().map(|address| Address::Tcp(*address)));
             false
         });
         offered.into_inner()
@@ -87,7 +89,7 @@ impl Pool {
 
     /// The backend whose probe a request would be, if it came now.
     #[must_use]
-    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<SocketAddr> {
+    pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<Address> {
         self.roster.next_probe(repeatable, now)
     }
 
@@ -110,7 +112,7 @@ impl Pool {
     /// When there is nothing that it could be done to.
     pub fn order(
         &self,
-        address: &SocketAddr,
+        address: &Address,
         order: OperatorAction,
         by: &str,
         now: Instant,

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    net::SocketAddr,
     num::NonZeroU32,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
@@ -14,12 +15,13 @@ use crate::backend::Event;
 use crate::config::Weight;
 use crate::retry::Failure;
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
+fn address(port: u16) -> Address {
+    SocketAddr::from(([127, 0, 0, 1], port)).into()
 }
 
 fn endpoint(port: u16) -> Endpoint {
     Endpoint {
+        name: address(port).to_string().into(),
         address: address(port),
         weight: Weight::MIN,
         backup: false,
@@ -52,7 +54,7 @@ fn pool(ports: &[u16]) -> Arc<Pool> {
 fn wanted(ports: &[u16], failure: Failure) -> PickRequest<'static> {
     let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
     let tried =
-        ports.iter().map(|port| TriedBackend { backend: roster.backend(address(*port)), failure });
+        ports.iter().map(|port| TriedBackend { backend: roster.backend(&address(*port)), failure });
     PickRequest { tried: Cow::Owned(tried.collect()), repeatable: true }
 }
 
@@ -65,7 +67,7 @@ fn pick(pool: &Arc<Pool>, wanted: &PickRequest<'_>) -> Result<Lease, Unavailable
 }
 
 fn port(lease: &Lease) -> u16 {
-    lease.backend().id().address.port()
+    lease.backend().id().address.tcp().unwrap().port()
 }
 
 fn fail(pool: &Arc<Pool>, lease: &Lease, failure: Failure, now: Instant) {
@@ -246,7 +248,7 @@ fn a_newcomer_does_not_overtake_when_a_backend_comes_back() {
         let _lease = pick(&pool, &first()).unwrap();
         let waits = wait(&pool, first());
         until_queued(&pool, 1).await;
-        let back = pool.roster.backend(address(2));
+        let back = pool.roster.backend(&address(2));
         pool.roster.apply(&back, Event::Drain(false), &pool.policy, clock::now());
         assert_eq!(pick(&pool, &first()).unwrap_err(), Unavailable::Full);
         assert_eq!(port(&waits.await.unwrap().unwrap()), 2);

@@ -6,6 +6,7 @@ pub mod background;
 pub mod control;
 pub mod handover;
 pub mod meeting_socket;
+pub mod open_files;
 pub mod pid_file;
 pub mod privileges;
 pub mod service_manager;

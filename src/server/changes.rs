@@ -1,7 +1,8 @@
 //! What another configuration changes, in words for whoever asked for the reload.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::collections::HashMap;
 
+use crate::backend::{Address, BackendNames};
 use crate::config::{AdminAddress, Config, Pool, PoolName};
 use crate::discovery::{Endpoint, ResolvedBackends};
 
@@ -20,7 +21,7 @@ pub(super) fn between(
     started: &Config,
     before: View<'_>,
     after: View<'_>,
-    in_flight: impl Fn(&PoolName, SocketAddr) -> usize,
+    in_flight: impl Fn(&PoolName, &Address) -> usize,
 ) -> Vec<String> {
     let (old, new) = (before.config, after.config);
     let mut lines = listeners(started, old, new);
@@ -39,7 +40,7 @@ pub(super) fn between(
             lines.push(format!("pool {}: new, {}", pool.name, count(endpoints.len())));
             continue;
         };
-        let active = |address| in_flight(&pool.name, address);
+        let active = |address: &Address| in_flight(&pool.name, address);
         let mut parts = backends(self::endpoints(before.resolved, &pool.name), endpoints, active);
         parts.extend(settings(&old.pools[known], pool));
         if !parts.is_empty() {
@@ -116,11 +117,8 @@ fn count(backends: usize) -> String {
 fn backends(
     before: &[Endpoint],
     after: &[Endpoint],
-    active: impl Fn(SocketAddr) -> usize,
+    active: impl Fn(&Address) -> usize,
 ) -> Vec<String> {
-    let by_address = |endpoints: &[Endpoint]| -> HashMap<SocketAddr, Endpoint> {
-        endpoints.iter().map(|endpoint| (endpoint.address, *endpoint)).collect()
-    };
     let (old, new) = (by_address(before), by_address(after));
     let mut parts = vec![];
     let added = after.iter().filter(|it| !old.contains_key(&it.address)).count();
@@ -129,7 +127,7 @@ fn backends(
     }
     let removed: Vec<_> = before.iter().filter(|it| !new.contains_key(&it.address)).collect();
     if !removed.is_empty() {
-        let in_flight: usize = removed.iter().map(|it| active(it.address)).sum();
+        let in_flight: usize = removed.iter().map(|it| active(&it.address)).sum();
         parts.push(format!("-{} (draining, {in_flight} in flight)", removed.len()));
     }
     for endpoint in after {
@@ -140,22 +138,29 @@ fn backends(
     parts
 }
 
+fn by_address(endpoints: &[Endpoint]) -> HashMap<&Address, &Endpoint> {
+    endpoints.iter().map(|endpoint| (&endpoint.address, endpoint)).collect()
+}
+
 fn terms(known: &Endpoint, endpoint: &Endpoint) -> Vec<String> {
-    let address = endpoint.address;
+    let names = BackendNames::new(endpoint.name.clone(), &endpoint.address);
     let mut parts = vec![];
+    if known.name != endpoint.name {
+        parts.push(format!("{} is called {}", known.name, endpoint.name));
+    }
     if known.weight != endpoint.weight {
         let (from, to) = (known.weight.get(), endpoint.weight.get());
-        parts.push(format!("weight {from}→{to} on {address}"));
+        parts.push(format!("weight {from}→{to} on {names}"));
     }
     if known.drain != endpoint.drain {
-        parts.push(format!("{address} {}", if endpoint.drain { "drains" } else { "is back" }));
+        parts.push(format!("{names} {}", if endpoint.drain { "drains" } else { "is back" }));
     }
     if known.backup != endpoint.backup {
-        parts.push(format!("{address} is {}", if endpoint.backup { "backup" } else { "primary" }));
+        parts.push(format!("{names} is {}", if endpoint.backup { "backup" } else { "primary" }));
     }
     if known.max_connections != endpoint.max_connections {
         let limit = endpoint.max_connections.map_or("none".to_owned(), |limit| limit.to_string());
-        parts.push(format!("max_connections {limit} on {address}"));
+        parts.push(format!("max_connections {limit} on {names}"));
     }
     parts
 }

@@ -4,7 +4,7 @@
 //! Nothing changes unless all of the new configuration is right. The command that asked for the
 //! reload gets the same words as the log.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -14,6 +14,7 @@ use super::{
     logs,
 };
 use crate::admin::{Phase, Readiness};
+use crate::backend::Address;
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
 use crate::discovery::ResolvedBackends;
@@ -128,8 +129,8 @@ impl Reloader {
         let (access_log, destination) =
             self.logs(&config).await.map_err(|error| failed(error.to_string()))?;
         let before = self.current.pin();
-        let in_flight = |pool: &PoolName, address: SocketAddr| {
-            before.pool(pool).map_or(0, |pool| pool.active(&address))
+        let in_flight = |pool: &PoolName, address: &Address| {
+            before.pool(pool).map_or(0, |pool| pool.active(address))
         };
         let changes = changes::between(
             &self.started,

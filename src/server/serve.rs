@@ -30,7 +30,7 @@ use crate::process::{
     background::Report,
     handover::{Inherited, NamedSocket},
     meeting_socket::{MeetingSocket, Purpose},
-    service_manager,
+    open_files, service_manager,
 };
 
 /// Reloads that wait for the one under way; they become one.
@@ -50,6 +50,7 @@ pub(super) async fn serve(
     mut signals: Signals,
     report: &mut Option<Report>,
 ) -> Result<ExitCode, StartError> {
+    let open_files = open_files::raise_limit();
     let config = &start.config;
     let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
     let in_flight = InFlight::default();
@@ -87,6 +88,10 @@ pub(super) async fn serve(
         meeting.commands = meeting.control.listen().ok();
     }
     announce(config, &owned);
+    if let Some(limit) = open_files {
+        log::info!(limit; "open files are limited");
+        tokio::spawn(open_files::watch(limit));
+    }
     // The service that takes them is waiting for them.
     let _ = server.sockets.send(listeners);
     let agreement = inherited.map(Inherited::serving);

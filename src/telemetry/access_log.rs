@@ -9,6 +9,7 @@ use std::{
     borrow::Cow,
     io::{self, Write},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -31,7 +32,7 @@ pub struct AccessRecord<'a> {
     pub method: &'a str,
     /// As received, with the query; need not be UTF-8.
     pub path: &'a [u8],
-    /// URL of the backend of the last attempt; `None` when there was no attempt.
+    /// URL of the backend of the last attempt, by its configured name; `None` when there was no attempt.
     pub backend: Option<&'a str>,
     /// As received, such as `HTTP/1.1`.
     pub protocol: &'static str,
@@ -66,8 +67,10 @@ pub struct AccessRecord<'a> {
 /// One try of a request.
 #[derive(Debug, Clone)]
 pub struct Try {
-    /// Where.
-    pub backend: SocketAddr,
+    /// The backend, by the name that it is configured by.
+    pub backend: Arc<str>,
+    /// The address behind that name.
+    pub address: Arc<str>,
     /// How long the connection took; `None` when none came about.
     pub connect: Option<Duration>,
     /// From the end of the request to the beginning of an answer; `None` when none began.
@@ -180,7 +183,8 @@ pub(super) mod tests {
     #[test]
     fn the_line_of_a_request_with_two_tries_fits_its_buffer() {
         let one = || Try {
-            backend: "203.0.113.200:65535".parse().unwrap(),
+            backend: "backend-with-a-name.internal:65535".into(),
+            address: "203.0.113.200:65535".into(),
             connect: Some(Duration::from_micros(123_456)),
             first_byte: Some(Duration::from_micros(12_345_678)),
             reused: false,
@@ -248,7 +252,8 @@ pub(super) mod tests {
     #[test]
     fn each_try_is_told_by_json_and_several_by_text() {
         let one = |port, outcome: &'static str| Try {
-            backend: SocketAddr::from(([127, 0, 0, 1], port)),
+            backend: format!("localhost:{port}").into(),
+            address: format!("127.0.0.1:{port}").into(),
             connect: Some(Duration::from_nanos(412_999)),
             first_byte: None,
             reused: false,
@@ -261,14 +266,14 @@ pub(super) mod tests {
         let tries = [first, second];
         let several = AccessRecord { tries: &tries, ..record() };
         let expected = concat!(
-            r#""tries":[{"backend":"127.0.0.1:1","connect_ms":0.412,"first_byte_ms":null,"#,
+            r#""tries":[{"backend":"localhost:1","address":"127.0.0.1:1","connect_ms":0.412,"first_byte_ms":null,"#,
             r#""reused":false,"outcome":"learned_timeout","retried":"timeout"},"#,
-            r#"{"backend":"127.0.0.1:2","connect_ms":0.412,"first_byte_ms":3.000,"#,
+            r#"{"backend":"localhost:2","address":"127.0.0.1:2","connect_ms":0.412,"first_byte_ms":3.000,"#,
             r#""reused":true,"outcome":"ok","retried":null}],"#
         );
         assert!(line(LogFormat::Json, &several).contains(expected));
         let text = line(LogFormat::Text, &several);
-        assert!(text.contains(" tries=127.0.0.1:1:learned_timeout,127.0.0.1:2:ok pool="), "{text}");
+        assert!(text.contains(" tries=localhost:1:learned_timeout,localhost:2:ok pool="), "{text}");
         let single = AccessRecord { tries: &tries[1..], ..record() };
         assert!(!line(LogFormat::Text, &single).contains("tries"));
     }

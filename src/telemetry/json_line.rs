@@ -197,7 +197,9 @@ impl Line<'_> {
 
     fn one_try(&mut self, one: &Try) -> io::Result<()> {
         self.raw(r#"{"backend":"#);
-        self.address(one.backend)?;
+        self.text(one.backend.as_bytes())?;
+        self.raw(r#","address":"#);
+        self.text(one.address.as_bytes())?;
         self.raw(r#","connect_ms":"#);
         self.option(one.connect, Line::millis)?;
         self.raw(r#","first_byte_ms":"#);

@@ -83,11 +83,21 @@ pub fn direct(destination: Destination) {
     DESTINATION.store(Arc::new(destination));
 }
 
-/// Opens the file anew, for whoever has moved it away. When that fails, the old one stays in use
-/// and is told so.
+/// Has the file opened again, after it was moved away. Returns at once. If it cannot be opened, the
+/// old one stays in use, and the log says so.
 pub fn reopen() {
-    if let Err(error) = DESTINATION.load().reopen() {
-        log::error!(error:% = error; "cannot reopen the process log");
+    DESTINATION.load().reopen();
+}
+
+/// When dropped, it waits until what was logged is written, but not longer than a second. Lines
+/// logged later are lost.
+#[derive(Debug)]
+#[must_use = "dropping it closes the log"]
+pub struct CloseAtEnd;
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        DESTINATION.load().close();
     }
 }
 
@@ -103,23 +113,17 @@ impl Log for ProcessLog {
 
     fn log(&self, record: &Record<'_>) {
         if self.filter.matches(record) {
-            let lost = tell(&DESTINATION.load(), record);
-            if lost > 0 {
-                log::warn!(lines = lost; "process log lines lost");
-            }
+            tell(&DESTINATION.load(), record);
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Says how many lines were lost before this one. The line is put together before the output is
-/// locked: what it is made of may log, too.
-fn tell(destination: &Destination, record: &Record<'_>) -> u64 {
+fn tell(destination: &Destination, record: &Record<'_>) {
     let mut line = Vec::new();
-    match write(&mut line, destination.format(), clock::wall(), record) {
-        Ok(()) => destination.write(&line),
-        Err(_) => 0,
+    if write(&mut line, destination.format(), clock::wall(), record).is_ok() {
+        destination.write(&line);
     }
 }
 
@@ -273,7 +277,8 @@ mod tests {
             let destination = Destination::file(format, &path).unwrap();
             let mut builder = Record::builder();
             builder.level(Level::Info).target("lb");
-            assert_eq!(tell(&destination, &builder.args(format_args!("hello")).build()), 0);
+            tell(&destination, &builder.args(format_args!("hello")).build());
+            destination.close();
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();

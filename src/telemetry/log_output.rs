@@ -1,33 +1,56 @@
-//! Where the process log goes: written by whoever has something to say, one line at a time.
+//! Where the process log goes: a thread for each output, and a queue of lines in front of it.
 //!
-//! What is told here is rare, and a line that was told before a crash must be there after it, so
-//! nothing is kept back. An output that fails must not take the process with it: its lines are
-//! lost and counted, and the next line tries again.
+//! Writing may take as long as a disk or the reader of a pipe likes, so no request, no health check
+//! and no signal waits for it. The thread writes each line as soon as it comes, so a line that was
+//! logged a moment before a crash is written. An output that fails must not take the process with
+//! it: its lines are lost and counted, the next line tries again, and the log says how many were
+//! lost as soon as it can.
 
 use std::{
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
+    thread,
+    time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-
+use super::queue::Queue;
+use crate::clock;
 use crate::config::LogFormat;
 use crate::files::append_to;
 
-/// An output of the process log, and how its lines look.
+/// Lines that wait for an output, in bytes: minutes of a process log while its output is stuck.
+const CAPACITY: usize = 1024 * 1024;
+/// An output that takes nothing may hold up the end of the process for this long.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Standard error has one queue in a process, so that its lines stay in order when the format
+/// changes.
+static STDERR: LazyLock<Arc<Lines>> = LazyLock::new(|| {
+    // Through the standard library's lock, so that the two logs' lines do not mix.
+    match Lines::start(None, Output::new(Box::new(io::stderr()))) {
+        Ok(lines) => lines,
+        // Without a thread there is no log; lines are counted as lost.
+        Err(_) => Arc::new(Lines(Arc::default())),
+    }
+});
+
+/// An output of the process log, and the format of its lines.
 pub struct Destination {
     format: LogFormat,
     /// `None` for standard error.
     path: Option<PathBuf>,
-    output: Mutex<Output>,
+    lines: Arc<Lines>,
 }
+
+/// Lines on their way to a thread that writes them. When dropped, the thread writes what there is
+/// and ends; nothing waits for that.
+struct Lines(Arc<Queue>);
 
 struct Output {
     writer: Box<dyn Write + Send>,
-    /// Lines that could not be written since the last one that could.
-    lost: u64,
-    /// Whether part of such a line may have been.
+    /// Whether part of a line that could not be written may have been.
     is_torn: bool,
 }
 
@@ -35,38 +58,57 @@ impl Destination {
     /// Standard error.
     #[must_use]
     pub fn stderr(format: LogFormat) -> Self {
-        // Through the standard library's lock, so that the two logs' lines do not mix.
-        Self { format, path: None, output: Mutex::new(Output::new(Box::new(io::stderr()))) }
+        Self { format, path: None, lines: Arc::clone(&STDERR) }
     }
 
-    /// This file, made if need be, and appended to.
+    /// This file, which is created if it does not exist, and appended to.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, with its name.
+    /// When the file cannot be opened, with its name, or the system refuses a thread.
     pub fn file(format: LogFormat, path: &Path) -> io::Result<Self> {
         let output = Output::new(Box::new(append_to(path)?));
-        Ok(Self { format, path: Some(path.to_owned()), output: Mutex::new(output) })
+        let lines = Lines::start(Some(path.to_owned()), output)?;
+        Ok(Self { format, path: Some(path.to_owned()), lines })
     }
 
-    /// How its lines look.
+    /// The format of its lines.
     pub(super) fn format(&self) -> LogFormat {
         self.format
     }
 
-    /// Writes a line, or counts it as lost. Says how many were lost before this one, once.
-    pub(super) fn write(&self, line: &[u8]) -> u64 {
-        self.output.lock().write(line)
+    /// Hands a line to the thread that writes, or counts it as lost if too many wait. Waits for
+    /// nothing.
+    pub(super) fn write(&self, line: &[u8]) {
+        self.lines.0.push(line);
     }
 
-    /// Opens the file anew; until then, and when that fails, the old one is in use.
-    pub(super) fn reopen(&self) -> io::Result<()> {
-        if let Some(path) = &self.path {
-            let file = append_to(path)?;
-            let mut output = self.output.lock();
-            (output.writer, output.is_torn) = (Box::new(file), false);
-        }
-        Ok(())
+    /// Has the file opened again, once the lines before are written. If that fails, the old one
+    /// stays in use, and the log says so.
+    pub(super) fn reopen(&self) {
+        self.lines.0.reopen();
+    }
+
+    /// Waits until every line is written, but not longer than a second; later lines are lost.
+    pub(super) fn close(&self) {
+        self.lines.0.close(clock::now() + CLOSE_LIMIT);
+    }
+}
+
+impl Lines {
+    fn start(path: Option<PathBuf>, output: Output) -> io::Result<Arc<Self>> {
+        let queue = Arc::new(Queue::holding(CAPACITY));
+        let taken = Arc::clone(&queue);
+        let run = move || write_lines(&taken, output, path.as_deref());
+        thread::Builder::new().name("process-log".to_owned()).spawn(run)?;
+        Ok(Arc::new(Self(queue)))
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let at_once: Instant = clock::now();
+        self.0.close(at_once);
     }
 }
 
@@ -85,28 +127,60 @@ impl fmt::Display for Destination {
     }
 }
 
+/// The thread's work, until the queue is closed.
+fn write_lines(queue: &Queue, mut output: Output, path: Option<&Path>) {
+    let (mut batch, mut told) = (Vec::new(), 0);
+    loop {
+        let orders = queue.take(&mut batch, None);
+        // One by one: another process may write to the same pipe, which keeps short writes whole.
+        for line in batch.split_inclusive(|byte| *byte == b'\n') {
+            if !output.write(line) {
+                queue.drop_lines(1);
+                continue;
+            }
+            let dropped = queue.dropped();
+            if dropped > told {
+                log::warn!(lines = dropped - told; "process log lines lost");
+                told = dropped;
+            }
+        }
+        if let (true, Some(path)) = (orders.reopen, path) {
+            match append_to(path) {
+                Ok(file) => output = Output::new(Box::new(file)),
+                Err(error) => log::error!(error:% = error; "cannot reopen the process log"),
+            }
+        }
+        if orders.close {
+            break;
+        }
+    }
+    queue.end();
+}
+
 impl Output {
     fn new(writer: Box<dyn Write + Send>) -> Self {
-        Self { writer, lost: 0, is_torn: false }
+        Self { writer, is_torn: false }
     }
 
-    fn write(&mut self, line: &[u8]) -> u64 {
+    /// Returns whether the line was written.
+    fn write(&mut self, line: &[u8]) -> bool {
         let end_of_torn = if self.is_torn { b"\n".as_slice() } else { b"" };
         let written = self.writer.write_all(end_of_torn).and_then(|()| self.writer.write_all(line));
         self.is_torn = written.is_err();
-        if self.is_torn {
-            self.lost += 1;
-            return 0;
-        }
-        std::mem::take(&mut self.lost)
+        !self.is_torn
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, fs, io::ErrorKind, sync::Arc, thread};
+    use std::{collections::VecDeque, fs, io::ErrorKind, sync::mpsc, thread};
+
+    use parking_lot::Mutex;
 
     use super::*;
+
+    /// Far longer than any of this takes, so that a broken test ends.
+    const DEADLINE: Duration = Duration::from_secs(10);
 
     fn read(path: &Path) -> String {
         fs::read_to_string(path).unwrap()
@@ -122,16 +196,15 @@ mod tests {
             for digit in '0'..'4' {
                 let line = format!("{}\n", String::from(digit).repeat(300));
                 let log = &log;
-                scope.spawn(move || {
-                    (0..500).for_each(|_| assert_eq!(log.write(line.as_bytes()), 0))
-                });
+                scope.spawn(move || (0..200).for_each(|_| log.write(line.as_bytes())));
             }
         });
+        log.close();
         let text = read(&path);
         assert!(text.starts_with("before\n"));
         let is_whole = |line: &str| line.len() == 300 && line.split(&line[..1]).all(str::is_empty);
-        assert_eq!(text.lines().filter(|line| is_whole(line)).count(), 2000);
-        assert_eq!(text.lines().count(), 2001);
+        assert_eq!(text.lines().filter(|line| is_whole(line)).count(), 800);
+        assert_eq!(text.lines().count(), 801);
     }
 
     #[test]
@@ -143,8 +216,14 @@ mod tests {
         log.write(b"one\n");
         fs::rename(&path, &moved).unwrap();
         log.write(b"two\n");
-        log.reopen().unwrap();
+        log.reopen();
+        let until = clock::now() + DEADLINE;
+        while !path.exists() {
+            assert!(clock::now() < until, "it is not opened again");
+            thread::sleep(Duration::from_millis(1));
+        }
         log.write(b"three\n");
+        log.close();
         assert_eq!((read(&moved).as_str(), read(&path).as_str()), ("one\ntwo\n", "three\n"));
     }
 
@@ -156,15 +235,10 @@ mod tests {
         let path = inner.join("error.log");
         let log = Destination::file(LogFormat::Text, &path).unwrap();
         fs::rename(&inner, &moved).unwrap();
-        let message = log.reopen().unwrap_err().to_string();
-        assert!(message.starts_with(&format!("{}: No such file", path.display())), "{message}");
+        log.reopen();
         log.write(b"still here\n");
+        log.close();
         assert_eq!(read(&moved.join("error.log")), "still here\n");
-    }
-
-    #[test]
-    fn standard_error_has_nothing_to_open_anew() {
-        assert!(Destination::stderr(LogFormat::Json).reopen().is_ok());
     }
 
     /// Takes as many bytes at a time as its script says, or fails; then takes everything.
@@ -186,16 +260,47 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_fails_loses_lines_says_how_many_and_spoils_none() {
+    fn an_output_that_fails_loses_lines_and_spoils_none() {
         let full = || Err(ErrorKind::StorageFull.into());
         let written = Arc::default();
         let script = [Ok(9), Ok(2), full(), full(), Ok(1), full()].into();
         let mut output = Output::new(Box::new(Scripted { script, written: Arc::clone(&written) }));
-        let told: Vec<u64> = [b"one\n", b"two\n", b"six\n", b"ten\n", b"yes\n", b"end\n"]
-            .into_iter()
-            .map(|line| output.write(line))
-            .collect();
-        assert_eq!(told, [0, 0, 0, 0, 3, 0]);
+        let is_written = [b"one\n", b"two\n", b"six\n", b"ten\n", b"yes\n", b"end\n"]
+            .map(|line| output.write(line));
+        assert_eq!(is_written, [true, false, false, false, true, true]);
         assert_eq!(String::from_utf8_lossy(&written.lock()), "one\ntw\n\nyes\nend\n");
+    }
+
+    /// Says when it is asked, and takes nothing until it is released.
+    struct Stuck(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(());
+            let _ = self.1.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_output_that_is_stuck_holds_up_no_line_and_not_the_end() {
+        let ((ask, asked), (release, released)) = (mpsc::channel(), mpsc::channel());
+        let output = Output::new(Box::new(Stuck(ask, released)));
+        let lines = Lines::start(None, output).unwrap();
+        let line = [b'x'; 1024];
+        lines.0.push(&line);
+        asked.recv_timeout(DEADLINE).unwrap();
+        (0..CAPACITY / line.len()).for_each(|_| lines.0.push(&line));
+        assert_eq!(lines.0.dropped(), 0);
+        lines.0.push(&line);
+        assert_eq!(lines.0.dropped(), 1);
+        let queue = Arc::clone(&lines.0);
+        drop(lines);
+        assert!(queue.is_closed());
+        drop(release);
     }
 }

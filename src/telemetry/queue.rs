@@ -33,12 +33,10 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::clock;
 
-/// Lines that wait for the writer, in bytes.
+/// Lines of the access log that wait for the writer, in bytes.
 const CAPACITY: usize = 8 * 1024 * 1024;
 /// What a buffer for one line keeps when it is given back, in bytes. Few lines are longer.
 pub(super) const KEPT: usize = 1024;
-/// Lines that wait for the writer: as many as the bytes allow.
-const SLOTS: usize = CAPACITY / KEPT;
 /// Emptied buffers that are kept: more than come between two batches at any usual load.
 const SPARE: usize = 1024;
 /// What the buffer for a batch keeps until the next one, in bytes.
@@ -47,6 +45,8 @@ const BATCH_KEPT: usize = 256 * 1024;
 /// Lines on their way to the writer, which is one thread at a time.
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// The most bytes that may wait.
+    capacity: usize,
     lines: ArrayQueue<Vec<u8>>,
     spare: ArrayQueue<Vec<u8>>,
     /// What [`Queue::lines`] hold, each by its [`cost`].
@@ -66,9 +66,19 @@ pub(super) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
+        Self::holding(CAPACITY)
+    }
+}
+
+impl Queue {
+    /// A queue in which this many bytes may wait.
+    pub(super) fn holding(capacity: usize) -> Self {
+        // As many lines as the bytes allow.
+        let slots = capacity / KEPT;
         Self {
-            lines: ArrayQueue::new(SLOTS),
-            spare: ArrayQueue::new(SPARE),
+            capacity,
+            lines: ArrayQueue::new(slots),
+            spare: ArrayQueue::new(SPARE.min(slots)),
             waiting: AtomicUsize::default(),
             dropped: AtomicU64::default(),
             reopen: AtomicBool::default(),
@@ -110,7 +120,7 @@ impl Queue {
     /// Whether there was room.
     fn append(&self, line: &[u8]) -> bool {
         let cost = cost(line);
-        let admit = |waiting: usize| (waiting + cost <= CAPACITY).then_some(waiting + cost);
+        let admit = |waiting: usize| (waiting + cost <= self.capacity).then_some(waiting + cost);
         // Acquires the release in `pop`, and with it the slot that was emptied before.
         if self.waiting.fetch_update(Ordering::Acquire, Ordering::Relaxed, admit).is_err() {
             return false;
@@ -276,6 +286,8 @@ fn cost(line: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SLOTS: usize = CAPACITY / KEPT;
 
     #[test]
     fn lines_come_out_whole_and_in_order() {

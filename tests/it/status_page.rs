@@ -68,7 +68,8 @@ fn pool(name: &str, backends: &[Value]) -> Value {
 fn backend(pool: &str, address: &str, state: &str, beside: &Value) -> Value {
     let none = json!({ "p50_ms": null, "p95_ms": null, "p99_ms": null });
     let mut backend = json!({
-        "pool": pool, "address": address, "state": state, "reason": null, "until": null,
+        "pool": pool, "name": address, "address": address, "state": state, "reason": null,
+        "until": null,
         "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
         "weight_in_effect": 1.0, "active": 0, "max_connections": null, "requests": 0, "errors": 0,
         "responses": {}, "rate": 0.0, "error_rate": 0.0, "share": 0.0, "latency": none,

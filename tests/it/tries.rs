@@ -61,6 +61,7 @@ fn a_refused_connection_is_a_try() {
     assert_eq!(outcomes(&line), ["refused", "ok"]);
     let expected = json!({
         "backend": a.address().to_string(),
+        "address": a.address().to_string(),
         "connect_ms": null,
         "first_byte_ms": null,
         "reused": false,

@@ -9,10 +9,11 @@ use std::{
 use super::table::{Kind, Metric, TABLE};
 
 /// Labels whose values the configuration chooses, and what they are.
-const CHOSEN: [(&str, &str); 4] = [
+const CHOSEN: [(&str, &str); 5] = [
     ("listener", "its address, as configured"),
     ("pool", "its name"),
-    ("backend", "its address and port, after its name was looked up"),
+    ("backend", "its name: host and port, as configured"),
+    ("address", "its address and port, after its name was looked up"),
     ("version", "of the program"),
 ];
 
@@ -32,6 +33,10 @@ const HEAD: &str = "# Metrics
 What `GET /metrics` of the admin listener says, in Prometheus' text format. Counters begin at 0 when
 the process does, and go on over a reload; those of a backend or a pool end when it is removed. There
 are as many series as listeners, pools and backends make, whatever clients and backends send.
+
+A backend's series have its configured name and its address, both as labels, because a name may have
+several addresses: one backend is still one set of series. They begin anew where a name gets another
+address; `sum without (address)` adds them up.
 
 A histogram has its buckets at 0.5 ms and every doubling of that up to 65.536 s. Requests and attempts
 are counted when they end.

@@ -164,29 +164,33 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
 }
 
 fn of_backend(families: &mut Families, pool: &str, seen: &BackendView<'_>) {
-    let backend = &*seen.endpoint.address.to_string();
-    let counts = seen.backend.counts();
-    let own = [pool, backend];
+    let (names, counts) = (seen.backend.names(), seen.backend.counts());
+    let (backend, address) = (&*names.name, &*names.address);
+    let own = [pool, backend, address];
     let state = seen.eligibility.to_string();
     for word in Eligibility::WORDS {
-        families.gauge(&metric::BACKEND_STATE, &[pool, backend, word], truth(word == state));
+        families.gauge(
+            &metric::BACKEND_STATE,
+            &[pool, backend, address, word],
+            truth(word == state),
+        );
     }
     families.gauge(&metric::BACKEND_ACTIVE, &own, seen.backend.active() as f64);
     families.gauge(&metric::BACKEND_WEIGHT, &own, seen.weight_in_effect());
     for (outcome, count) in Outcome::ALL.into_iter().zip(counts.outcomes()) {
-        families.count(&metric::BACKEND_ATTEMPTS, &[pool, backend, outcome.word()], count);
+        families.count(&metric::BACKEND_ATTEMPTS, &[pool, backend, address, outcome.word()], count);
     }
     for (class, count) in StatusClass::ALL.into_iter().zip(counts.responses.get()) {
-        families.count(&metric::BACKEND_RESPONSES, &[pool, backend, class.word()], count);
+        families.count(&metric::BACKEND_RESPONSES, &[pool, backend, address, class.word()], count);
     }
     families.histogram(&metric::BACKEND_DURATION, &own, &counts.latency.get());
     families.histogram(&metric::BACKEND_FIRST_BYTE, &own, &counts.first_byte.get());
     for (cause, count) in EjectionCause::WORDS.into_iter().zip(counts.ejections()) {
-        families.count(&metric::BACKEND_EJECTIONS, &[pool, backend, cause], count);
+        families.count(&metric::BACKEND_EJECTIONS, &[pool, backend, address, cause], count);
     }
     let (passed, failed) = counts.checks();
     for (result, count) in [("passed", passed), ("failed", failed)] {
-        families.count(&metric::BACKEND_CHECKS, &[pool, backend, result], count);
+        families.count(&metric::BACKEND_CHECKS, &[pool, backend, address, result], count);
     }
     if let Some(check) = counts.last_check() {
         families.gauge(&metric::BACKEND_CHECK_DURATION, &own, check.took.as_secs_f64());

@@ -27,7 +27,7 @@ pub(in crate::admin) struct Metric {
 const NONE: &[&str] = &[];
 const LISTENER: &[&str] = &["listener"];
 const POOL: &[&str] = &["pool"];
-const BACKEND: &[&str] = &["pool", "backend"];
+const BACKEND: &[&str] = &["pool", "backend", "address"];
 
 /// Declares each metric once, as a constant and as a line of the table.
 macro_rules! metrics {
@@ -81,22 +81,22 @@ metrics! {
         "Whether so many backends are unhealthy that checks are not believed.";
     POOL_PANICS = Counter "lb_pool_panics_total" POOL, "How often that began.";
 
-    BACKEND_STATE = Gauge "lb_backend_state" &["pool", "backend", "state"],
+    BACKEND_STATE = Gauge "lb_backend_state" &["pool", "backend", "address", "state"],
         "1 for the state that the backend is in.";
     BACKEND_ACTIVE = Gauge "lb_backend_active_requests" BACKEND, "Requests in flight on it.";
     BACKEND_WEIGHT = Gauge "lb_backend_weight" BACKEND,
         "Its weight in effect: as configured or set, less what slow start takes from it.";
-    BACKEND_ATTEMPTS = Counter "lb_backend_attempts_total" &["pool", "backend", "outcome"],
+    BACKEND_ATTEMPTS = Counter "lb_backend_attempts_total" &["pool", "backend", "address", "outcome"],
         "Attempts that have ended, by outcome.";
-    BACKEND_RESPONSES = Counter "lb_backend_responses_total" &["pool", "backend", "code"],
+    BACKEND_RESPONSES = Counter "lb_backend_responses_total" &["pool", "backend", "address", "code"],
         "Attempts that have ended, by the class of the status that the backend answered.";
     BACKEND_DURATION = Histogram "lb_backend_request_duration_seconds" BACKEND,
         "From the beginning of an attempt to its end.";
     BACKEND_FIRST_BYTE = Histogram "lb_backend_first_byte_duration_seconds" BACKEND,
         "From the end of a request to the first byte of its answer.";
-    BACKEND_EJECTIONS = Counter "lb_backend_ejections_total" &["pool", "backend", "cause"],
+    BACKEND_EJECTIONS = Counter "lb_backend_ejections_total" &["pool", "backend", "address", "cause"],
         "Ejections by cause.";
-    BACKEND_CHECKS = Counter "lb_backend_checks_total" &["pool", "backend", "result"],
+    BACKEND_CHECKS = Counter "lb_backend_checks_total" &["pool", "backend", "address", "result"],
         "Active checks that have ended, by result.";
     BACKEND_CHECK_DURATION = Gauge "lb_backend_check_duration_seconds" BACKEND,
         "How long the last active check took.";

@@ -8,7 +8,7 @@ const byId = (id) => document.getElementById(id);
 const confirm = byId("confirm");
 const more = byId("more");
 
-// What the open dialog is about: `{ pool, address, verb }`; `null` when none is open.
+// What the open dialog is about: `{ pool, address, label, verb }`; `null` when none is open.
 let about = null;
 let ask;
 let done;
@@ -24,7 +24,7 @@ const path = ({ pool, address }, verb) =>
   `api/v1/pools/${encodeURIComponent(pool)}/backends/${encodeURIComponent(address)}/${verb}`;
 
 async function change(verb, body, said, error, button) {
-  const { pool, address } = about;
+  const { pool, address, label } = about;
   button.disabled = true;
   put(error, "");
   try {
@@ -32,7 +32,7 @@ async function change(verb, body, said, error, button) {
     const backend = await ask(path({ pool, address }, verb), { method, body });
     confirm.close();
     more.close();
-    done(backend, `${address}: ${said}`);
+    done(backend, `${label}: ${said}`);
   } catch (failure) {
     put(error, failure.message);
   } finally {
@@ -96,11 +96,12 @@ export function update(status) {
 
 export function open(kind, backend, status) {
   const { pool, address } = backend;
-  about = { pool, address, verb: "" };
+  const label = words.label(backend);
+  about = { pool, address, label, verb: "" };
   const found = find(status);
   if (!found) return;
   if (kind === "more") {
-    put(byId("more-title"), `${address} of pool ${pool}`);
+    put(byId("more-title"), `${label} of pool ${pool}`);
     put(byId("more-error"), "");
     byId("weight").value = backend.weight;
     byId("eject-for").value = "30s";
@@ -111,7 +112,7 @@ export function open(kind, backend, status) {
   const isDraining = backend.state === "draining";
   about.verb = isDraining ? "undrain" : "drain";
   const title = isDraining ? "Undrain" : "Drain";
-  put(byId("confirm-title"), `${title} ${address} of pool ${pool}?`);
+  put(byId("confirm-title"), `${title} ${label} of pool ${pool}?`);
   put(byId("confirm-yes"), title);
   put(byId("confirm-error"), "");
   showConfirm(found);

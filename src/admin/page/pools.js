@@ -46,8 +46,6 @@ class Row {
     Object.assign(this, fromTemplate("row-template"));
     this.endsAt = null;
     this.root.dataset.backend = backend.address;
-    put(this.f.address, backend.address);
-    mark(this.f.more, "aria-label", `More for ${backend.address}`);
     this.f.drain.addEventListener("click", () => onChange("drain", this.backend));
     this.f.more.addEventListener("click", () => onChange("more", this.backend));
   }
@@ -75,7 +73,10 @@ class Row {
     mark(f.check, "class", backend.check?.passed === false ? "bad-text" : "");
     const verb = backend.state === "draining" ? "Undrain" : "Drain";
     put(f.drain, verb);
-    mark(f.drain, "aria-label", `${verb} ${backend.address}`);
+    put(f.name, backend.name);
+    put(f.address, backend.name === backend.address ? "" : backend.address);
+    mark(f.more, "aria-label", `More for ${words.label(backend)}`);
+    mark(f.drain, "aria-label", `${verb} ${words.label(backend)}`);
   }
 
   // The answer's own rounding must not make the seconds flicker.

@@ -180,6 +180,7 @@ function wrongBackend(backend) {
     tone: state.rank < 2 ? "bad" : "warn",
     pool: backend.pool,
     address: backend.address,
+    label: words.label(backend),
     text: `${state.word}${why ? `: ${why}` : ""}${time}`,
   };
 }
@@ -195,7 +196,7 @@ function showWrong() {
   shown.push(...asides());
   lines(list, shown.length);
   shown.forEach((it, at) => {
-    fill(list.children[at], it.tone, [it.pool, it.address].filter(Boolean).join(" "), it.text);
+    fill(list.children[at], it.tone, [it.pool, it.label].filter(Boolean).join(" "), it.text);
     list.children[at].target = it;
   });
   const rest = found.length - LINES_SHOWN;
@@ -305,7 +306,7 @@ function showEvents() {
   lines(list, shown.length || 1);
   if (!shown.length) fill(list.children[0], "", "", "None yet.");
   shown.forEach((event, at) => {
-    const where = [event.pool, event.backend].filter(Boolean).join(" ");
+    const where = [event.pool, event.backend && words.label({ name: event.backend, address: event.address })].filter(Boolean).join(" ");
     fill(list.children[at], words.tone(event), where, words.sentence(event), words.when(event.time));
   });
   const button = byId("events-more");

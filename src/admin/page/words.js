@@ -210,7 +210,7 @@ export const startsDown = (key) => key in NUMBERS;
 // Compares backends. Ties keep the order of the configuration, since sorting is stable.
 export function order(key, down) {
   const sign = down ? -1 : 1;
-  if (key === "address") return (a, b) => sign * names.compare(a.address, b.address);
+  if (key === "address") return (a, b) => sign * names.compare(a.name, b.name) || sign * names.compare(a.address, b.address);
   if (key === "state") return (a, b) => sign * (rank(a) - rank(b));
   const number = NUMBERS[key];
   return (a, b) => sign * (number(a) - number(b));
@@ -220,6 +220,11 @@ export function order(key, down) {
 function rank(backend) {
   const { rank } = stateOf(backend.state);
   return backend.state === "eligible" && isSlow(backend) ? rank - 0.5 : rank;
+}
+
+// The name, and the address where that is another.
+export function label({ name, address }) {
+  return name === address ? name : `${name} (${address})`;
 }
 
 // What is unusual about it and not said by its state.
@@ -235,7 +240,7 @@ export function tags(backend) {
 export function matches(backend, words) {
   const state = stateOf(backend.state).word;
   const orders = backend.set_by_operator.join(" ");
-  const known = [backend.pool, backend.address, state, reason(backend), orders, ...tags(backend)];
+  const known = [backend.pool, backend.name, backend.address, state, reason(backend), orders, ...tags(backend)];
   const text = known.join(" ");
   return words.every((word) => text.toLowerCase().includes(word));
 }

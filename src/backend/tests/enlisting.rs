@@ -3,8 +3,8 @@
 use super::*;
 
 fn enlist(world: &World, ports: &[u16], policy: &Policy) {
-    let terms = BackendSettings { drain: false, max_connections: None };
-    let terms = ports.iter().map(|port| (address(*port), terms)).collect();
+    let terms = BackendSettings { name: "a:1".into(), drain: false, max_connections: None };
+    let terms = ports.iter().map(|port| (address(*port), terms.clone())).collect();
     world.roster.enlist(&terms, policy, world.now);
 }
 
@@ -14,7 +14,7 @@ fn who_stays_keeps_what_is_known_of_it() {
     world.fail(0, EjectionCause::Refused);
     enlist(&world, &[1, 2, 7], &CHECKED);
     assert_eq!(world.eligible(), [1, 2]);
-    assert!(Arc::ptr_eq(&world.roster.backend(address(1)), &world.backends[0]));
+    assert!(Arc::ptr_eq(&world.roster.backend(&address(1)), &world.backends[0]));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn who_returns_is_a_new_one() {
     world.fail(1, EjectionCause::Refused);
     enlist(&world, &[1], &CHECKED);
     enlist(&world, &[1, 2], &CHECKED);
-    assert!(world.roster.backend(address(2)).is_eligible());
+    assert!(world.roster.backend(&address(2)).is_eligible());
 }
 
 #[test]

@@ -27,7 +27,7 @@ use proptest::{
 
 use super::*;
 use crate::clock;
-use crate::config::{EjectionRules, Percent};
+use crate::config::{EjectionRules, Percent, PoolName};
 
 const SECOND: Duration = Duration::from_secs(1);
 const RULES: EjectionRules = EjectionRules {
@@ -52,7 +52,7 @@ impl World {
     fn new(size: u16, policy: Policy) -> Self {
         let now = clock::now();
         let roster = Roster::new(PoolName::new("web"), Arc::default(), now);
-        let backends = (1..=size).map(|port| roster.backend(address(port))).collect();
+        let backends = (1..=size).map(|port| roster.backend(&address(port))).collect();
         Self { roster, backends, policy, now }
     }
 
@@ -128,23 +128,23 @@ impl World {
     fn terms(&self, backend: &Backend) -> BackendSettings {
         let drain =
             backend.eligibility(self.now) == Eligibility::Draining(DrainedBy::Configuration);
-        BackendSettings { drain, max_connections: backend.limit() }
+        BackendSettings { name: "a:1".into(), drain, max_connections: backend.limit() }
     }
 
     fn change_of(&self, index: usize, set_limit: Option<usize>, drain: bool) {
-        let terms = BackendSettings { drain, max_connections: set_limit };
+        let terms = BackendSettings { name: "a:1".into(), drain, max_connections: set_limit };
         let mut all: HashMap<_, _> = self
             .backends
             .iter()
-            .map(|backend| (backend.id().address, self.terms(backend)))
+            .map(|backend| (backend.id().address.clone(), self.terms(backend)))
             .collect();
         all.insert(address(index as u16 + 1), terms);
         self.roster.enlist(&all, &self.policy, self.now);
     }
 }
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
+fn address(port: u16) -> Address {
+    SocketAddr::from(([127, 0, 0, 1], port)).into()
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Simulation {
         let roster = Roster::new(PoolName::new("web"), Arc::default(), now);
         let address = |index: usize| format!("10.0.{}.{}:80", index / 256, index % 256);
         let backends: Vec<_> = (0..weights.len())
-            .map(|index| roster.backend(address(index).parse().unwrap()))
+            .map(|index| roster.backend(&address(index).parse().unwrap()))
             .collect();
         introduce(backends.iter().map(|backend| &**backend), now);
         Self {

@@ -19,8 +19,8 @@ fn an_ejected_backend_is_not_yielded_and_a_readmitted_one_is() {
 fn a_full_backend_is_not_yielded_and_one_with_a_place_is() {
     for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
-        let terms = BackendSettings { drain: false, max_connections: Some(1) };
-        let open = BackendSettings { drain: false, max_connections: None };
+        let terms = BackendSettings { name: "a:1".into(), drain: false, max_connections: Some(1) };
+        let open = BackendSettings { name: "a:1".into(), drain: false, max_connections: None };
         let terms =
             [(0, terms), (1, open)].map(|(index, it)| (address(index).parse().unwrap(), it));
         fixture.roster.enlist(&terms.into(), &POLICY, clock::now());

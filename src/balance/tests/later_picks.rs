@@ -93,7 +93,7 @@ fn a_backend_that_joins_is_taken_for_a_usual_one() {
     let config = config(Algorithm::Ewma);
     let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config };
     let _rebuilt = Selector::build_with_config(&discovered(&[1, 1, 1, 1]), &config);
-    let joined = fixture.roster.backend(address(3).parse().unwrap());
+    let joined = fixture.roster.backend(&address(3).parse().unwrap());
     let estimate = joined.latency().estimate(clock::now()).unwrap();
     assert!((4_900.0..=5_000.0).contains(&estimate), "{estimate}");
 }

@@ -57,7 +57,7 @@ impl Fixture {
     fn of(config: SelectorConfig, weights: &[usize]) -> Self {
         let selector = Selector::build_with_config(&discovered(weights), &config);
         let backends = (0..weights.len())
-            .map(|index| config.roster.backend(address(index).parse().unwrap()))
+            .map(|index| config.roster.backend(&address(index).parse().unwrap()))
             .collect();
         Self { selector: Arc::new(selector), roster: config.roster, backends }
     }

@@ -31,12 +31,11 @@ pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> Str
     if !answer.candidates.is_empty() {
         text.push('\n');
     }
-    let address = |candidate: &Candidate| candidate.address.to_string();
-    let widest = answer.candidates.iter().map(|one| address(one).len()).max().unwrap_or(0);
+    let widest = answer.candidates.iter().map(|one| one.label().len()).max().unwrap_or(0);
     for candidate in &answer.candidates {
-        let mark = if answer.chosen == Some(candidate.address) { "→" } else { " " };
-        let address = address(candidate);
-        text.push_str(&format!("{mark} {address:<widest$}  {}\n", standing(candidate)));
+        let mark = if answer.chosen.as_ref() == Some(&candidate.address) { "→" } else { " " };
+        let label = candidate.label();
+        text.push_str(&format!("{mark} {label:<widest$}  {}\n", standing(candidate)));
     }
     if answer.by_chance && answer.chosen.is_some() {
         text.push_str("\nChance has a part in it: the next request may get another of them.\n");
@@ -68,10 +67,11 @@ fn standing(candidate: &Candidate) -> String {
 
 /// The state after a change, in a line.
 pub(super) fn changed(backend: &Backend) -> String {
-    let Backend { pool, address, active, .. } = backend;
+    let Backend { pool, active, .. } = backend;
+    let label = backend.label();
     let state = painted(style(&backend.state), &figures::state(&backend.state));
     let remarks = figures::remarks(backend);
     let remarks = if remarks.is_empty() { remarks } else { format!(" ({remarks})") };
     let weight = figures::weight(backend);
-    format!("{address} of pool {pool} is {state}{remarks}, {active} active, weight {weight}")
+    format!("{label} of pool {pool} is {state}{remarks}, {active} active, weight {weight}")
 }

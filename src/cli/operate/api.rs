@@ -25,7 +25,7 @@ const NAMED: usize = 8;
 pub(in crate::cli) struct Change {
     /// The name of its pool.
     pub(in crate::cli) pool: String,
-    /// Its address.
+    /// Its address, or its configured name.
     pub(in crate::cli) backend: String,
     /// What is done.
     pub(in crate::cli) kind: Kind,
@@ -191,10 +191,12 @@ fn missing(change: &Change, status: &Status) -> Option<String> {
     let Some(pool) = status.pools.iter().find(|pool| pool.name == change.pool) else {
         return Some(no_pool(&change.pool, status));
     };
-    let known: Vec<String> = pool.backends.iter().map(|it| it.address.to_string()).collect();
-    if known.contains(&change.backend) {
+    let is_known =
+        |it: &Backend| it.name == change.backend || it.address.to_string() == change.backend;
+    if pool.backends.iter().any(is_known) {
         return None;
     }
+    let known = pool.backends.iter().map(Backend::label).collect();
     let (wrong, pool) = (visible(&change.backend), &pool.name);
     let known = listed(&wrong, known);
     Some(format!("pool {pool} has no backend {wrong} (its backends are {known})"))

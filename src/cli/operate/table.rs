@@ -118,7 +118,7 @@ fn row(backend: &Backend) -> Row {
     let has_passed = backend.check.as_ref().is_none_or(|check| check.passed);
     let red_if = |is_red: bool| if is_red { colour(AnsiColor::Red) } else { PLAIN };
     [
-        plain(backend.address.to_string()),
+        plain(backend.label()),
         Cell { text: figures::state(&backend.state), style: in_state },
         plain(figures::weight(backend)),
         plain(backend.active.to_string()),

@@ -28,6 +28,9 @@ pub(in crate::cli) fn backend(changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         backend[name] = value.clone();
     }
+    if backend["name"].is_null() {
+        backend["name"] = backend["address"].clone();
+    }
     backend
 }
 
@@ -135,8 +138,8 @@ fn asked() -> ExplainArguments {
 fn an_explanation_begins_with_the_answer() {
     let candidate = |address: &str, changes: Value| {
         let mut candidate = json!({
-            "address": address, "state": "eligible", "reason": null, "until": null, "for_ms": null,
-            "backup": false, "weight_in_effect": 1.0, "active": 2, "score": 2.0,
+            "name": address, "address": address, "state": "eligible", "reason": null,
+            "until": null, "for_ms": null, "backup": false, "weight_in_effect": 1.0, "active": 2, "score": 2.0,
             "score_is": "active / weight",
         });
         for (name, value) in changes.as_object().unwrap() {

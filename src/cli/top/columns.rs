@@ -6,6 +6,7 @@ use ratatui::layout::{Alignment, Constraint};
 
 use super::super::operate::figures;
 use crate::admin::view::{Backend, Status};
+use crate::backend::Address;
 
 /// What is shown of a backend, in this order; what comes last is the first to be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Column {
     pub(super) fn value(self, backend: &Backend) -> String {
         match self {
             Self::Pool => backend.pool.clone(),
-            Self::Backend => backend.address.to_string(),
+            Self::Backend => backend.label(),
             Self::State => figures::state(&backend.state),
             Self::Active => backend.active.to_string(),
             Self::Rate => figures::rate(backend.rate),
@@ -118,7 +119,7 @@ impl Column {
     fn compare(self, a: &Backend, b: &Backend) -> Ordering {
         match self {
             Self::Pool => a.pool.cmp(&b.pool),
-            Self::Backend => a.address.cmp(&b.address),
+            Self::Backend => by_name(a).cmp(&by_name(b)),
             Self::State => trouble(a).cmp(&trouble(b)),
             Self::Active => b.active.cmp(&a.active),
             Self::Rate => b.rate.total_cmp(&a.rate),
@@ -150,7 +151,7 @@ impl Widths {
         let pools = || status.pools.iter();
         let backends = pools().flat_map(|pool| &pool.backends);
         let pool = longest(&mut pools().map(|pool| pool.name.chars().count()));
-        let backend = longest(&mut backends.map(|backend| backend.address.to_string().len()));
+        let backend = longest(&mut backends.map(|backend| backend.label().len()));
         Self { pool: pool.clamp(4, 16), backend: backend.clamp(13, 47) }
     }
 }
@@ -201,6 +202,12 @@ fn trouble(backend: &Backend) -> u8 {
         _ if backend.error_rate > 0.0 => 4,
         _ => 6,
     }
+}
+
+/// Backends that are named by their address come first, in the order of their addresses.
+fn by_name(backend: &Backend) -> (Option<&str>, &Address) {
+    let is_address = backend.name == backend.address.to_string();
+    ((!is_address).then_some(&*backend.name), &backend.address)
 }
 
 fn longest(a: Option<f64>, b: Option<f64>) -> Ordering {

@@ -168,7 +168,7 @@ fn detail_of(backend: &Backend) -> String {
     let remarks = if remarks.is_empty() { "nothing to remark".to_owned() } else { remarks };
     let weight = figures::weight(backend);
     let check = figures::check(backend);
-    format!("{}: {remarks}; check {check}, weight {weight}", backend.address)
+    format!("{}: {remarks}; check {check}, weight {weight}", backend.label())
 }
 
 fn note_line(state: &State) -> Line<'_> {

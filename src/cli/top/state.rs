@@ -1,6 +1,6 @@
 //! What `lb top` knows and shows, without a terminal: what keys and answers make of it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -9,12 +9,13 @@ use super::{
     columns::{Column, Order, Widths},
 };
 use crate::admin::view::{Backend, Pool, Status};
+use crate::backend::Address;
 
 /// Lines that a page moves by.
 const PAGE: usize = 10;
 
 /// A backend, whatever line it is on.
-pub(super) type Id = (String, SocketAddr);
+pub(super) type Id = (String, Address);
 
 /// What the keys do at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl State {
         let filter = self.filter.to_lowercase();
         let passes = |backend: &&Backend| {
             filter.is_empty()
-                || [&backend.pool, &backend.address.to_string(), &figures::state(&backend.state)]
+                || [&backend.pool, &backend.label(), &figures::state(&backend.state)]
                     .iter()
                     .any(|text| text.to_lowercase().contains(&filter))
         };
@@ -136,8 +137,8 @@ impl State {
         match outcome {
             Ok(backend) => {
                 let state = figures::state(&backend.state);
-                let (word, address, pool) = (change.kind.word(), backend.address, &backend.pool);
-                self.note(&format!("{word} {address} of {pool}: done, {state}"), false);
+                let (word, label, pool) = (change.kind.word(), backend.label(), &backend.pool);
+                self.note(&format!("{word} {label} of {pool}: done, {state}"), false);
                 let pools = self.status.pools.iter_mut().flat_map(|pool| &mut pool.backends);
                 for known in pools.filter(|known| id(known) == id(&backend)) {
                     *known = backend.clone();
@@ -242,7 +243,7 @@ impl State {
 }
 
 fn id(backend: &Backend) -> Id {
-    (backend.pool.clone(), backend.address)
+    (backend.pool.clone(), backend.address.clone())
 }
 
 /// The first change of a state, and how many more there were.
@@ -256,10 +257,10 @@ fn event(before: &Status, after: &Status) -> Option<String> {
         let was = &before.get(&id)?.state;
         // Full and not full again is no news.
         let is_news = *was != backend.state && ![was, &backend.state].contains(&&"full".to_owned());
-        let (address, pool) = (backend.address, &backend.pool);
+        let (label, pool) = (backend.label(), &backend.pool);
         let (from, to) = (figures::state(was), figures::state(&backend.state));
         let why = backend.reason.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-        is_news.then(|| format!("{address} of {pool}: {from} → {to}{why}"))
+        is_news.then(|| format!("{label} of {pool}: {from} → {to}{why}"))
     });
     let first = changes.next()?;
     Some(match changes.count() {

@@ -57,7 +57,7 @@ fn screen(state: &mut State) -> Vec<String> {
 
 /// The last part of the addresses, in the order of the lines.
 fn order(state: &State) -> Vec<u8> {
-    let last = |backend: &&Backend| match backend.address.ip() {
+    let last = |backend: &&Backend| match backend.address.tcp().unwrap().ip() {
         std::net::IpAddr::V4(ip) => ip.octets()[3],
         std::net::IpAddr::V6(_) => 0,
     };

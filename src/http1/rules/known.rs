@@ -101,15 +101,15 @@ impl Known {
     /// The number of known fields.
     pub const COUNT: usize = NAMES.len();
 
-    /// The known field of this name, in any case.
+    /// The known field of this name, a token in any case.
     #[must_use]
     pub fn of(name: &[u8]) -> Option<Self> {
         let (start, end) = *BY_LENGTH.get(name.len())?;
-        let first = name.first()?.to_ascii_lowercase();
         let of_this_length = NAMES.get(usize::from(start)..usize::from(end))?;
-        let is_this = |known: &str| {
-            known.as_bytes()[0] == first && known.as_bytes().eq_ignore_ascii_case(name)
-        };
+        // Known names are letters and hyphens. Of the bytes that a token may have, only a letter in
+        // upper case and what is meant become one of those with this bit.
+        let is_same = |(byte, known): (&u8, u8)| byte | 0x20 == known;
+        let is_this = |known: &str| name.iter().zip(known.bytes()).all(is_same);
         of_this_length.iter().find(|(known, _)| is_this(known)).map(|(_, known)| *known)
     }
 
@@ -123,6 +123,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::rules::syntax;
 
     #[test]
     fn the_table_is_in_order_and_has_every_field_once() {
@@ -135,15 +136,17 @@ mod tests {
     #[test]
     fn a_name_is_found_in_any_case_and_nothing_else_is() {
         for (name, known) in NAMES {
-            assert_eq!(*name, name.to_ascii_lowercase());
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
             assert_eq!(Known::of(name.as_bytes()), Some(*known));
             assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), Some(*known));
             assert_eq!(known.name(), *name);
-            for at in 0..name.len() {
+            for (at, was) in name.bytes().enumerate() {
                 let mut other = name.as_bytes().to_vec();
-                other[at] = b'!';
-                assert_eq!(Known::of(&other), None);
-                assert_eq!(Known::of(&name.as_bytes()[at + 1..]), Known::of(&other[at + 1..]));
+                for byte in (0..=u8::MAX).filter(|byte| syntax::is_token_byte(*byte)) {
+                    other[at] = byte;
+                    let is_known = byte.eq_ignore_ascii_case(&was);
+                    assert_eq!(Known::of(&other).is_some(), is_known, "{}", other.escape_ascii());
+                }
             }
         }
         assert_eq!(Known::of(b""), None);

@@ -32,6 +32,7 @@ pub(in super::super) fn write(
     let is_combined = access_log.format() == LogFormat::Combined;
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
     let (received, routed) = (context.received.as_ref(), context.routed.as_ref());
+    let names = routed.and_then(|routed| routed.last_backend()).map(|backend| backend.names());
     let tries = routed.map_or(Tries::Few(None), |routed| Tries::of(routed, error));
     access_log.log(&AccessRecord {
         time: clock::wall(),
@@ -44,7 +45,7 @@ pub(in super::super) fn write(
         referer: if is_combined { header(&header::REFERER) } else { None },
         user_agent: if is_combined { header(&header::USER_AGENT) } else { None },
         pool: routed.map(|routed| routed.pool.name().as_str()),
-        backend: routed.and_then(|routed| routed.last_backend()).map(|backend| backend.url()),
+        backend: names.as_ref().map(|names| &*names.url),
         status: ended.status,
         latency: ended.latency,
         request_id: received.map_or("", |received| received.request_id.as_str()),

@@ -4,6 +4,8 @@
 //! [`Routed::attempt`], those that failed in [`Routed::failed`]. They are put together only here, so
 //! that the usual request with its one try pays for no list.
 
+use std::sync::Arc;
+
 use pingora_core::Error;
 
 use super::{
@@ -56,8 +58,10 @@ impl Tries {
 /// The last attempt, if it did not fail.
 fn last(routed: &Routed, error: Option<&Error>) -> Option<Try> {
     let attempt = routed.attempt?;
+    let names = routed.last_backend()?.names();
     Some(Try {
-        backend: routed.last_backend()?.id().address,
+        backend: Arc::clone(&names.name),
+        address: Arc::clone(&names.address),
         connect: attempt.connect_time(),
         first_byte: attempt.first_byte_time(),
         reused: attempt.reused,
@@ -68,8 +72,10 @@ fn last(routed: &Routed, error: Option<&Error>) -> Option<Try> {
 
 fn failure(tried: &TriedBackend, attempt: &Attempt, attempts: u32) -> Try {
     let was_followed = attempt.number < attempts;
+    let names = tried.backend.names();
     Try {
-        backend: tried.backend.id().address,
+        backend: Arc::clone(&names.name),
+        address: Arc::clone(&names.address),
         connect: attempt.connect_time(),
         first_byte: attempt.first_byte_time(),
         reused: attempt.reused,

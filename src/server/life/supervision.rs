@@ -222,8 +222,7 @@ impl Supervision {
     }
 
     fn reopen(&self) {
-        // A file system may be slow or hang.
-        tokio::task::spawn_blocking(process_log::reopen);
+        process_log::reopen();
         if let Some(access_log) = &self.draining.current.pin().access_log {
             access_log.reopen();
         }

@@ -28,6 +28,8 @@ mod idle;
 mod notify;
 /// After a known load, log, metrics and API agree.
 mod numbers;
+/// How many files it may have open.
+mod open_files;
 /// Seen and steered over the admin listener.
 mod operate;
 /// The status page in a browser.
@@ -42,6 +44,8 @@ mod reload;
 mod serving;
 /// Signals, and what is in flight.
 mod shutdown;
+/// A reader of the process log that stalls.
+mod stalled_log;
 /// Seen and steered over the admin listener, with traffic.
 mod steering;
 /// One process in place of another.

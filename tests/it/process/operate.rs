@@ -51,7 +51,8 @@ fn answering(path: &str, status: u16, body: &Value) -> ScriptedBackend {
 fn backend(address: &str, state: &str) -> Value {
     let times = json!({ "p50_ms": 3.1, "p95_ms": 10.0, "p99_ms": 41.0 });
     json!({
-        "pool": "web", "address": address, "state": state, "reason": null, "until": null,
+        "pool": "web", "name": address, "address": address, "state": state, "reason": null,
+        "until": null,
         "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
         "weight_in_effect": 1.0, "active": 3, "max_connections": null, "requests": 10,
         "errors": 0, "responses": classes(), "rate": 60.2, "error_rate": 0.0, "share": 0.5,

@@ -204,7 +204,8 @@ fn checks_log_each_change_once_with_its_reason() {
     a.stop();
     let line = lb.wait_for_log("backend unhealthy");
     let expected = format!(
-        " WARN backend unhealthy pool=web backend={} failures=2 reason=\"connection refused\"",
+        " WARN backend unhealthy pool=web backend={0} address={0} failures=2 \
+         reason=\"connection refused\"",
         a.address()
     );
     assert!(line.ends_with(&expected), "{line}");
@@ -235,7 +236,8 @@ fn traffic_logs_each_change_once_with_its_reason() {
         assert_eq!(get(address, "/").text(), "b");
     }
     let line = lb.wait_for_log("backend ejected");
-    let expected = format!(" WARN backend ejected pool=web backend={} reason=", a.address());
+    let expected =
+        format!(" WARN backend ejected pool=web backend={0} address={0} reason=", a.address());
     assert!(line.contains(&expected), "{line}");
     assert!(line.contains("refused"), "{line}");
     a.start();

@@ -129,7 +129,7 @@ impl Lb {
         self.current
             .registry()
             .roster(&PoolName::new("web"), clock::now())
-            .backend(backend.address())
+            .backend(&backend.address().into())
     }
 
     /// Requests in flight on a backend of the pool `web`.

@@ -1,0 +1,26 @@
+//! What is fuzzed: the pure modules that read foreign bytes, and what must be true of them.
+//!
+//! They are compiled alone. A fuzzer that has Pingora in it takes minutes to build, and its coverage
+//! would be Pingora's.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a check stops at the first surprise")]
+
+#[path = "../src/http1/tests/checks.rs"]
+mod checks;
+#[path = "../src/http1/mod.rs"]
+pub mod http1;
+
+/// Any bytes as the head of a request.
+pub fn request(bytes: &[u8]) {
+    checks::request(bytes);
+}
+
+/// Any bytes as a body in chunks.
+pub fn chunks(bytes: &[u8]) {
+    checks::chunks(bytes);
+}
+
+/// Any bytes as the head of a backend's answer.
+pub fn answer(bytes: &[u8]) {
+    checks::answer(bytes);
+}
