@@ -1,9 +1,10 @@
 //! The files around the code that nothing else here runs agree with one another.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use lb::config::{self, Config, Flags};
 use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::Value;
 
 use crate::support::process::new_folder;
 
@@ -52,6 +53,74 @@ fn the_composed_balancer_knows_the_composed_backends() {
         assert_eq!(strings(&services["lb"]["ports"]), [format!("{port}:{port}")]);
         assert!(read("Dockerfile").contains(&format!("\nEXPOSE {port}\n")));
     });
+}
+
+/// What cargo knows of the dependencies on this machine.
+fn metadata() -> Value {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let version = Command::new(&cargo).arg("-vV").output().expect("cargo runs");
+    let version = String::from_utf8(version.stdout).expect("text");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host");
+    let outcome = Command::new(cargo)
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+            host,
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+    serde_json::from_slice(&outcome.stdout).expect("JSON")
+}
+
+fn version(text: &str) -> Vec<u64> {
+    text.split('.').map(|part| part.parse().expect("a number")).collect()
+}
+
+/// There is one toolchain here, so the oldest one is computed and not tried.
+#[test]
+fn the_oldest_toolchain_that_is_named_is_one_that_builds_the_dependencies() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let resolved: Vec<_> = metadata["resolve"]["nodes"].as_array().expect("nodes").iter().collect();
+    let is_used = |package: &&Value| resolved.iter().any(|node| node["id"] == package["id"]);
+    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    let newer: Vec<_> = packages
+        .iter()
+        .filter(is_used)
+        .filter(|package| {
+            let wanted = package["rust_version"].as_str();
+            wanted.is_some_and(|wanted| version(wanted)[..2] > ours[..2])
+        })
+        .map(|package| (&package["name"], &package["rust_version"]))
+        .collect();
+    assert!(newer.is_empty(), "rust-version in Cargo.toml is older than that of {newer:?}");
+    assert!(
+        read("CONTRIBUTING.md").contains(&format!("({} or later", env!("CARGO_PKG_RUST_VERSION")))
+    );
+}
+
+#[test]
+fn the_amplification_that_is_accepted_is_that_of_the_defaults() {
+    let retry = config::Retry::default();
+    let share = retry.budget.get();
+    let security = read("SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    for stated in [
+        format!("at most {} attempts on backends", retry.attempts),
+        format!("at most {share} % of its requests"),
+        format!("and {} a second where there are few", retry.budget_min),
+        format!(
+            "causes {} attempts for each request in the long run",
+            1.0 + f64::from(share) / 100.0
+        ),
+        format!("plus {} a second for each pool", retry.budget_min),
+    ] {
+        assert!(security.contains(&stated), "SECURITY.md does not say: {stated}");
+    }
 }
 
 #[test]
