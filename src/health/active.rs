@@ -87,7 +87,8 @@ impl HealthCheck for ActiveCheck {
         let Some(address) = target.addr.as_inet().map(|address| Address::Tcp(*address)) else {
             return Error::e_explain(ErrorType::InternalError, "only TCP backends are checked");
         };
-        let backend = self.roster.backend(&address);
+        // A backend that has left the pool since this round of checks began is not checked any more.
+        let Some(backend) = self.roster.known(&address) else { return Ok(()) };
         if backend.is_checked() {
             tokio::time::sleep(self.jitter()).await;
         }
