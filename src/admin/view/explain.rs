@@ -12,6 +12,7 @@ use crate::balance::Rehearsal;
 use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
+use crate::retry;
 
 /// The request as the client writes it; a missing part has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,7 +115,8 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
         seen.iter().map(|one| candidate(pool, one, place(one), now)).collect();
     candidates.sort_by_key(|candidate| candidate.backup);
     explanation.candidates = candidates;
-    let probe = pool.next_probe(explanation.repeatable, now);
+    let may_probe = retry::may_probe(&pool.config().retry, 0, explanation.repeatable);
+    let probe = pool.next_probe(may_probe, now);
     let is_full = |one: &BackendView| one.eligibility == Eligibility::Full;
     let is_out = |one: &&BackendView| !one.eligibility.is_eligible() && !is_full(one);
     let out = seen.iter().filter(is_out).count();
