@@ -23,4 +23,5 @@ pub mod retry;
 pub mod route;
 pub mod server;
 pub mod state_log;
+pub mod target;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
 use crate::retry;
+use crate::target::Action;
 
 /// A request that nobody has sent.
 #[derive(Debug, Clone)]
@@ -64,8 +65,9 @@ pub(super) fn explain(current: &Current, question: &Question, now: Instant) -> v
         by_chance: false,
         summary: "no route matches: the answer would be 404".to_owned(),
     };
-    let route = generation.matching(question.host.as_deref(), &question.path);
-    let Some((index, pool)) = route else { return explanation };
+    let route = generation.route(question.host.as_deref(), &question.path);
+    let Some((index, target)) = route else { return explanation };
+    let Action::Pool(pool) = target.action();
     explanation.route = route_at(&generation, index);
     explanation.pool = Some(pool.name().as_str().to_owned());
     explanation.repeatable = is_repeatable(question, &pool.config().retry);

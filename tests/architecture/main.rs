@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["state_log"],
     &["balance", "discovery", "health"],
     &["pool"],
+    &["target"],
     &["generation"],
     &["demo", "proxy"],
     &["admin"],
