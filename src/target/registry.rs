@@ -4,7 +4,10 @@
 //! A route is known by its host and path. Each kind of filter that has a state has a field of its own
 //! in [`RouteState`], so that a state is found by route and filter and has the filter's own type.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 
@@ -33,13 +36,20 @@ pub struct RouteState {
 impl RouteRegistry {
     /// The state of this route: the one that is there, or a first one.
     pub fn state(&self, route: &Route) -> Arc<RouteState> {
-        Arc::clone(self.states.lock().entry(RouteKey::of(route)).or_default())
+        self.state_of(RouteKey::of(route))
+    }
+
+    fn state_of(&self, route: RouteKey) -> Arc<RouteState> {
+        Arc::clone(self.states.lock().entry(route).or_default())
     }
 
     /// Forgets the routes that are not among these.
     pub fn retain(&self, routes: &[Route]) {
-        let kept: Vec<_> = routes.iter().map(RouteKey::of).collect();
-        self.states.lock().retain(|route, _| kept.contains(route));
+        self.retain_only(&routes.iter().map(RouteKey::of).collect());
+    }
+
+    fn retain_only(&self, routes: &HashSet<RouteKey>) {
+        self.states.lock().retain(|route, _| routes.contains(route));
     }
 }
 
@@ -66,35 +76,31 @@ impl RouteState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{PathPrefix, PoolName};
 
-    fn route(host: Option<&str>, path: &str) -> Route {
-        Route {
-            host: host.map(|host| HostPattern::Exact(host.into())),
-            path: path.parse().unwrap(),
-            pool: PoolName::new("web"),
-        }
+    fn route(host: Option<&str>, path: &str) -> RouteKey {
+        RouteKey { host: host.map(|host| HostPattern::Exact(host.into())), path: path.to_owned() }
+    }
+
+    fn count(registry: &RouteRegistry, route: RouteKey) -> u64 {
+        registry.state_of(route).responses().iter().sum()
     }
 
     #[test]
-    fn the_state_of_a_route_outlives_its_pool_and_is_its_own() {
+    fn the_state_of_a_route_outlives_its_configuration_and_is_its_own() {
         let registry = RouteRegistry::default();
-        let before = route(Some("a"), "/");
-        registry.state(&before).request_ended(StatusClass::of(200));
-        let after = Route { pool: PoolName::new("api"), ..before };
-        registry.retain(std::slice::from_ref(&after));
-        assert_eq!(registry.state(&after).responses().iter().sum::<u64>(), 1);
+        registry.state_of(route(Some("a"), "/")).request_ended(StatusClass::of(200));
+        registry.retain_only(&HashSet::from([route(Some("a"), "/"), route(None, "/")]));
+        assert_eq!(count(&registry, route(Some("a"), "/")), 1);
         for other in [route(Some("b"), "/"), route(None, "/"), route(Some("a"), "/x")] {
-            assert_eq!(registry.state(&other).responses().iter().sum::<u64>(), 0);
+            assert_eq!(count(&registry, other), 0);
         }
     }
 
     #[test]
     fn a_route_that_left_the_configuration_is_forgotten() {
         let registry = RouteRegistry::default();
-        let route = route(None, "/");
-        registry.state(&route).request_ended(StatusClass::of(200));
-        registry.retain(&[]);
-        assert_eq!(registry.state(&route).responses().iter().sum::<u64>(), 0);
+        registry.state_of(route(None, "/")).request_ended(StatusClass::of(200));
+        registry.retain_only(&HashSet::new());
+        assert_eq!(count(&registry, route(None, "/")), 0);
     }
 }
