@@ -62,6 +62,11 @@ impl Generation {
         self.targets.get(route)
     }
 
+    /// Every route with where it leads, in the order of the configuration.
+    pub fn targets(&self) -> impl Iterator<Item = (&Route, &Target)> {
+        self.config.routes.iter().zip(&self.targets)
+    }
+
     /// The pool of this name.
     #[must_use]
     pub fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {

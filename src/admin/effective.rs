@@ -75,10 +75,7 @@ fn body_limits(body: BodyLimits) -> Value {
 }
 
 fn route(route: &Route) -> Value {
-    let host = route.host.as_ref().map(|host| match host {
-        HostPattern::Exact(host) => host.to_string(),
-        HostPattern::Suffix(suffix) => format!("*{suffix}"),
-    });
+    let host = route.host.as_ref().map(HostPattern::to_string);
     json!({ "host": host, "path": route.path.as_str(), "pool": route.pool.as_str() })
 }
 

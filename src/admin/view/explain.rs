@@ -92,10 +92,7 @@ pub(in crate::admin) fn explain(
 fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {
     let route = generation.config.routes.get(index)?;
     Some(view::Route {
-        host: route.host.as_ref().map(|host| match host {
-            HostPattern::Exact(host) => host.to_string(),
-            HostPattern::Suffix(suffix) => format!("*{suffix}"),
-        }),
+        host: route.host.as_ref().map(HostPattern::to_string),
         path: route.path.as_str().to_owned(),
         index,
     })
