@@ -10,6 +10,7 @@ use crate::backend::{Address, Eligibility};
 use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
+use crate::retry;
 
 /// A request that nobody has sent.
 #[derive(Debug, Clone)]
@@ -99,7 +100,8 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
         seen.iter().map(|one| candidate(pool, one, place(one), now)).collect();
     candidates.sort_by_key(|candidate| candidate.backup);
     explanation.candidates = candidates;
-    let probe = pool.next_probe(explanation.repeatable, now);
+    let may_probe = retry::may_probe(&pool.config().retry, 0, explanation.repeatable);
+    let probe = pool.next_probe(may_probe, now);
     let is_full = |one: &BackendView<'_>| one.eligibility == Eligibility::Full;
     let is_out = |one: &&BackendView<'_>| !one.eligibility.is_eligible() && !is_full(one);
     let out = seen.iter().filter(is_out).count();

@@ -178,6 +178,7 @@ fn cause_in_words(cause: EjectionCause) -> String {
         EjectionCause::ConnectTimeout => "connections to it timed out".to_owned(),
         EjectionCause::ConnectFailure => "it could not be reached".to_owned(),
         EjectionCause::Reset => "it broke connections".to_owned(),
+        EjectionCause::InvalidAnswer => "it sent invalid answers".to_owned(),
         EjectionCause::Timeout => "it did not answer in time".to_owned(),
         EjectionCause::Status(status) => format!("it answered {status}"),
         EjectionCause::RetryAfter => "it asked to be left alone (Retry-After)".to_owned(),

@@ -81,7 +81,7 @@ const NOT_YET_WITHOUT_CIRCLES: &[&str] =
     &["admin", "backend", "cli", "config", "headers", "pool", "proxy", "telemetry"];
 
 /// Folders that are still too large.
-const NOT_YET_SMALL: &[&str] = &["admin", "backend", "config", "proxy"];
+const NOT_YET_SMALL: &[&str] = &["admin", "backend", "config"];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc"];
