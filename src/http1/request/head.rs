@@ -17,7 +17,7 @@ use crate::http1::rules::{
 /// The most bytes of a head, with the request line and the blank line at its end.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The most fields of a head.
-const MAX_FIELDS: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 /// What an ordinary request has; more makes one more allocation.
 const ORDINARY_FIELDS: usize = 16;
 
