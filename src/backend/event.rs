@@ -8,8 +8,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::eligibility::EjectionEnd;
-
 /// What a backend did that counts against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EjectionCause {
@@ -71,6 +69,24 @@ impl fmt::Display for EjectionCause {
             _ => f.write_str(Self::WORDS[self.place()]),
         }
     }
+}
+
+/// Who says that a backend is to drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainedBy {
+    /// Its key `drain`.
+    Configuration,
+    /// An operator, while it runs.
+    Operator,
+}
+
+/// When an ejection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EjectionEnd {
+    /// When enough active checks have passed.
+    ChecksPass,
+    /// When one request has been answered; none is tried before this instant.
+    Probe(Instant),
 }
 
 /// Something that a check or a request has shown.

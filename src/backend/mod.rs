@@ -7,20 +7,14 @@
 //! may check and judge it differently.
 
 mod counts;
-mod eligibility;
 mod event;
 mod id;
 mod journal;
 mod latency;
-mod memory;
-mod orders;
 mod policy;
-mod probes;
 mod published;
-mod registry;
 mod roster;
 mod standing;
-mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -36,21 +30,19 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use counts::{CheckResult, Counts};
-pub use eligibility::{DrainedBy, EjectionEnd, Eligibility};
 pub use event::{
-    AttemptFailure, BackendChange, EjectionCause, Event, OperatorAction, ReadmissionCause,
+    AttemptFailure, BackendChange, DrainedBy, EjectionCause, EjectionEnd, Event, OperatorAction,
+    ReadmissionCause,
 };
 pub use id::{Address, AddressError, BackendId, BackendNames};
 pub use journal::{Journal, JournalEntry};
 pub use latency::Latency;
-pub use memory::Memory;
 pub use policy::Policy;
-pub use registry::Registry;
-pub use roster::{BackendSettings, PoolChange, Roster};
-pub use standing::{Health, Standing};
+pub use roster::{BackendSettings, Memory, PoolChange, Registry, Roster};
+pub use standing::{Eligibility, Health, Standing};
 
-use eligibility::Circumstances;
 use published::PublishedState;
+use standing::eligibility::{self, Circumstances};
 
 /// As many requests at once as there are.
 const NO_LIMIT: usize = usize::MAX;

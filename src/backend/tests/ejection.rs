@@ -222,3 +222,22 @@ fn late_answers_to_others_do_not_end_it() {
     assert_eq!(world.answer(0), []);
     assert!(!world.is_eligible(0));
 }
+
+#[test]
+fn that_coincides_with_unhealthy_is_reported_and_counted_as_well() {
+    let world = World::new(2, CHECKED);
+    world.check(0, true);
+    world.eject(0);
+    let refused = Event::CheckFailed { refused: true };
+    let policy = Policy { fall: 1, ..CHECKED };
+    let changes = world.roster.apply(&world.backends[0], refused, &policy, world.now);
+    let changes = changes.into_iter().filter_map(|change| match change {
+        PoolChange::Backend(_, change) => Some(change),
+        _ => None,
+    });
+    let ejected = BackendChange::Ejected(EjectionCause::Refused, EjectionEnd::ChecksPass, 1);
+    assert_eq!(changes.collect::<Vec<_>>(), [BackendChange::BecameUnhealthy(1), ejected]);
+    let counted = world.backends[0].counts().ejections();
+    assert_eq!(counted[EjectionCause::Refused.place()], 1);
+    assert_eq!(counted[EjectionCause::Timeout.place()], 1);
+}

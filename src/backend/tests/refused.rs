@@ -42,7 +42,8 @@ fn unhealthy_and_ejected_end_together() {
     world.fail(0, EjectionCause::Refused);
     (0..3).for_each(|_| drop(world.check(0, false)));
     world.check(0, true);
-    assert_eq!(world.check(0, true), [BackendChange::BecameHealthy(2)]);
+    let readmitted = BackendChange::Readmitted(ReadmissionCause::ChecksPassed(2));
+    assert_eq!(world.check(0, true), [BackendChange::BecameHealthy(2), readmitted]);
     assert!(world.is_eligible(0));
 }
 

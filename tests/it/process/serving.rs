@@ -213,7 +213,8 @@ fn checks_log_each_change_once_with_its_reason() {
     assert_eq!(count(&lb, "backend unhealthy"), 1);
     a.start();
     let line = lb.wait_for_log("backend healthy");
-    let expected = format!(" INFO backend healthy pool=web backend={} passes=2", a.address());
+    let expected =
+        format!(" INFO backend healthy pool=web backend={0} address={0} passes=2", a.address());
     assert!(line.ends_with(&expected), "{line}");
     later();
     assert_eq!((count(&lb, "backend unhealthy"), count(&lb, "backend healthy")), (1, 1));
@@ -242,7 +243,7 @@ fn traffic_logs_each_change_once_with_its_reason() {
     assert!(line.contains("refused"), "{line}");
     a.start();
     let line = lb.wait_for_log("backend readmitted");
-    assert!(line.ends_with(&format!(" backend={} passes=2", a.address())), "{line}");
+    assert!(line.ends_with(&format!(" backend={0} address={0} passes=2", a.address())), "{line}");
     let back = wait_for(PATIENCE, || (try_get(address, "/").ok()?.text() == "a").then_some(()));
     assert!(back.is_some(), "a is back");
     assert_eq!((count(&lb, "backend ejected"), count(&lb, "backend readmitted")), (1, 1));

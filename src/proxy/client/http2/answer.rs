@@ -3,6 +3,9 @@
 //! A piece is handed to the `h2` crate only as far as the client's windows reach, so that what waits
 //! in its buffers waits for the connection alone. A client that lets neither grow for too long is
 //! dropped: its stream by the limit here, its connection by the one for its writes.
+//!
+//! An answer that is dropped before its end is reset by the `h2` crate behind what was sent of it; a
+//! reset of ours would overtake that, and the client would not even learn the status.
 
 use std::{
     future::poll_fn,
@@ -11,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{Reason, SendStream, server::SendResponse};
+use h2::{SendStream, server::SendResponse};
 use http::{HeaderMap, Response, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{Error, ErrorType, Result};
@@ -186,17 +189,6 @@ impl StreamAnswer {
             None => stream.send_data(Bytes::new(), true),
         }
         .map_err(broken)
-    }
-
-    /// Tells the client that the answer will not come to its end, unless it has.
-    pub(super) fn break_off(&mut self) {
-        if self.is_complete() {
-            return;
-        }
-        match &mut self.stream {
-            Some(stream) => stream.send_reset(Reason::INTERNAL_ERROR),
-            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
-        }
     }
 }
 

@@ -166,7 +166,5 @@ impl Exchange for Http2Exchange {
         false
     }
 
-    fn end(mut self) {
-        self.answer.break_off();
-    }
+    fn end(self) {}
 }

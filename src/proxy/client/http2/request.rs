@@ -11,6 +11,7 @@ use pingora_core::Result;
 use super::super::{
     link::{Protocol, RequestFacts},
     receive::{self, NO_CONNECT},
+    replay::REPLAYED,
 };
 use crate::http1::{Authority, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
 
@@ -34,7 +35,9 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
         protocol: Protocol::Http2,
         is_body_at_hand: match (body, &fields) {
             (None, _) => true,
-            (Some(received), Ok(Fields { length: Some(length), .. })) => *length <= received,
+            (Some(received), Ok(Fields { length: Some(length), .. })) => {
+                *length <= received.min(REPLAYED as u64)
+            }
             (Some(_), _) => false,
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
@@ -228,6 +231,8 @@ mod tests {
         assert!(!facts(&[], Some(5)).is_body_at_hand);
         assert!(facts(&[("content-length", "5")], Some(5)).is_body_at_hand);
         assert!(!facts(&[("content-length", "6")], Some(5)).is_body_at_hand);
+        let large = [("content-length", "70000")];
+        assert!(!facts(&large, Some(70_000)).is_body_at_hand, "it could not be sent again");
         let waits = [("content-length", "6"), ("expect", "100-continue")];
         assert!(facts(&waits, Some(0)).expects_continue);
     }

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use super::super::{
     Address, Backend,
-    eligibility::EjectionEnd,
-    event::EjectionCause,
+    event::{EjectionCause, EjectionEnd},
     standing::{Ejection, Health, Standing},
 };
 

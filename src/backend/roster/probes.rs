@@ -6,13 +6,11 @@ use std::{
     time::Instant,
 };
 
-use super::{
+use super::super::{
     Address, Backend,
-    eligibility::{self, Circumstances, EjectionEnd, Eligibility},
     published::{NEVER, PublishedState},
-    roster::{Members, Roster},
-    standing::Standing,
 };
+use super::{Roster, members::Members};
 
 impl Roster {
     pub(super) fn publish_probes(&self, members: &Members) {
@@ -59,7 +57,7 @@ impl Roster {
         drop(backends);
         members.update(&backend, &mut vec![], now, |standing, _| {
             standing.begin_probe();
-            None
+            vec![]
         });
         self.publish_probes(&members);
         Some(backend)
@@ -73,12 +71,4 @@ impl Members {
         let due = due.filter(move |(_, any_from)| repeatable || **any_from <= now);
         due.filter_map(|((_, address), _)| self.backends.get(address))
     }
-}
-
-/// When a probe may be sent, where that is all that it takes.
-pub(super) fn probe_at(standing: &Standing) -> Option<Instant> {
-    let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
-    let EjectionEnd::Probe(at) = ejection.until else { return None };
-    let then = eligibility::of(standing, Circumstances::default(), at);
-    matches!(then, Eligibility::HalfOpen { .. }).then_some(at)
 }

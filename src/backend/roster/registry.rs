@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 
-use super::{Journal, Roster};
+use super::super::journal::Journal;
+use super::Roster;
 use crate::config::PoolName;
 
 /// The rosters of all pools, by name.

@@ -5,8 +5,14 @@
 //! through here, one at a time, under one lock. The request path does not take it: it reads what
 //! an event has published, and reports only what would change something.
 
+mod members;
+mod memory;
+mod probes;
+mod registry;
+mod tally;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,20 +20,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use members::PoolChange;
+pub use memory::Memory;
 use parking_lot::Mutex;
+pub use registry::Registry;
 
 use super::{
     Address, Backend, BackendId,
     event::{BackendChange, Event, OperatorAction},
     journal::Journal,
-    memory::Memory,
     policy::Policy,
-    probes::probe_at,
     published::{NEVER, PublishedState},
     standing::Standing,
-    tally::{Tally, TallyEntry},
 };
 use crate::config::PoolName;
+use members::Members;
+use tally::TallyEntry;
 
 /// The process before this one may tell of what happened so long ago.
 const BEFORE: Duration = Duration::from_secs(3600);
@@ -36,17 +44,9 @@ const BEFORE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Roster {
     pool: PoolName,
-    pub(super) published: Arc<PublishedState>,
-    pub(super) members: Mutex<Members>,
+    published: Arc<PublishedState>,
+    members: Mutex<Members>,
     journal: Arc<Journal>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    pub(super) backends: HashMap<Address, Arc<Backend>>,
-    tally: Tally,
-    /// Who waits for a probe, by when it is due; and from when on any request may be it.
-    pub(super) probes: BTreeMap<(Instant, Address), Instant>,
 }
 
 /// What the configuration says about a backend.
@@ -58,31 +58,6 @@ pub struct BackendSettings {
     pub drain: bool,
     /// Requests that it may have at once.
     pub max_connections: Option<usize>,
-}
-
-/// A change of a pool or of one of its backends; each is logged once.
-#[derive(Debug, Clone)]
-pub enum PoolChange {
-    /// A backend has changed.
-    Backend(Arc<Backend>, BackendChange),
-    /// Too many backends are unhealthy, so health is ignored from now on.
-    PanicBegan {
-        /// Unhealthy backends among the listening ones.
-        unhealthy: usize,
-        /// Backends that neither drain nor refuse connections.
-        listening: usize,
-    },
-    /// Health counts again.
-    PanicEnded {
-        /// As in [`PoolChange::PanicBegan`].
-        unhealthy: usize,
-        /// As in [`PoolChange::PanicBegan`].
-        listening: usize,
-    },
-    /// No backend can take a request any more.
-    Unavailable,
-    /// A backend can take requests again.
-    Available,
 }
 
 impl Roster {
@@ -289,87 +264,5 @@ impl Roster {
     #[must_use]
     pub fn panics(&self) -> u64 {
         self.published.panics.load(Ordering::Relaxed)
-    }
-}
-
-impl Members {
-    fn has(&self, backend: &Arc<Backend>) -> bool {
-        let known = self.backends.get(&backend.id().address);
-        known.is_some_and(|known| Arc::ptr_eq(known, backend))
-    }
-
-    fn retain(&mut self, is_wanted: impl Fn(&Address) -> bool, now: Instant) {
-        let Self { backends, tally, probes } = self;
-        backends.retain(|address, backend| {
-            let stays = is_wanted(address);
-            if !stays {
-                tally.remove(TallyEntry::of(&backend.standing.lock(), now));
-            }
-            stays
-        });
-        probes.retain(|(_, address), _| is_wanted(address));
-    }
-
-    /// An event befalls a standing. Returns whether what is published has changed.
-    pub(super) fn update(
-        &mut self,
-        backend: &Arc<Backend>,
-        notices: &mut Vec<PoolChange>,
-        now: Instant,
-        change: impl FnOnce(&mut Standing, &Tally) -> Option<BackendChange>,
-    ) -> bool {
-        self.replace(backend, now, |standing, tally| {
-            let before = TallyEntry::of(standing, now);
-            if let Some(change) = change(standing, tally) {
-                if let BackendChange::Ejected(cause, ..) = change {
-                    backend.counts().ejected(cause);
-                }
-                notices.push(PoolChange::Backend(Arc::clone(backend), change));
-            }
-            let after = TallyEntry::of(standing, now);
-            // One that panic has used has served all the time.
-            if after.in_service && !before.in_service && !backend.is_open() {
-                standing.serving_since = Some(now);
-                // What it took before it went says nothing about it now.
-                backend.latency().forget();
-            }
-        })
-    }
-
-    /// Changes a standing, and everything that is counted from it. Returns whether what is
-    /// published has changed.
-    fn replace(
-        &mut self,
-        backend: &Arc<Backend>,
-        now: Instant,
-        change: impl FnOnce(&mut Standing, &Tally),
-    ) -> bool {
-        let address = &backend.id().address;
-        let mut standing = backend.standing.lock();
-        let before = TallyEntry::of(&standing, now);
-        if let Some(at) = probe_at(&standing) {
-            self.probes.remove(&(at, address.clone()));
-        }
-        change(&mut standing, &self.tally);
-        let after = TallyEntry::of(&standing, now);
-        if let Some(at) = probe_at(&standing) {
-            self.probes.insert((at, address.clone()), standing.any_probe_from(at));
-        }
-        self.tally.remove(before);
-        self.tally.add(after);
-        drop(standing);
-        backend.publish()
-    }
-
-    /// Lets back in whoever can be.
-    fn lift(&mut self, notices: &mut Vec<PoolChange>, now: Instant) -> bool {
-        let is_spare =
-            |backend: &&Arc<Backend>| TallyEntry::of(&backend.standing.lock(), now).spare;
-        let spare: Vec<_> = self.backends.values().filter(is_spare).cloned().collect();
-        let mut changed = false;
-        for backend in spare {
-            changed |= self.update(&backend, notices, now, |standing, _| standing.lift());
-        }
-        changed
     }
 }

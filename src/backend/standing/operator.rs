@@ -3,15 +3,14 @@
 
 use std::time::Instant;
 
-use super::{
-    eligibility::{DrainedBy, EjectionEnd},
-    event::{BackendChange, EjectionCause, OperatorAction, ReadmissionCause},
-    standing::Standing,
+use super::super::event::{
+    BackendChange, DrainedBy, EjectionCause, EjectionEnd, OperatorAction, ReadmissionCause,
 };
+use super::Standing;
 
 impl Standing {
     /// Who says that it drains, if anybody does.
-    pub(super) fn draining(&self) -> Option<DrainedBy> {
+    pub(in crate::backend) fn draining(&self) -> Option<DrainedBy> {
         match self.ordered {
             Some(true) => Some(DrainedBy::Operator),
             Some(false) => None,
@@ -20,7 +19,7 @@ impl Standing {
     }
 
     /// The configuration says whether it drains.
-    pub(super) fn configure_drain(&mut self, draining: bool) -> Option<BackendChange> {
+    pub(in crate::backend) fn configure_drain(&mut self, draining: bool) -> Option<BackendChange> {
         self.change_draining(|own| {
             own.configured = draining;
             // What the operator has objected to is gone.
@@ -39,7 +38,11 @@ impl Standing {
     }
 
     /// Does as an operator says.
-    pub(super) fn follow(&mut self, order: OperatorAction, now: Instant) -> Option<BackendChange> {
+    pub(in crate::backend) fn follow(
+        &mut self,
+        order: OperatorAction,
+        now: Instant,
+    ) -> Option<BackendChange> {
         match order {
             OperatorAction::Drain => {
                 let is_new = self.ordered.replace(true) != Some(true);

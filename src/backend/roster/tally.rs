@@ -6,9 +6,9 @@
 
 use std::time::Instant;
 
-use super::{
+use super::super::standing::{
+    Health, Standing,
     eligibility::{self, Circumstances},
-    standing::{Health, Standing},
 };
 use crate::config::Percent;
 

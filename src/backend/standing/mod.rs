@@ -14,13 +14,17 @@
 //! request took out while Pingora thinks it healthy would never be reported healthy again, which
 //! is why the results themselves are counted here.
 
+mod checks;
+pub(in crate::backend) mod eligibility;
+mod operator;
+
 use std::time::{Duration, Instant};
 
+pub use eligibility::Eligibility;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    eligibility::EjectionEnd,
-    event::{AttemptFailure, BackendChange, EjectionCause, Event, ReadmissionCause},
+    event::{AttemptFailure, BackendChange, EjectionCause, EjectionEnd, Event, ReadmissionCause},
     policy::Policy,
 };
 use crate::config::{EjectionRules, defaults};
@@ -52,23 +56,23 @@ pub enum Health {
 
 /// An ejection that was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ejection {
-    pub(super) cause: EjectionCause,
-    pub(super) until: EjectionEnd,
+pub(in crate::backend) struct Ejection {
+    pub(in crate::backend) cause: EjectionCause,
+    pub(in crate::backend) until: EjectionEnd,
     /// A probe is under way.
-    pub(super) probing: bool,
+    pub(in crate::backend) probing: bool,
     /// Probes in a row that have shown nothing.
     unproven: u32,
 }
 
 impl Ejection {
-    pub(super) fn new(cause: EjectionCause, until: EjectionEnd) -> Self {
+    pub(in crate::backend) fn new(cause: EjectionCause, until: EjectionEnd) -> Self {
         Self { cause, until, probing: false, unproven: 0 }
     }
 
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
     /// has taken itself out.
-    pub(super) fn is_limited(&self) -> bool {
+    pub(in crate::backend) fn is_limited(&self) -> bool {
         !matches!(self.cause, EjectionCause::Refused | EjectionCause::Operator)
     }
 }
@@ -76,18 +80,18 @@ impl Ejection {
 /// What checks and traffic have shown of one backend.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    pub(super) health: Health,
-    pub(super) ejection: Option<Ejection>,
+    pub(in crate::backend) health: Health,
+    pub(in crate::backend) ejection: Option<Ejection>,
     /// The configuration says so.
-    pub(super) configured: bool,
+    pub(in crate::backend) configured: bool,
     /// What an operator says instead: to drain, or not to.
-    pub(super) ordered: Option<bool>,
+    pub(in crate::backend) ordered: Option<bool>,
     /// Somebody accepted the last connection that a check or a request has tried.
-    pub(super) listens: bool,
+    pub(in crate::backend) listens: bool,
     /// Since when it is back in service; `None` from the beginning.
-    pub(super) serving_since: Option<Instant>,
+    pub(in crate::backend) serving_since: Option<Instant>,
     /// Has been healthy at some time.
-    pub(super) was_healthy: bool,
+    pub(in crate::backend) was_healthy: bool,
     /// Checks passed in a row; an ejection starts the count anew.
     passes: u32,
     /// Checks failed in a row.
@@ -101,9 +105,9 @@ pub struct Standing {
     /// Answers in a row that broke off in their middle.
     broken: u32,
     /// Ejections, each soon after the one before.
-    pub(super) ejections: u32,
+    pub(in crate::backend) ejections: u32,
     /// How long the last one lasted.
-    pub(super) term: Duration,
+    pub(in crate::backend) term: Duration,
 }
 
 impl Default for Standing {
@@ -129,17 +133,18 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// Applies an event. `has_room` says whether the pool can spare this backend.
-    pub(super) fn apply(
+    /// Applies an event, and returns everything that it changes, in order. `has_room` says whether
+    /// the pool can spare this backend.
+    pub(in crate::backend) fn apply(
         &mut self,
         event: Event,
         policy: &Policy,
         has_room: bool,
         now: Instant,
-    ) -> Option<BackendChange> {
-        match event {
-            Event::CheckPassed => self.check_passed(policy),
-            Event::CheckFailed { refused } => self.check_failed(policy, refused, now),
+    ) -> Vec<BackendChange> {
+        let change = match event {
+            Event::CheckPassed => return self.check_passed(policy),
+            Event::CheckFailed { refused } => return self.check_failed(policy, refused, now),
             Event::ChecksEnded => {
                 self.checks_ended(now);
                 None
@@ -155,69 +160,21 @@ impl Standing {
                 None
             }
             Event::Drain(draining) => self.configure_drain(draining),
-            Event::Operator(order) => self.follow(order, now),
-        }
+            Event::Operator(action) => self.follow(action, now),
+        };
+        change.into_iter().collect()
     }
 
     /// Ends the ejection because nobody else is left.
-    pub(super) fn lift(&mut self) -> Option<BackendChange> {
+    pub(in crate::backend) fn lift(&mut self) -> Vec<BackendChange> {
         self.forget_failures();
-        self.ejection.take().map(|_| BackendChange::Readmitted(ReadmissionCause::NoOtherBackend))
+        let readmitted = BackendChange::Readmitted(ReadmissionCause::NoOtherBackend);
+        self.ejection.take().map(|_| readmitted).into_iter().collect()
     }
 
     /// Whether a good answer would change anything.
-    pub(super) fn is_suspect(&self) -> bool {
+    pub(in crate::backend) fn is_suspect(&self) -> bool {
         self.row > 0 || self.broken > 0
-    }
-
-    fn check_passed(&mut self, policy: &Policy) -> Option<BackendChange> {
-        self.failures = 0;
-        self.listens = true;
-        self.passes = self.passes.saturating_add(1);
-        let has_risen = self.passes >= policy.rise;
-        let readmitted = self
-            .ejection
-            .take_if(|ejection| ejection.until == EjectionEnd::ChecksPass && has_risen);
-        // Only who has been up can flap; who comes up for the first time is not kept waiting.
-        if self.health != Health::Unhealthy || has_risen || !self.was_healthy {
-            self.was_healthy = true;
-            if std::mem::replace(&mut self.health, Health::Healthy) == Health::Unhealthy {
-                return Some(BackendChange::BecameHealthy(self.passes));
-            }
-        }
-        readmitted.map(|_| BackendChange::Readmitted(ReadmissionCause::ChecksPassed(self.passes)))
-    }
-
-    fn check_failed(
-        &mut self,
-        policy: &Policy,
-        refused: bool,
-        now: Instant,
-    ) -> Option<BackendChange> {
-        self.passes = 0;
-        self.listens = !refused;
-        self.failures = self.failures.saturating_add(1);
-        let has_fallen = self.health == Health::Unchecked
-            || (self.health == Health::Healthy && self.failures >= policy.fall);
-        // Who does not even listen is gone, whatever it was ejected for; who listens again is new.
-        let is_gone = refused && self.ejection.is_some_and(|ejection| ejection.is_limited());
-        let ejected = is_gone.then(|| self.eject_until_checks_pass(now));
-        if has_fallen {
-            self.health = Health::Unhealthy;
-            return Some(BackendChange::BecameUnhealthy(self.failures));
-        }
-        ejected
-    }
-
-    /// Who was to come back by checks is probed.
-    fn checks_ended(&mut self, now: Instant) {
-        (self.health, self.was_healthy) = (Health::Unchecked, false);
-        (self.passes, self.failures) = (0, 0);
-        if let Some(ejection) = &mut self.ejection
-            && ejection.until == EjectionEnd::ChecksPass
-        {
-            ejection.until = EjectionEnd::Probe(now);
-        }
     }
 
     fn answered(&mut self, probe: bool) -> Option<BackendChange> {
@@ -354,7 +311,11 @@ impl Standing {
         if is_over { 0 } else { self.ejections }
     }
 
-    pub(super) fn eject(&mut self, cause: EjectionCause, until: EjectionEnd) -> BackendChange {
+    pub(in crate::backend) fn eject(
+        &mut self,
+        cause: EjectionCause,
+        until: EjectionEnd,
+    ) -> BackendChange {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
@@ -362,12 +323,12 @@ impl Standing {
         BackendChange::Ejected(cause, until, failures)
     }
 
-    pub(super) fn forget_failures(&mut self) {
+    pub(in crate::backend) fn forget_failures(&mut self) {
         (self.row, self.row_since, self.unavailable, self.broken) = (0, None, 0, 0);
     }
 
     /// A probe is under way.
-    pub(super) fn begin_probe(&mut self) {
+    pub(in crate::backend) fn begin_probe(&mut self) {
         if let Some(ejection) = &mut self.ejection {
             ejection.probing = true;
         }
@@ -386,7 +347,7 @@ impl Standing {
     /// From when on any request may be the probe: one that is executed if it gets through at all
     /// cannot be hurt by who refuses; of others one may be lost, which is better than a backend
     /// that is never tried again because no request can be repeated.
-    pub(super) fn any_probe_from(&self, due: Instant) -> Instant {
+    pub(in crate::backend) fn any_probe_from(&self, due: Instant) -> Instant {
         match self.ejection {
             Some(ejection) if ejection.is_limited() => due + self.term,
             _ => due,

@@ -7,10 +7,8 @@
 
 use std::{fmt, time::Instant};
 
-use super::{
-    event::EjectionCause,
-    standing::{Health, Standing},
-};
+use super::super::event::{DrainedBy, EjectionCause, EjectionEnd};
+use super::{Health, Standing};
 
 /// Whether a backend may get a request. Anything but [`Eligibility::Eligible`] is the reason why
 /// not; where several hold, the one named is the one that is listed first.
@@ -36,24 +34,6 @@ pub enum Eligibility {
     },
     /// It has as many requests as it may have at once.
     Full,
-}
-
-/// Who says that a backend is to drain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DrainedBy {
-    /// Its key `drain`.
-    Configuration,
-    /// An operator, while it runs.
-    Operator,
-}
-
-/// When an ejection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EjectionEnd {
-    /// When enough active checks have passed.
-    ChecksPass,
-    /// When one request has been answered; none is tried before this instant.
-    Probe(Instant),
 }
 
 impl Eligibility {
@@ -89,15 +69,19 @@ impl fmt::Display for Eligibility {
 
 /// What the predicate asks about beside the backend's own standing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Circumstances {
+pub(in crate::backend) struct Circumstances {
     /// So many of the pool are unhealthy that health is not asked.
-    pub(super) panic: bool,
+    pub(in crate::backend) panic: bool,
     /// It has as many requests as it may have at once.
-    pub(super) full: bool,
+    pub(in crate::backend) full: bool,
 }
 
 /// The predicate.
-pub(super) fn of(standing: &Standing, around: Circumstances, now: Instant) -> Eligibility {
+pub(in crate::backend) fn of(
+    standing: &Standing,
+    around: Circumstances,
+    now: Instant,
+) -> Eligibility {
     if let Some(says) = standing.draining() {
         return Eligibility::Draining(says);
     }
@@ -118,4 +102,12 @@ pub(super) fn of(standing: &Standing, around: Circumstances, now: Instant) -> El
 
 fn load(around: Circumstances) -> Eligibility {
     if around.full { Eligibility::Full } else { Eligibility::Eligible }
+}
+
+/// When a probe may be sent, where that is all that it takes.
+pub(in crate::backend) fn probe_at(standing: &Standing) -> Option<Instant> {
+    let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
+    let EjectionEnd::Probe(at) = ejection.until else { return None };
+    let then = of(standing, Circumstances::default(), at);
+    matches!(then, Eligibility::HalfOpen { .. }).then_some(at)
 }
