@@ -7,6 +7,7 @@ use http::Method;
 
 use super::{api, status::Why, view};
 use crate::backend::{Address, Eligibility};
+use crate::balance::Rehearsal;
 use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
@@ -92,23 +93,21 @@ fn is_repeatable(question: &Question, retry: &Retry) -> bool {
 }
 
 fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: Instant) {
-    let offered = pool.rehearse();
+    let Rehearsal { offered, by_chance } = pool.rehearse();
     let seen: Vec<_> = pool.backends(now).collect();
     let place =
-        |one: &BackendView<'_>| offered.iter().position(|address| *address == one.endpoint.address);
+        |one: &BackendView| offered.iter().position(|address| *address == one.endpoint.address);
     let mut candidates: Vec<_> =
         seen.iter().map(|one| candidate(pool, one, place(one), now)).collect();
     candidates.sort_by_key(|candidate| candidate.backup);
     explanation.candidates = candidates;
     let may_probe = retry::may_probe(&pool.config().retry, 0, explanation.repeatable);
     let probe = pool.next_probe(may_probe, now);
-    let is_full = |one: &BackendView<'_>| one.eligibility == Eligibility::Full;
-    let is_out = |one: &&BackendView<'_>| !one.eligibility.is_eligible() && !is_full(one);
+    let is_full = |one: &BackendView| one.eligibility == Eligibility::Full;
+    let is_out = |one: &&BackendView| !one.eligibility.is_eligible() && !is_full(one);
     let out = seen.iter().filter(is_out).count();
     let algorithm = pool.config().algorithm;
-    explanation.by_chance = probe.is_none()
-        && !offered.is_empty()
-        && (algorithm == Algorithm::Ewma || offered.len() > 64);
+    explanation.by_chance = by_chance && probe.is_none();
     let waits = pool.queued() > 0 || (offered.is_empty() && seen.iter().any(is_full));
     let has_place = pool.queued() < pool.config().queue.size;
     explanation.chosen = probe.clone().or_else(|| offered.first().cloned()).filter(|_| !waits);
@@ -140,7 +139,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
 
 fn candidate(
     pool: &Pool,
-    seen: &BackendView<'_>,
+    seen: &BackendView,
     place: Option<usize>,
     now: Instant,
 ) -> view::Candidate {

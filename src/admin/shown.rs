@@ -89,7 +89,7 @@ impl Process {
         let now = clock::now();
         let backend =
             pool.backends(now).find(|seen| seen.endpoint.address == address(port)).unwrap();
-        let backend = Arc::clone(backend.backend);
+        let backend = Arc::clone(&backend.backend);
         let rules = Policy {
             rise: 1,
             fall: 1,
@@ -222,7 +222,7 @@ async fn a_probe_that_fails_after_an_ejection_by_hand_says_what_it_has_shown() {
     let process = Process::new("round_robin").await;
     process.order(1, OperatorAction::Eject(Duration::ZERO));
     let pool = process.pool("web");
-    let request = PickRequest { tried: [][..].into(), repeatable: true };
+    let request = PickRequest::new(&[][..], true);
     let lease = pool.pick(&request, clock::now() + SECOND).unwrap();
     assert!(lease.is_probe());
     let failed = AttemptFailure::new(EjectionCause::Status(503), clock::now());
@@ -291,7 +291,7 @@ async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_not
         for _ in 0..20 {
             let told = process.explain("a", "/");
             assert_eq!(process.explain("a", "/").chosen, told.chosen, "{algorithm}");
-            let request = PickRequest { tried: [][..].into(), repeatable: true };
+            let request = PickRequest::new(&[][..], true);
             let lease = pool.pick(&request, clock::now()).unwrap();
             assert_eq!(Some(lease.backend().id().address.clone()), told.chosen, "{algorithm}");
         }

@@ -88,8 +88,8 @@ pub(super) fn pool(pool: &Pool, samples: &Samples, now: Instant) -> view::Pool {
 }
 
 /// One backend; its share is not known here.
-pub(super) fn backend(seen: &BackendView<'_>, samples: &Samples, now: Instant) -> view::Backend {
-    let (own, endpoint) = (seen.backend, seen.endpoint);
+pub(super) fn backend(seen: &BackendView, samples: &Samples, now: Instant) -> view::Backend {
+    let (own, endpoint) = (&seen.backend, &seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
     let recent = samples.backend(&own.id().pool, &endpoint.address);
@@ -130,7 +130,7 @@ pub(super) struct Why {
 }
 
 impl Why {
-    pub(super) fn of(seen: &BackendView<'_>, now: Instant) -> Self {
+    pub(super) fn of(seen: &BackendView, now: Instant) -> Self {
         let mut why = Self { reason: None, until: None, for_ms: None };
         match seen.eligibility {
             Eligibility::Eligible => {}
@@ -186,7 +186,7 @@ fn cause_in_words(cause: EjectionCause) -> String {
     }
 }
 
-fn set_by_operator(seen: &BackendView<'_>) -> Vec<String> {
+fn set_by_operator(seen: &BackendView) -> Vec<String> {
     let drain = seen.backend.ordered_to_drain();
     let drain = drain.map(|drain| if drain { "drained" } else { "undrained" }.to_owned());
     let weight = seen.backend.weight().map(|weight| format!("weight {weight}"));

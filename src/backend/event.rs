@@ -112,6 +112,8 @@ pub enum Event {
     AttemptFailed(AttemptFailure),
     /// The probe has ended; if it showed nothing, another follows later.
     ProbeEnded,
+    /// It has joined a pool in which others serve already.
+    Joined,
     /// The configuration says whether it drains; an operator who has said otherwise is right.
     Drain(bool),
     /// An operator says what is to be done.

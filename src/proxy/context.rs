@@ -2,7 +2,6 @@
 //! attempted on one backend after another.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -167,14 +166,9 @@ impl Routed {
 
     /// What the next attempt asks of a backend.
     pub(super) fn pick_request(&self) -> PickRequest<'_> {
-        PickRequest {
-            tried: Cow::Borrowed(self.failed.tried()),
-            repeatable: retry::may_probe(
-                self.pool.retry(),
-                self.attempts(),
-                self.repeatable && self.is_body_at_hand,
-            ),
-        }
+        let is_at_hand = self.repeatable && self.is_body_at_hand;
+        let may_probe = retry::may_probe(self.pool.retry(), self.attempts(), is_at_hand);
+        PickRequest::new(self.failed.tried(), may_probe)
     }
 
     /// Whether the attempt under way, or the last one, is a probe.

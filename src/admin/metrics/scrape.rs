@@ -163,7 +163,7 @@ fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {
     families.count(&metric::POOL_PANICS, &[name], pool.roster().panics());
 }
 
-fn of_backend(families: &mut Families, pool: &str, seen: &BackendView<'_>) {
+fn of_backend(families: &mut Families, pool: &str, seen: &BackendView) {
     let (names, counts) = (seen.backend.names(), seen.backend.counts());
     let (backend, address) = (&*names.name, &*names.address);
     let own = [pool, backend, address];

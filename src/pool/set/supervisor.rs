@@ -1,8 +1,8 @@
 //! One Pingora background service that runs the loops of all pools.
 //!
 //! Pingora starts its services once; pools come and go with the configuration. So not every pool
-//! is a service of its own: this one is, and it runs Pingora's discovery and health-check loop of
-//! each pool as a task, from when the pool comes until it goes.
+//! is a service of its own: this one is, and it runs Pingora's health-check loop of each pool as a
+//! task, from when the pool comes until it goes.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use pingora_core::{server::ShutdownWatch, services::background::BackgroundService};
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{Pool, Pools};
+use super::{super::Pool, Pools};
 
 /// Runs the health checks of pools until shutdown.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Of these pools, as they change.
+    /// A supervisor of these pools, as they change.
     #[must_use]
     pub fn new(pools: watch::Receiver<Pools>) -> Self {
         Self { pools }
@@ -41,7 +41,7 @@ impl BackgroundService for Supervisor {
             }
             tokio::select! {
                 changed = pools.changed() => if changed.is_err() {
-                    // Nobody is left who could change them.
+                    // Nothing is left that could change them.
                     let _ = shutdown.changed().await;
                     return;
                 },
@@ -60,7 +60,7 @@ struct Loop {
 impl Loop {
     fn start(pool: Arc<Pool>, shutdown: ShutdownWatch) -> Self {
         let runs = Arc::clone(&pool);
-        let task = tokio::spawn(async move { runs.balancer.run(shutdown, None).await });
+        let task = tokio::spawn(async move { runs.run(shutdown).await });
         Self { pool, task }
     }
 }
