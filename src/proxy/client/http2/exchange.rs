@@ -64,7 +64,9 @@ impl Http2Exchange {
         let received = stream.flow_control().used_capacity() as u64;
         let body = StreamBody::new(stream, shared.limits.body);
         let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
-        let link = Arc::new(ClientLink::new(Arc::clone(&shared.counts), Protocol::Http2));
+        let counts = Arc::clone(&shared.counts);
+        let link = ClientLink::new(counts, Protocol::Http2, shared.limits.body.idle);
+        let link = Arc::new(link);
         link.request_began(facts);
         let digest = Digest {
             proxy_digest: Some(link.digest()?),

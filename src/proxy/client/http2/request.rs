@@ -33,6 +33,7 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
     let facts = RequestFacts {
         refusal: fields.as_ref().err().copied(),
         protocol: Protocol::Http2,
+        has_body: body.is_some(),
         is_body_at_hand: match (body, &fields) {
             (None, _) => true,
             (Some(received), Ok(Fields { length: Some(length), .. })) => {

@@ -1,7 +1,7 @@
 //! Which connections wait for their clients, so that one of them can make room.
 //!
-//! Somebody who holds many connections open, or a monitor that leaks them, must not keep others
-//! from asking whether the process lives.
+//! A client that holds many connections open, or a monitor that leaks them, must not keep others from
+//! asking whether the process lives.
 
 use std::{
     collections::BTreeMap,
@@ -14,12 +14,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// Those that wait, in the order in which they began to.
+/// The connections that wait, in the order in which they began to.
 #[derive(Debug, Default)]
 pub(super) struct Idle {
     waiting: Mutex<Waiting>,
-    /// Somebody found nobody to end.
-    is_wanted: AtomicBool,
+    /// Room was needed when no connection waited.
+    is_room_needed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -28,46 +28,46 @@ struct Waiting {
     ends: BTreeMap<u64, Arc<Notify>>,
 }
 
-/// A wait; over when dropped.
+/// A connection that waits for its client, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Wait<'a> {
+pub(super) struct WaitingConnection<'a> {
     idle: &'a Idle,
     number: u64,
     end: Arc<Notify>,
 }
 
 impl Idle {
-    /// The connection waits for its client from now on.
-    pub(super) fn wait(&self) -> Wait<'_> {
+    /// Lists a connection as waiting for its client.
+    pub(super) fn wait(&self) -> WaitingConnection<'_> {
         let end = Arc::new(Notify::new());
         let mut waiting = self.waiting.lock();
         let number = waiting.next;
         waiting.next += 1;
-        if self.is_wanted.swap(false, Ordering::Relaxed) {
+        if self.is_room_needed.swap(false, Ordering::Relaxed) {
             end.notify_one();
         } else {
             waiting.ends.insert(number, Arc::clone(&end));
         }
-        Wait { idle: self, number, end }
+        WaitingConnection { idle: self, number, end }
     }
 
-    /// Ends the connection that has waited for longest; where none does, the next that would.
+    /// Ends the connection that has waited longest. If none waits, the next one that would wait ends.
     pub(super) fn make_room(&self) {
         match self.waiting.lock().ends.pop_first() {
             Some((_, end)) => end.notify_one(),
-            None => self.is_wanted.store(true, Ordering::Relaxed),
+            None => self.is_room_needed.store(true, Ordering::Relaxed),
         }
     }
 }
 
-impl Wait<'_> {
+impl WaitingConnection<'_> {
     /// Resolves when this connection is to make room.
-    pub(super) async fn is_over(&self) {
+    pub(super) async fn ended(&self) {
         self.end.notified().await;
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for WaitingConnection<'_> {
     fn drop(&mut self) {
         self.idle.waiting.lock().ends.remove(&self.number);
     }
@@ -82,8 +82,8 @@ mod tests {
 
     use super::*;
 
-    fn is_over(wait: &Wait<'_>) -> bool {
-        pin!(wait.is_over()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn ended(wait: &WaitingConnection<'_>) -> bool {
+        pin!(wait.ended()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     #[test]
@@ -94,17 +94,17 @@ mod tests {
         drop(first);
         let third = idle.wait();
         idle.make_room();
-        assert_eq!((is_over(&second), is_over(&third)), (true, false));
+        assert_eq!((ended(&second), ended(&third)), (true, false));
         idle.make_room();
-        assert!(is_over(&third));
+        assert!(ended(&third));
     }
 
     #[test]
-    fn where_nobody_waits_the_next_one_makes_room() {
+    fn if_none_waits_the_next_one_makes_room() {
         let idle = Idle::default();
         idle.make_room();
         let next = idle.wait();
         let after = idle.wait();
-        assert_eq!((is_over(&next), is_over(&after)), (true, false));
+        assert_eq!((ended(&next), ended(&after)), (true, false));
     }
 }

@@ -1,4 +1,4 @@
-//! The last minute, made of counts that only grow: looked at once a second, on the thread of the
+//! The last minute, made of counts that only grow: sources at once a second, on the thread of the
 //! admin listener, so that the request path knows nothing of it.
 
 use std::{
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::view;
+use crate::admin::view;
 use crate::backend::Address;
 use crate::config::PoolName;
 use crate::count::{DurationHistogram, DurationSnapshot, StatusClass};
@@ -15,52 +15,52 @@ use crate::pool::Pool;
 
 /// How often to look.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
-/// A minute of looks, and the one before.
+/// A minute of taken, and the one before.
 const LOOKS: usize = 61;
-/// Rates are over so many looks.
+/// Rates are over so many taken.
 const RATE: usize = 10;
-/// Latencies are taken together over so many looks.
+/// Latencies are taken together over so many taken.
 const SLICE: usize = 5;
 /// And shown over so many of these.
 const SLICES: usize = 12;
 
 /// What was seen in the last minute.
 #[derive(Debug, Default)]
-pub(super) struct Samples {
-    looks: usize,
-    pools: HashMap<PoolName, PoolSamples>,
-    backends: HashMap<(PoolName, Address), BackendSamples>,
+pub(in crate::admin) struct LastMinute {
+    taken: usize,
+    pools: HashMap<PoolName, PoolHistory>,
+    backends: HashMap<(PoolName, Address), BackendHistory>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct PoolSamples {
+pub(super) struct PoolHistory {
     requests: Growth,
     latency: Slices,
     p99_ms: VecDeque<Option<f64>>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct BackendSamples {
+pub(super) struct BackendHistory {
     attempts: Growth,
     latency: Slices,
     first_byte: Slices,
 }
 
-impl Samples {
+impl LastMinute {
     /// Looks at every count.
-    pub(super) fn look(&mut self, current: &Current, now: Instant) {
-        self.looks += 1;
-        let is_slice = self.looks.is_multiple_of(SLICE);
+    pub(super) fn sample(&mut self, current: &Current, now: Instant) {
+        self.taken += 1;
+        let is_slice = self.taken.is_multiple_of(SLICE);
         let generation = current.pin();
         let mut known = HashSet::new();
         for pool in generation.pools() {
             let samples = self.pools.entry(pool.name().clone()).or_default();
-            samples.look(pool, is_slice, now);
+            samples.sample(pool, is_slice, now);
             for seen in pool.backends(now) {
                 let key = (pool.name().clone(), seen.endpoint.address.clone());
                 let counts = seen.backend.counts();
                 let samples = self.backends.entry(key.clone()).or_default();
-                samples.attempts.look(counts.attempts(), now);
+                samples.attempts.sample(counts.attempts(), now);
                 if is_slice {
                     samples.latency.cut(&counts.latency.get());
                     samples.first_byte.cut(&counts.first_byte.get());
@@ -72,11 +72,11 @@ impl Samples {
         self.pools.retain(|name, _| generation.pool(name).is_some());
     }
 
-    pub(super) fn pool(&self, name: &PoolName) -> Option<&PoolSamples> {
+    pub(super) fn pool(&self, name: &PoolName) -> Option<&PoolHistory> {
         self.pools.get(name)
     }
 
-    pub(super) fn backend(&self, pool: &PoolName, address: &Address) -> Option<&BackendSamples> {
+    pub(super) fn backend(&self, pool: &PoolName, address: &Address) -> Option<&BackendHistory> {
         self.backends.get(&(pool.clone(), address.clone()))
     }
 }
@@ -87,9 +87,9 @@ pub(super) fn requests_and_errors(pool: &Pool) -> (u64, u64) {
     (responses.iter().sum(), responses[StatusClass::ServerError as usize])
 }
 
-impl PoolSamples {
-    fn look(&mut self, pool: &Pool, is_slice: bool, now: Instant) {
-        self.requests.look(requests_and_errors(pool), now);
+impl PoolHistory {
+    fn sample(&mut self, pool: &Pool, is_slice: bool, now: Instant) {
+        self.requests.sample(requests_and_errors(pool), now);
         if is_slice {
             self.latency.cut(&pool.counts().latency());
         }
@@ -100,7 +100,7 @@ impl PoolSamples {
         };
         push(&mut self.p99_ms, p99_ms, LOOKS - 1);
         if is_slice {
-            // What is known now is of the looks before, too.
+            // What is known now is of the taken before, too.
             let recent = self.p99_ms.iter_mut().rev().take(SLICE);
             recent.for_each(|earlier| *earlier = p99_ms);
         }
@@ -123,7 +123,7 @@ impl PoolSamples {
     }
 }
 
-impl BackendSamples {
+impl BackendHistory {
     /// Attempts, and those that failed, a second.
     pub(super) fn rates(&self) -> (f64, f64) {
         self.attempts.rates()
@@ -143,7 +143,7 @@ impl BackendSamples {
 struct Growth(VecDeque<(Instant, (u64, u64))>);
 
 impl Growth {
-    fn look(&mut self, counts: (u64, u64), now: Instant) {
+    fn sample(&mut self, counts: (u64, u64), now: Instant) {
         push(&mut self.0, (now, counts), LOOKS);
     }
 
@@ -235,7 +235,7 @@ mod tests {
         for second in 0..100 {
             // Ten a second for a minute, then a hundred.
             let requests = if second <= 80 { second * 10 } else { 800 + (second - 80) * 100 };
-            growth.look((requests, requests / 10), start + Duration::from_secs(second));
+            growth.sample((requests, requests / 10), start + Duration::from_secs(second));
         }
         assert_eq!(growth.rates(), (100.0, 10.0));
         let steps: Vec<_> = growth.steps().collect();

@@ -1,4 +1,4 @@
-//! The listener on real sockets, and what readiness is made of.
+//! The listener on real sockets.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 
@@ -11,11 +11,13 @@ use tokio::{
 };
 
 use super::*;
+use crate::admin::view::{self, EventFeed};
 use crate::clock;
-use crate::config::{self, Flags, PoolName};
+use crate::config::{self, Flags};
 use crate::discovery;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
+use crate::readiness::Readiness;
 
 /// Far longer than any of this takes, so that a broken test ends.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -24,10 +26,6 @@ const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n";
 
 const CHECKS_OFF: &str = "routes: [ { pool: web } ]\npools:\n  web:\n    backends: [ { address: \
                           127.0.0.1:9 } ]\n    health_check: off\n";
-
-async fn readiness(yaml: &str) -> Arc<Readiness> {
-    api(yaml).await.readiness
-}
 
 async fn api(yaml: &str) -> Api {
     let yaml = format!("listeners: [ {{ address: 127.0.0.1:0 }} ]\n{yaml}");
@@ -73,7 +71,7 @@ async fn client() -> TcpStream {
     let shared = Shared::new(&name, api(CHECKS_OFF).await);
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);
-        connection::converse(socket.into(), "a client", &shared, closed).await;
+        connection::serve(socket.into(), "a client", &shared, closed).await;
     });
     client
 }
@@ -137,48 +135,6 @@ async fn once_closed_it_accepts_nobody_and_answers_whom_it_has() {
     assert!(answer.contains("connection: close"), "{answer}");
 }
 
-#[tokio::test]
-async fn it_is_ready_once_the_first_checks_have_ended() {
-    let unchecked = readiness(&CHECKS_OFF.replace("off", "{ path: / }")).await;
-    let waiting = timeout(SECOND / 10, unchecked.first_round());
-    waiting.await.expect_err("nobody runs the checks");
-    assert_eq!(unchecked.check(), Err(Unready::Starting));
-
-    let readiness = readiness(CHECKS_OFF).await;
-    assert_eq!(readiness.check(), Err(Unready::Starting));
-    timeout(DEADLINE, readiness.first_round()).await.expect("there are none");
-    readiness.serve();
-    assert_eq!(readiness.check(), Ok(()));
-}
-
-#[tokio::test]
-async fn who_drains_before_the_checks_have_ended_goes_on_to_drain() {
-    let readiness = readiness(CHECKS_OFF).await;
-    readiness.set(Phase::Draining);
-    readiness.serve();
-    assert_eq!((readiness.phase(), readiness.check()), (Phase::Draining, Err(Unready::Draining)));
-}
-
-#[tokio::test]
-async fn pools_without_anybody_are_named_in_order_unless_no_route_leads_to_them() {
-    let pools: String = ["web", "api", "spare", "fine"]
-        .iter()
-        .map(|name| {
-            let drain = *name != "fine";
-            format!(
-                "  {name}:\n    backends: [ {{ address: 127.0.0.1:9, drain: {drain} }} ]\n    \
-                 health_check: off\n"
-            )
-        })
-        .collect();
-    let routes = "routes: [ { pool: web }, { path: /fine, pool: fine }, { path: /api, pool: api }, \
-                  { path: /v1, pool: web } ]";
-    let readiness = readiness(&format!("{routes}\npools:\n{pools}")).await;
-    readiness.set(Phase::Serving);
-    let names = ["api", "web"].map(PoolName::new);
-    assert_eq!(readiness.check(), Err(Unready::Pools(names.to_vec())));
-}
-
 fn event(id: u64) -> view::Event {
     view::Event {
         id,
@@ -207,12 +163,12 @@ async fn streamed(
     let known = is_last.clone();
     let after = move |seen: u64| (seen + 1..=*known.borrow()).map(event).collect();
     let is_welcome = Box::new(|| true);
-    let feed = stream::Feed { after: Box::new(after), last: is_last, is_welcome };
+    let feed = EventFeed { after: Box::new(after), last: is_last, is_welcome };
     let (close, mut closed) = watch::channel(false);
     tokio::spawn(async move {
         let mut session = ServerSession::new_http1(Box::new(Stream::from(socket)));
         assert!(session.read_request().await.unwrap());
-        stream::follow(&mut session, feed, seen, &mut closed).await.unwrap();
+        event_stream::follow(&mut session, feed, seen, &mut closed).await.unwrap();
         session.write_response_body(Bytes::from_static(b"(ended)"), true).await.unwrap();
     });
     client.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();

@@ -1,27 +1,36 @@
-//! An answer before it is written, and what is said of life and readiness.
+//! A response before it is written, and the responses of `/live` and `/ready`.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        X_FRAME_OPTIONS,
+    },
+};
+use pingora::http::ResponseHeader;
+use pingora_core::Result;
 use serde::Serialize;
 
-use super::{readiness::Unready, view};
+use crate::admin::{page, view};
+use crate::readiness::Unready;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// An answer, before it is written.
+/// A response, before it is written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,
-    /// Beside those that every answer has.
+    /// The headers beside those that every response has.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl Response {
     pub(super) fn new(
         status: StatusCode,
         content_type: &'static str,
@@ -47,7 +56,14 @@ impl Answer {
         }
     }
 
-    /// Why something was not done: JSON for the API, text elsewhere.
+    /// A file of the status page.
+    pub(super) fn page(file: &page::File) -> Self {
+        Self::new(StatusCode::OK, file.content_type, file.content)
+            .with(CONTENT_SECURITY_POLICY, page::POLICY)
+            .with(X_FRAME_OPTIONS, "DENY")
+    }
+
+    /// A refusal with its reason: JSON for the API, text elsewhere.
     pub(super) fn refusal(path: &str, status: StatusCode, reason: &str) -> Self {
         if path == "/api" || path.starts_with("/api/") {
             let refusal = view::Refusal { error: reason.to_owned() };
@@ -63,17 +79,25 @@ impl Answer {
     }
 }
 
-/// It lives: it answers.
-pub(super) fn live() -> Answer {
-    Answer::text(StatusCode::OK, "live\n")
+/// The response of `/live`: the process lives, since it responds.
+pub(super) fn live() -> Response {
+    Response::text(StatusCode::OK, "live\n")
 }
 
-/// Whether it should be sent requests.
-pub(super) fn ready(readiness: Result<(), Unready>) -> Answer {
+/// The response of `/ready`.
+pub(super) fn ready(readiness: std::result::Result<(), Unready>) -> Response {
     match readiness {
-        Ok(()) => Answer::text(StatusCode::OK, "ready\n"),
-        Err(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        Ok(()) => Response::text(StatusCode::OK, "ready\n"),
+        Err(why) => Response::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
+}
+
+/// Adds what every response has: it is not stored, its type is not guessed, and links from it do not
+/// tell where they were.
+pub(super) fn security_headers(header: &mut ResponseHeader) -> Result<()> {
+    header.insert_header(CACHE_CONTROL, "no-store")?;
+    header.insert_header(X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+    header.insert_header(REFERRER_POLICY, "no-referrer")
 }
 
 #[cfg(test)]
@@ -94,15 +118,15 @@ mod tests {
             (pools(&["api", "web"]), 503, "not ready: no eligible backend in pool api, web\n"),
         ];
         for (readiness, status, body) in cases {
-            let answer = ready(readiness);
-            assert_eq!((answer.status.as_u16(), &*answer.body), (status, body.as_bytes()));
+            let response = ready(readiness);
+            assert_eq!((response.status.as_u16(), &*response.body), (status, body.as_bytes()));
         }
     }
 
     #[test]
     fn a_refusal_is_json_for_the_api_and_text_elsewhere() {
-        let refusal = |path| Answer::refusal(path, StatusCode::NOT_FOUND, "no \"x\"");
-        let text = |answer: Answer| String::from_utf8(answer.body.to_vec()).unwrap();
+        let refusal = |path| Response::refusal(path, StatusCode::NOT_FOUND, "no \"x\"");
+        let text = |response: Response| String::from_utf8(response.body.to_vec()).unwrap();
         assert_eq!(text(refusal("/api/v1/x")), r#"{"error":"no \"x\""}"#);
         assert_eq!(refusal("/api/v1/x").content_type, JSON);
         for path in ["/apix", "/", "/login"] {

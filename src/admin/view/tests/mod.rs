@@ -1,15 +1,14 @@
 //! What is shown of a process, from counts and events alone: status, explanation and metrics agree.
 
+mod names;
+
 use std::{env, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use http::Method;
 
-use super::{
-    explain::{Question, explain},
+use super::{Sources, explain, explain::SampleRequest, last_minute::LastMinute, status};
+use crate::admin::{
     metrics::{TABLE, listing, scrape},
-    readiness::Readiness,
-    samples::Samples,
-    status::{Looked, status},
     view,
 };
 use crate::backend::{
@@ -22,6 +21,7 @@ use crate::discovery::{self, ResolvedBackends};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::{OrderError, PickRequest, Pool};
+use crate::readiness::Readiness;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -47,7 +47,7 @@ pub(super) struct Process {
     pub(super) resolved: ResolvedBackends,
     pub(super) current: Arc<Current>,
     readiness: Readiness,
-    samples: Samples,
+    last_minute: LastMinute,
 }
 
 impl Process {
@@ -58,21 +58,21 @@ impl Process {
         let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
         let current = Arc::new(current);
         let readiness = Readiness::new(Arc::clone(&current));
-        Self { config, resolved, current, readiness, samples: Samples::default() }
+        Self { config, resolved, current, readiness, last_minute: LastMinute::default() }
     }
 
     pub(super) fn status(&self) -> view::Status {
         let in_flight = InFlight::default();
-        let Self { current, readiness, samples, .. } = self;
-        let looked = Looked { current, readiness, in_flight: &in_flight, samples };
-        status(looked, clock::now())
+        let Self { current, readiness, last_minute, .. } = self;
+        let sources = Sources { current, readiness, in_flight: &in_flight, last_minute };
+        status(sources, clock::now())
     }
 
     pub(super) fn metrics(&self) -> String {
         let in_flight = InFlight::default();
-        let Self { current, readiness, samples, .. } = self;
-        let looked = Looked { current, readiness, in_flight: &in_flight, samples };
-        scrape(looked, clock::now()).unwrap()
+        let Self { current, readiness, last_minute, .. } = self;
+        let sources = Sources { current, readiness, in_flight: &in_flight, last_minute };
+        scrape(sources, clock::now()).unwrap()
     }
 
     fn pool(&self, name: &str) -> Arc<Pool> {
@@ -112,13 +112,13 @@ impl Process {
     }
 
     pub(super) fn explain(&self, host: &str, path: &str) -> view::Explanation {
-        let question = Question {
+        let request = SampleRequest {
             method: Method::GET,
             host: Some(host.to_owned()),
             path: path.to_owned(),
             client: None,
         };
-        explain(&self.current, &question, clock::now())
+        explain(&self.current, &request, clock::now())
     }
 }
 

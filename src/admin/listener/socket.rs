@@ -14,20 +14,20 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::AdminAddress;
 
-/// Who comes in through a file has no address.
+/// Names clients of a Unix socket in the log, since they have no address.
 const LOCAL_CLIENT: &str = "unix";
 
 /// A socket that accepts.
 #[derive(Debug)]
 pub(super) enum Socket {
-    /// Of an address.
+    /// A socket with an IP address.
     Tcp(TcpListener),
-    /// Of a file.
+    /// A Unix socket, which is a file.
     Unix(UnixListener),
 }
 
 impl Socket {
-    /// To be called in the runtime that is to accept.
+    /// Prepares `socket` for accepting. Must be called in the runtime that accepts.
     pub(super) fn new(socket: OwnedFd, address: &AdminAddress) -> io::Result<Self> {
         Ok(match address {
             AdminAddress::Tcp(_) => {
@@ -43,16 +43,17 @@ impl Socket {
         })
     }
 
-    /// The next connection, and who it is.
+    /// Accepts the next connection. Returns it and the client's address for the log.
     pub(super) async fn accept(&self) -> io::Result<(Stream, String)> {
         match self {
             Self::Tcp(listener) => {
                 let (socket, client) = listener.accept().await?;
-                // Without it the second of two small writes waits for the client's
-                // acknowledgement; a client that is gone already shows in the first read.
+                // Without this option the second of two small writes waits for the client's
+                // acknowledgement. An error means that the client is gone, which the first read
+                // shows as well.
                 socket.set_nodelay(true).ok();
                 let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-                // An error is an address that is known already.
+                // An error means that the address is set already.
                 digest.peer_addr.set(Some(client.into())).ok();
                 Ok((with_digest(Stream::from(socket), digest), client.to_string()))
             }
@@ -65,7 +66,7 @@ impl Socket {
     }
 }
 
-/// As Pingora's own accept path would make it: without the digest nobody knows who the client is.
+/// Adds what Pingora's own accept path would add: without the digest the client's address is unknown.
 fn with_digest(mut stream: Stream, digest: SocketDigest) -> Stream {
     stream.set_socket_digest(digest);
     stream

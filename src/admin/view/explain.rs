@@ -5,7 +5,8 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::Method;
 
-use super::{api, status::Why, view};
+use super::status::{StateReason, algorithm_word};
+use crate::admin::view;
 use crate::backend::{Address, Eligibility};
 use crate::balance::Rehearsal;
 use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
@@ -13,9 +14,18 @@ use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
 use crate::retry;
 
-/// A request that nobody has sent.
+/// The request as the client writes it; a missing part has a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::admin) struct ExplainQuery {
+    pub(in crate::admin) method: Option<String>,
+    pub(in crate::admin) host: Option<String>,
+    pub(in crate::admin) path: Option<String>,
+    pub(in crate::admin) client: Option<String>,
+}
+
+/// The request that is to be explained. It was never sent.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
+pub(in crate::admin) struct SampleRequest {
     pub(super) method: Method,
     pub(super) host: Option<String>,
     /// Without its query.
@@ -23,52 +33,56 @@ pub(super) struct Question {
     pub(super) client: Option<IpAddr>,
 }
 
-impl Question {
-    /// As it was asked: a path and whatever else is known.
+impl SampleRequest {
+    /// Reads the request. Without a method it is GET, without a path `/`.
     ///
     /// # Errors
     ///
-    /// In words, when a part of it makes no sense.
-    pub(super) fn of(asked: &api::Question) -> Result<Self, String> {
-        let method = asked.method.as_deref().unwrap_or("GET");
-        let path = asked.path.as_deref().unwrap_or("/");
+    /// A sentence that says which part is malformed.
+    pub(in crate::admin) fn parse(query: &ExplainQuery) -> Result<Self, String> {
+        let method = query.method.as_deref().unwrap_or("GET");
+        let path = query.path.as_deref().unwrap_or("/");
         if !path.starts_with('/') {
             return Err(format!("path must start with \"/\", found {path:?}"));
         }
-        let client = asked.client.as_deref().filter(|client| !client.is_empty());
-        let is_wrong = |client: &str| format!("client must be an IP address, found {client:?}");
+        let client = query.client.as_deref().filter(|client| !client.is_empty());
+        let malformed = |client: &str| format!("client must be an IP address, found {client:?}");
         Ok(Self {
             method: method
                 .parse()
-                .map_err(|_| format!("method must be one of HTTP's, found {method:?}"))?,
-            host: asked.host.clone().filter(|host| !host.is_empty()),
+                .map_err(|_| format!("method must be an HTTP method, found {method:?}"))?,
+            host: query.host.clone().filter(|host| !host.is_empty()),
             path: path.to_owned(),
             client: client
-                .map(|client| client.parse().map_err(|_| is_wrong(client)))
+                .map(|client| client.parse().map_err(|_| malformed(client)))
                 .transpose()?,
         })
     }
 }
 
-/// What would become of it.
-pub(super) fn explain(current: &Current, question: &Question, now: Instant) -> view::Explanation {
+/// Explains what would happen to the request.
+pub(in crate::admin) fn explain(
+    current: &Current,
+    request: &SampleRequest,
+    now: Instant,
+) -> view::Explanation {
     let generation = current.pin();
     let mut explanation = view::Explanation {
         listeners: current.listeners().iter().map(|listener| listener.address()).collect(),
         route: None,
         pool: None,
         repeatable: false,
-        client: question.client.map(|client| client.to_string()),
+        client: request.client.map(|client| client.to_string()),
         candidates: vec![],
         chosen: None,
         by_chance: false,
         summary: "no route matches: the answer would be 404".to_owned(),
     };
-    let route = generation.matching(question.host.as_deref(), &question.path);
+    let route = generation.matching(request.host.as_deref(), &request.path);
     let Some((index, pool)) = route else { return explanation };
     explanation.route = route_at(&generation, index);
     explanation.pool = Some(pool.name().as_str().to_owned());
-    explanation.repeatable = is_repeatable(question, &pool.config().retry);
+    explanation.repeatable = is_repeatable(request, &pool.config().retry);
     explain_choice(&mut explanation, pool, now);
     explanation
 }
@@ -86,8 +100,8 @@ fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {
 }
 
 /// Whether it would be tried again after it may have been executed, if that went wrong.
-fn is_repeatable(question: &Question, retry: &Retry) -> bool {
-    let may_be = question.method.is_idempotent() || retry.methods == RetryMethods::All;
+fn is_repeatable(request: &SampleRequest, retry: &Retry) -> bool {
+    let may_be = request.method.is_idempotent() || retry.methods == RetryMethods::All;
     let on = &retry.on;
     may_be && retry.attempts.get() > 1 && (on.reset || on.timeout || !on.statuses.is_empty())
 }
@@ -131,7 +145,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
             format!("it would be the probe that shows whether {probe} works again; {of}")
         }
         (None, Some(first)) => {
-            format!("it would go to {first}, by {}; {of}", super::status::algorithm(algorithm))
+            format!("it would go to {first}, by {}; {of}", algorithm_word(algorithm))
         }
         (None, None) => format!("nobody could take it: the answer would be 503; {of}"),
     };
@@ -143,7 +157,7 @@ fn candidate(
     place: Option<usize>,
     now: Instant,
 ) -> view::Candidate {
-    let why = Why::of(seen, now);
+    let why = StateReason::of(seen, now);
     let (score, score_is) = match pool.config().algorithm {
         Algorithm::RoundRobin => (place.map(|place| (place + 1) as f64), "its place in line"),
         Algorithm::LeastConn => (pool.score(seen, now), "active / weight"),

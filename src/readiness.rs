@@ -134,3 +134,69 @@ impl Readiness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Flags};
+    use crate::discovery;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    /// Far longer than any of this takes, so that a broken test ends.
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const CHECKS_OFF: &str = "routes: [ { pool: web } ]\npools:\n  web:\n    backends: [ { \
+                              address: 127.0.0.1:9 } ]\n    health_check: off\n";
+
+    async fn readiness(yaml: &str) -> Readiness {
+        let yaml = format!("listeners: [ {{ address: 127.0.0.1:0 }} ]\n{yaml}");
+        let config = config::parse("lb.yaml", &yaml, &Flags::default()).unwrap().config;
+        let resolved = discovery::resolve(&config).unwrap();
+        let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
+        Readiness::new(Arc::new(current))
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_once_the_first_checks_have_ended() {
+        let unchecked = readiness(&CHECKS_OFF.replace("off", "{ path: / }")).await;
+        let waiting = time::timeout(SECOND / 10, unchecked.first_round());
+        waiting.await.expect_err("nobody runs the checks");
+        assert_eq!(unchecked.check(), Err(Unready::Starting));
+
+        let readiness = readiness(CHECKS_OFF).await;
+        assert_eq!(readiness.check(), Err(Unready::Starting));
+        time::timeout(DEADLINE, readiness.first_round()).await.expect("there are none");
+        readiness.serve();
+        assert_eq!(readiness.check(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn who_drains_before_the_checks_have_ended_goes_on_to_drain() {
+        let readiness = readiness(CHECKS_OFF).await;
+        readiness.set(Phase::Draining);
+        readiness.serve();
+        assert_eq!(
+            (readiness.phase(), readiness.check()),
+            (Phase::Draining, Err(Unready::Draining))
+        );
+    }
+
+    #[tokio::test]
+    async fn pools_without_anybody_are_named_in_order_unless_no_route_leads_to_them() {
+        let pools: String = ["web", "api", "spare", "fine"]
+            .iter()
+            .map(|name| {
+                let drain = *name != "fine";
+                format!(
+                    "  {name}:\n    backends: [ {{ address: 127.0.0.1:9, drain: {drain} }} ]\n    \
+                     health_check: off\n"
+                )
+            })
+            .collect();
+        let routes = "routes: [ { pool: web }, { path: /fine, pool: fine }, { path: /api, pool: api }, \
+                      { path: /v1, pool: web } ]";
+        let readiness = readiness(&format!("{routes}\npools:\n{pools}")).await;
+        readiness.set(Phase::Serving);
+        let names = ["api", "web"].map(PoolName::new);
+        assert_eq!(readiness.check(), Err(Unready::Pools(names.to_vec())));
+    }
+}

@@ -2,10 +2,10 @@
 
 use super::{
     args::ExplainArguments,
-    figures,
     table::{painted, style},
 };
 use crate::admin::view::{Backend, Candidate, Explanation, Route};
+use crate::cli::figures;
 
 /// What would become of a request: the answer in a sentence, then everything it comes from.
 pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> String {

@@ -4,11 +4,21 @@
 //! Durations are in milliseconds and say so in their name; instants are RFC 3339 in UTC. What is
 //! not known, or does not apply, is `null`, never left out.
 
+mod explain;
+mod last_minute;
+mod monitor;
+mod status;
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Address, BackendNames};
+pub(super) use explain::{ExplainQuery, SampleRequest, explain};
+pub(super) use monitor::{EventFeed, Monitor};
+pub(super) use status::{Sources, status};
 
 /// The whole process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -330,11 +340,11 @@ pub struct Refusal {
 /// What a change asks for: the body of `PUT …/weight` and of `POST …/eject`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub struct ChangeBody {
     /// The new weight; as configured where it is `null`.
     #[serde(default)]
     pub weight: Option<u32>,
     /// How long, such as `30s`.
     #[serde(default, rename = "for")]
-    pub how_long: Option<String>,
+    pub duration: Option<String>,
 }

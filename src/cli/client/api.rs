@@ -1,16 +1,15 @@
 //! The questions that the commands ask, and the types of their answers.
 
+use std::net::IpAddr;
+
 use http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{
-    args::ExplainArguments,
-    ask::{Answer, AskError, Listener, Question},
-    figures::visible,
-};
+use super::request::{AdminClient, ApiRequest, ApiResponse, ClientError};
 use crate::admin::view::{Backend, Refusal, Status};
+use crate::cli::figures::visible;
 
 const POOLS: &str = "/api/v1/pools";
 const EXPLAIN: &str = "/api/v1/explain";
@@ -20,6 +19,15 @@ const ENCODED: &AsciiSet =
 /// More of them are only counted.
 const NAMED: usize = 8;
 
+/// A request that the process is to explain.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct SampleRequest {
+    pub(in crate::cli) method: Method,
+    pub(in crate::cli) host: String,
+    pub(in crate::cli) path: String,
+    pub(in crate::cli) client: Option<IpAddr>,
+}
+
 /// What an operator does to one backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Change {
@@ -28,12 +36,12 @@ pub(in crate::cli) struct Change {
     /// Its address, or its configured name.
     pub(in crate::cli) backend: String,
     /// What is done.
-    pub(in crate::cli) kind: Kind,
+    pub(in crate::cli) kind: ChangeKind,
 }
 
 /// See [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) enum Kind {
+pub(in crate::cli) enum ChangeKind {
     /// Nothing new for it.
     Drain,
     /// Takes that back.
@@ -46,7 +54,7 @@ pub(in crate::cli) enum Kind {
     Weight(Option<u32>),
 }
 
-impl Kind {
+impl ChangeKind {
     /// As the command and the end of the path.
     pub(in crate::cli) fn word(&self) -> &'static str {
         match self {
@@ -69,47 +77,45 @@ impl Kind {
 }
 
 impl Change {
-    fn question(&self) -> Question {
+    fn question(&self) -> ApiRequest {
         let method = match self.kind {
-            Kind::Weight(_) => Method::PUT,
+            ChangeKind::Weight(_) => Method::PUT,
             _ => Method::POST,
         };
         let (pool, backend) = (encoded(&self.pool), encoded(&self.backend));
         let word = self.kind.word();
         let path = format!("{POOLS}/{pool}/backends/{backend}/{word}");
-        Question { method, path, body: self.kind.body() }
+        ApiRequest { method, path, body: self.kind.body() }
     }
 }
 
-impl Listener {
+impl AdminClient {
     /// What the process says of itself.
     ///
     /// # Errors
     ///
     /// When it cannot be asked.
-    pub(in crate::cli) async fn status(&self) -> Result<Status, AskError> {
+    pub(in crate::cli) async fn status(&self) -> Result<Status, ClientError> {
         self.read(self.status_as_sent().await?)
     }
 
-    /// As [`Listener::status`], as it was sent.
-    pub(super) async fn status_as_sent(&self) -> Result<Value, AskError> {
+    /// As [`AdminClient::status`], as it was sent.
+    pub(in crate::cli) async fn status_as_sent(&self) -> Result<Value, ClientError> {
         self.value(&get(POOLS.to_owned())).await
     }
 
     /// What would become of a request, as it was sent.
-    pub(super) async fn explain(&self, of: &ExplainArguments) -> Result<Value, AskError> {
-        let client = of.client.map(|client| client.to_string());
-        let host = Some(of.url.host.clone());
-        let parts = [
-            ("method", Some(of.method.to_string())),
-            ("host", host),
-            ("path", Some(of.url.path.clone())),
-            ("client", client),
-        ];
-        let parts = parts
-            .into_iter()
-            .filter_map(|(name, value)| value.map(|value| format!("{name}={}", encoded(&value))));
-        let query = parts.collect::<Vec<_>>().join("&");
+    pub(in crate::cli) async fn explain(
+        &self,
+        sample: &SampleRequest,
+    ) -> Result<Value, ClientError> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("method", sample.method.as_str());
+        query.append_pair("host", &sample.host).append_pair("path", &sample.path);
+        if let Some(client) = sample.client {
+            query.append_pair("client", &client.to_string());
+        }
+        let query = query.finish();
         self.value(&get(format!("{EXPLAIN}?{query}"))).await
     }
 
@@ -118,54 +124,60 @@ impl Listener {
     /// # Errors
     ///
     /// When it cannot be asked, or says no; when there is no such backend, with those that there are.
-    pub(in crate::cli) async fn change(&self, change: &Change) -> Result<Backend, AskError> {
+    pub(in crate::cli) async fn change(&self, change: &Change) -> Result<Backend, ClientError> {
         self.read(self.change_as_answered(change).await?)
     }
 
-    /// As [`Listener::change`], as it was answered.
-    pub(super) async fn change_as_answered(&self, change: &Change) -> Result<Value, AskError> {
+    /// As [`AdminClient::change`], as it was answered.
+    pub(in crate::cli) async fn change_as_answered(
+        &self,
+        change: &Change,
+    ) -> Result<Value, ClientError> {
         match self.value(&change.question()).await {
-            Err(AskError::Refused {
+            Err(ClientError::Refused {
                 status: StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST,
                 reason,
             }) => {
                 let status = self.status().await?;
-                Err(AskError::Unknown(missing(change, &status).unwrap_or(reason)))
+                Err(ClientError::Unknown(missing(change, &status).unwrap_or(reason)))
             }
             answered => answered,
         }
     }
 
     /// An answer as its type, fit to be shown.
-    pub(super) fn read<T: DeserializeOwned>(&self, mut value: Value) -> Result<T, AskError> {
+    pub(in crate::cli) fn read<T: DeserializeOwned>(
+        &self,
+        mut value: Value,
+    ) -> Result<T, ClientError> {
         make_visible(&mut value);
         serde_json::from_value(value)
-            .map_err(|error| self.stranger(format!("its JSON is another's: {error}")))
+            .map_err(|error| self.not_lb(format!("its JSON is another's: {error}")))
     }
 
-    async fn value(&self, question: &Question) -> Result<Value, AskError> {
-        let Answer { status, body } = self.ask(question).await?;
+    async fn value(&self, question: &ApiRequest) -> Result<Value, ClientError> {
+        let ApiResponse { status, body } = self.ask(question).await?;
         let value: Option<Value> = serde_json::from_slice(&body).ok();
         match (status, value) {
-            (StatusCode::UNAUTHORIZED, _) => Err(self.unknown()),
+            (StatusCode::UNAUTHORIZED, _) => Err(self.wrong_token()),
             (status, Some(value)) if status.is_success() => Ok(value),
             (status, Some(value)) => match self.read(value) {
-                Ok(Refusal { error }) => Err(AskError::Refused { status, reason: error }),
+                Ok(Refusal { error }) => Err(ClientError::Refused { status, reason: error }),
                 Err(_) => Err(self.unexpected(status, question)),
             },
             (status, None) => Err(self.unexpected(status, question)),
         }
     }
 
-    fn unexpected(&self, status: StatusCode, question: &Question) -> AskError {
-        let Question { method, path, .. } = question;
+    fn unexpected(&self, status: StatusCode, question: &ApiRequest) -> ClientError {
+        let ApiRequest { method, path, .. } = question;
         let path = path.split('?').next().unwrap_or_default();
-        self.stranger(format!("it answered {} to {method} {path}", status.as_u16()))
+        self.not_lb(format!("it answered {} to {method} {path}", status.as_u16()))
     }
 }
 
-fn get(path: String) -> Question {
-    Question { method: Method::GET, path, body: String::new() }
+fn get(path: String) -> ApiRequest {
+    ApiRequest { method: Method::GET, path, body: String::new() }
 }
 
 fn encoded(text: &str) -> String {
@@ -203,7 +215,7 @@ fn missing(change: &Change, status: &Status) -> Option<String> {
 }
 
 /// What to say of a pool that is not there.
-pub(super) fn no_pool(name: &str, status: &Status) -> String {
+pub(in crate::cli) fn no_pool(name: &str, status: &Status) -> String {
     let name = visible(name);
     let known = listed(&name, status.pools.iter().map(|pool| pool.name.clone()).collect());
     format!("no pool is named \"{name}\" (the pools are {known})")
@@ -224,16 +236,16 @@ fn listed(wrong: &str, mut known: Vec<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::view::Wish;
+    use crate::admin::view::ChangeBody;
 
-    fn question(kind: Kind) -> Question {
+    fn question(kind: ChangeKind) -> ApiRequest {
         let (pool, backend) = ("a/b c".to_owned(), "[::1]:80".to_owned());
         Change { pool, backend, kind }.question()
     }
 
     #[test]
     fn a_name_cannot_leave_its_place_in_the_path() {
-        let asked = question(Kind::Drain);
+        let asked = question(ChangeKind::Drain);
         let path = "/api/v1/pools/a%2Fb%20c/backends/%5B::1%5D:80/drain";
         assert_eq!((asked.method, asked.path.as_str()), (Method::POST, path));
         assert_eq!(asked.body, "");
@@ -242,22 +254,22 @@ mod tests {
     #[test]
     fn a_wish_says_what_is_wished_and_the_process_reads_it() {
         for (kind, method, body, wish) in [
-            (Kind::Eject(None), Method::POST, "", None),
+            (ChangeKind::Eject(None), Method::POST, "", None),
             (
-                Kind::Eject(Some("30s".into())),
+                ChangeKind::Eject(Some("30s".into())),
                 Method::POST,
                 r#"{"for":"30s"}"#,
                 Some((None, "30s")),
             ),
-            (Kind::Weight(Some(3)), Method::PUT, r#"{"weight":3}"#, Some((Some(3), ""))),
-            (Kind::Weight(None), Method::PUT, r#"{"weight":null}"#, Some((None, ""))),
+            (ChangeKind::Weight(Some(3)), Method::PUT, r#"{"weight":3}"#, Some((Some(3), ""))),
+            (ChangeKind::Weight(None), Method::PUT, r#"{"weight":null}"#, Some((None, ""))),
         ] {
             let asked = question(kind);
             assert_eq!((asked.method, asked.body.as_str()), (method, body));
-            let read: Option<Wish> = serde_json::from_str(body).ok();
-            let expected = wish.map(|(weight, time)| Wish {
+            let read: Option<ChangeBody> = serde_json::from_str(body).ok();
+            let expected = wish.map(|(weight, time)| ChangeBody {
                 weight,
-                how_long: Some(time.to_owned()).filter(|time| !time.is_empty()),
+                duration: Some(time.to_owned()).filter(|time| !time.is_empty()),
             });
             assert_eq!(read, expected);
         }

@@ -1,4 +1,4 @@
-//! Who may ask, and who may change something.
+//! Which requests are allowed.
 //!
 //! Three attackers: another machine, which does not know the token; a page in the operator's
 //! browser whose name has been made to lead here (DNS rebinding), which cannot change the `Host`
@@ -14,8 +14,8 @@ use http::{
 use subtle::ConstantTimeEq;
 
 use super::{
-    answer::Answer,
-    resource::{self, Access, Miss, Resource},
+    resource::{self, Access, NoResource, Resource},
+    response::Response,
 };
 use crate::config::{AdminAddress, Token};
 use crate::headers::ADMIN_COOKIE;
@@ -23,38 +23,38 @@ use crate::headers::ADMIN_COOKIE;
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where the listener is.
+/// Who can connect to the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
-    /// A file, which has permissions.
-    Unix,
-    /// An address that this machine alone reaches.
-    Local,
-    /// Any other address.
-    Open,
+pub(super) enum Exposure {
+    /// Users whom the permissions of the socket's file allow.
+    UnixSocket,
+    /// Users of this machine.
+    Loopback,
+    /// Other machines.
+    Network,
 }
 
-impl Door {
+impl Exposure {
     pub(super) fn of(address: &AdminAddress) -> Self {
         match address {
-            AdminAddress::Unix(_) => Self::Unix,
-            AdminAddress::Tcp(_) if address.is_local() => Self::Local,
-            AdminAddress::Tcp(_) => Self::Open,
+            AdminAddress::Unix(_) => Self::UnixSocket,
+            AdminAddress::Tcp(_) if address.is_local() => Self::Loopback,
+            AdminAddress::Tcp(_) => Self::Network,
         }
     }
 }
 
-/// What the configuration says of who may ask.
+/// What the configuration demands of requests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules<'a> {
-    pub(super) door: Door,
+pub(super) struct AccessRules<'a> {
+    pub(super) exposure: Exposure,
     pub(super) token: Option<&'a Token>,
     pub(super) hosts: &'a [Box<str>],
 }
 
-/// What is judged of a request.
+/// The parts of a request on which access depends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestHead<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
@@ -63,55 +63,55 @@ pub(super) struct Asked<'a> {
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Denial {
-    /// It calls us by a name that is not ours, or by none.
+    /// `Host` is not one of our names, or there is not exactly one `Host`.
     Host(Option<String>),
     /// It has no token.
     NoToken,
     /// It has another token.
     WrongToken,
-    /// It would need a token, and there is none.
-    Closed,
-    /// There is nothing to be done.
-    Miss(Miss),
-    /// A change without the header that shows that it is meant.
-    Unmarked,
-    /// A change that another site wants.
+    /// It would need a token, and the configuration has none.
+    TokenRemoved,
+    /// Nothing has its path and method.
+    NoResource(NoResource),
+    /// It is a change without the header that a form on another site cannot send.
+    NoMarker,
+    /// It is a change that a page of another site sent.
     CrossSite,
 }
 
-/// What is asked for, by somebody who may.
-pub(super) fn judge(asked: Asked<'_>, rules: Rules<'_>) -> Result<Resource, Denial> {
-    let found = resource::find(asked.method, asked.path);
-    if found.access != Access::Anybody {
-        check_host(asked.headers, rules)?;
+/// Returns what the request leads to, or why it is refused.
+pub(super) fn judge(head: RequestHead<'_>, rules: AccessRules<'_>) -> Result<Resource, Denial> {
+    let found = resource::find(head.method, head.path);
+    if found.access != Access::Public {
+        check_host(head.headers, rules)?;
     }
-    if found.access == Access::WithToken {
-        check_token(asked.headers, rules)?;
+    if found.access == Access::Token {
+        check_token(head.headers, rules)?;
     }
-    let resource = found.resource.map_err(Denial::Miss)?;
-    if ![Method::GET, Method::HEAD].contains(asked.method) {
-        check_change(asked.headers)?;
+    let resource = found.resource.map_err(Denial::NoResource)?;
+    if ![Method::GET, Method::HEAD].contains(head.method) {
+        check_change(head.headers)?;
     }
     Ok(resource)
 }
 
-/// Whether this is the token. Takes as long for a wrong one of the same length.
+/// Whether this is the token. The comparison takes as long for a wrong token of the same length.
 pub(super) fn is_token(given: &str, token: &Token) -> bool {
     given.as_bytes().ct_eq(token.secret().as_bytes()).into()
 }
 
-/// What gives a browser the token. Without `Secure`: there is no TLS here.
+/// The `Set-Cookie` that gives a browser the token. It is not `Secure`, because the listener has no TLS.
 pub(super) fn cookie(token: &Token) -> String {
     format!("{ADMIN_COOKIE}={}; HttpOnly; SameSite=Strict; Path=/api/", token.secret())
 }
 
-/// What takes it back.
+/// The `Set-Cookie` that removes the cookie.
 pub(super) fn no_cookie() -> String {
     format!("{ADMIN_COOKIE}=; HttpOnly; SameSite=Strict; Path=/api/; Max-Age=0")
 }
 
-fn check_host(headers: &HeaderMap, rules: Rules<'_>) -> Result<(), Denial> {
-    if rules.door == Door::Unix {
+fn check_host(headers: &HeaderMap, rules: AccessRules<'_>) -> Result<(), Denial> {
+    if rules.exposure == Exposure::UnixSocket {
         return Ok(());
     }
     let mut hosts = headers.get_all(HOST).iter();
@@ -143,10 +143,14 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn check_token(headers: &HeaderMap, rules: Rules<'_>) -> Result<(), Denial> {
+fn check_token(headers: &HeaderMap, rules: AccessRules<'_>) -> Result<(), Denial> {
     let Some(token) = rules.token else {
-        // A reload may have taken it away.
-        return if rules.door == Door::Open { Err(Denial::Closed) } else { Ok(()) };
+        // A reload may have removed the token.
+        return if rules.exposure == Exposure::Network {
+            Err(Denial::TokenRemoved)
+        } else {
+            Ok(())
+        };
     };
     let given = [bearer(headers), from_cookie(headers)];
     let mut given = given.into_iter().flatten().peekable();
@@ -180,59 +184,60 @@ fn check_change(headers: &HeaderMap) -> Result<(), Denial> {
     if is_elsewhere || origin == Some(false) {
         return Err(Denial::CrossSite);
     }
-    if headers.contains_key(REQUESTED_WITH) { Ok(()) } else { Err(Denial::Unmarked) }
+    if headers.contains_key(REQUESTED_WITH) { Ok(()) } else { Err(Denial::NoMarker) }
 }
 
 impl Denial {
-    /// What is answered to a request for this path.
-    pub(super) fn answer(&self, path: &str) -> Answer {
-        let refusal = |status, reason: &str| Answer::refusal(path, status, reason);
+    /// The response to a request for this path.
+    pub(super) fn response(&self, path: &str) -> Response {
+        let refusal = |status, reason: &str| Response::refusal(path, status, reason);
         match self {
             Self::Host(Some(host)) => refusal(
                 StatusCode::FORBIDDEN,
                 &format!(
-                    "{host:?} is not known as a name of this listener: add it to admin.hosts in \
-                     the configuration, or ask by address"
+                    "{host:?} is not a known name of this listener: add it to admin.hosts in the \
+                     configuration, or use the address"
                 ),
             ),
             Self::Host(None) => refusal(StatusCode::FORBIDDEN, "a request needs one Host header"),
             Self::NoToken => unauthorized(refusal(
                 StatusCode::UNAUTHORIZED,
-                "a token is needed, as in \"Authorization: Bearer TOKEN\"; it is in the \
+                "a token is required, as in \"Authorization: Bearer TOKEN\"; it is in the \
                  configuration (admin.token or admin.token_file)",
             )),
             Self::WrongToken => {
                 unauthorized(refusal(StatusCode::UNAUTHORIZED, "this is not the token"))
             }
-            Self::Closed => refusal(
+            Self::TokenRemoved => refusal(
                 StatusCode::FORBIDDEN,
-                "other machines can connect here, and the configuration has no token any more: \
-                 give it one (admin.token or admin.token_file) and reload",
+                "other machines can connect to this listener, and the configuration no longer has a \
+                 token: add one (admin.token or admin.token_file) and reload",
             ),
-            Self::Miss(Miss::Unknown) => {
+            Self::NoResource(NoResource::UnknownPath) => {
                 let paths = resource::paths().collect::<Vec<_>>().join(", ");
-                let reason = format!("there is nothing here; there is {paths}");
+                let reason = format!("no such path; the paths are {paths}");
                 refusal(StatusCode::NOT_FOUND, &reason)
             }
-            Self::Miss(Miss::Method(allowed)) => {
+            Self::NoResource(NoResource::WrongMethod(allowed)) => {
                 let reason = format!("method not allowed; allowed here: {allowed}");
                 refusal(StatusCode::METHOD_NOT_ALLOWED, &reason).with(ALLOW, allowed)
             }
-            Self::Unmarked => refusal(
+            Self::NoMarker => refusal(
                 StatusCode::FORBIDDEN,
-                "a change needs the header X-Requested-With, with any value (another site cannot \
+                "a change requires the header X-Requested-With, with any value (another site cannot \
                  send it)",
             ),
             Self::CrossSite => refusal(
                 StatusCode::FORBIDDEN,
-                "another site has sent this (Origin or Sec-Fetch-Site), and may change nothing",
+                "a page of another site sent this request (Origin or Sec-Fetch-Site), which may not \
+                 change anything",
             ),
         }
     }
 }
 
-fn unauthorized(answer: Answer) -> Answer {
-    answer.with(WWW_AUTHENTICATE, "Bearer")
+fn unauthorized(response: Response) -> Response {
+    response.with(WWW_AUTHENTICATE, "Bearer")
 }
 
 #[cfg(test)]
@@ -266,13 +271,13 @@ mod tests {
     fn ask(
         (method, path): (Method, &str),
         pairs: &[(&str, &str)],
-        rules: Rules<'_>,
+        rules: AccessRules<'_>,
     ) -> Result<Resource, Denial> {
-        judge(Asked { method: &method, path, headers: &headers(pairs) }, rules)
+        judge(RequestHead { method: &method, path, headers: &headers(pairs) }, rules)
     }
 
-    fn rules(door: Door, token: Option<&Token>) -> Rules<'_> {
-        Rules { door, token, hosts: &[] }
+    fn rules(exposure: Exposure, token: Option<&Token>) -> AccessRules<'_> {
+        AccessRules { exposure, token, hosts: &[] }
     }
 
     const STATUS: (Method, &str) = (Method::GET, "/api/v1/status");
@@ -281,7 +286,7 @@ mod tests {
     #[test]
     fn a_name_that_can_be_made_to_lead_here_is_refused() {
         let known: [Box<str>; 1] = ["lb.internal".into()];
-        let rules = Rules { hosts: &known, ..rules(Door::Local, None) };
+        let rules = AccessRules { hosts: &known, ..rules(Exposure::Loopback, None) };
         for (host, is_known) in [
             ("127.0.0.1:9900", true),
             ("127.0.0.1", true),
@@ -319,24 +324,30 @@ mod tests {
         let token = token();
         for path in ["/live", "/ready"] {
             for headers in [&[("host", "evil.example")][..], &[]] {
-                assert!(ask((Method::GET, path), headers, rules(Door::Open, Some(&token))).is_ok());
-                assert!(ask((Method::GET, path), headers, rules(Door::Open, None)).is_ok());
+                assert!(
+                    ask((Method::GET, path), headers, rules(Exposure::Network, Some(&token)))
+                        .is_ok()
+                );
+                assert!(ask((Method::GET, path), headers, rules(Exposure::Network, None)).is_ok());
             }
         }
     }
 
     #[test]
     fn a_files_permissions_take_the_place_of_the_name() {
-        assert_eq!(ask(STATUS, &[("host", "any")], rules(Door::Unix, None)), Ok(Resource::Status));
+        assert_eq!(
+            ask(STATUS, &[("host", "any")], rules(Exposure::UnixSocket, None)),
+            Ok(Resource::Status)
+        );
         let token = token();
-        let with = rules(Door::Unix, Some(&token));
+        let with = rules(Exposure::UnixSocket, Some(&token));
         assert_eq!(ask(STATUS, &[], with), Err(Denial::NoToken));
     }
 
     #[test]
     fn the_token_comes_in_a_header_or_a_cookie() {
         let token = token();
-        let rules = rules(Door::Open, Some(&token));
+        let rules = rules(Exposure::Network, Some(&token));
         let bearer = format!("Bearer {SECRET}");
         let cookie = format!("a=b; lb_admin={SECRET}; c=d");
         let longer = format!("bearer {SECRET}x");
@@ -363,26 +374,26 @@ mod tests {
     #[test]
     fn without_a_token_only_this_machine_is_answered() {
         let host = [("host", "localhost")];
-        assert_eq!(ask(STATUS, &host, rules(Door::Local, None)), Ok(Resource::Status));
-        assert_eq!(ask(STATUS, &host, rules(Door::Open, None)), Err(Denial::Closed));
+        assert_eq!(ask(STATUS, &host, rules(Exposure::Loopback, None)), Ok(Resource::Status));
+        assert_eq!(ask(STATUS, &host, rules(Exposure::Network, None)), Err(Denial::TokenRemoved));
     }
 
     #[test]
     fn who_may_not_ask_is_not_told_what_there_is() {
         let token = token();
         let nowhere = (Method::GET, "/nowhere");
-        let denied = ask(nowhere, &[("host", "localhost")], rules(Door::Open, Some(&token)));
+        let denied = ask(nowhere, &[("host", "localhost")], rules(Exposure::Network, Some(&token)));
         assert_eq!(denied, Err(Denial::NoToken));
     }
 
     #[test]
     fn a_change_needs_what_another_site_cannot_send() {
-        let rules = rules(Door::Local, None);
+        let rules = rules(Exposure::Loopback, None);
         let marked = ("x-requested-with", "lb");
         let host = ("host", "localhost:9900");
         for (extra, expected) in [
             (&[marked][..], Ok(Resource::Reload)),
-            (&[], Err(Denial::Unmarked)),
+            (&[], Err(Denial::NoMarker)),
             (&[marked, ("origin", "http://localhost:9900")], Ok(Resource::Reload)),
             (&[marked, ("sec-fetch-site", "same-origin")], Ok(Resource::Reload)),
             (&[marked, ("sec-fetch-site", "cross-site")], Err(Denial::CrossSite)),
@@ -395,15 +406,15 @@ mod tests {
         }
         for path in ["/login", "/logout"] {
             let denied = ask((Method::POST, path), &[host], rules);
-            assert_eq!(denied, Err(Denial::Unmarked), "{path}");
+            assert_eq!(denied, Err(Denial::NoMarker), "{path}");
         }
     }
 
     #[test]
     fn no_refusal_shows_a_secret() {
-        for denial in [Denial::NoToken, Denial::WrongToken, Denial::Closed] {
-            let answer = denial.answer("/metrics");
-            assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET), "{denial:?}");
+        for denial in [Denial::NoToken, Denial::WrongToken, Denial::TokenRemoved] {
+            let response = denial.response("/metrics");
+            assert!(!String::from_utf8_lossy(&response.body).contains(SECRET), "{denial:?}");
         }
     }
 }

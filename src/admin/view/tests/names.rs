@@ -1,10 +1,7 @@
 //! Names of backends: what is shown, and what a command may call one.
 
-use super::{
-    api,
-    resource::Name,
-    shown::{Process, address, value},
-};
+use super::{Process, address, value};
+use crate::admin::change::BackendName;
 use crate::backend::OperatorAction;
 use crate::clock;
 use crate::config::PoolName;
@@ -49,8 +46,8 @@ async fn a_command_takes_a_name_or_an_address_and_refuses_a_name_with_several() 
     let process = named(&[("localhost:1", 1), ("app:1", 2), ("app:1", 3)]).await;
     let find = |backend: &str| {
         let backends = process.status().pools.remove(0).backends;
-        let name = Name { pool: "web".to_owned(), backend: backend.to_owned() };
-        api::find(backends, &name).map(|found| found.address).map_err(|refused| refused.reason)
+        let name = BackendName { pool: "web".to_owned(), backend: backend.to_owned() };
+        name.find_in(backends).map(|found| found.address).map_err(|refused| refused.reason)
     };
     for backend in ["localhost:1", "LOCALHOST:1", "127.0.0.1:1"] {
         assert_eq!(find(backend), Ok(address(1)), "{backend}");
@@ -60,7 +57,10 @@ async fn a_command_takes_a_name_or_an_address_and_refuses_a_name_with_several() 
     assert!(refused.contains("app:1 is several backends of pool web"), "{refused}");
     assert!(refused.ends_with("(127.0.0.1:2, 127.0.0.1:3)"), "{refused}");
     let unknown = find("other:1").unwrap_err();
-    assert!(unknown.contains("no backend other:1; it has localhost:1 (127.0.0.1:1)"), "{unknown}");
+    assert!(
+        unknown.contains("no backend other:1; its backends are localhost:1 (127.0.0.1:1)"),
+        "{unknown}"
+    );
 }
 
 #[tokio::test]

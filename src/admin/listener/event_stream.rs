@@ -1,34 +1,24 @@
-//! What happens, as it happens: server-sent events.
+//! Events as they happen, as server-sent events.
 //!
-//! A client that comes back says which event it saw last. What it missed comes first, as far as it
-//! is still known, so that nobody has to ask for the whole status to be sure.
+//! A client that connects again says which event it saw last. The events that it missed come first, as
+//! far as they are still known, so that it need not fetch the whole status to be up to date.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora_core::{Result, protocols::http::ServerSession};
 use tokio::{sync::watch, time};
 
-use super::{connection::security_headers, view};
+use super::response::security_headers;
+use crate::admin::view::{self, EventFeed};
 
-/// Whoever streams at once.
-pub(super) const MAX_CLIENTS: usize = 32;
-/// A word in silence: proxies close what is silent, and a client that has gone is noticed.
+/// The time until a comment breaks the silence: proxies close silent connections, and a write shows that
+/// a client is gone.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 pub(super) const CONTENT_TYPE: &str = "text/event-stream";
 const LAST_EVENT_ID: &str = "last-event-id";
-
-/// Where events come from.
-pub(super) struct Feed {
-    /// Those after the one with this number, oldest first, as far as they are still known.
-    pub(super) after: Box<dyn Fn(u64) -> Vec<view::Event> + Send + Sync>,
-    /// The number of the last one, as it changes.
-    pub(super) last: watch::Receiver<u64>,
-    /// Whether whoever was let in would be let in still: a token may be taken back.
-    pub(super) is_welcome: Box<dyn Fn() -> bool + Send + Sync>,
-}
 
 /// The number of the last event that a client has seen; 0 for none.
 pub(super) fn last_seen(headers: &HeaderMap) -> u64 {
@@ -36,19 +26,19 @@ pub(super) fn last_seen(headers: &HeaderMap) -> u64 {
     id.and_then(|id| id.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Streams until the client leaves or takes nothing, or the listener closes.
+/// Streams until the client leaves or stops reading, or the listener closes.
 pub(super) async fn follow(
     session: &mut ServerSession,
-    mut feed: Feed,
+    mut feed: EventFeed,
     mut seen: u64,
     closed: &mut watch::Receiver<bool>,
 ) -> Result<()> {
-    // The answer ends with its connection.
+    // The end of the connection ends the response.
     session.set_keepalive(None);
-    let mut answer = ResponseHeader::build(StatusCode::OK, Some(8))?;
-    answer.insert_header(header::CONTENT_TYPE, CONTENT_TYPE)?;
-    security_headers(&mut answer)?;
-    session.write_response_header(Box::new(answer)).await?;
+    let mut header = ResponseHeader::build(StatusCode::OK, Some(8))?;
+    header.insert_header(http::header::CONTENT_TYPE, CONTENT_TYPE)?;
+    security_headers(&mut header)?;
+    session.write_response_header(Box::new(header)).await?;
     // A process that has been restarted counts from 1 again.
     if seen > *feed.last.borrow() {
         seen = 0;
@@ -66,7 +56,7 @@ pub(super) async fn follow(
             () = time::sleep(KEEPALIVE) => {
                 session.write_response_body(Bytes::from_static(b":\n\n"), false).await?;
             }
-            // It says nothing any more: this is its end.
+            // The client sends nothing more: it has closed the connection.
             _ = session.read_body_or_idle(true) => return Ok(()),
             () = async { drop(closed.wait_for(|closed| *closed).await) } => return Ok(()),
         }
@@ -74,7 +64,7 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// An event as it is written: JSON has no line of its own inside.
+/// An event as it is written. Its JSON has no line breaks.
 fn message(event: &view::Event) -> String {
     let data = serde_json::to_string(event).unwrap_or_default();
     format!("id: {}\ndata: {data}\n\n", event.id)

@@ -4,27 +4,43 @@
 use std::{
     env, fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use super::{
-    args::Whom,
-    ask::{Address, Listener},
-};
+use clap::Args;
+
+use super::{address::Address, request::AdminClient};
 use crate::config::{self, AdminAddress, Flags};
+
+/// The process to ask.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "The process to ask")]
+pub(in crate::cli) struct AdminTarget {
+    /// The process that runs from this file: its key `admin` says where it listens, and the token.
+    #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
+    conf: Option<PathBuf>,
+    /// The process whose admin listener is here: http://127.0.0.1:9900 or unix:/run/lb/admin.sock
+    /// [default: http://127.0.0.1:9900].
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<Address>,
+    /// The token is in this file [default: the token of the file given with -c, or the environment
+    /// variable LB_ADMIN_TOKEN].
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
 
 /// Where it is when nobody says anything.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
 /// Not an argument, which everybody could read.
 const TOKEN_VARIABLE: &str = "LB_ADMIN_TOKEN";
 
-impl Whom {
+impl AdminTarget {
     /// The listener that is meant.
     ///
     /// # Errors
     ///
     /// What to say when the file has problems or no admin listener, or a token cannot be read.
-    pub(in crate::cli) fn listener(&self) -> Result<Listener, String> {
+    pub(in crate::cli) fn client(&self) -> Result<AdminClient, String> {
         let (address, configured) = match (&self.conf, &self.admin) {
             (Some(file), _) => from_file(file)?,
             (None, Some(address)) => (address.clone(), None),
@@ -41,7 +57,7 @@ impl Whom {
                 .to_owned());
         }
         let token = token.filter(|token| !token.is_empty());
-        Ok(Listener { address, token, file: self.conf.clone() })
+        Ok(AdminClient { address, token, file: self.conf.clone() })
     }
 }
 

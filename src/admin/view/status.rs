@@ -2,32 +2,30 @@
 
 use std::{process, time::Instant};
 
-use super::{
-    readiness::Readiness,
-    samples::{BackendSamples, Samples, millis, requests_and_errors, rounded},
-    view,
-};
+use super::last_minute::{BackendHistory, LastMinute, millis, requests_and_errors, rounded};
+use crate::admin::view;
 use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
 use crate::config::Algorithm;
-use crate::count::StatusClass;
+use crate::count::{ListenerCounts, StatusClass};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
+use crate::readiness::Readiness;
 use crate::telemetry;
 
-/// What is looked at.
+/// What is sources at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Looked<'a> {
-    pub(super) current: &'a Current,
-    pub(super) readiness: &'a Readiness,
-    pub(super) in_flight: &'a InFlight,
-    pub(super) samples: &'a Samples,
+pub(in crate::admin) struct Sources<'a> {
+    pub(in crate::admin) current: &'a Current,
+    pub(in crate::admin) readiness: &'a Readiness,
+    pub(in crate::admin) in_flight: &'a InFlight,
+    pub(in crate::admin) last_minute: &'a LastMinute,
 }
 
 /// The whole process.
-pub(super) fn status(looked: Looked<'_>, now: Instant) -> view::Status {
-    let Looked { current, readiness, in_flight, samples } = looked;
+pub(in crate::admin) fn status(sources: Sources<'_>, now: Instant) -> view::Status {
+    let Sources { current, readiness, in_flight, last_minute } = sources;
     let generation = current.pin();
     let ready = readiness.check();
     let uptime = now.saturating_duration_since(current.started());
@@ -42,11 +40,11 @@ pub(super) fn status(looked: Looked<'_>, now: Instant) -> view::Status {
         in_flight: in_flight.requests(),
         connections: in_flight.connections(),
         listeners: current.listeners().iter().map(|counts| listener(counts)).collect(),
-        pools: generation.pools().map(|one| pool(one, samples, now)).collect(),
+        pools: generation.pools().map(|one| pool(one, last_minute, now)).collect(),
     }
 }
 
-fn listener(counts: &crate::count::ListenerCounts) -> view::Listener {
+fn listener(counts: &ListenerCounts) -> view::Listener {
     let responses = counts.responses();
     view::Listener {
         address: counts.address(),
@@ -57,20 +55,20 @@ fn listener(counts: &crate::count::ListenerCounts) -> view::Listener {
 }
 
 /// One pool.
-pub(super) fn pool(pool: &Pool, samples: &Samples, now: Instant) -> view::Pool {
+pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view::Pool {
     let (requests, errors) = requests_and_errors(pool);
-    let own = samples.pool(pool.name());
+    let own = last_minute.pool(pool.name());
     let (rate, error_rate) = own.map(|own| own.rates()).unwrap_or_default();
     let latency = own.map(|own| own.latency(&pool.counts().latency())).unwrap_or_default();
     let mut backends: Vec<_> =
-        pool.backends(now).map(|seen| backend(&seen, samples, now)).collect();
+        pool.backends(now).map(|seen| backend(&seen, last_minute, now)).collect();
     let all: f64 = backends.iter().map(|backend| backend.rate).sum();
     for backend in &mut backends {
         backend.share = if all > 0.0 { rounded(backend.rate / all) } else { 0.0 };
     }
     view::Pool {
         name: pool.name().as_str().to_owned(),
-        algorithm: algorithm(pool.config().algorithm).to_owned(),
+        algorithm: algorithm_word(pool.config().algorithm).to_owned(),
         requests,
         responses: classes(pool.counts().responses()),
         errors,
@@ -88,13 +86,13 @@ pub(super) fn pool(pool: &Pool, samples: &Samples, now: Instant) -> view::Pool {
 }
 
 /// One backend; its share is not known here.
-pub(super) fn backend(seen: &BackendView, samples: &Samples, now: Instant) -> view::Backend {
+pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant) -> view::Backend {
     let (own, endpoint) = (&seen.backend, &seen.endpoint);
     let counts = own.counts();
     let (requests, errors) = counts.attempts();
-    let recent = samples.backend(&own.id().pool, &endpoint.address);
-    let (rate, error_rate) = recent.map(BackendSamples::rates).unwrap_or_default();
-    let why = Why::of(seen, now);
+    let recent = last_minute.backend(&own.id().pool, &endpoint.address);
+    let (rate, error_rate) = recent.map(BackendHistory::rates).unwrap_or_default();
+    let why = StateReason::of(seen, now);
     view::Backend {
         pool: own.id().pool.as_str().to_owned(),
         name: endpoint.name.to_string(),
@@ -122,14 +120,14 @@ pub(super) fn backend(seen: &BackendView, samples: &Samples, now: Instant) -> vi
     }
 }
 
-/// Why a backend may not get a request, and until when.
-pub(super) struct Why {
+/// StateReason a backend may not get a request, and until when.
+pub(super) struct StateReason {
     pub(super) reason: Option<String>,
     pub(super) until: Option<String>,
     pub(super) for_ms: Option<u64>,
 }
 
-impl Why {
+impl StateReason {
     pub(super) fn of(seen: &BackendView, now: Instant) -> Self {
         let mut why = Self { reason: None, until: None, for_ms: None };
         match seen.eligibility {
@@ -207,7 +205,7 @@ fn check(CheckResult { failure, took, at }: CheckResult, now: Instant) -> view::
     }
 }
 
-pub(super) fn algorithm(algorithm: Algorithm) -> &'static str {
+pub(super) fn algorithm_word(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::RoundRobin => "round_robin",
         Algorithm::LeastConn => "least_conn",

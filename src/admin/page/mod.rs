@@ -3,14 +3,8 @@
 //! The page may load nothing from elsewhere and run nothing that is written into it: whatever text
 //! it shows, none of it becomes a script.
 
-use http::{
-    StatusCode,
-    header::{CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS},
-};
-
-use super::answer::Answer;
-
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src \
+/// The `Content-Security-Policy` of every file.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src \
                       'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
@@ -22,13 +16,13 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct File {
     path: &'static str,
-    content_type: &'static str,
-    content: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) content: &'static str,
 }
 
 macro_rules! file {
     ($path:literal, $type:ident, $name:literal) => {
-        File { path: $path, content_type: $type, content: include_str!(concat!("page/", $name)) }
+        File { path: $path, content_type: $type, content: include_str!($name) }
     };
 }
 
@@ -49,15 +43,6 @@ pub(super) fn find(path: &str) -> Option<&'static File> {
 /// Every file's path.
 pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|file| file.path)
-}
-
-impl File {
-    /// The file as an answer.
-    pub(super) fn answer(&self) -> Answer {
-        Answer::new(StatusCode::OK, self.content_type, self.content)
-            .with(CONTENT_SECURITY_POLICY, POLICY)
-            .with(X_FRAME_OPTIONS, "DENY")
-    }
 }
 
 #[cfg(test)]

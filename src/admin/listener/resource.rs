@@ -1,174 +1,164 @@
-//! What there is to ask for: a table of methods and paths.
+//! What clients can request: a table of methods and paths.
 
 use std::borrow::Cow;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::page::{self, File};
+use crate::admin::{
+    change::{BackendName, ChangeVerb},
+    page::{self, File},
+};
 
-/// Something that can be asked for, or done.
+/// What a request leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resource {
-    /// Whether it lives.
+    /// Whether the process lives.
     Live,
-    /// Whether it should be sent requests.
+    /// Whether it should get requests.
     Ready,
     /// A file of the status page.
     Page(&'static File),
-    /// Gives the token a cookie.
+    /// Exchanges the token for a cookie.
     Login,
-    /// Takes the cookie back.
+    /// Removes that cookie.
     Logout,
-    /// For Prometheus.
+    /// The metrics, for Prometheus.
     Metrics,
-    /// Everything about the pools.
+    /// The state of all pools.
     Status,
-    /// One pool of it.
-    Pool(Name),
-    /// One backend of it.
-    Backend(Name),
-    /// Steers a backend.
-    Change(Verb, Name),
-    /// Loads the configuration anew.
+    /// The state of the pool with this name.
+    Pool(String),
+    /// The state of one backend.
+    Backend(BackendName),
+    /// Changes a backend.
+    Change(ChangeVerb, BackendName),
+    /// Loads the configuration file.
     Reload,
     /// The configuration in force.
     Config,
-    /// What happens, as it happens.
+    /// Events as they happen.
     Events,
-    /// What would become of a request.
+    /// What would happen to a request.
     Explain,
 }
 
-/// What can be done to a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    Drain,
-    Undrain,
-    Eject,
-    Readmit,
-    Weight,
-}
-
-/// A pool, or a backend of a pool, as the path names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) pool: String,
-    pub(super) backend: String,
-}
-
-/// Who may ask for it.
+/// What a client needs before it gets an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Everybody, under any name: it tells next to nothing, and the kubelet knows no token.
-    Anybody,
-    /// Everybody who calls us by one of our names: it carries no data.
-    ByName,
-    /// Who has the token as well.
-    WithToken,
+    /// Nothing: these paths tell next to nothing, and the kubelet knows no token.
+    Public,
+    /// One of our names in `Host`: these paths carry no data.
+    KnownHost,
+    /// One of our names in `Host`, and the token.
+    Token,
 }
 
-/// Why there is nothing to be done.
+/// Why a request leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Miss {
+pub(super) enum NoResource {
     /// Nothing has this path.
-    Unknown,
-    /// It can be asked for with these methods alone.
-    Method(String),
+    UnknownPath,
+    /// The path has other methods; these, as `Allow` lists them.
+    WrongMethod(String),
 }
 
-/// What was found, and who may know.
+/// What a request leads to, and what its client needs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) access: Access,
-    pub(super) resource: Result<Resource, Miss>,
+    pub(super) resource: Result<Resource, NoResource>,
 }
 
 struct Entry {
     method: Method,
     path: &'static str,
     access: Access,
-    resource: fn(Name) -> Resource,
+    resource: fn(BackendName) -> Resource,
 }
 
-const fn get(path: &'static str, access: Access, resource: fn(Name) -> Resource) -> Entry {
+const fn get(path: &'static str, access: Access, resource: fn(BackendName) -> Resource) -> Entry {
     Entry { method: Method::GET, path, access, resource }
 }
 
-const fn change(method: Method, path: &'static str, resource: fn(Name) -> Resource) -> Entry {
-    Entry { method, path, access: Access::WithToken, resource }
+const fn change(
+    method: Method,
+    path: &'static str,
+    resource: fn(BackendName) -> Resource,
+) -> Entry {
+    Entry { method, path, access: Access::Token, resource }
 }
 
 static TABLE: [Entry; 18] = [
-    get("/live", Access::Anybody, |_| Resource::Live),
-    get("/ready", Access::Anybody, |_| Resource::Ready),
+    get("/live", Access::Public, |_| Resource::Live),
+    get("/ready", Access::Public, |_| Resource::Ready),
     Entry {
         method: Method::POST,
         path: "/login",
-        access: Access::ByName,
+        access: Access::KnownHost,
         resource: |_| Resource::Login,
     },
     Entry {
         method: Method::POST,
         path: "/logout",
-        access: Access::ByName,
+        access: Access::KnownHost,
         resource: |_| Resource::Logout,
     },
-    get("/metrics", Access::WithToken, |_| Resource::Metrics),
-    get("/api/v1/status", Access::WithToken, |_| Resource::Status),
-    get("/api/v1/pools", Access::WithToken, |_| Resource::Status),
-    get("/api/v1/pools/{pool}", Access::WithToken, Resource::Pool),
-    get("/api/v1/pools/{pool}/backends/{address}", Access::WithToken, Resource::Backend),
+    get("/metrics", Access::Token, |_| Resource::Metrics),
+    get("/api/v1/status", Access::Token, |_| Resource::Status),
+    get("/api/v1/pools", Access::Token, |_| Resource::Status),
+    get("/api/v1/pools/{pool}", Access::Token, |name| Resource::Pool(name.pool)),
+    get("/api/v1/pools/{pool}/backends/{address}", Access::Token, Resource::Backend),
     change(Method::POST, "/api/v1/pools/{pool}/backends/{address}/drain", |name| {
-        Resource::Change(Verb::Drain, name)
+        Resource::Change(ChangeVerb::Drain, name)
     }),
     change(Method::POST, "/api/v1/pools/{pool}/backends/{address}/undrain", |name| {
-        Resource::Change(Verb::Undrain, name)
+        Resource::Change(ChangeVerb::Undrain, name)
     }),
     change(Method::POST, "/api/v1/pools/{pool}/backends/{address}/eject", |name| {
-        Resource::Change(Verb::Eject, name)
+        Resource::Change(ChangeVerb::Eject, name)
     }),
     change(Method::POST, "/api/v1/pools/{pool}/backends/{address}/readmit", |name| {
-        Resource::Change(Verb::Readmit, name)
+        Resource::Change(ChangeVerb::Readmit, name)
     }),
     change(Method::PUT, "/api/v1/pools/{pool}/backends/{address}/weight", |name| {
-        Resource::Change(Verb::Weight, name)
+        Resource::Change(ChangeVerb::Weight, name)
     }),
     change(Method::POST, "/api/v1/reload", |_| Resource::Reload),
-    get("/api/v1/config", Access::WithToken, |_| Resource::Config),
-    get("/api/v1/events", Access::WithToken, |_| Resource::Events),
-    get("/api/v1/explain", Access::WithToken, |_| Resource::Explain),
+    get("/api/v1/config", Access::Token, |_| Resource::Config),
+    get("/api/v1/events", Access::Token, |_| Resource::Events),
+    get("/api/v1/explain", Access::Token, |_| Resource::Explain),
 ];
 
 /// Looks up a request; the path is without its query.
 pub(super) fn find(method: &Method, path: &str) -> Found {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     if let Some(file) = page::find(path) {
-        let miss = || Miss::Method(allowed(&[&Method::GET]));
+        let miss = || NoResource::WrongMethod(allowed(&[&Method::GET]));
         let resource = (*method == Method::GET).then_some(Resource::Page(file)).ok_or_else(miss);
-        return Found { access: Access::ByName, resource };
+        return Found { access: Access::KnownHost, resource };
     }
     let matching: Vec<_> =
         TABLE.iter().filter_map(|entry| Some((entry, captured(entry.path, path)?))).collect();
     let Some((first, _)) = matching.first() else {
-        return Found { access: Access::WithToken, resource: Err(Miss::Unknown) };
+        return Found { access: Access::Token, resource: Err(NoResource::UnknownPath) };
     };
     let access = first.access;
     let methods: Vec<_> = matching.iter().map(|(entry, _)| &entry.method).collect();
-    let miss = || Miss::Method(allowed(&methods));
+    let miss = || NoResource::WrongMethod(allowed(&methods));
     let right = matching.iter().find(|(entry, _)| entry.method == *method);
     let resource = right.map(|(entry, name)| (entry.resource)(name.clone())).ok_or_else(miss);
     Found { access, resource }
 }
 
-/// All paths that there are, for whoever asks for another.
+/// Every path, for the response to an unknown one.
 pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     page::paths().chain(TABLE.iter().map(|entry| entry.path))
 }
 
-/// What the braces of a pattern stand for in a path that matches it.
-fn captured(pattern: &str, path: &str) -> Option<Name> {
-    let mut name = Name::default();
+/// Returns what the braces of a pattern stand for in a path that matches it.
+fn captured(pattern: &str, path: &str) -> Option<BackendName> {
+    let mut name = BackendName::default();
     let mut segments = path.split('/');
     for expected in pattern.split('/') {
         let found = segments.next()?;
@@ -182,7 +172,7 @@ fn captured(pattern: &str, path: &str) -> Option<Name> {
     segments.next().is_none().then_some(name)
 }
 
-/// A segment, of which something must be left.
+/// A segment, percent-decoded. It must not be empty.
 fn decoded(segment: &str) -> Option<String> {
     let text = percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned);
     text.filter(|text| !text.is_empty())
@@ -200,17 +190,19 @@ fn allowed(methods: &[&Method]) -> String {
 mod tests {
     use super::*;
 
-    fn resource(method: Method, path: &str) -> Result<Resource, Miss> {
+    fn resource(method: Method, path: &str) -> Result<Resource, NoResource> {
         find(&method, path).resource
     }
 
     #[test]
     fn names_in_paths_are_decoded() {
-        let name =
-            |pool: &str, backend: &str| Name { pool: pool.to_owned(), backend: backend.to_owned() };
+        let name = |pool: &str, backend: &str| BackendName {
+            pool: pool.to_owned(),
+            backend: backend.to_owned(),
+        };
         for (path, expected) in [
-            ("/api/v1/pools/web", Resource::Pool(name("web", ""))),
-            ("/api/v1/pools/a%2Fb%20c", Resource::Pool(name("a/b c", ""))),
+            ("/api/v1/pools/web", Resource::Pool("web".to_owned())),
+            ("/api/v1/pools/a%2Fb%20c", Resource::Pool("a/b c".to_owned())),
             (
                 "/api/v1/pools/web/backends/%5B%3A%3A1%5D%3A9001",
                 Resource::Backend(name("web", "[::1]:9001")),
@@ -221,7 +213,7 @@ mod tests {
             assert_eq!(resource(Method::HEAD, path), Ok(expected), "{path}");
         }
         let path = "/api/v1/pools/web/backends/10.0.0.1:80/drain";
-        let expected = Resource::Change(Verb::Drain, name("web", "10.0.0.1:80"));
+        let expected = Resource::Change(ChangeVerb::Drain, name("web", "10.0.0.1:80"));
         assert_eq!(resource(Method::POST, path), Ok(expected));
     }
 
@@ -244,7 +236,8 @@ mod tests {
         ] {
             for method in [Method::GET, Method::POST] {
                 let found = find(&method, path);
-                let expected = Found { access: Access::WithToken, resource: Err(Miss::Unknown) };
+                let expected =
+                    Found { access: Access::Token, resource: Err(NoResource::UnknownPath) };
                 assert_eq!(found, expected, "{method} {path}");
             }
         }
@@ -264,7 +257,7 @@ mod tests {
             (Method::OPTIONS, weight, "PUT"),
             (Method::GET, "/login", "POST"),
         ] {
-            let expected = Err(Miss::Method(allowed.to_owned()));
+            let expected = Err(NoResource::WrongMethod(allowed.to_owned()));
             assert_eq!(resource(method.clone(), path), expected, "{method} {path}");
         }
     }
@@ -273,15 +266,15 @@ mod tests {
     fn only_what_tells_nothing_is_for_everybody() {
         let access = |path: &str| find(&Method::GET, path).access;
         for path in ["/live", "/ready"] {
-            assert_eq!(access(path), Access::Anybody, "{path}");
+            assert_eq!(access(path), Access::Public, "{path}");
         }
         for path in ["/login", "/logout"] {
-            assert_eq!(access(path), Access::ByName, "{path}");
+            assert_eq!(access(path), Access::KnownHost, "{path}");
         }
         let others = TABLE.iter().skip(4);
         assert!(others.clone().count() > 0);
         for entry in others {
-            assert_eq!(access(entry.path), Access::WithToken, "{}", entry.path);
+            assert_eq!(access(entry.path), Access::Token, "{}", entry.path);
         }
     }
 }

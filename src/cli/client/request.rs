@@ -4,7 +4,7 @@
 //! to be remembered when the process at the other end is replaced. Whatever answers is not trusted
 //! to be ours, so the answer has a limit in time and in size.
 
-use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use http::{
     Method, StatusCode,
@@ -23,6 +23,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::address::Address;
+
 /// To be accepted.
 const CONNECT: Duration = Duration::from_secs(2);
 /// For the answer.
@@ -32,68 +34,18 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// Says that no form on somebody's page has sent this.
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// The address of an admin listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) enum Address {
-    /// Host and port.
-    Tcp(String),
-    /// A file.
-    Unix(PathBuf),
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "must be as in http://127.0.0.1:9900 or unix:/run/lb/admin.sock";
-        if let Some(path) = text.strip_prefix("unix:") {
-            let path = PathBuf::from(path);
-            return if path.as_os_str().is_empty() {
-                Err(EXPECTED.to_owned())
-            } else {
-                Ok(Self::Unix(path))
-            };
-        }
-        if text.starts_with("https:") {
-            return Err(format!("{EXPECTED} (the admin listener has no TLS)"));
-        }
-        let place = text.strip_prefix("http://").unwrap_or(text);
-        let place = place.strip_suffix('/').unwrap_or(place);
-        let is_one = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
-        match place.rsplit_once(':') {
-            Some((host, port))
-                if !host.is_empty()
-                    && place.chars().all(is_one)
-                    && port.parse::<u16>().is_ok_and(|port| port > 0) =>
-            {
-                Ok(Self::Tcp(place.to_owned()))
-            }
-            _ => Err(EXPECTED.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(place) => write!(f, "http://{place}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// An admin listener, and what it takes to be answered there.
 #[derive(Clone)]
-pub(in crate::cli) struct Listener {
+pub(in crate::cli) struct AdminClient {
     /// Where it is.
-    pub(super) address: Address,
+    pub(in crate::cli) address: Address,
     /// What it wants to hear, if anything.
-    pub(super) token: Option<String>,
+    pub(in crate::cli) token: Option<String>,
     /// The configuration that has named it.
-    pub(super) file: Option<PathBuf>,
+    pub(in crate::cli) file: Option<PathBuf>,
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Debug for AdminClient {
     /// Without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
@@ -102,40 +54,40 @@ impl fmt::Debug for Listener {
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
+pub(in crate::cli) struct ApiRequest {
     /// GET changes nothing.
-    pub(super) method: Method,
+    pub(in crate::cli) method: Method,
     /// With the query, both encoded.
-    pub(super) path: String,
+    pub(in crate::cli) path: String,
     /// JSON, or nothing.
-    pub(super) body: String,
+    pub(in crate::cli) body: String,
 }
 
 /// What is answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+pub(in crate::cli) struct ApiResponse {
+    pub(in crate::cli) status: StatusCode,
+    pub(in crate::cli) body: Vec<u8>,
 }
 
 /// Why there is no answer to work with.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::cli) enum AskError {
+pub(in crate::cli) enum ClientError {
     /// No connection.
     #[error("nobody answers at {at}: {reason} ({hint})")]
-    Nobody { at: String, reason: String, hint: String },
+    NoConnection { at: String, reason: String, hint: String },
     /// A connection, and then too little for too long.
     #[error("{at} does not answer within {}s (is this the admin listener of lb?)", ANSWER.as_secs())]
-    Late { at: String },
+    Timeout { at: String },
     /// The connection ended before the answer did.
     #[error("{at} broke off its answer (was lb stopped just now? try again)")]
-    Broken { at: String },
+    BrokenOff { at: String },
     /// Whoever it is.
     #[error(
         "what answers at {at} is not the admin listener of this lb: {found} (its address is the \
          key admin in the configuration)"
     )]
-    Stranger { at: String, found: String },
+    NotLb { at: String, found: String },
     /// 401.
     #[error("{at} {problem}")]
     Token { at: String, problem: &'static str },
@@ -147,27 +99,30 @@ pub(in crate::cli) enum AskError {
     Unknown(String),
 }
 
-impl Listener {
+impl AdminClient {
     /// Asks, and waits for the whole answer.
     ///
     /// # Errors
     ///
     /// When there is none in time, or none that is HTTP.
-    pub(super) async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
+    pub(in crate::cli) async fn ask(
+        &self,
+        question: &ApiRequest,
+    ) -> Result<ApiResponse, ClientError> {
         let connected = timeout(CONNECT, self.connect()).await;
         let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let stream = stream.map_err(|error| self.nobody(&error))?;
+        let stream = stream.map_err(|error| self.no_connection(&error))?;
         let answered = timeout(ANSWER, self.converse(stream, question)).await;
-        answered.unwrap_or_else(|_| Err(AskError::Late { at: self.at() }))
+        answered.unwrap_or_else(|_| Err(ClientError::Timeout { at: self.at() }))
     }
 
-    /// Whoever answers is not whom we look for.
-    pub(super) fn stranger(&self, found: impl Into<String>) -> AskError {
-        AskError::Stranger { at: self.at(), found: found.into() }
+    /// Whoever answers is not target we look for.
+    pub(in crate::cli) fn not_lb(&self, found: impl Into<String>) -> ClientError {
+        ClientError::NotLb { at: self.at(), found: found.into() }
     }
 
     /// It wants a token, and this is not it.
-    pub(super) fn unknown(&self) -> AskError {
+    pub(in crate::cli) fn wrong_token(&self) -> ClientError {
         let problem = match self.token {
             None => {
                 "wants a token (name the file that the process runs from with -c, or a file with \
@@ -178,7 +133,7 @@ impl Listener {
                  loaded: admin.token or admin.token_file)"
             }
         };
-        AskError::Token { at: self.at(), problem }
+        ClientError::Token { at: self.at(), problem }
     }
 
     /// Where, in messages.
@@ -193,10 +148,14 @@ impl Listener {
         }
     }
 
-    async fn converse(&self, stream: Stream, question: &Question) -> Result<Answer, AskError> {
+    async fn converse(
+        &self,
+        stream: Stream,
+        question: &ApiRequest,
+    ) -> Result<ApiResponse, ClientError> {
         let broken = |error: Box<pingora_core::Error>| match error.etype() {
-            ErrorType::InvalidHTTPHeader => self.stranger("it does not speak HTTP"),
-            _ => AskError::Broken { at: self.at() },
+            ErrorType::InvalidHTTPHeader => self.not_lb("it does not speak HTTP"),
+            _ => ClientError::BrokenOff { at: self.at() },
         };
         let header = self.header(question).map_err(broken)?;
         let mut session = HttpSession::new(Box::new(stream));
@@ -210,14 +169,14 @@ impl Listener {
         let mut body = Vec::new();
         while let Some(piece) = session.read_body_bytes().await.map_err(broken)? {
             if body.len() + piece.len() > LARGEST {
-                return Err(self.stranger("its answer has more than 64 MB"));
+                return Err(self.not_lb("its answer has more than 64 MB"));
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Answer { status, body })
+        Ok(ApiResponse { status, body })
     }
 
-    fn header(&self, question: &Question) -> pingora_core::Result<RequestHeader> {
+    fn header(&self, question: &ApiRequest) -> pingora_core::Result<RequestHeader> {
         let host = match &self.address {
             Address::Tcp(place) => place,
             Address::Unix(_) => "localhost",
@@ -241,7 +200,7 @@ impl Listener {
         Ok(header)
     }
 
-    fn nobody(&self, error: &io::Error) -> AskError {
+    fn no_connection(&self, error: &io::Error) -> ClientError {
         let reason = match error.kind() {
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::NotFound => "there is no such socket".to_owned(),
@@ -262,7 +221,7 @@ impl Listener {
                 path.display()
             ),
         };
-        AskError::Nobody { at: self.at(), reason, hint }
+        ClientError::NoConnection { at: self.at(), reason, hint }
     }
 }
 
@@ -271,29 +230,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_a_url_or_a_socket() {
-        for (text, address) in [
-            ("http://127.0.0.1:9900", "http://127.0.0.1:9900"),
-            ("http://lb.internal:9900/", "http://lb.internal:9900"),
-            ("[::1]:9900", "http://[::1]:9900"),
-            ("unix:/run/lb/admin.sock", "unix:/run/lb/admin.sock"),
-        ] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), address);
-        }
-        for text in ["", "unix:", "http://127.0.0.1", "http://a:0", "http://a:1/b", "a b:1", ":1"] {
-            let message = text.parse::<Address>().unwrap_err();
-            assert!(message.contains("http://127.0.0.1:9900"), "{text}: {message}");
-        }
-        assert!("https://a:1".parse::<Address>().unwrap_err().contains("TLS"));
-    }
-
-    #[test]
     fn a_token_is_not_shown() {
-        let listener = Listener {
+        let client = AdminClient {
             address: Address::Tcp("127.0.0.1:9900".to_owned()),
             token: Some("secret".to_owned()),
             file: None,
         };
-        assert!(!format!("{listener:?} {}", listener.unknown()).contains("secret"));
+        assert!(!format!("{client:?} {}", client.wrong_token()).contains("secret"));
     }
 }
