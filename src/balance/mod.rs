@@ -23,6 +23,7 @@ mod least_conn;
 mod members;
 mod picks;
 mod random;
+mod renewed;
 mod round_robin;
 mod slow_start;
 mod snapshot;
@@ -35,8 +36,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
+use arc_swap::Guard;
 use pingora_load_balancing::{Backend as Discovered, selection::BackendSelection};
 
 pub use picks::Picks;
@@ -47,6 +47,7 @@ use crate::config::{Algorithm, PoolName, defaults};
 
 use members::Members;
 use random::Random;
+use renewed::Renewed;
 use snapshot::Snapshot;
 
 /// The key with which a selection is only rehearsed.
@@ -87,24 +88,20 @@ pub struct Selector {
     config: SelectorConfig,
     members: Members,
     random: Random,
-    snapshot: ArcSwap<Snapshot>,
-    /// Held by the one thread that takes the next snapshot; nobody waits for it.
-    renewal: Mutex<()>,
+    snapshot: Renewed<Snapshot>,
 }
 
 impl Selector {
     /// A complete snapshot; or, while another thread takes that, the one before.
     fn snapshot(&self) -> Guard<Arc<Snapshot>> {
-        let snapshot = self.snapshot.load();
-        if self.is_complete(&snapshot) {
-            return snapshot;
-        }
-        let Some(_renewing) = self.renewal.try_lock() else { return snapshot };
-        let snapshot = self.snapshot.load();
-        if !self.is_complete(&snapshot) {
-            self.snapshot.store(Arc::new(self.members.snapshot(&self.config, snapshot.turns())));
-        }
-        self.snapshot.load()
+        self.snapshot.get(
+            |snapshot| self.is_complete(snapshot),
+            |before| self.members.snapshot(&self.config, before.turns()),
+        )
+    }
+
+    fn is_complete(&self, snapshot: &Snapshot) -> bool {
+        snapshot.is_complete(self.config.roster.changes(), clock::now)
     }
 
     /// One that picks the same, and whose turns are its own.
@@ -113,13 +110,8 @@ impl Selector {
             config: self.config.clone(),
             members: self.members.clone(),
             random: self.random.copy(),
-            snapshot: ArcSwap::from_pointee(Snapshot::clone(&self.snapshot())),
-            renewal: Mutex::new(()),
+            snapshot: Renewed::new(Snapshot::clone(&self.snapshot())),
         }
-    }
-
-    fn is_complete(&self, snapshot: &Snapshot) -> bool {
-        snapshot.is_complete(self.config.roster.changes(), clock::now)
     }
 }
 
@@ -134,8 +126,7 @@ impl BackendSelection for Selector {
             config: config.clone(),
             members,
             random: Random::new(config.seed),
-            snapshot: ArcSwap::from_pointee(snapshot),
-            renewal: Mutex::new(()),
+            snapshot: Renewed::new(snapshot),
         }
     }
 
