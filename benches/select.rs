@@ -25,16 +25,12 @@ use std::{
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lb::{
     backend::{Latency, Roster},
-    balance::{Selector, SelectorConfig},
+    balance::{Balancer, Discovered, PingoraSelector, SelectorConfig, Succession, discovered},
     clock,
-    config::{Algorithm, PoolName},
+    config::{Algorithm, PoolName, Weight},
     retry::Quantile,
 };
-use pingora_load_balancing::{
-    Backend, Backends, LoadBalancer,
-    discovery::Static,
-    selection::{BackendIter, BackendSelection},
-};
+use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 
 const ALGORITHMS: [(&str, Algorithm); 3] = [
     ("round_robin", Algorithm::RoundRobin),
@@ -56,28 +52,33 @@ enum Weights {
 }
 
 impl Weights {
-    fn of(self, index: u16) -> usize {
+    fn of(self, index: u16) -> u16 {
         match self {
             Self::Equal => 1,
-            Self::Mixed => usize::from(index % 5) + 1,
-            Self::Distinct => usize::from(index % 1000) + 1,
+            Self::Mixed => index % 5 + 1,
+            Self::Distinct => index % 1000 + 1,
         }
     }
 }
 
-fn discovered(size: u16, weights: Weights) -> BTreeSet<Backend> {
+fn backends(size: u16, weights: Weights) -> BTreeSet<Discovered> {
     (0..size)
         .map(|index| {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, index + 1)).to_string();
-            Backend::new_with_weight(&address, weights.of(index)).expect("an address")
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, index + 1));
+            let weight = Weight::new(weights.of(index)).expect("a weight that is allowed");
+            discovered(&address.into(), weight, false).expect("an address of TCP")
         })
         .collect()
 }
 
 fn config(algorithm: Algorithm) -> SelectorConfig {
     let roster = Arc::new(Roster::new(PoolName::new("bench"), Arc::default(), clock::now()));
-    let (backups, slow_start) = (Arc::default(), Duration::ZERO);
-    SelectorConfig { algorithm, roster, backups, slow_start, seed: 7 }
+    SelectorConfig { algorithm, roster, slow_start: Duration::ZERO, seed: 7 }
+}
+
+fn selector_over(backends: &BTreeSet<Discovered>, algorithm: Algorithm) -> Arc<PingoraSelector> {
+    let succession = Succession::new(config(algorithm));
+    Arc::new(PingoraSelector::build_with_config(backends, &succession))
 }
 
 /// Runs this on so many threads at once; the time that the slowest needed for its rounds.
@@ -100,8 +101,7 @@ fn selector(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("selector");
     for (name, algorithm) in ALGORITHMS {
         for size in SIZES {
-            let discovered = discovered(size, Weights::Equal);
-            let selector = Arc::new(Selector::build_with_config(&discovered, &config(algorithm)));
+            let selector = selector_over(&backends(size, Weights::Equal), algorithm);
             for threads in THREADS {
                 group.bench_function(id(name, size, threads), |bencher| {
                     bencher.iter_custom(|rounds| {
@@ -120,8 +120,7 @@ fn selector_by_weights(criterion: &mut Criterion) {
     let layouts = [("mixed", Weights::Mixed), ("distinct", Weights::Distinct)];
     for (name, algorithm) in ALGORITHMS {
         for (layout, weights) in layouts {
-            let discovered = discovered(10_000, weights);
-            let selector = Arc::new(Selector::build_with_config(&discovered, &config(algorithm)));
+            let selector = selector_over(&backends(10_000, weights), algorithm);
             group.bench_function(BenchmarkId::new(name, layout), |bencher| {
                 bencher.iter(|| black_box(selector.iter(b"").next().is_some()));
             });
@@ -134,15 +133,14 @@ fn select_with(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("select_with");
     for (name, algorithm) in ALGORITHMS {
         for size in SIZES {
-            let backends = Backends::new(Static::new(discovered(size, Weights::Equal)));
-            let config = Some(config(algorithm));
-            let balancer = LoadBalancer::<Selector>::from_backends_with_config(backends, config);
-            runtime.block_on(balancer.update()).expect("a fixed list");
+            let balancer = Balancer::new(config(algorithm));
+            let update = balancer.update(backends(size, Weights::Equal));
+            runtime.block_on(update).expect("a fixed list");
             for threads in THREADS {
                 group.bench_function(id(name, size, threads), |bencher| {
                     bencher.iter_custom(|rounds| {
                         on_threads(threads, rounds, || {
-                            black_box(balancer.select_with(b"", usize::MAX, |_, _| true));
+                            black_box(balancer.select(None, |_| Some(())));
                         })
                     });
                 });

@@ -121,9 +121,9 @@ impl Current {
         now: Instant,
     ) -> Result<Self> {
         let registry = Registry::default();
-        let pools = Pools::build(config, resolved, &registry, None, now).await?;
-        pools.enlist(&registry, now);
-        let generation = generation(config, pools.clone(), access_log, 1)?;
+        let prepared = Pools::prepare(config, resolved, &registry, None, now)?;
+        let generation = generation(config, prepared.pools().clone(), access_log, 1)?;
+        let pools = prepared.take_effect(&registry, now).await?;
         let listeners = config.listeners.iter().map(|listener| listener.address);
         Ok(Self {
             generation: ArcSwap::from_pointee(generation),
@@ -141,8 +141,8 @@ impl Current {
     ///
     /// # Errors
     ///
-    /// As [`Pool::build`]. A route to a pool that does not exist, which `config` excludes. Nothing
-    /// has changed then.
+    /// A route to a pool that does not exist, which `config` excludes; nothing has changed then. As
+    /// [`Pool::change_members`].
     pub async fn publish(
         &self,
         config: &Config,
@@ -152,9 +152,9 @@ impl Current {
     ) -> Result<()> {
         let before = self.pin();
         let previous = Some(&before.pools);
-        let pools = Pools::build(config, resolved, &self.registry, previous, now).await?;
-        let next = generation(config, pools.clone(), access_log, before.number + 1)?;
-        pools.enlist(&self.registry, now);
+        let prepared = Pools::prepare(config, resolved, &self.registry, previous, now)?;
+        let next = generation(config, prepared.pools().clone(), access_log, before.number + 1)?;
+        let pools = prepared.take_effect(&self.registry, now).await?;
         self.generation.store(Arc::new(next));
         self.pools.send_replace(pools);
         Ok(())

@@ -19,6 +19,7 @@ pub mod in_flight;
 pub mod pool;
 pub mod process;
 pub mod proxy;
+pub mod readiness;
 pub mod retry;
 pub mod route;
 pub mod server;

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 use super::{candidates::Candidates, random::Random, round_robin::Rotation};
 
-/// Up to so many candidates the choice is exact: one bit for each in a word.
+/// Up to this many candidates the choice is exact: one bit for each in a word.
 const EXACT: usize = u64::BITS as usize;
 /// Candidates that are drawn where not all are compared.
 const DRAWN: usize = 4;
@@ -30,11 +30,16 @@ pub(super) fn pick(
         active(position)
             .map(|active| Load { active: active as u64, weight: candidates.weight(position) })
     };
-    if candidates.len() <= EXACT {
+    if is_exact(candidates.len()) {
         least_of_all(candidates, rotation, random, load)
     } else {
         least_of_some(candidates, rotation, random, load)
     }
+}
+
+/// Whether all of this many candidates are compared.
+pub(super) fn is_exact(candidates: usize) -> bool {
+    candidates <= EXACT
 }
 
 fn least_of_all(

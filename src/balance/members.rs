@@ -1,68 +1,69 @@
-//! Everyone that a selector knows, eligible or not.
+//! All backends of a selector, eligible or not.
 //!
-//! A member is a place in both lists. They are apart because choosing looks at several of the
+//! A member is a place in each of the lists. They are apart because choosing looks at several of the
 //! backends and at nothing else, and among ten thousand what counts is the memory it touches.
 //! Primaries come before backups, so that a tier is a range of places.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use pingora_load_balancing::Backend as Discovered;
 
-use super::{
-    SelectorConfig, ewma,
-    snapshot::{Snapshot, TIERS},
-};
-use crate::backend::{Address, Backend};
-use crate::clock;
-use crate::config::{Algorithm, Weight};
+use super::snapshot::TIERS;
+use crate::backend::Backend;
+
+/// One backend, as it is added to the members.
+pub(super) struct Member {
+    /// As Pingora knows it.
+    pub(super) discovered: Discovered,
+    pub(super) backend: Arc<Backend>,
+    /// As configured; at least 1.
+    pub(super) weight: u64,
+    pub(super) is_backup: bool,
+}
 
 /// The backends of one pool, in a fixed order.
 #[derive(Debug, Clone)]
 pub(super) struct Members {
-    pub(super) discovered: Box<[Discovered]>,
-    pub(super) backends: Box<[Arc<Backend>]>,
+    discovered: Box<[Discovered]>,
+    backends: Box<[Arc<Backend>]>,
+    weights: Box<[u64]>,
     /// Primaries, backups.
-    pub(super) tiers: [Range<usize>; TIERS],
+    tiers: [Range<usize>; TIERS],
 }
 
 impl Members {
-    pub(super) fn new(discovered: &BTreeSet<Discovered>, config: &SelectorConfig) -> Self {
-        let known = discovered.iter().filter_map(|discovered| {
-            let address = Address::Tcp(*discovered.addr.as_inet()?);
-            let backend = config.roster.backend(&address);
-            Some((address, (discovered.clone(), backend)))
-        });
-        let (backups, primaries): (Vec<_>, Vec<_>) =
-            known.partition(|(address, _)| config.backups.contains(address));
-        let first_backup = primaries.len();
-        let all = primaries.into_iter().chain(backups).map(|(_, member)| member);
-        let (discovered, backends): (Vec<_>, Vec<_>) = all.unzip();
-        let tiers = [0..first_backup, first_backup..backends.len()];
-        Self { discovered: discovered.into(), backends: backends.into(), tiers }
-    }
-
-    /// As configured, unless an operator has set another.
-    fn weight(&self, place: usize) -> u64 {
-        self.backends[place].weight().unwrap_or_else(|| configured(&self.discovered[place]))
-    }
-
-    /// Who is in service now; `turns` are those of the snapshot that this one replaces.
-    pub(super) fn snapshot(&self, config: &SelectorConfig, turns: [u64; TIERS]) -> Snapshot {
-        let changes = config.roster.changes();
-        let now = clock::now();
-        let tiers = self
-            .tiers
-            .clone()
-            .map(|places| places.map(|place| (place, &*self.backends[place], self.weight(place))));
-        let snapshot = Snapshot::take(tiers, config.slow_start, changes, turns, now);
-        if config.algorithm == Algorithm::Ewma {
-            ewma::introduce(snapshot.members().map(|member| &*self.backends[member]), now);
+    pub(super) fn new(members: impl Iterator<Item = Member>) -> Self {
+        let (backups, primaries): (Vec<_>, Vec<_>) = members.partition(|member| member.is_backup);
+        let all = || primaries.iter().chain(&backups);
+        Self {
+            discovered: all().map(|member| member.discovered.clone()).collect(),
+            backends: all().map(|member| Arc::clone(&member.backend)).collect(),
+            weights: all().map(|member| member.weight).collect(),
+            tiers: [0..primaries.len(), primaries.len()..primaries.len() + backups.len()],
         }
-        snapshot
     }
-}
 
-/// Zero would be a backend that is never found; the configuration excludes it.
-fn configured(discovered: &Discovered) -> u64 {
-    (discovered.weight as u64).clamp(1, u64::from(Weight::MAX))
+    pub(super) fn discovered(&self, member: usize) -> &Discovered {
+        &self.discovered[member]
+    }
+
+    pub(super) fn backend(&self, member: usize) -> &Backend {
+        &self.backends[member]
+    }
+
+    /// The members of a tier; `None` after the last tier.
+    pub(super) fn tier(&self, tier: usize) -> Option<Range<usize>> {
+        self.tiers.get(tier).cloned()
+    }
+
+    /// The members of each tier with their weights: as configured, unless an operator has set
+    /// another.
+    pub(super) fn by_tier(&self) -> [impl Iterator<Item = (usize, &Backend, u64)>; TIERS] {
+        self.tiers.clone().map(|members| {
+            members.map(|member| {
+                let backend = self.backend(member);
+                (member, backend, backend.weight().unwrap_or(self.weights[member]))
+            })
+        })
+    }
 }

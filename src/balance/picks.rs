@@ -3,17 +3,19 @@
 use std::{ops::Range, sync::Arc};
 
 use arc_swap::Guard;
-use pingora_load_balancing::{Backend as Discovered, selection::BackendIter};
+use pingora_load_balancing::Backend as Discovered;
 
 use super::{
-    Selector, ewma, least_conn,
+    ewma, least_conn,
     random::Random,
+    selector::Selector,
     snapshot::{Snapshot, Tier},
 };
+use crate::backend::Address;
 use crate::clock;
 use crate::config::Algorithm;
 
-/// After so many refusals the rest follow in the order of the list; no request tries that often.
+/// After this many refusals the rest follow in the order of the list; no request tries that often.
 const CHOSEN: usize = 8;
 
 /// The backends for one request, best first; each eligible one once, backups last.
@@ -22,25 +24,48 @@ pub struct Picks {
     selector: Arc<Selector>,
     snapshot: Guard<Arc<Snapshot>>,
     yielded: Yielded,
-    /// The one that picks come from now.
+    /// The tier that picks come from now.
     tier: usize,
     sweep: Option<Sweep>,
 }
 
-impl BackendIter for Picks {
-    fn next(&mut self) -> Option<&Discovered> {
-        let member = self.advance()?;
-        Some(&self.selector.members.discovered[member])
-    }
+/// What the next request would be offered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The backends in the order in which they would be offered, if each was refused.
+    pub offered: Vec<Address>,
+    /// Whether the first of them was drawn at random, so that the next request may well get another.
+    pub by_chance: bool,
 }
 
 impl Picks {
-    pub(super) fn new(selector: Arc<Selector>, snapshot: Guard<Arc<Snapshot>>) -> Self {
+    /// The picks of the next request.
+    pub(super) fn of(selector: Arc<Selector>) -> Self {
+        let snapshot = selector.snapshot();
         Self { selector, snapshot, yielded: Yielded::default(), tier: 0, sweep: None }
     }
 
-    fn advance(&mut self) -> Option<usize> {
-        while let Some(places) = self.selector.members.tiers.get(self.tier).cloned() {
+    /// All picks of the next request, which takes no turn for it.
+    pub(super) fn rehearse(selector: &Selector) -> Rehearsal {
+        let mut picks = Self::of(Arc::new(selector.copy()));
+        let mut offered = vec![];
+        let mut rivals = 0;
+        let mut first_tier = None;
+        while let Some(member) = picks.advance() {
+            rivals += usize::from(*first_tier.get_or_insert(picks.tier) == picks.tier);
+            offered.push(picks.selector.members.backend(member).id().address.clone());
+        }
+        Rehearsal { offered, by_chance: !is_exact(selector.config.algorithm, rivals) }
+    }
+
+    /// As Pingora knows this member.
+    pub(super) fn discovered(&self, member: usize) -> &Discovered {
+        self.selector.members.discovered(member)
+    }
+
+    /// The next member; `None` when all eligible ones have been yielded.
+    pub(super) fn advance(&mut self) -> Option<usize> {
+        while let Some(places) = self.selector.members.tier(self.tier) {
             if let Some(member) = self.advance_among(places) {
                 return Some(member);
             }
@@ -65,14 +90,14 @@ impl Picks {
     /// The algorithm's choice among the candidates that are left.
     ///
     /// Every candidate is asked again whether it is eligible, because the snapshot may be stale,
-    /// and does not know who is full.
+    /// and does not know which backends are full.
     fn choose(&self, tier: &Tier) -> Option<usize> {
         let Self { selector, yielded, .. } = self;
         let Tier { candidates, rotation } = tier;
         let random = &selector.random;
         let free = |position| {
             let member = candidates.member(position);
-            let backend = &*selector.members.backends[member];
+            let backend = selector.members.backend(member);
             let is_free = backend.is_eligible() && !yielded.contains(member);
             is_free.then_some(backend)
         };
@@ -91,14 +116,24 @@ impl Picks {
         position.map(|position| candidates.member(position))
     }
 
-    /// The next eligible one in the order of the list: when the snapshot missed somebody, or when
-    /// so many were refused that remembering them would cost more than their order is worth.
+    /// The next eligible member in the order of the list: when the snapshot has missed one, or when
+    /// more were refused than it pays to remember.
     fn go_on_in_order(&mut self, places: Range<usize>) -> Option<usize> {
         let Self { selector, yielded, sweep, .. } = self;
-        let backends = &selector.members.backends;
+        let members = &selector.members;
         sweep
             .get_or_insert_with(|| Sweep::over(places, &selector.random))
-            .find(|member| backends[*member].is_eligible() && !yielded.contains(*member))
+            .find(|member| members.backend(*member).is_eligible() && !yielded.contains(*member))
+    }
+}
+
+/// Whether the algorithm's first choice among this many candidates follows from what is known of
+/// them, without a draw.
+fn is_exact(algorithm: Algorithm, candidates: usize) -> bool {
+    match algorithm {
+        Algorithm::RoundRobin => true,
+        Algorithm::LeastConn => least_conn::is_exact(candidates),
+        Algorithm::Ewma => ewma::is_exact(candidates),
     }
 }
 

@@ -17,6 +17,11 @@ impl<T> Renewed<T> {
         Self { value: ArcSwap::from(Arc::new(value)), renewal: Mutex::new(()) }
     }
 
+    /// Returns the value as it is, outdated or not.
+    pub(super) fn latest(&self) -> Guard<Arc<T>> {
+        self.value.load()
+    }
+
     /// Returns a value that is current, or the outdated one while another thread renews it.
     pub(super) fn get(
         &self,

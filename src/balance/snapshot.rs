@@ -20,6 +20,10 @@ use crate::backend::Backend;
 /// Primaries, backups.
 pub(super) const TIERS: usize = 2;
 
+/// How many snapshots growing shares may cost during one slow start, however many shares grow: two
+/// for each step of a share.
+const RENEWALS: u32 = 2 * FULL as u32;
+
 /// The backends in service at one instant, and whose turn it is among them.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
@@ -61,6 +65,7 @@ impl Snapshot {
             }
             Tier::of(&shares, turns.next().unwrap_or_default())
         });
+        let valid_until = valid_until.map(|until| until.max(now + slow_start / RENEWALS));
         Self { tiers, changes, valid_until }
     }
 
@@ -116,9 +121,13 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
+            Self::many(3)
+        }
+
+        fn many(count: u16) -> Self {
             let start = crate::clock::now();
             let roster = Roster::new(PoolName::new("web"), Arc::default(), start);
-            let backends = (1..=3)
+            let backends = (1..=count)
                 .map(|port| roster.backend(&format!("127.0.0.1:{port}").parse().unwrap()))
                 .collect();
             Self { roster, backends, start, slow_start: Duration::ZERO }
@@ -138,7 +147,8 @@ mod tests {
 
         fn take(&self, now: Instant) -> Snapshot {
             // The last one is a backup.
-            let tiers = [0..2, 2..3]
+            let last = self.backends.len() - 1;
+            let tiers = [0..last, last..last + 1]
                 .map(|members| members.map(|member| (member, &*self.backends[member], 3)));
             Snapshot::take(tiers, self.slow_start, self.roster.changes(), [0; TIERS], now)
         }
@@ -202,5 +212,25 @@ mod tests {
         let whole = fixture.take(start + slow_start);
         assert_eq!(weights(&whole), [vec![3, 3], vec![3]]);
         assert!(whole.is_complete(changes, no_clock));
+    }
+
+    #[test]
+    fn many_shares_that_grow_cost_no_more_snapshots_than_one() {
+        let slow_start = Duration::from_secs(20);
+        let fixture = Fixture { slow_start, ..Fixture::many(500) };
+        // They come back one after the other, over one step of a share.
+        let returns = |index: usize| fixture.start + Duration::from_millis(2 * index as u64);
+        for index in 0..fixture.backends.len() {
+            fixture.eject(index, fixture.start);
+            fixture.apply(index, Event::CheckPassed, returns(index));
+        }
+        let mut now = returns(fixture.backends.len());
+        let mut snapshots = 0;
+        while let Some(until) = fixture.take(now).valid_until {
+            now = until;
+            snapshots += 1;
+        }
+        assert!(snapshots <= RENEWALS, "{snapshots}");
+        assert!(now >= fixture.start + slow_start);
     }
 }

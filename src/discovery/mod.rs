@@ -11,8 +11,6 @@ use std::{
     sync::Arc,
 };
 
-use pingora_load_balancing::{Backend, discovery::Static};
-
 use crate::backend::Address;
 use crate::config::{BackendSpec, Config, Host, Origin, PoolName, Problem, Problems, Weight};
 
@@ -77,19 +75,6 @@ pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
         resolved.insert(pool.name.clone(), backends);
     }
     if problems.is_empty() { Ok(resolved) } else { Err(Problems::new(problems)) }
-}
-
-/// Pingora's source of backends for a pool whose addresses are known.
-#[must_use]
-pub fn fixed(endpoints: &[Endpoint]) -> Box<Static> {
-    let backends = endpoints.iter().filter_map(|endpoint| {
-        Some(Backend {
-            addr: endpoint.address.tcp()?.into(),
-            weight: usize::from(endpoint.weight.get()),
-            ext: http::Extensions::new(),
-        })
-    });
-    Static::new(backends.collect())
 }
 
 /// Without repetitions and in a fixed order: resolvers rotate their answers.

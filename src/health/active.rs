@@ -1,55 +1,63 @@
-//! Active checks: Pingora's, with our jitter, our deadline, and our bookkeeping.
+//! Active checks: Pingora's loop, with our jitter, our deadline, and our bookkeeping.
 //!
 //! One pass of Pingora's loop starts all checks at once and waits for the slowest. So that 200
 //! backends are not hit in the same millisecond every time, each check first waits a random part
 //! of `interval - timeout`: whatever it then takes, the pass still ends within the interval. Only
-//! the first check of a backend starts at once, since until then nothing is known of it.
+//! the first check of a backend does not wait, since until then nothing is known of it.
+//!
+//! Of a large pool only [`AT_ONCE`] checks run at a time. More of them would wait for this machine
+//! rather than for their backends, and be called failures for it; the time that a check waits for
+//! its turn is no part of its deadline.
 
 use std::{
-    collections::HashMap,
-    sync::Arc,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use pingora_core::{Error, ErrorType, Result};
-use pingora_load_balancing::{
-    Backend as Target,
-    health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck},
-};
+use pingora_load_balancing::{Backend as Target, health_check::HealthCheck};
+use tokio::sync::Semaphore;
 
+use super::{
+    probe::Question,
+    verdict::{local_lack, reason},
+};
 use crate::backend::{Address, Backend, CheckResult, Event, Policy, Roster};
 use crate::clock;
-use crate::config::{self, Probe};
+use crate::config;
 use crate::state_log::{self, ChangeCause};
 
-/// What backends see in their logs.
-const USER_AGENT: &str = concat!("lb/", env!("CARGO_PKG_VERSION"), " (health check)");
-/// The error that an unexpected status makes.
-const UNEXPECTED: &str = "unexpected status";
+/// Checks of one pool that run at a time.
+const AT_ONCE: usize = 256;
 
 /// The active check of one pool.
 pub struct ActiveCheck {
     config: config::HealthCheck,
     roster: Arc<Roster>,
     policy: Policy,
-    /// One for each address, because the Host header that Pingora sends is fixed in the check.
-    probes: Mutex<HashMap<Address, Arc<dyn HealthCheck + Send + Sync>>>,
+    question: Question,
+    turns: Semaphore,
+    /// The last check could not be made, for lack of something on this machine.
+    is_starved: AtomicBool,
 }
 
 impl ActiveCheck {
     /// Records its results in this roster.
     #[must_use]
     pub fn new(config: config::HealthCheck, policy: Policy, roster: Arc<Roster>) -> Self {
-        Self { config, roster, policy, probes: Mutex::default() }
-    }
-
-    fn probe(&self, address: &Address) -> Arc<dyn HealthCheck + Send + Sync> {
-        let mut probes = self.probes.lock();
-        Arc::clone(
-            probes.entry(address.clone()).or_insert_with(|| build_probe(&self.config, address)),
-        )
+        Self {
+            question: Question::new(&config),
+            config,
+            roster,
+            policy,
+            turns: Semaphore::new(AT_ONCE),
+            is_starved: AtomicBool::new(false),
+        }
     }
 
     fn jitter(&self) -> Duration {
@@ -57,9 +65,9 @@ impl ActiveCheck {
     }
 
     /// One check, with its deadline.
-    async fn ask(&self, target: &Target, address: &Address) -> Result<()> {
-        let probe = self.probe(address);
-        match tokio::time::timeout(self.config.timeout, probe.check(target)).await {
+    async fn ask(&self, address: &Address, to: SocketAddr) -> Result<()> {
+        let asked = self.question.ask(address, to, &self.config);
+        match tokio::time::timeout(self.config.timeout, asked).await {
             Ok(result) => result,
             Err(_) => Error::e_explain(ErrorType::ReadTimedout, "health check"),
         }
@@ -79,25 +87,47 @@ impl ActiveCheck {
         let took = now.saturating_duration_since(began);
         backend.counts().checked(CheckResult { failure, took, at: now });
     }
+
+    /// Notes whether this machine had what a check needs; logs when that changes.
+    fn note_lack(&self, lack: Option<&str>) {
+        if self.is_starved.swap(lack.is_some(), Ordering::Relaxed) == lack.is_some() {
+            return;
+        }
+        let pool = self.roster.pool();
+        match lack {
+            Some(reason) => log::error!(
+                pool:% = pool, reason;
+                "health checks cannot be made on this machine, backends keep their state"
+            ),
+            None => log::info!(pool:% = pool; "health checks can be made again"),
+        }
+    }
 }
 
 #[async_trait]
 impl HealthCheck for ActiveCheck {
     async fn check(&self, target: &Target) -> Result<()> {
-        let Some(address) = target.addr.as_inet().map(|address| Address::Tcp(*address)) else {
+        let Some(mut to) = target.addr.as_inet().copied() else {
             return Error::e_explain(ErrorType::InternalError, "only TCP backends are checked");
         };
-        let backend = self.roster.backend(&address);
+        let address = Address::Tcp(to);
+        // A backend that has left the pool since this round of checks began is not checked any more.
+        let Some(backend) = self.roster.known(&address) else { return Ok(()) };
         if backend.is_checked() {
             tokio::time::sleep(self.jitter()).await;
         }
-        let mut target = target.clone();
+        // The semaphore is never closed, so there always is a turn.
+        let _turn = self.turns.acquire().await;
         if let Some(port) = self.config.port {
-            target.addr.set_port(port.get());
+            to.set_port(port.get());
         }
         let began = clock::now();
-        let result = self.ask(&target, &address).await;
-        self.record(&backend, &result, began, clock::now());
+        let result = self.ask(&address, to).await;
+        let lack = result.as_ref().err().and_then(|error| local_lack(error));
+        self.note_lack(lack.as_deref());
+        if lack.is_none() {
+            self.record(&backend, &result, began, clock::now());
+        }
         result
     }
 
@@ -117,48 +147,82 @@ impl std::fmt::Debug for ActiveCheck {
     }
 }
 
-fn build_probe(
-    config: &config::HealthCheck,
-    address: &Address,
-) -> Arc<dyn HealthCheck + Send + Sync> {
-    match &config.probe {
-        Probe::Tcp => {
-            let mut check = TcpHealthCheck::new();
-            check.peer_template.options.connection_timeout = Some(config.timeout);
-            Arc::new(*check)
-        }
-        Probe::Http { path, host, expect } => {
-            let host = host.as_deref().map_or_else(|| address.to_string(), str::to_owned);
-            let mut check = HttpHealthCheck::new(&host, false);
-            check.peer_template.options.connection_timeout = Some(config.timeout);
-            check.peer_template.options.read_timeout = Some(config.timeout);
-            // Both are valid by construction; an error would only mean that a default is sent.
-            let _ = check.req.set_raw_path(path.as_bytes());
-            let _ = check.req.insert_header(http::header::USER_AGENT, USER_AGENT);
-            let expect = expect.clone();
-            check.validator = Some(Box::new(move |response| {
-                let status = response.status.as_u16();
-                if expect.contains(status) {
-                    Ok(())
-                } else {
-                    Error::e_explain(ErrorType::CustomCode(UNEXPECTED, status), "health check")
-                }
-            }));
-            Arc::new(check)
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
 
-/// A failed check in a few plain words.
-fn reason(error: &Error) -> String {
-    match error.root_etype() {
-        ErrorType::ConnectRefused => "connection refused".to_owned(),
-        ErrorType::ConnectTimedout => "connection timed out".to_owned(),
-        ErrorType::ConnectNoRoute => "no route to host".to_owned(),
-        ErrorType::ReadTimedout => "no answer in time".to_owned(),
-        ErrorType::ConnectionClosed => "connection closed before an answer".to_owned(),
-        ErrorType::CustomCode(UNEXPECTED, status) => format!("status {status}"),
-        ErrorType::InvalidHTTPHeader => "the answer is not HTTP".to_owned(),
-        _ => error.root_cause().to_string(),
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::JoinSet,
+    };
+
+    use super::*;
+    use crate::config::{Flags, PoolName};
+
+    const POLICY: Policy =
+        Policy { rise: 1, fall: 1, checked: true, ejection: None, panic_threshold: None };
+
+    fn check(roster: &Arc<Roster>) -> Arc<ActiveCheck> {
+        let text = "routes: [ { pool: web } ]
+listeners: [ { address: 127.0.0.1:0 } ]
+pools: { web: { backends: [ { address: 127.0.0.1:1 } ],
+                health_check: { path: /, interval: 60s, timeout: 50s } } }";
+        let config = config::parse("lb.yaml", text, &Flags::default()).unwrap().config;
+        let config = config.pools[0].health_check.clone().unwrap();
+        Arc::new(ActiveCheck::new(config, POLICY, Arc::clone(roster)))
+    }
+
+    fn roster() -> Arc<Roster> {
+        Arc::new(Roster::new(PoolName::new("web"), Arc::default(), clock::now()))
+    }
+
+    fn target(address: SocketAddr) -> Target {
+        Target { addr: address.into(), weight: 1, ext: http::Extensions::new() }
+    }
+
+    #[tokio::test]
+    async fn a_check_that_ends_late_does_not_bring_a_removed_backend_back() {
+        let roster = roster();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert!(check(&roster).check(&target(address)).await.is_ok());
+        assert!(roster.known(&address.into()).is_none());
+    }
+
+    #[tokio::test]
+    async fn of_a_large_pool_some_are_checked_at_a_time_and_all_are_found_well() {
+        let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let server = tokio::spawn({
+            let (open, most) = (Arc::clone(&open), Arc::clone(&most));
+            async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    let open = Arc::clone(&open);
+                    tokio::spawn(async move {
+                        let _ = stream.read(&mut [0; 1024]).await;
+                        open.fetch_sub(1, Ordering::SeqCst);
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                    });
+                }
+            }
+        });
+        let roster = roster();
+        let check = check(&roster);
+        let mut checks = JoinSet::new();
+        for number in 0..u16::try_from(2 * AT_ONCE).unwrap() {
+            let [high, low] = number.to_be_bytes();
+            let address = SocketAddr::from(([127, 1, high, low], port));
+            let _ = roster.backend(&address.into());
+            let check = Arc::clone(&check);
+            checks.spawn(async move { check.check(&target(address)).await.map(|()| address) });
+        }
+        for result in checks.join_all().await {
+            let backend = roster.known(&result.unwrap().into()).unwrap();
+            assert!(backend.is_checked() && backend.is_eligible());
+        }
+        assert!(most.load(Ordering::SeqCst) <= AT_ONCE, "{most:?}");
+        server.abort();
     }
 }

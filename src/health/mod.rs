@@ -8,5 +8,7 @@
 //! both are in [`crate::backend::Standing`].
 
 mod active;
+mod probe;
+mod verdict;
 
 pub use active::ActiveCheck;

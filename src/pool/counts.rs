@@ -1,7 +1,9 @@
 //! What is counted of one pool: its clients' requests, and what became of them on the way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::request::Unavailable;
+use crate::clock;
 use crate::count::{
     Counter, DurationHistogram, DurationSnapshot, Outcome, Shards, StatusClass, StatusClassCounts,
 };
@@ -35,10 +37,46 @@ pub struct QueueCounts {
     pub late: Counter,
     /// Without one, because their client left.
     pub left: Counter,
-    /// Unavailable away at once, since it was full.
+    /// Turned away at once, because the queue was full.
     pub full: Counter,
-    /// How long those who came in were in it.
+    /// How long each request that came into the queue was in it.
     pub waits: DurationHistogram,
+}
+
+/// A wait in the queue, counted however it ends.
+pub(super) struct QueueWait<'a> {
+    counts: &'a QueueCounts,
+    since: Instant,
+    /// How the queue ended it, with a place or without; `None` while it goes on.
+    end: Option<Option<Unavailable>>,
+}
+
+impl QueueCounts {
+    /// A request comes to the queue.
+    pub(super) fn arrived(&self, now: Instant) -> QueueWait<'_> {
+        QueueWait { counts: self, since: now, end: None }
+    }
+}
+
+impl QueueWait<'_> {
+    /// The queue has ended the wait. A wait that is dropped without this has lost its client.
+    pub(super) fn ended<T>(mut self, with: &Result<T, Unavailable>) {
+        self.end = Some(with.as_ref().err().copied());
+    }
+}
+
+impl Drop for QueueWait<'_> {
+    fn drop(&mut self) {
+        match self.end {
+            Some(Some(Unavailable::Full | Unavailable::NoneEligible)) => {
+                return self.counts.full.one();
+            }
+            Some(Some(Unavailable::QueueTimeout)) => self.counts.late.one(),
+            Some(None) => self.counts.served.one(),
+            None => self.counts.left.one(),
+        }
+        self.counts.waits.observe(clock::now().saturating_duration_since(self.since));
+    }
 }
 
 impl Counts {

@@ -3,27 +3,39 @@
 //! What is in flight must be counted out on every path: an answer, an error, a client that left,
 //! a retry, a panic. Dropping is the one thing that all of them do.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use pingora_core::upstreams::peer::HttpPeer;
 
-use super::{Member, Pool};
 use crate::backend::Backend;
+use crate::discovery::Endpoint;
+
+/// A backend of a pool, and how to connect to it under the pool's configuration.
+pub(super) struct Member {
+    pub(super) backend: Arc<Backend>,
+    pub(super) endpoint: Endpoint,
+    pub(super) peer: HttpPeer,
+    /// The pool that lends it.
+    pub(super) lender: Weak<dyn Lender>,
+}
+
+/// What lends backends, and wants to know when one is given back.
+pub(super) trait Lender: Send + Sync {
+    /// A request on this backend has ended; `was_probe` says whether it was its probe.
+    fn given_back(&self, backend: &Arc<Backend>, was_probe: bool);
+}
 
 /// One request in flight on one backend.
 #[must_use = "dropping a lease gives the backend back"]
 pub struct Lease {
     member: Arc<Member>,
     is_probe: bool,
-    /// The pool, where it has to know that the backend is given back.
-    pool: Option<Arc<Pool>>,
 }
 
 impl Lease {
-    /// Of a backend that counts this request already.
-    pub(super) fn new(pool: &Arc<Pool>, member: &Arc<Member>, is_probe: bool) -> Self {
-        let concerns_pool = is_probe || member.backend.limit().is_some();
-        Self { member: Arc::clone(member), is_probe, pool: concerns_pool.then(|| Arc::clone(pool)) }
+    /// A lease of a backend that counts this request already.
+    pub(super) fn new(member: Arc<Member>, is_probe: bool) -> Self {
+        Self { member, is_probe }
     }
 
     /// The backend that is claimed.
@@ -47,9 +59,14 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.member.backend.leave();
-        if let Some(pool) = &self.pool {
-            pool.given_back(&self.member.backend, self.is_probe);
+        let backend = &self.member.backend;
+        backend.leave();
+        // Only these concern other requests. Most leases end without touching the pool, which all
+        // threads share.
+        if (self.is_probe || backend.limit().is_some())
+            && let Some(lender) = self.member.lender.upgrade()
+        {
+            lender.given_back(backend, self.is_probe);
         }
     }
 }

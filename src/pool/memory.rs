@@ -27,8 +27,8 @@ impl Pool {
         Memory {
             pool: self.name().as_str().to_owned(),
             checks: self.checks(),
-            first_byte: self.history.first_byte.remember(),
-            backends: self.roster.remember(now),
+            first_byte: self.state.first_byte.remember(),
+            backends: self.state.roster.remember(now),
         }
     }
 
@@ -38,10 +38,11 @@ impl Pool {
 
     /// Goes on from what the process before knew, on this configuration's terms.
     pub fn recall(&self, memory: &Memory, now: Instant) {
-        self.history.first_byte.recall(memory.first_byte);
+        self.state.first_byte.recall(memory.first_byte);
         let has_same_checks = memory.checks == self.checks();
-        let changes = self.roster.recall(&memory.backends, &self.policy, has_same_checks, now);
-        state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
-        self.enlist(now);
+        let changes =
+            self.state.roster.recall(&memory.backends, &self.policy, has_same_checks, now);
+        state_log::record(&self.state.roster, &changes, ChangeCause::Implied, now);
+        self.state.enlist(&self.state.membership(), now);
     }
 }

@@ -1,163 +1,161 @@
 //! Everything about one named group of backends: pick one, lease it, learn from the outcome.
 //!
-//! A pool is rebuilt whenever its configuration changes; what it knows about its backends lives
-//! in the roster and is only borrowed here.
+//! A [`Pool`] is what one configuration says of the group, together with a state that all pools of
+//! that name share, one after the other (`state`): what is known of the backends, which backends
+//! there are, and which requests wait for one. `membership` is what changes when backends come and
+//! go, with a reload or without one.
 
 mod counts;
 mod lease;
+mod membership;
 mod memory;
 mod outcome;
 mod pick;
 mod queue;
+mod reasons;
+mod request;
 mod set;
-mod supervisor;
+mod state;
 mod survey;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-use pingora_core::{
-    Result,
-    upstreams::peer::{HttpPeer, PeerOptions},
-};
-use pingora_load_balancing::{Backends, LoadBalancer};
+use pingora_core::{Result, server::ShutdownWatch};
 
 pub use counts::{Counts, QueueCounts};
 pub use lease::Lease;
 pub use memory::Memory;
 pub use outcome::{FailedAttempt, is_gateway_error};
-pub use pick::{PickRequest, TriedBackend};
-pub use queue::Unavailable;
-pub use set::Pools;
-pub use supervisor::Supervisor;
+pub use request::{PickRequest, TriedBackend, Unavailable};
+pub use set::{Pools, PreparedPools, Supervisor};
 pub use survey::{BackendView, OrderError};
 
-use crate::backend::{Address, Backend, BackendSettings, Policy, Roster};
-use crate::balance::{Selector, SelectorConfig};
-use crate::clock;
+use crate::backend::{Address, Policy, Roster};
+use crate::balance::{Balancer, SelectorConfig, check_once};
 use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
-use crate::discovery::{self, Endpoint};
+use crate::discovery::Endpoint;
 use crate::health::ActiveCheck;
-use crate::retry::{Budget, Quantile};
-use crate::state_log::{self, ChangeCause};
-use queue::Queue;
+use crate::retry::Budget;
+use membership::Membership;
+use state::PoolState;
 
-/// How long Pingora lets a client pause in a request's body. Who is to blame for a pause must be
-/// found out before a net closes over it.
-const CLIENT_BODY_PAUSE: Duration = Duration::from_secs(60);
-
-/// One named group of backends.
+/// One named group of backends, as one configuration has it.
 pub struct Pool {
-    /// All that it was built from.
+    /// What it was built from, but for its backends.
     config: config::Pool,
-    endpoints: Vec<Endpoint>,
     policy: Policy,
-    /// How long a client that found nobody should wait, in whole seconds.
-    retry_after: u64,
-    balancer: LoadBalancer<Selector>,
-    members: HashMap<Address, Arc<Member>>,
-    /// Whether any backend may be full.
-    has_limits: bool,
-    roster: Arc<Roster>,
-    queue: Queue,
-    /// Backends by state, and when that was so.
-    states: Mutex<Option<(Instant, BTreeMap<&'static str, usize>)>>,
-    history: Arc<History>,
-    /// Whether the algorithm goes by what answers take.
-    is_timed: bool,
+    balancer: Arc<Balancer>,
+    state: Arc<PoolState>,
 }
 
-/// What a pool remembers of its requests; outlives its configuration.
+/// A pool whose configuration has not taken effect yet.
 #[derive(Debug)]
-struct History {
-    budget: Budget,
-    /// How long the first byte of an answer usually takes.
-    first_byte: Quantile,
-    counts: Counts,
-}
-
-/// A backend of this pool, and how to connect to it under the pool's configuration.
-struct Member {
-    backend: Arc<Backend>,
-    peer: HttpPeer,
+pub struct PreparedPool {
+    pool: Arc<Pool>,
+    membership: Arc<Membership>,
 }
 
 impl Pool {
-    /// A pool over these endpoints, ready to pick. It has taken effect once [`Pool::enlist`] was
-    /// called, and its checks run when the [`Supervisor`] runs it. `previous` is the pool of this
-    /// name that it follows, whose history goes on.
+    /// Prepares the pool for a configuration and its endpoints. `previous` is the pool of this name
+    /// that serves until then: its state goes on, and where nothing but its backends has changed, it
+    /// is the same pool.
+    #[must_use]
+    pub fn prepare(
+        config: &config::Pool,
+        endpoints: &[Endpoint],
+        roster: Arc<Roster>,
+        previous: Option<&Arc<Self>>,
+        now: Instant,
+    ) -> PreparedPool {
+        let same = previous.filter(|previous| previous.config.is_as(config));
+        let pool = match same {
+            Some(same) => Arc::clone(same),
+            None => Arc::new(Self::new(config, roster, previous, now)),
+        };
+        let membership = pool.membership_at(endpoints);
+        PreparedPool { pool, membership }
+    }
+
+    fn new(
+        config: &config::Pool,
+        roster: Arc<Roster>,
+        previous: Option<&Arc<Self>>,
+        now: Instant,
+    ) -> Self {
+        let policy = policy(config);
+        let mut balancer = Balancer::new(SelectorConfig {
+            algorithm: config.algorithm,
+            roster: Arc::clone(&roster),
+            slow_start: config.slow_start.unwrap_or_default(),
+            seed: fastrand::u64(..),
+        });
+        if let Some(check) = &config.health_check {
+            let active = ActiveCheck::new(check.clone(), policy, Arc::clone(&roster));
+            balancer = balancer.checked_by(Box::new(active), check.interval);
+        }
+        let balancer = Arc::new(balancer);
+        let first = || {
+            let none = Membership::empty(policy, Arc::clone(&balancer));
+            Arc::new(PoolState::new(roster, none, now))
+        };
+        let state = previous.map_or_else(first, |previous| Arc::clone(&previous.state));
+        Self { config: config.clone(), policy, balancer, state }
+    }
+
+    /// The membership with backends at these endpoints: the one that serves, if it has just these.
+    fn membership_at(&self, endpoints: &[Endpoint]) -> Arc<Membership> {
+        let current = self.state.membership();
+        let has_other_terms = !Arc::ptr_eq(&current.balancer, &self.balancer);
+        if !has_other_terms && current.is_at(endpoints) {
+            return Arc::clone(&current);
+        }
+        let empty =
+            has_other_terms.then(|| Membership::empty(self.policy, Arc::clone(&self.balancer)));
+        Arc::new(Membership::new(
+            endpoints,
+            empty.as_ref().unwrap_or(&current),
+            &self.config.timeouts,
+            &self.state.roster,
+            &self.state.as_lender(),
+        ))
+    }
+
+    /// Gives the pool backends at these endpoints instead of those that it has. Those that stay
+    /// notice nothing: their state, their checks and their turns go on. New ones start slowly, where
+    /// the pool has a slow start, and are checked at once; those that left get no new requests, and
+    /// are forgotten when their last request has ended.
     ///
     /// # Errors
     ///
     /// Pingora's, when it cannot take the backends over; not known to happen.
-    pub async fn build(
-        config: &config::Pool,
-        endpoints: &[Endpoint],
-        roster: Arc<Roster>,
-        previous: Option<&Self>,
-    ) -> Result<Self> {
-        let policy = policy(config);
-        let members = endpoints.iter().filter_map(|endpoint| {
-            let backend = roster.backend(&endpoint.address);
-            let peer = peer(endpoint.address.tcp()?, &config.timeouts);
-            Some((endpoint.address.clone(), Arc::new(Member { backend, peer })))
-        });
-        let members = members.collect();
-        let backups = endpoints.iter().filter(|endpoint| endpoint.backup);
-        let selection = SelectorConfig {
-            algorithm: config.algorithm,
-            roster: Arc::clone(&roster),
-            backups: Arc::new(backups.map(|endpoint| endpoint.address.clone()).collect()),
-            slow_start: config.slow_start.unwrap_or_default(),
-            seed: fastrand::u64(..),
-        };
-        let mut balancer = LoadBalancer::from_backends_with_config(
-            Backends::new(discovery::fixed(endpoints)),
-            Some(selection),
-        );
-        let mut retry_after = 1;
-        if let Some(check) = &config.health_check {
-            let active = ActiveCheck::new(check.clone(), policy, Arc::clone(&roster));
-            balancer.set_health_check(Box::new(active));
-            balancer.health_check_frequency = Some(check.interval);
-            balancer.parallel_health_check = true;
-            retry_after = check.interval.as_secs().max(1);
+    pub async fn change_members(&self, endpoints: &[Endpoint], now: Instant) -> Result<()> {
+        self.state.change(self.membership_at(endpoints), now).await
+    }
+
+    /// Checks the backends until shutdown: all of them at the interval of the configuration, and
+    /// new ones once as soon as they come.
+    pub(super) async fn run(&self, shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.balancer.run(shutdown) => {}
+            () = self.check_new_members() => {}
         }
-        balancer.update().await?;
-        Ok(Self {
-            config: config.clone(),
-            endpoints: endpoints.to_vec(),
-            policy,
-            retry_after,
-            balancer,
-            members,
-            has_limits: endpoints.iter().any(|endpoint| endpoint.max_connections.is_some()),
-            roster,
-            queue: Queue::default(),
-            states: Mutex::default(),
-            history: previous.map_or_else(Default::default, |pool| Arc::clone(&pool.history)),
-            is_timed: config.algorithm == Algorithm::Ewma,
-        })
     }
 
-    /// Whether it is what this would build.
-    #[must_use]
-    pub fn is_built_from(&self, config: &config::Pool, endpoints: &[Endpoint]) -> bool {
-        self.endpoints == endpoints && self.config.is_as(config)
-    }
-
-    /// Takes effect on the backends: who is one, who drains, how much each may have.
-    pub fn enlist(&self, now: Instant) {
-        let terms =
-            self.endpoints.iter().map(|endpoint| (endpoint.address.clone(), terms(endpoint)));
-        let changes = self.roster.enlist(&terms.collect(), &self.policy, now);
-        state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
+    async fn check_new_members(&self) {
+        let Some(check) = &self.config.health_check else { return std::future::pending().await };
+        loop {
+            self.state.joined.notified().await;
+            let unchecked = self.state.membership().unchecked();
+            let roster = Arc::clone(&self.state.roster);
+            let check = ActiveCheck::new(check.clone(), self.policy, roster);
+            // Only a source of backends that fails makes an error, and this one does not.
+            let _ = check_once(Box::new(check), unchecked).await;
+        }
     }
 
     /// Its key in the configuration.
@@ -175,13 +173,13 @@ impl Pool {
     /// How many retries it can afford.
     #[must_use]
     pub fn budget(&self) -> &Budget {
-        &self.history.budget
+        &self.state.budget
     }
 
     /// What is counted of it.
     #[must_use]
     pub fn counts(&self) -> &Counts {
-        &self.history.counts
+        &self.state.counts
     }
 
     /// How long its backends may take.
@@ -195,51 +193,88 @@ impl Pool {
     #[must_use]
     pub fn learned_limit(&self) -> Option<Duration> {
         let is_learned = self.config.timeouts.response == ResponseTimeout::Auto;
-        is_learned.then(|| self.history.first_byte.limit())
+        is_learned.then(|| self.state.first_byte.limit())
     }
 
-    /// Whether a request that came now would find nobody, full or not.
+    /// Whether a request that came now would get no backend, even if none was full.
     #[must_use]
     pub fn is_unavailable(&self, now: Instant) -> bool {
-        self.roster.has_nobody(now)
+        self.state.roster.has_nobody(now)
     }
 
     /// Whether the first check of every backend has ended, as it has where checks are off.
     #[must_use]
     pub fn is_checked(&self) -> bool {
-        let mut backends = self.members.values().map(|member| &member.backend);
-        !self.policy.checked || backends.all(|backend| backend.is_checked())
+        self.state.membership().is_checked()
     }
 
     /// Requests in flight on the backend at this address.
     #[must_use]
     pub fn active(&self, address: &Address) -> usize {
-        self.members.get(address).map_or(0, |member| member.backend.active())
+        self.state.membership().get(address).map_or(0, |member| member.backend.active())
     }
 
     /// Requests that wait for a backend.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.state.queue.len()
     }
 
     /// Seconds after which a client that was turned away may try again.
     #[must_use]
-    pub fn retry_after(&self, turned: Unavailable) -> u64 {
-        match turned {
-            Unavailable::NoneEligible => self.retry_after,
+    pub fn retry_after(&self, unavailable: Unavailable) -> u64 {
+        let check = self.config.health_check.as_ref();
+        match unavailable {
+            Unavailable::NoneEligible => check.map_or(1, |check| check.interval.as_secs().max(1)),
             Unavailable::Full | Unavailable::QueueTimeout => 1,
         }
     }
+
+    /// A backend for an attempt, claimed.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::NoneEligible`], or [`Unavailable::Full`] when it is worth waiting.
+    pub fn pick(&self, request: &PickRequest<'_>, now: Instant) -> Result<Lease, Unavailable> {
+        // Newcomers do not overtake those who wait.
+        if self.queued() > 0 { Err(Unavailable::Full) } else { self.state.pick(request, now) }
+    }
+
+    /// A place on a backend, waited for in the queue; `deadline` may be before the queue's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Full`] or [`Unavailable::QueueTimeout`], as the queue is.
+    pub async fn wait(
+        &self,
+        request: PickRequest<'_>,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Result<Lease, Unavailable> {
+        let limits = &self.config.queue;
+        let until = now + limits.timeout;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let wait = self.state.counts.queue.arrived(now);
+        let request = request.into_owned();
+        let waited = self.state.queue.wait(limits.size, request, until, &*self.state).await;
+        wait.ended(&waited);
+        waited
+    }
+
+    fn is_timed(&self) -> bool {
+        self.config.algorithm == Algorithm::Ewma
+    }
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self {
-            budget: Budget::new(clock::now()),
-            first_byte: Quantile::default(),
-            counts: Counts::default(),
-        }
+impl PreparedPool {
+    /// Takes effect on the backends: which there are, which drain, how much each may have.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::change_members`].
+    pub async fn take_effect(self, now: Instant) -> Result<Arc<Pool>> {
+        self.pool.state.change(self.membership, now).await?;
+        Ok(self.pool)
     }
 }
 
@@ -258,28 +293,4 @@ fn policy(config: &config::Pool) -> Policy {
         ejection: config.ejection,
         panic_threshold: config.panic_threshold,
     }
-}
-
-fn terms(endpoint: &Endpoint) -> BackendSettings {
-    let limit = endpoint.max_connections.map(|limit| limit.get() as usize);
-    let name = Arc::clone(&endpoint.name);
-    BackendSettings { name, drain: endpoint.drain, max_connections: limit }
-}
-
-/// Built once for each backend and cloned for each attempt.
-///
-/// Pingora has one read timeout for the first byte, every later read, and the time in which the
-/// request is still being sent. The proxy limits these waits itself, each by its own; Pingora's is
-/// only a net below them, for the one case in which the proxy's own watch is not asked: a backend
-/// that neither takes the request's body nor answers.
-fn peer(address: std::net::SocketAddr, timeouts: &Timeouts) -> HttpPeer {
-    let mut peer = HttpPeer::new(address, false, String::new());
-    peer.options = PeerOptions::new();
-    peer.options.connection_timeout = Some(timeouts.connect);
-    peer.options.total_connection_timeout = Some(timeouts.connect);
-    peer.options.write_timeout = Some(timeouts.idle);
-    let net = timeouts.response.ceiling().max(timeouts.idle).max(CLIENT_BODY_PAUSE);
-    peer.options.read_timeout = Some(net + Duration::from_secs(1));
-    peer.options.idle_timeout = Some(timeouts.keepalive);
-    peer
 }

@@ -1,17 +1,12 @@
 //! What attempts and checks have shown, and who is told: the backend's standing, the estimates
 //! that selection and time limits go by, and the log.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{Lease, Pool};
-use crate::backend::{AttemptFailure, Backend, EjectionCause, Event};
-use crate::clock;
+use crate::backend::{AttemptFailure, EjectionCause, Event};
 use crate::config::ResponseTimeout;
 use crate::retry::Failure;
-use crate::state_log::{self, ChangeCause};
 
 /// An attempt that has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +25,7 @@ impl Pool {
     /// A backend has answered with an error that is not held against it. Whoever picks by what
     /// answers take must not take a quick refusal for a quick answer.
     pub fn refused_to_answer(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
-        if self.is_timed {
+        if self.is_timed() {
             lease.backend().latency().failed(waited.unwrap_or_default(), now);
         }
     }
@@ -42,21 +37,21 @@ impl Pool {
         backend.note_answer(now);
         if let Some(waited) = waited {
             if self.config.timeouts.response == ResponseTimeout::Auto {
-                self.history.first_byte.observe(waited);
+                self.state.first_byte.observe(waited);
             }
-            if self.is_timed {
+            if self.is_timed() {
                 backend.latency().observe(waited, now);
             }
         }
         if lease.is_probe() || backend.is_suspect() {
-            self.apply(backend, Event::Answered { probe: lease.is_probe() }, now);
+            self.state.apply(backend, Event::Answered { probe: lease.is_probe() }, now);
         }
     }
 
     /// A backend's answer has come to its end.
     pub fn completed(&self, lease: &Lease, now: Instant) {
         if lease.backend().is_suspect() {
-            self.apply(lease.backend(), Event::Completed, now);
+            self.state.apply(lease.backend(), Event::Completed, now);
         }
     }
 
@@ -64,13 +59,13 @@ impl Pool {
     pub fn failed(&self, lease: &Lease, attempt: &FailedAttempt, now: Instant) {
         let Some(cause) = cause(attempt.failure) else { return };
         let backend = lease.backend();
-        if self.is_timed {
+        if self.is_timed() {
             let waited = now.saturating_duration_since(attempt.began);
             backend.latency().failed(waited, now);
         }
         // Once it is ejected, those that still wait for it say nothing new about the pool.
         if cause == EjectionCause::Timeout && !attempt.midway && backend.is_open() {
-            self.history.first_byte.late();
+            self.state.first_byte.late();
         }
         let failed = AttemptFailure {
             midway: attempt.midway,
@@ -79,20 +74,7 @@ impl Pool {
             draw: fastrand::f64(),
             ..AttemptFailure::new(cause, backend.since_answer(attempt.began))
         };
-        self.apply(backend, Event::AttemptFailed(failed), now);
-    }
-
-    /// A lease is given back.
-    pub(super) fn given_back(self: &Arc<Self>, backend: &Arc<Backend>, was_probe: bool) {
-        if was_probe {
-            self.apply(backend, Event::ProbeEnded, clock::now());
-        }
-        self.queue.serve(self);
-    }
-
-    fn apply(&self, backend: &Arc<Backend>, event: Event, now: Instant) {
-        let changes = self.roster.apply(backend, event, &self.policy, now);
-        state_log::record(&self.roster, &changes, ChangeCause::Implied, now);
+        self.state.apply(backend, Event::AttemptFailed(failed), now);
     }
 }
 
@@ -103,6 +85,7 @@ fn cause(failure: Failure) -> Option<EjectionCause> {
         Failure::ConnectTimeout => Some(EjectionCause::ConnectTimeout),
         Failure::ConnectFailed => Some(EjectionCause::ConnectFailure),
         Failure::Broken => Some(EjectionCause::Reset),
+        Failure::InvalidAnswer(_) => Some(EjectionCause::InvalidAnswer),
         Failure::Timeout | Failure::LearnedTimeout => Some(EjectionCause::Timeout),
         Failure::Status(status @ (502..=504)) => Some(EjectionCause::Status(status)),
         Failure::NoSocket | Failure::Status(_) | Failure::OutOfTime => None,

@@ -1,131 +1,142 @@
 //! Where requests wait while every backend is full: bounded, and first in, first out.
 //!
-//! A place that comes free is handed to the first in line by whoever gives it back. Newcomers join
-//! the line as long as there is one, so nobody overtakes. The request path looks at one number as
-//! long as nobody waits.
+//! A place that comes free is handed to the first in line by the request that gives it back.
+//! Newcomers join the line as long as there is one, so no request overtakes. The request path looks
+//! at one number as long as no request waits.
 //!
-//! No wake-up is lost: who waits first joins the line and then looks for a place; who gives a place
-//! back first gives it back and then looks at the line. One of the two sees the other.
+//! No wake-up is lost: a request that waits first joins the line and then looks for a place; a
+//! request that gives a place back first gives it back and then looks at the line. One of the two
+//! sees the other.
 
 use std::{
     collections::VecDeque,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering, fence},
-    },
+    convert::Infallible,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence},
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Lease, PickRequest, Pool};
-use crate::clock;
+use super::request::{PickRequest, Unavailable};
 
-/// A place also comes free when a backend comes back, which nobody here does. Who waits looks so
-/// often.
+/// A place can also appear because a backend returns or its probe is due, and no request announces
+/// that. The leader of the line therefore looks at this interval.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The requests of one pool that wait for a backend.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    /// How many wait, as the request path reads it.
+/// Where those who wait find a place.
+pub(super) trait Places<T> {
+    /// A place for this request, claimed.
+    fn find(&self, request: &PickRequest<'_>) -> Result<T, Unavailable>;
+
+    /// Whether there may be a place for some other request.
+    fn has_free(&self) -> bool;
+}
+
+/// The requests of one pool that wait for a place.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    /// The length of the line, as the request path reads it.
     len: AtomicUsize,
-    line: Mutex<VecDeque<Waiter>>,
+    line: Mutex<VecDeque<Waiter<T>>>,
     next: AtomicU64,
+    /// Held by the one waiter that looks for all; handed on in the order in which they came.
+    leader: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Waiter {
+struct Waiter<T> {
     number: u64,
-    wanted: PickRequest<'static>,
-    place: oneshot::Sender<Lease>,
+    request: PickRequest<'static>,
+    place: oneshot::Sender<T>,
 }
 
-/// Why a request gets no backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unavailable {
-    /// No backend of the pool may take this request.
-    NoneEligible,
-    /// Every eligible backend is full; from [`Pool::wait`]: the queue is full, too.
-    Full,
-    /// No backend had a free place before the wait in the queue ended.
-    QueueTimeout,
-}
+impl<T> Queue<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            len: AtomicUsize::new(0),
+            line: Mutex::default(),
+            next: AtomicU64::new(0),
+            leader: tokio::sync::Mutex::new(()),
+        }
+    }
 
-impl Queue {
-    /// How many wait.
+    /// The number of requests that wait.
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::SeqCst)
     }
 
-    /// Waits for a place, in line.
+    /// Waits for a place until this instant, in a line of at most `size`.
     pub(super) async fn wait(
         &self,
-        pool: &Arc<Pool>,
-        wanted: PickRequest<'static>,
+        size: usize,
+        request: PickRequest<'static>,
         until: Instant,
-    ) -> Result<Lease, Unavailable> {
+        places: &impl Places<T>,
+    ) -> Result<T, Unavailable> {
         let (place, handed) = oneshot::channel();
-        let number = self.join(pool.config.queue.size, wanted, place)?;
+        let number = self.join(size, request, place)?;
         // Leaves the line however this ends, also when the request is dropped while it waits.
         let _in_line = InLine { queue: self, number };
-        self.serve(pool);
-        let until = tokio::time::Instant::from_std(until);
-        let mut handed = pin!(handed);
+        self.serve(places);
+        tokio::select! {
+            biased;
+            handed = handed => handed.map_err(|_| Unavailable::QueueTimeout),
+            () = tokio::time::sleep_until(until.into()) => Err(Unavailable::QueueTimeout),
+            never = self.lead(places) => match never {},
+        }
+    }
+
+    /// Looks for places on behalf of the whole line, once this waiter is its leader.
+    async fn lead(&self, places: &impl Places<T>) -> Infallible {
+        let _leader = self.leader.lock().await;
         loop {
-            let look = until.min(tokio::time::Instant::from_std(clock::now() + LOOK));
-            match tokio::time::timeout_at(look, &mut handed).await {
-                Ok(Ok(lease)) => return Ok(lease),
-                Ok(Err(_)) => return Err(Unavailable::QueueTimeout),
-                Err(_) if look == until => return Err(Unavailable::QueueTimeout),
-                Err(_) => self.serve(pool),
-            }
+            tokio::time::sleep(LOOK).await;
+            self.serve(places);
         }
     }
 
     fn join(
         &self,
         size: usize,
-        wanted: PickRequest<'static>,
-        place: oneshot::Sender<Lease>,
+        request: PickRequest<'static>,
+        place: oneshot::Sender<T>,
     ) -> Result<u64, Unavailable> {
         let mut line = self.line.lock();
         if line.len() >= size {
             return Err(Unavailable::Full);
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        line.push_back(Waiter { number, wanted, place });
+        line.push_back(Waiter { number, request, place });
         self.len.store(line.len(), Ordering::SeqCst);
         Ok(number)
     }
 
     /// Hands what is free to those who wait, the first in line first.
-    pub(super) fn serve(&self, pool: &Arc<Pool>) {
+    pub(super) fn serve(&self, places: &impl Places<T>) {
         fence(Ordering::SeqCst);
         if self.len() == 0 {
             return;
         }
-        // What nobody took is given back after the lock, since giving back comes here again.
-        let mut left = vec![];
+        // A place whose waiter has left is given back after the lock, since giving back comes here
+        // again.
+        let mut refused = vec![];
         let mut line = self.line.lock();
-        let now = clock::now();
         let mut position = 0;
         while let Some(waiter) = line.get(position) {
-            match pool.find(&waiter.wanted, now) {
-                Ok(lease) => {
+            match places.find(&waiter.request) {
+                Ok(place) => {
                     let Some(waiter) = line.remove(position) else { break };
-                    left.extend(waiter.place.send(lease).err());
+                    refused.extend(waiter.place.send(place).err());
                 }
-                // Somebody behind may want what this one has tried already.
-                Err(_) if waiter.wanted.has_tried() => position += 1,
+                // This one has tried what is free; one behind it may want that.
+                Err(_) if waiter.request.has_tried() && places.has_free() => position += 1,
                 Err(_) => break,
             }
         }
         self.len.store(line.len(), Ordering::SeqCst);
         drop(line);
-        drop(left);
+        drop(refused);
     }
 
     fn leave(&self, number: u64) {
@@ -136,12 +147,12 @@ impl Queue {
 }
 
 /// A place in the line, left on drop.
-struct InLine<'a> {
-    queue: &'a Queue,
+struct InLine<'a, T> {
+    queue: &'a Queue<T>,
     number: u64,
 }
 
-impl Drop for InLine<'_> {
+impl<T> Drop for InLine<'_, T> {
     fn drop(&mut self) {
         self.queue.leave(self.number);
     }

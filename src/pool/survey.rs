@@ -1,28 +1,28 @@
-//! A pool as somebody sees it who looks without touching, and what an operator does to it.
+//! A pool as it looks to an observer, who changes nothing, and what an operator does to it.
 
-use std::{cell::RefCell, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use super::{Member, Pool};
+use super::{Pool, lease::Member};
 use crate::backend::{Address, Backend, Eligibility, Event, OperatorAction, Roster};
-use crate::balance::{self, REHEARSAL};
+use crate::balance::{self, Rehearsal};
 use crate::config::{self, Algorithm};
 use crate::discovery::Endpoint;
 use crate::state_log::{self, ChangeCause};
 
 /// What is to be seen of one backend of a pool at one instant.
 #[derive(Debug)]
-pub struct BackendView<'a> {
+pub struct BackendView {
     /// Its live state.
-    pub backend: &'a Arc<Backend>,
+    pub backend: Arc<Backend>,
     /// As configured.
-    pub endpoint: &'a Endpoint,
+    pub endpoint: Endpoint,
     /// Whether it may get a request.
     pub eligibility: Eligibility,
     /// What slow start leaves of its share, from 0 to 1.
     pub share: f64,
 }
 
-impl BackendView<'_> {
+impl BackendView {
     /// As configured, or as an operator has set it.
     #[must_use]
     pub fn weight(&self) -> u64 {
@@ -51,7 +51,7 @@ pub enum OrderError {
 }
 
 impl Pool {
-    /// All that it was built from.
+    /// The configuration that it was built from; its backends may have changed since.
     #[must_use]
     pub fn config(&self) -> &config::Pool {
         &self.config
@@ -60,47 +60,46 @@ impl Pool {
     /// What happens to its backends.
     #[must_use]
     pub fn roster(&self) -> &Roster {
-        &self.roster
+        &self.state.roster
     }
 
     /// Its backends, in the order of the configuration.
-    pub fn backends(&self, now: Instant) -> impl Iterator<Item = BackendView<'_>> {
+    pub fn backends(&self, now: Instant) -> impl Iterator<Item = BackendView> + use<> {
         let slow_start = self.config.slow_start.unwrap_or_default();
-        self.endpoints.iter().filter_map(move |endpoint| {
-            let backend = &self.members.get(&endpoint.address)?.backend;
+        let membership = Arc::clone(&self.state.membership());
+        (0..membership.members().len()).map(move |place| {
+            let Member { backend, endpoint, .. } = &*membership.members()[place];
             let eligibility = backend.eligibility(now);
             let share = balance::share(backend.serving_since(), slow_start, now);
-            Some(BackendView { backend, endpoint, eligibility, share })
+            BackendView {
+                backend: Arc::clone(backend),
+                endpoint: endpoint.clone(),
+                eligibility,
+                share,
+            }
         })
     }
 
-    /// Whom a request would be offered, in this order, if it came now and refused each.
+    /// What a request that came now would be offered. It changes nothing.
     #[must_use]
-    pub fn rehearse(&self) -> Vec<Address> {
-        let offered = RefCell::new(vec![]);
-        self.balancer.select_with(REHEARSAL, usize::MAX, |candidate, _| {
-            offered
-                .borrow_mut()
-                .extend(candidate.addr.as_inet().map(|address| Address::Tcp(*address)));
-            false
-        });
-        offered.into_inner()
+    pub fn rehearse(&self) -> Rehearsal {
+        self.state.membership().balancer.rehearse()
     }
 
     /// The backend whose probe a request would be, if it came now.
     #[must_use]
     pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<Address> {
-        self.roster.next_probe(repeatable, now)
+        self.state.roster.next_probe(repeatable, now)
     }
 
-    /// What its algorithm compares, the lowest first, and what that is; `None` where it takes turns.
+    /// The figure that the algorithm compares, the lowest first; `None` where backends take turns.
     #[must_use]
-    pub fn score(&self, seen: &BackendView<'_>, now: Instant) -> Option<f64> {
-        let weight = seen.weight_in_effect();
+    pub fn score(&self, view: &BackendView, now: Instant) -> Option<f64> {
+        let weight = view.weight_in_effect();
         match self.config.algorithm {
             Algorithm::RoundRobin => None,
-            Algorithm::LeastConn => Some(seen.backend.active() as f64 / weight),
-            Algorithm::Ewma => Some(balance::expected_millis(seen.backend, weight, now)),
+            Algorithm::LeastConn => Some(view.backend.active() as f64 / weight),
+            Algorithm::Ewma => Some(balance::expected_millis(&view.backend, weight, now)),
         }
     }
 
@@ -117,18 +116,19 @@ impl Pool {
         by: &str,
         now: Instant,
     ) -> Result<(), OrderError> {
-        let backend = &self.members.get(address).ok_or(OrderError::UnknownBackend)?.backend;
-        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(&member.backend, backend);
-        let mut others = self.members.values().filter(|member| is_another(member));
+        let membership = self.state.membership();
+        let backend = &membership.get(address).ok_or(OrderError::UnknownBackend)?.backend;
+        let is_another = |member: &&Arc<Member>| !Arc::ptr_eq(&member.backend, backend);
+        let mut others = membership.members().iter().filter(is_another);
         if matches!(order, OperatorAction::Eject(_)) && !others.any(|other| other.backend.is_open())
         {
             return Err(OrderError::LastBackend);
         }
-        let changes = self.roster.apply(backend, Event::Operator(order), &self.policy, now);
+        let changes = self.state.roster.apply(backend, Event::Operator(order), &self.policy, now);
         if changes.is_empty() && order == OperatorAction::Readmit {
             return Err(OrderError::NotEjected);
         }
-        state_log::record(&self.roster, &changes, ChangeCause::Operator(by), now);
+        state_log::record(&self.state.roster, &changes, ChangeCause::Operator(by), now);
         Ok(())
     }
 }

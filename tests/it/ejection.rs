@@ -72,7 +72,7 @@ fn five_failures_in_a_row_eject() {
         (Reply::status(503).body("0123").closed_after(2), EjectionCause::Status(503)),
         (Reply::reset(), EjectionCause::Reset),
         (Reply::close(), EjectionCause::Reset),
-        (Reply::raw("nonsense\r\n\r\n"), EjectionCause::Reset),
+        (Reply::raw("nonsense\r\n\r\n"), EjectionCause::InvalidAnswer),
     ] {
         let (a, b) = first_replies(reply);
         let lb = Lb::over(&[&a, &b], "    retry: { backoff: off }");

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use crate::support::{
-    PATIENCE, backend::ScriptedBackend, client::get, eventually::eventually, lb::Lb, reply::Reply,
+    PATIENCE,
+    backend::ScriptedBackend,
+    client::get,
+    eventually::eventually,
+    lb::Lb,
+    reply::{Gate, Reply},
 };
 
 const CHECK: &str = "path: /health, interval: 100ms, timeout: 50ms, rise: 2, fall: 2";
@@ -165,4 +170,37 @@ fn checks_of_many_backends_are_spread_over_the_interval() {
     let spread = arrivals[arrivals.len() - 1].saturating_sub(arrivals[0]);
     assert!(spread > Duration::from_millis(100), "all at once: {spread:?}");
     drop(lb);
+}
+
+#[test]
+fn the_header_of_the_answer_decides_and_not_its_body() {
+    let closed = Gate::closed();
+    let replies = [
+        Reply::body_behind(&closed, "it never comes"),
+        Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ncut off"),
+        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk"),
+        Reply::raw(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n\
+                    HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        ),
+        Reply::ok(vec![b'x'; 4 << 20]),
+    ];
+    for reply in replies {
+        let a = ScriptedBackend::named("a");
+        a.reply_to("/health", reply);
+        let lb = checked(&[&a], "path: /health, interval: 2s, timeout: 1900ms, fall: 1");
+        eventually(PATIENCE, "a is checked", || lb.backend(&a).is_checked());
+        assert!(is_eligible(&lb, &a));
+        assert_eq!(lb.backend(&a).counts().checks(), (1, 0));
+    }
+    closed.open();
+}
+
+#[test]
+fn an_informational_answer_alone_is_none() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/health", Reply::raw("HTTP/1.1 103 Early Hints\r\n\r\n"));
+    let lb = checked(&[&a], "path: /health, interval: 2s, timeout: 1900ms, fall: 1");
+    eventually(PATIENCE, "a is checked", || lb.backend(&a).is_checked());
+    assert!(!is_eligible(&lb, &a));
 }

@@ -26,6 +26,7 @@ mod draining;
 mod ejection;
 /// Backends fail under load, in every way there is, and clients do not notice.
 mod failures;
+mod faithful;
 /// What backends are told about the client.
 mod headers;
 /// Active checks, and how a backend comes back.

@@ -96,6 +96,12 @@ impl Roster {
         self.published.changes.get()
     }
 
+    /// The backend at this address; `None` where no such backend is known.
+    #[must_use]
+    pub fn known(&self, address: &Address) -> Option<Arc<Backend>> {
+        self.members.lock().backends.get(address).cloned()
+    }
+
     /// The backend at this address: the one that is known, or a first one.
     #[must_use]
     pub fn backend(&self, address: &Address) -> Arc<Backend> {
@@ -122,12 +128,19 @@ impl Roster {
         policy: &Policy,
         now: Instant,
     ) -> Vec<PoolChange> {
-        self.members.lock().retain(|address| terms.contains_key(address), now);
+        let others_serve = {
+            let mut members = self.members.lock();
+            members.retain(|address| terms.contains_key(address), now);
+            members.backends.values().any(|backend| backend.is_enlisted())
+        };
         let mut notices = vec![];
         for (address, terms) in terms {
             let backend = self.backend(address);
             backend.set_name(&terms.name);
             backend.set_limit(terms.max_connections);
+            if backend.enlist() && others_serve {
+                notices.extend(self.apply(&backend, Event::Joined, policy, now));
+            }
             if !policy.checked {
                 notices.extend(self.apply(&backend, Event::ChecksEnded, policy, now));
             }

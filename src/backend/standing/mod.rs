@@ -4,11 +4,10 @@
 //! make a backend unhealthy, `rise` passes in a row make it healthy again. **Ejection** is the
 //! verdict of traffic: a refused connection is proof enough, anything else must repeat.
 //!
-//! What brings a backend back depends on what took it out. One that refused connections is back
-//! when checks pass: whoever listens again has come back. One that let requests down while it
-//! listened passes checks all the time, so checks prove nothing; it serves its time, and then one
-//! request has to be answered. With checks off nobody asks who refused either, so it is probed as
-//! well, soon at first and later less often.
+//! What brings a backend back depends on what took it out. One that refused connections listens
+//! again when its checks pass. One that failed requests while it listened passes checks all the
+//! time, so it serves its time, and then one request has to be answered. With checks off, one that
+//! refused is probed as well, soon at first and later less often.
 //!
 //! Pingora keeps a verdict of its own and reports only when that flips. A backend that a failed
 //! request took out while Pingora thinks it healthy would never be reported healthy again, which
@@ -159,6 +158,7 @@ impl Standing {
                 self.probe_ended(now);
                 None
             }
+            Event::Joined => self.joined(now),
             Event::Drain(draining) => self.configure_drain(draining),
             Event::Operator(action) => self.follow(action, now),
         };

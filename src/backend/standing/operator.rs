@@ -18,6 +18,12 @@ impl Standing {
         }
     }
 
+    /// It serves from now on, in a pool in which others serve already.
+    pub(super) fn joined(&mut self, now: Instant) -> Option<BackendChange> {
+        self.serving_since = Some(now);
+        None
+    }
+
     /// The configuration says whether it drains.
     pub(in crate::backend) fn configure_drain(&mut self, draining: bool) -> Option<BackendChange> {
         self.change_draining(|own| {

@@ -47,6 +47,11 @@ pub(super) fn pick<'a>(
     }
 }
 
+/// Whether all of this many candidates are compared.
+pub(super) fn is_exact(candidates: usize) -> bool {
+    candidates <= 2
+}
+
 /// What the two are expected to take alone, in microseconds.
 fn latencies(two: [&Backend; 2], now: Instant) -> [f32; 2] {
     let [one, other] = two.map(|backend| backend.latency().estimate(now).unwrap_or(USUAL));

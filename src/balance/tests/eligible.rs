@@ -21,8 +21,7 @@ fn a_full_backend_is_not_yielded_and_one_with_a_place_is() {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         let terms = BackendSettings { name: "a:1".into(), drain: false, max_connections: Some(1) };
         let open = BackendSettings { name: "a:1".into(), drain: false, max_connections: None };
-        let terms =
-            [(0, terms), (1, open)].map(|(index, it)| (address(index).parse().unwrap(), it));
+        let terms = [(0, terms), (1, open)].map(|(index, it)| (address(index), it));
         fixture.roster.enlist(&terms.into(), &POLICY, clock::now());
         assert!(fixture.backends[0].try_enter());
         assert_eq!(fixture.counts(10), [0, 10], "{algorithm:?}");

@@ -17,7 +17,7 @@ fn the_share_of_a_refused_backend_goes_to_all_the_others_by_weight() {
     let fixture = Fixture::new(Algorithm::RoundRobin, &[4, 4, 1, 3]);
     let mut counts = [0_usize; 4];
     for _ in 0..12_000 {
-        let mut picks = fixture.selector.iter(b"");
+        let mut picks = fixture.pingora.iter(b"");
         let first = index(picks.next().unwrap());
         let picked = if first == 0 { index(picks.next().unwrap()) } else { first };
         counts[picked] += 1;
@@ -31,7 +31,7 @@ fn the_share_of_a_refused_backend_goes_to_all_the_others_by_weight() {
 fn later_picks_do_not_take_turns_from_other_requests() {
     let fixture = Fixture::new(Algorithm::RoundRobin, &[1, 1, 1, 1]);
     let first_of_two = || {
-        let mut picks = fixture.selector.iter(b"");
+        let mut picks = fixture.pingora.iter(b"");
         let first = index(picks.next().unwrap());
         assert_ne!(index(picks.next().unwrap()), first);
         first
@@ -44,7 +44,7 @@ fn what_has_ended_stays_ended() {
     for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         fixture.eject(1);
-        let mut picks = fixture.selector.iter(b"");
+        let mut picks = fixture.pingora.iter(b"");
         assert_eq!(picks.next().map(index), Some(0));
         assert!(picks.next().is_none());
         fixture.readmit(1);
@@ -92,8 +92,9 @@ fn a_backend_that_joins_is_taken_for_a_usual_one() {
     }
     let config = config(Algorithm::Ewma);
     let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config };
-    let _rebuilt = Selector::build_with_config(&discovered(&[1, 1, 1, 1]), &config);
-    let joined = fixture.roster.backend(&address(3).parse().unwrap());
+    let set = set(&[1, 1, 1, 1], &[]);
+    let _rebuilt = PingoraSelector::build_with_config(&set, &Succession::new(config));
+    let joined = fixture.roster.backend(&address(3));
     let estimate = joined.latency().estimate(clock::now()).unwrap();
     assert!((4_900.0..=5_000.0).contains(&estimate), "{estimate}");
 }

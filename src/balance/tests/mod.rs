@@ -9,22 +9,28 @@ mod slow_start;
 mod threads;
 
 use std::{
-    cell::RefCell,
-    collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    collections::{BTreeSet, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use pingora_load_balancing::{Backends, LoadBalancer, discovery, selection::BackendIter};
+use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 use proptest::{
     collection::vec,
     prelude::*,
     test_runner::{Config, RngSeed},
 };
 
-use super::*;
-use crate::backend::{AttemptFailure, BackendSettings, EjectionCause, Event, Policy};
+use super::{selector::Selector, *};
+use crate::backend::{
+    Address, AttemptFailure, BackendSettings, EjectionCause, Event, Policy, Roster,
+};
+use crate::clock;
+use crate::config::{Algorithm, PoolName, Weight};
 
 const POLICY: Policy =
     Policy { rise: 1, fall: 1, checked: true, ejection: None, panic_threshold: None };
@@ -34,32 +40,32 @@ const BOTH: [Algorithm; 2] = [Algorithm::RoundRobin, Algorithm::LeastConn];
 
 /// A selector over backends that are known by their place in the list of weights.
 struct Fixture {
+    pingora: Arc<PingoraSelector>,
     selector: Arc<Selector>,
     roster: Arc<Roster>,
     backends: Vec<Arc<Backend>>,
 }
 
 impl Fixture {
-    fn new(algorithm: Algorithm, weights: &[usize]) -> Self {
-        Self::of(config(algorithm), weights)
+    fn new(algorithm: Algorithm, weights: &[u16]) -> Self {
+        Self::of(config(algorithm), weights, &[])
     }
 
-    fn with_backups(algorithm: Algorithm, weights: &[usize], backups: &[usize]) -> Self {
-        let backups = backups.iter().map(|index| address(*index).parse().unwrap());
-        let backups = Arc::new(backups.collect());
-        Self::of(SelectorConfig { backups, ..config(algorithm) }, weights)
+    fn with_backups(algorithm: Algorithm, weights: &[u16], backups: &[usize]) -> Self {
+        Self::of(config(algorithm), weights, backups)
     }
 
     fn with_slow_start(algorithm: Algorithm, window: Duration) -> Self {
-        Self::of(SelectorConfig { slow_start: window, ..config(algorithm) }, &[1, 1, 1])
+        Self::of(SelectorConfig { slow_start: window, ..config(algorithm) }, &[1, 1, 1], &[])
     }
 
-    fn of(config: SelectorConfig, weights: &[usize]) -> Self {
-        let selector = Selector::build_with_config(&discovered(weights), &config);
-        let backends = (0..weights.len())
-            .map(|index| config.roster.backend(&address(index).parse().unwrap()))
-            .collect();
-        Self { selector: Arc::new(selector), roster: config.roster, backends }
+    fn of(config: SelectorConfig, weights: &[u16], backups: &[usize]) -> Self {
+        let roster = Arc::clone(&config.roster);
+        let backends = (0..weights.len()).map(|index| roster.backend(&address(index))).collect();
+        let succession = Succession::new(config);
+        let set = set(weights, backups);
+        let pingora = Arc::new(PingoraSelector::build_with_config(&set, &succession));
+        Self { selector: Arc::clone(&pingora.0), pingora, roster, backends }
     }
 
     fn eject(&self, index: usize) {
@@ -69,10 +75,11 @@ impl Fixture {
     }
 
     /// Returns the weights of those that are left, 0 for the others.
-    fn eject_all(&self, weights: &[usize], ejected: &[bool]) -> Vec<usize> {
+    fn eject_all(&self, weights: &[u16], ejected: &[bool]) -> Vec<usize> {
         let out = (0..ejected.len()).filter(|index| ejected[*index]);
         out.for_each(|index| self.eject(index));
-        weights.iter().zip(ejected).map(|(weight, out)| if *out { 0 } else { *weight }).collect()
+        let left = |(weight, out): (&u16, &bool)| if *out { 0 } else { usize::from(*weight) };
+        weights.iter().zip(ejected).map(left).collect()
     }
 
     fn readmit(&self, index: usize) {
@@ -85,7 +92,7 @@ impl Fixture {
 
     /// The first pick of a request.
     fn pick(&self) -> Option<usize> {
-        self.selector.iter(b"").next().map(index)
+        self.pingora.iter(b"").next().map(index)
     }
 
     fn picks(&self, count: usize) -> Vec<usize> {
@@ -94,7 +101,7 @@ impl Fixture {
 
     /// All picks of one request that refuses each of them.
     fn all_picks(&self) -> Vec<usize> {
-        let mut picks = self.selector.iter(b"");
+        let mut picks = self.pingora.iter(b"");
         let mut all = vec![];
         while let Some(discovered) = picks.next() {
             all.push(index(discovered));
@@ -113,41 +120,48 @@ impl Fixture {
 }
 
 /// In the order of the indexes, which is that of the addresses.
-fn address(index: usize) -> String {
-    format!("10.0.{}.{}:80", index / 256, index % 256)
+fn address(index: usize) -> Address {
+    format!("10.0.{}.{}:80", index / 256, index % 256).parse().unwrap()
 }
 
 fn index(discovered: &Discovered) -> usize {
-    let std::net::IpAddr::V4(ip) = discovered.addr.as_inet().unwrap().ip() else { panic!("IPv4") };
+    index_of(&Address::Tcp(*discovered.addr.as_inet().unwrap()))
+}
+
+fn index_of(address: &Address) -> usize {
+    let std::net::IpAddr::V4(ip) = address.tcp().unwrap().ip() else { panic!("IPv4") };
     let [_, _, high, low] = ip.octets();
     usize::from(high) * 256 + usize::from(low)
 }
 
-fn discovered(weights: &[usize]) -> BTreeSet<Discovered> {
-    let weights = weights.iter().enumerate();
-    weights.map(|(i, weight)| Discovered::new_with_weight(&address(i), *weight).unwrap()).collect()
+fn set(weights: &[u16], backups: &[usize]) -> BTreeSet<Discovered> {
+    let weights = weights.iter().map(|weight| Weight::new(*weight).unwrap()).enumerate();
+    let discovered = weights.map(|(i, it)| discovered(&address(i), it, backups.contains(&i)));
+    discovered.collect::<Option<_>>().unwrap()
 }
 
-/// Without backups and slow start, of a roster that is ten minutes old.
+/// Without slow start, of a roster that is ten minutes old.
 fn config(algorithm: Algorithm) -> SelectorConfig {
     let roster = Roster::new(PoolName::new("web"), Arc::default(), ago(Duration::from_secs(600)));
-    SelectorConfig {
-        algorithm,
-        roster: Arc::new(roster),
-        backups: Arc::default(),
-        slow_start: Duration::ZERO,
-        seed: 7,
-    }
+    SelectorConfig { algorithm, roster: Arc::new(roster), slow_start: Duration::ZERO, seed: 7 }
 }
 
 fn ago(time: Duration) -> Instant {
     clock::now().checked_sub(time).unwrap()
 }
 
-fn load_balancer(algorithm: Algorithm, weights: &[usize]) -> LoadBalancer<Selector> {
-    let backends = Backends::new(discovery::Static::new(discovered(weights)));
-    let balancer = LoadBalancer::from_backends_with_config(backends, Some(config(algorithm)));
-    let update = balancer.update();
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(update).unwrap();
+fn balancer(algorithm: Algorithm, weights: &[u16]) -> Balancer {
+    let balancer = Balancer::new(config(algorithm));
+    update(&balancer, set(weights, &[]));
     balancer
+}
+
+fn update(balancer: &Balancer, set: BTreeSet<Discovered>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(balancer.update(set)).unwrap();
+}
+
+/// The first pick of a request through Pingora.
+fn pick_by(balancer: &Balancer) -> usize {
+    balancer.select(None, |address| Some(index_of(address))).unwrap()
 }

@@ -5,50 +5,52 @@ use super::*;
 #[test]
 fn through_pingora_weights_five_one_one_give_a_a_b_a_c_a_a() {
     for algorithm in BOTH {
-        let balancer = load_balancer(algorithm, &[5, 1, 1]);
-        let picks: Vec<usize> = (0..7)
-            .map(|_| index(&balancer.select_with(b"", usize::MAX, |_, _| true).unwrap()))
-            .collect();
+        let balancer = balancer(algorithm, &[5, 1, 1]);
+        let picks: Vec<usize> = (0..7).map(|_| pick_by(&balancer)).collect();
         assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0], "{algorithm:?}");
     }
 }
 
 #[test]
-fn a_rehearsal_names_who_is_next_and_changes_nothing() {
+fn a_rehearsal_names_the_next_backend_and_changes_nothing() {
     for algorithm in ALL {
-        let balancer = load_balancer(algorithm, &[997, 991, 983, 1]);
-        for _ in 0..6000 {
-            balancer.select_with(b"", usize::MAX, |_, _| true);
-        }
+        let balancer = balancer(algorithm, &[997, 991, 983, 1]);
+        let turns: Vec<_> = (0..6000).map(|_| pick_by(&balancer)).collect();
+        assert_eq!(turns.len(), 6000);
         for _ in 0..20 {
-            let rehearse = || {
-                let offered = RefCell::new(vec![]);
-                balancer.select_with(REHEARSAL, usize::MAX, |backend, _| {
-                    offered.borrow_mut().push(index(backend));
-                    false
-                });
-                offered.into_inner()
-            };
-            let rehearsed = rehearse();
-            assert_eq!(rehearse(), rehearsed, "{algorithm:?}");
-            let mut everyone = rehearsed.clone();
-            everyone.sort_unstable();
-            assert_eq!(everyone, [0, 1, 2, 3], "{algorithm:?}");
-            let real = index(&balancer.select_with(b"", usize::MAX, |_, _| true).unwrap());
-            assert_eq!(real, rehearsed[0], "{algorithm:?}");
+            let rehearsed = balancer.rehearse();
+            assert_eq!(balancer.rehearse(), rehearsed, "{algorithm:?}");
+            let mut all: Vec<_> = rehearsed.offered.iter().map(index_of).collect();
+            assert_eq!(pick_by(&balancer), all[0], "{algorithm:?}");
+            all.sort_unstable();
+            assert_eq!(all, [0, 1, 2, 3], "{algorithm:?}");
         }
     }
 }
 
 #[test]
+fn a_rehearsal_says_whether_its_first_choice_was_drawn() {
+    let by_chance = |algorithm, backends: usize| {
+        // Backups are offered later, and so have no part in the first choice.
+        let balancer = Balancer::new(config(algorithm));
+        update(&balancer, set(&vec![1; backends + 1], &[0]));
+        balancer.rehearse().by_chance
+    };
+    assert_eq!([3, 64, 65].map(|n| by_chance(Algorithm::RoundRobin, n)), [false; 3]);
+    assert_eq!([3, 64, 65].map(|n| by_chance(Algorithm::LeastConn, n)), [false, false, true]);
+    assert_eq!([1, 2, 3].map(|n| by_chance(Algorithm::Ewma, n)), [false, false, true]);
+    assert!(!Balancer::new(config(Algorithm::Ewma)).rehearse().by_chance);
+}
+
+#[test]
 fn a_request_that_refuses_what_it_has_tried_gets_every_backend() {
     for algorithm in ALL {
-        let balancer = load_balancer(algorithm, &[3, 1, 2, 1]);
+        let balancer = balancer(algorithm, &[3, 1, 2, 1]);
         let mut tried = HashSet::new();
-        while let Some(picked) =
-            balancer.select_with(b"", usize::MAX, |b, _| !tried.contains(&index(b)))
+        while let Some(picked) = balancer
+            .select(None, |address| Some(index_of(address)).filter(|index| !tried.contains(index)))
         {
-            assert!(tried.insert(index(&picked)));
+            assert!(tried.insert(picked));
         }
         assert_eq!(tried.len(), 4, "{algorithm:?}");
     }
@@ -56,17 +58,33 @@ fn a_request_that_refuses_what_it_has_tried_gets_every_backend() {
 
 #[test]
 fn counts_are_kept_when_the_set_of_backends_changes() {
-    let algorithm = Algorithm::LeastConn;
-    let fixture = Fixture::new(algorithm, &[1, 1]);
-    assert!(fixture.backends[0].try_enter());
-    let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config(algorithm) };
-    let rebuilt = Arc::new(Selector::build_with_config(&discovered(&[1, 1, 1]), &config));
-    let picks: HashSet<_> = (0..4).map(|_| index(rebuilt.iter(b"").next().unwrap())).collect();
+    let config = config(Algorithm::LeastConn);
+    let roster = Arc::clone(&config.roster);
+    let balancer = Balancer::new(config);
+    update(&balancer, set(&[1, 1], &[]));
+    assert!(roster.backend(&address(0)).try_enter());
+    update(&balancer, set(&[1, 1, 1], &[]));
+    let picks: HashSet<_> = (0..4).map(|_| pick_by(&balancer)).collect();
     assert_eq!(picks, HashSet::from([1, 2]));
 }
 
 #[test]
+fn turns_go_on_when_the_set_of_backends_changes() {
+    let balancer = balancer(Algorithm::RoundRobin, &[1, 1, 1, 1]);
+    assert_eq!([(); 2].map(|()| pick_by(&balancer)), [0, 1]);
+    update(&balancer, set(&[1, 1, 1, 1, 1], &[]));
+    assert_eq!([(); 4].map(|()| pick_by(&balancer)), [2, 3, 4, 0]);
+}
+
+#[test]
+fn a_backend_that_becomes_a_backup_is_one_from_then_on() {
+    let balancer = balancer(Algorithm::RoundRobin, &[1, 1]);
+    update(&balancer, set(&[1, 1], &[0]));
+    assert_eq!([(); 3].map(|()| pick_by(&balancer)), [1, 1, 1]);
+}
+
+#[test]
 fn without_a_configuration_it_still_selects() {
-    let selector = Arc::new(Selector::build(&discovered(&[1, 1])));
+    let selector = Arc::new(PingoraSelector::build(&set(&[1, 1], &[])));
     assert_eq!(selector.iter(b"").next().map(index), Some(0));
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn weights_and_ejected() -> impl Strategy<Value = (Vec<usize>, Vec<bool>)> {
-    (1..30_usize).prop_flat_map(|len| (vec(1..=20_usize, len), vec(any::<bool>(), len)))
+fn weights_and_ejected() -> impl Strategy<Value = (Vec<u16>, Vec<bool>)> {
+    (1..30_usize).prop_flat_map(|len| (vec(1..=20_u16, len), vec(any::<bool>(), len)))
 }
 
 proptest! {

@@ -8,7 +8,7 @@ fn threads_together_are_off_by_at_most_one_each() {
     const CYCLES: usize = 400;
     for weights in [&[1, 1, 1][..], &[5, 1, 1], &[3, 2, 2, 1]] {
         let fixture = Fixture::new(Algorithm::RoundRobin, weights);
-        let each = CYCLES * weights.iter().sum::<usize>() / THREADS;
+        let each = CYCLES * usize::from(weights.iter().sum::<u16>()) / THREADS;
         let counts: Vec<Vec<usize>> = thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..THREADS).map(|_| scope.spawn(|| fixture.counts(each))).collect();
@@ -16,7 +16,10 @@ fn threads_together_are_off_by_at_most_one_each() {
         });
         for (index, weight) in weights.iter().enumerate() {
             let total: usize = counts.iter().map(|counts| counts[index]).sum();
-            assert!(total.abs_diff(weight * CYCLES) <= THREADS, "{weights:?}: {index} has {total}");
+            assert!(
+                total.abs_diff(usize::from(*weight) * CYCLES) <= THREADS,
+                "{weights:?}: {index} has {total}"
+            );
         }
     }
 }

@@ -3,34 +3,18 @@
 use http::Version;
 
 use super::{
-    head_end::MAX_EMPTY_LINES,
-    line::{self as request_line, RequestLine},
-    target::{Form, Target},
+    facts::{Body, Facts},
+    head_end::MAX_HEAD_BYTES,
+    line::{self, RequestLine},
+    refused::{self, Refused},
+    target::Target,
 };
-use crate::http1::rules::{
-    Authority, Field, Known, Refusal,
-    connection::{self, Connection},
-    fields,
-    framing::{self, TransferEncoding},
-};
+use crate::http1::rules::{Field, Known, Refusal, connection, fields};
 
-/// The most bytes of a head, with the request line and the blank line at its end.
-pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The most fields of a head.
 const MAX_FIELDS: usize = 100;
 /// What an ordinary request has; more makes one more allocation.
 const ORDINARY_FIELDS: usize = 16;
-
-/// How the body of a request is delimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
-    /// Neither a length nor chunks were announced.
-    None,
-    /// So many bytes; `Content-Length: 0` is a length.
-    Length(u64),
-    /// Chunks, for a [`ChunkedBody`](crate::http1::ChunkedBody).
-    Chunked,
-}
 
 /// A head in which nothing is doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,22 +42,6 @@ pub struct RequestHead<'a> {
     positions: Positions,
 }
 
-/// A request that is refused, with what could be read of it: a refused request has its line in the
-/// access log too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused<'a> {
-    /// The answer and its reason.
-    pub refusal: Refusal,
-    /// The method, if the line has one.
-    pub method: Option<&'a [u8]>,
-    /// The target as sent, up to the first byte that ends it. It may be malformed.
-    pub target: Option<&'a [u8]>,
-    /// The version, if it is one that is served.
-    pub version: Option<Version>,
-    /// The first `Host`, if it is a well-formed authority.
-    pub host: Option<&'a [u8]>,
-}
-
 impl<'a> RequestHead<'a> {
     /// Reads a head that is complete: `bytes` are what [`HeadEnd`](super::HeadEnd) has found, and
     /// may begin with empty lines.
@@ -82,7 +50,7 @@ impl<'a> RequestHead<'a> {
     /// The first thing that is wrong with it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refused<'a>> {
         let mut line = RequestLine::default();
-        read(bytes, &mut line).map_err(|refusal| Refused::at(bytes, line, refusal))
+        read(bytes, &mut line).map_err(|refusal| Refused::new(bytes, line, refusal))
     }
 
     /// The first field of this kind.
@@ -97,6 +65,12 @@ impl<'a> RequestHead<'a> {
         self.fields[start..].iter().filter(move |field| field.known == Some(known))
     }
 
+    /// Whether the client can do something with trailers behind the answer.
+    #[must_use]
+    pub fn takes_trailers(&self) -> bool {
+        self.all(Known::Te).any(|field| connection::takes_trailers(field.value))
+    }
+
     /// The names in `Connection`, of fields that go no further than this connection.
     pub fn nominated(&self) -> impl Iterator<Item = &'a [u8]> {
         let lines = self.nominates.then(|| self.all(Known::Connection)).into_iter().flatten();
@@ -104,54 +78,11 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-impl<'a> Refused<'a> {
-    /// A refusal that the parser had no part in, because the head is too large or did not end in
-    /// time. `bytes` are what is there of it.
-    #[must_use]
-    pub fn unfinished(bytes: &'a [u8], refusal: Refusal) -> Self {
-        let mut line = RequestLine::default();
-        // That the line is wrong as well is of no interest; what could be read of it is in `line`.
-        let _ = skip_empty_lines(bytes).and_then(|bytes| request_line::read(bytes, &mut line));
-        Self::at(bytes, line, refusal)
-    }
-
-    /// What a head that has grown beyond [`MAX_HEAD_BYTES`] is refused for.
-    #[must_use]
-    pub fn too_large(bytes: &'a [u8]) -> Self {
-        Self::unfinished(bytes, TOO_LARGE)
-    }
-
-    fn at(bytes: &'a [u8], line: RequestLine<'a>, refusal: Refusal) -> Self {
-        let is_there = |part: &&[u8]| !part.is_empty();
-        Self {
-            refusal,
-            method: Some(line.method).filter(is_there),
-            target: Some(line.target).filter(is_there),
-            version: line.version,
-            host: first_host(bytes),
-        }
-    }
-}
-
-/// The first `Host` among lines of which some are malformed.
-fn first_host(bytes: &[u8]) -> Option<&[u8]> {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let field = lines.find_map(|line| match fields::field_line(line) {
-        Ok((Some(field), _)) if field.known == Some(Known::Host) => Some(field),
-        _ => None,
-    })?;
-    Authority::parse(field.value).map(|_| field.value)
-}
-
-const TOO_LARGE: Refusal =
-    Refusal { status: 431, why: "the head of the request is larger than 64 KiB" };
-
 fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'a>, Refusal> {
     if bytes.len() > MAX_HEAD_BYTES {
-        request_line::read(skip_empty_lines(bytes)?, line)?;
-        return Err(TOO_LARGE);
+        return Err(refused::too_large(bytes, line));
     }
-    let mut rest = request_line::read(skip_empty_lines(bytes)?, line)?;
+    let mut rest = line::read(line::skip_empty_lines(bytes)?, line)?;
     let target = Target::parse(line.method, line.target)?;
     let version = line.version.unwrap_or(Version::HTTP_11);
     let mut fields = Vec::with_capacity(ORDINARY_FIELDS);
@@ -188,90 +119,6 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
         nominates: facts.connection.nominates,
         positions,
     })
-}
-
-fn skip_empty_lines(mut bytes: &[u8]) -> Result<&[u8], Refusal> {
-    for _ in 0..=MAX_EMPTY_LINES {
-        match bytes {
-            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => bytes = rest,
-            _ => return Ok(bytes),
-        }
-    }
-    Err(Refusal::bad("too many empty lines come before the request line"))
-}
-
-/// What the fields say, before it is known whether it fits together.
-#[derive(Debug, Default)]
-struct Facts<'a> {
-    host: Option<&'a [u8]>,
-    length: Option<u64>,
-    transfer_encoding: TransferEncoding,
-    connection: Connection,
-    expects_continue: bool,
-    upgrades_to_websocket: bool,
-}
-
-impl<'a> Facts<'a> {
-    fn read(&mut self, known: Known, value: &'a [u8]) -> Result<(), Refusal> {
-        match known {
-            Known::Host if self.host.is_some() => {
-                return Err(Refusal::bad("Host must not be repeated"));
-            }
-            Known::Host => self.host = Some(value),
-            Known::ContentLength => {
-                let length = framing::content_length(value);
-                let length = length.ok_or(Refusal::bad("Content-Length must be a number"))?;
-                if self.length.replace(length).is_some() {
-                    return Err(Refusal::bad("Content-Length must not be repeated"));
-                }
-            }
-            Known::TransferEncoding => self.transfer_encoding.read(value),
-            Known::Connection => self.connection.read(value),
-            Known::Expect => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
-            Known::Upgrade => {
-                self.upgrades_to_websocket |= value.eq_ignore_ascii_case(b"websocket");
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn body(&self, version: Version) -> Result<Body, Refusal> {
-        if !self.transfer_encoding.is_there() {
-            return Ok(self.length.map_or(Body::None, Body::Length));
-        }
-        if self.length.is_some() {
-            let why = "Content-Length and Transfer-Encoding must not come together";
-            return Err(Refusal::bad(why));
-        }
-        self.transfer_encoding.check_request()?;
-        if version == Version::HTTP_10 {
-            return Err(Refusal::bad("HTTP/1.0 has no Transfer-Encoding"));
-        }
-        Ok(Body::Chunked)
-    }
-
-    /// The target's authority outweighs `Host` (RFC 9112 section 3.2.2), which must be in order all
-    /// the same.
-    fn host(&self, target: &Target<'a>, version: Version) -> Result<Option<&'a [u8]>, Refusal> {
-        let of_target = match target.form {
-            Form::Absolute { authority, .. } => Some(authority),
-            Form::Authority => Some(target.sent),
-            Form::Origin | Form::Asterisk => None,
-        };
-        match self.host {
-            None if version != Version::HTTP_10 => {
-                return Err(Refusal::bad("an HTTP/1.1 request must have a Host"));
-            }
-            Some(b"") if of_target.is_none() => return Err(Refusal::bad("Host is empty")),
-            None | Some(b"") => {}
-            Some(host) if Authority::parse(host).is_none() => {
-                return Err(Refusal::bad("Host is malformed"));
-            }
-            Some(_) => {}
-        }
-        Ok(of_target.or(self.host))
-    }
 }
 
 /// Where the first field of each kind is.

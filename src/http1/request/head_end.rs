@@ -1,11 +1,10 @@
 //! Where a request's head ends, in a buffer that grows with every read.
 
-use super::line::{self, RequestLine};
+use super::line::{self, MAX_EMPTY_LINES, RequestLine};
 use crate::http1::rules::syntax;
 
-/// More empty lines than this before a request line are refused. RFC 9112 section 2.2 asks for one,
-/// which old clients send behind a body.
-pub(super) const MAX_EMPTY_LINES: usize = 8;
+/// The most bytes of a head, with the request line and the blank line at its end.
+pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Finds the end of a head. It remembers how far it has looked, so that the cost of a head grows
 /// with its bytes and not with the number of reads that they come in.

@@ -4,6 +4,10 @@ use http::Version;
 
 use crate::http1::rules::{Refusal, syntax};
 
+/// More empty lines than this before a request line are refused. RFC 9112 section 2.2 asks for one,
+/// which old clients send behind a body.
+pub(super) const MAX_EMPTY_LINES: usize = 8;
+
 const SHAPE: &str =
     "the request line must be a method, a target and a version, with one blank between them";
 
@@ -13,6 +17,17 @@ pub(super) struct RequestLine<'a> {
     pub(super) method: &'a [u8],
     pub(super) target: &'a [u8],
     pub(super) version: Option<Version>,
+}
+
+/// What comes behind the empty lines at the start.
+pub(super) fn skip_empty_lines(mut bytes: &[u8]) -> Result<&[u8], Refusal> {
+    for _ in 0..=MAX_EMPTY_LINES {
+        match bytes {
+            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => bytes = rest,
+            _ => return Ok(bytes),
+        }
+    }
+    Err(Refusal::bad("too many empty lines come before the request line"))
 }
 
 /// Reads the line at the start of `bytes` into `line`, and returns what comes behind it. When the

@@ -1,10 +1,14 @@
 //! The head of a request: where it ends, and what it says.
 
+mod facts;
 mod head;
 mod head_end;
 mod line;
+mod refused;
 mod target;
 
-pub use head::{Body, MAX_HEAD_BYTES, Refused, RequestHead};
-pub use head_end::HeadEnd;
+pub use facts::Body;
+pub use head::RequestHead;
+pub use head_end::{HeadEnd, MAX_HEAD_BYTES};
+pub use refused::Refused;
 pub use target::{Form as TargetForm, Target};

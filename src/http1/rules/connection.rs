@@ -72,6 +72,12 @@ pub fn nominated(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     options(value).filter(|option| may_be_nominated(option))
 }
 
+/// Whether a line of `TE` says that its sender can do something with trailers.
+#[must_use]
+pub fn takes_trailers(te: &[u8]) -> bool {
+    options(te).any(|option| option.eq_ignore_ascii_case(b"trailers"))
+}
+
 fn may_be_nominated(option: &[u8]) -> bool {
     let is_state = option.eq_ignore_ascii_case(b"close");
     !is_state && Known::of(option).is_none() && syntax::is_token(option)

@@ -58,9 +58,10 @@ fn head(bytes: &[u8]) -> String {
     let nominated: String =
         head.nominated().map(|name| format!(", without {}", text(name))).collect();
     let waits = if head.expects_continue { ", waits for 100" } else { "" };
+    let trailers = if head.takes_trailers() { ", takes trailers" } else { "" };
     let tunnel = if head.wants_websocket { ", WebSocket" } else { "" };
     let fields = head.fields.len();
-    write!(line, "{body}{waits}{tunnel}{nominated}, {fields} fields").unwrap();
+    write!(line, "{body}{waits}{trailers}{tunnel}{nominated}, {fields} fields").unwrap();
     line
 }
 

@@ -121,7 +121,7 @@ proptest! {
                 prop_assert!(bytes.windows(part.len()).any(|window| window == part));
             }
         }
-        prop_assert_eq!(Refused::too_large(&bytes).refusal.status, 431);
+        prop_assert!([400, 414, 431, 505].contains(&Refused::too_large(&bytes).refusal.status));
     }
 }
 
@@ -144,6 +144,10 @@ fn heads_that_are_too_large_are_431() {
     let long = |length: usize| head(&format!("X: {}\r\n", "x".repeat(length)));
     assert!(checks::request(&long(MAX_HEAD_BYTES - line)).starts_with("GET / "));
     assert!(checks::request(&long(MAX_HEAD_BYTES - line + 1)).starts_with("431 "));
+    let target = |length: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(length));
+    assert!(checks::request(target(MAX_HEAD_BYTES - 100).as_bytes()).starts_with("GET /"));
+    assert!(checks::request(target(MAX_HEAD_BYTES - 20).as_bytes()).starts_with("431 "));
+    assert!(checks::request(target(MAX_HEAD_BYTES).as_bytes()).starts_with("414 "));
     assert!(checks::request("x".repeat(MAX_HEAD_BYTES + 1).as_bytes()).starts_with("400 "));
     assert!(checks::request(&b"\r\n".repeat(40_000)).starts_with("400 "));
 }
@@ -163,6 +167,21 @@ fn chunks_have_limits() {
     let trailers = |count: usize| format!("0\r\n{}\r\n", "X: y\r\n".repeat(count));
     assert!(checks::chunks(trailers(100).as_bytes()).starts_with("\"\", X: "));
     assert!(checks::chunks(trailers(101).as_bytes()).starts_with("400 "));
+}
+
+/// Small pieces are moved together and large ones are not, which must not show.
+#[test]
+fn chunks_of_any_size_come_whole_and_in_order() {
+    for sizes in [[1, 8_191, 2], [1, 8_192, 2], [1, 8_193, 2], [9_000, 1, 9_000], [9_000, 9_000, 1]]
+    {
+        let mut letters = ['a', 'b', 'c'].iter();
+        let mut letter = || letters.next().unwrap().to_string();
+        let data = sizes.map(|size| letter().repeat(size));
+        let chunks = data.iter().map(|data| format!("{:x}\r\n{data}\r\n", data.len()));
+        let body = chunks.collect::<String>() + "0\r\n\r\n";
+        let verdict = format!("\"{}\", 0 bytes behind", data.concat());
+        assert_eq!(checks::chunks(body.as_bytes()), verdict);
+    }
 }
 
 /// Counted in calls that look at bytes already seen, because a test does not measure time.

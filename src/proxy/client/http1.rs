@@ -147,6 +147,8 @@ impl Exchange {
                 }
             }
         }
+        // Where the length says so the answer ends, whatever the backend does after it.
+        has_ended |= self.answer.is_complete();
         if has_ended {
             self.answer.write_end(&mut self.connection.output);
             if self.answer.is_tunnel() {

@@ -42,8 +42,8 @@ pub(in super::super) struct RequestFacts {
     /// Why the request must not be served, if so.
     pub(in super::super) refusal: Option<Refusal>,
     pub(in super::super) protocol: Protocol,
-    /// Bytes of its body; `None` where only the end of the body will tell.
-    pub(in super::super) body: Option<u64>,
+    /// Whether all of its body has come with the header, or it has none.
+    pub(in super::super) is_body_at_hand: bool,
     /// The client waits for a `100 Continue` before it sends the body.
     pub(in super::super) expects_continue: bool,
     /// The request asks for the connection to become a WebSocket.
@@ -75,7 +75,7 @@ impl ClientLink {
         let facts = RequestFacts {
             refusal: None,
             protocol,
-            body: Some(0),
+            is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
         };

@@ -8,14 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::config::BodyLimits;
 
-pub(super) const UNTIL_CONFIGURED: BodyLimits = BodyLimits {
-    idle: Some(Duration::from_secs(30)),
-    min_rate: Some(crate::config::MinRate {
-        bytes: std::num::NonZeroU64::new(256).unwrap(),
-        after: Duration::from_secs(10),
-    }),
-};
-
 /// The progress of one body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {

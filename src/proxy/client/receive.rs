@@ -114,17 +114,17 @@ impl Connection {
     }
 
     fn taken(&mut self, bytes: &Bytes, head: &RequestHead<'_>) -> Result<Request> {
-        let body = BodyReader::new(head.body, super::pace::UNTIL_CONFIGURED);
+        let body = BodyReader::new(head.body, self.limits.body);
         self.link.request_began(RequestFacts {
             refusal: match head.target.form {
                 TargetForm::Authority => Some(NO_CONNECT),
                 _ => body.check(&self.input).err(),
             },
             protocol: protocol(head.version),
-            body: match head.body {
-                Body::None => Some(0),
-                Body::Length(length) => Some(length),
-                Body::Chunked => None,
+            is_body_at_hand: match head.body {
+                Body::None => true,
+                Body::Length(length) => length <= self.input.len() as u64,
+                Body::Chunked => false,
             },
             expects_continue: head.expects_continue,
             wants_tunnel: head.wants_websocket,
@@ -138,7 +138,7 @@ impl Connection {
         let facts = RequestFacts {
             refusal: Some(refused.refusal),
             protocol: protocol(version),
-            body: Some(0),
+            is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
         };
@@ -153,7 +153,7 @@ impl Connection {
         if let Some(host) = refused.host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
             header.insert_header(header::HOST, host)?;
         }
-        let body = BodyReader::new(Body::None, super::pace::UNTIL_CONFIGURED);
+        let body = BodyReader::new(Body::None, self.limits.body);
         Ok(Request { header, body, keeps_alive: false })
     }
 }
@@ -194,19 +194,9 @@ fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
     percent_encoding::percent_encode(target, NOT_IN_A_URI).to_string().into_bytes().into()
 }
 
-/// What RFC 3986 has no place for in a target; what is escaped already stays as it is.
-const NOT_IN_A_URI: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+/// What the `http` crate takes neither in a path nor in a query; what is escaped already stays as it is.
+const NOT_IN_A_URI: &percent_encoding::AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
 
 fn unreadable_method() -> Result<Method> {
     use pingora_core::{ErrorType, OrErr};

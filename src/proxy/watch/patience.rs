@@ -5,7 +5,7 @@
 //! backends and budget have changed by then. Otherwise the backend keeps its time, so that on a day
 //! on which all backends are slow requests are slow and do not fail.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use crate::backend::Backend;
 use crate::pool::{Lease, PickRequest, Pool, TriedBackend};
@@ -30,8 +30,8 @@ impl Patience {
     pub(in super::super) fn give_up(&self, now: Instant) -> Option<Lease> {
         let late =
             TriedBackend { backend: Arc::clone(&self.late), failure: Failure::LearnedTimeout };
-        let tried = self.tried.iter().cloned().chain([late]).collect();
-        let wanted = PickRequest { tried: Cow::Owned(tried), repeatable: self.repeatable };
+        let tried: Vec<_> = self.tried.iter().cloned().chain([late]).collect();
+        let wanted = PickRequest::new(tried, self.repeatable);
         let (budget, policy) = (self.pool.budget(), self.pool.retry());
         if self.pays && !budget.has_left(policy, now) {
             return None;

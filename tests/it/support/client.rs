@@ -201,6 +201,17 @@ impl Connection {
         Ok(std::mem::take(&mut self.buffer))
     }
 
+    /// Whether something has come, or the other side has closed; does not wait.
+    pub(crate) fn received_something(&mut self) -> bool {
+        let _ = self.stream.set_nonblocking(true);
+        let has_come = match self.stream.peek(&mut [0]) {
+            Ok(_) => true,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        };
+        let _ = self.stream.set_nonblocking(false);
+        has_come
+    }
+
     /// Everything until the other side closes or resets; fails the test when it does not.
     #[track_caller]
     pub(crate) fn read_to_close(&mut self) -> Vec<u8> {

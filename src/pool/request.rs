@@ -1,0 +1,92 @@
+//! What a request asks of the pool for its next attempt, and how the pool says no.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::backend::{Address, Backend};
+use crate::retry::Failure;
+
+/// A backend that has failed a request.
+#[derive(Debug, Clone)]
+pub struct TriedBackend {
+    /// The backend.
+    pub backend: Arc<Backend>,
+    /// How its attempt failed.
+    pub failure: Failure,
+}
+
+impl TriedBackend {
+    fn has_answered(&self) -> bool {
+        matches!(self.failure, Failure::Status(_))
+    }
+
+    fn is_at(&self, address: &Address) -> bool {
+        self.backend.id().address == *address
+    }
+}
+
+/// What a request asks of the backend for its next attempt.
+#[derive(Debug, Clone)]
+pub struct PickRequest<'a> {
+    /// The backends that have failed it, in order.
+    pub tried: Cow<'a, [TriedBackend]>,
+    /// Whether it can be repeated if it fails, so that it may serve as a probe.
+    pub repeatable: bool,
+    /// Requests with the same key should get the same backend, where the algorithm hashes.
+    pub hash_key: Option<u64>,
+    /// The backend that has served this client before. The request gets it if it is eligible, has a
+    /// free place and has not failed this request.
+    pub sticky: Option<Address>,
+}
+
+/// Why a request gets no backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// No backend of the pool may take this request.
+    NoneEligible,
+    /// Every eligible backend is full; from [`Pool::wait`](super::Pool::wait): the queue is full,
+    /// too.
+    Full,
+    /// No backend had a free place before the wait in the queue ended.
+    QueueTimeout,
+}
+
+impl<'a> PickRequest<'a> {
+    /// A request that has tried these backends, and wishes for none in particular.
+    #[must_use]
+    pub fn new(tried: impl Into<Cow<'a, [TriedBackend]>>, repeatable: bool) -> Self {
+        Self { tried: tried.into(), repeatable, hash_key: None, sticky: None }
+    }
+
+    pub(super) fn has_tried(&self) -> bool {
+        !self.tried.is_empty()
+    }
+
+    /// Whether the backend at this address has failed it.
+    #[must_use]
+    pub fn is_tried(&self, address: &Address) -> bool {
+        self.tried.iter().any(|tried| tried.is_at(address))
+    }
+
+    /// Whether the next attempt may fail without loss, because it does not replace an answer. Then
+    /// it may go to a backend that waits for a probe, or back to one that was tried.
+    pub(super) fn may_go_back(&self) -> bool {
+        self.tried.last().is_none_or(|last| !last.has_answered())
+    }
+
+    /// Whether the last attempt was on the backend at this address.
+    pub(super) fn is_last(&self, address: &Address) -> bool {
+        self.tried.last().is_some_and(|last| last.is_at(address))
+    }
+
+    /// Whether the backend at this address has answered it: another attempt there would only get
+    /// the same answer.
+    pub(super) fn has_answer_of(&self, address: &Address) -> bool {
+        self.tried.iter().filter(|tried| tried.is_at(address)).any(TriedBackend::has_answered)
+    }
+
+    /// The same request, as the owner of what it has borrowed.
+    #[must_use]
+    pub fn into_owned(self) -> PickRequest<'static> {
+        PickRequest { tried: Cow::Owned(self.tried.into_owned()), ..self }
+    }
+}
