@@ -187,6 +187,17 @@ fn survives(text: &str) {
     }
 }
 
+/// What fuzzing has found worth keeping.
+#[test]
+fn every_text_that_fuzzing_has_kept_has_an_answer() {
+    let inputs =
+        fs::read_dir(root().join("fuzz/corpus/configuration")).expect("the folder is there");
+    for input in inputs {
+        let text = fs::read(input.expect("it can be read").path()).expect("readable");
+        survives(&String::from_utf8_lossy(&text));
+    }
+}
+
 fn documents() -> impl Strategy<Value = Vec<String>> {
     let texts: Vec<Vec<String>> = ["conf", "tests/golden/valid", "tests/golden/invalid"]
         .iter()

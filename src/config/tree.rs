@@ -11,7 +11,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::{cursor::Report, syntax, wording::quoted};
 
@@ -52,9 +52,13 @@ pub(super) struct Entry {
 pub(super) fn read(text: &str, report: &Report) -> Option<Node> {
     let mut parser = Parser::new_from_str(text);
     let mut builder = Builder::new(report);
+    let last_line = last_line(text);
     while let Some(event) = parser.next_event() {
         let result = match event {
-            Ok((event, span)) => builder.take(event, span),
+            Ok((event, span)) => {
+                // What is missing at the end is on a line of its own, behind the last one.
+                builder.take(event, span.start.line().min(last_line))
+            }
             Err(error) => {
                 let (line, message) = syntax::explain(&error, text);
                 Err(Refused { line, message })
@@ -70,6 +74,11 @@ pub(super) fn read(text: &str, report: &Report) -> Option<Node> {
         report.add_line(0, "is empty (it must have at least listeners, routes and pools)");
     }
     root
+}
+
+/// The number of the last line, by every line end that YAML knows.
+fn last_line(text: &str) -> usize {
+    text.replace("\r\n", "\n").split_terminator(['\n', '\r']).count().max(1)
 }
 
 /// Why there is no tree.
@@ -107,8 +116,7 @@ impl<'a> Builder<'a> {
         Self { report, open: Vec::new(), anchors: HashMap::new(), budget: NODES, root: None }
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Refused> {
-        let line = span.start.line();
+    fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), Refused> {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
                 let message = "a second document starts here, and lb reads one (remove the line \
