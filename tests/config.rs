@@ -81,6 +81,20 @@ fn every_valid_file_becomes_the_model_of_its_golden_file() {
 }
 
 #[test]
+fn what_is_written_about_the_keys_comes_from_their_table() {
+    let schema = format!("{:#}\n", config::reference::schema());
+    let different: String = [
+        ("conf/reference.yaml", config::reference::yaml()),
+        ("docs/reference.md", config::reference::page()),
+        ("docs/schema.json", schema),
+    ]
+    .into_iter()
+    .filter_map(|(path, text)| differs(&root().join(path), &text))
+    .collect();
+    assert!(different.is_empty(), "{different}");
+}
+
+#[test]
 fn no_message_shows_how_we_are_written_inside() {
     for path in yaml_files("tests/golden/invalid") {
         let message = parse_file(&path).expect_err("a mistake").to_string();
