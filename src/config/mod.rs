@@ -52,7 +52,7 @@ use crate::files;
 pub struct Loaded {
     /// Complete and valid.
     pub config: Config,
-    /// To be shown to whoever wrote it; in file order.
+    /// Warnings for the author of the file, in the order of the file.
     pub warnings: Vec<Problem>,
 }
 
@@ -125,7 +125,7 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     })
 }
 
-/// Why the system refused, for people who do not know its error codes.
+/// Why the system refused, without its error codes.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),

@@ -1,4 +1,4 @@
-//! What another configuration changes, in words for whoever asked for the reload.
+//! What another configuration changes, in words for the operator.
 //!
 //! The difference of the two configurations is `config`'s; here comes what names resolved to, and how
 //! many requests are in flight.

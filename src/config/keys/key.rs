@@ -50,7 +50,7 @@ pub(in crate::config) enum Apply {
 pub(in crate::config) enum Content {
     /// One value.
     Value(Shape),
-    /// A list of values, or what else.
+    /// A list of values, or what may stand in its place.
     List(Shape, Instead),
     /// A mapping with known keys.
     Group(Presence),

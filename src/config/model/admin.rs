@@ -2,12 +2,12 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-/// Where the process answers about itself, and to whom.
+/// Where the process answers about itself, and which requests it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Where to listen. Read once, at the start.
     pub address: AdminAddress,
-    /// What whoever asks must know; never `None` where other machines can connect.
+    /// The secret that a request must bring; never `None` where other machines can connect.
     pub token: Option<Token>,
     /// Names by which it may be asked, besides addresses and `localhost`; in lower case.
     pub hosts: Vec<Box<str>>,
@@ -23,7 +23,7 @@ pub enum AdminAddress {
 }
 
 impl AdminAddress {
-    /// The address, where it is none of a file.
+    /// The address, unless it is a file.
     #[must_use]
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {

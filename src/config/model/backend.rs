@@ -20,7 +20,7 @@ pub struct BackendSpec {
     pub backup: bool,
     /// Gets no new requests.
     pub drain: bool,
-    /// Requests that it may have at once; `None` for any number.
+    /// The most requests that it has at once; `None` for any number.
     pub max_connections: Option<NonZeroU32>,
     /// Where it was written, for messages about a name that does not resolve.
     pub origin: Origin,
@@ -29,7 +29,7 @@ pub struct BackendSpec {
 /// Address or name, and port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BackendAddress {
-    /// Who.
+    /// The host.
     pub host: Host,
     /// Never 0.
     pub port: NonZeroU16,

@@ -47,7 +47,7 @@ pub struct Config {
     pub traceparent: Traceparent,
     /// Whether answers say in `Server-Timing` where the time went.
     pub server_timing: bool,
-    /// Who may tell us about the client in `X-Forwarded-*`.
+    /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Worker threads; `None` is one for each core.
     pub threads: Option<NonZeroUsize>,

@@ -17,7 +17,7 @@ const RESPONSE_CEILING: Duration = Duration::from_secs(60);
 pub struct Pool {
     /// Unique among the pools.
     pub name: PoolName,
-    /// Who gets the next request.
+    /// How the backend for a request is chosen.
     pub algorithm: Algorithm,
     /// As written; never empty, no address twice.
     pub backends: Vec<BackendSpec>,
@@ -38,8 +38,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Whether it says the same as another but for its backends, who are compared when their names
-    /// are resolved.
+    /// Whether it equals another but for its backends, which are compared when their names are
+    /// resolved.
     #[must_use]
     pub fn is_as(&self, other: &Self) -> bool {
         let without = |pool: &Self| Self { backends: Vec::new(), ..pool.clone() };
@@ -86,7 +86,7 @@ pub struct Timeouts {
 /// How long a backend may take to the first byte of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseTimeout {
-    /// So long.
+    /// A limit of this length.
     Fixed(Duration),
     /// Learned from what the pool usually takes, where a retry can follow.
     Auto,

@@ -6,30 +6,30 @@ use std::{path::PathBuf, time::Duration};
 /// [`Process::watch`] is read once, at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// In the background: whoever started it is told that it serves, and let go.
+    /// Whether it runs in the background: the command that starts it returns once it serves.
     pub daemon: bool,
     /// Where the process's number is written while it serves.
     pub pid_file: Option<PathBuf>,
     /// Where a new process waits for the sockets of the one that serves; `None` is a place
     /// derived from the configuration file's name.
     pub upgrade_socket: Option<PathBuf>,
-    /// Who to be once every address is bound.
+    /// The user to switch to once every address is bound.
     pub user: Option<Box<str>>,
-    /// The group to be in; `None` is that of the user.
+    /// The group to switch to; `None` is the group of the user.
     pub group: Option<Box<str>>,
     /// Where the process log goes; `None` is standard error.
     pub error_log: Option<PathBuf>,
-    /// How it ends.
+    /// How it ends when it is asked to.
     pub shutdown: Shutdown,
-    /// Reload whenever the file changes.
+    /// Whether it reloads whenever the file changes.
     pub watch: bool,
 }
 
 /// How the process ends when it is asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shutdown {
-    /// Go on accepting for so long, while nobody is told to be ready any more.
+    /// How long it keeps accepting after `/ready` turns 503.
     pub delay: Duration,
-    /// From then on, requests in flight may take so long.
+    /// How long requests in flight may take after that.
     pub timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! The listener where the process answers about itself: where it is, and who may ask.
+//! The listener where the process answers about itself: where it is, and which requests it answers.
 //!
 //! Its token may stand in a file of its own, which the caller reads: everything here is a function of
 //! text. No message shows a token.

@@ -206,7 +206,7 @@ fn backend_host(host: &str, found: &str) -> Result<Host, String> {
     if let Ok(ip) = host.parse() {
         return Ok(Host::Ip(ip));
     }
-    // "web.internal." says that the name is complete, to whoever resolves it.
+    // "web.internal." says to the resolver that the name is complete.
     check_name(host.strip_suffix('.').unwrap_or(host), found)?;
     Ok(Host::Name(host.to_ascii_lowercase().into()))
 }
@@ -341,7 +341,7 @@ fn block(text: &str) -> Result<IpNet, String> {
 /// An IPv6 address without brackets, and the port after it if there is one.
 fn bare_ipv6(text: &str) -> Option<(&str, &str)> {
     if text.parse::<Ipv6Addr>().is_ok() {
-        // The last part may have been meant as a port; nobody can tell.
+        // The last part may have been meant as a port; the text does not tell.
         return match text.rsplit_once(':') {
             Some((ip, port)) if port.len() == 4 && ip.parse::<Ipv6Addr>().is_ok() => {
                 Some((ip, port))
