@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::super::client::{Connection, ask, get};
 use crate::support::{
+    PATIENCE,
     backend::ScriptedBackend,
-    client::{Connection, ask, get},
+    eventually::eventually,
     full_listener::full_listener,
     lb::{Lb, entry, outcomes},
     reply::{Gate, Reply},
@@ -77,6 +79,7 @@ fn a_connection_that_served_before_is_reused() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");
+    eventually(PATIENCE, "the connection is given back", || lb.in_flight() == 0);
     get(lb.address(), "/");
     assert_eq!(a.connections(), 1);
     let lines = lb.log_lines(2);
@@ -100,7 +103,8 @@ fn an_answer_before_the_end_of_the_request_was_not_waited_for() {
     let a = ScriptedBackend::replying(Reply::status(413).early());
     let lb = Lb::over(&[&a], "");
     let mut connection = Connection::open(lb.address()).unwrap();
-    connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234").unwrap();
+    connection.begin("POST", "/", &[("Content-Length", "9")]).unwrap();
+    connection.send_body(b"1234").unwrap();
     assert_eq!(connection.read_response("POST").unwrap().status, 413);
     drop(connection);
     assert_eq!(lb.log_lines(1)[0]["tries"][0]["first_byte_ms"], 0.0);

@@ -7,10 +7,10 @@ use lb::{
     clock,
 };
 
+use super::super::client::{Connection, ask, get, post};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::{Connection, ask, get, post},
     eventually::eventually,
     lb::{Lb, entry, outcomes},
     reply::Reply,

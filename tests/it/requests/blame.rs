@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::client::{Connection, ask, get};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::{Connection, ask, get},
     eventually::eventually,
     lb::{Lb, entry, outcomes},
     reply::{Reply, Step},
@@ -29,7 +29,7 @@ fn a_pause_in_an_answer_counts_however_short_the_time_for_the_request_is() {
         let times = format!("connect: 1s, response: 60s, request: {request}, idle: 200ms");
         let lb = Lb::over(&[&a], &format!("    timeouts: {{ {times} }}"));
         let mut connection = ask(lb.address(), "/");
-        connection.read_to_close();
+        assert!(!connection.read_response("GET").unwrap().is_complete);
         assert_eq!(outcomes(&lb.log_lines(1)[0]), ["timeout"], "{request}");
         assert!(lb.backend(&a).is_suspect(), "{request}");
     }
@@ -42,7 +42,8 @@ fn a_client_that_stops_sending_after_an_early_answer_is_not_the_backends_fault()
     let a = ScriptedBackend::replying(early);
     let lb = Lb::over(&[&a], "    timeouts: { idle: 200ms }");
     let mut connection = Connection::open(lb.address()).unwrap();
-    connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf").unwrap();
+    connection.begin("POST", "/", &[("Content-Length", "100")]).unwrap();
+    connection.send_body(b"half").unwrap();
     assert_eq!(connection.read_response("POST").unwrap().status, 200);
     assert_eq!(outcomes(&lb.log_lines(1)[0]), ["cut_off"]);
     assert!(!lb.backend(&a).is_suspect());
@@ -56,9 +57,9 @@ fn an_upload_that_took_long_leaves_time_for_another_try() {
     let lb = Lb::over(&[&a, &b], "    timeouts: { connect: 100ms, request: 500ms }");
     for _ in 0..2 {
         let mut connection = Connection::open(lb.address()).unwrap();
-        connection.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n").unwrap();
+        connection.begin("PUT", "/", &[("Content-Length", "8")]).unwrap();
         for _ in 0..8 {
-            connection.send(b"x").unwrap();
+            connection.send_body(b"x").unwrap();
             std::thread::sleep(Duration::from_millis(100));
         }
         let response = connection.read_response("PUT").unwrap();

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::client::{Connection, get, post};
 use crate::support::{
-    PATIENCE,
-    backend::ScriptedBackend,
-    client::{Connection, get, post},
-    eventually::eventually,
-    full_listener::full_listener,
-    lb::Lb,
-    reply::Reply,
+    PATIENCE, backend::ScriptedBackend, eventually::eventually, full_listener::full_listener,
+    lb::Lb, reply::Reply,
 };
 
 /// Two backends, the first of which replies so.
@@ -206,10 +202,10 @@ fn a_slow_upload_is_not_a_slow_answer() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "    timeouts: { response: 150ms, idle: 60s }");
     let mut connection = Connection::open(lb.address()).unwrap();
-    connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n").unwrap();
+    connection.begin("POST", "/", &[("Content-Length", "4")]).unwrap();
     for byte in [b"a", b"b", b"c", b"d"] {
         std::thread::sleep(Duration::from_millis(100));
-        connection.send(byte).unwrap();
+        connection.send_body(byte).unwrap();
     }
     let response = connection.read_response("POST").unwrap();
     assert_eq!((response.status, response.text().as_str()), (200, "a"));
@@ -245,9 +241,9 @@ fn an_answer_that_was_given_up_leaves_no_deadline_behind() {
     let lb = Lb::over(&[&a, &b], "    timeouts: { response: 60s, idle: 200ms }");
     for _ in 0..2 {
         let mut connection = Connection::open(lb.address()).unwrap();
-        connection.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n").unwrap();
+        connection.begin("PUT", "/", &[("Content-Length", "3")]).unwrap();
         for byte in [b"a", b"b", b"c"] {
-            connection.send(byte).unwrap();
+            connection.send_body(byte).unwrap();
             std::thread::sleep(Duration::from_millis(400));
         }
         let response = connection.read_response("PUT").unwrap();

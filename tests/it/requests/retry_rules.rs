@@ -2,9 +2,9 @@
 
 use std::io;
 
+use super::super::client::{Connection, Response, get, post};
 use crate::support::{
     backend::ScriptedBackend,
-    client::{Connection, Response, get, post},
     lb::{Lb, outcomes},
     reply::Reply,
 };

@@ -1,8 +1,8 @@
 //! A backend that an operator has taken out.
 
+use super::super::client::{get, post};
 use crate::support::{
     backend::ScriptedBackend,
-    client::{get, post},
     lb::{Lb, entry},
     reply::Reply,
 };

@@ -1,6 +1,7 @@
 //! How many retries a pool pays for.
 
-use crate::support::{backend::ScriptedBackend, client::get, lb::Lb, reply::Reply};
+use super::super::client::get;
+use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};
 
 /// How often two backends that are always unavailable are asked by so many requests.
 #[track_caller]

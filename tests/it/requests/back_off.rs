@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::client::{Connection, ask, get};
 use crate::support::{
     backend::ScriptedBackend,
-    client::{Connection, ask, get},
     lb::{Lb, outcomes},
     reply::{Reply, Step},
 };
@@ -76,9 +76,9 @@ fn a_body_that_comes_during_the_wait_is_sent_whole() {
     let lb = Lb::over(&[&a, &b], settings);
     for _ in 0..4 {
         let mut connection = Connection::open(lb.address()).unwrap();
-        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 60003\r\n\r\nabc";
-        connection.send(head.as_bytes()).unwrap();
-        connection.send(&[b'x'; 60_000]).unwrap();
+        connection.begin("PUT", "/", &[("Content-Length", "60003")]).unwrap();
+        connection.send_body(b"abc").unwrap();
+        connection.send_body(&[b'x'; 60_000]).unwrap();
         assert_eq!(connection.read_response("PUT").unwrap().text(), "b");
     }
     assert!(!a.requests().is_empty());

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::client::{Connection, ask, get};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::{Connection, ask, get},
     eventually::eventually,
     lb::{Lb, entry, outcomes},
     reply::{Gate, Reply},
@@ -145,14 +145,14 @@ fn arrives_whole(length: usize) {
     let mut busy = busy(PATIENT);
     let body: Vec<_> = (0..length).map(|index| b'a' + (index % 26) as u8).collect();
     let mut second = Connection::open(busy.lb.address()).unwrap();
-    let head = format!("POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-    second.send(head.as_bytes()).unwrap();
+    let announced = length.to_string();
+    second.begin("POST", "/second", &[("Content-Length", &announced)]).unwrap();
     busy.wait_for_queued(1);
     // The half of it fits into what lies between us and the balancer.
     let (early, late) = body.split_at(length / 2);
-    second.send(early).unwrap();
+    second.send_body(early).unwrap();
     busy.end_first();
-    second.send(late).unwrap();
+    second.send_body(late).unwrap();
     assert_eq!(second.read_response("POST").unwrap().text(), "/second");
     assert_eq!(busy.backend.requests()[1].body, body);
     assert_eq!(second.get("/third").unwrap().text(), "/third");
@@ -168,9 +168,9 @@ fn a_body_that_comes_while_its_request_waits_arrives_whole() {
 fn a_client_that_leaves_in_the_middle_of_its_body_frees_its_place_in_line() {
     let busy = busy(PATIENT);
     let mut second = Connection::open(busy.lb.address()).unwrap();
-    second.send(b"POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n").unwrap();
+    second.begin("POST", "/second", &[("Content-Length", "100")]).unwrap();
     busy.wait_for_queued(1);
-    second.send(&[b'x'; 50]).unwrap();
+    second.send_body(&[b'x'; 50]).unwrap();
     drop(second);
     busy.wait_for_queued(0);
     let pool = busy.lb.pool();
@@ -183,30 +183,14 @@ fn a_client_that_leaves_in_the_middle_of_its_body_frees_its_place_in_line() {
 fn a_client_that_waits_to_be_asked_for_its_body_is_asked_when_its_turn_comes() {
     let mut busy = busy(PATIENT);
     let mut second = Connection::open(busy.lb.address()).unwrap();
-    let head = b"POST /second HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
-                 Content-Length: 4\r\n\r\n";
-    second.send(head).unwrap();
+    let headers = [("Expect", "100-continue"), ("Content-Length", "4")];
+    second.begin("POST", "/second", &headers).unwrap();
     busy.wait_for_queued(1);
     busy.end_first();
-    assert!(second.read_head().unwrap().starts_with(b"HTTP/1.1 100"));
-    second.send(b"body").unwrap();
+    assert_eq!(second.read_interim().unwrap(), 100);
+    second.send_body(b"body").unwrap();
     assert_eq!(second.read_response("POST").unwrap().text(), "/second");
     assert_eq!(busy.backend.requests()[1].body, b"body");
-}
-
-#[test]
-fn requests_that_come_behind_one_that_waits_are_answered_in_order() {
-    let mut busy = busy(PATIENT);
-    let mut connection = Connection::open(busy.lb.address()).unwrap();
-    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-    connection.send((request("/second") + &request("/third")).as_bytes()).unwrap();
-    busy.wait_for_queued(1);
-    connection.send(request("/fourth").as_bytes()).unwrap();
-    connection.send(request("/fifth").as_bytes()).unwrap();
-    busy.end_first();
-    for path in ["/second", "/third", "/fourth", "/fifth"] {
-        assert_eq!(connection.read_response("GET").unwrap().text(), path);
-    }
 }
 
 /// Two backends: the first replies so, the other one takes one request at a time and has it.

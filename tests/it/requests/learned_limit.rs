@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use super::super::client::{Response, ask, get, post};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::{Response, ask, get, post},
     eventually::eventually,
     lb::{Lb, entry, outcomes},
     reply::{Gate, Reply},
@@ -78,12 +78,10 @@ fn whoever_found_nobody_else_at_the_limit_goes_to_who_is_free_later() {
     let mut first = ask(lb.address(), "/first");
     eventually(PATIENCE, "b is busy", || lb.active(&b) == 1 && lb.active(&a) == 0);
     let mut second = ask(lb.address(), "/second");
-    second.limit(2 * LATE).unwrap();
-    assert!(second.read_head().is_err(), "it has waited past the limit");
+    assert!(second.is_kept_waiting(2 * LATE), "it has waited past the limit");
     assert_eq!((a.requests_to("/second").len(), b.requests_to("/second").len()), (1, 0));
     gate.open();
     assert_eq!(first.read_response("GET").unwrap().text(), "first");
-    second.limit(PATIENCE).unwrap();
     assert_eq!(second.read_response("GET").unwrap().text(), "b");
 }
 

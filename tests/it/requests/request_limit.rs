@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::client::{Connection, ask, get};
 use crate::support::{
     backend::ScriptedBackend,
-    client::{Connection, ask, get},
     full_listener::full_listener,
     lb::{Lb, entry, outcomes},
     reply::{Gate, Reply},
@@ -43,9 +43,10 @@ fn the_time_that_a_client_takes_to_upload_is_not_counted() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], SHORT);
     let mut connection = Connection::open(lb.address()).unwrap();
-    connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na").unwrap();
+    connection.begin("POST", "/", &[("Content-Length", "2")]).unwrap();
+    connection.send_body(b"a").unwrap();
     std::thread::sleep(Duration::from_millis(400));
-    connection.send(b"b").unwrap();
+    connection.send_body(b"b").unwrap();
     assert_eq!(connection.read_response("POST").unwrap().status, 200);
     a.reply(Reply::hang());
     let late = connection.request("POST", "/", &[], b"ab").unwrap();
@@ -59,18 +60,6 @@ fn an_answer_that_has_begun_may_take_longer() {
     let lb = Lb::over(&[&a], SHORT);
     let response = get(lb.address(), "/");
     assert_eq!((response.text().as_str(), response.is_complete), ("0123", true));
-}
-
-#[test]
-fn a_tunnel_is_not_limited_by_it_at_all() {
-    let slow = Reply::upgrade().delayed(Duration::from_millis(400));
-    let a = ScriptedBackend::replying(slow);
-    let lb = Lb::over(&[&a], SHORT);
-    let mut connection = Connection::open(lb.address()).unwrap();
-    let headers = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
-    assert_eq!(connection.request("GET", "/", &headers, b"").unwrap().status, 101);
-    connection.send(b"hello").unwrap();
-    assert_eq!(connection.read_exact(5).unwrap(), b"hello");
 }
 
 #[test]
