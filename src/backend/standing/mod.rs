@@ -58,15 +58,27 @@ pub enum Health {
 pub(in crate::backend) struct Ejection {
     pub(in crate::backend) cause: EjectionCause,
     pub(in crate::backend) until: EjectionEnd,
-    /// A probe is under way.
-    pub(in crate::backend) probing: bool,
+    /// When it began.
+    since: Instant,
+    /// Probes under way.
+    pub(in crate::backend) probes: u32,
     /// Probes in a row that have shown nothing.
     unproven: u32,
 }
 
 impl Ejection {
-    pub(in crate::backend) fn new(cause: EjectionCause, until: EjectionEnd) -> Self {
-        Self { cause, until, probing: false, unproven: 0 }
+    pub(in crate::backend) fn new(
+        cause: EjectionCause,
+        until: EjectionEnd,
+        since: Instant,
+    ) -> Self {
+        Self { cause, until, since, probes: 0, unproven: 0 }
+    }
+
+    /// Whether a failure is that of a probe of this ejection. Another probe, begun before it, has
+    /// nothing to add.
+    fn is_of_its_probe(&self, failed: &AttemptFailure) -> bool {
+        failed.probe && self.probes > 0 && failed.since >= self.since
     }
 
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
@@ -183,7 +195,7 @@ impl Standing {
             return None;
         }
         // Others were under way when it was ejected; their answers prove nothing.
-        self.ejection.take_if(|ejection| probe && ejection.probing)?;
+        self.ejection.take_if(|ejection| probe && ejection.probes > 0)?;
         self.forget_failures();
         self.listens = true;
         Some(BackendChange::Readmitted(ReadmissionCause::Probe))
@@ -197,7 +209,7 @@ impl Standing {
         now: Instant,
     ) -> Option<BackendChange> {
         if failed.cause == EjectionCause::Refused {
-            return self.refused(policy, now);
+            return self.refused(failed, policy, now);
         }
         if let Some(ejection) = self.ejection {
             return self.probe_failed(ejection, failed, policy, now);
@@ -207,13 +219,26 @@ impl Standing {
         if let Some(asked) = failed.retry_after.filter(|_| self.unavailable >= FEWER) {
             return Some(self.leave_alone(asked, now));
         }
-        let is_all = |since| now.saturating_duration_since(since) >= NOTHING_ELSE;
-        let enough = self.row.max(self.broken) >= rules.failures.get()
-            || (self.row >= FEWER && self.row_since.is_some_and(is_all));
-        if !enough {
+        if !self.has_failed_enough(&rules, now) {
             return None;
         }
-        Some(self.eject_for(failed, &rules, now))
+        Some(self.eject_for(failed, policy, &rules, now))
+    }
+
+    fn has_failed_enough(&self, rules: &EjectionRules, now: Instant) -> bool {
+        let is_all = |since| now.saturating_duration_since(since) >= NOTHING_ELSE;
+        self.row.max(self.broken) >= rules.failures.get()
+            || (self.row >= FEWER && self.row_since.is_some_and(is_all))
+    }
+
+    /// Whether it would be ejected if the pool could spare it.
+    pub(in crate::backend) fn is_kept_for_want_of_another(
+        &self,
+        policy: &Policy,
+        now: Instant,
+    ) -> bool {
+        let has_failed = |rules: EjectionRules| self.has_failed_enough(&rules, now);
+        self.ejection.is_none() && policy.ejection.is_some_and(has_failed)
     }
 
     /// An attempt failed although the backend is ejected: it was under way, or it is the probe.
@@ -224,7 +249,7 @@ impl Standing {
         policy: &Policy,
         now: Instant,
     ) -> Option<BackendChange> {
-        if !(failed.probe && ejection.probing) {
+        if !ejection.is_of_its_probe(failed) {
             return None;
         }
         // Who refused is not among those that the limit on guesses counts, and stays so.
@@ -236,7 +261,7 @@ impl Standing {
         }
         let ordered = ejection.cause == EjectionCause::Operator;
         let rules = policy.ejection.or(ordered.then_some(defaults::EJECTION))?;
-        Some(self.eject_for(failed, &rules, now))
+        Some(self.eject_for(failed, policy, &rules, now))
     }
 
     fn count(&mut self, failed: &AttemptFailure) {
@@ -252,8 +277,15 @@ impl Standing {
 
     /// Requests that were under way when the first of them ejected the backend are refused too;
     /// they add nothing.
-    fn refused(&mut self, policy: &Policy, now: Instant) -> Option<BackendChange> {
-        if self.ejection.is_some_and(|e| !e.is_limited() && !e.probing) {
+    fn refused(
+        &mut self,
+        failed: &AttemptFailure,
+        policy: &Policy,
+        now: Instant,
+    ) -> Option<BackendChange> {
+        let adds_nothing =
+            |ejection: Ejection| !ejection.is_limited() && !ejection.is_of_its_probe(failed);
+        if self.ejection.is_some_and(adds_nothing) {
             return None;
         }
         self.listens = false;
@@ -265,7 +297,7 @@ impl Standing {
 
     fn eject_until_checks_pass(&mut self, now: Instant) -> BackendChange {
         self.ejections = self.in_succession(now);
-        self.eject(EjectionCause::Refused, EjectionEnd::ChecksPass)
+        self.eject(EjectionCause::Refused, EjectionEnd::ChecksPass, now)
     }
 
     /// Ejects who refuses until a probe, where checks are off.
@@ -273,13 +305,21 @@ impl Standing {
         self.eject_again(EjectionCause::Refused, now, |times| doubling(times - 1))
     }
 
-    /// Ejects as often `base` as ejections have followed one another.
+    /// Ejects as often `base` as ejections have followed one another; where no connection came about
+    /// and checks run, until they pass, since they try the same.
     fn eject_for(
         &mut self,
         failed: &AttemptFailure,
+        policy: &Policy,
         rules: &EjectionRules,
         now: Instant,
     ) -> BackendChange {
+        let no_connection =
+            matches!(failed.cause, EjectionCause::ConnectTimeout | EjectionCause::ConnectFailure);
+        if no_connection && policy.checked {
+            self.ejections = self.in_succession(now);
+            return self.eject(failed.cause, EjectionEnd::ChecksPass, now);
+        }
         self.eject_again(failed.cause, now, |times| {
             let term = rules.base.saturating_mul(times).min(rules.max);
             term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
@@ -289,7 +329,8 @@ impl Standing {
     /// Ejects for as long as the backend has asked for; how often it failed has no part in that.
     fn leave_alone(&mut self, asked: Duration, now: Instant) -> BackendChange {
         self.ejections = self.in_succession(now);
-        self.eject(EjectionCause::RetryAfter, EjectionEnd::Probe(now + asked.min(RETRY_AFTER_MAX)))
+        let end = EjectionEnd::Probe(now + asked.min(RETRY_AFTER_MAX));
+        self.eject(EjectionCause::RetryAfter, end, now)
     }
 
     fn eject_again(
@@ -300,7 +341,7 @@ impl Standing {
     ) -> BackendChange {
         self.ejections = self.in_succession(now).saturating_add(1);
         self.term = length(self.ejections);
-        self.eject(cause, EjectionEnd::Probe(now + self.term))
+        self.eject(cause, EjectionEnd::Probe(now + self.term), now)
     }
 
     /// Ejections that followed one another up to now; none when it has served since for as long as
@@ -315,11 +356,14 @@ impl Standing {
         &mut self,
         cause: EjectionCause,
         until: EjectionEnd,
+        now: Instant,
     ) -> BackendChange {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
-        self.ejection = Some(Ejection::new(cause, until));
+        // Probes of the ejection before have yet to be given back.
+        let probes = self.ejection.map_or(0, |ejection| ejection.probes);
+        self.ejection = Some(Ejection { probes, ..Ejection::new(cause, until, now) });
         BackendChange::Ejected(cause, until, failures)
     }
 
@@ -330,17 +374,39 @@ impl Standing {
     /// A probe is under way.
     pub(in crate::backend) fn begin_probe(&mut self) {
         if let Some(ejection) = &mut self.ejection {
-            ejection.probing = true;
+            ejection.probes = ejection.probes.saturating_add(1);
         }
     }
 
     /// A probe has ended. One that has shown nothing, because its client left, has cost a client:
     /// the next one waits, each time longer.
     fn probe_ended(&mut self, now: Instant) {
-        if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probing) {
-            ejection.probing = false;
+        let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes > 0) else {
+            return;
+        };
+        ejection.probes -= 1;
+        if let EjectionEnd::Probe(at) = ejection.until
+            && at <= now
+        {
             ejection.until = EjectionEnd::Probe(now + doubling(ejection.unproven));
             ejection.unproven = ejection.unproven.saturating_add(1);
+        }
+    }
+
+    /// When it was ejected, where a request may try it all the same before it fails: nothing but the
+    /// ejection speaks against the backend, since it listens and its checks do not fail.
+    pub(in crate::backend) fn last_resort_since(&self) -> Option<Instant> {
+        let is_out = self.draining().is_some() || self.health == Health::Unhealthy;
+        let ejection = self.ejection.filter(|_| self.listens && !is_out)?;
+        (ejection.cause != EjectionCause::Operator).then_some(ejection.since)
+    }
+
+    /// Makes the next request its probe, however long its ejection was to last.
+    pub(in crate::backend) fn hasten(&mut self, now: Instant) {
+        if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
+            && let EjectionEnd::Probe(at) = ejection.until
+        {
+            ejection.until = EjectionEnd::Probe(at.min(now));
         }
     }
 
