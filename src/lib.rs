@@ -21,8 +21,10 @@ pub mod process;
 #[cfg(test)]
 mod properties;
 pub mod proxy;
+pub mod readiness;
 pub mod retry;
 pub mod route;
 pub mod server;
 pub mod state_log;
+mod sync;
 pub mod telemetry;

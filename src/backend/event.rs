@@ -19,6 +19,8 @@ pub enum EjectionCause {
     ConnectFailure,
     /// It broke a connection.
     Reset,
+    /// It sent an answer that cannot be passed on.
+    InvalidAnswer,
     /// It did not answer in time.
     Timeout,
     /// It answered 502, 503 or 504.
@@ -31,11 +33,12 @@ pub enum EjectionCause {
 
 impl EjectionCause {
     /// One word for each, where all statuses are one.
-    pub const WORDS: [&'static str; 8] = [
+    pub const WORDS: [&'static str; 9] = [
         "refused",
         "connect_timeout",
         "connect_failure",
         "reset",
+        "invalid_answer",
         "timeout",
         "status",
         "retry_after",
@@ -50,10 +53,11 @@ impl EjectionCause {
             Self::ConnectTimeout => 1,
             Self::ConnectFailure => 2,
             Self::Reset => 3,
-            Self::Timeout => 4,
-            Self::Status(_) => 5,
-            Self::RetryAfter => 6,
-            Self::Operator => 7,
+            Self::InvalidAnswer => 4,
+            Self::Timeout => 5,
+            Self::Status(_) => 6,
+            Self::RetryAfter => 7,
+            Self::Operator => 8,
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{args, say, serve};
+use super::{args, balance::serve, output::say};
 use crate::config::{self, Flags, LogFormat};
 use crate::demo::{DemoBackend, Options};
 use crate::discovery;

@@ -15,8 +15,10 @@ pub enum Outcome {
     ConnectFailure,
     /// No connection because this machine is out of files or ports.
     NoSocket,
-    /// The connection broke, or what came over it was not HTTP.
+    /// The connection broke.
     Reset,
+    /// What came over the connection cannot be passed on as an answer.
+    InvalidAnswer,
     /// No answer in time, or a pause in it that was too long.
     Timeout,
     /// No answer within the learned limit.
@@ -36,13 +38,14 @@ impl Outcome {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Each of them, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ok,
         Self::Refused,
         Self::ConnectTimeout,
         Self::ConnectFailure,
         Self::NoSocket,
         Self::Reset,
+        Self::InvalidAnswer,
         Self::Timeout,
         Self::LearnedTimeout,
         Self::Status,
@@ -61,6 +64,7 @@ impl Outcome {
             Self::ConnectFailure => "connect_failure",
             Self::NoSocket => "no_socket",
             Self::Reset => "reset",
+            Self::InvalidAnswer => "invalid_answer",
             Self::Timeout => "timeout",
             Self::LearnedTimeout => "learned_timeout",
             Self::Status => "status",

@@ -85,6 +85,7 @@ fn cause(failure: Failure) -> Option<EjectionCause> {
         Failure::ConnectTimeout => Some(EjectionCause::ConnectTimeout),
         Failure::ConnectFailed => Some(EjectionCause::ConnectFailure),
         Failure::Broken => Some(EjectionCause::Reset),
+        Failure::InvalidAnswer(_) => Some(EjectionCause::InvalidAnswer),
         Failure::Timeout | Failure::LearnedTimeout => Some(EjectionCause::Timeout),
         Failure::Status(status @ (502..=504)) => Some(EjectionCause::Status(status)),
         Failure::NoSocket | Failure::Status(_) | Failure::OutOfTime => None,

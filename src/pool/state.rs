@@ -106,7 +106,15 @@ impl PoolState {
         request: &PickRequest<'_>,
         now: Instant,
     ) -> Result<Lease, Unavailable> {
-        self.membership().pick(&self.roster, request, now)
+        loop {
+            let membership = self.membership();
+            let picked = membership.pick(&self.roster, request, now);
+            // While the membership changed, the balancer may have offered only members that this
+            // pick did not know.
+            if picked.is_ok() || Arc::ptr_eq(&membership, &self.membership()) {
+                return picked;
+            }
+        }
     }
 
     pub(super) fn apply(&self, backend: &Arc<Backend>, event: Event, now: Instant) {

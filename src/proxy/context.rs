@@ -13,11 +13,8 @@ use crate::backend::Backend;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
 use crate::in_flight::InFlightGuard;
-use crate::pool::{Lease, PickRequest, Pool, TriedBackend};
-use crate::retry::Failure;
-
-/// As much of a body as is kept for another attempt.
-const REPLAYED: u64 = 64 * 1024;
+use crate::pool::{FailedAttempt, Lease, PickRequest, Pool, TriedBackend};
+use crate::retry::{self, Failure};
 
 /// One request, from its header to its log line.
 pub struct RequestContext {
@@ -51,8 +48,8 @@ pub(super) struct Routed {
     pub(super) pool: Arc<Pool>,
     /// Whether executing the request twice does no harm.
     pub(super) repeatable: bool,
-    /// Bytes of its body, where that is known.
-    pub(super) body: Option<u64>,
+    /// Whether all of its body has come, so that it takes no longer than the backend.
+    is_body_at_hand: bool,
     /// When the header of an answer is due, whatever happens; `None` for a tunnel.
     pub(super) deadline: Option<Instant>,
     /// The attempt under way, or the last one.
@@ -66,6 +63,9 @@ pub(super) struct Routed {
     /// How long to wait before the next attempt.
     pub(super) back_off: Duration,
     pub(super) failed: FailedTries,
+    /// The claim on a backend whose answer was invalid. Whether that counts against the backend shows
+    /// when another one has answered: where both answers are invalid, the request is what is odd.
+    pub(super) doubted: Option<(Lease, FailedAttempt)>,
     /// How the last attempt that failed did so.
     pub(super) failure: Option<Failure>,
     /// When no backend could take the request: how many backends for each reason.
@@ -148,7 +148,7 @@ impl RequestContext {
 impl Routed {
     pub(super) fn new(link: Arc<ClientLink>, pool: Arc<Pool>, repeatable: bool) -> Self {
         Self {
-            body: link.facts().body,
+            is_body_at_hand: link.facts().is_body_at_hand,
             link,
             pool,
             repeatable,
@@ -158,6 +158,7 @@ impl Routed {
             next: None,
             back_off: Duration::ZERO,
             failed: FailedTries::default(),
+            doubted: None,
             failure: None,
             unavailable: None,
         }
@@ -165,8 +166,15 @@ impl Routed {
 
     /// What the next attempt asks of a backend.
     pub(super) fn pick_request(&self) -> PickRequest<'_> {
-        let is_small = self.body.is_some_and(|bytes| bytes <= REPLAYED);
-        PickRequest::new(self.failed.tried(), self.repeatable && is_small)
+        let is_at_hand = self.repeatable && self.is_body_at_hand;
+        let may_probe = retry::may_probe(self.pool.retry(), self.attempts(), is_at_hand);
+        PickRequest::new(self.failed.tried(), may_probe)
+    }
+
+    /// Whether the attempt under way, or the last one, is a probe.
+    pub(super) fn is_probe(&self) -> bool {
+        let doubted = self.doubted.as_ref().map(|(lease, _)| lease);
+        self.lease.as_ref().or(doubted).is_some_and(Lease::is_probe)
     }
 
     /// Attempts begun.

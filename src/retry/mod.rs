@@ -33,8 +33,10 @@ pub enum Failure {
     ConnectFailed,
     /// No connection because this machine is out of files or ports.
     NoSocket,
-    /// The connection broke, or what came over it was not HTTP, before the end of the answer.
+    /// The connection broke before the end of the answer.
     Broken,
+    /// What came over the connection cannot be passed on as an answer, for this reason.
+    InvalidAnswer(&'static str),
     /// No answer in time, or a pause in it that was too long.
     Timeout,
     /// No answer within the learned limit.
@@ -52,6 +54,7 @@ impl Failure {
         match self {
             Self::Refused | Self::ConnectTimeout | Self::ConnectFailed | Self::NoSocket => false,
             Self::Broken
+            | Self::InvalidAnswer(_)
             | Self::Timeout
             | Self::LearnedTimeout
             | Self::Status(_)
@@ -68,6 +71,7 @@ impl Failure {
             Self::ConnectFailed => Outcome::ConnectFailure,
             Self::NoSocket => Outcome::NoSocket,
             Self::Broken => Outcome::Reset,
+            Self::InvalidAnswer(_) => Outcome::InvalidAnswer,
             Self::Timeout => Outcome::Timeout,
             Self::LearnedTimeout => Outcome::LearnedTimeout,
             Self::Status(_) => Outcome::Status,
@@ -91,7 +95,7 @@ impl Failure {
             Self::Refused | Self::ConnectTimeout | Self::ConnectFailed | Self::NoSocket => {
                 "connect_failure".into()
             }
-            Self::Broken => "reset".into(),
+            Self::Broken | Self::InvalidAnswer(_) => "reset".into(),
             Self::Timeout | Self::LearnedTimeout | Self::OutOfTime => "timeout".into(),
             Self::Status(status) => status.to_string().into(),
         }
@@ -107,6 +111,7 @@ impl Failure {
             | Self::ConnectFailed
             | Self::NoSocket
             | Self::Broken
+            | Self::InvalidAnswer(_)
             | Self::Status(_) => 502,
         }
     }
@@ -122,6 +127,7 @@ impl fmt::Display for Failure {
             Self::ConnectFailed => f.write_str("the backend could not be reached"),
             Self::NoSocket => f.write_str("no file or port was left for a connection"),
             Self::Broken => f.write_str("the connection to the backend broke"),
+            Self::InvalidAnswer(why) => write!(f, "the backend's answer is invalid: {why}"),
             Self::Timeout => f.write_str("the backend did not answer in time"),
             Self::LearnedTimeout => f.write_str("the backend took far longer than usual"),
             Self::Status(status) => write!(f, "the backend answered {status}"),
@@ -183,6 +189,18 @@ pub fn decide(policy: &Retry, failure: Failure, attempted: RetryContext) -> Verd
     if failure.may_have_arrived() { Verdict::Pay } else { Verdict::Retry }
 }
 
+/// Whether a request may be the probe of an ejected backend: whatever goes wrong, another attempt can
+/// follow, so that its client does not pay for what `lb` wants to know. `made` attempts were made
+/// before, and `repeatable` says that executing the request twice does no harm and that all of its
+/// body is at hand.
+#[must_use]
+pub fn may_probe(policy: &Retry, made: u32, repeatable: bool) -> bool {
+    let on = &policy.on;
+    let covers_all = on.connect_failure && on.reset && on.timeout;
+    let statuses = [502, 503, 504].iter().all(|status| on.statuses.contains(status));
+    repeatable && covers_all && statuses && made.saturating_add(1) < policy.attempts.get()
+}
+
 /// Whether an answer with this status is a failure that may be retried.
 #[must_use]
 pub fn is_failure(on: &RetryOn, status: u16) -> bool {
@@ -194,7 +212,7 @@ fn is_listed(on: &RetryOn, failure: Failure) -> bool {
         Failure::Refused | Failure::ConnectTimeout | Failure::ConnectFailed | Failure::NoSocket => {
             on.connect_failure
         }
-        Failure::Broken => on.reset,
+        Failure::Broken | Failure::InvalidAnswer(_) => on.reset,
         Failure::Timeout | Failure::LearnedTimeout => on.timeout,
         Failure::Status(status) => is_failure(on, status),
         Failure::OutOfTime => false,

@@ -13,7 +13,6 @@ use super::{
     error::{StartError, set_up},
     logs,
 };
-use crate::admin::{Phase, Readiness};
 use crate::backend::Address;
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
@@ -23,6 +22,7 @@ use crate::process::{
     control::{Answer, Reply},
     service_manager,
 };
+use crate::readiness::{Phase, Readiness};
 use crate::telemetry::{
     AccessLog,
     log::{self as process_log, Destination},

@@ -21,7 +21,7 @@ use super::{
     start::{Origin, Start},
     upgrade::{predecessor, successor::Successor},
 };
-use crate::admin::{Admin, Api, Readiness};
+use crate::admin::{Admin, Api};
 use crate::clock;
 use crate::config::Config;
 use crate::generation::Current;
@@ -32,6 +32,7 @@ use crate::process::{
     meeting_socket::{MeetingSocket, Purpose},
     open_files, service_manager,
 };
+use crate::readiness::Readiness;
 
 /// Reloads that wait for the one under way; they become one.
 const RELOADS: usize = 64;

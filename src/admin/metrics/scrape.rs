@@ -10,7 +10,7 @@ use prometheus::{
 };
 
 use super::table::{self as metric, Kind, Metric, TABLE};
-use crate::admin::status::Looked;
+use crate::admin::view::Sources;
 use crate::backend::{EjectionCause, Eligibility};
 use crate::count::{DurationSnapshot, ListenerCounts, Outcome, StatusClass};
 use crate::pool::{BackendView, Pool};
@@ -23,13 +23,13 @@ const POWERS: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 
 /// # Errors
 ///
 /// Prometheus' own, when it cannot write them; not known to happen.
-pub(in crate::admin) fn scrape(looked: Looked<'_>, now: Instant) -> prometheus::Result<String> {
+pub(in crate::admin) fn scrape(sources: Sources<'_>, now: Instant) -> prometheus::Result<String> {
     let mut families = Families::default();
-    of_process(&mut families, looked);
-    for counts in looked.current.listeners() {
+    of_process(&mut families, sources);
+    for counts in sources.current.listeners() {
         of_listener(&mut families, counts);
     }
-    for pool in looked.current.pin().pools() {
+    for pool in sources.current.pin().pools() {
         of_pool(&mut families, pool, now);
         for seen in pool.backends(now) {
             of_backend(&mut families, pool.name().as_str(), &seen);
@@ -100,8 +100,8 @@ impl Families {
     }
 }
 
-fn of_process(families: &mut Families, looked: Looked<'_>) {
-    let Looked { current, readiness, in_flight, .. } = looked;
+fn of_process(families: &mut Families, sources: Sources<'_>) {
+    let Sources { current, readiness, in_flight, .. } = sources;
     let generation = current.pin();
     families.gauge(&metric::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
     families.gauge(&metric::READY, &[], truth(readiness.check().is_ok()));

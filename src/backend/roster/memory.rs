@@ -111,15 +111,12 @@ mod tests {
     use super::super::{BackendSettings, Roster};
     use super::*;
     use crate::backend::{AttemptFailure, Event, Policy};
-    use crate::config::{PoolName, defaults};
+    use crate::config::{EjectionRules, PoolName};
 
-    const POLICY: Policy = Policy {
-        rise: 2,
-        fall: 3,
-        checked: true,
-        ejection: Some(defaults::EJECTION),
-        panic_threshold: None,
-    };
+    fn policy() -> Policy {
+        let ejection = Some(EjectionRules::default());
+        Policy { rise: 2, fall: 3, checked: true, ejection, panic_threshold: None }
+    }
 
     fn duration() -> impl Strategy<Value = Duration> {
         let second = prop_oneof![0_u64..100, any::<u64>(), Just(u64::MAX)];
@@ -163,13 +160,13 @@ mod tests {
 
         #[test]
         fn whatever_is_recalled_the_backend_goes_on(memory in memory(), same in any::<bool>()) {
-            let now = crate::clock::now();
+            let (now, policy) = (crate::clock::now(), policy());
             let roster = Roster::new(PoolName::new("web"), Default::default(), now);
             let backend = roster.backend(&memory.address);
             let name = "a:1".into();
             let settings = BackendSettings { name, drain: false, max_connections: None };
-            roster.enlist(&HashMap::from([(memory.address.clone(), settings)]), &POLICY, now);
-            roster.recall(&[memory], &POLICY, same, now);
+            roster.enlist(&HashMap::from([(memory.address.clone(), settings)]), &policy, now);
+            roster.recall(&[memory], &policy, same, now);
             prop_assert!(backend.weight().is_none_or(|weight| (1..=WEIGHT_MAX).contains(&weight)));
             let later = now + 2 * LONGEST;
             for now in [now, later] {
@@ -177,11 +174,11 @@ mod tests {
                 prop_assert!(backend.latency().estimate(now).is_none_or(f32::is_finite));
                 if roster.claim_probe(false, |_| true, now).is_some() {
                     backend.leave();
-                    roster.apply(&backend, Event::ProbeEnded, &POLICY, now);
+                    roster.apply(&backend, Event::ProbeEnded, &policy, now);
                 }
                 let failed = AttemptFailure::new(EjectionCause::Timeout, now);
-                roster.apply(&backend, Event::AttemptFailed(failed), &POLICY, now);
-                roster.apply(&backend, Event::CheckPassed, &POLICY, now);
+                roster.apply(&backend, Event::AttemptFailed(failed), &policy, now);
+                roster.apply(&backend, Event::CheckPassed, &policy, now);
                 prop_assert_eq!(roster.remember(now).len(), 1);
             }
         }

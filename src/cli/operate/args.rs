@@ -2,33 +2,16 @@
 //!
 //! A token is never an argument: everybody on the machine can read those.
 
-use std::{path::PathBuf, str::FromStr};
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
-use super::ask::Address;
-
-/// Whom to ask.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Whom to ask")]
-pub(in crate::cli) struct Whom {
-    /// The process that runs from this file: its key `admin` says where it listens, and the token.
-    #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
-    pub(super) conf: Option<PathBuf>,
-    /// The process whose admin listener is here: http://127.0.0.1:9900 or unix:/run/lb/admin.sock
-    /// [default: http://127.0.0.1:9900].
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) admin: Option<Address>,
-    /// The token is in this file [default: the token of the file given with -c, or the environment
-    /// variable LB_ADMIN_TOKEN].
-    #[arg(long, value_name = "FILE")]
-    pub(super) token_file: Option<PathBuf>,
-}
+use crate::cli::client::{AdminTarget, SampleRequest};
 
 /// How to print.
 #[derive(Debug, Clone, Args)]
-pub(in crate::cli) struct Print {
-    /// Print JSON, as the admin listener answers it.
+pub(in crate::cli) struct OutputArguments {
+    /// OutputArguments JSON, as the admin listener answers it.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -41,17 +24,17 @@ pub(in crate::cli) enum Operation {
     /// Say which backend a request would get now, and why not another one. Sends no request.
     Explain(ExplainArguments),
     /// Give a backend no new requests, until undrain.
-    Drain(BackendNamed),
+    Drain(ChangeArguments),
     /// Give a backend requests again, after drain.
-    Undrain(BackendNamed),
+    Undrain(ChangeArguments),
     /// Take a backend out at once, for a time, as if it had failed; then a request is its probe.
     Eject(EjectArguments),
     /// Take an ejected backend back at once.
-    Readmit(BackendNamed),
+    Readmit(ChangeArguments),
     /// Give a backend another weight.
     Weight(WeightArguments),
     /// Watch all backends live, and steer them with a key.
-    Top(Whom),
+    Top(AdminTarget),
 }
 
 /// Arguments of `lb status`.
@@ -60,16 +43,16 @@ pub(in crate::cli) struct StatusArguments {
     /// Only this pool.
     pub(super) pool: Option<String>,
     #[command(flatten)]
-    pub(super) print: Print,
+    pub(super) print: OutputArguments,
     #[command(flatten)]
-    pub(super) whom: Whom,
+    pub(super) target: AdminTarget,
 }
 
 /// Arguments of `lb explain`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ExplainArguments {
     /// What is asked for, such as example.com/path, with or without http:// before it.
-    pub(super) url: Target,
+    pub(super) url: RequestUrl,
     /// With this method.
     #[arg(long, default_value = "GET")]
     pub(super) method: http::Method,
@@ -77,33 +60,41 @@ pub(in crate::cli) struct ExplainArguments {
     #[arg(long, value_name = "IP")]
     pub(super) client: Option<std::net::IpAddr>,
     #[command(flatten)]
-    pub(super) print: Print,
+    pub(super) print: OutputArguments,
     #[command(flatten)]
-    pub(super) whom: Whom,
+    pub(super) target: AdminTarget,
+}
+
+impl ExplainArguments {
+    /// The request that these arguments describe.
+    pub(super) fn sample(&self) -> SampleRequest {
+        let RequestUrl { host, path } = self.url.clone();
+        SampleRequest { method: self.method.clone(), host, path, client: self.client }
+    }
 }
 
 /// A backend, for whatever is done with it.
 #[derive(Debug, Clone, Args)]
-pub(in crate::cli) struct BackendNamed {
+pub(in crate::cli) struct ChangeArguments {
     /// The name of its pool.
     pub(super) pool: String,
     /// Its address and port, as in `lb status`.
     #[arg(value_parser = backend)]
     pub(super) backend: String,
     #[command(flatten)]
-    pub(super) print: Print,
+    pub(super) print: OutputArguments,
     #[command(flatten)]
-    pub(super) whom: Whom,
+    pub(super) target: AdminTarget,
 }
 
 /// Arguments of `lb eject`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct EjectArguments {
     #[command(flatten)]
-    pub(super) named: BackendNamed,
+    pub(super) named: ChangeArguments,
     /// For so long, such as 30s [default: as for failures].
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
-    pub(super) how_long: Option<String>,
+    pub(super) duration: Option<String>,
 }
 
 /// Arguments of `lb weight`.
@@ -118,9 +109,9 @@ pub(in crate::cli) struct WeightArguments {
     #[arg(value_name = "N|default")]
     pub(super) weight: Weight,
     #[command(flatten)]
-    pub(super) print: Print,
+    pub(super) print: OutputArguments,
     #[command(flatten)]
-    pub(super) whom: Whom,
+    pub(super) target: AdminTarget,
 }
 
 /// A weight; `None` is the configuration's.
@@ -142,14 +133,14 @@ impl FromStr for Weight {
 
 /// The two parts of a URL that routes look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Target {
+pub(in crate::cli) struct RequestUrl {
     /// Its port is left out if the URL has none.
     pub(super) host: String,
     /// Without the query.
     pub(super) path: String,
 }
 
-impl FromStr for Target {
+impl FromStr for RequestUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -190,11 +181,11 @@ mod tests {
             ("https://example.com:8443?x", "example.com:8443", "/"),
             ("[::1]:8080/x", "[::1]:8080", "/x"),
         ] {
-            let target: Target = text.parse().unwrap();
+            let target: RequestUrl = text.parse().unwrap();
             assert_eq!((target.host.as_str(), target.path.as_str()), (host, path), "{text}");
         }
         for text in ["", "/path", "http:///path", "a b/c"] {
-            text.parse::<Target>().unwrap_err();
+            text.parse::<RequestUrl>().unwrap_err();
         }
     }
 

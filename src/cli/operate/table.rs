@@ -5,8 +5,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::figures;
 use crate::admin::view::{Backend, Pool, Status};
+use crate::cli::figures;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();

@@ -3,81 +3,12 @@
 use anstream::adapter::strip_str;
 use serde_json::{Value, json};
 
-use super::{
-    answer,
-    args::ExplainArguments,
-    ask::{Address, Listener},
-    table,
-};
+use super::{args::ExplainArguments, table, text};
 use crate::admin::view::{Backend, Explanation, Status};
-
-/// As an answer has them: these, where not said otherwise.
-pub(in crate::cli) fn backend(changes: Value) -> Value {
-    let mut backend = json!({
-        "pool": "web", "address": "10.0.0.1:9001", "state": "eligible", "reason": null,
-        "until": null, "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
-        "weight_in_effect": 1.0, "active": 0, "max_connections": null, "requests": 1000,
-        "errors": 0,
-        "responses": { "1xx": 0, "2xx": 1000, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 },
-        "rate": 60.2, "error_rate": 0.0, "share": 0.5,
-        "latency": { "p50_ms": 3.12, "p95_ms": 10.0, "p99_ms": 41.0 },
-        "first_byte": { "p50_ms": 3.0, "p95_ms": 9.0, "p99_ms": 40.0 },
-        "check": { "passed": true, "reason": null, "took_ms": 0.8, "ago_ms": 2_400 },
-        "connections": { "opened": 10, "reused": 990 },
-    });
-    for (name, value) in changes.as_object().unwrap() {
-        backend[name] = value.clone();
-    }
-    if backend["name"].is_null() {
-        backend["name"] = backend["address"].clone();
-    }
-    backend
-}
-
-/// A process with one pool of these.
-pub(in crate::cli) fn process(backends: &[Value]) -> Value {
-    let classes = json!({ "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 });
-    json!({
-        "version": "0.1.0", "pid": 4711, "time": "2026-11-21T12:00:00Z", "uptime_ms": 11_520_000,
-        "generation": 2, "ready": true, "unready": null, "in_flight": 4, "connections": 40,
-        "listeners": [ { "address": "0.0.0.0:8080", "requests": 0, "responses": classes,
-                         "connections": 40 } ],
-        "pools": [ {
-            "name": "web", "algorithm": "least_conn", "requests": 0, "responses": classes,
-            "errors": 0, "active": 4, "rate": 120.4, "error_rate": 0.1,
-            "latency": { "p50_ms": 3.1, "p95_ms": 10.0, "p99_ms": 41.0 },
-            "queue": { "length": 0, "size": 100 }, "retries": 0, "budget_exhausted": 0,
-            "panic": false, "history": { "requests": [], "errors": [], "p99_ms": [] },
-            "backends": backends,
-        } ],
-    })
-}
-
-/// As [`process`], read.
-pub(in crate::cli) fn status(backends: &[Value]) -> Status {
-    serde_json::from_value(process(backends)).unwrap()
-}
-
-/// One of each kind.
-pub(in crate::cli) fn all_sorts() -> Vec<Value> {
-    vec![
-        backend(json!({ "active": 3, "max_connections": 10 })),
-        backend(json!({
-            "address": "10.0.0.2:9001", "state": "ejected", "reason": "refused connections",
-            "until": "checks_pass", "rate": 0.0, "share": 0.0, "error_rate": 0.2,
-            "check": { "passed": false, "reason": "refused", "took_ms": 0.1, "ago_ms": 900 },
-        })),
-        backend(json!({
-            "address": "10.0.0.3:9001", "weight": 3, "weight_in_effect": 1.2, "active": 1,
-            "set_by_operator": ["weight 3"],
-        })),
-        backend(json!({
-            "address": "10.0.0.4:9001", "state": "half_open", "reason": "5 failures in a row",
-            "until": "2026-11-21T12:00:28Z", "for_ms": 28_000, "backup": true, "check": null,
-            "latency": { "p50_ms": null, "p95_ms": null, "p99_ms": null },
-        })),
-    ]
-}
+use crate::cli::{
+    client::{Address, AdminClient, AdminTarget},
+    samples::{all_sorts, backend, process, status},
+};
 
 #[test]
 fn the_status_of_a_pool_is_a_table() {
@@ -129,8 +60,8 @@ fn asked() -> ExplainArguments {
         url: "http://example.com/v1/users?x".parse().unwrap(),
         method: http::Method::GET,
         client: None,
-        print: super::args::Print { json: false },
-        whom: super::args::Whom::default(),
+        print: super::args::OutputArguments { json: false },
+        target: AdminTarget::default(),
     }
 }
 
@@ -162,7 +93,7 @@ fn an_explanation_begins_with_the_answer() {
         "summary": "it would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out",
     });
     let explanation: Explanation = serde_json::from_value(value).unwrap();
-    let text = strip_str(&answer::explanation(&asked(), &explanation)).to_string();
+    let text = strip_str(&text::explanation(&asked(), &explanation)).to_string();
     let expected = "\
 It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
 
@@ -196,7 +127,7 @@ No route matches: it would be answered with 404.
   listeners 0.0.0.0:8080
   route     none matches
 ";
-    assert_eq!(answer::explanation(&asked(), &explanation), expected);
+    assert_eq!(text::explanation(&asked(), &explanation), expected);
 }
 
 #[test]
@@ -206,7 +137,7 @@ fn a_change_is_answered_in_a_line() {
         "reason": "an operator drains it",
     }));
     let changed: Backend = serde_json::from_value(changed).unwrap();
-    let text = strip_str(&answer::changed(&changed)).to_string();
+    let text = strip_str(&text::changed(&changed)).to_string();
     let expected = "10.0.0.1:9001 of pool web is draining (an operator drains it, until undrain, \
                     by an operator: weight 3), 3 active, weight 1";
     assert_eq!(text, expected);
@@ -215,13 +146,13 @@ fn a_change_is_answered_in_a_line() {
 /// A field that a later version has is no reason to say nothing.
 #[test]
 fn an_answer_with_more_fields_is_read() {
-    let listener =
-        Listener { address: Address::Tcp("127.0.0.1:1".to_owned()), token: None, file: None };
+    let client =
+        AdminClient { address: Address::Tcp("127.0.0.1:1".to_owned()), token: None, file: None };
     let mut value = process(&all_sorts());
     value["new"] = json!({ "one": 1 });
-    let status: Status = listener.read(value.clone()).unwrap();
+    let status: Status = client.read(value.clone()).unwrap();
     assert_eq!(status.pools[0].backends.len(), 4);
     value["pools"] = json!("none");
-    let error = listener.read::<Status>(value).unwrap_err().to_string();
+    let error = client.read::<Status>(value).unwrap_err().to_string();
     assert!(error.starts_with("what answers at http://127.0.0.1:1 is not the admin"), "{error}");
 }

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use ratatui::layout::{Alignment, Constraint};
 
-use super::super::operate::figures;
 use crate::admin::view::{Backend, Status};
 use crate::backend::Address;
+use crate::cli::figures;
 
 /// What is shown of a backend, in this order; what comes last is the first to be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,19 +158,19 @@ impl Widths {
 
 /// What the table is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Order {
+pub(super) struct SortOrder {
     /// `None` is trouble first, then traffic.
     pub(super) by: Option<Column>,
     /// The other way round.
     pub(super) is_inverted: bool,
 }
 
-impl Order {
+impl SortOrder {
     /// What one wants to see who has been woken.
-    pub(super) const USUAL: Self = Self { by: None, is_inverted: false };
+    pub(super) const DEFAULT: Self = Self { by: None, is_inverted: false };
 
     /// By the column to the right, or to the left; between the last and the first is
-    /// [`Order::USUAL`].
+    /// [`SortOrder::DEFAULT`].
     pub(super) fn moved(self, to_the_right: bool, shown: &[Column]) -> Self {
         let count = shown.len() + 1;
         let at = |by| shown.iter().position(|column| *column == by).map_or(0, |at| at + 1);

@@ -9,11 +9,11 @@ use ratatui::{
 };
 
 use super::{
-    super::operate::{Kind, figures},
     columns::{Column, Widths},
     state::{Mode, State},
 };
 use crate::admin::view::{Backend, Status};
+use crate::cli::{client::ChangeKind, figures};
 
 const HELP: &str = "\
  ↑ ↓ PgUp PgDn  select a backend
@@ -63,7 +63,7 @@ fn process_line(state: &State) -> Line<'_> {
     let Status { version, pid, generation, .. } = &state.status;
     let up = figures::span(state.status.uptime_ms);
     let is_ready = state.status.ready;
-    let readiness = match (&state.away, &state.status.unready) {
+    let readiness = match (&state.unreachable, &state.status.unready) {
         (Some((since, _)), _) => {
             let since = figures::span(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
             format!("no answer for {since}: trying again").red().bold()
@@ -172,10 +172,10 @@ fn detail_of(backend: &Backend) -> String {
 }
 
 fn note_line(state: &State) -> Line<'_> {
-    match (&state.mode, &state.note, &state.away) {
+    match (&state.mode, &state.note, &state.unreachable) {
         (Mode::Confirm(change), _, _) => {
             let kind = match change.kind {
-                Kind::Eject(_) => "eject (for a time, as if it had failed)",
+                ChangeKind::Eject(_) => "eject (for a time, as if it had failed)",
                 ref kind => kind.word(),
             };
             let question = format!("{kind} {} of {}?  y n", change.backend, change.pool);

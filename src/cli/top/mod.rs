@@ -28,7 +28,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::operate::{AskError, Change, Listener};
+use super::client::{AdminClient, Change, ClientError};
 use crate::admin::view::{Backend, Status};
 use crate::clock;
 use state::{Action, State};
@@ -38,9 +38,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// What an answer is about.
 #[derive(Debug)]
-enum Answered {
-    Status(Result<Status, AskError>),
-    Change(Change, Result<Box<Backend>, AskError>),
+enum Completed {
+    Status(Result<Status, ClientError>),
+    Change(Change, Result<Box<Backend>, ClientError>),
 }
 
 /// Until somebody has seen enough. The text for after that is empty.
@@ -48,17 +48,17 @@ enum Answered {
 /// # Errors
 ///
 /// What to say when there is no terminal, or nobody to ask at the start.
-pub(super) fn run(listener: Listener) -> Result<String, String> {
+pub(super) fn run(client: AdminClient) -> Result<String, String> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err("lb top needs a terminal (lb status prints the same once)".to_owned());
     }
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the system gives too little: {error}"))?;
-    let status = runtime.block_on(listener.status()).map_err(|error| error.to_string())?;
-    let state = State::new(listener.at(), status);
+    let status = runtime.block_on(client.status()).map_err(|error| error.to_string())?;
+    let state = State::new(client.at(), status);
     // From here on a panic restores the terminal too.
     let mut terminal = ratatui::try_init().map_err(|error| in_terminal(&error))?;
-    let ended = runtime.block_on(watch(&mut terminal, state, listener));
+    let ended = runtime.block_on(watch(&mut terminal, state, client));
     let restored = ratatui::try_restore();
     ended.and(restored).map(|()| String::new()).map_err(|error| in_terminal(&error))
 }
@@ -70,13 +70,13 @@ fn in_terminal(error: &io::Error) -> String {
 async fn watch(
     terminal: &mut DefaultTerminal,
     mut state: State,
-    listener: Listener,
+    client: AdminClient,
 ) -> io::Result<()> {
-    let mut end = Ends::listen()?;
+    let mut end = EndSignals::listen()?;
     let mut events = read_events()?;
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut asked = Asked { listener, tasks: JoinSet::new(), has_status_under_way: false };
+    let mut asked = Requests { client, tasks: JoinSet::new(), has_status_under_way: false };
     let mut last_answer = clock::now();
     loop {
         terminal.draw(|frame| draw::draw(frame, &mut state))?;
@@ -94,7 +94,7 @@ async fn watch(
             },
             _ = ticks.tick() => asked.status(),
             Some(answered) = asked.tasks.join_next() => match answered.map_err(io::Error::other)? {
-                Answered::Status(answer) => {
+                Completed::Status(answer) => {
                     asked.has_status_under_way = false;
                     match answer {
                         Ok(status) => {
@@ -104,7 +104,7 @@ async fn watch(
                         Err(error) => state.miss(clock::now().saturating_duration_since(last_answer), error.to_string()),
                     }
                 }
-                Answered::Change(change, outcome) => {
+                Completed::Change(change, outcome) => {
                     state.done(&change, outcome.map(|it| *it).map_err(|error| error.to_string()));
                     asked.status();
                 }
@@ -114,34 +114,34 @@ async fn watch(
 }
 
 /// Questions under way.
-struct Asked {
-    listener: Listener,
-    tasks: JoinSet<Answered>,
+struct Requests {
+    client: AdminClient,
+    tasks: JoinSet<Completed>,
     has_status_under_way: bool,
 }
 
-impl Asked {
+impl Requests {
     /// One at a time: a slow process is not asked faster than it answers.
     fn status(&mut self) {
         if !std::mem::replace(&mut self.has_status_under_way, true) {
-            let listener = self.listener.clone();
-            self.tasks.spawn(async move { Answered::Status(listener.status().await) });
+            let client = self.client.clone();
+            self.tasks.spawn(async move { Completed::Status(client.status().await) });
         }
     }
 
     fn change(&mut self, change: Change) {
-        let listener = self.listener.clone();
+        let client = self.client.clone();
         self.tasks.spawn(async move {
-            let outcome = listener.change(&change).await.map(Box::new);
-            Answered::Change(change, outcome)
+            let outcome = client.change(&change).await.map(Box::new);
+            Completed::Change(change, outcome)
         });
     }
 }
 
 /// Signals after which the terminal is somebody else's.
-struct Ends([Signal; 3]);
+struct EndSignals([Signal; 3]);
 
-impl Ends {
+impl EndSignals {
     fn listen() -> io::Result<Self> {
         let listen = |kind| signal(kind);
         Ok(Self([

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{
-    super::operate::{Change, Kind, figures},
-    columns::{Column, Order, Widths},
-};
+use super::columns::{Column, SortOrder, Widths};
 use crate::admin::view::{Backend, Pool, Status};
 use crate::backend::Address;
+use crate::cli::{
+    client::{Change, ChangeKind},
+    figures,
+};
 
 /// Lines that a page moves by.
 const PAGE: usize = 10;
 
 /// A backend, whatever line it is on.
-pub(super) type Id = (String, Address);
+pub(super) type BackendId = (String, Address);
 
 /// What the keys do at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +52,13 @@ pub(super) enum Action {
 /// Everything on the screen.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Whom we ask, in words.
+    /// AdminTarget we ask, in words.
     pub(super) at: String,
     /// The last answer.
     pub(super) status: Status,
     /// Since when there is none, and why.
-    pub(super) away: Option<(Duration, String)>,
-    pub(super) order: Order,
+    pub(super) unreachable: Option<(Duration, String)>,
+    pub(super) order: SortOrder,
     pub(super) filter: String,
     pub(super) mode: Mode,
     pub(super) note: Option<Note>,
@@ -65,18 +66,18 @@ pub(super) struct State {
     pub(super) columns: &'static [Column],
     /// The first line of the table that is on the screen.
     pub(super) offset: usize,
-    selected: Option<Id>,
+    selected: Option<BackendId>,
 }
 
 impl State {
     pub(super) fn new(at: String, status: Status) -> Self {
         let columns = Column::shown(80, Widths::of(&status));
-        let order = Order::USUAL;
+        let order = SortOrder::DEFAULT;
         let (filter, mode) = (String::new(), Mode::Watch);
         let state = Self {
             at,
             status,
-            away: None,
+            unreachable: None,
             order,
             filter,
             mode,
@@ -112,7 +113,7 @@ impl State {
 
     /// What a new answer changes. Says what has become of a backend in between.
     pub(super) fn learn(&mut self, status: Status) {
-        if self.away.take().is_some() {
+        if self.unreachable.take().is_some() {
             let is_same = self.status.pid == status.pid;
             let who = if is_same { "lb" } else { "another process" };
             self.note(&format!("{who} answers again"), false);
@@ -129,7 +130,7 @@ impl State {
 
     /// There was no answer; for so long by now.
     pub(super) fn miss(&mut self, since: Duration, why: String) {
-        self.away = Some((since, why));
+        self.unreachable = Some((since, why));
     }
 
     /// What a change has come to.
@@ -195,10 +196,10 @@ impl State {
             KeyCode::End => self.select(|_| usize::MAX),
             KeyCode::Char('d') => self.propose(|backend| {
                 let is_drained = backend.state == "draining";
-                if is_drained { Kind::Undrain } else { Kind::Drain }
+                if is_drained { ChangeKind::Undrain } else { ChangeKind::Drain }
             }),
-            KeyCode::Char('e') => self.propose(|_| Kind::Eject(None)),
-            KeyCode::Char('r') => self.propose(|_| Kind::Readmit),
+            KeyCode::Char('e') => self.propose(|_| ChangeKind::Eject(None)),
+            KeyCode::Char('r') => self.propose(|_| ChangeKind::Readmit),
             _ => {}
         }
         Action::Draw
@@ -228,7 +229,7 @@ impl State {
 
     /// What is on the selected line when the key is pressed is what is changed, however the table
     /// moves until it is confirmed.
-    fn propose(&mut self, kind: impl Fn(&Backend) -> Kind) {
+    fn propose(&mut self, kind: impl Fn(&Backend) -> ChangeKind) {
         let rows = self.rows();
         let Some(backend) = rows.get(self.line(&rows)) else { return };
         let (pool, kind) = (backend.pool.clone(), kind(backend));
@@ -242,13 +243,13 @@ impl State {
     }
 }
 
-fn id(backend: &Backend) -> Id {
+fn id(backend: &Backend) -> BackendId {
     (backend.pool.clone(), backend.address.clone())
 }
 
 /// The first change of a state, and how many more there were.
 fn event(before: &Status, after: &Status) -> Option<String> {
-    let backends = |status: &'_ Status| -> Vec<(Id, Backend)> {
+    let backends = |status: &'_ Status| -> Vec<(BackendId, Backend)> {
         let all = status.pools.iter().flat_map(|pool: &Pool| &pool.backends);
         all.map(|backend| (id(backend), backend.clone())).collect()
     };

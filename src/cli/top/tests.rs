@@ -11,15 +11,15 @@ use ratatui::{
 use serde_json::json;
 
 use super::{
-    super::operate::{
-        Change, Kind,
-        tests::{all_sorts, backend, status},
-    },
     columns::Column,
     draw::draw,
     state::{Action, Mode, State},
 };
 use crate::admin::view::{Backend, Status};
+use crate::cli::{
+    client::{Change, ChangeKind},
+    samples::{all_sorts, backend, status},
+};
 
 const AT: &str = "http://127.0.0.1:9900";
 
@@ -198,7 +198,7 @@ fn a_filter_leaves_what_has_it() {
     assert_eq!(order(&state).len(), 4);
 }
 
-fn change(backend: &str, kind: Kind) -> Action {
+fn change(backend: &str, kind: ChangeKind) -> Action {
     Action::Change(Change { pool: "web".to_owned(), backend: backend.to_owned(), kind })
 }
 
@@ -210,9 +210,9 @@ fn a_change_is_made_when_it_is_confirmed() {
     assert_eq!(screen(&mut state)[22], "drain 10.0.0.4:9001 of web?  y n");
     // Whatever the table does meanwhile.
     state.learn(status(&all_sorts()[1..]));
-    assert_eq!(press(&mut state, &[key('y')]), change("10.0.0.4:9001", Kind::Drain));
+    assert_eq!(press(&mut state, &[key('y')]), change("10.0.0.4:9001", ChangeKind::Drain));
     assert_eq!(state.mode, Mode::Watch);
-    for (letter, kind) in [('e', Kind::Eject(None)), ('r', Kind::Readmit)] {
+    for (letter, kind) in [('e', ChangeKind::Eject(None)), ('r', ChangeKind::Readmit)] {
         press(&mut state, &[key(letter)]);
         assert_eq!(press(&mut state, &[KeyCode::Enter]), change("10.0.0.4:9001", kind));
     }
@@ -235,14 +235,17 @@ fn who_drains_is_undrained_by_the_same_key() {
     let mut state = State::new(AT.to_owned(), status(&[drained]));
     press(&mut state, &[KeyCode::Char('d')]);
     let action = press(&mut state, &[KeyCode::Char('y')]);
-    assert_eq!(action, change("10.0.0.1:9001", Kind::Undrain));
+    assert_eq!(action, change("10.0.0.1:9001", ChangeKind::Undrain));
 }
 
 #[test]
 fn what_came_of_a_change_is_said_and_seen() {
     let mut state = state();
-    let asked =
-        Change { pool: "web".to_owned(), backend: "10.0.0.1:9001".to_owned(), kind: Kind::Drain };
+    let asked = Change {
+        pool: "web".to_owned(),
+        backend: "10.0.0.1:9001".to_owned(),
+        kind: ChangeKind::Drain,
+    };
     let drained = backend(json!({ "state": "draining" }));
     state.done(&asked, Ok(serde_json::from_value(drained).unwrap()));
     let shown = screen(&mut state);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::StatusCode;
-use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_core::{Error, ErrorSource, ErrorType, ImmutStr};
 use pingora_proxy::Session;
 
 use super::super::{
@@ -72,6 +72,7 @@ pub(in super::super) fn broke_off(
         (true, _) => Failure::Timeout,
         (false, ErrorSource::Upstream) => match error.etype() {
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Timeout,
+            ErrorType::InvalidHTTPHeader => Failure::InvalidAnswer(invalid(&error)),
             _ => Failure::Broken,
         },
         (false, _) => {
@@ -95,6 +96,15 @@ pub(in super::super) fn broke_off(
     error
 }
 
+/// What is wrong with an answer that cannot be passed on: what was found out here, or by Pingora's
+/// parser, which says it in the words of a programmer.
+fn invalid(error: &Error) -> &'static str {
+    match &error.context {
+        Some(ImmutStr::Static(why)) if error.cause.is_none() => why,
+        _ => "its header is malformed",
+    }
+}
+
 /// A learned limit has ended the attempt, with the backend of the next one claimed and paid for.
 fn give_over(context: &mut RequestContext, failure: Failure, next: Lease, now: Instant) -> bool {
     let Some(routed) = &mut context.routed else { return false };
@@ -115,9 +125,15 @@ pub(super) fn failed(
     now: Instant,
 ) -> bool {
     let Some(routed) = &mut context.routed else { return false };
+    let is_odd = matches!(failure, Failure::InvalidAnswer(_)) && routed.doubted.is_some();
     note_failure(routed, failure, retry_after, now);
+    if is_odd {
+        // Two backends have answered this request in a way that cannot be passed on.
+        routed.doubted = None;
+        return false;
+    }
     let has_answer = matches!(failure, Failure::Status(_));
-    let was_probe = routed.lease.as_ref().is_some_and(Lease::is_probe);
+    let was_probe = routed.is_probe();
     if !has_answer {
         // Its place may be the one that the next attempt needs.
         routed.lease = None;
@@ -173,11 +189,17 @@ fn note_failure(
         midway: attempt.verdict == Verdict::Good,
         retry_after,
     };
-    routed.pool.failed(lease, &failed, now);
+    let backend = Arc::clone(lease.backend());
+    let is_doubted = matches!(failure, Failure::InvalidAnswer(_));
+    if !is_doubted {
+        routed.pool.failed(lease, &failed, now);
+    }
     if !routed.has_failed_last() {
         counting::attempt_failed(routed, failure, now);
     }
-    let backend = Arc::clone(lease.backend());
+    if is_doubted {
+        routed.doubted = routed.lease.take().map(|lease| (lease, failed));
+    }
     routed.failed.push(TriedBackend { backend, failure }, attempt);
     if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
         routed.prolong(now.saturating_duration_since(connected));

@@ -25,11 +25,11 @@ use crate::http1::{
 };
 
 /// A header is read in pieces of this size: most fit.
-const PIECE: usize = 4096;
+pub(super) const PIECE: usize = 4096;
 /// In place of a method or target that could not be read.
 const UNREADABLE: &[u8] = b"-";
 
-const NO_CONNECT: Refusal =
+pub(super) const NO_CONNECT: Refusal =
     Refusal { status: 405, why: "this is no proxy that makes connections with CONNECT" };
 const LATE: Refusal = Refusal { status: 408, why: "the request header did not come in time" };
 
@@ -57,7 +57,7 @@ enum Received {
 impl Connection {
     /// The next request; `None` when the client has closed or sent nothing for too long.
     pub(in super::super) async fn next_request(&mut self) -> Option<Request> {
-        if self.has_spoken {
+        if self.has_asked {
             let limits = &self.limits;
             let limit = if self.is_idle() { limits.keepalive } else { limits.header };
             self.deadline = clock::now() + limit;
@@ -81,6 +81,7 @@ impl Connection {
             }
             Received::Nothing => return None,
         };
+        self.has_asked = true;
         request.inspect_err(|error| log::error!(error:% = error; "internal error")).ok()
     }
 
@@ -96,10 +97,9 @@ impl Connection {
             match self.poll_fill(cx, PIECE) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Received::Nothing),
                 Poll::Ready(Ok(_)) => {
-                    if was_idle && self.has_spoken {
+                    if was_idle && self.has_asked {
                         self.deadline = clock::now() + self.limits.header;
                     }
-                    self.has_spoken = true;
                 }
                 Poll::Pending => {
                     self.output = BytesMut::new();
@@ -114,17 +114,18 @@ impl Connection {
     }
 
     fn taken(&mut self, bytes: &Bytes, head: &RequestHead<'_>) -> Result<Request> {
-        let body = BodyReader::new(head.body, super::pace::UNTIL_CONFIGURED);
+        let body = BodyReader::new(head.body, self.limits.body);
         self.link.request_began(RequestFacts {
             refusal: match head.target.form {
                 TargetForm::Authority => Some(NO_CONNECT),
                 _ => body.check(&self.input).err(),
             },
             protocol: protocol(head.version),
-            body: match head.body {
-                Body::None => Some(0),
-                Body::Length(length) => Some(length),
-                Body::Chunked => None,
+            has_body: !body.is_empty(),
+            is_body_at_hand: match head.body {
+                Body::None => true,
+                Body::Length(length) => length <= self.input.len() as u64,
+                Body::Chunked => false,
             },
             expects_continue: head.expects_continue,
             wants_tunnel: head.wants_websocket,
@@ -138,7 +139,8 @@ impl Connection {
         let facts = RequestFacts {
             refusal: Some(refused.refusal),
             protocol: protocol(version),
-            body: Some(0),
+            has_body: false,
+            is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
         };
@@ -153,7 +155,7 @@ impl Connection {
         if let Some(host) = refused.host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
             header.insert_header(header::HOST, host)?;
         }
-        let body = BodyReader::new(Body::None, super::pace::UNTIL_CONFIGURED);
+        let body = BodyReader::new(Body::None, self.limits.body);
         Ok(Request { header, body, keeps_alive: false })
     }
 }
@@ -185,7 +187,7 @@ fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
 
 /// Targets are taken as they were sent where Pingora's types can carry them, which is nearly always;
 /// otherwise what they cannot carry is percent-encoded.
-fn request(method: Method, target: &[u8], fields: usize) -> Result<RequestHeader> {
+pub(super) fn request(method: Method, target: &[u8], fields: usize) -> Result<RequestHeader> {
     RequestHeader::build(method.clone(), target, Some(fields))
         .or_else(|_| RequestHeader::build(method, &encoded(target), Some(fields)))
 }
@@ -194,19 +196,9 @@ fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
     percent_encoding::percent_encode(target, NOT_IN_A_URI).to_string().into_bytes().into()
 }
 
-/// What RFC 3986 has no place for in a target; what is escaped already stays as it is.
-const NOT_IN_A_URI: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+/// What the `http` crate takes neither in a path nor in a query; what is escaped already stays as it is.
+const NOT_IN_A_URI: &percent_encoding::AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
 
 fn unreadable_method() -> Result<Method> {
     use pingora_core::{ErrorType, OrErr};

@@ -81,6 +81,12 @@ fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, str> {
             error.context.as_ref().map_or("refused", |context| context.as_str()).into()
         }
         (ErrorType::ReadTimedout, ErrorSource::Downstream, _) => "the client was late".into(),
+        (ErrorType::WriteTimedout, ErrorSource::Downstream, _) => {
+            "the client took nothing of the answer for too long".into()
+        }
+        (ErrorType::InvalidHTTPHeader, ErrorSource::Downstream, _) => {
+            "the request is malformed".into()
+        }
         (_, ErrorSource::Downstream, _) => "the client closed the connection".into(),
         (_, _, Some(failure)) => failure.to_string().into(),
         (etype, ..) => etype.as_str().into(),

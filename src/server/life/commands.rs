@@ -5,11 +5,11 @@ use std::{os::unix::net::UnixListener, time::Duration};
 
 use tokio::{sync::mpsc, time};
 
-use crate::admin::Readiness;
 use crate::process::{
     control::{self, Answer, Command, PendingCommand, STOPPING},
     meeting_socket::{MeetingSocket, PeerCredentials},
 };
+use crate::readiness::Readiness;
 
 /// The pause before the control socket is tried again: the predecessor still holds it.
 pub(super) const RETRY: Duration = Duration::from_millis(50);

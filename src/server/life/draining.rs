@@ -8,11 +8,12 @@ use pingora_proxy::HttpProxy;
 use tokio::time;
 
 use super::stop_accepting::StopAccepting;
-use crate::admin::{Admin, Phase, Readiness};
+use crate::admin::Admin;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::service_manager;
 use crate::proxy::Proxy;
+use crate::readiness::{Phase, Readiness};
 use crate::server::{signals::Signals, upgrade::successor::Successor};
 
 /// Idle connections stay open this long after the last accept, so that a client that sends a

@@ -4,8 +4,8 @@ use std::{io, time::Duration};
 
 use tokio::{net::UnixListener, time::timeout};
 
-use crate::admin::Readiness;
 use crate::process::{background::Report, handover::Inherited, meeting_socket::MeetingSocket};
+use crate::readiness::Readiness;
 use crate::server::{
     error::{StartError, set_up},
     signals::Signals,

@@ -17,7 +17,6 @@ use std::{
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::admin::Readiness;
 use crate::clock;
 use crate::generation::Current;
 use crate::process::{
@@ -25,6 +24,7 @@ use crate::process::{
     handover,
     meeting_socket::MeetingSocket,
 };
+use crate::readiness::Readiness;
 use crate::server::listeners::Sockets;
 
 /// The next process must say within this time whether it can take over.

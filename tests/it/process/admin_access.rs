@@ -69,7 +69,7 @@ fn where_there_is_a_token_it_is_needed_for_all_but_life_and_the_page() {
         let answer = get(admin, path);
         assert_eq!(answer.status, 401, "{path}");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{path}");
-        assert!(answer.text().contains("a token is needed"), "{path}: {}", answer.text());
+        assert!(answer.text().contains("a token is required"), "{path}: {}", answer.text());
     }
     assert_eq!(status_with(admin, TOKEN), 200);
     let began = now();
@@ -140,7 +140,7 @@ fn a_reload_answers_as_the_command_does() {
     let reload = || ask(admin, ("POST", "/api/v1/reload"), &[MARK], b"");
     let answer = reload();
     assert_eq!((answer.status, answer.text().as_str()), (200, "reloaded\n"));
-    assert!(lb.wait_for_log("reload asked for").contains("127.0.0.1:"));
+    assert!(lb.wait_for_log("reload requested").contains("127.0.0.1:"));
     rewrite(&lb, "routes: 3\n");
     let answer = reload();
     let text = answer.text();
@@ -169,7 +169,7 @@ fn a_reload_takes_another_token_and_other_names() {
         status_with(admin, "another-token-of-many") == 200
     });
     assert_eq!(status_with(admin, TOKEN), 401);
-    with_token.wait_for_log("admin: token or hosts changed");
+    with_token.wait_for_log("admin.token changed");
     assert_eq!(ask(admin, ("GET", "/"), &[("Host", "lb.internal")], b"").status, 200);
 }
 

@@ -1,0 +1,105 @@
+//! One connection of a client: request after request, with a limit on each wait.
+//!
+//! Pingora reads and writes the HTTP. Its own loop over the requests of a connection limits single
+//! reads; here a whole header has a limit, and a connection between two requests ends at once when
+//! the listener closes, because from then on it would ask the wrong process.
+
+use std::time::Duration;
+
+use http::{
+    Method,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use pingora::http::ResponseHeader;
+use pingora_core::{
+    ErrorType, Result,
+    protocols::{http::ServerSession, l4::stream::Stream},
+};
+use tokio::{sync::watch, time};
+
+use super::{
+    dispatch::{Reply, dispatch},
+    event_stream,
+    response::{Response, security_headers},
+    shared::{CLIENT_TIMEOUT, Shared},
+};
+
+/// The time until the next request's header is complete. It is longer than the usual polling periods
+/// of ten and fifteen seconds, so that a connection is not closed just when it is used again.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// The part of a response that a client has to take within [`CLIENT_TIMEOUT`], in bytes.
+const PIECE: usize = 64 << 10;
+
+/// Serves a connection until the client leaves, sends something malformed or is too slow, or until the
+/// listener closes or needs the room. `client` is the client's address, for the log.
+pub(super) async fn serve(
+    stream: Stream,
+    client: &str,
+    shared: &Shared,
+    mut closed: watch::Receiver<bool>,
+) {
+    let mut session = ServerSession::new_http1(Box::new(stream));
+    let mut limit = CLIENT_TIMEOUT;
+    let mut is_between_requests = false;
+    loop {
+        let wait = shared.idle.wait();
+        let read = tokio::select! {
+            read = time::timeout(limit, session.read_request()) => read,
+            _ = closed.wait_for(|closed| *closed), if is_between_requests => return,
+            () = wait.ended() => return,
+        };
+        drop(wait);
+        match read {
+            Ok(Ok(true)) => {}
+            Ok(Err(error)) if error.etype() == &ErrorType::InvalidHTTPHeader => {
+                // A client that has left needs no response.
+                session.respond_error(400).await.ok();
+                return;
+            }
+            _ => return,
+        }
+        if *closed.borrow() {
+            session.set_keepalive(None);
+        }
+        session.set_write_timeout(Some(CLIENT_TIMEOUT));
+        session.set_total_drain_timeout(Some(CLIENT_TIMEOUT));
+        let written = match dispatch(&mut session, shared, client).await {
+            None => return,
+            Some(Reply::Response(response)) => write(&mut session, response).await,
+            Some(Reply::EventStream(feed, seen, _permit)) => {
+                event_stream::follow(&mut session, feed, seen, &mut closed).await
+            }
+        };
+        if written.is_err() {
+            return;
+        }
+        let Ok(Some(reusable)) = session.finish().await else { return };
+        let (stream, _) = reusable.into_parts();
+        session = ServerSession::new_http1(stream);
+        (limit, is_between_requests) = (KEEPALIVE, true);
+    }
+}
+
+async fn write(session: &mut ServerSession, response: Response) -> Result<()> {
+    let mut header = ResponseHeader::build(response.status, Some(8 + response.headers.len()))?;
+    if !response.body.is_empty() {
+        header.insert_header(CONTENT_TYPE, response.content_type)?;
+    }
+    if response.status != http::StatusCode::NO_CONTENT {
+        header.insert_header(CONTENT_LENGTH, response.body.len())?;
+    }
+    security_headers(&mut header)?;
+    for (name, value) in response.headers {
+        header.insert_header(name, value)?;
+    }
+    session.write_response_header(Box::new(header)).await?;
+    if session.req_header().method == Method::HEAD {
+        return Ok(());
+    }
+    let mut rest = response.body;
+    while !rest.is_empty() {
+        let piece = rest.split_to(rest.len().min(PIECE));
+        session.write_response_body(piece, rest.is_empty()).await?;
+    }
+    Ok(())
+}

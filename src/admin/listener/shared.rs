@@ -1,0 +1,59 @@
+//! What the connections of the listener have in common, and the limits that several of its parts keep.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::{access::Exposure, idle::Idle};
+use crate::admin::Api;
+use crate::clock;
+use crate::config::AdminAddress;
+
+/// The time that a client has for its first header, for a body, and for taking a piece of the response.
+pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most clients that follow the events at once.
+pub(super) const MAX_EVENT_STREAMS: usize = 32;
+/// The time between two warnings, so that guessing tokens does not fill the log.
+const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) address: AdminAddress,
+    pub(super) exposure: Exposure,
+    pub(super) api: Api,
+    pub(super) idle: Idle,
+    /// Permits for clients that follow the events.
+    pub(super) streams: Arc<Semaphore>,
+    /// When the log last told of a wrong token.
+    warned: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    pub(super) fn new(address: &AdminAddress, api: Api) -> Self {
+        Self {
+            address: address.clone(),
+            exposure: Exposure::of(address),
+            api,
+            idle: Idle::default(),
+            streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            warned: Mutex::default(),
+        }
+    }
+
+    /// Whether the log may tell of another wrong token now.
+    pub(super) fn may_warn(&self) -> bool {
+        let now = clock::now();
+        let mut last = self.warned.lock();
+        let may_warn =
+            last.is_none_or(|last| now.saturating_duration_since(last) >= WARNING_INTERVAL);
+        if may_warn {
+            *last = Some(now);
+        }
+        may_warn
+    }
+}

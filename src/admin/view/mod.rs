@@ -1,0 +1,350 @@
+//! What the admin listener says of the process, as JSON: the types that it writes and that the
+//! commands read. `GET /api/v1/pools` is a [`Status`].
+//!
+//! Durations are in milliseconds and say so in their name; instants are RFC 3339 in UTC. What is
+//! not known, or does not apply, is `null`, never left out.
+
+mod explain;
+mod last_minute;
+mod monitor;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Address, BackendNames};
+pub(super) use explain::{ExplainQuery, SampleRequest, explain};
+pub(super) use monitor::{EventFeed, Monitor};
+pub(super) use status::{Sources, status};
+
+/// The whole process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// Of the process.
+    pub pid: u32,
+    /// When this was true.
+    pub time: String,
+    /// Since the process has begun.
+    pub uptime_ms: u64,
+    /// Counts configurations made live, from 1.
+    pub generation: u64,
+    /// Whether it should be sent requests.
+    pub ready: bool,
+    /// Why not, in words.
+    pub unready: Option<String>,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Clients connected.
+    pub connections: usize,
+    /// In the order of the configuration.
+    pub listeners: Vec<Listener>,
+    /// In the order of the configuration.
+    pub pools: Vec<Pool>,
+}
+
+/// An address that clients connect to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listener {
+    /// As configured.
+    pub address: SocketAddr,
+    /// Requests that have ended.
+    pub requests: u64,
+    /// The same by what was answered.
+    pub responses: Classes,
+    /// Clients connected.
+    pub connections: usize,
+}
+
+/// A group of backends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// As the configuration writes it.
+    pub algorithm: String,
+    /// Requests of clients that have ended.
+    pub requests: u64,
+    /// The same by what the client was answered.
+    pub responses: Classes,
+    /// Of these, with a status of 500 or more.
+    pub errors: u64,
+    /// Requests in flight on its backends.
+    pub active: usize,
+    /// Requests a second, over the last ten seconds.
+    pub rate: f64,
+    /// Errors a second, over the last ten seconds.
+    pub error_rate: f64,
+    /// From a request's header to the end of its answer, in the last minute.
+    pub latency: Quantiles,
+    /// Requests that wait for a backend.
+    pub queue: Queue,
+    /// Attempts that followed a failed one.
+    pub retries: u64,
+    /// Retries that the budget did not allow.
+    pub budget_exhausted: u64,
+    /// So many are unhealthy that checks are not believed.
+    pub panic: bool,
+    /// The last minute.
+    pub history: History,
+    /// In the order of the configuration.
+    pub backends: Vec<Backend>,
+}
+
+/// The line of requests that wait for a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Wait now.
+    pub length: usize,
+    /// May wait at once.
+    pub size: usize,
+}
+
+/// One backend of a pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backend {
+    /// Its pool.
+    pub pool: String,
+    /// As configured, host and port, such as `localhost:9001`; several addresses may share it.
+    pub name: String,
+    /// Where it listens; with the pool, what tells it from all others.
+    pub address: Address,
+    /// `eligible`, `draining`, `unhealthy`, `ejected`, `half_open` or `full`: whether it may get a
+    /// request.
+    pub state: String,
+    /// Why it may not, in words.
+    pub reason: Option<String>,
+    /// When that ends: an instant, or `checks_pass`, `probe`, `undrain`.
+    pub until: Option<String>,
+    /// How long it is to that instant.
+    pub for_ms: Option<u64>,
+    /// What an operator has set on it, in words such as `drained` and `weight 3`; empty where the
+    /// configuration holds.
+    pub set_by_operator: Vec<String>,
+    /// Serves only when no primary can.
+    pub backup: bool,
+    /// As configured, or as an operator has set it.
+    pub weight: u64,
+    /// The same, less what slow start takes from it.
+    pub weight_in_effect: f64,
+    /// Requests in flight.
+    pub active: usize,
+    /// Requests that it may have at once.
+    pub max_connections: Option<usize>,
+    /// Attempts that have ended.
+    pub requests: u64,
+    /// Of these, those that failed.
+    pub errors: u64,
+    /// What it answered.
+    pub responses: Classes,
+    /// Attempts a second, over the last ten seconds.
+    pub rate: f64,
+    /// Failed attempts a second, over the last ten seconds.
+    pub error_rate: f64,
+    /// Its part of the pool's attempts in the last ten seconds, from 0 to 1.
+    pub share: f64,
+    /// From the beginning of an attempt to the end of its answer, in the last minute.
+    pub latency: Quantiles,
+    /// From the end of the request to the first byte of the answer, in the last minute.
+    pub first_byte: Quantiles,
+    /// The last active check; `null` where there was none.
+    pub check: Option<Check>,
+    /// Connections to it.
+    pub connections: Connections,
+}
+
+impl Backend {
+    /// The name, and the address where that is another.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.name, &self.address)
+    }
+}
+
+impl Candidate {
+    /// As [`Backend::label`].
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.name, &self.address)
+    }
+}
+
+fn label(name: &str, address: &Address) -> String {
+    BackendNames::new(name.into(), address).to_string()
+}
+
+/// An active check that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Whether it passed.
+    pub passed: bool,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// How long it took.
+    pub took_ms: f64,
+    /// How long ago it ended.
+    pub ago_ms: u64,
+}
+
+/// Connections to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Made for an attempt.
+    pub opened: u64,
+    /// Attempts that used one that was there.
+    pub reused: u64,
+}
+
+/// Counts by the class of a status. `none` is a request or an attempt that ended without one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classes {
+    /// 100 to 199.
+    #[serde(rename = "1xx")]
+    pub informational: u64,
+    /// 200 to 299.
+    #[serde(rename = "2xx")]
+    pub success: u64,
+    /// 300 to 399.
+    #[serde(rename = "3xx")]
+    pub redirection: u64,
+    /// 400 to 499.
+    #[serde(rename = "4xx")]
+    pub client_error: u64,
+    /// 500 and more.
+    #[serde(rename = "5xx")]
+    pub server_error: u64,
+    /// No status at all.
+    pub none: u64,
+}
+
+/// Milliseconds below which so many of a hundred were; `null` where there were none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Half.
+    pub p50_ms: Option<f64>,
+    /// 95.
+    pub p95_ms: Option<f64>,
+    /// 99.
+    pub p99_ms: Option<f64>,
+}
+
+/// The last minute, a value a second, oldest first; shorter while the process is younger.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// Requests.
+    pub requests: Vec<u64>,
+    /// Errors.
+    pub errors: Vec<u64>,
+    /// Milliseconds below which 99 of a hundred were, in the five seconds up to then.
+    pub p99_ms: Vec<Option<f64>>,
+}
+
+/// Something that happened, as `GET /api/v1/events` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts events, from 1.
+    pub id: u64,
+    /// When.
+    pub time: String,
+    /// In which pool.
+    pub pool: Option<String>,
+    /// Which backend, by its configured name.
+    pub backend: Option<String>,
+    /// The address of that backend.
+    pub address: Option<String>,
+    /// `ejected`, `readmitted`, `unhealthy`, `healthy`, `drained`, `undrained`, `weight_changed`,
+    /// `panic_began`, `panic_ended`, `pool_unavailable`, `pool_available`, `reloaded`,
+    /// `reload_failed`.
+    pub event: String,
+    /// Why, or to what, in words.
+    pub reason: Option<String>,
+    /// For how long, where that is known.
+    pub for_ms: Option<u64>,
+    /// Who asked for it, where somebody did.
+    pub by: Option<String>,
+}
+
+/// What would become of a request: the answer of `GET /api/v1/explain`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The listeners that would take it; a route is for all of them.
+    pub listeners: Vec<SocketAddr>,
+    /// The first route that matches; `null` where none does.
+    pub route: Option<Route>,
+    /// Where that leads.
+    pub pool: Option<String>,
+    /// Whether it would be tried again after it may have been executed.
+    pub repeatable: bool,
+    /// The address that the request would be said to come from.
+    pub client: Option<String>,
+    /// Every backend of the pool, primaries first.
+    pub candidates: Vec<Candidate>,
+    /// Who would get it now. With algorithms that draw by chance, the one that the next draw gives
+    /// may be another; then `by_chance` is set.
+    pub chosen: Option<Address>,
+    /// See `chosen`.
+    pub by_chance: bool,
+    /// All of it in a sentence.
+    pub summary: String,
+}
+
+/// A route, as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// `null` for any.
+    pub host: Option<String>,
+    /// The prefix.
+    pub path: String,
+    /// Its place in the configuration, from 0.
+    pub index: usize,
+}
+
+/// A backend that might get the request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// As [`Backend::name`].
+    pub name: String,
+    /// As [`Backend::address`].
+    pub address: Address,
+    /// As [`Backend::state`].
+    pub state: String,
+    /// As [`Backend::reason`].
+    pub reason: Option<String>,
+    /// As [`Backend::until`].
+    pub until: Option<String>,
+    /// As [`Backend::for_ms`].
+    pub for_ms: Option<u64>,
+    /// As [`Backend::backup`].
+    pub backup: bool,
+    /// As [`Backend::weight_in_effect`].
+    pub weight_in_effect: f64,
+    /// As [`Backend::active`].
+    pub active: usize,
+    /// What the algorithm compares, the lowest first; `null` where it is not in service.
+    pub score: Option<f64>,
+    /// What that is.
+    pub score_is: String,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// In words, with what to do about it.
+    pub error: String,
+}
+
+/// What a change asks for: the body of `PUT …/weight` and of `POST …/eject`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeBody {
+    /// The new weight; as configured where it is `null`.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// How long, such as `30s`.
+    #[serde(default, rename = "for")]
+    pub duration: Option<String>,
+}

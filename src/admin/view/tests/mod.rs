@@ -1,0 +1,385 @@
+//! What is shown of a process, from counts and events alone: status, explanation and metrics agree.
+
+mod names;
+
+use std::{env, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use http::Method;
+
+use super::{Sources, explain, explain::SampleRequest, last_minute::LastMinute, status};
+use crate::admin::{
+    metrics::{TABLE, listing, scrape},
+    view,
+};
+use crate::backend::{
+    Address, AttemptFailure, CheckResult, EjectionCause, Event, OperatorAction, Policy,
+};
+use crate::clock;
+use crate::config::{self, Config, Flags, PoolName};
+use crate::count::{Outcome, StatusClass};
+use crate::discovery::{self, ResolvedBackends};
+use crate::generation::Current;
+use crate::in_flight::InFlight;
+use crate::pool::{OrderError, PickRequest, Pool};
+use crate::readiness::Readiness;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const TWO_POOLS: &str = "
+listeners: [ { address: 127.0.0.1:0 } ]
+routes: [ { host: '*.example.com', path: /api, pool: api }, { pool: web } ]
+pools:
+  web:
+    algorithm: ALGORITHM
+    slow_start: off
+    health_check: off
+    backends:
+      - { address: 127.0.0.1:1 }
+      - { address: 127.0.0.1:2, weight: 3 }
+      - { address: 127.0.0.1:3, backup: true }
+  api:
+    health_check: off
+    backends: [ { address: 127.0.0.1:4, drain: true } ]
+";
+
+pub(super) struct Process {
+    pub(super) config: Config,
+    pub(super) resolved: ResolvedBackends,
+    pub(super) current: Arc<Current>,
+    readiness: Readiness,
+    last_minute: LastMinute,
+}
+
+impl Process {
+    pub(super) async fn new(algorithm: &str) -> Self {
+        let text = TWO_POOLS.replace("ALGORITHM", algorithm);
+        let config = config::parse("lb.yaml", &text, &Flags::default()).unwrap().config;
+        let resolved = discovery::resolve(&config).unwrap();
+        let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
+        let current = Arc::new(current);
+        let readiness = Readiness::new(Arc::clone(&current));
+        Self { config, resolved, current, readiness, last_minute: LastMinute::default() }
+    }
+
+    pub(super) fn status(&self) -> view::Status {
+        let in_flight = InFlight::default();
+        let Self { current, readiness, last_minute, .. } = self;
+        let sources = Sources { current, readiness, in_flight: &in_flight, last_minute };
+        status(sources, clock::now())
+    }
+
+    pub(super) fn metrics(&self) -> String {
+        let in_flight = InFlight::default();
+        let Self { current, readiness, last_minute, .. } = self;
+        let sources = Sources { current, readiness, in_flight: &in_flight, last_minute };
+        scrape(sources, clock::now()).unwrap()
+    }
+
+    fn pool(&self, name: &str) -> Arc<Pool> {
+        Arc::clone(self.current.pin().pool(&PoolName::new(name)).unwrap())
+    }
+
+    pub(super) fn backend(&self, port: u16) -> view::Backend {
+        let backends = self.status().pools.into_iter().flat_map(|pool| pool.backends);
+        backends.into_iter().find(|backend| backend.address == address(port)).unwrap()
+    }
+
+    fn apply(&self, port: u16, event: Event) {
+        let pool = self.pool("web");
+        let now = clock::now();
+        let backend =
+            pool.backends(now).find(|seen| seen.endpoint.address == address(port)).unwrap();
+        let backend = Arc::clone(&backend.backend);
+        let rules = Policy {
+            rise: 1,
+            fall: 1,
+            checked: false,
+            ejection: Some(config::EjectionRules::default()),
+            panic_threshold: None,
+        };
+        pool.roster().apply(&backend, event, &rules, now);
+    }
+
+    pub(super) fn refuse(&self, port: u16) {
+        self.apply(
+            port,
+            Event::AttemptFailed(AttemptFailure::new(EjectionCause::Refused, clock::now())),
+        );
+    }
+
+    pub(super) fn order(&self, port: u16, order: OperatorAction) {
+        self.pool("web").order(&address(port), order, "somebody", clock::now()).unwrap();
+    }
+
+    pub(super) fn explain(&self, host: &str, path: &str) -> view::Explanation {
+        let request = SampleRequest {
+            method: Method::GET,
+            host: Some(host.to_owned()),
+            path: path.to_owned(),
+            client: None,
+        };
+        explain(&self.current, &request, clock::now())
+    }
+}
+
+pub(super) fn address(port: u16) -> Address {
+    SocketAddr::from(([127, 0, 0, 1], port)).into()
+}
+
+/// The value of a series.
+pub(super) fn value(metrics: &str, series: &str) -> Option<f64> {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_state_comes_with_its_reason_and_its_end() {
+    let process = Process::new("round_robin").await;
+    let told = |port| {
+        let backend = process.backend(port);
+        (backend.state, backend.reason.unwrap_or_default(), backend.until.unwrap_or_default())
+    };
+    assert_eq!(told(1), (String::from("eligible"), String::new(), String::new()));
+    assert_eq!(told(4).1, "the configuration says drain");
+
+    process.refuse(1);
+    let (state, reason, until) = told(1);
+    assert_eq!((&*state, &*reason), ("ejected", "it refused a connection"));
+    assert!(until.ends_with('Z'), "{until}");
+    let left = process.backend(1).for_ms.unwrap();
+    assert!((1..=1000).contains(&left), "{left}");
+
+    process.apply(2, Event::CheckFailed { refused: false });
+    assert_eq!(told(2).0, "unhealthy");
+    assert_eq!(told(2).2, "checks_pass");
+}
+
+#[tokio::test]
+async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_an_upgrade() {
+    let process = Process::new("round_robin").await;
+    process.order(1, OperatorAction::Drain);
+    process.order(2, OperatorAction::Weight(Some(7)));
+    process.order(3, OperatorAction::Eject(60 * SECOND));
+    let is_so = |process: &Process| {
+        let [one, two, three] = [1, 2, 3].map(|port| process.backend(port));
+        assert_eq!((&*one.state, &*one.set_by_operator), ("draining", &["drained".to_owned()][..]));
+        assert_eq!((two.weight, &*two.set_by_operator), (7, &["weight 7".to_owned()][..]));
+        assert_eq!(
+            (&*three.state, &*three.set_by_operator),
+            ("ejected", &["ejected".to_owned()][..])
+        );
+        assert!(three.for_ms.unwrap() > 50_000);
+    };
+    is_so(&process);
+    let Process { config, resolved, current, .. } = &process;
+    let mut config = config.clone();
+    config.pools[0].retry.budget_min += 1;
+    current.publish(&config, resolved, None, clock::now()).await.unwrap();
+    is_so(&process);
+
+    let next = Process::new("round_robin").await;
+    next.current.recall(&process.current.remember(clock::now()), clock::now());
+    is_so(&next);
+
+    next.order(1, OperatorAction::Undrain);
+    next.order(2, OperatorAction::Weight(None));
+    next.order(3, OperatorAction::Readmit);
+    for (port, weight) in [(1, 1), (2, 3), (3, 1)] {
+        let backend = next.backend(port);
+        let told = (&*backend.state, backend.weight, backend.set_by_operator.len());
+        assert_eq!(told, ("eligible", weight, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_objection_ends_with_what_it_was_about() {
+    let process = Process::new("round_robin").await;
+    let api = process.pool("api");
+    api.order(&address(4), OperatorAction::Undrain, "a", clock::now()).unwrap();
+    let Process { config, resolved, current, .. } = &process;
+    for (drain, state) in [(true, "eligible"), (false, "eligible"), (true, "draining")] {
+        let mut resolved = resolved.clone();
+        let endpoints = resolved.get_mut(&PoolName::new("api")).unwrap();
+        endpoints[0].drain = drain;
+        current.publish(config, &resolved, None, clock::now()).await.unwrap();
+        assert_eq!(process.backend(4).state, state, "drain: {drain}");
+    }
+}
+
+#[tokio::test]
+async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
+    let process = Process::new("round_robin").await;
+    process.order(1, OperatorAction::Eject(600 * SECOND));
+    process.refuse(1);
+    process.apply(1, Event::CheckPassed);
+    let backend = process.backend(1);
+    assert_eq!(backend.reason.as_deref(), Some("an operator ejected it"));
+    assert!(backend.for_ms.unwrap() > 500_000);
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_after_an_ejection_by_hand_says_what_it_has_shown() {
+    let process = Process::new("round_robin").await;
+    process.order(1, OperatorAction::Eject(Duration::ZERO));
+    let pool = process.pool("web");
+    let request = PickRequest::new(&[][..], true);
+    let lease = pool.pick(&request, clock::now() + SECOND).unwrap();
+    assert!(lease.is_probe());
+    let failed = AttemptFailure::new(EjectionCause::Status(503), clock::now());
+    process.apply(1, Event::AttemptFailed(AttemptFailure { probe: true, ..failed }));
+    drop(lease);
+    assert_eq!(process.backend(1).reason.as_deref(), Some("it answered 503"));
+}
+
+#[tokio::test]
+async fn orders_are_taken_while_they_stay_and_at_no_other_time() {
+    let Process { readiness, .. } = Process::new("round_robin").await;
+    assert!(!readiness.takes_orders(), "it is starting");
+    readiness.serve();
+    assert!(readiness.takes_orders());
+    readiness.set_handing_over(true);
+    assert!(!readiness.takes_orders());
+    readiness.set_handing_over(false);
+    assert!(readiness.takes_orders());
+}
+
+#[tokio::test]
+async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
+    let process = Process::new("round_robin").await;
+    let journal = process.current.registry().journal();
+    let before = journal.last();
+    process.pool("api").order(&address(4), OperatorAction::Drain, "a", clock::now()).unwrap();
+    assert_eq!(journal.last(), before + 1);
+    assert_eq!(process.backend(4).set_by_operator, ["drained"]);
+}
+
+#[tokio::test]
+async fn the_last_one_is_not_ejected_and_who_is_not_ejected_is_not_readmitted() {
+    let process = Process::new("round_robin").await;
+    let order = |port, order| process.pool("web").order(&address(port), order, "a", clock::now());
+    assert_eq!(order(1, OperatorAction::Readmit), Err(OrderError::NotEjected));
+    assert_eq!(order(9, OperatorAction::Drain), Err(OrderError::UnknownBackend));
+    process.order(1, OperatorAction::Drain);
+    process.order(2, OperatorAction::Drain);
+    assert_eq!(order(3, OperatorAction::Eject(SECOND)), Err(OrderError::LastBackend));
+    assert_eq!(process.backend(3).state, "eligible");
+    assert_eq!(order(3, OperatorAction::Drain), Ok(()));
+    assert_eq!(order(3, OperatorAction::Drain), Ok(()));
+}
+
+#[tokio::test]
+async fn an_operator_is_right_where_the_configuration_says_otherwise() {
+    let process = Process::new("round_robin").await;
+    let api = process.pool("api");
+    let undrain = || api.order(&address(4), OperatorAction::Undrain, "somebody", clock::now());
+    undrain().unwrap();
+    assert_eq!(process.backend(4).state, "eligible");
+    let Process { config, resolved, current, .. } = &process;
+    current.publish(config, resolved, None, clock::now()).await.unwrap();
+    assert_eq!(process.backend(4).state, "eligible");
+    let events = process.current.registry().journal().after(0);
+    let told: Vec<_> = events.iter().map(|(_, entry)| (entry.event, entry.by.clone())).collect();
+    // Draining by the configuration, and nobody left for it, are told first.
+    assert!(told.contains(&("undrained", Some("somebody".to_owned()))), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_nothing() {
+    for algorithm in ["round_robin", "least_conn", "ewma"] {
+        let process = Process::new(algorithm).await;
+        let pool = process.pool("web");
+        for _ in 0..20 {
+            let told = process.explain("a", "/");
+            assert_eq!(process.explain("a", "/").chosen, told.chosen, "{algorithm}");
+            let request = PickRequest::new(&[][..], true);
+            let lease = pool.pick(&request, clock::now()).unwrap();
+            assert_eq!(Some(lease.backend().id().address.clone()), told.chosen, "{algorithm}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_names_route_and_candidates_and_why_who_is_out() {
+    let process = Process::new("least_conn").await;
+    let told = process.explain("x.example.com", "/api/v1");
+    let route = told.route.unwrap();
+    assert_eq!(
+        (route.host.as_deref(), &*route.path, route.index),
+        (Some("*.example.com"), "/api", 0)
+    );
+    assert_eq!((told.pool.as_deref(), told.chosen), (Some("api"), None));
+    assert!(told.summary.contains("503") && told.summary.contains("1 of 1"), "{}", told.summary);
+    assert_eq!(told.candidates[0].reason.as_deref(), Some("the configuration says drain"));
+
+    process.refuse(1);
+    let told = process.explain("a", "/");
+    let scores: Vec<_> = told.candidates.iter().map(|one| (one.score, &*one.state)).collect();
+    let expected = [(None, "ejected"), (Some(0.0), "eligible"), (Some(0.0), "eligible")];
+    assert_eq!((scores, told.chosen), (expected.to_vec(), Some(address(2))));
+    assert!(told.candidates[2].backup);
+    assert!(told.summary.contains("127.0.0.1:2"), "{}", told.summary);
+}
+
+#[tokio::test]
+async fn every_metric_is_there_and_says_what_the_status_says() {
+    let process = Process::new("round_robin").await;
+    let pool = process.pool("web");
+    let seen = pool.backends(clock::now()).next().unwrap();
+    let counts = seen.backend.counts();
+    counts.attempt_ended(Outcome::Ok, StatusClass::Success, SECOND);
+    counts.attempt_ended(Outcome::Reset, StatusClass::None, 2 * SECOND);
+    pool.counts().request_ended(StatusClass::Success, SECOND);
+    pool.counts().retried(Outcome::Reset);
+    process.current.reloaded(Err("a mistake"));
+    process.refuse(2);
+
+    let text = process.metrics();
+    for metric in TABLE.iter().filter(|metric| metric.name != "lb_backend_check_duration_seconds") {
+        assert!(text.contains(&format!("# TYPE {} ", metric.name)), "{} is missing", metric.name);
+    }
+    let web = |name: &str, more: &str| {
+        let (name, suffix) = name.split_once('|').unwrap_or((name, ""));
+        value(&text, &format!("{name}{suffix}{{{more}}}"))
+    };
+    let own = r#"backend="127.0.0.1:1",pool="web""#;
+    for (name, labels, expected) in [
+        ("lb_pool_requests_total", r#"pool="web",code="2xx""#, 1.0),
+        ("lb_pool_retries_total", r#"pool="web",reason="reset""#, 1.0),
+        ("lb_config_reloads_total", r#"result="failure""#, 1.0),
+        ("lb_pool_backends", r#"pool="web",state="ejected""#, 1.0),
+        ("lb_pool_backends", r#"pool="web",state="eligible""#, 2.0),
+    ] {
+        assert_eq!(web(name, labels), Some(expected), "{name} {labels}\n{text}");
+    }
+    let labels = r#"pool="web",backend="127.0.0.1:1",address="127.0.0.1:1""#;
+    let ejected = r#"pool="web",backend="127.0.0.1:2",address="127.0.0.1:2",cause="refused""#;
+    assert_eq!(web("lb_backend_request_duration_seconds_sum", labels), Some(3.0), "{own}");
+    assert_eq!(web("lb_backend_ejections_total", ejected), Some(1.0));
+    let below = |le: &str| {
+        web("lb_backend_request_duration_seconds_bucket", &format!("{labels},le=\"{le}\""))
+    };
+    assert_eq!([below("0.512"), below("1.024"), below("2.048")], [Some(0.0), Some(1.0), Some(2.0)]);
+    assert_eq!(below("+Inf"), Some(2.0));
+    for own in ["process_cpu_seconds_total", "process_open_fds", "process_max_fds"] {
+        assert!(value(&text, own).is_some(), "{own}");
+    }
+
+    let status = process.status();
+    assert_eq!((status.pools[0].requests, status.pools[0].retries), (1, 1));
+    assert_eq!((process.backend(1).requests, process.backend(1).errors), (2, 1));
+}
+
+#[tokio::test]
+async fn the_metrics_that_users_are_told_of_are_those_of_a_scrape() {
+    let process = Process::new("round_robin").await;
+    let pool = process.pool("web");
+    let seen = pool.backends(clock::now()).next().unwrap();
+    seen.backend.counts().checked(CheckResult { failure: None, took: SECOND, at: clock::now() });
+    let actual = listing(&process.metrics());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/metrics.md");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &actual).unwrap();
+    }
+    let told = fs::read_to_string(&path).unwrap_or_default();
+    assert!(told == actual, "UPDATE_GOLDEN=1 writes {} anew:\n{actual}", path.display());
+}

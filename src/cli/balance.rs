@@ -1,0 +1,118 @@
+//! The balancer itself: checks the configuration and runs it, here or in the background.
+
+use std::{env, io, path::PathBuf, process::ExitCode, sync::Arc};
+
+use super::{
+    args::Arguments,
+    output::{fail, say},
+};
+use crate::config::{self, Config, Loaded, Problems};
+use crate::discovery::{self, ResolvedBackends};
+use crate::process::background::{BackgroundProcess, Output, Report};
+use crate::server::{self, Origin, Start, StartError, WatchedFile};
+use crate::telemetry::log::{self as process_log, Destination};
+
+/// Checks the configuration, and runs it unless checking was all that was asked for.
+pub(super) fn balance(arguments: &Arguments) -> ExitCode {
+    let mut report = match arguments.report.then(Report::inherit).transpose() {
+        Ok(report) => report,
+        Err(error) => return fail(&format!("nobody waits for a report: {error}")),
+    };
+    if arguments.detach
+        && let Some(report) = report.take()
+    {
+        let passed = env::current_exe().map(|lb| report.pass_on(&lb, &arguments.again()));
+        return if matches!(passed, Ok(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    match check_and_serve(arguments, &mut report) {
+        Ok(code) => code,
+        Err(reason) => {
+            if let Some(report) = report {
+                report.failed(&reason);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The reason for which nothing was served is returned for whoever started this process; everybody
+/// else has been told.
+fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
+    let watched = arguments.conf.clone().map(WatchedFile::new);
+    let (loaded, resolved) = load(arguments).map_err(|problems| {
+        say(io::stderr(), &problems.to_string());
+        problems.to_string()
+    })?;
+    let is_daemon = loaded.config.process.daemon && report.is_none();
+    if arguments.test || is_daemon {
+        for warning in &loaded.warnings {
+            say(io::stderr(), &format!("warning: {warning}"));
+        }
+    }
+    if arguments.test {
+        say(io::stdout(), &format!("ok: {}", summary(&loaded.config, &resolved)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if is_daemon {
+        let started = start_in_background(arguments);
+        return Ok(started.map_or_else(|reason| fail(&reason), |()| ExitCode::SUCCESS));
+    }
+    process_log::init(Destination::stderr(process_log::format(&loaded.config)));
+    let origin = arguments.conf.clone().zip(watched);
+    let start = Start {
+        config: loaded.config,
+        warnings: loaded.warnings,
+        resolved,
+        origin: origin.map(|(file, watched)| origin_of(arguments, file, watched)),
+        upgrade: arguments.upgrade,
+    };
+    serve(start, report)
+}
+
+/// Runs the balancer until a signal ends it.
+pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCode, String> {
+    let is_logged_to_file = start.config.process.error_log.is_some();
+    server::run(start, report).map_err(|error| {
+        log::error!("{error}");
+        // Whoever started it looks here.
+        if is_logged_to_file && !matches!(error, StartError::ProcessLog(_)) {
+            say(io::stderr(), &error.to_string());
+        }
+        error.to_string()
+    })
+}
+
+fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> Origin {
+    let again = arguments.successor();
+    let arguments = arguments.clone();
+    Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
+}
+
+/// Ends when the process in the background serves, or cannot.
+fn start_in_background(arguments: &Arguments) -> Result<(), String> {
+    let start = || BackgroundProcess::start(&env::current_exe()?, &arguments.again(), Output::Null);
+    let started = start().map_err(|error| format!("cannot start in the background: {error}"));
+    started?.outcome(None)
+}
+
+pub(super) fn load(arguments: &Arguments) -> Result<(Loaded, ResolvedBackends), Problems> {
+    let flags = arguments.flags();
+    let loaded = match &arguments.conf {
+        Some(path) => config::load(path, &flags)?,
+        None => config::from_flags(&flags)?,
+    };
+    let resolved = discovery::resolve(&loaded.config)?;
+    Ok((loaded, resolved))
+}
+
+fn summary(config: &Config, resolved: &ResolvedBackends) -> String {
+    let backends: usize = resolved.values().map(Vec::len).sum();
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "{}, {}, {}, {}",
+        count(config.listeners.len(), "listener"),
+        count(config.routes.len(), "route"),
+        count(config.pools.len(), "pool"),
+        count(backends, "backend"),
+    )
+}

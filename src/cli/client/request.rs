@@ -1,0 +1,241 @@
+//! One question to the admin listener and its answer, over TCP or a Unix socket.
+//!
+//! Pingora writes and reads the HTTP. A connection for each question: they are few, and nothing is
+//! to be remembered when the process at the other end is replaced. Whatever answers is not trusted
+//! to be ours, so the answer has a limit in time and in size.
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use http::{
+    Method, StatusCode,
+    header::{
+        ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
+        USER_AGENT,
+    },
+};
+use pingora::http::RequestHeader;
+use pingora_core::{
+    ErrorType,
+    protocols::{http::v1::client::HttpSession, l4::stream::Stream},
+};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+
+use super::address::Address;
+
+/// To be accepted.
+const CONNECT: Duration = Duration::from_secs(2);
+/// For the answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Tens of thousands of backends.
+const LARGEST: usize = 64 * 1024 * 1024;
+/// Says that no form on somebody's page has sent this.
+const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// An admin listener, and what it takes to be answered there.
+#[derive(Clone)]
+pub(in crate::cli) struct AdminClient {
+    /// Where it is.
+    pub(in crate::cli) address: Address,
+    /// What it wants to hear, if anything.
+    pub(in crate::cli) token: Option<String>,
+    /// The configuration that has named it.
+    pub(in crate::cli) file: Option<PathBuf>,
+}
+
+impl fmt::Debug for AdminClient {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct ApiRequest {
+    /// GET changes nothing.
+    pub(in crate::cli) method: Method,
+    /// With the query, both encoded.
+    pub(in crate::cli) path: String,
+    /// JSON, or nothing.
+    pub(in crate::cli) body: String,
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub(in crate::cli) struct ApiResponse {
+    pub(in crate::cli) status: StatusCode,
+    pub(in crate::cli) body: Vec<u8>,
+}
+
+/// Why there is no answer to work with.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum ClientError {
+    /// No connection.
+    #[error("nobody answers at {at}: {reason} ({hint})")]
+    NoConnection { at: String, reason: String, hint: String },
+    /// A connection, and then too little for too long.
+    #[error("{at} does not answer within {}s (is this the admin listener of lb?)", ANSWER.as_secs())]
+    Timeout { at: String },
+    /// The connection ended before the answer did.
+    #[error("{at} broke off its answer (was lb stopped just now? try again)")]
+    BrokenOff { at: String },
+    /// Whoever it is.
+    #[error(
+        "what answers at {at} is not the admin listener of this lb: {found} (its address is the \
+         key admin in the configuration)"
+    )]
+    NotLb { at: String, found: String },
+    /// 401.
+    #[error("{at} {problem}")]
+    Token { at: String, problem: &'static str },
+    /// It says itself why not.
+    #[error("{reason}")]
+    Refused { status: StatusCode, reason: String },
+    /// The command itself is off the mark.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl AdminClient {
+    /// Asks, and waits for the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time, or none that is HTTP.
+    pub(in crate::cli) async fn ask(
+        &self,
+        question: &ApiRequest,
+    ) -> Result<ApiResponse, ClientError> {
+        let connected = timeout(CONNECT, self.connect()).await;
+        let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = stream.map_err(|error| self.no_connection(&error))?;
+        let answered = timeout(ANSWER, self.converse(stream, question)).await;
+        answered.unwrap_or_else(|_| Err(ClientError::Timeout { at: self.at() }))
+    }
+
+    /// Whoever answers is not target we look for.
+    pub(in crate::cli) fn not_lb(&self, found: impl Into<String>) -> ClientError {
+        ClientError::NotLb { at: self.at(), found: found.into() }
+    }
+
+    /// It wants a token, and this is not it.
+    pub(in crate::cli) fn wrong_token(&self) -> ClientError {
+        let problem = match self.token {
+            None => {
+                "wants a token (name the file that the process runs from with -c, or a file with \
+                 the token with --token-file, or put it into the environment as LB_ADMIN_TOKEN)"
+            }
+            Some(_) => {
+                "does not take this token (it is the one in the configuration that the process has \
+                 loaded: admin.token or admin.token_file)"
+            }
+        };
+        ClientError::Token { at: self.at(), problem }
+    }
+
+    /// Where, in messages.
+    pub(in crate::cli) fn at(&self) -> String {
+        self.address.to_string()
+    }
+
+    async fn connect(&self) -> io::Result<Stream> {
+        match &self.address {
+            Address::Tcp(place) => TcpStream::connect(place).await.map(Stream::from),
+            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::from),
+        }
+    }
+
+    async fn converse(
+        &self,
+        stream: Stream,
+        question: &ApiRequest,
+    ) -> Result<ApiResponse, ClientError> {
+        let broken = |error: Box<pingora_core::Error>| match error.etype() {
+            ErrorType::InvalidHTTPHeader => self.not_lb("it does not speak HTTP"),
+            _ => ClientError::BrokenOff { at: self.at() },
+        };
+        let header = self.header(question).map_err(broken)?;
+        let mut session = HttpSession::new(Box::new(stream));
+        session.write_request_header(Box::new(header)).await.map_err(broken)?;
+        if !question.body.is_empty() {
+            session.write_body(question.body.as_bytes()).await.map_err(broken)?;
+        }
+        session.finish_body().await.map_err(broken)?;
+        session.read_response().await.map_err(broken)?;
+        let status = session.get_status().unwrap_or_default();
+        let mut body = Vec::new();
+        while let Some(piece) = session.read_body_bytes().await.map_err(broken)? {
+            if body.len() + piece.len() > LARGEST {
+                return Err(self.not_lb("its answer has more than 64 MB"));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(ApiResponse { status, body })
+    }
+
+    fn header(&self, question: &ApiRequest) -> pingora_core::Result<RequestHeader> {
+        let host = match &self.address {
+            Address::Tcp(place) => place,
+            Address::Unix(_) => "localhost",
+        };
+        let path = question.path.as_bytes();
+        let mut header = RequestHeader::build(question.method.clone(), path, Some(8))?;
+        header.insert_header(HOST, host)?;
+        header.insert_header(USER_AGENT, concat!("lb/", env!("CARGO_PKG_VERSION")))?;
+        header.insert_header(ACCEPT, "application/json")?;
+        header.insert_header(CONNECTION, "close")?;
+        if let Some(token) = &self.token {
+            header.insert_header(AUTHORIZATION, format!("Bearer {token}"))?;
+        }
+        if question.method != Method::GET {
+            header.insert_header(REQUESTED_WITH, "lb")?;
+            header.insert_header(CONTENT_LENGTH, question.body.len().to_string())?;
+        }
+        if !question.body.is_empty() {
+            header.insert_header(CONTENT_TYPE, "application/json")?;
+        }
+        Ok(header)
+    }
+
+    fn no_connection(&self, error: &io::Error) -> ClientError {
+        let reason = match error.kind() {
+            io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+            io::ErrorKind::NotFound => "there is no such socket".to_owned(),
+            io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            io::ErrorKind::TimedOut => format!("not accepted within {}s", CONNECT.as_secs()),
+            _ => error.to_string(),
+        };
+        let hint = match (&self.file, &self.address) {
+            _ if error.kind() == io::ErrorKind::PermissionDenied => {
+                "ask as the user that lb runs as, or as root".to_owned()
+            }
+            (Some(file), _) => format!("is lb running? start it with: lb -c {}", file.display()),
+            (None, Address::Tcp(place)) => {
+                format!("is lb running, and has its configuration `admin: {{ address: {place} }}`?")
+            }
+            (None, Address::Unix(path)) => format!(
+                "is lb running, and has its configuration `admin: {{ address: unix:{} }}`?",
+                path.display()
+            ),
+        };
+        ClientError::NoConnection { at: self.at(), reason, hint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let client = AdminClient {
+            address: Address::Tcp("127.0.0.1:9900".to_owned()),
+            token: Some("secret".to_owned()),
+            file: None,
+        };
+        assert!(!format!("{client:?} {}", client.wrong_token()).contains("secret"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Where the admin listener is, and the token: from the arguments, the file that the process runs
+//! from, and the environment.
+
+use std::{
+    env, fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::{address::Address, request::AdminClient};
+use crate::config::{self, AdminAddress, Flags};
+
+/// The process to ask.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "The process to ask")]
+pub(in crate::cli) struct AdminTarget {
+    /// The process that runs from this file: its key `admin` says where it listens, and the token.
+    #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
+    conf: Option<PathBuf>,
+    /// The process whose admin listener is here: http://127.0.0.1:9900 or unix:/run/lb/admin.sock
+    /// [default: http://127.0.0.1:9900].
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<Address>,
+    /// The token is in this file [default: the token of the file given with -c, or the environment
+    /// variable LB_ADMIN_TOKEN].
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Where it is when nobody says anything.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
+/// Not an argument, which everybody could read.
+const TOKEN_VARIABLE: &str = "LB_ADMIN_TOKEN";
+
+impl AdminTarget {
+    /// The listener that is meant.
+    ///
+    /// # Errors
+    ///
+    /// What to say when the file has problems or no admin listener, or a token cannot be read.
+    pub(in crate::cli) fn client(&self) -> Result<AdminClient, String> {
+        let (address, configured) = match (&self.conf, &self.admin) {
+            (Some(file), _) => from_file(file)?,
+            (None, Some(address)) => (address.clone(), None),
+            (None, None) => (Address::Tcp(USUAL.to_string()), None),
+        };
+        let token = match &self.token_file {
+            Some(file) => Some(token_in(file)?),
+            None => configured.or_else(|| env::var(TOKEN_VARIABLE).ok()),
+        };
+        // What cannot stand in a header cannot be a token either.
+        if token.as_deref().is_some_and(|token| !token.chars().all(|c| c.is_ascii_graphic())) {
+            return Err("the token has characters that no token has (one line of visible ASCII \
+                        characters is expected)"
+                .to_owned());
+        }
+        let token = token.filter(|token| !token.is_empty());
+        Ok(AdminClient { address, token, file: self.conf.clone() })
+    }
+}
+
+/// Names of backends are not looked up: they have nothing to do with it.
+fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
+    let loaded = config::load(file, &Flags::default()).map_err(|problems| {
+        format!(
+            "{problems}\n(whatever the file says now, a process that runs is reached with --admin \
+             http://ADDRESS, and --token-file FILE if it has a token)"
+        )
+    })?;
+    let shown = file.display();
+    let admin = loaded.config.admin.ok_or_else(|| {
+        format!(
+            "{shown} has no admin listener (write \"admin: {{ address: {USUAL} }}\" in it, then: \
+             lb upgrade -c {shown})"
+        )
+    })?;
+    let address = match admin.address {
+        AdminAddress::Unix(path) => Address::Unix(path),
+        AdminAddress::Tcp(address) if address.port() == 0 => {
+            return Err(format!(
+                "the port of the admin listener in {shown} is 0, so only the log of the process \
+                 has it (give it, as in --admin http://127.0.0.1:9900)"
+            ));
+        }
+        AdminAddress::Tcp(address) => Address::Tcp(reachable(address).to_string()),
+    };
+    Ok((address, admin.token.map(|token| token.secret().to_owned())))
+}
+
+/// Who listens on all addresses listens on loopback too.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn token_in(file: &Path) -> Result<String, String> {
+    match fs::read_to_string(file) {
+        Ok(text) if text.trim().is_empty() => Err(format!("{}: is empty", file.display())),
+        Ok(text) => Ok(text.trim_end().to_owned()),
+        Err(error) => Err(format!("{}: the token cannot be read: {error}", file.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_on_loopback() {
+        for (configured, asked) in [
+            ("0.0.0.0:9900", "127.0.0.1:9900"),
+            ("[::]:9900", "[::1]:9900"),
+            ("10.0.0.1:9900", "10.0.0.1:9900"),
+        ] {
+            assert_eq!(reachable(configured.parse().unwrap()).to_string(), asked);
+        }
+    }
+}

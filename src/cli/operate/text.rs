@@ -1,0 +1,77 @@
+//! `lb explain` and the changes as text: what one would tell a colleague.
+
+use super::{
+    args::ExplainArguments,
+    table::{painted, style},
+};
+use crate::admin::view::{Backend, Candidate, Explanation, Route};
+use crate::cli::figures;
+
+/// What would become of a request: the answer in a sentence, then everything it comes from.
+pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> String {
+    let mut text = format!("{}\n\n", figures::sentence(&answer.summary));
+    let mut say = |name: &str, value: &str| text.push_str(&format!("  {name:<10}{value}\n"));
+    let (method, url) = (&asked.method, &asked.url);
+    say("request", &format!("{method} http://{}{}", figures::visible(&url.host), url.path));
+    let listeners: Vec<String> = answer.listeners.iter().map(ToString::to_string).collect();
+    say("listeners", &listeners.join(", "));
+    say("route", &answer.route.as_ref().map_or_else(|| "none matches".to_owned(), route));
+    if let Some(pool) = &answer.pool {
+        say("pool", pool);
+        let retries = if answer.repeatable {
+            "on another backend, whatever goes wrong before the answer begins"
+        } else {
+            "only where it has not been executed for certain"
+        };
+        say("retries", retries);
+    }
+    if let Some(client) = &answer.client {
+        say("client", client);
+    }
+    if !answer.candidates.is_empty() {
+        text.push('\n');
+    }
+    let widest = answer.candidates.iter().map(|one| one.label().len()).max().unwrap_or(0);
+    for candidate in &answer.candidates {
+        let mark = if answer.chosen.as_ref() == Some(&candidate.address) { "→" } else { " " };
+        let label = candidate.label();
+        text.push_str(&format!("{mark} {label:<widest$}  {}\n", standing(candidate)));
+    }
+    if answer.by_chance && answer.chosen.is_some() {
+        text.push_str("\nChance has a part in it: the next request may get another of them.\n");
+    }
+    text
+}
+
+fn route(route: &Route) -> String {
+    let host = route.host.as_ref().map_or_else(|| "any host".to_owned(), |it| format!("host {it}"));
+    format!("routes[{}]: {host}, path {}", route.index, route.path)
+}
+
+fn standing(candidate: &Candidate) -> String {
+    let state = painted(style(&candidate.state), &figures::state(&candidate.state));
+    let until = figures::until(candidate.until.as_deref(), candidate.for_ms);
+    let why = [candidate.reason.clone(), until].into_iter().flatten().collect::<Vec<_>>();
+    let state = if why.is_empty() { state } else { format!("{state}: {}", why.join(", ")) };
+    let score = candidate.score.map(|score| {
+        let what = &candidate.score_is;
+        let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
+        format!("score {}{what}", figures::plain(score))
+    });
+    let backup = candidate.backup.then(|| "backup".to_owned());
+    let active = format!("{} active", candidate.active);
+    let weight = format!("weight {}", figures::plain(candidate.weight_in_effect));
+    let parts = [Some(state), backup, score, Some(active), Some(weight)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The state after a change, in a line.
+pub(super) fn changed(backend: &Backend) -> String {
+    let Backend { pool, active, .. } = backend;
+    let label = backend.label();
+    let state = painted(style(&backend.state), &figures::state(&backend.state));
+    let remarks = figures::remarks(backend);
+    let remarks = if remarks.is_empty() { remarks } else { format!(" ({remarks})") };
+    let weight = figures::weight(backend);
+    format!("{label} of pool {pool} is {state}{remarks}, {active} active, weight {weight}")
+}
