@@ -16,6 +16,7 @@
 mod checks;
 pub(in crate::backend) mod eligibility;
 mod operator;
+mod terms;
 
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,6 @@ const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 const NOTHING_ELSE: Duration = Duration::from_secs(1);
 /// How many are enough then: one may be the request's own fault.
 const FEWER: u32 = 2;
-/// The longest ejection that a backend can ask for itself.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-/// Shortens a term by up to so much, so that those ejected together do not return together.
-const JITTER: f64 = 0.1;
 
 /// The verdict of active checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -273,83 +270,6 @@ impl Standing {
         self.row_since = Some(self.row_since.map_or(failed.since, |since| since.min(failed.since)));
         let is_unavailable = failed.cause == EjectionCause::Status(503);
         self.unavailable = if is_unavailable { self.unavailable.saturating_add(1) } else { 0 };
-    }
-
-    /// Requests that were under way when the first of them ejected the backend are refused too;
-    /// they add nothing.
-    fn refused(
-        &mut self,
-        failed: &AttemptFailure,
-        policy: &Policy,
-        now: Instant,
-    ) -> Option<BackendChange> {
-        let adds_nothing =
-            |ejection: Ejection| !ejection.is_limited() && !ejection.is_of_its_probe(failed);
-        if self.ejection.is_some_and(adds_nothing) {
-            return None;
-        }
-        self.listens = false;
-        if policy.checked {
-            return Some(self.eject_until_checks_pass(now));
-        }
-        Some(self.cool_down(now))
-    }
-
-    fn eject_until_checks_pass(&mut self, now: Instant) -> BackendChange {
-        self.ejections = self.in_succession(now);
-        self.eject(EjectionCause::Refused, EjectionEnd::ChecksPass, now)
-    }
-
-    /// Ejects who refuses until a probe, where checks are off.
-    fn cool_down(&mut self, now: Instant) -> BackendChange {
-        self.eject_again(EjectionCause::Refused, now, |times| doubling(times - 1))
-    }
-
-    /// Ejects as often `base` as ejections have followed one another; where no connection came about
-    /// and checks run, until they pass, since they try the same.
-    fn eject_for(
-        &mut self,
-        failed: &AttemptFailure,
-        policy: &Policy,
-        rules: &EjectionRules,
-        now: Instant,
-    ) -> BackendChange {
-        let no_connection =
-            matches!(failed.cause, EjectionCause::ConnectTimeout | EjectionCause::ConnectFailure);
-        if no_connection && policy.checked {
-            self.ejections = self.in_succession(now);
-            return self.eject(failed.cause, EjectionEnd::ChecksPass, now);
-        }
-        self.eject_again(failed.cause, now, |times| {
-            let term = rules.base.saturating_mul(times).min(rules.max);
-            term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
-        })
-    }
-
-    /// Ejects for as long as the backend has asked for; how often it failed has no part in that.
-    fn leave_alone(&mut self, asked: Duration, now: Instant) -> BackendChange {
-        self.ejections = self.in_succession(now);
-        let end = EjectionEnd::Probe(now + asked.min(RETRY_AFTER_MAX));
-        self.eject(EjectionCause::RetryAfter, end, now)
-    }
-
-    fn eject_again(
-        &mut self,
-        cause: EjectionCause,
-        now: Instant,
-        length: impl Fn(u32) -> Duration,
-    ) -> BackendChange {
-        self.ejections = self.in_succession(now).saturating_add(1);
-        self.term = length(self.ejections);
-        self.eject(cause, EjectionEnd::Probe(now + self.term), now)
-    }
-
-    /// Ejections that followed one another up to now; none when it has served since for as long as
-    /// the last one lasted.
-    fn in_succession(&self, now: Instant) -> u32 {
-        let has_served = |since| now.saturating_duration_since(since) >= self.term;
-        let is_over = self.ejection.is_none() && self.serving_since.is_none_or(has_served);
-        if is_over { 0 } else { self.ejections }
     }
 
     pub(in crate::backend) fn eject(
