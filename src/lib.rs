@@ -18,6 +18,8 @@ pub mod http1;
 pub mod in_flight;
 pub mod pool;
 pub mod process;
+#[cfg(test)]
+mod properties;
 pub mod proxy;
 pub mod readiness;
 pub mod retry;

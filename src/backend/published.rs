@@ -25,6 +25,8 @@ pub(super) struct PublishedState {
     pub(super) probe_due: AtomicU64,
     /// As above, for requests that cannot be repeated.
     pub(super) any_probe_due: AtomicU64,
+    /// Whether an ejected backend may be tried by a request that would fail otherwise.
+    pub(super) has_last_resort: AtomicBool,
 }
 
 impl PublishedState {

@@ -110,11 +110,7 @@ impl Load {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{
-        collection::vec,
-        prelude::*,
-        test_runner::{Config, RngSeed},
-    };
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -219,11 +215,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config {
-            failure_persistence: None,
-            rng_seed: RngSeed::Fixed(7),
-            ..Config::default()
-        })]
+        #![proptest_config(crate::properties::config())]
 
         #[test]
         fn up_to_64_nobody_is_less_loaded_than_the_picked(

@@ -160,11 +160,7 @@ impl Group {
 mod tests {
     use std::thread;
 
-    use proptest::{
-        collection::vec,
-        prelude::*,
-        test_runner::{Config, RngSeed},
-    };
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -272,11 +268,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config {
-            failure_persistence: None,
-            rng_seed: RngSeed::Fixed(7),
-            ..Config::default()
-        })]
+        #![proptest_config(crate::properties::config())]
 
         #[test]
         fn any_weights_give_the_sequence_of_nginx(weights in vec(1_u64..=12, 1..12)) {

@@ -44,10 +44,7 @@ fn after(parts: u64, window: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{
-        prelude::*,
-        test_runner::{Config, RngSeed},
-    };
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -78,11 +75,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config {
-            failure_persistence: None,
-            rng_seed: RngSeed::Fixed(7),
-            ..Config::default()
-        })]
+        #![proptest_config(crate::properties::config())]
 
         #[test]
         fn each_step_holds_until_its_instant_and_not_longer(

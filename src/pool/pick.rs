@@ -32,6 +32,10 @@ impl Membership {
         if self.is_any_full(is_new) {
             return Err(Unavailable::Full);
         }
+        // Every eligible backend has failed it: an ejected one may well be better.
+        if let Some(lease) = self.claim_last_resort(roster, request, now) {
+            return Ok(lease);
+        }
         if !request.may_go_back() {
             return Err(Unavailable::NoneEligible);
         }
@@ -69,13 +73,34 @@ impl Membership {
         request: &PickRequest<'_>,
         now: Instant,
     ) -> Option<Lease> {
-        let is_wanted = |backend: &Backend| {
-            let address = &backend.id().address;
-            !request.is_tried(address) && self.get(address).is_some()
-        };
+        let is_wanted = |backend: &Backend| self.is_wanted(request, backend);
         let backend = roster.claim_probe(request.repeatable, is_wanted, now)?;
         let member = self.get(&backend.id().address)?;
         Some(Lease::new(Arc::clone(member), true))
+    }
+
+    /// An ejected backend for a request that would fail otherwise.
+    fn claim_last_resort(
+        &self,
+        roster: &Roster,
+        request: &PickRequest<'_>,
+        now: Instant,
+    ) -> Option<Lease> {
+        if !request.repeatable || request.may_be_answered_yet() {
+            return None;
+        }
+        let is_wanted = |backend: &Backend| self.is_wanted(request, backend);
+        let backend = roster.claim_last_resort(is_wanted, now)?;
+        let member = self.get(&backend.id().address)?;
+        Some(Lease::new(Arc::clone(member), true))
+    }
+
+    /// Whether the request may go to this very backend. The address is not enough: while the
+    /// members change, the roster may have another backend there, and its claim would be lost.
+    fn is_wanted(&self, request: &PickRequest<'_>, backend: &Backend) -> bool {
+        let address = &backend.id().address;
+        let is_ours = |member: &Arc<Member>| std::ptr::eq(&*member.backend, backend);
+        !request.is_tried(address) && self.get(address).is_some_and(is_ours)
     }
 
     /// Whether one of these could take it, but for its load.

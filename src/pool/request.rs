@@ -73,6 +73,11 @@ impl<'a> PickRequest<'a> {
         self.tried.last().is_none_or(|last| !last.has_answered())
     }
 
+    /// Whether its last attempt has not failed, but only takes longer than the learned limit.
+    pub(super) fn may_be_answered_yet(&self) -> bool {
+        self.tried.last().is_some_and(|last| last.failure == Failure::LearnedTimeout)
+    }
+
     /// Whether the last attempt was on the backend at this address.
     pub(super) fn is_last(&self, address: &Address) -> bool {
         self.tried.last().is_some_and(|last| last.is_at(address))

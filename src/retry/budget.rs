@@ -114,11 +114,7 @@ fn recent(words: impl Iterator<Item = u64>, second: u64) -> u64 {
 mod tests {
     use std::{thread, time::Duration};
 
-    use proptest::{
-        collection::vec,
-        prelude::*,
-        test_runner::{Config, RngSeed},
-    };
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
     use crate::clock;
@@ -189,11 +185,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config {
-            failure_persistence: None,
-            rng_seed: RngSeed::Fixed(7),
-            ..Config::default()
-        })]
+        #![proptest_config(crate::properties::config())]
 
         /// Each step: so many milliseconds later, a request, and as many retries as it gets.
         #[test]

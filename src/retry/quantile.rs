@@ -85,9 +85,14 @@ impl Quantile {
         (estimate.micros, estimate.seen)
     }
 
-    /// Goes on from what [`Quantile::remember`] has told.
-    pub fn recall(&self, (micros, seen): (f32, u16)) {
-        let estimate = Estimate { micros: micros.max(0.0), seen: seen.min(WARM_UP), below: 0 };
+    /// Goes on from what [`Quantile::remember`] has told. Another process has told it, so that it may
+    /// be anything; what is no time is ignored.
+    pub fn recall(&self, (told, seen): (f32, u16)) {
+        if !told.is_finite() {
+            return;
+        }
+        let micros = told.clamp(0.0, micros(CEILING / GENEROSITY));
+        let estimate = Estimate { micros, seen: seen.min(WARM_UP), below: 0 };
         self.word.store(estimate.to_word(), Ordering::Relaxed);
     }
 
@@ -164,10 +169,7 @@ impl Estimate {
 mod tests {
     use std::thread;
 
-    use proptest::{
-        prelude::*,
-        test_runner::{Config, RngSeed},
-    };
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -365,11 +367,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config {
-            failure_persistence: None,
-            rng_seed: RngSeed::Fixed(7),
-            ..Config::default()
-        })]
+        #![proptest_config(crate::properties::config())]
 
         #[test]
         fn after_two_thousand_samples_it_is_within_a_factor_of_two(seed in any::<u64>()) {
@@ -400,6 +398,21 @@ mod tests {
                 }
                 prop_assert!((FLOOR..=CEILING).contains(&quantile.limit()));
             }
+        }
+
+        #[test]
+        fn whatever_is_recalled_the_limit_is_within_its_bounds(
+            told in prop::num::f32::ANY,
+            seen in any::<u16>(),
+            sample in any::<u32>(),
+        ) {
+            let quantile = Quantile::default();
+            quantile.recall((told, seen));
+            prop_assert!((FLOOR..=CEILING).contains(&quantile.limit()));
+            quantile.observe(Duration::from_micros(sample.into()));
+            quantile.late();
+            prop_assert!((FLOOR..=CEILING).contains(&quantile.limit()));
+            prop_assert!(quantile.remember().0.is_finite());
         }
 
         #[test]

@@ -2,7 +2,7 @@
 //! standing.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Instant,
 };
@@ -21,6 +21,8 @@ pub(super) struct Members {
     pub(super) tally: Tally,
     /// Who waits for a probe, by when it is due; and from when on any request may be it.
     pub(super) probes: BTreeMap<(Instant, Address), Instant>,
+    /// Ejected backends that a request may try before it fails, by when they were ejected.
+    pub(super) last_resorts: BTreeSet<(Instant, Address)>,
 }
 
 /// A change of a pool or of one of its backends; each is logged once.
@@ -55,7 +57,7 @@ impl Members {
     }
 
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&Address) -> bool, now: Instant) {
-        let Self { backends, tally, probes } = self;
+        let Self { backends, tally, probes, last_resorts } = self;
         backends.retain(|address, backend| {
             let stays = is_wanted(address);
             if !stays {
@@ -64,6 +66,7 @@ impl Members {
             stays
         });
         probes.retain(|(_, address), _| is_wanted(address));
+        last_resorts.retain(|(_, address)| is_wanted(address));
     }
 
     /// An event befalls a standing. Returns whether what is published has changed.
@@ -106,15 +109,29 @@ impl Members {
         if let Some(at) = probe_at(&standing) {
             self.probes.remove(&(at, address.clone()));
         }
+        if let Some(since) = standing.last_resort_since() {
+            self.last_resorts.remove(&(since, address.clone()));
+        }
         change(&mut standing, &self.tally);
         let after = TallyEntry::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
             self.probes.insert((at, address.clone()), standing.any_probe_from(at));
         }
+        if let Some(since) = standing.last_resort_since() {
+            self.last_resorts.insert((since, address.clone()));
+        }
         self.tally.remove(before);
         self.tally.add(after);
         drop(standing);
         backend.publish()
+    }
+
+    /// Makes the next request the probe of the backend that has been ejected for the longest.
+    pub(super) fn hasten_probe(&mut self, now: Instant) {
+        let longest = self.last_resorts.first().and_then(|(_, at)| self.backends.get(at)).cloned();
+        if let Some(backend) = longest {
+            self.replace(&backend, now, |standing, _| standing.hasten(now));
+        }
     }
 
     /// Lets back in whoever can be.

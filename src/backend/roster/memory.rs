@@ -13,6 +13,12 @@ use super::super::{
     event::{EjectionCause, EjectionEnd},
     standing::{Ejection, Health, Standing},
 };
+use crate::config::Weight;
+
+/// The longest ejection: what an operator can ask for.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// The greatest weight.
+const WEIGHT_MAX: u64 = Weight::MAX as u64;
 
 /// What is known of one backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +73,8 @@ impl Memory {
     }
 
     /// Takes the place of what this process has found by itself, which is less. What checks have
-    /// said counts only where they are the same.
+    /// said counts only where they are the same. Another process has told it, perhaps of another
+    /// version, so that it may be anything, and is kept within what this one could have found.
     pub(super) fn recall(
         &self,
         backend: &Backend,
@@ -80,17 +87,100 @@ impl Memory {
             standing.listens = self.listens;
         }
         (standing.ordered, _) = self.ordered;
-        backend.set_weight(self.ordered.1);
+        backend.set_weight(self.ordered.1.filter(|weight| (1..=WEIGHT_MAX).contains(weight)));
         standing.ejection = self.ejected.map(|ejected| {
-            let until = ejected
-                .probe_in
-                .map_or(EjectionEnd::ChecksPass, |wait| EjectionEnd::Probe(now + wait));
-            Ejection::new(ejected.cause, until)
+            let until = ejected.probe_in.map_or(EjectionEnd::ChecksPass, |wait| {
+                EjectionEnd::Probe(now + wait.min(LONGEST))
+            });
+            Ejection::new(ejected.cause, until, now)
         });
-        (standing.ejections, standing.term) = (self.ejections, self.term);
+        (standing.ejections, standing.term) = (self.ejections, self.term.min(LONGEST));
         standing.serving_since = self.serving_for.and_then(|time| now.checked_sub(time));
         if let Some(micros) = self.latency {
             backend.latency().recall(micros, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::{option, prelude::*};
+
+    use super::super::{BackendSettings, Roster};
+    use super::*;
+    use crate::backend::{AttemptFailure, Event, Policy};
+    use crate::config::{EjectionRules, PoolName};
+
+    fn policy() -> Policy {
+        let ejection = Some(EjectionRules::default());
+        Policy { rise: 2, fall: 3, checked: true, ejection, panic_threshold: None }
+    }
+
+    fn duration() -> impl Strategy<Value = Duration> {
+        let second = prop_oneof![0_u64..100, any::<u64>(), Just(u64::MAX)];
+        (second, 0_u32..1_000_000_000).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
+    }
+
+    fn ejected() -> impl Strategy<Value = Ejected> {
+        let cause = prop_oneof![
+            Just(EjectionCause::Refused),
+            Just(EjectionCause::Timeout),
+            Just(EjectionCause::Operator),
+            any::<u16>().prop_map(EjectionCause::Status),
+        ];
+        (cause, option::of(duration())).prop_map(|(cause, probe_in)| Ejected { cause, probe_in })
+    }
+
+    fn memory() -> impl Strategy<Value = Memory> {
+        let health =
+            prop_oneof![Just(Health::Unchecked), Just(Health::Healthy), Just(Health::Unhealthy)];
+        let operator = (any::<Option<bool>>(), any::<Option<u64>>());
+        let latency = option::of(prop::num::f32::ANY);
+        let past = (any::<u32>(), duration(), option::of(duration()));
+        (health, any::<(bool, bool)>(), option::of(ejected()), past, operator, latency).prop_map(
+            |(health, (was_healthy, listens), ejected, past, ordered, latency)| Memory {
+                address: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
+                health,
+                was_healthy,
+                listens,
+                ejected,
+                ejections: past.0,
+                term: past.1,
+                serving_for: past.2,
+                ordered,
+                latency,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn whatever_is_recalled_the_backend_goes_on(memory in memory(), same in any::<bool>()) {
+            let (now, policy) = (crate::clock::now(), policy());
+            let roster = Roster::new(PoolName::new("web"), Default::default(), now);
+            let backend = roster.backend(&memory.address);
+            let name = "a:1".into();
+            let settings = BackendSettings { name, drain: false, max_connections: None };
+            roster.enlist(&HashMap::from([(memory.address.clone(), settings)]), &policy, now);
+            roster.recall(&[memory], &policy, same, now);
+            prop_assert!(backend.weight().is_none_or(|weight| (1..=WEIGHT_MAX).contains(&weight)));
+            let later = now + 2 * LONGEST;
+            for now in [now, later] {
+                let _ = (backend.eligibility(now), roster.has_nobody(now), backend.serving_since());
+                prop_assert!(backend.latency().estimate(now).is_none_or(f32::is_finite));
+                if roster.claim_probe(false, |_| true, now).is_some() {
+                    backend.leave();
+                    roster.apply(&backend, Event::ProbeEnded, &policy, now);
+                }
+                let failed = AttemptFailure::new(EjectionCause::Timeout, now);
+                roster.apply(&backend, Event::AttemptFailed(failed), &policy, now);
+                roster.apply(&backend, Event::CheckPassed, &policy, now);
+                prop_assert_eq!(roster.remember(now).len(), 1);
+            }
         }
     }
 }

@@ -73,6 +73,7 @@ impl Roster {
             empty: AtomicBool::new(false),
             probe_due: AtomicU64::new(NEVER),
             any_probe_due: AtomicU64::new(NEVER),
+            has_last_resort: AtomicBool::new(false),
         };
         Self { pool, published: Arc::new(published), members: Mutex::default(), journal }
     }
@@ -180,6 +181,12 @@ impl Roster {
         }
         if members.tally.is_nobody_left() {
             changed |= members.lift(&mut notices, now);
+        }
+        // One that fails as much is no better than those that are out.
+        if matches!(event, Event::AttemptFailed(_))
+            && backend.standing.lock().is_kept_for_want_of_another(policy, now)
+        {
+            members.hasten_probe(now);
         }
         self.publish(&members, policy, changed, &mut notices);
         notices

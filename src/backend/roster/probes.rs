@@ -19,6 +19,8 @@ impl Roster {
         self.published.probe_due.store(millis(due), Ordering::Relaxed);
         let any = members.probes.values().min();
         self.published.any_probe_due.store(millis(any), Ordering::Relaxed);
+        let has_last_resort = !members.last_resorts.is_empty();
+        self.published.has_last_resort.store(has_last_resort, Ordering::Relaxed);
     }
 
     /// Whether a request that came now would find nobody. A backend that waits for its probe is
@@ -55,12 +57,38 @@ impl Roster {
         let backend =
             backends.find(|backend| is_wanted(backend) && backend.try_enter()).cloned()?;
         drop(backends);
-        members.update(&backend, &mut vec![], now, |standing, _| {
-            standing.begin_probe();
-            vec![]
-        });
-        self.publish_probes(&members);
+        self.begin_probe(&mut members, &backend, now);
         Some(backend)
+    }
+
+    /// Claims an ejected backend for a request that can be repeated and would fail otherwise: the one
+    /// that has been out for the longest of those whose checks pass. An ejection is a preference
+    /// for others, and there are none. It is a probe, and several may be under way: each of these
+    /// requests would fail.
+    ///
+    /// The claim is given back as in [`Roster::claim_probe`].
+    #[must_use]
+    pub fn claim_last_resort(
+        &self,
+        is_wanted: impl Fn(&Backend) -> bool,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
+        if !self.published.has_last_resort.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut members = self.members.lock();
+        let mut backends =
+            members.last_resorts.iter().filter_map(|(_, address)| members.backends.get(address));
+        let backend =
+            backends.find(|backend| is_wanted(backend) && backend.try_enter()).cloned()?;
+        drop(backends);
+        self.begin_probe(&mut members, &backend, now);
+        Some(backend)
+    }
+
+    fn begin_probe(&self, members: &mut Members, backend: &Arc<Backend>, now: Instant) {
+        members.replace(backend, now, |standing, _| standing.begin_probe());
+        self.publish_probes(members);
     }
 }
 

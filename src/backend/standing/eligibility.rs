@@ -106,7 +106,7 @@ fn load(around: Circumstances) -> Eligibility {
 
 /// When a probe may be sent, where that is all that it takes.
 pub(in crate::backend) fn probe_at(standing: &Standing) -> Option<Instant> {
-    let ejection = standing.ejection.filter(|ejection| !ejection.probing)?;
+    let ejection = standing.ejection.filter(|ejection| ejection.probes == 0)?;
     let EjectionEnd::Probe(at) = ejection.until else { return None };
     let then = of(standing, Circumstances::default(), at);
     matches!(then, Eligibility::HalfOpen { .. }).then_some(at)

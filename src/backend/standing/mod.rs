@@ -16,6 +16,7 @@
 mod checks;
 pub(in crate::backend) mod eligibility;
 mod operator;
+mod terms;
 
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,6 @@ const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 const NOTHING_ELSE: Duration = Duration::from_secs(1);
 /// How many are enough then: one may be the request's own fault.
 const FEWER: u32 = 2;
-/// The longest ejection that a backend can ask for itself.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-/// Shortens a term by up to so much, so that those ejected together do not return together.
-const JITTER: f64 = 0.1;
 
 /// The verdict of active checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -58,15 +55,27 @@ pub enum Health {
 pub(in crate::backend) struct Ejection {
     pub(in crate::backend) cause: EjectionCause,
     pub(in crate::backend) until: EjectionEnd,
-    /// A probe is under way.
-    pub(in crate::backend) probing: bool,
+    /// When it began.
+    since: Instant,
+    /// Probes under way.
+    pub(in crate::backend) probes: u32,
     /// Probes in a row that have shown nothing.
     unproven: u32,
 }
 
 impl Ejection {
-    pub(in crate::backend) fn new(cause: EjectionCause, until: EjectionEnd) -> Self {
-        Self { cause, until, probing: false, unproven: 0 }
+    pub(in crate::backend) fn new(
+        cause: EjectionCause,
+        until: EjectionEnd,
+        since: Instant,
+    ) -> Self {
+        Self { cause, until, since, probes: 0, unproven: 0 }
+    }
+
+    /// Whether a failure is that of a probe of this ejection. Another probe, begun before it, has
+    /// nothing to add.
+    fn is_of_its_probe(&self, failed: &AttemptFailure) -> bool {
+        failed.probe && self.probes > 0 && failed.since >= self.since
     }
 
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
@@ -183,7 +192,7 @@ impl Standing {
             return None;
         }
         // Others were under way when it was ejected; their answers prove nothing.
-        self.ejection.take_if(|ejection| probe && ejection.probing)?;
+        self.ejection.take_if(|ejection| probe && ejection.probes > 0)?;
         self.forget_failures();
         self.listens = true;
         Some(BackendChange::Readmitted(ReadmissionCause::Probe))
@@ -197,7 +206,7 @@ impl Standing {
         now: Instant,
     ) -> Option<BackendChange> {
         if failed.cause == EjectionCause::Refused {
-            return self.refused(policy, now);
+            return self.refused(failed, policy, now);
         }
         if let Some(ejection) = self.ejection {
             return self.probe_failed(ejection, failed, policy, now);
@@ -207,13 +216,26 @@ impl Standing {
         if let Some(asked) = failed.retry_after.filter(|_| self.unavailable >= FEWER) {
             return Some(self.leave_alone(asked, now));
         }
-        let is_all = |since| now.saturating_duration_since(since) >= NOTHING_ELSE;
-        let enough = self.row.max(self.broken) >= rules.failures.get()
-            || (self.row >= FEWER && self.row_since.is_some_and(is_all));
-        if !enough {
+        if !self.has_failed_enough(&rules, now) {
             return None;
         }
-        Some(self.eject_for(failed, &rules, now))
+        Some(self.eject_for(failed, policy, &rules, now))
+    }
+
+    fn has_failed_enough(&self, rules: &EjectionRules, now: Instant) -> bool {
+        let is_all = |since| now.saturating_duration_since(since) >= NOTHING_ELSE;
+        self.row.max(self.broken) >= rules.failures.get()
+            || (self.row >= FEWER && self.row_since.is_some_and(is_all))
+    }
+
+    /// Whether it would be ejected if the pool could spare it.
+    pub(in crate::backend) fn is_kept_for_want_of_another(
+        &self,
+        policy: &Policy,
+        now: Instant,
+    ) -> bool {
+        let has_failed = |rules: EjectionRules| self.has_failed_enough(&rules, now);
+        self.ejection.is_none() && policy.ejection.is_some_and(has_failed)
     }
 
     /// An attempt failed although the backend is ejected: it was under way, or it is the probe.
@@ -224,7 +246,7 @@ impl Standing {
         policy: &Policy,
         now: Instant,
     ) -> Option<BackendChange> {
-        if !(failed.probe && ejection.probing) {
+        if !ejection.is_of_its_probe(failed) {
             return None;
         }
         // Who refused is not among those that the limit on guesses counts, and stays so.
@@ -236,7 +258,7 @@ impl Standing {
         }
         let ordered = ejection.cause == EjectionCause::Operator;
         let rules = policy.ejection.or(ordered.then(EjectionRules::default))?;
-        Some(self.eject_for(failed, &rules, now))
+        Some(self.eject_for(failed, policy, &rules, now))
     }
 
     fn count(&mut self, failed: &AttemptFailure) {
@@ -250,76 +272,18 @@ impl Standing {
         self.unavailable = if is_unavailable { self.unavailable.saturating_add(1) } else { 0 };
     }
 
-    /// Requests that were under way when the first of them ejected the backend are refused too;
-    /// they add nothing.
-    fn refused(&mut self, policy: &Policy, now: Instant) -> Option<BackendChange> {
-        if self.ejection.is_some_and(|e| !e.is_limited() && !e.probing) {
-            return None;
-        }
-        self.listens = false;
-        if policy.checked {
-            return Some(self.eject_until_checks_pass(now));
-        }
-        Some(self.cool_down(now))
-    }
-
-    fn eject_until_checks_pass(&mut self, now: Instant) -> BackendChange {
-        self.ejections = self.in_succession(now);
-        self.eject(EjectionCause::Refused, EjectionEnd::ChecksPass)
-    }
-
-    /// Ejects who refuses until a probe, where checks are off.
-    fn cool_down(&mut self, now: Instant) -> BackendChange {
-        self.eject_again(EjectionCause::Refused, now, |times| doubling(times - 1))
-    }
-
-    /// Ejects as often `base` as ejections have followed one another.
-    fn eject_for(
-        &mut self,
-        failed: &AttemptFailure,
-        rules: &EjectionRules,
-        now: Instant,
-    ) -> BackendChange {
-        self.eject_again(failed.cause, now, |times| {
-            let term = rules.base.saturating_mul(times).min(rules.max);
-            term.mul_f64(1.0 - JITTER * failed.draw.clamp(0.0, 1.0))
-        })
-    }
-
-    /// Ejects for as long as the backend has asked for; how often it failed has no part in that.
-    fn leave_alone(&mut self, asked: Duration, now: Instant) -> BackendChange {
-        self.ejections = self.in_succession(now);
-        self.eject(EjectionCause::RetryAfter, EjectionEnd::Probe(now + asked.min(RETRY_AFTER_MAX)))
-    }
-
-    fn eject_again(
-        &mut self,
-        cause: EjectionCause,
-        now: Instant,
-        length: impl Fn(u32) -> Duration,
-    ) -> BackendChange {
-        self.ejections = self.in_succession(now).saturating_add(1);
-        self.term = length(self.ejections);
-        self.eject(cause, EjectionEnd::Probe(now + self.term))
-    }
-
-    /// Ejections that followed one another up to now; none when it has served since for as long as
-    /// the last one lasted.
-    fn in_succession(&self, now: Instant) -> u32 {
-        let has_served = |since| now.saturating_duration_since(since) >= self.term;
-        let is_over = self.ejection.is_none() && self.serving_since.is_none_or(has_served);
-        if is_over { 0 } else { self.ejections }
-    }
-
     pub(in crate::backend) fn eject(
         &mut self,
         cause: EjectionCause,
         until: EjectionEnd,
+        now: Instant,
     ) -> BackendChange {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
-        self.ejection = Some(Ejection::new(cause, until));
+        // Probes of the ejection before have yet to be given back.
+        let probes = self.ejection.map_or(0, |ejection| ejection.probes);
+        self.ejection = Some(Ejection { probes, ..Ejection::new(cause, until, now) });
         BackendChange::Ejected(cause, until, failures)
     }
 
@@ -330,17 +294,39 @@ impl Standing {
     /// A probe is under way.
     pub(in crate::backend) fn begin_probe(&mut self) {
         if let Some(ejection) = &mut self.ejection {
-            ejection.probing = true;
+            ejection.probes = ejection.probes.saturating_add(1);
         }
     }
 
     /// A probe has ended. One that has shown nothing, because its client left, has cost a client:
     /// the next one waits, each time longer.
     fn probe_ended(&mut self, now: Instant) {
-        if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probing) {
-            ejection.probing = false;
+        let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes > 0) else {
+            return;
+        };
+        ejection.probes -= 1;
+        if let EjectionEnd::Probe(at) = ejection.until
+            && at <= now
+        {
             ejection.until = EjectionEnd::Probe(now + doubling(ejection.unproven));
             ejection.unproven = ejection.unproven.saturating_add(1);
+        }
+    }
+
+    /// When it was ejected, where a request may try it all the same before it fails: nothing but the
+    /// ejection speaks against the backend, since it listens and its checks do not fail.
+    pub(in crate::backend) fn last_resort_since(&self) -> Option<Instant> {
+        let is_out = self.draining().is_some() || self.health == Health::Unhealthy;
+        let ejection = self.ejection.filter(|_| self.listens && !is_out)?;
+        (ejection.cause != EjectionCause::Operator).then_some(ejection.since)
+    }
+
+    /// Makes the next request its probe, however long its ejection was to last.
+    pub(in crate::backend) fn hasten(&mut self, now: Instant) {
+        if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
+            && let EjectionEnd::Probe(at) = ejection.until
+        {
+            ejection.until = EjectionEnd::Probe(at.min(now));
         }
     }
 

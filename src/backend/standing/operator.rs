@@ -59,7 +59,7 @@ impl Standing {
                 self.change_draining(|own| own.ordered = own.configured.then_some(false))
             }
             OperatorAction::Eject(time) => {
-                Some(self.eject(EjectionCause::Operator, EjectionEnd::Probe(now + time)))
+                Some(self.eject(EjectionCause::Operator, EjectionEnd::Probe(now + time), now))
             }
             OperatorAction::Readmit => {
                 self.ejection.take()?;

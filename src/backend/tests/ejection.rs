@@ -241,3 +241,18 @@ fn that_coincides_with_unhealthy_is_reported_and_counted_as_well() {
     assert_eq!(counted[EjectionCause::Refused.place()], 1);
     assert_eq!(counted[EjectionCause::Timeout.place()], 1);
 }
+
+#[test]
+fn for_want_of_a_connection_ends_when_checks_pass() {
+    for cause in [EjectionCause::ConnectTimeout, EjectionCause::ConnectFailure] {
+        let world = World::new(2, CHECKED);
+        (0..5).for_each(|_| drop(world.fail(0, cause)));
+        assert_eq!(world.until(0), EjectionEnd::ChecksPass);
+        world.check(0, true);
+        let readmitted = BackendChange::Readmitted(ReadmissionCause::ChecksPassed(2));
+        assert_eq!(world.check(0, true), [readmitted]);
+        let unchecked = World::new(2, UNCHECKED);
+        (0..5).for_each(|_| drop(unchecked.fail(0, cause)));
+        assert_eq!(unchecked.term(0), RULES.base, "where nothing checks, a probe decides");
+    }
+}

@@ -19,11 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{Config, RngSeed},
-};
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::clock;
@@ -61,7 +57,11 @@ impl World {
     }
 
     fn apply(&self, index: usize, event: Event) -> Vec<BackendChange> {
-        let notices = self.roster.apply(&self.backends[index], event, &self.policy, self.now);
+        let backend = &self.backends[index];
+        let mut notices = self.roster.apply(backend, event, &self.policy, self.now);
+        if matches!(event, Event::AttemptFailed(AttemptFailure { probe: true, .. })) {
+            notices.extend(self.roster.apply(backend, Event::ProbeEnded, &self.policy, self.now));
+        }
         let change = |notice| match notice {
             PoolChange::Backend(_, change) => Some(change),
             _ => None,
@@ -276,11 +276,7 @@ fn is_ejected_by_a_guess(world: &World, index: usize) -> bool {
 }
 
 proptest! {
-    #![proptest_config(Config {
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(7),
-        ..Config::default()
-    })]
+    #![proptest_config(crate::properties::config())]
 
     #[test]
     fn whatever_happens_half_stays_and_somebody_is_left(

@@ -78,3 +78,57 @@ fn does_not_go_where_it_is_not_wanted_or_has_no_place() {
     world.backends[0].leave();
     assert_eq!(world.probe(true), Some(0));
 }
+
+#[test]
+fn may_come_early_for_requests_that_would_fail_and_then_several_at_once() {
+    let world = World::new(2, CHECKED);
+    world.eject(0);
+    assert_eq!(world.probe(true), None);
+    let claim = || world.roster.claim_last_resort(|_| true, world.now).map(|it| it.leave());
+    assert!(claim().is_some() && claim().is_some());
+    let readmitted = BackendChange::Readmitted(ReadmissionCause::Probe);
+    assert_eq!(world.apply(0, Event::Answered { probe: true }), [readmitted]);
+    assert!(claim().is_none(), "it is back");
+}
+
+#[test]
+fn that_came_early_and_failed_lengthens_the_ejection_once() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    world.pass(SECOND);
+    let claim = || world.roster.claim_last_resort(|_| true, world.now).map(|it| it.leave());
+    assert!(claim().is_some() && claim().is_some());
+    let began = world.failure(EjectionCause::Timeout);
+    world.pass(SECOND);
+    let failed = Event::AttemptFailed(AttemptFailure { probe: true, ..began });
+    assert_eq!(world.apply(0, failed).len(), 1);
+    assert_eq!(world.apply(0, failed), [], "it began before that ejection");
+    assert_eq!(world.term(0), 2 * RULES.base);
+    world.pass(2 * RULES.base);
+    assert_eq!(world.probe(true), Some(0), "both were given back");
+}
+
+#[test]
+fn comes_early_to_none_against_which_more_speaks_than_its_ejection() {
+    let mut world = World::new(8, CHECKED);
+    (0..4).for_each(|index| world.eject(index));
+    (0..3).for_each(|_| drop(world.check(0, false)));
+    world.change_of(1, None, true);
+    world.apply(2, Event::CheckFailed { refused: true });
+    world.pass(SECOND);
+    world.apply(4, Event::Operator(OperatorAction::Eject(SECOND)));
+    let claimed = world.roster.claim_last_resort(|_| true, world.now).unwrap();
+    assert!(Arc::ptr_eq(&claimed, &world.backends[3]));
+    assert!(world.roster.claim_last_resort(|one| *one.id() != *claimed.id(), world.now).is_none());
+}
+
+#[test]
+fn is_due_at_once_when_the_pool_cannot_spare_the_next_ejection() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    world.pass(SECOND);
+    (0..4).for_each(|_| drop(world.fail(1, EjectionCause::Status(503))));
+    assert_eq!(world.probe(true), None);
+    assert_eq!(world.fail(1, EjectionCause::Status(503)), [], "it is the last one");
+    assert_eq!(world.probe(true), Some(0));
+}

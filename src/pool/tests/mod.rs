@@ -1,6 +1,7 @@
 //! A pool without a network: picking, waiting, giving back, learning, and changes of its members.
 
 mod change;
+mod last_resort;
 mod leases;
 mod waiting;
 

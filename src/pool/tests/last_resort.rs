@@ -1,0 +1,218 @@
+//! An ejection is a preference and not a wall: no request that can be repeated fails while a
+//! backend that passes its checks would have answered it.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::backend::{AttemptFailure, Backend, BackendSettings, EjectionCause};
+
+/// What a backend does with every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Well,
+    Fails(Failure),
+    /// Refuses connections, those of checks as well.
+    Down,
+}
+
+/// A pool, and what each of its backends does.
+struct Scene {
+    pool: Arc<Pool>,
+    modes: Vec<Mode>,
+    now: Instant,
+    /// Attempts that each backend has failed.
+    failed: Vec<usize>,
+}
+
+impl Scene {
+    fn new(size: usize) -> Self {
+        let ports: Vec<_> = (1..=size).map(|port| u16::try_from(port).unwrap()).collect();
+        let pool = build(&ports.iter().map(|port| endpoint(*port)).collect::<Vec<_>>(), |config| {
+            config.algorithm = config::Algorithm::LeastConn;
+        });
+        let modes = vec![Mode::Well; size];
+        let mut scene = Self { pool, modes, now: clock::now(), failed: vec![0; size] };
+        scene.check();
+        scene
+    }
+
+    fn backend(&self, index: usize) -> Arc<Backend> {
+        self.pool.roster().backend(&address(u16::try_from(index).unwrap() + 1))
+    }
+
+    fn apply(&self, index: usize, event: Event) {
+        let policy = policy(self.pool.config());
+        self.pool.roster().apply(&self.backend(index), event, &policy, self.now);
+    }
+
+    /// A round of checks, enough of them for a verdict.
+    fn check(&mut self) {
+        for index in 0..self.modes.len() {
+            for _ in 0..3 {
+                self.apply(
+                    index,
+                    match self.modes[index] {
+                        Mode::Well | Mode::Fails(_) => Event::CheckPassed,
+                        Mode::Down => Event::CheckFailed { refused: true },
+                    },
+                );
+            }
+        }
+    }
+
+    fn set(&mut self, modes: &[Mode]) {
+        self.modes.copy_from_slice(modes);
+        self.check();
+    }
+
+    /// So many requests at once, each tried until it is answered; the tries that each took.
+    fn requests(&mut self, count: usize) -> Vec<usize> {
+        let mut under_way: Vec<(Vec<TriedBackend>, Lease)> = (0..count)
+            .map(|_| (vec![], self.pool.pick(&PickRequest::new(vec![], true), self.now).unwrap()))
+            .collect();
+        let mut tries = vec![];
+        while !under_way.is_empty() {
+            let mut next = vec![];
+            for (mut tried, lease) in under_way {
+                let index = usize::from(port(&lease)) - 1;
+                let failure = match self.modes[index] {
+                    Mode::Well => {
+                        self.pool.answered(&lease, None, self.now);
+                        self.pool.completed(&lease, self.now);
+                        tries.push(tried.len() + 1);
+                        continue;
+                    }
+                    Mode::Fails(failure) => failure,
+                    Mode::Down => Failure::Refused,
+                };
+                self.failed[index] += 1;
+                fail(&self.pool, &lease, failure, self.now);
+                let backend = Arc::clone(lease.backend());
+                assert!(
+                    tried.iter().all(|one: &TriedBackend| !Arc::ptr_eq(&one.backend, &backend)),
+                    "{backend:?} was tried twice while another was well"
+                );
+                tried.push(TriedBackend { backend, failure });
+                drop(lease);
+                let request = PickRequest::new(tried.clone(), true);
+                let picked = self.pool.pick(&request, self.now);
+                let lease = picked.unwrap_or_else(|why| panic!("{why:?}: {:?}", self.modes));
+                next.push((tried, lease));
+            }
+            under_way = next;
+        }
+        tries
+    }
+}
+
+const UNAVAILABLE: Mode = Mode::Fails(Failure::Status(503));
+
+#[test]
+fn a_rolling_restart_of_two_replicas_loses_no_request() {
+    let mut scene = Scene::new(2);
+    // Ten requests a second; A answers 503 for 1.5 s, and 4 s later B does for 3 s.
+    for tenth in 0..400 {
+        let (a, b) = ((10..25).contains(&tenth), (65..95).contains(&tenth));
+        let mode = |is_restarting| if is_restarting { UNAVAILABLE } else { Mode::Well };
+        scene.set(&[mode(a), mode(b)]);
+        scene.requests(1);
+        scene.now += Duration::from_millis(100);
+    }
+}
+
+#[test]
+fn a_backend_that_is_bad_for_long_gets_a_small_share_of_the_requests() {
+    for size in [2, 4] {
+        let mut scene = Scene::new(size);
+        scene.modes[0] = UNAVAILABLE;
+        for _ in 0..3_000 {
+            scene.check();
+            scene.requests(1);
+            scene.now += Duration::from_millis(100);
+        }
+        // Two or five failures eject it, and each term, of 30 s and longer, ends with one probe.
+        assert!(scene.failed[0] <= 15, "{} of 3000", scene.failed[0]);
+    }
+}
+
+#[test]
+fn a_retry_takes_no_probe_while_a_backend_is_eligible_that_was_not_tried() {
+    let scene = Scene::new(3);
+    (0..5).for_each(|_| {
+        let failed = AttemptFailure::new(EjectionCause::Timeout, scene.now);
+        scene.apply(0, Event::AttemptFailed(failed));
+    });
+    assert!(!scene.backend(0).is_eligible());
+    let due = scene.now + Duration::from_secs(60);
+    let retry = scene.pool.pick(&tried(&[2], Failure::Broken), due).unwrap();
+    assert!(!retry.is_probe() && port(&retry) == 3);
+    let last = scene.pool.pick(&tried(&[2, 3], Failure::Status(503)), scene.now).unwrap();
+    assert!(last.is_probe() && port(&last) == 1, "it is tried before the request fails");
+    let mut post = tried(&[2, 3], Failure::Status(503));
+    post.repeatable = false;
+    assert!(scene.pool.pick(&post, scene.now).is_err(), "a probe must be repeatable");
+}
+
+#[test]
+fn a_probe_is_claimed_of_the_very_backend_that_the_lease_is_of() {
+    let scene = Scene::new(2);
+    let (pool, roster) = (&scene.pool, scene.pool.roster());
+    let settings = |ports: &[u16]| {
+        let one = |port: &u16| {
+            let name = address(*port).to_string().into();
+            (address(*port), BackendSettings { name, drain: false, max_connections: None })
+        };
+        ports.iter().map(one).collect()
+    };
+    // Removed and added by two reloads, while this membership still has the first one.
+    for ports in [&[1_u16][..], &[1, 2]] {
+        roster.enlist(&settings(ports), &policy(pool.config()), scene.now);
+    }
+    let second = roster.backend(&address(2));
+    for _ in 0..5 {
+        let failed = AttemptFailure::new(EjectionCause::Timeout, scene.now);
+        scene.apply(1, Event::AttemptFailed(failed));
+    }
+    assert!(!second.is_eligible());
+    let due = scene.now + Duration::from_secs(60);
+    for request in [first(), tried(&[1], Failure::Broken)] {
+        drop(pool.pick(&request, due));
+        assert_eq!(second.active(), 0);
+    }
+    assert!(roster.next_probe(true, due).is_some(), "it does not wait for a probe that was lost");
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        3 => Just(Mode::Well),
+        2 => Just(UNAVAILABLE),
+        1 => Just(Mode::Fails(Failure::Broken)),
+        1 => Just(Mode::Fails(Failure::Timeout)),
+        1 => Just(Mode::Fails(Failure::ConnectTimeout)),
+        1 => Just(Mode::Down),
+    ]
+}
+
+proptest! {
+    #![proptest_config(crate::properties::config())]
+
+    #[test]
+    fn while_a_backend_is_well_no_repeatable_request_fails_by_our_choice(
+        size in 2_usize..6,
+        steps in vec((vec(mode(), 5), any::<prop::sample::Index>(), 0_u64..20_000, 1_usize..12), 1..80),
+    ) {
+        let mut scene = Scene::new(size);
+        for (modes, well, pause, count) in steps {
+            let mut modes = modes[..size].to_vec();
+            modes[well.index(size)] = Mode::Well;
+            scene.set(&modes);
+            let before = scene.failed.clone();
+            let tries = scene.requests(count);
+            prop_assert!(tries.iter().all(|tries| *tries <= size));
+            // No more than one attempt of each request.
+            let is_bounded = |(now, before): (&usize, &usize)| now - before <= count;
+            prop_assert!(scene.failed.iter().zip(&before).all(is_bounded));
+            scene.now += Duration::from_millis(pause);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What every property test runs with: a fixed seed, so that a test does not fail for somebody else
+//! than the author of a change, and no files of failures in the source tree.
+
+use proptest::test_runner::{Config, RngSeed};
+
+/// The configuration of all property tests.
+pub(crate) fn config() -> Config {
+    Config { failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() }
+}
