@@ -1,6 +1,6 @@
 //! A connection in HTTP/2: its requests are accepted one after another and answered side by side.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use h2::{Reason, server};
@@ -10,7 +10,7 @@ use tokio::{sync::Notify, task::JoinSet, time::timeout};
 use super::{
     super::{super::watch::Timer, connection::Connection},
     exchange::{Http2Exchange, Shared},
-    transport::Transport,
+    transport::{GOODBYE, Transport},
 };
 use crate::clock;
 
@@ -29,8 +29,6 @@ const SEND_BUFFER: usize = 64 * 1024;
 const MALFORMED: usize = 32;
 /// Streams that are reset before they were looked at, after which the connection is closed.
 const RESET_UNSEEN: usize = 20;
-/// How long a client may take to answer that the connection is about to end.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 fn options() -> server::Builder {
     let mut options = server::Builder::new();
@@ -65,7 +63,7 @@ pub(in super::super::super) async fn serve<F>(
     let mut requests = JoinSet::new();
     // Until when it may have no request.
     let mut deadline = connection.deadline;
-    let handshake = options().handshake::<_, Bytes>(Transport(connection));
+    let handshake = options().handshake::<_, Bytes>(Transport::new(connection));
     let Ok(Ok(mut connection)) = timeout(limits.header, handshake).await else { return };
     let mut idle = Timer::default();
     let mut is_ending = false;
@@ -98,7 +96,7 @@ pub(in super::super::super) async fn serve<F>(
                     continue;
                 }
                 connection.abrupt_shutdown(Reason::NO_ERROR);
-                let _ = timeout(GOODBYE, poll_fn(|cx| connection.poll_closed(cx))).await;
+                let _ = timeout(2 * GOODBYE, poll_fn(|cx| connection.poll_closed(cx))).await;
                 break;
             }
             () = &mut ends, if !is_ending => {}
