@@ -7,6 +7,7 @@ mod connection;
 mod dispatch;
 mod event_stream;
 mod idle;
+mod metrics_response;
 mod resource;
 mod response;
 mod shared;

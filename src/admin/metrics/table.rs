@@ -35,6 +35,7 @@ macro_rules! metrics {
         $(pub(super) const $id: Metric =
             Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
         /// All of them, but for those of the process, which a library makes.
+        #[cfg(test)]
         pub(in crate::admin) const TABLE: &[Metric] = &[$($id),*];
     };
 }
