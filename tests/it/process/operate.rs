@@ -212,12 +212,12 @@ fn it_says_what_is_missing_where_nobody_answers() {
     admin.stop();
     let address = admin.address();
     let expected = format!(
-        "nobody answers at http://{address}: connection refused (is lb running, and has its \
+        "no connection to http://{address}: connection refused (is lb running, and does its \
          configuration `admin: {{ address: {address} }}`?)\n"
     );
     let outcome = run(&["status", &at(&admin)]);
     assert_eq!((outcome.code, outcome.stderr), (Some(1), expected));
-    let expected = "nobody answers at unix:/nowhere/admin.sock: there is no such socket (is lb \
+    let expected = "no connection to unix:/nowhere/admin.sock: there is no such socket (is lb \
                     running, and has its configuration `admin: { address: \
                     unix:/nowhere/admin.sock }`?)\n";
     let outcome = run(&["drain", "web", "10.0.0.1:9001", "--admin=unix:/nowhere/admin.sock"]);
@@ -236,8 +236,11 @@ fn whoever_is_not_the_admin_listener_is_told_apart() {
             Reply::steps_of([Step::Send("220 mail ready\r\n\r\n".into()), Step::Close]),
             "not speak HTTP",
         ),
-        (Reply::steps_of([Step::Send(short.into()), Step::Close]), "broke off its answer"),
-        (Reply::steps_of([Step::Close]), "broke off its answer"),
+        (
+            Reply::steps_of([Step::Send(short.into()), Step::Close]),
+            "closed the connection before its answer was complete",
+        ),
+        (Reply::steps_of([Step::Close]), "closed the connection before its answer was complete"),
     ] {
         let admin = ScriptedBackend::replying(reply);
         let outcome = run(&["status", &at(&admin)]);
@@ -268,11 +271,11 @@ fn a_token_that_is_missing_or_wrong_is_told_with_where_it_goes() {
     let admin = answering(POOLS, 401, &json!({ "error": "a token is required" }));
     let outcome = run(&["status", &at(&admin)]);
     assert_eq!(outcome.code, Some(1));
-    for expected in ["wants a token", "--token-file", "LB_ADMIN_TOKEN", "-c"] {
+    for expected in ["requires a token", "--token-file", "LB_ADMIN_TOKEN", "-c"] {
         assert!(outcome.stderr.contains(expected), "{expected}: {}", outcome.stderr);
     }
     let outcome = run_with(&["status", &at(&admin)], &[("LB_ADMIN_TOKEN", TOKEN)]);
-    assert!(outcome.stderr.contains("does not take this token"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("rejects this token"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains(TOKEN), "{}", outcome.stderr);
 }
 
@@ -486,6 +489,6 @@ fn top_without_a_terminal_or_a_process_says_so() {
     let mut top = Top::start(admin.address());
     let code = top.script.wait_for_exit(PATIENCE).code();
     assert_eq!(code, Some(1));
-    assert!(top.screen().contains("nobody answers at http://"), "{:?}", top.screen());
+    assert!(top.screen().contains("no connection to http://"), "{:?}", top.screen());
     assert!(!top.screen().contains("\u{1b}[?1049h"), "the screen is not touched");
 }
