@@ -14,6 +14,7 @@ use pingora_core::{Error, ErrorType, Result, upstreams::peer::HttpPeer};
 use pingora_proxy::Session;
 
 use super::{
+    client::ClientLink,
     context::{Attempt, RequestContext, Routed, Verdict},
     record::counting,
     watch::{AttemptWatch, Patience},
@@ -26,6 +27,9 @@ pub(super) use failure::{broke_off, has_answered, not_connected};
 
 /// What an error says when a retry found no place.
 const NO_PLACE: ErrorType = ErrorType::Custom("no place for another try");
+const MOMENT: Duration = Duration::from_secs(1);
+/// As good as no limit.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Pingora takes a timeout of zero for none.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
@@ -59,6 +63,7 @@ pub(super) async fn begin(
     let mut attempt = Attempt::beginning(routed.attempts() + 1, now);
     let mut peer = Box::new(lease.peer().clone());
     routed.lease = Some(lease);
+    limit_reads(&mut peer, &routed.link);
     if routed.link.facts().wants_tunnel {
         tunnel::prepare(&mut peer, routed.pool.timeouts());
     }
@@ -78,6 +83,15 @@ pub(super) async fn wait_in_queue(
 ) -> Result<Result<Lease, Unavailable>> {
     let waiting = routed.pool.wait(routed.pick_request(), routed.deadline, clock::now());
     waiting::while_client_stays(session, &routed.link, waiting).await
+}
+
+/// The client's session watches an attempt while it has nothing else to do. It is not asked as long as
+/// the backend takes no more of the body, so there Pingora's own limit on reads is a net, wide enough
+/// for every pause that the client may make; elsewhere a timer for each read would be wasted.
+fn limit_reads(peer: &mut HttpPeer, link: &ClientLink) {
+    let pause = link.pause().unwrap_or(DAY) + MOMENT;
+    let net = peer.options.read_timeout.map(|net| net.max(pause));
+    peer.options.read_timeout = net.filter(|_| link.facts().has_body);
 }
 
 /// A connection must not take longer than the whole request may. Returns whether that leaves less.

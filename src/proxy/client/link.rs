@@ -7,7 +7,10 @@
 //!
 //! The lock is never waited for: a connection and the hooks of its request are one task.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
@@ -42,6 +45,8 @@ pub(in super::super) struct RequestFacts {
     /// Why the request must not be served, if so.
     pub(in super::super) refusal: Option<Refusal>,
     pub(in super::super) protocol: Protocol,
+    /// Whether it has a body.
+    pub(in super::super) has_body: bool,
     /// Whether all of its body has come with the header, or it has none.
     pub(in super::super) is_body_at_hand: bool,
     /// The client waits for a `100 Continue` before it sends the body.
@@ -54,6 +59,8 @@ pub(in super::super) struct RequestFacts {
 #[derive(Debug)]
 pub(in super::super) struct ClientLink {
     counts: Arc<ListenerCounts>,
+    /// The longest pause that the client may make in a body; `None` for any.
+    pause: Option<Duration>,
     request: Mutex<Request>,
 }
 
@@ -71,10 +78,15 @@ struct Request {
 }
 
 impl ClientLink {
-    pub(in super::super) fn new(counts: Arc<ListenerCounts>, protocol: Protocol) -> Self {
+    pub(in super::super) fn new(
+        counts: Arc<ListenerCounts>,
+        protocol: Protocol,
+        pause: Option<Duration>,
+    ) -> Self {
         let facts = RequestFacts {
             refusal: None,
             protocol,
+            has_body: false,
             is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
@@ -87,7 +99,7 @@ impl ClientLink {
             was_late: false,
             is_last: false,
         };
-        Self { counts, request: Mutex::new(request) }
+        Self { counts, pause, request: Mutex::new(request) }
     }
 
     /// The link of a request's session.
@@ -106,6 +118,11 @@ impl ClientLink {
     /// Counts of the listener that the client connected to.
     pub(in super::super) fn counts(&self) -> &Arc<ListenerCounts> {
         &self.counts
+    }
+
+    /// The longest pause that the client may make in a body; `None` for any.
+    pub(in super::super) fn pause(&self) -> Option<Duration> {
+        self.pause
     }
 
     /// A request's header has come.
@@ -199,7 +216,7 @@ impl ClientLink {
     }
 
     /// How long a pause in the answer may be from now on.
-    pub(in super::super) fn expect_no_gap(&self, now: Instant, limit: std::time::Duration) {
+    pub(in super::super) fn expect_no_gap(&self, now: Instant, limit: Duration) {
         self.expect(AttemptWatch::Rest { limit, by: now + limit, has_moved: false });
     }
 }

@@ -121,6 +121,7 @@ impl Connection {
                 _ => body.check(&self.input).err(),
             },
             protocol: protocol(head.version),
+            has_body: !body.is_empty(),
             is_body_at_hand: match head.body {
                 Body::None => true,
                 Body::Length(length) => length <= self.input.len() as u64,
@@ -138,6 +139,7 @@ impl Connection {
         let facts = RequestFacts {
             refusal: Some(refused.refusal),
             protocol: protocol(version),
+            has_body: false,
             is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
