@@ -7,7 +7,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build-tools test-tools
+.PHONY: help demo test loom check bench build-tools test-tools
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -17,6 +17,9 @@ demo: build-tools ## Runs the balancer with three small backends; ARGS="…" are
 
 test: test-tools ## Runs every test; ARGS="…" are passed on to cargo test
 	@cargo test --locked $(ARGS)
+
+loom: ## Tries every interleaving of the code that threads share without a lock
+	@cargo test --locked --manifest-path tests/loom/Cargo.toml --target-dir target/loom
 
 check: ## Does what CI does
 	@.ci/run

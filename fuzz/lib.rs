@@ -7,6 +7,10 @@
 
 #[path = "../src/http1/tests/checks.rs"]
 mod checks;
+#[path = "../src/config/mod.rs"]
+pub mod config;
+#[path = "../src/files.rs"]
+pub mod files;
 #[path = "../src/http1/mod.rs"]
 pub mod http1;
 
@@ -23,4 +27,16 @@ pub fn chunks(bytes: &[u8]) {
 /// Any bytes as the head of a backend's answer.
 pub fn answer(bytes: &[u8]) {
     checks::answer(bytes);
+}
+
+/// Any text as a configuration: it is complete, or every problem is on one of its lines.
+pub fn configuration(text: &str) {
+    match config::parse("any.yaml", text, &config::Flags::default()) {
+        Ok(loaded) => assert!(!loaded.config.pools.is_empty()),
+        Err(problems) => {
+            let lines = text.split(['\n', '\r']).count();
+            assert!(problems.iter().count() > 0);
+            assert!(problems.iter().all(|problem| problem.origin.line <= lines), "{problems}");
+        }
+    }
 }

@@ -24,4 +24,5 @@ pub mod retry;
 pub mod route;
 pub mod server;
 pub mod state_log;
+mod sync;
 pub mod telemetry;

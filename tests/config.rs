@@ -81,6 +81,20 @@ fn every_valid_file_becomes_the_model_of_its_golden_file() {
 }
 
 #[test]
+fn what_is_written_about_the_keys_comes_from_their_table() {
+    let schema = format!("{:#}\n", config::reference::schema());
+    let different: String = [
+        ("conf/reference.yaml", config::reference::yaml()),
+        ("docs/reference.md", config::reference::page()),
+        ("docs/schema.json", schema),
+    ]
+    .into_iter()
+    .filter_map(|(path, text)| differs(&root().join(path), &text))
+    .collect();
+    assert!(different.is_empty(), "{different}");
+}
+
+#[test]
 fn no_message_shows_how_we_are_written_inside() {
     for path in yaml_files("tests/golden/invalid") {
         let message = parse_file(&path).expect_err("a mistake").to_string();
@@ -184,6 +198,17 @@ fn survives(text: &str) {
             let lines = text.split(['\n', '\r']).count();
             assert!(problems.iter().all(|problem| problem.origin.line <= lines), "{problems}");
         }
+    }
+}
+
+/// What fuzzing has found worth keeping.
+#[test]
+fn every_text_that_fuzzing_has_kept_has_an_answer() {
+    let inputs =
+        fs::read_dir(root().join("fuzz/corpus/configuration")).expect("the folder is there");
+    for input in inputs {
+        let text = fs::read(input.expect("it can be read").path()).expect("readable");
+        survives(&String::from_utf8_lossy(&text));
     }
 }
 

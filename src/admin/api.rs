@@ -7,12 +7,11 @@ use tokio::sync::mpsc;
 
 use super::{
     change::{ApiError, BackendName, Change},
-    effective,
     metrics::Scrape,
     view::{self, EventFeed, ExplainQuery, Monitor, SampleRequest, Sources},
 };
 use crate::clock;
-use crate::config::PoolName;
+use crate::config::{self, PoolName};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::OrderError;
@@ -113,7 +112,7 @@ impl Api {
 
     /// The configuration in force.
     pub(super) fn config(&self) -> serde_json::Value {
-        effective::json(&self.current.pin().config)
+        config::effective(&self.current.pin().config)
     }
 
     /// Loads the configuration file. Returns what `lb reload` prints.

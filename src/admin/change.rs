@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::view;
 use crate::backend::{self, Address};
-use crate::config::{self, Weight, defaults};
+use crate::config::{self, Weight};
 
 /// The longest ejection that an operator can ask for.
 const EJECTION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -132,7 +132,7 @@ impl Change {
             Self::Undrain => backend::OperatorAction::Undrain,
             Self::Readmit => backend::OperatorAction::Readmit,
             Self::Eject(duration) => {
-                let default = pool.ejection.unwrap_or(defaults::EJECTION).base;
+                let default = pool.ejection.unwrap_or_default().base;
                 backend::OperatorAction::Eject(duration.unwrap_or(default))
             }
             Self::Weight(None) => backend::OperatorAction::Weight(None),

@@ -3,7 +3,6 @@
 
 mod api;
 mod change;
-mod effective;
 mod listener;
 mod metrics;
 mod page;

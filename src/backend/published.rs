@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::count::Changes;
+
 /// No probe is due.
 pub(super) const NEVER: u64 = u64::MAX;
 
@@ -14,7 +16,7 @@ pub(super) const NEVER: u64 = u64::MAX;
 pub(super) struct PublishedState {
     /// What instants are counted from.
     pub(super) start: Instant,
-    pub(super) changes: AtomicU64,
+    pub(super) changes: Changes,
     pub(super) panic: AtomicBool,
     pub(super) panics: AtomicU64,
     /// Nobody can take a request.

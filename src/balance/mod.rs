@@ -21,6 +21,7 @@ mod members;
 mod picks;
 mod pingora;
 mod random;
+mod renewed;
 mod round_robin;
 mod selector;
 mod slow_start;

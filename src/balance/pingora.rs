@@ -36,7 +36,7 @@ use super::{
 };
 use crate::backend::{Address, Roster};
 use crate::clock;
-use crate::config::{PoolName, Weight, defaults};
+use crate::config::{Algorithm, PoolName, Weight};
 
 /// Marks the weight of a backup.
 const BACKUP: usize = 1 << (usize::BITS - 1);
@@ -110,7 +110,7 @@ impl BackendSelection for PingoraSelector {
     fn build(discovered: &BTreeSet<Discovered>) -> Self {
         let roster = Roster::new(PoolName::new(""), Arc::default(), clock::now());
         let config = SelectorConfig {
-            algorithm: defaults::ALGORITHM,
+            algorithm: Algorithm::default(),
             roster: Arc::new(roster),
             slow_start: Duration::ZERO,
             seed: 0,

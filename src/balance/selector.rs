@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
+use arc_swap::Guard;
 
 use super::{
     ewma,
     members::Members,
     random::Random,
+    renewed::Renewed,
     snapshot::{Snapshot, TIERS},
 };
 use crate::backend::Roster;
@@ -37,9 +37,7 @@ pub(super) struct Selector {
     pub(super) config: SelectorConfig,
     pub(super) members: Members,
     pub(super) random: Random,
-    snapshot: ArcSwap<Snapshot>,
-    /// Held by the one thread that takes the next snapshot; no other thread waits for it.
-    pub(super) renewal: Mutex<()>,
+    pub(super) snapshot: Renewed<Snapshot>,
 }
 
 impl Selector {
@@ -52,7 +50,7 @@ impl Selector {
     /// The selector that replaces this one: it goes on with the same turns and random draws, over
     /// other members.
     pub(super) fn followed_by(&self, members: Members) -> Self {
-        let turns = self.snapshot.load().turns();
+        let turns = self.snapshot.latest().turns();
         Self::starting_at(turns, members, self.config.clone(), self.random.copy())
     }
 
@@ -62,23 +60,16 @@ impl Selector {
         config: SelectorConfig,
         random: Random,
     ) -> Self {
-        let snapshot = ArcSwap::from_pointee(take(&members, &config, turns, clock::now()));
-        Self { config, members, random, snapshot, renewal: Mutex::new(()) }
+        let snapshot = Renewed::new(take(&members, &config, turns, clock::now()));
+        Self { config, members, random, snapshot }
     }
 
     /// A complete snapshot; or, while another thread takes that, the one before.
     pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
-        let snapshot = self.snapshot.load();
-        if self.is_complete(&snapshot) {
-            return snapshot;
-        }
-        let Some(_renewing) = self.renewal.try_lock() else { return snapshot };
-        let snapshot = self.snapshot.load();
-        if !self.is_complete(&snapshot) {
-            let next = take(&self.members, &self.config, snapshot.turns(), clock::now());
-            self.snapshot.store(Arc::new(next));
-        }
-        self.snapshot.load()
+        self.snapshot.get(
+            |snapshot| self.is_complete(snapshot),
+            |before| take(&self.members, &self.config, before.turns(), clock::now()),
+        )
     }
 
     /// A selector that picks the same, and whose turns are its own.
@@ -87,8 +78,7 @@ impl Selector {
             config: self.config.clone(),
             members: self.members.clone(),
             random: self.random.copy(),
-            snapshot: ArcSwap::from_pointee(Snapshot::clone(&self.snapshot())),
-            renewal: Mutex::new(()),
+            snapshot: Renewed::new(Snapshot::clone(&self.snapshot())),
         }
     }
 

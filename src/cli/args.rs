@@ -142,6 +142,8 @@ pub(super) enum Command {
     Health(FileArgument),
     #[command(flatten)]
     Operate(Operation),
+    /// Print a JSON Schema of the configuration file, for editors that complete YAML.
+    Schema,
     /// Try it in a minute: three small backends and the balancer, in one process.
     Demo(DemoArguments),
     /// One small backend that answers with its name and the request it received.

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::config::reference;
 use crate::process::control;
 use crate::telemetry::log::CloseAtEnd;
 use args::{Arguments, Command};
@@ -47,6 +48,10 @@ pub fn run() -> ExitCode {
         Some(Command::Health(of)) => process_command::command(&of.conf, &control::Command::Health),
         Some(Command::Upgrade(of)) => process_command::upgrade(&of.conf),
         Some(Command::Operate(operation)) => operate::run(operation),
+        Some(Command::Schema) => {
+            output::say(std::io::stdout(), &format!("{:#}", reference::schema()));
+            ExitCode::SUCCESS
+        }
         Some(Command::Demo(demo)) => demo::run(demo),
         Some(Command::Backend(backend)) => demo::run_backend(backend),
         None => balance::balance(&arguments),

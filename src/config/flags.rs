@@ -10,16 +10,15 @@ use std::{
 };
 
 use super::{
-    addresses::BACKEND_ADDRESS,
-    cursor::Report,
-    defaults,
+    document::{Report, Setting},
     model::{
-        Algorithm, BackendSpec, Config, Listener, Origin, PathPrefix, Pool, PoolName, Route, Weight,
+        Algorithm, BackendSpec, ClientLimits, Config, HealthCheck, Listener, PathPrefix, Pool,
+        PoolName, Route, Weight,
     },
-    pools::default_check,
-    process,
-    setting::Setting,
-    values::{ATTEMPTS_MAX, DURATION, FLAG_ALGORITHM, Kind},
+    origin::Origin,
+    read,
+    values::{ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, Kind, choice_of},
+    word::Word,
     wording::quoted,
 };
 
@@ -30,6 +29,23 @@ const ALGORITHM: &str = "--algorithm";
 const HEALTH_INTERVAL: &str = "--health-interval";
 const HEALTH_TIMEOUT: &str = "--health-timeout";
 const MAX_RETRIES: &str = "--max-retries";
+
+/// As flags spell the algorithms, without an underscore; the words of the file are understood, too.
+const ALGORITHMS: Kind<Algorithm> = Kind {
+    parse: |text| match Algorithm::ALL.iter().find(|algorithm| algorithm.word() == text) {
+        Some(algorithm) => Ok(*algorithm),
+        None => choice_of(text, flag_word),
+    },
+    ..Kind::word("roundrobin, leastconn or ewma")
+};
+
+fn flag_word(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::RoundRobin => "roundrobin",
+        Algorithm::LeastConn => "leastconn",
+        Algorithm::Ewma => "ewma",
+    }
+}
 
 /// The flags that were given, as they were given; `None` is one that was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,29 +66,35 @@ pub struct Flags {
     pub max_retries: Option<u32>,
 }
 
+/// Without a file: the listener's port, on all addresses.
+const DEFAULT_PORT: u16 = 8080;
+/// Without a file.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// Without a file.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Without a file; one more try than this is made.
+const DEFAULT_RETRIES: u32 = 3;
+/// The name of the only pool without a file.
+const DEFAULT_POOL: &str = "default";
+
 /// The configuration that holds without a file and without flags, but for its backends.
 pub(super) fn base() -> Config {
-    let name = PoolName::new(defaults::FLAG_POOL);
-    let mut check = default_check();
-    check.interval = defaults::FLAG_HEALTH_INTERVAL;
-    check.timeout = defaults::FLAG_HEALTH_TIMEOUT;
+    let name = PoolName::new(DEFAULT_POOL);
     let mut pool = Pool::new(name.clone());
-    pool.health_check = Some(check);
-    pool.retry.attempts = NonZeroU32::MIN.saturating_add(defaults::FLAG_MAX_RETRIES);
+    pool.health_check = Some(HealthCheck {
+        interval: DEFAULT_INTERVAL,
+        timeout: DEFAULT_TIMEOUT,
+        ..HealthCheck::default()
+    });
+    pool.retry.attempts = NonZeroU32::MIN.saturating_add(DEFAULT_RETRIES);
     Config {
         listeners: vec![Listener {
-            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), defaults::FLAG_PORT),
-            client: defaults::CLIENT,
+            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
+            client: ClientLimits::default(),
         }],
         routes: vec![Route { host: None, path: PathPrefix("/".into()), pool: name }],
         pools: vec![pool],
-        access_log: Some(defaults::ACCESS_LOG),
-        traceparent: defaults::TRACEPARENT,
-        server_timing: defaults::SERVER_TIMING,
-        trusted_proxies: Vec::new(),
-        threads: None,
-        admin: None,
-        process: defaults::PROCESS,
+        ..read::nothing()
     }
 }
 
@@ -104,7 +126,7 @@ impl Overrides {
             daemon: flags.daemon,
             port: flags.port,
             backends: flags.backends.as_ref().map(|texts| backends(texts, report)),
-            algorithm: setting(ALGORITHM, flags.algorithm.as_deref(), &FLAG_ALGORITHM, report),
+            algorithm: setting(ALGORITHM, flags.algorithm.as_deref(), &ALGORITHMS, report),
             interval: setting(HEALTH_INTERVAL, flags.health_interval.as_deref(), &DURATION, report),
             timeout: setting(HEALTH_TIMEOUT, flags.health_timeout.as_deref(), &DURATION, report),
             attempts: flags.max_retries.map(|retries| attempts(retries, report)),
@@ -136,7 +158,7 @@ impl Overrides {
         if !self.daemon || std::mem::replace(&mut config.process.daemon, true) {
             return;
         }
-        for message in process::unheard(&config.process, config.access_log.as_ref()) {
+        for message in read::unheard(&config.process, config.access_log.as_ref()) {
             report.warn(Origin::flag(DAEMON), message);
         }
     }
@@ -183,7 +205,7 @@ impl Overrides {
         if let Some(backends) = self.backends {
             pool.backends = backends;
         }
-        pool.algorithm = self.algorithm.or(pool.algorithm);
+        pool.algorithm = self.algorithm.given().unwrap_or(pool.algorithm);
         pool.retry.attempts = self.attempts.unwrap_or(pool.retry.attempts);
     }
 
@@ -206,7 +228,7 @@ impl Overrides {
         if check.timeout < check.interval || self.interval.is_wrong() || self.timeout.is_wrong() {
             return;
         }
-        let shown = humantime::format_duration;
+        let shown = super::values::shown_duration;
         let (long, short) = (shown(check.timeout), shown(check.interval));
         if timeout.is_some() {
             let message = format!("must be below the interval of {short}, found {long}");

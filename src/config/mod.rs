@@ -1,31 +1,27 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
-//! Text becomes a tree that knows its lines (`tree`); the tree is read key by key (`cursor`, `file`,
-//! `pools`, `backends`, `retry`, `access_log`, `process`, `admin`) with one parser for each type of value (`values`, `addresses`) and
-//! one check of what must be in order (`order`); flags come last (`flags`). Nobody stops at a
-//! problem: it is recorded, a stand-in takes the place of the value (`setting`), and reading goes
-//! on, so that one run shows all that is wrong. A configuration leaves here only when nothing was
-//! recorded, so no stand-in ever does.
+//! Text becomes a tree that knows its lines (`document`). The tree is read key by key (`read`), by the
+//! definition of each key (`keys`), with one parser for each kind of value (`values`), into the `model`.
+//! Flags come last (`flags`). Reading never stops at a problem: the problem is recorded, a stand-in
+//! takes the place of the value, and reading goes on, so that one run shows all that is wrong. A
+//! configuration leaves here only when nothing was recorded, so no stand-in ever does.
+//!
+//! The table of keys feeds what is written about a configuration as well: the view of what serves and
+//! the difference of two configurations (`settings`, `changes`), and the reference, its page and the
+//! JSON Schema (`reference`).
 
-mod access_log;
-mod addresses;
-mod admin;
-mod backends;
-mod cursor;
-pub mod defaults;
-mod file;
+mod changes;
+mod document;
 mod flags;
+mod keys;
 mod model;
-mod order;
-mod pools;
+mod origin;
 mod problem;
-mod process;
-mod rate;
-mod retry;
-mod setting;
-mod syntax;
-mod tree;
+mod read;
+pub mod reference;
+mod settings;
 mod values;
+mod word;
 mod wording;
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
@@ -34,15 +30,20 @@ pub use flags::Flags;
 pub use model::{
     AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
     ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter,
-    LogFormat, LogTarget, MinRate, Origin, PathPrefix, Percent, Pool, PoolName, Probe, Process,
+    LogFormat, LogTarget, MinRate, PathPrefix, Percent, Pool, PoolName, Probe, Process,
     QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges,
     Timeouts, Token, Traceparent, Weight,
 };
+pub use origin::Origin;
 pub use problem::{Problem, Problems};
+pub use word::Word;
 
-use admin::Secret;
-use cursor::{Cursor, Report};
+pub use changes::{Changes, PoolChange};
+pub use settings::effective;
+
+use document::{Cursor, Report, read_tree};
 use flags::Overrides;
+use read::Secret;
 
 use crate::files;
 
@@ -80,8 +81,8 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(file));
     let overrides = Overrides::read(flags, &report);
-    let config = tree::read(text, &report).map(|root| {
-        let (mut config, admin) = file::read(&Cursor::root(&root, &report));
+    let config = read_tree(text, &report).map(|root| {
+        let (mut config, admin) = read::read(&Cursor::root(&root, &report));
         config.admin = admin.map(|admin| admin.settle(&report, read_secret));
         overrides.apply(&mut config, &report);
         config
@@ -141,49 +142,4 @@ fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Problem {
     let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
     let message = "this line is not UTF-8 text (save the file as UTF-8)";
     Problem::new(Origin::file(name, line), message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REFERENCE: &str =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/reference.yaml"));
-
-    /// The reader asks for every key that it knows; what is left out is what it did not find.
-    fn left_out(text: &str) -> Vec<String> {
-        let report = Report::new(Arc::from("reference.yaml"));
-        let root = tree::read(text, &report).unwrap();
-        // Its token is read later.
-        let _ = file::read(&Cursor::root(&root, &report));
-        let left_out = report.left_out.take().into_iter().collect();
-        assert_eq!(report.into_parts().0, []);
-        left_out
-    }
-
-    #[test]
-    fn the_reference_has_every_key() {
-        let enabled: String = REFERENCE
-            .lines()
-            .map(|line| {
-                let text = line.trim_start();
-                let is_key = text.starts_with('#') && !text.starts_with("# ");
-                if is_key { line.replacen('#', "", 1) + "\n" } else { format!("{line}\n") }
-            })
-            .collect();
-        assert_eq!(left_out(&enabled), Vec::<String>::new());
-        let disabled = [
-            "access_log.filter",
-            "admin",
-            "group",
-            "pid_file",
-            "pools.web.backends.max_connections",
-            "pools.web.health_check.host",
-            "pools.web.health_check.port",
-            "routes.host",
-            "upgrade_socket",
-            "user",
-        ];
-        assert_eq!(left_out(REFERENCE), disabled);
-    }
 }

@@ -4,39 +4,19 @@
 //!
 //! Counts only grow, for as long as the thing that they belong to is known.
 
+mod changes;
+mod counter;
 mod durations;
 mod listener;
 mod outcome;
 mod shards;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
+pub use changes::Changes;
+pub use counter::Counter;
 pub use durations::{DurationHistogram, DurationSnapshot};
 pub use listener::{ConnectionGuard, ListenerCounts};
 pub use outcome::Outcome;
 pub use shards::Shards;
-
-/// How often something happened.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// It happened once more.
-    pub fn one(&self) {
-        self.add(1);
-    }
-
-    /// It happened so many times more.
-    pub fn add(&self, times: u64) {
-        self.0.fetch_add(times, Ordering::Relaxed);
-    }
-
-    /// So far.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The class of a status (RFC 9110 section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,9 @@ pub mod rules;
 
 pub use answer::{Answer, AnswerBody, InvalidAnswer, StatusLine};
 pub use chunked::{ChunkedBody, Decoded};
-pub use request::{Body, HeadEnd, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm};
+pub use request::{
+    Body, HeadEnd, MAX_FIELDS, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm,
+};
 pub use rules::{Authority, Field, Known, Refusal};
 
 #[cfg(test)]

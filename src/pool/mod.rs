@@ -37,7 +37,7 @@ pub use survey::{BackendView, OrderError};
 
 use crate::backend::{Address, Policy, Roster};
 use crate::balance::{Balancer, SelectorConfig, check_once};
-use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts, defaults};
+use crate::config::{self, Algorithm, PoolName, ResponseTimeout, Retry, Timeouts};
 use crate::discovery::Endpoint;
 use crate::health::ActiveCheck;
 use crate::retry::Budget;
@@ -285,11 +285,11 @@ impl std::fmt::Debug for Pool {
 }
 
 fn policy(config: &config::Pool) -> Policy {
-    let check = config.health_check.as_ref();
+    let check = config.health_check.clone().unwrap_or_default();
     Policy {
-        rise: check.map_or(defaults::CHECK_RISE, |check| check.rise).get(),
-        fall: check.map_or(defaults::CHECK_FALL, |check| check.fall).get(),
-        checked: check.is_some(),
+        rise: check.rise.get(),
+        fall: check.fall.get(),
+        checked: config.health_check.is_some(),
         ejection: config.ejection,
         panic_threshold: config.panic_threshold,
     }

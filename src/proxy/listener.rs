@@ -13,7 +13,7 @@ use pingora_proxy::HttpProxy;
 
 use super::{
     Proxy,
-    client::{Connection, Home, Http1Session},
+    client::{self, Connection, Home, Http1Exchange},
 };
 use crate::config::{ClientLimits, Listener};
 use crate::count::ListenerCounts;
@@ -39,6 +39,7 @@ pub struct ListenerApp {
     counts: Arc<ListenerCounts>,
     /// When the configuration does not name this listener any more; it is open until the process ends.
     limits: ClientLimits,
+    speaks_http2: bool,
 }
 
 impl ListenerApp {
@@ -51,7 +52,53 @@ impl ListenerApp {
         listener: &Listener,
     ) -> Self {
         let counts = current.listener(listener.address);
-        Self { proxy, current, in_flight, counts, limits: listener.client }
+        let limits = listener.client;
+        Self { proxy, current, in_flight, counts, limits, speaks_http2: false }
+    }
+
+    /// Clients may speak HTTP/2 as well, with prior knowledge of it.
+    #[must_use]
+    pub fn with_http2(self) -> Self {
+        Self { speaks_http2: true, ..self }
+    }
+
+    /// Has one request answered after another.
+    async fn serve_http1(
+        &self,
+        mut connection: Box<Connection>,
+        ends: impl Future<Output = ()>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let home = Arc::new(Home::default());
+        let mut ends = pin!(ends);
+        loop {
+            let request = tokio::select! {
+                // A request that is there is served.
+                biased;
+                request = connection.next_request() => request?,
+                // Half a header is no request yet.
+                () = &mut ends => return None,
+            };
+            let session = Http1Exchange::session(connection, request, Arc::clone(&home));
+            let session = ServerSession::new_custom(Box::new(session));
+            self.proxy.process_new_http(session, shutdown).await;
+            connection = home.take().await?;
+        }
+    }
+
+    async fn serve_http2(
+        self: &Arc<Self>,
+        connection: Box<Connection>,
+        ends: impl Future<Output = ()>,
+        shutdown: &ShutdownWatch,
+    ) {
+        let answer = |session| {
+            let (app, shutdown) = (Arc::clone(self), shutdown.clone());
+            async move {
+                app.proxy.process_new_http(session, &shutdown).await;
+            }
+        };
+        client::serve_http2(connection, ends, answer).await;
     }
 }
 
@@ -67,21 +114,18 @@ impl ServerApp for ListenerApp {
         let limits = self.current.pin().client_limits(&address).unwrap_or(self.limits);
         let connection = Connection::new(connection, limits, Arc::clone(&self.counts));
         let mut connection = Box::new(connection.ok()?);
-        let home = Arc::new(Home::default());
         let mut idle_ends = pin!(self.in_flight.idle_ends());
-        loop {
-            let request = tokio::select! {
-                // A request that is there is served.
+        let is_http2 = self.speaks_http2
+            && tokio::select! {
                 biased;
-                request = connection.next_request() => request?,
-                // Half a header is no request yet.
+                is_http2 = connection.speaks_http2() => is_http2,
                 () = &mut idle_ends => return None,
             };
-            let session = Http1Session::new(connection, request, Arc::clone(&home));
-            let session = ServerSession::new_custom(Box::new(session));
-            self.proxy.process_new_http(session, shutdown).await;
-            connection = home.take().await?;
+        if is_http2 {
+            self.serve_http2(connection, idle_ends, shutdown).await;
+            return None;
         }
+        self.serve_http1(connection, idle_ends, shutdown).await
     }
 }
 

@@ -30,7 +30,9 @@ pub fn wait(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::defaults::BACKOFF;
+
+    const BACKOFF: Backoff =
+        Backoff { base: Duration::from_millis(25), max: Duration::from_millis(250) };
 
     fn longest(attempts: u32) -> Duration {
         wait(BACKOFF, Failure::Broken, attempts, true, 1.0)

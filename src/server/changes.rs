@@ -1,9 +1,12 @@
 //! What another configuration changes, in words for whoever asked for the reload.
+//!
+//! The difference of the two configurations is `config`'s; here comes what names resolved to, and how
+//! many requests are in flight.
 
 use std::collections::HashMap;
 
 use crate::backend::{Address, BackendNames};
-use crate::config::{AdminAddress, Config, Pool, PoolName};
+use crate::config::{Changes, Config, PoolChange, PoolName};
 use crate::discovery::{Endpoint, ResolvedBackends};
 
 /// One configuration, and what its names resolved to.
@@ -13,97 +16,32 @@ pub(super) struct View<'a> {
     pub(super) resolved: &'a ResolvedBackends,
 }
 
-/// A line for each part that is not as before; none when nothing changes.
+/// Returns a line for each part that is not as before; no line when nothing changes.
 ///
 /// What a reload cannot change is compared with what the process was `started` with, so that it is
-/// told until it is done. `in_flight` says how many requests a backend has.
+/// reported until it is changed. `in_flight` returns how many requests a backend has.
 pub(super) fn between(
     started: &Config,
     before: View<'_>,
     after: View<'_>,
     in_flight: impl Fn(&PoolName, &Address) -> usize,
 ) -> Vec<String> {
-    let (old, new) = (before.config, after.config);
-    let mut lines = listeners(started, old, new);
-    lines.extend(process(started, old, new));
-    let find = |config: &'_ Config, name: &PoolName| {
-        config.pools.iter().position(|pool| pool.name == *name)
+    let changes = Changes::between(started, before.config, after.config);
+    let pool = |change| match change {
+        PoolChange::Removed(name) => Some(format!("pool {name}: removed")),
+        PoolChange::Added(name) => {
+            let added = endpoints(after.resolved, &name).len();
+            Some(format!("pool {name}: new, {}", count(added)))
+        }
+        PoolChange::Kept(name, settings) => {
+            let (old, new) = (endpoints(before.resolved, &name), endpoints(after.resolved, &name));
+            let mut parts = backends(old, new, |address| in_flight(&name, address));
+            parts.extend(settings);
+            (!parts.is_empty()).then(|| format!("pool {name}: {}", parts.join(", ")))
+        }
     };
-    for pool in &old.pools {
-        if find(new, &pool.name).is_none() {
-            lines.push(format!("pool {}: removed", pool.name));
-        }
-    }
-    for pool in &new.pools {
-        let endpoints = endpoints(after.resolved, &pool.name);
-        let Some(known) = find(old, &pool.name) else {
-            lines.push(format!("pool {}: new, {}", pool.name, count(endpoints.len())));
-            continue;
-        };
-        let active = |address: &Address| in_flight(&pool.name, address);
-        let mut parts = backends(self::endpoints(before.resolved, &pool.name), endpoints, active);
-        parts.extend(settings(&old.pools[known], pool));
-        if !parts.is_empty() {
-            lines.push(format!("pool {}: {}", pool.name, parts.join(", ")));
-        }
-    }
-    lines
-}
-
-/// Sockets are opened at the start and closed at the end.
-fn listeners(started: &Config, old: &Config, new: &Config) -> Vec<String> {
-    let find = |config: &Config, address| {
-        config.listeners.iter().find(|it| it.address == address).cloned()
-    };
-    let mut lines = vec![];
-    for listener in &new.listeners {
-        let address = listener.address;
-        let Some(first) = find(started, address) else {
-            lines.push(format!("listener {address} needs an upgrade to be opened"));
-            continue;
-        };
-        if find(old, address).unwrap_or(first) != *listener {
-            lines.push(format!("listener {address}: limits changed, for connections from now on"));
-        }
-    }
-    let gone = started.listeners.iter().filter(|known| find(new, known.address).is_none());
-    lines.extend(gone.map(|it| format!("listener {} needs an upgrade to be closed", it.address)));
-    lines
-}
-
-/// What holds for the whole process: some of it is read once, at the start.
-fn process(started: &Config, old: &Config, new: &Config) -> Vec<String> {
-    let (first, before, after) = (&started.process, &old.process, &new.process);
-    let keys = [
-        ("threads need an upgrade", started.threads != new.threads),
-        ("admin.address needs an upgrade", admin_address(started) != admin_address(new)),
-        ("admin: token or hosts changed", is_other_access(old, new)),
-        ("daemon needs an upgrade", first.daemon != after.daemon),
-        ("pid_file needs an upgrade", first.pid_file != after.pid_file),
-        ("upgrade_socket needs an upgrade", first.upgrade_socket != after.upgrade_socket),
-        ("user needs an upgrade", first.user != after.user),
-        ("group needs an upgrade", first.group != after.group),
-        ("routes changed", old.routes != new.routes),
-        ("trusted_proxies changed", old.trusted_proxies != new.trusted_proxies),
-        ("access_log changed", old.access_log != new.access_log),
-        ("traceparent changed", old.traceparent != new.traceparent),
-        ("server_timing changed", old.server_timing != new.server_timing),
-        ("error_log changed", before.error_log != after.error_log),
-        ("shutdown changed", before.shutdown != after.shutdown),
-        ("watch changed", before.watch != after.watch),
-    ];
-    let changed = keys.into_iter().filter(|(_, is_changed)| *is_changed);
-    changed.map(|(line, _)| line.to_owned()).collect()
-}
-
-fn admin_address(config: &Config) -> Option<&AdminAddress> {
-    config.admin.as_ref().map(|admin| &admin.address)
-}
-
-/// Whether the admin listener answers others than before.
-fn is_other_access(old: &Config, new: &Config) -> bool {
-    let both = old.admin.as_ref().zip(new.admin.as_ref());
-    both.is_some_and(|(old, new)| (&old.token, &old.hosts) != (&new.token, &new.hosts))
+    let pools: Vec<String> = changes.pools.into_iter().filter_map(pool).collect();
+    [changes.process, pools].concat()
 }
 
 fn endpoints<'a>(resolved: &'a ResolvedBackends, pool: &PoolName) -> &'a [Endpoint] {
@@ -163,22 +101,6 @@ fn terms(known: &Endpoint, endpoint: &Endpoint) -> Vec<String> {
         parts.push(format!("max_connections {limit} on {names}"));
     }
     parts
-}
-
-/// The keys of a pool that are not as before.
-fn settings(before: &Pool, after: &Pool) -> Vec<String> {
-    let keys = [
-        ("algorithm", before.algorithm != after.algorithm),
-        ("health_check", before.health_check != after.health_check),
-        ("retry", before.retry != after.retry),
-        ("timeouts", before.timeouts != after.timeouts),
-        ("ejection", before.ejection != after.ejection),
-        ("slow_start", before.slow_start != after.slow_start),
-        ("panic_threshold", before.panic_threshold != after.panic_threshold),
-        ("queue", before.queue != after.queue),
-    ];
-    let changed = keys.into_iter().filter(|(_, is_changed)| *is_changed);
-    changed.map(|(key, _)| format!("{key} changed")).collect()
 }
 
 #[cfg(test)]
@@ -242,24 +164,24 @@ pools:
   new: { backends: [ { address: 10.0.0.4:1 } ] }
 ";
         let expected = [
-            "listener 127.0.0.1:80: limits changed, for connections from now on",
+            "listener 127.0.0.1:80: limits changed, for new connections",
             "listener 127.0.0.1:82 needs an upgrade to be opened",
             "listener 127.0.0.1:81 needs an upgrade to be closed",
+            "routes changed",
+            "access_log changed",
+            "traceparent changed",
+            "server_timing changed",
+            "trusted_proxies changed",
             "threads need an upgrade",
-            "admin.address needs an upgrade",
+            "error_log changed",
+            "shutdown changed",
+            "watch changed",
             "daemon needs an upgrade",
             "pid_file needs an upgrade",
             "upgrade_socket needs an upgrade",
             "user needs an upgrade",
             "group needs an upgrade",
-            "routes changed",
-            "trusted_proxies changed",
-            "access_log changed",
-            "traceparent changed",
-            "server_timing changed",
-            "error_log changed",
-            "shutdown changed",
-            "watch changed",
+            "admin.address needs an upgrade",
             "pool old: removed",
             "pool web: +1 backend, -1 (draining, 12 in flight), weight 1→3 on 10.0.0.1:1, 10.0.0.1:1 drains, \
              max_connections 5 on 10.0.0.1:1, algorithm changed, timeouts changed",

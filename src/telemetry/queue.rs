@@ -19,19 +19,13 @@
 //! whether there is work; whoever brings work looks afterwards whether the writer is idle. With a
 //! fence between the two steps on both sides, one of them sees the other.
 
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
-    },
-    thread::{self, Thread},
-    time::{Duration, Instant},
-};
-
-use crossbeam_queue::ArrayQueue;
-use parking_lot::{Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::sync::{
+    ArrayQueue, AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, OnceLock, Ordering, fence,
+    thread::{self, Thread},
+};
 
 /// Lines of the access log that wait for the writer, in bytes.
 const CAPACITY: usize = 8 * 1024 * 1024;
@@ -175,7 +169,7 @@ impl Queue {
     fn wake(&self) {
         fence(Ordering::SeqCst);
         // The swap lets one of many wake it; the load spares the others the write.
-        if self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::Acquire) {
+        if self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::AcqRel) {
             self.unpark();
         }
     }
@@ -235,7 +229,8 @@ impl Queue {
         }
         let deadline = patience.map(|patience| clock::now() + patience);
         loop {
-            self.is_idle.store(true, Ordering::Release);
+            // Exchanged on both sides, so that the order of these changes is known to each.
+            self.is_idle.swap(true, Ordering::AcqRel);
             fence(Ordering::SeqCst);
             if self.has_work() {
                 break;

@@ -295,7 +295,6 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::config::defaults;
     use crate::telemetry::access_log::tests::record;
 
     /// Far longer than any of this takes, so that a broken test ends.
@@ -303,7 +302,7 @@ mod tests {
 
     fn open_file(path: &Path) -> AccessLog {
         let path = LogTarget::File(path.to_owned());
-        AccessLog::open(&config::AccessLog { path, ..defaults::ACCESS_LOG }).unwrap()
+        AccessLog::open(&config::AccessLog { path, ..config::AccessLog::default() }).unwrap()
     }
 
     fn folder() -> (TempDir, PathBuf) {
@@ -381,8 +380,10 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_opened_is_named() {
         let path = PathBuf::from("/nowhere/access.log");
-        let config =
-            config::AccessLog { path: LogTarget::File(path.clone()), ..defaults::ACCESS_LOG };
+        let config = config::AccessLog {
+            path: LogTarget::File(path.clone()),
+            ..config::AccessLog::default()
+        };
         let message = AccessLog::open(&config).unwrap_err().to_string();
         assert!(message.starts_with("/nowhere/access.log: "), "{message}");
     }
@@ -409,7 +410,7 @@ mod tests {
     fn an_output_that_takes_nothing_holds_up_neither_requests_nor_the_end() {
         let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Box::new(Stuck { asked, released });
-        let log = AccessLog::start(defaults::ACCESS_LOG, output).unwrap();
+        let log = AccessLog::start(config::AccessLog::default(), output).unwrap();
         log.log(&record());
         was_asked.recv_timeout(DEADLINE).unwrap();
         let before = clock::now();

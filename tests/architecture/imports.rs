@@ -13,8 +13,10 @@ pub(crate) fn files_named(file: &Path, code: &str) -> Vec<PathBuf> {
     let code = without_re_exports(code);
     let mut paths = Vec::new();
     for (at, _) in code.match_indices("crate::").chain(code.match_indices("super::")) {
-        // `super::super::` is found as a whole, at its beginning.
-        if !code[..at].ends_with(is_in_a_word) && !code[..at].ends_with("super::") {
+        // `super::super::` is found as a whole, at its beginning; `pub(in crate::…)` imports nothing.
+        let before = &code[..at];
+        let is_path = !before.ends_with("super::") && !before.ends_with("pub(in ");
+        if !before.ends_with(is_in_a_word) && is_path {
             expand(&code[at..], &mut vec![], &mut paths);
         }
     }

@@ -17,6 +17,7 @@ use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 
 /// Lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
+    &["sync"],
     &["clock", "count", "files", "http1", "in_flight"],
     &["config"],
     &["backend", "headers", "retry", "route", "telemetry", "process"],
@@ -77,10 +78,10 @@ const MAX_LINES: usize = 400;
 const MAX_FILES: usize = 12;
 
 /// Folders whose files still import each other in a circle.
-const NOT_YET_WITHOUT_CIRCLES: &[&str] = &["config", "headers", "pool", "proxy", "telemetry"];
+const NOT_YET_WITHOUT_CIRCLES: &[&str] = &["headers", "pool", "proxy", "telemetry"];
 
 /// Folders that are still too large.
-const NOT_YET_SMALL: &[&str] = &["config", "proxy"];
+const NOT_YET_SMALL: &[&str] = &[];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc"];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::{Connection, get},
+    client::{Connection, get, raw},
     eventually::eventually,
     full_listener::full_listener,
     lb::{Lb, addresses},
@@ -120,4 +120,19 @@ fn tries_that_failed_before_are_time_that_an_answer_waited() {
     let queued = answers.iter().map(|answer| timings(answer.header("server-timing").unwrap())[0].1);
     let longest = queued.fold(0.0, f64::max);
     assert!(longest >= 200.0, "{longest}");
+}
+
+#[test]
+fn what_a_client_writes_cannot_forge_a_line() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let request =
+        b"GET /%0a\"},{\"status\":200,\\n{ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    raw(lb.address(), request);
+    get(lb.address(), "/after");
+    let lines = lb.log_lines(2);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["status"], 200);
+    assert!(lines[0]["path"].as_str().unwrap().starts_with("/%0a"), "{}", lines[0]);
+    assert_eq!(lines[1]["path"], "/after");
 }

@@ -7,23 +7,14 @@
     clippy::panic,
     reason = "a test may stop at the first surprise"
 )]
+#![allow(clippy::duplicate_mod, reason = "tests of every protocol are written once")]
 
-/// What is logged for a request.
-mod access_log;
-/// The wait before a retry.
-mod back_off;
 /// What two parsers could read differently is refused.
 mod bad_requests;
 /// Who gets the next request.
 mod balancing;
-/// Whose fault it was.
-mod blame;
-/// What a client sees of an answer that breaks off.
+/// What a client of HTTP/1 sees of an answer without a length.
 mod broken_answers;
-/// A backend that an operator has taken out.
-mod draining;
-/// A backend that fails requests is left alone, and comes back by answering one.
-mod ejection;
 /// Backends fail under load, in every way there is, and clients do not notice.
 mod failures;
 mod faithful;
@@ -31,9 +22,9 @@ mod faithful;
 mod headers;
 /// Active checks, and how a backend comes back.
 mod health;
-/// A backend that takes much longer than usual is left for another.
-mod learned_limit;
-/// How long clients and backends may take.
+/// What clients of HTTP/2 alone can do.
+mod http2;
+/// How long a client of HTTP/1 may take to ask.
 mod limits;
 /// How a line looks, who has one, and `Server-Timing`.
 mod log_format;
@@ -41,6 +32,10 @@ mod log_format;
 mod monitoring;
 /// What operators do every week costs no request.
 mod operations;
+/// What holds for every protocol, in HTTP/1.
+mod over_http1;
+/// What holds for every protocol, in HTTP/2.
+mod over_http2;
 /// Dockerfile, compose file, CI: they agree with one another.
 mod packaging;
 /// When most checks fail, all backends are used.
@@ -49,16 +44,6 @@ mod panic_threshold;
 mod pipelining;
 /// The built binary as its users meet it.
 mod process;
-/// Requests wait while every backend has as many as it may have.
-mod queue;
-/// The time for a whole request, up to its answer.
-mod request_limit;
-/// A failed request goes to another backend, when that is safe.
-mod retry;
-/// How many retries a pool pays for.
-mod retry_budget;
-/// Which failures of which requests are tried again.
-mod retry_rules;
 /// Host and path to pool.
 mod routing;
 /// What the status page makes of what it is told.
@@ -69,7 +54,5 @@ mod support;
 mod support_works;
 /// Which trace a request is a part of.
 mod traces;
-/// What is logged for each try of a request.
-mod tries;
 /// A connection that becomes a tunnel.
 mod tunnels;

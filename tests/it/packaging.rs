@@ -221,7 +221,7 @@ fn the_unit_and_logrotate_agree_on_the_user_and_the_folders() {
 
 #[test]
 fn whoever_stops_the_balancer_waits_until_it_has_drained() {
-    let usual = config::defaults::SHUTDOWN;
+    let usual = config::Shutdown::default();
     let grace: Vec<u64> = unit("TimeoutStopSec").iter().map(|s| s.parse().unwrap()).collect();
     assert!(Duration::from_secs(grace[0]) > usual.delay + usual.timeout);
 

@@ -1,7 +1,14 @@
 //! Clients that do not wait for an answer before they send the next request. What was read too early
 //! belongs to the next request, however the bytes fall into reads.
 
-use crate::support::{backend::ScriptedBackend, client::Connection, lb::Lb, reply::Reply};
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    client::{Connection, ask},
+    eventually::eventually,
+    lb::{Lb, entry},
+    reply::{Gate, Reply},
+};
 
 fn echo() -> ScriptedBackend {
     let a = ScriptedBackend::named("a");
@@ -72,5 +79,26 @@ fn a_target_with_escapes_hides_nothing_behind_it() {
         let escaped = format!("/{}", "%20x".repeat(escapes));
         let first = get(&escaped);
         exchange(&lb, &[(&(first + &next), &[&escaped, "/2"]), (&get("/3"), &["/3"])]);
+    }
+}
+
+#[test]
+fn requests_that_come_behind_one_that_waits_are_answered_in_order() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_with(|request| Reply::ok(request.path.clone()));
+    a.reply_to("/first", Reply::body_behind(&gate, "first"));
+    let settings = "    queue: { timeout: 60s }";
+    let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), settings);
+    let mut first = ask(lb.address(), "/first");
+    a.wait_for_requests(1);
+    let mut connection = Connection::open(lb.address()).unwrap();
+    connection.send((get("/second") + &get("/third")).as_bytes()).unwrap();
+    eventually(PATIENCE, "it waits", || lb.queued() == 1);
+    connection.send(get("/fourth").as_bytes()).unwrap();
+    connection.send(get("/fifth").as_bytes()).unwrap();
+    gate.open();
+    assert_eq!(first.read_response("GET").unwrap().text(), "first");
+    for path in ["/second", "/third", "/fourth", "/fifth"] {
+        assert_eq!(connection.read_response("GET").unwrap().text(), path);
     }
 }

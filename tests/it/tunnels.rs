@@ -201,3 +201,15 @@ fn a_backend_that_does_not_accept_an_upgrade_in_time_is_left_for_another() {
         assert_eq!(upgrade(&lb).1.status, 101);
     }
 }
+
+#[test]
+fn a_tunnel_is_not_limited_by_the_time_for_a_request() {
+    let slow = Reply::upgrade().delayed(Duration::from_millis(400));
+    let a = ScriptedBackend::replying(slow);
+    let lb = Lb::over(&[&a], "    timeouts: { connect: 300ms, request: 300ms }");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let headers = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    assert_eq!(connection.request("GET", "/", &headers, b"").unwrap().status, 101);
+    connection.send(b"hello").unwrap();
+    assert_eq!(connection.read_exact(5).unwrap(), b"hello");
+}

@@ -5,11 +5,11 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::Method;
 
-use super::status::{StateReason, algorithm_word};
+use super::status::StateReason;
 use crate::admin::view;
 use crate::backend::{Address, Eligibility};
 use crate::balance::Rehearsal;
-use crate::config::{Algorithm, HostPattern, Retry, RetryMethods};
+use crate::config::{Algorithm, HostPattern, Retry, RetryMethods, Word as _};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
 use crate::retry;
@@ -145,7 +145,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
             format!("it would be the probe that shows whether {probe} works again; {of}")
         }
         (None, Some(first)) => {
-            format!("it would go to {first}, by {}; {of}", algorithm_word(algorithm))
+            format!("it would go to {first}, by {}; {of}", algorithm.word())
         }
         (None, None) => format!("no backend could take it: the answer would be 503; {of}"),
     };

@@ -6,7 +6,7 @@ use super::last_minute::{BackendHistory, LastMinute, millis, requests_and_errors
 use crate::admin::view;
 use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
-use crate::config::Algorithm;
+use crate::config::Word as _;
 use crate::count::{ListenerCounts, StatusClass};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
@@ -68,7 +68,7 @@ pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view:
     }
     view::Pool {
         name: pool.name().as_str().to_owned(),
-        algorithm: algorithm_word(pool.config().algorithm).to_owned(),
+        algorithm: pool.config().algorithm.word().to_owned(),
         requests,
         responses: classes(pool.counts().responses()),
         errors,
@@ -202,14 +202,6 @@ fn check(CheckResult { failure, took, at }: CheckResult, now: Instant) -> view::
         reason: failure,
         took_ms: millis(took),
         ago_ms: whole_millis(now.saturating_duration_since(at)),
-    }
-}
-
-pub(super) fn algorithm_word(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::RoundRobin => "round_robin",
-        Algorithm::LeastConn => "least_conn",
-        Algorithm::Ewma => "ewma",
     }
 }
 

@@ -34,6 +34,7 @@ use super::{
     standing::Standing,
 };
 use crate::config::PoolName;
+use crate::count::Changes;
 use members::Members;
 use tally::TallyEntry;
 
@@ -66,7 +67,7 @@ impl Roster {
     pub fn new(pool: PoolName, journal: Arc<Journal>, now: Instant) -> Self {
         let published = PublishedState {
             start: now.checked_sub(BEFORE).unwrap_or(now),
-            changes: AtomicU64::new(0),
+            changes: Changes::default(),
             panic: AtomicBool::new(false),
             panics: AtomicU64::new(0),
             empty: AtomicBool::new(false),
@@ -92,7 +93,7 @@ impl Roster {
     /// Whoever keeps something that was computed from it compares this.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.published.changes.load(Ordering::Acquire)
+        self.published.changes.get()
     }
 
     /// The backend at this address; `None` where no such backend is known.
@@ -194,9 +195,9 @@ impl Roster {
         changed |= self.publish_panic(members, policy, notices);
         self.publish_empty(members, notices);
         self.publish_probes(members);
-        // Release: who sees the new count sees what it counts.
+        // Last: the count must not be seen before the words that it counts.
         if changed {
-            self.published.changes.fetch_add(1, Ordering::Release);
+            self.published.changes.note();
         }
     }
 

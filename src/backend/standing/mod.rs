@@ -26,7 +26,7 @@ use super::{
     event::{AttemptFailure, BackendChange, EjectionCause, EjectionEnd, Event, ReadmissionCause},
     policy::Policy,
 };
-use crate::config::{EjectionRules, defaults};
+use crate::config::EjectionRules;
 
 /// The first cool-down after a refused connection where checks are off. It costs a client nothing.
 const COOL_DOWN: Duration = Duration::from_secs(1);
@@ -235,7 +235,7 @@ impl Standing {
             return Some(self.leave_alone(asked, now));
         }
         let ordered = ejection.cause == EjectionCause::Operator;
-        let rules = policy.ejection.or(ordered.then_some(defaults::EJECTION))?;
+        let rules = policy.ejection.or(ordered.then(EjectionRules::default))?;
         Some(self.eject_for(failed, &rules, now))
     }
 

@@ -65,7 +65,7 @@ fn a_primary_that_a_stale_snapshot_missed_comes_before_the_backups() {
         let fixture = Fixture::with_backups(algorithm, &[1, 1, 1], &[0]);
         fixture.eject(2);
         fixture.pick();
-        let _renewing = fixture.selector.renewal.lock();
+        let _renewing = fixture.selector.snapshot.hold_renewal();
         fixture.readmit(2);
         assert_eq!(fixture.all_picks(), [1, 2, 0], "{algorithm:?}");
     }

@@ -49,7 +49,7 @@ fn a_stale_snapshot_yields_exactly_the_eligible() {
         fixture.eject(4);
         fixture.eject(5);
         fixture.pick();
-        let _renewing = fixture.selector.renewal.lock();
+        let _renewing = fixture.selector.snapshot.hold_renewal();
         fixture.readmit(4);
         fixture.eject(11);
         let mut picks = fixture.all_picks();
@@ -65,7 +65,7 @@ fn a_snapshot_that_missed_the_only_eligible_one_finds_it() {
         let fixture = Fixture::new(algorithm, &[1, 1, 1]);
         fixture.eject(1);
         fixture.pick();
-        let _renewing = fixture.selector.renewal.lock();
+        let _renewing = fixture.selector.snapshot.hold_renewal();
         fixture.eject(0);
         fixture.eject(2);
         fixture.readmit(1);

@@ -12,7 +12,7 @@ use super::{
 use crate::http1::rules::{Field, Known, Refusal, connection, fields};
 
 /// The most fields of a head.
-const MAX_FIELDS: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 /// What an ordinary request has; more makes one more allocation.
 const ORDINARY_FIELDS: usize = 16;
 

@@ -8,7 +8,7 @@ mod refused;
 mod target;
 
 pub use facts::Body;
-pub use head::RequestHead;
+pub use head::{MAX_FIELDS, RequestHead};
 pub use head_end::{HeadEnd, MAX_HEAD_BYTES};
 pub use refused::Refused;
 pub use target::{Form as TargetForm, Target};

@@ -7,7 +7,8 @@ use super::{known::Known, refusal::Refusal, syntax};
 pub struct Field<'a> {
     /// A token, of one byte at least.
     pub name: &'a [u8],
-    /// Tabs and bytes from 0x80 may be in it, other control characters are not.
+    /// Tabs and bytes from 0x80 may be in it, other control characters are not: the types that it is
+    /// forwarded in could not carry them.
     pub value: &'a [u8],
     /// Which field it is, if something in the proxy asks about it.
     pub known: Option<Known>,

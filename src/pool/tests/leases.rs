@@ -82,7 +82,7 @@ fn a_probe_goes_first_and_ends_with_its_lease() {
     let failing = pick(&pool, &first()).unwrap();
     (0..5).for_each(|_| fail(&pool, &failing, Failure::Timeout, now));
     assert!(!failing.backend().is_eligible());
-    let later = now + defaults::EJECTION.base;
+    let later = now + config::EjectionRules::default().base;
     let probe = pool.pick(&first(), later).unwrap();
     assert!(probe.is_probe() && port(&probe) == port(&failing));
     assert!(!pool.pick(&first(), later).unwrap().is_probe(), "one at a time");

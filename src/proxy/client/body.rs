@@ -1,6 +1,6 @@
 //! The body of a request, read as its header frames it.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result};
@@ -98,7 +98,8 @@ impl BodyReader {
                 Error::explain(ErrorType::HTTPStatus(status), why).into_down()
             })? {
                 Taken::Piece(piece) => {
-                    self.came(piece.len() as u64);
+                    self.bytes += piece.len() as u64;
+                    self.pace.came(piece.len() as u64, clock::now);
                     connection.link.moved();
                     return Poll::Ready(Ok(Some(piece)));
                 }
@@ -122,11 +123,11 @@ impl BodyReader {
                     ));
                 }
                 Poll::Pending => {
-                    ready!(self.poll_too_slow(connection, cx));
-                    let why = "the client sends the request's body too slowly";
-                    return Poll::Ready(Err(
-                        Error::explain(ErrorType::ReadTimedout, why).into_down()
-                    ));
+                    // A tunnel may pause for as long as it likes.
+                    if matches!(self.framing, Framing::Tunnel) {
+                        return Poll::Pending;
+                    }
+                    return self.pace.poll_too_slow(&mut connection.read_timer, cx).map(Err);
                 }
             }
         }
@@ -178,27 +179,6 @@ impl BodyReader {
         match &self.framing {
             Framing::Length(left) => usize::try_from(*left).unwrap_or(PIECE).min(PIECE),
             _ => PIECE,
-        }
-    }
-
-    /// Some of it has come, after a wait or at once.
-    fn came(&mut self, bytes: u64) {
-        self.bytes += bytes;
-        if self.pace.is_waiting() {
-            self.pace.came(bytes, clock::now());
-        } else {
-            self.pace.was_there(bytes);
-        }
-    }
-
-    /// Ready when the client has been too slow. A tunnel may pause for as long as it likes.
-    fn poll_too_slow(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.framing, Framing::Tunnel) {
-            return Poll::Pending;
-        }
-        match self.pace.wait(clock::now()) {
-            Some(at) => connection.read_timer.poll(at, cx),
-            None => Poll::Pending,
         }
     }
 }

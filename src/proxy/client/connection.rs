@@ -20,7 +20,7 @@ use pingora_core::{
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::{
-    super::watch::{Timer, Wait},
+    super::watch::Timer,
     link::{ClientLink, Protocol},
 };
 use crate::clock;
@@ -36,7 +36,7 @@ const KEPT: usize = 16 * 1024;
 /// A client's connection.
 #[derive(Debug)]
 pub(in super::super) struct Connection {
-    stream: Stream,
+    pub(super) stream: Stream,
     pub(super) limits: ClientLimits,
     pub(super) link: Arc<ClientLink>,
     pub(super) digest: Digest,
@@ -46,8 +46,8 @@ pub(in super::super) struct Connection {
     pub(super) output: BytesMut,
     /// Until when the phase that the connection is in may last: a header, or the wait for one.
     pub(super) deadline: Instant,
-    /// Whether anything has come since it was opened.
-    pub(super) has_spoken: bool,
+    /// Whether a request has come on it.
+    pub(super) has_asked: bool,
     pub(super) read_timer: Timer,
     write_timer: Timer,
     /// When a write that is stuck must be done.
@@ -79,7 +79,7 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             deadline: clock::now() + limits.header,
-            has_spoken: false,
+            has_asked: false,
             read_timer: Timer::default(),
             write_timer: Timer::default(),
             write_deadline: None,
@@ -108,17 +108,6 @@ impl Connection {
     /// Ready when the time for the header, or for waiting for one, is over.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.read_timer.poll(self.deadline, cx)
-    }
-
-    /// Ready when the backend of the attempt is late. Asked when nothing else can be done.
-    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match self.link.ask() {
-                Wait::Unlimited => return Poll::Pending,
-                Wait::Until(at) => ready!(self.read_timer.poll(at, cx)),
-                Wait::Late | Wait::Undecided => return Poll::Ready(()),
-            }
-        }
     }
 
     /// Has this written, after what is to be written already.
@@ -171,7 +160,7 @@ impl Connection {
     }
 
     /// What became of a write, unless the client takes nothing for too long.
-    fn unless_stuck<T>(
+    pub(super) fn unless_stuck<T>(
         &mut self,
         cx: &mut Context<'_>,
         result: Poll<io::Result<T>>,

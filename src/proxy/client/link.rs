@@ -28,6 +28,7 @@ use crate::pool::Lease;
 pub(in super::super) enum Protocol {
     Http10,
     Http11,
+    Http2,
 }
 
 impl Protocol {
@@ -35,6 +36,7 @@ impl Protocol {
         match self {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
         }
     }
 }

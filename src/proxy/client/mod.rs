@@ -13,13 +13,16 @@ mod connection;
 mod date;
 mod home;
 mod http1;
+mod http2;
 mod link;
 mod pace;
 mod receive;
 mod replay;
+mod session;
 
 pub(super) use connection::Connection;
 pub(super) use date::date;
 pub(super) use home::Home;
-pub(super) use http1::Http1Session;
+pub(super) use http1::Http1Exchange;
+pub(super) use http2::serve as serve_http2;
 pub(super) use link::ClientLink;

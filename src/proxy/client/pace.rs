@@ -4,8 +4,15 @@
 //! sends as chunk lines, extensions or trailers is no progress. A pause that the backend causes by
 //! taking nothing is not the client's.
 
-use std::time::{Duration, Instant};
+use std::{
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
+use pingora_core::{Error, ErrorType};
+
+use super::super::watch::Timer;
+use crate::clock;
 use crate::config::BodyLimits;
 
 /// The progress of one body.
@@ -42,22 +49,26 @@ impl Pace {
         }
     }
 
-    /// Whether a wait is under way, which [`Pace::came`] ends.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.since.is_some()
+    /// Something has come, and this much of it was body. The clock is read only if it was waited for.
+    pub(super) fn came(&mut self, body: u64, now: impl FnOnce() -> Instant) {
+        self.bytes += body;
+        if let Some(since) = self.since.take() {
+            let waited = now().duration_since(since);
+            self.waited += waited;
+            self.paused = if body > 0 { Duration::ZERO } else { self.paused + waited };
+        }
     }
 
-    /// Something has come, and this much of it was body.
-    pub(super) fn came(&mut self, body: u64, now: Instant) {
-        let waited = self.since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
-        self.waited += waited;
-        self.bytes += body;
-        self.paused = if body > 0 { Duration::ZERO } else { self.paused + waited };
-    }
-
-    /// Bytes of the body were there at once.
-    pub(super) fn was_there(&mut self, body: u64) {
-        self.bytes += body;
+    /// Nothing is there. Ready with an error when the client has been too slow.
+    pub(super) fn poll_too_slow(
+        &mut self,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Box<Error>> {
+        let Some(at) = self.wait(clock::now()) else { return Poll::Pending };
+        ready!(timer.poll(at, cx));
+        let why = "the client sends the request's body too slowly";
+        Poll::Ready(Error::explain(ErrorType::ReadTimedout, why).into_down())
     }
 }
 
@@ -87,9 +98,9 @@ mod tests {
         let mut pace = Pace::new(limits(Some(30), None));
         assert_eq!(pace.wait(start), Some(start + SECOND * 30));
         // A chunk extension, byte by byte.
-        pace.came(0, start + SECOND * 20);
+        pace.came(0, || start + SECOND * 20);
         assert_eq!(pace.wait(start + SECOND * 20), Some(start + SECOND * 30));
-        pace.came(1, start + SECOND * 25);
+        pace.came(1, || start + SECOND * 25);
         assert_eq!(pace.wait(start + SECOND * 25), Some(start + SECOND * 55));
     }
 
@@ -98,7 +109,7 @@ mod tests {
         let start = clock::now();
         let mut pace = Pace::new(limits(Some(30), Some((100, 10))));
         pace.wait(start);
-        pace.came(1, start + SECOND);
+        pace.came(1, || start + SECOND);
         // The backend took its time.
         let later = start + SECOND * 100;
         assert_eq!(pace.wait(later), Some(later + SECOND * 9));
@@ -111,11 +122,11 @@ mod tests {
         assert_eq!(pace.wait(start), Some(start + SECOND * 10));
         // Two seconds' worth each second.
         for second in 1..20 {
-            pace.came(200, start + SECOND * second);
+            pace.came(200, || start + SECOND * second);
             pace.wait(start + SECOND * second);
         }
         assert_eq!(pace.wait(start + SECOND * 19), Some(start + SECOND * 38));
-        pace.was_there(100);
+        pace.came(100, || start + SECOND * 19);
         assert_eq!(pace.wait(start + SECOND * 19), Some(start + SECOND * 39));
     }
 

@@ -25,11 +25,11 @@ use crate::http1::{
 };
 
 /// A header is read in pieces of this size: most fit.
-const PIECE: usize = 4096;
+pub(super) const PIECE: usize = 4096;
 /// In place of a method or target that could not be read.
 const UNREADABLE: &[u8] = b"-";
 
-const NO_CONNECT: Refusal =
+pub(super) const NO_CONNECT: Refusal =
     Refusal { status: 405, why: "this is no proxy that makes connections with CONNECT" };
 const LATE: Refusal = Refusal { status: 408, why: "the request header did not come in time" };
 
@@ -57,7 +57,7 @@ enum Received {
 impl Connection {
     /// The next request; `None` when the client has closed or sent nothing for too long.
     pub(in super::super) async fn next_request(&mut self) -> Option<Request> {
-        if self.has_spoken {
+        if self.has_asked {
             let limits = &self.limits;
             let limit = if self.is_idle() { limits.keepalive } else { limits.header };
             self.deadline = clock::now() + limit;
@@ -81,6 +81,7 @@ impl Connection {
             }
             Received::Nothing => return None,
         };
+        self.has_asked = true;
         request.inspect_err(|error| log::error!(error:% = error; "internal error")).ok()
     }
 
@@ -96,10 +97,9 @@ impl Connection {
             match self.poll_fill(cx, PIECE) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Received::Nothing),
                 Poll::Ready(Ok(_)) => {
-                    if was_idle && self.has_spoken {
+                    if was_idle && self.has_asked {
                         self.deadline = clock::now() + self.limits.header;
                     }
-                    self.has_spoken = true;
                 }
                 Poll::Pending => {
                     self.output = BytesMut::new();
@@ -187,7 +187,7 @@ fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
 
 /// Targets are taken as they were sent where Pingora's types can carry them, which is nearly always;
 /// otherwise what they cannot carry is percent-encoded.
-fn request(method: Method, target: &[u8], fields: usize) -> Result<RequestHeader> {
+pub(super) fn request(method: Method, target: &[u8], fields: usize) -> Result<RequestHeader> {
     RequestHeader::build(method.clone(), target, Some(fields))
         .or_else(|_| RequestHeader::build(method, &encoded(target), Some(fields)))
 }

@@ -169,7 +169,7 @@ fn a_reload_takes_another_token_and_other_names() {
         status_with(admin, "another-token-of-many") == 200
     });
     assert_eq!(status_with(admin, TOKEN), 401);
-    with_token.wait_for_log("admin: token or hosts changed");
+    with_token.wait_for_log("admin.token changed");
     assert_eq!(ask(admin, ("GET", "/"), &[("Host", "lb.internal")], b"").status, 200);
 }
 

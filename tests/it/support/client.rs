@@ -73,8 +73,7 @@ pub(crate) fn try_get(address: SocketAddr, path: &str) -> io::Result<Response> {
 #[track_caller]
 pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
     let mut connection = Connection::open(address).expect("a connection");
-    let head = connection.head("GET", path, &[]);
-    connection.send(&head).expect("it takes a header");
+    connection.begin("GET", path, &[]).expect("it takes a header");
     connection
 }
 
@@ -188,6 +187,22 @@ impl Connection {
         head.into_bytes()
     }
 
+    /// The header of a request, with a body to follow if these have a Content-Length.
+    pub(crate) fn begin(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> io::Result<()> {
+        let head = self.head(method, path, headers);
+        self.send(&head)
+    }
+
+    /// A part of its body.
+    pub(crate) fn send_body(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.send(piece)
+    }
+
     /// These bytes and nothing else.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
@@ -249,6 +264,19 @@ impl Connection {
             self.read_body(method, &mut response)?;
             return Ok(response);
         }
+    }
+
+    /// The status of the next 1xx answer.
+    pub(crate) fn read_interim(&mut self) -> io::Result<u16> {
+        Ok(Response::parse(&self.read_head()?)?.status)
+    }
+
+    /// Whether nothing comes for so long.
+    pub(crate) fn is_kept_waiting(&mut self, wait: Duration) -> bool {
+        self.limit(wait).expect("a limit");
+        let waited = self.fill();
+        self.limit(PATIENCE).expect("a limit");
+        waited.is_err_and(|error| is_timeout(&error))
     }
 
     /// The next header as it came, without its blank line.

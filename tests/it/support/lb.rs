@@ -11,6 +11,7 @@ use lb::{
     backend::{Backend, Eligibility},
     clock,
     config::{self, Flags, PoolName},
+    count::ListenerCounts,
     discovery,
     generation::Current,
     in_flight::InFlight,
@@ -110,7 +111,8 @@ impl Lb {
                 Arc::clone(&current),
                 in_flight.clone(),
                 &config.listeners[0],
-            );
+            )
+            .with_http2();
             let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");
             tokio::spawn(accept(listener, Arc::new(app), watch));
@@ -150,6 +152,21 @@ impl Lb {
     /// The pool `web`.
     pub(crate) fn pool(&self) -> Arc<Pool> {
         Arc::clone(self.current.pin().pool(&PoolName::new("web")).expect("a pool"))
+    }
+
+    /// What is counted of the listener.
+    pub(crate) fn listener(&self) -> Arc<ListenerCounts> {
+        Arc::clone(&self.current.listeners()[0])
+    }
+
+    /// From now on an answer is the last one of its connection.
+    pub(crate) fn drain(&self) {
+        self.in_flight.drain();
+    }
+
+    /// From now on a connection ends when it has no request.
+    pub(crate) fn end_idle(&self) {
+        self.in_flight.end_idle();
     }
 
     /// Requests in flight.

@@ -11,6 +11,8 @@ pub(crate) mod client;
 pub(crate) mod eventually;
 /// A backend to which no connection comes about.
 pub(crate) mod full_listener;
+/// The same client in HTTP/2.
+pub(crate) mod http2_client;
 /// The real proxy in the test's own process.
 pub(crate) mod lb;
 /// Many clients at once, who note everything that goes wrong.

@@ -99,7 +99,7 @@ impl Process {
             rise: 1,
             fall: 1,
             checked: false,
-            ejection: Some(config::defaults::EJECTION),
+            ejection: Some(config::EjectionRules::default()),
             panic_threshold: None,
         };
         pool.roster().apply(&backend, event, &rules, now);

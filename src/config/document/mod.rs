@@ -1,0 +1,18 @@
+//! From YAML text to values: a tree that knows its lines, and readers that record what is wrong.
+
+mod cursor;
+mod firsts;
+mod order;
+mod report;
+mod section;
+mod setting;
+mod syntax;
+mod tree;
+
+pub(super) use cursor::Cursor;
+pub(super) use firsts::Firsts;
+pub(super) use order::{Order, Side};
+pub(super) use report::Report;
+pub(super) use section::{Section, from_nothing};
+pub(super) use setting::Setting;
+pub(super) use tree::read as read_tree;

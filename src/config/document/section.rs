@@ -1,0 +1,212 @@
+//! Mappings with known keys, which are read by their definitions.
+//!
+//! A key is asked for by its definition; at the end the keys that were not asked for are unknown, and
+//! the ones that were asked for are the words to compare them with. A mapping that is left out is read
+//! as an empty one, so that each default is written once, in the definition of its key.
+
+use std::sync::Arc;
+
+use super::{
+    cursor::Cursor,
+    report::Report,
+    setting::Setting,
+    tree::{Node, Value},
+};
+use crate::config::{
+    keys::{Group, Instead, Key, List, Preset, Row},
+    origin::Origin,
+    values::{ON_IS_DEFAULT, is_off, is_on},
+    wording::{is_same_word, nearest, visible},
+};
+
+/// A mapping being read.
+#[derive(Debug)]
+pub(in crate::config) struct Section<'a> {
+    cursor: Cursor<'a>,
+    entries: Vec<(&'a str, Cursor<'a>)>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// Says what is wrong at a place that was read before.
+    pub(in crate::config) fn problem_at(&self, origin: &Origin, message: impl Into<String>) {
+        self.cursor.report.add(origin.clone(), message);
+    }
+
+    /// Says what is odd about a place that was read before.
+    pub(in crate::config) fn warning_at(&self, origin: &Origin, message: impl Into<String>) {
+        self.cursor.report.warn(origin.clone(), message);
+    }
+
+    /// Says what is odd about the mapping.
+    pub(in crate::config) fn warning(&self, message: impl Into<String>) {
+        self.cursor.warning(message);
+    }
+
+    /// The value of a key, if there is one.
+    pub(in crate::config) fn optional(&mut self, row: &dyn Row) -> Option<Cursor<'a>> {
+        let key = row.name();
+        self.asked.push(key);
+        #[cfg(test)]
+        self.cursor.report.read.borrow_mut().insert(row.about().path);
+        let found = self.entries.iter().find(|(name, _)| *name == key);
+        found.map(|(_, cursor)| cursor.clone())
+    }
+
+    /// The value of a key that must be there; `hint` says what to write.
+    pub(in crate::config) fn required(&mut self, row: &dyn Row, hint: &str) -> Option<Cursor<'a>> {
+        let found = self.optional(row);
+        if found.is_none() {
+            let key = self.cursor.key_below(row.name()).into();
+            let origin = Origin { key, ..self.cursor.origin() };
+            self.cursor.report.add(origin, format!("is missing ({hint})"));
+        }
+        found
+    }
+
+    /// What was written for a key.
+    pub(in crate::config) fn setting<T>(&mut self, key: &Key<T>) -> Setting<T> {
+        let Some(cursor) = self.optional(key) else { return Setting::LeftOut };
+        match cursor.value(&key.kind) {
+            Some(value) => Setting::Given(value, cursor.origin()),
+            None => Setting::Wrong,
+        }
+    }
+
+    /// What was written for a key, if it is right.
+    pub(in crate::config) fn given<T>(&mut self, key: &Key<T>) -> Option<T> {
+        self.setting(key).given()
+    }
+
+    /// What was written for a key with a default; or the default, also as a stand-in.
+    pub(in crate::config) fn get<T>(&mut self, preset: &Preset<T>) -> T {
+        self.given(&preset.key).unwrap_or_else(preset.default)
+    }
+
+    /// The values of a list, or its default; what is wrong is left out.
+    pub(in crate::config) fn list<T>(&mut self, list: &List<T>) -> Vec<T> {
+        let Some(cursor) = self.optional(list) else { return (list.default)() };
+        let items = match list.instead {
+            Instead::Off if cursor.text().is_some_and(is_off) => return Vec::new(),
+            Instead::OneItem if cursor.text().is_some() => Some(vec![cursor]),
+            Instead::OneItem => cursor.filled_list(list.expected),
+            Instead::Off | Instead::Nothing => cursor.list(list.expected),
+        };
+        items.into_iter().flatten().filter_map(|item| item.value(&list.kind)).collect()
+    }
+
+    /// A mapping whose keys have defaults.
+    pub(in crate::config) fn group<T>(
+        &mut self,
+        group: &Group,
+        mut read: impl FnMut(&mut Section<'_>) -> T,
+    ) -> T {
+        let found = self.optional(group);
+        let value = found.and_then(|cursor| cursor.section(group.expected, &mut read));
+        value.unwrap_or_else(|| self.absent(&mut read))
+    }
+
+    /// As [`Section::group`], of a mapping that can be switched off: `None` when it is off, or wrong.
+    pub(in crate::config) fn switch<T>(
+        &mut self,
+        group: &Group,
+        mut read: impl FnMut(&mut Section<'_>) -> T,
+    ) -> Option<T> {
+        let Some(cursor) = self.optional(group) else { return Some(self.absent(read)) };
+        match cursor.text() {
+            Some(text) if is_off(text) => None,
+            Some(text) if is_on(text) => {
+                let (expected, found) = (group.expected, cursor.found());
+                cursor.problem(format!("must be {expected}, {found} ({ON_IS_DEFAULT})"));
+                None
+            }
+            _ => cursor.section(group.expected, &mut read),
+        }
+    }
+
+    /// Reads a mapping that is not there, for the defaults of its keys.
+    fn absent<T>(&self, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
+        read(&mut Section { cursor: self.cursor.clone(), entries: Vec::new(), asked: Vec::new() })
+    }
+
+    /// Answers keys that are known elsewhere, each with its own message.
+    pub(in crate::config) fn refuse(&mut self, keys: &[(&str, &str)]) {
+        self.entries.retain(|(name, cursor)| {
+            match keys.iter().find(|(key, _)| is_same_word(key, name)) {
+                Some((_, message)) => {
+                    cursor.problem(*message);
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+
+    fn finish(self) {
+        for (name, cursor) in &self.entries {
+            if self.asked.contains(name) {
+                continue;
+            }
+            let missing = self.asked.iter().copied().filter(|key| !self.has(key));
+            match nearest(name, missing).or_else(|| nearest(name, self.asked.iter().copied())) {
+                Some(near) => {
+                    cursor.problem(format!("is not a known key (did you mean \"{near}\"?)"));
+                }
+                None => {
+                    let known = self.asked.join(", ");
+                    let hint = match cursor.node.value {
+                        // `{ expect: 200,204 }` is two keys to YAML.
+                        Value::Nothing => "; a value with a comma must be in quotes inside { }",
+                        _ => "",
+                    };
+                    cursor.problem(format!("is not a known key (known here: {known}{hint})"));
+                }
+            }
+        }
+    }
+
+    /// Whether this is written, right or wrong.
+    pub(in crate::config) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| *name == key)
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// Reads a mapping whose keys are known; those that `read` does not ask for are reported.
+    pub(in crate::config) fn section<T>(
+        &self,
+        expected: &str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> Option<T> {
+        let entries = self.entries(expected)?;
+        let mut section = Section { cursor: self.clone(), entries, asked: Vec::new() };
+        let result = read(&mut section);
+        section.finish();
+        Some(result)
+    }
+
+    /// As [`Cursor::section`], of an item in whose place people write the value of its `main` key.
+    pub(in crate::config) fn item<T>(
+        &self,
+        main: &dyn Row,
+        expected: &str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> Option<T> {
+        let Some(text) = self.text() else { return self.section(expected, read) };
+        let main = main.name();
+        let glued = text.strip_prefix(main).and_then(|rest| rest.strip_prefix(':'));
+        let value = visible(glued.unwrap_or(text));
+        let why = if glued.is_some() { "; a space is missing after the ':'" } else { "" };
+        let found = self.found();
+        self.problem(format!("must be {expected}, {found} (write \"- {main}: {value}\"{why})"));
+        None
+    }
+}
+
+/// Reads a mapping in which nothing is written, for the defaults of its keys.
+pub(in crate::config) fn from_nothing<T>(read: impl FnOnce(&mut Section<'_>) -> T) -> T {
+    let node = Node { line: 0, value: Value::Mapping(Vec::new()) };
+    let report = Report::new(Arc::from(""));
+    let cursor = Cursor::root(&node, &report);
+    read(&mut Section { cursor, entries: Vec::new(), asked: Vec::new() })
+}

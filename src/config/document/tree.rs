@@ -1,0 +1,262 @@
+//! YAML text as a tree that remembers the line of everything.
+//!
+//! Scalars stay text: whether `200` is a status, a port, or a pool's name is for the reader of
+//! that key to say, and messages can show what was written. Aliases are replaced by what they
+//! refer to, with the lines of the original, since that is where it is to be mended; `<<` merges
+//! mappings as most YAML tools do. Depth and size are bounded, because aliases of aliases grow
+//! exponentially and recursion over the tree must not exhaust the stack.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+use super::{report::Report, syntax};
+use crate::config::wording::quoted;
+
+/// Deeper than any configuration; shallow enough for every stack.
+const DEPTH: usize = 64;
+/// More values than any configuration has.
+const NODES: usize = 200_000;
+
+/// A value and where it starts.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Node {
+    pub(in crate::config) line: usize,
+    pub(in crate::config) value: Value,
+}
+
+/// What is written at a place.
+#[derive(Debug, Clone)]
+pub(in crate::config) enum Value {
+    /// Nothing, `~` or `null`.
+    Nothing,
+    /// A word, a number, or a quoted text.
+    Text(String),
+    /// `- a` or `[a, b]`.
+    List(Vec<Node>),
+    /// `a: b` or `{ a: b }`.
+    Mapping(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Entry {
+    pub(in crate::config) key: String,
+    pub(in crate::config) line: usize,
+    pub(in crate::config) node: Node,
+}
+
+/// Reads a text that holds one document; `None` when that fails, and then the report says why.
+pub(in crate::config) fn read(text: &str, report: &Report) -> Option<Node> {
+    let mut parser = Parser::new_from_str(text);
+    let mut builder = Builder::new(report);
+    let last_line = last_line(text);
+    while let Some(event) = parser.next_event() {
+        let result = match event {
+            Ok((event, span)) => {
+                // What is missing at the end is on a line of its own, behind the last one.
+                builder.take(event, span.start.line().min(last_line))
+            }
+            Err(error) => {
+                let (line, message) = syntax::explain(&error, text);
+                Err(Refused { line, message })
+            }
+        };
+        if let Err(Refused { line, message }) = result {
+            report.add_line(line, message);
+            return None;
+        }
+    }
+    let root = builder.root.filter(|root| !matches!(root.value, Value::Nothing));
+    if root.is_none() {
+        report.add_line(0, "is empty (it must have at least listeners, routes and pools)");
+    }
+    root
+}
+
+/// The number of the last line, by every line end that YAML knows.
+fn last_line(text: &str) -> usize {
+    text.replace("\r\n", "\n").split_terminator(['\n', '\r']).count().max(1)
+}
+
+/// Why there is no tree.
+struct Refused {
+    line: usize,
+    message: String,
+}
+
+/// A list or mapping that is not yet at its end.
+struct Open {
+    anchor: usize,
+    line: usize,
+    /// What the budget was at its start.
+    budget: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Mapping { entries: Vec<Entry>, key: Option<Node> },
+}
+
+struct Builder<'a> {
+    report: &'a Report,
+    open: Vec<Open>,
+    /// By number, with the nodes in each.
+    anchors: HashMap<usize, (Node, usize)>,
+    /// Nodes that may still come.
+    budget: usize,
+    root: Option<Node>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(report: &'a Report) -> Self {
+        Self { report, open: Vec::new(), anchors: HashMap::new(), budget: NODES, root: None }
+    }
+
+    fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), Refused> {
+        match event {
+            Event::DocumentStart(_) if self.root.is_some() => {
+                let message = "a second document starts here, and lb reads one (remove the line \
+                               with ---, or move what follows into a file of its own)";
+                Err(Refused { line, message: message.to_owned() })
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.check_tag(tag.as_deref(), line);
+                let value = scalar(text, style);
+                self.spend(1, line)?;
+                self.place(Node { line, value }, anchor, 1)
+            }
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor).cloned() else {
+                    let message = "this alias refers to a value that contains it".to_owned();
+                    return Err(Refused { line, message });
+                };
+                self.spend(size, line)?;
+                self.check_depth(depth(&node), line)?;
+                self.place(node, 0, size)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), line);
+                self.start(anchor, line, Content::List(Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), line);
+                self.start(anchor, line, Content::Mapping { entries: Vec::new(), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&mut self, anchor: usize, line: usize, content: Content) -> Result<(), Refused> {
+        self.check_depth(1, line)?;
+        let budget = self.budget;
+        self.spend(1, line)?;
+        self.open.push(Open { anchor, line, budget, content });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Refused> {
+        let Some(Open { anchor, line, budget, content }) = self.open.pop() else { return Ok(()) };
+        let value = match content {
+            Content::List(nodes) => Value::List(nodes),
+            Content::Mapping { entries, .. } => Value::Mapping(self.merge(entries)),
+        };
+        self.place(Node { line, value }, anchor, budget - self.budget)
+    }
+
+    /// Puts a finished node where it belongs.
+    fn place(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Refused> {
+        if anchor > 0 {
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::List(nodes)) => nodes.push(node),
+            Some(Content::Mapping { entries, key }) => match key.take() {
+                None => *key = Some(node),
+                Some(Node { line, value: Value::Text(key) }) => {
+                    entries.push(Entry { key, line, node });
+                }
+                Some(Node { line, .. }) => {
+                    self.report
+                        .add_line(line, "a key must be a word (is it missing before a ':'?)");
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Replaces each `<<` by the entries of its mapping, or mappings, that are not given beside
+    /// it.
+    fn merge(&self, entries: Vec<Entry>) -> Vec<Entry> {
+        let (merged, mut own): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.key == "<<");
+        for Entry { line, node, .. } in merged {
+            let parts = match node.value {
+                Value::List(nodes) => nodes.into_iter().map(|node| node.value).collect(),
+                value => vec![value],
+            };
+            for part in parts {
+                let Value::Mapping(part) = part else {
+                    self.report.add_line(line, "<< must be followed by an alias of a mapping");
+                    continue;
+                };
+                // Keys that are repeated inside one part stay, to be reported.
+                let taken: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
+                own.extend(part.into_iter().filter(|entry| !taken.contains(&entry.key)));
+            }
+        }
+        own
+    }
+
+    fn check_depth(&self, levels: usize, line: usize) -> Result<(), Refused> {
+        if self.open.len() + levels <= DEPTH {
+            return Ok(());
+        }
+        let message = format!("is nested more than {DEPTH} levels deep here");
+        Err(Refused { line, message })
+    }
+
+    fn spend(&mut self, nodes: usize, line: usize) -> Result<(), Refused> {
+        match self.budget.checked_sub(nodes) {
+            Some(rest) => {
+                self.budget = rest;
+                Ok(())
+            }
+            None => {
+                let message = format!("the file has more than {NODES} values (aliases included)");
+                Err(Refused { line, message })
+            }
+        }
+    }
+
+    fn check_tag(&self, tag: Option<&Tag>, line: usize) {
+        if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
+            let tag = quoted(&tag.to_string());
+            self.report.add_line(line, format!("the tag {tag} means nothing here: remove it"));
+        }
+    }
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
+    match &*text {
+        "" | "~" | "null" if style == ScalarStyle::Plain => Value::Nothing,
+        _ => Value::Text(text.into_owned()),
+    }
+}
+
+/// Levels of lists and mappings, this one included.
+fn depth(node: &Node) -> usize {
+    match &node.value {
+        Value::Nothing | Value::Text(_) => 0,
+        Value::List(nodes) => 1 + nodes.iter().map(depth).max().unwrap_or(0),
+        Value::Mapping(entries) => {
+            1 + entries.iter().map(|entry| depth(&entry.node)).max().unwrap_or(0)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The keys of the admin listener.
+
+use std::path::PathBuf;
+
+use super::key::{Group, Key, List, Presence};
+use crate::config::{
+    model::{AdminAddress, Token},
+    values::{FILE, HOST_NAME, TOKEN, UNIX_ADDRESS},
+};
+
+pub(in crate::config) static ADMIN: Group = Group::new(
+    "admin",
+    Presence::IfGiven,
+    "off, or a mapping such as { address: 127.0.0.1:9900 }",
+    "Where the process answers about itself: GET /live and GET /ready for balancers and probes, and \
+     everything else for operators. Left out, or off: nowhere.",
+);
+
+pub(in crate::config) static ADDRESS: Key<AdminAddress> = Key::required(
+    "admin.address",
+    UNIX_ADDRESS,
+    "127.0.0.1:9900",
+    "or a socket, as in unix:/run/lb/admin.sock",
+)
+.needs_upgrade();
+
+pub(in crate::config) static ADMIN_TOKEN: Key<Token> = Key::optional(
+    "admin.token",
+    TOKEN,
+    ("3f1c0d7e52a94b68", "no token, which is refused where other machines can connect"),
+    "16 characters or more; asked for by everything but /live and /ready",
+)
+.secret();
+
+pub(in crate::config) static TOKEN_FILE: Key<PathBuf> = Key::optional(
+    "admin.token_file",
+    FILE,
+    ("/etc/lb/admin.token", "no file"),
+    "in place of token, so that this file has no secret",
+);
+
+pub(in crate::config) static HOSTS: List<Box<str>> = List::new(
+    "admin.hosts",
+    HOST_NAME,
+    "a list of names such as [lb.internal]",
+    "names in URLs of it, beside localhost and addresses",
+);

@@ -1,0 +1,122 @@
+//! The keys of the top of the file that are about the process, and about all requests.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use super::key::{Group, Key, List, Presence, Preset};
+use crate::config::{
+    model::Traceparent,
+    values::{
+        BLOCK, DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, GROUP, SOCKET, THREADS, TRACEPARENT,
+        TRUTH, USER,
+    },
+};
+
+// A log line then names its trace also where no client starts one.
+pub(in crate::config) static TRACE: Preset<Traceparent> = Preset::new(
+    "traceparent",
+    TRACEPARENT,
+    || Traceparent::Start,
+    "What is done with a request that belongs to no trace (W3C Trace Context): start adds a \
+     traceparent that says \"not sampled\", pass leaves the request alone. The traceparent of a \
+     request that belongs to a trace is passed on as it came.",
+);
+
+// Where the time went is no business of clients.
+pub(in crate::config) static SERVER_TIMING: Preset<bool> = Preset::new(
+    "server_timing",
+    TRUTH,
+    || false,
+    "true: answers say in Server-Timing where the time went: queue, connect, backend.",
+);
+
+pub(in crate::config) static TRUSTED_PROXIES: List<IpNet> = List::new(
+    "trusted_proxies",
+    BLOCK,
+    "a list of address blocks such as [10.0.0.0/8]",
+    "Proxies whose X-Forwarded-* headers are believed: address blocks such as 10.0.0.0/8, or single \
+     addresses.",
+);
+
+pub(in crate::config) static WORKERS: Preset<Option<NonZeroUsize>> =
+    Preset::new("threads", THREADS, || None, "Worker threads; auto is one for each core.")
+        .needs_upgrade();
+
+pub(in crate::config) static PROCESS_LOG: Preset<Option<PathBuf>> = Preset::new(
+    "error_log",
+    ERROR_LOG,
+    || None,
+    "Where the process log goes: stderr, or a file to append to. It says what changed: started, \
+     ejected, back again. SIGUSR1 reopens the files of both logs, which a log rotation needs.",
+);
+
+// As nginx in a hurry and Docker in none: no shutdown waits without need, and requests in flight may
+// take as long as Kubernetes allows.
+pub(in crate::config) static SHUTDOWN: Group = Group::new(
+    "shutdown",
+    Presence::Always,
+    "a mapping such as { delay: 5s, timeout: 30s }",
+    "How the process ends when it gets SIGTERM. Both follow a reload.",
+);
+
+pub(in crate::config) static SHUTDOWN_DELAY: Preset<Duration> = Preset::new(
+    "shutdown.delay",
+    DELAY,
+    || Duration::ZERO,
+    "up to 1h; keeps accepting for this long after /ready turns 503, so that others can notice",
+);
+
+pub(in crate::config) static SHUTDOWN_TIMEOUT: Preset<Duration> = Preset::new(
+    "shutdown.timeout",
+    DURATION_OR_NONE,
+    || Duration::from_secs(30),
+    "after that, for requests in flight; 0s cuts them off",
+);
+
+pub(in crate::config) static WATCH: Preset<bool> = Preset::new(
+    "watch",
+    TRUTH,
+    || false,
+    "true: reloads whenever this file changes, without a SIGHUP.",
+);
+
+pub(in crate::config) static DAEMON: Preset<bool> = Preset::new(
+    "daemon",
+    TRUTH,
+    || false,
+    "true: runs in the background, and the command that starts it says whether it serves; as -d does.",
+)
+.needs_upgrade();
+
+pub(in crate::config) static PID_FILE: Key<PathBuf> = Key::optional(
+    "pid_file",
+    FILE,
+    ("/run/lb/lb.pid", "no file"),
+    "Has the process's number while it serves. Paths are relative to the folder lb was started in.",
+)
+.needs_upgrade();
+
+pub(in crate::config) static UPGRADE_SOCKET: Key<PathBuf> = Key::optional(
+    "upgrade_socket",
+    SOCKET,
+    ("/run/lb/upgrade.sock", "an address derived from this file's name"),
+    "Where a new process receives the sockets of the one that serves.",
+)
+.needs_upgrade();
+
+pub(in crate::config) static PROCESS_USER: Key<Box<str>> = Key::optional(
+    "user",
+    USER,
+    ("lb", "the user that started it"),
+    "User to switch to after binding, so that a compromised process has no privileges.",
+)
+.needs_upgrade();
+
+pub(in crate::config) static PROCESS_GROUP: Key<Box<str>> = Key::optional(
+    "group",
+    GROUP,
+    ("lb", "the group of that user"),
+    "Group to switch to after binding.",
+)
+.needs_upgrade();

@@ -1,0 +1,27 @@
+//! How a pool chooses the backend for a request.
+
+use crate::config::word::Word;
+
+/// Which backend gets the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Algorithm {
+    /// Each in turn, by weight, evenly spread. It is what people expect of a balancer.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests in flight for its weight.
+    LeastConn,
+    /// The one of two random backends with the lower expected latency.
+    Ewma,
+}
+
+impl Word for Algorithm {
+    const ALL: &'static [Self] = &[Self::RoundRobin, Self::LeastConn, Self::Ewma];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::LeastConn => "least_conn",
+            Self::Ewma => "ewma",
+        }
+    }
+}

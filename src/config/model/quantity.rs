@@ -1,0 +1,54 @@
+//! Quantities that several parts of the configuration use: statuses and shares.
+
+use std::fmt;
+
+/// A set of status codes: `200-399`, `200,204,301-302`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRanges(pub(in crate::config) Vec<(u16, u16)>);
+
+impl StatusRanges {
+    /// Whether the status is in the set.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
+    }
+}
+
+impl fmt::Display for StatusRanges {
+    /// As it is written in the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (low, high)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            if low == high {
+                write!(f, "{comma}{low}")?;
+            } else {
+                write!(f, "{comma}{low}-{high}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A share, in hundredths; 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(pub(in crate::config) u8);
+
+impl Percent {
+    /// `None` above 100.
+    #[must_use]
+    pub const fn new(percent: u8) -> Option<Self> {
+        if percent <= 100 { Some(Self(percent)) } else { None }
+    }
+
+    /// 0 to 100.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}

@@ -1,0 +1,52 @@
+//! What holds where nothing is written: each part of the configuration as it is read from nothing.
+
+use super::{access_log, checks, listeners, pools, process, retry};
+use crate::config::{
+    document::from_nothing,
+    model::{AccessLog, ClientLimits, EjectionRules, HealthCheck, Pool, PoolName, Retry, Shutdown},
+};
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        from_nothing(access_log::access_log)
+    }
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        from_nothing(listeners::client_limits)
+    }
+}
+
+impl Default for EjectionRules {
+    fn default() -> Self {
+        from_nothing(pools::ejection_rules)
+    }
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        from_nothing(checks::check)
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        from_nothing(retry::retry)
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        from_nothing(process::shutdown)
+    }
+}
+
+impl Pool {
+    /// A pool without backends, and with every default but checks, which are off.
+    #[must_use]
+    pub fn new(name: PoolName) -> Self {
+        let pool = from_nothing(|keys| pools::settings(keys, name, Vec::new()));
+        Self { health_check: None, ..pool }
+    }
+}

@@ -1,0 +1,80 @@
+//! The top of the file, and what stands below it: definitions of keys in, the model out.
+
+mod access_log;
+mod admin;
+mod backends;
+mod checks;
+mod defaults;
+mod listeners;
+mod pools;
+mod process;
+mod retry;
+mod routes;
+
+use std::net::SocketAddr;
+
+use super::{
+    document::{Cursor, Firsts, Section, from_nothing},
+    keys::{
+        listeners::{LISTENERS, ROUTES},
+        pools::POOLS,
+        process::{SERVER_TIMING, TRACE, TRUSTED_PROXIES, WORKERS},
+    },
+    model::Config,
+};
+
+pub(super) use admin::{Secret, Written};
+pub(super) use process::unheard;
+
+/// Reads the whole tree. Beside it comes the admin listener, which is not in the configuration
+/// before its token is known.
+pub(super) fn read(root: &Cursor<'_>) -> (Config, Option<Written>) {
+    let expected = "a mapping with listeners, routes and pools";
+    root.section(expected, config).unwrap_or_else(|| (nothing(), None))
+}
+
+/// A configuration without listeners, routes and pools, and with every default.
+pub(super) fn nothing() -> Config {
+    from_nothing(|top| rest(top, &mut Firsts::default()).0)
+}
+
+fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
+    let listeners = top.required(&LISTENERS, "write \"listeners: [{ address: 0.0.0.0:8080 }]\"");
+    // Pools before routes: a message about what one of them lacks has names from the other.
+    let routes = top.optional(&ROUTES);
+    let pools = top.required(&POOLS, pools::EXAMPLE);
+    let pools = pools.map(|cursor| pools::read(&cursor)).unwrap_or_default();
+    if routes.is_none() {
+        let name = pools.first().map_or("web", |(pool, _)| pool.name.as_str());
+        top.required(&ROUTES, &format!("write \"routes: [{{ pool: {name} }}]\""));
+    }
+    let mut taken = Firsts::default();
+    let listeners = listeners.map(|cursor| listeners::read(&cursor, &mut taken));
+    let (rest, admin) = rest(top, &mut taken);
+    let config = Config {
+        listeners: listeners.unwrap_or_default(),
+        routes: routes.map(|cursor| routes::read(&cursor, &pools)).unwrap_or_default(),
+        pools: pools.into_iter().map(|(pool, _)| pool).collect(),
+        ..rest
+    };
+    (config, admin)
+}
+
+/// Reads what holds for the whole process.
+fn rest(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> (Config, Option<Written>) {
+    let access_log = access_log::read(top);
+    let admin = admin::read(top, taken);
+    let config = Config {
+        listeners: Vec::new(),
+        routes: Vec::new(),
+        pools: Vec::new(),
+        admin: None,
+        process: process::read(top, access_log.as_ref()),
+        access_log,
+        traceparent: top.get(&TRACE),
+        server_timing: top.get(&SERVER_TIMING),
+        trusted_proxies: top.list(&TRUSTED_PROXIES),
+        threads: top.get(&WORKERS),
+    };
+    (config, admin)
+}

@@ -1,0 +1,133 @@
+//! The pools of the file: how they are balanced, checked and timed, and what else holds for a pool
+//! as a whole.
+
+use std::time::Duration;
+
+use super::{
+    backends::{self, OF_A_BACKEND, OF_EJECTION},
+    checks, retry,
+};
+use crate::config::{
+    document::{Cursor, Order, Section, Side},
+    keys::pools::{
+        ALGORITHM, BACKENDS, CONNECT, EJECTION, EJECTION_BASE, EJECTION_FAILURES, EJECTION_MAX,
+        IDLE, KEEPALIVE, POOL_PANIC_THRESHOLD, POOL_SLOW_START, POOLS, QUEUE, QUEUE_TIMEOUT,
+        REQUEST, RESPONSE, SIZE, TIMEOUTS,
+    },
+    model::{BackendSpec, EjectionRules, Pool, PoolName, QueueLimits, ResponseTimeout, Timeouts},
+    values::{POOL_NAME, shown_duration},
+};
+
+/// What to write where there are no pools.
+pub(super) const EXAMPLE: &str =
+    "write \"pools: { web: { backends: [{ address: 127.0.0.1:9001 }] } }\"";
+
+const TIMEOUT_ORDER: Order = Order {
+    judged: Side { key: &REQUEST, rule: "must not be below the connect timeout" },
+    other: Side { key: &CONNECT, rule: "must not be above the request timeout" },
+    holds: |request, connect| request >= connect,
+    why: "it covers all attempts, and each of them connects",
+};
+
+const EJECTION_ORDER: Order = Order {
+    judged: Side { key: &EJECTION_MAX, rule: "must not be below the base" },
+    other: Side { key: &EJECTION_BASE, rule: "must not be above the max" },
+    holds: |max, base| max >= base,
+    why: "no ejection is longer than the max",
+};
+
+/// All pools that have a name, each with its place.
+pub(super) fn read<'a>(cursor: &Cursor<'a>) -> Vec<(Pool, Cursor<'a>)> {
+    let Some(entries) = cursor.entries(POOLS.expected) else { return Vec::new() };
+    if entries.is_empty() {
+        cursor.problem(format!("must have at least one pool ({EXAMPLE})"));
+    }
+    let pool = |(name, cursor)| Some((pool(name, &cursor)?, cursor));
+    entries.into_iter().filter_map(pool).collect()
+}
+
+fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
+    let name = (POOL_NAME.parse)(name)
+        .map_err(|message| cursor.problem(format!("the name of a pool {message}")))
+        .ok()?;
+    let read = |keys: &mut Section<'_>| {
+        keys.refuse(&OF_A_BACKEND);
+        keys.refuse(&OF_EJECTION);
+        let hint = "write \"backends: [{ address: 127.0.0.1:9001 }]\"";
+        let backends = keys.required(&BACKENDS, hint);
+        let backends = backends.map(|cursor| backends::read(&cursor)).unwrap_or_default();
+        settings(keys, name.clone(), backends)
+    };
+    let expected = "a mapping such as { backends: [{ address: 127.0.0.1:9001 }] }";
+    let pool = cursor.section(expected, read);
+    Some(pool.unwrap_or_else(|| Pool::new(name.clone())))
+}
+
+/// All but the backends.
+pub(super) fn settings(keys: &mut Section<'_>, name: PoolName, backends: Vec<BackendSpec>) -> Pool {
+    Pool {
+        name,
+        algorithm: keys.get(&ALGORITHM),
+        health_check: checks::read(keys),
+        retry: retry::read(keys),
+        timeouts: timeouts(keys),
+        ejection: keys.switch(&EJECTION, ejection_rules),
+        slow_start: keys.get(&POOL_SLOW_START),
+        panic_threshold: keys.get(&POOL_PANIC_THRESHOLD),
+        queue: queue(keys, &backends),
+        backends,
+    }
+}
+
+fn timeouts(keys: &mut Section<'_>) -> Timeouts {
+    keys.group(&TIMEOUTS, |keys| {
+        let (request, connect) = TIMEOUT_ORDER.read(keys);
+        let response = keys.get(&RESPONSE);
+        warn_of_no_second_try(keys, response, request);
+        Timeouts {
+            connect,
+            response,
+            request,
+            idle: keys.get(&IDLE),
+            keepalive: keys.get(&KEEPALIVE),
+        }
+    })
+}
+
+/// Without a shorter `response`, the first backend that hangs uses up all of a request's time. A learned
+/// limit is short.
+fn warn_of_no_second_try(keys: &Section<'_>, response: ResponseTimeout, request: Duration) {
+    let ResponseTimeout::Fixed(response) = response else { return };
+    if response < request {
+        return;
+    }
+    let shown = |key, length| {
+        let note = if keys.has(key) { "" } else { " when left out" };
+        format!("{}{note}", shown_duration(length))
+    };
+    let (response, request) = (shown("response", response), shown("request", request));
+    keys.warning(format!(
+        "response is not below request ({response} against {request}): a backend that hangs is \
+         then cut off by request, which leaves no time for another try"
+    ));
+}
+
+pub(super) fn ejection_rules(keys: &mut Section<'_>) -> EjectionRules {
+    let failures = keys.get(&EJECTION_FAILURES);
+    let (max, base) = EJECTION_ORDER.read(keys);
+    EjectionRules { failures, base, max }
+}
+
+fn queue(keys: &mut Section<'_>, backends: &[BackendSpec]) -> QueueLimits {
+    let default = QueueLimits { size: (SIZE.default)(), timeout: (QUEUE_TIMEOUT.default)() };
+    let read = |keys: &mut Section<'_>| {
+        let queue = QueueLimits { size: keys.get(&SIZE), timeout: keys.get(&QUEUE_TIMEOUT) };
+        let is_used = backends.iter().any(|backend| backend.max_connections.is_some());
+        // The default, written out, promises no more than the default left out.
+        if !is_used && queue.size > 0 && queue != default {
+            keys.warning("nothing is ever queued: no backend of this pool has max_connections");
+        }
+        queue
+    };
+    keys.switch(&QUEUE, read).unwrap_or(QueueLimits { size: 0, ..default })
+}

@@ -1,0 +1,87 @@
+//! Which failures of a pool are retried, how often, and after what wait.
+
+use std::time::Duration;
+
+use crate::config::{
+    document::{Firsts, Order, Section, Side, from_nothing},
+    keys::retry::{
+        BACKOFF, BASE, MAX, ON, RETRY, RETRY_ATTEMPTS, RETRY_BUDGET, RETRY_BUDGET_MIN,
+        RETRY_METHODS,
+    },
+    model::{Backoff, Retry, RetryOn},
+    values::{Failure, ON_IS_DEFAULT, is_off, is_on},
+};
+
+const BACKOFF_ORDER: Order = Order {
+    judged: Side { key: &MAX, rule: "must not be below the base" },
+    other: Side { key: &BASE, rule: "must not be above the max" },
+    holds: |max, base| max >= base,
+    why: "no wait is longer than the max",
+};
+
+pub(super) fn read(keys: &mut Section<'_>) -> Retry {
+    let Some(cursor) = keys.optional(&RETRY) else { return from_nothing(retry) };
+    let hint = match cursor.text() {
+        Some(text) if is_off(text) => "write { attempts: 1 } for no retries",
+        Some(text) if is_on(text) => ON_IS_DEFAULT,
+        _ => {
+            let read = cursor.section(RETRY.expected, retry);
+            return read.unwrap_or_else(|| from_nothing(retry));
+        }
+    };
+    cursor.problem(format!("must be {}, {} ({hint})", RETRY.expected, cursor.found()));
+    from_nothing(retry)
+}
+
+pub(super) fn retry(keys: &mut Section<'_>) -> Retry {
+    Retry {
+        attempts: keys.get(&RETRY_ATTEMPTS),
+        on: on(keys),
+        methods: keys.get(&RETRY_METHODS),
+        budget: keys.get(&RETRY_BUDGET),
+        budget_min: keys.get(&RETRY_BUDGET_MIN),
+        backoff: backoff(keys),
+    }
+}
+
+fn on(keys: &mut Section<'_>) -> RetryOn {
+    let Some(cursor) = keys.optional(&ON) else { return retry_on(&(ON.default)()) };
+    if cursor.text().is_some_and(is_off) {
+        return retry_on(&[]);
+    }
+    let mut firsts = Firsts::default();
+    let mut failures = Vec::new();
+    for item in cursor.list(ON.expected).into_iter().flatten() {
+        let Some(failure) = item.value(&ON.kind) else { continue };
+        match firsts.earlier(failure, &item) {
+            Some(first) => item.problem(format!(
+                "{} is already given by {first} (remove one)",
+                item.text().unwrap_or_default()
+            )),
+            None => failures.push(failure),
+        }
+    }
+    retry_on(&failures)
+}
+
+fn retry_on(failures: &[Failure]) -> RetryOn {
+    let status = |failure: &Failure| match failure {
+        Failure::Status(status) => Some(*status),
+        _ => None,
+    };
+    RetryOn {
+        connect_failure: failures.contains(&Failure::Connect),
+        reset: failures.contains(&Failure::Reset),
+        timeout: failures.contains(&Failure::Timeout),
+        statuses: failures.iter().filter_map(status).collect(),
+    }
+}
+
+fn backoff(keys: &mut Section<'_>) -> Backoff {
+    let read = |keys: &mut Section<'_>| {
+        let (max, base) = BACKOFF_ORDER.read(keys);
+        Backoff { base, max }
+    };
+    let none = Backoff { base: Duration::ZERO, max: Duration::ZERO };
+    keys.switch(&BACKOFF, read).unwrap_or(none)
+}

@@ -1,0 +1,10 @@
+//! What is written about the keys, made from their table: the reference file, its page in the
+//! documents, and a JSON Schema that editors complete from.
+
+mod page;
+mod schema;
+mod yaml;
+
+pub use page::page;
+pub use schema::schema;
+pub use yaml::yaml;

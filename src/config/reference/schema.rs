@@ -1,0 +1,126 @@
+//! A JSON Schema of the file, draft 2020-12.
+//!
+//! It is for editors: it knows every key, its default, its words and the form of its value. It refuses
+//! nothing that the reader takes as people write it, and leaves to the reader what needs more than one
+//! key, or a parser.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{
+    keys::{Absent, Content, Instead, Presence, Row, below, keys_of},
+    values::{Form, POOL_PATTERN, Shape},
+};
+
+/// Returns the schema.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "lb",
+        "description": "Configuration of the HTTP load balancer lb",
+    });
+    extend(&mut schema, object(&below("")));
+    schema
+}
+
+/// A mapping with these keys and no others.
+fn object(rows: &[&'static dyn Row]) -> Value {
+    let properties: Map<String, Value> =
+        rows.iter().map(|row| (row.name().to_owned(), key(*row))).collect();
+    let required = rows.iter().filter(|row| row.about().absent == Absent::Refused);
+    let required: Vec<&str> = required.map(|row| row.name()).collect();
+    let mut schema = json!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+/// One key: what is said about it, and what may be its value.
+fn key(row: &'static dyn Row) -> Value {
+    let about = row.about();
+    let mut schema = json!({});
+    let description = match about.absent {
+        Absent::Means(meaning) => format!("{} (left out: {meaning})", about.doc),
+        _ => about.doc.to_owned(),
+    };
+    if !description.is_empty() {
+        schema["description"] = json!(description);
+    }
+    if let Some(default) = row.default() {
+        schema["default"] = default;
+    }
+    if !about.example.is_empty() && matches!(row.content(), Content::Value(_)) {
+        schema["examples"] = json!([example(row)]);
+    }
+    extend(&mut schema, content(row));
+    schema
+}
+
+fn content(row: &'static dyn Row) -> Value {
+    let object = || object(&keys_of(row));
+    match row.content() {
+        Content::Value(shape) => scalar(shape),
+        Content::List(shape, instead) => {
+            let list = json!({ "type": "array", "items": scalar(shape) });
+            match instead {
+                Instead::Nothing => list,
+                Instead::Off => json!({ "anyOf": [off(), list] }),
+                Instead::OneItem => json!({ "anyOf": [
+                    scalar(shape),
+                    { "type": "array", "minItems": 1, "items": scalar(shape) },
+                ] }),
+            }
+        }
+        Content::Group(Presence::Always) => object(),
+        Content::Group(Presence::UnlessOff | Presence::IfGiven) => {
+            json!({ "anyOf": [object(), off()] })
+        }
+        Content::Items => json!({ "type": "array", "minItems": 1, "items": object() }),
+        Content::Names => json!({
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "pattern": POOL_PATTERN },
+            "additionalProperties": object(),
+        }),
+    }
+}
+
+/// `false` is what `off` is to YAML 1.1.
+fn off() -> Value {
+    json!({ "enum": ["off", false] })
+}
+
+fn scalar(shape: Shape) -> Value {
+    let form = match shape.form {
+        Form::Choice(words) => json!({ "enum": words() }),
+        Form::Truth => json!({ "type": "boolean" }),
+        Form::Number(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
+        Form::Text(pattern) => json!({ "type": "string", "pattern": pattern }),
+        Form::TextOrNumber(pattern) => json!({ "type": ["string", "integer"], "pattern": pattern }),
+    };
+    match shape.words {
+        [] => form,
+        ["off"] => json!({ "anyOf": [form, off()] }),
+        words => json!({ "anyOf": [form, { "enum": words }] }),
+    }
+}
+
+/// An example as the value that YAML makes of it.
+fn example(row: &dyn Row) -> Value {
+    let text = row.about().example;
+    match (row.content(), text.parse::<u64>()) {
+        (Content::Value(Shape { form: Form::Number(..), .. }), Ok(number)) => json!(number),
+        _ => json!(text),
+    }
+}
+
+fn extend(schema: &mut Value, more: Value) {
+    if let (Value::Object(schema), Value::Object(more)) = (schema, more) {
+        schema.extend(more);
+    }
+}

@@ -1,0 +1,35 @@
+//! One parser for each kind of value, and the way back to text.
+
+mod addresses;
+mod duration;
+mod kind;
+mod name;
+mod number;
+mod path;
+mod percent;
+mod rate;
+mod status;
+mod token;
+mod words;
+
+pub(super) use addresses::{
+    BACKEND_ADDRESS, BLOCK, CHECK_HOST, CHECK_PATH, HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS,
+    PATH_PREFIX,
+};
+pub(super) use duration::{
+    DELAY, DURATION, DURATION_OR_NONE, PAUSE, RESPONSE_TIMEOUT, SLOW_START, shown as shown_duration,
+};
+pub(super) use kind::{Form, Kind, Shape, choice_of};
+pub(super) use name::{GROUP, POOL_NAME, POOL_PATTERN, USER};
+pub(super) use number::{
+    ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
+    THREADS, WEIGHT,
+};
+pub(super) use path::{ERROR_LOG, FILE, SOCKET, TARGET, UNIX, UNIX_ADDRESS};
+pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
+pub(super) use rate::RATE;
+pub(super) use status::{FAILURE, Failure, STATUSES};
+pub(super) use token::{TOKEN, token};
+pub(super) use words::{
+    CHECK_TYPE, CheckType, METHODS, ON_IS_DEFAULT, TRACEPARENT, TRUTH, is_off, is_on,
+};

@@ -1,0 +1,51 @@
+//! Names of users, groups and pools.
+
+use serde_json::json;
+
+use super::kind::{Form, Kind};
+use crate::config::{model::PoolName, wording::quoted};
+
+/// Letters of any language, digits, and what else Linux allows.
+const USER_PATTERN: &str = "^[^-:/ ][^:/ ]*$";
+/// As a pool's name has to be.
+pub(in crate::config) const POOL_PATTERN: &str = "^[A-Za-z0-9._-]+$";
+
+pub(in crate::config) const USER: Kind<Box<str>> = Kind {
+    expected: "the name of a user",
+    parse: |text| name(text, "user"),
+    show: |name| json!(name),
+    shape: Form::TextOrNumber(USER_PATTERN).alone(),
+};
+
+pub(in crate::config) const GROUP: Kind<Box<str>> =
+    Kind { expected: "the name of a group", parse: |text| name(text, "group"), ..USER };
+
+pub(in crate::config) const POOL_NAME: Kind<PoolName> = Kind {
+    expected: "the name of a pool",
+    parse: pool_name,
+    show: |name| json!(name.as_str()),
+    shape: Form::TextOrNumber(POOL_PATTERN).alone(),
+};
+
+fn name(text: &str, what: &str) -> Result<Box<str>, String> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '$');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_part) {
+        return Ok(text.into());
+    }
+    let hint = match text.split_once(':') {
+        Some((user, group)) if !user.is_empty() && !group.is_empty() => {
+            " (user and group are two keys)"
+        }
+        _ => "",
+    };
+    Err(format!("must be the name of a {what}, found {}{hint}", quoted(text)))
+}
+
+fn pool_name(text: &str) -> Result<PoolName, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if text.is_empty() || !text.chars().all(is_allowed) {
+        let found = quoted(text);
+        return Err(format!("must consist of letters, digits, '-', '.' and '_', found {found}"));
+    }
+    Ok(PoolName::new(text))
+}

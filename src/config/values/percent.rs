@@ -1,0 +1,64 @@
+//! Whole percentages.
+
+use serde_json::json;
+
+use super::{
+    kind::{Form, Kind},
+    words::{is_off, is_on, or_word},
+};
+use crate::config::{model::Percent, wording::quoted};
+
+const PATTERN: &str = "^[0-9]{1,3}%$";
+
+pub(in crate::config) const BUDGET: Kind<Percent> = Kind {
+    expected: "a percentage such as 20%",
+    parse: |text| percent(text, 0),
+    show: |percent| json!(percent.to_string()),
+    shape: Form::Text(PATTERN).alone(),
+};
+
+pub(in crate::config) const SAMPLE: Kind<Percent> = Kind {
+    expected: "a percentage such as 10%",
+    // A sample of nothing is refused: its author would notice only when the line is missing.
+    parse: |text| {
+        percent(text, 1).map_err(|message| match text {
+            "0" | "0%" => format!("{message} (for none of the other requests, leave it out)"),
+            _ => message,
+        })
+    },
+    ..BUDGET
+};
+
+pub(in crate::config) const PANIC_THRESHOLD: Kind<Option<Percent>> = Kind {
+    expected: "off or a percentage such as 50%",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ if is_on(text) => Err(format!(
+            "must be off or a percentage such as 50%, found {} (write 50%)",
+            quoted(text)
+        )),
+        _ => or_word("off", percent(text, 1)).map(Some),
+    },
+    show: |percent| percent.map_or(json!("off"), |percent| json!(percent.to_string())),
+    shape: Form::Text(PATTERN).or(&["off"]),
+};
+
+fn percent(text: &str, low: u8) -> Result<Percent, String> {
+    let found = quoted(text);
+    let number = text.strip_suffix('%').unwrap_or(text);
+    if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
+        let hint = match text.parse::<f64>() {
+            Ok(share) if (0.01..1.0).contains(&share) => format!(" (write {:.0}%)", share * 100.0),
+            _ => String::new(),
+        };
+        return Err(format!("must be a whole percentage such as 20%, found {found}{hint}"));
+    }
+    let percent = number.parse().ok().and_then(Percent::new);
+    match percent.filter(|percent| percent.get() >= low) {
+        None => Err(format!("must be between {low}% and 100%, found {found}")),
+        Some(_) if number == text => {
+            Err(format!("needs a percent sign, found {found} (write {number}%)"))
+        }
+        Some(percent) => Ok(percent),
+    }
+}

@@ -1,0 +1,121 @@
+//! Statuses, and the failures that are retried.
+
+use serde_json::{Value, json};
+
+use super::kind::{Form, Kind};
+use crate::config::{
+    model::StatusRanges,
+    wording::{is_same_word, quoted, with_nearest},
+};
+
+pub(in crate::config) const STATUSES: Kind<StatusRanges> = Kind {
+    expected: "statuses such as 200-399 or \"200,204\"",
+    parse: statuses,
+    show: |statuses| json!(statuses.to_string()),
+    shape: Form::TextOrNumber("^ *[1-5]([0-9]{2}|xx)( *[-,] *[1-5]([0-9]{2}|xx))* *$").alone(),
+};
+
+/// A failure that can be retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::config) enum Failure {
+    Connect,
+    Reset,
+    Timeout,
+    Status(u16),
+}
+
+pub(in crate::config) const FAILURE: Kind<Failure> = Kind {
+    expected: "connect_failure, reset, timeout or a status such as 503",
+    parse: failure,
+    show: shown,
+    shape: Form::Number(400, 599).or(&["connect_failure", "reset", "timeout"]),
+};
+
+const FAILURE_WORDS: [(&str, Failure); 3] = [
+    ("connect_failure", Failure::Connect),
+    ("reset", Failure::Reset),
+    ("timeout", Failure::Timeout),
+];
+
+/// Names of failures elsewhere, not least in our own access log, and what to write instead.
+const OTHER_WORDS: [(&str, &str); 7] = [
+    ("refused", "write connect_failure"),
+    ("connect_timeout", "write connect_failure"),
+    ("connect_failed", "write connect_failure"),
+    ("no_socket", "write connect_failure"),
+    ("late", "write timeout"),
+    ("learned_timeout", "write timeout"),
+    ("gateway_error", "list 502, 503, 504"),
+];
+
+fn shown(failure: &Failure) -> Value {
+    let word = FAILURE_WORDS.iter().find(|(_, known)| known == failure);
+    match (word, failure) {
+        (Some((word, _)), _) => json!(word),
+        (None, Failure::Status(status)) => json!(status),
+        (None, _) => Value::Null,
+    }
+}
+
+fn failure(text: &str) -> Result<Failure, String> {
+    if let Some((_, failure)) = FAILURE_WORDS.iter().find(|(word, _)| *word == text) {
+        return Ok(*failure);
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return status(text).map(Failure::Status);
+    }
+    let message = format!("must be {}, found {}", FAILURE.expected, quoted(text));
+    if let Some((_, hint)) = OTHER_WORDS.iter().find(|(other, _)| is_same_word(other, text)) {
+        return Err(format!("{message} ({hint})"));
+    }
+    Err(with_nearest(message, text, FAILURE_WORDS.iter().map(|(word, _)| *word)))
+}
+
+fn status(text: &str) -> Result<u16, String> {
+    let found = quoted(text);
+    if !text.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!(
+            "must be one status, found {found} (list each one, as in 502, 503, 504)"
+        ));
+    }
+    match text.parse() {
+        Ok(429) => Err("cannot be 429 (it tells the client to slow down, so it is passed on: \
+                        remove it)"
+            .to_owned()),
+        Ok(status @ 400..=599) if text.len() == 3 => Ok(status),
+        _ => Err(format!("must be a status between 400 and 599, found {found}")),
+    }
+}
+
+fn statuses(text: &str) -> Result<StatusRanges, String> {
+    text.split(',')
+        .map(|part| status_range(part.trim(), text))
+        .collect::<Result<_, _>>()
+        .map(StatusRanges)
+}
+
+fn status_range(part: &str, text: &str) -> Result<(u16, u16), String> {
+    if let Some(class @ ("1" | "2" | "3" | "4" | "5")) = part.strip_suffix("xx") {
+        let low = class.parse().map_or(0, |class: u16| class * 100);
+        return Ok((low, low + 99));
+    }
+    let (low, high) = part.split_once('-').unwrap_or((part, part));
+    let (low, high) = (low.trim(), high.trim());
+    let is_status = |text: &str| text.len() == 3 && text.chars().all(|c| c.is_ascii_digit());
+    let (true, true, Ok(first), Ok(last)) =
+        (is_status(low), is_status(high), low.parse::<u16>(), high.parse::<u16>())
+    else {
+        let found = quoted(text);
+        return Err(format!("must be statuses such as 200-399 or 200,204, found {found}"));
+    };
+    if first.min(last) < 100 || first.max(last) > 599 {
+        let found = quoted(part);
+        return Err(format!("must name statuses between 100 and 599, found {found}"));
+    }
+    if first > last {
+        return Err(format!(
+            "has a range that runs backwards, found {part} (write {last}-{first})"
+        ));
+    }
+    Ok((first, last))
+}

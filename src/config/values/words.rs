@@ -1,0 +1,90 @@
+//! Words that switch something on or off, and values that are words with a hint of their own.
+
+use serde_json::json;
+
+use super::kind::{Form, Kind, choice};
+use crate::config::{
+    model::{RetryMethods, Traceparent},
+    word::Word,
+    wording::{is_same_word, quoted, with_nearest},
+};
+
+/// What to do about `on` where the default is on.
+pub(in crate::config) const ON_IS_DEFAULT: &str = "on is the default: remove this line";
+
+pub(in crate::config) const TRUTH: Kind<bool> = Kind {
+    expected: "true or false",
+    parse: truth,
+    show: |value| json!(value),
+    shape: Form::Truth.alone(),
+};
+
+pub(in crate::config) const METHODS: Kind<RetryMethods> = Kind {
+    parse: |text| match text {
+        _ if is_same_word(text, "non_idempotent") => {
+            Err(format!("must be idempotent or all, found {} (write all)", quoted(text)))
+        }
+        _ => choice(text),
+    },
+    ..Kind::word("idempotent or all")
+};
+
+pub(in crate::config) const TRACEPARENT: Kind<Traceparent> = Kind {
+    parse: |text| {
+        let instead =
+            |word| format!("must be start or pass, found {} (write {word})", quoted(text));
+        match text {
+            _ if is_off(text) => Err(instead("pass")),
+            _ if is_on(text) => Err(instead("start")),
+            _ => choice(text),
+        }
+    },
+    ..Kind::word("start or pass")
+};
+
+/// What a health check asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum CheckType {
+    Http,
+    Tcp,
+}
+
+impl Word for CheckType {
+    const ALL: &'static [Self] = &[Self::Http, Self::Tcp];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+pub(in crate::config) const CHECK_TYPE: Kind<CheckType> = Kind::word("http or tcp");
+
+/// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
+pub(in crate::config) fn is_off(text: &str) -> bool {
+    matches!(text, "off" | "false")
+}
+
+/// Whether a text means no more than "not off".
+pub(in crate::config) fn is_on(text: &str) -> bool {
+    matches!(text, "on" | "true" | "yes")
+}
+
+/// Adds a word to the message about a value in whose place the word may stand.
+pub(super) fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
+    result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    let word = match text {
+        "true" => return Ok(true),
+        "false" => return Ok(false),
+        "on" | "yes" | "1" => "true",
+        "off" | "no" | "0" => "false",
+        _ => text,
+    };
+    let message = format!("must be true or false, found {}", quoted(text));
+    Err(with_nearest(message, word, ["true", "false"]))
+}

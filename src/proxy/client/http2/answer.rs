@@ -1,0 +1,206 @@
+//! An answer on a stream: its header, its body within the client's windows, its end.
+//!
+//! A piece is handed to the `h2` crate only as far as the client's windows reach, so that what waits
+//! in its buffers waits for the connection alone. A client that lets neither grow for too long is
+//! dropped: its stream by the limit here, its connection by the one for its writes.
+//!
+//! An answer that is dropped before its end is reset by the `h2` crate behind what was sent of it; a
+//! reset of ours would overtake that, and the client would not even learn the status.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use h2::{SendStream, server::SendResponse};
+use http::{HeaderMap, Response, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora_core::{Error, ErrorType, Result};
+
+use super::super::{super::watch::Timer, link::ClientLink};
+use crate::clock;
+use crate::http1::rules::connection::HOP_BY_HOP;
+
+/// Where an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before its header.
+    Header,
+    /// In its body, of which this much is left if a length was announced.
+    Body(Option<u64>),
+    /// After it.
+    Ended,
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub(super) struct StreamAnswer {
+    respond: SendResponse<Bytes>,
+    /// Once the header was sent.
+    stream: Option<SendStream<Bytes>>,
+    is_head: bool,
+    state: State,
+    header: Option<Box<ResponseHeader>>,
+    bytes: u64,
+    /// How long the client may take nothing.
+    limit: Duration,
+    deadline: Option<Instant>,
+    timer: Timer,
+}
+
+impl StreamAnswer {
+    pub(super) fn new(respond: SendResponse<Bytes>, is_head: bool, limit: Duration) -> Self {
+        Self {
+            respond,
+            stream: None,
+            is_head,
+            state: State::Header,
+            header: None,
+            bytes: 0,
+            limit,
+            deadline: None,
+            timer: Timer::default(),
+        }
+    }
+
+    /// The header of the final answer, once it was sent.
+    pub(super) fn header(&self) -> Option<&ResponseHeader> {
+        self.header.as_deref()
+    }
+
+    /// Bytes of its body.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether all of it was sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Ready when the client has given the request up, or is gone.
+    pub(super) fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = match &mut self.stream {
+            Some(stream) => stream.poll_reset(cx),
+            None => self.respond.poll_reset(cx),
+        };
+        left.map(|_| ())
+    }
+
+    /// Sends the header of an answer; `end` says that no body follows.
+    ///
+    /// # Errors
+    ///
+    /// When the client has left.
+    pub(super) fn write_header(&mut self, header: Box<ResponseHeader>, end: bool) -> Result<()> {
+        if self.header.is_some() || header.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        let mut answer = Response::new(());
+        *answer.status_mut() = header.status;
+        *answer.headers_mut() = header.headers.clone();
+        let fields = answer.headers_mut();
+        for field in HOP_BY_HOP {
+            fields.remove(field.name());
+        }
+        if header.status.is_informational() {
+            return self.respond.send_informational(answer).map_err(broken);
+        }
+        if header.status == StatusCode::NO_CONTENT {
+            fields.remove(header::CONTENT_LENGTH);
+        }
+        let length = length(fields);
+        let is_bodiless = self.is_head
+            || matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let ends = is_bodiless || length == Some(0) || end && length.is_none();
+        self.stream = Some(self.respond.send_response(answer, ends).map_err(broken)?);
+        self.state = if ends { State::Ended } else { State::Body(length) };
+        self.header = Some(header);
+        Ok(())
+    }
+
+    /// Sends a piece of the body.
+    ///
+    /// # Errors
+    ///
+    /// When the client has left, or takes nothing for too long.
+    pub(super) async fn write_piece(&mut self, mut piece: Bytes, link: &ClientLink) -> Result<()> {
+        if let State::Body(Some(left)) = self.state {
+            piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        poll_fn(|cx| self.poll_write(&mut piece, link, cx)).await
+    }
+
+    fn poll_write(
+        &mut self,
+        piece: &mut Bytes,
+        link: &ClientLink,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        // There is no body, whatever a backend sends.
+        let (State::Body(left), Some(stream)) = (&mut self.state, &mut self.stream) else {
+            return Poll::Ready(Ok(()));
+        };
+        while !piece.is_empty() {
+            stream.reserve_capacity(piece.len());
+            // Asked first, because `poll_capacity` tells of changes alone.
+            let capacity = stream.capacity();
+            if capacity == 0 {
+                match stream.poll_capacity(cx) {
+                    Poll::Ready(Some(Ok(_))) => continue,
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                    Poll::Ready(None) => return Poll::Ready(Err(gone())),
+                    Poll::Pending => {}
+                }
+                let limit = self.limit;
+                let deadline = *self.deadline.get_or_insert_with(|| clock::now() + limit);
+                ready!(self.timer.poll(deadline, cx));
+                let why = "the client takes nothing";
+                return Poll::Ready(Err(Error::explain(ErrorType::WriteTimedout, why).into_down()));
+            }
+            let part = piece.split_to(capacity.min(piece.len()));
+            let sent = part.len() as u64;
+            self.bytes += sent;
+            if let Some(left) = left {
+                *left -= sent;
+            }
+            let is_last = *left == Some(0);
+            stream.send_data(part, is_last).map_err(broken)?;
+            self.deadline = None;
+            link.moved();
+            if is_last {
+                self.state = State::Ended;
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends the end of the body. Of one that is shorter than announced there is no end.
+    pub(super) fn write_end(&mut self, trailers: Option<HeaderMap>) -> Result<()> {
+        let (State::Body(None), Some(stream)) = (self.state, &mut self.stream) else {
+            return Ok(());
+        };
+        self.state = State::Ended;
+        match trailers {
+            Some(trailers) => stream.send_trailers(trailers),
+            None => stream.send_data(Bytes::new(), true),
+        }
+        .map_err(broken)
+    }
+}
+
+fn length(fields: &HeaderMap) -> Option<u64> {
+    fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A write fails because the stream was reset or the connection has ended.
+fn broken(error: h2::Error) -> Box<Error> {
+    Error::because(ErrorType::WriteError, "while the answer was written", error).into_down()
+}
+
+fn gone() -> Box<Error> {
+    Error::explain(ErrorType::WriteError, "the client has left").into_down()
+}

@@ -1,0 +1,85 @@
+//! The body of a request, as the frames of its stream bring it.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use pingora_core::{Error, ErrorType, Result};
+
+use super::super::{super::watch::Timer, body::left, link::ClientLink, pace::Pace};
+use crate::clock;
+use crate::config::BodyLimits;
+
+/// A request's body as it comes.
+#[derive(Debug)]
+pub(super) struct StreamBody {
+    stream: RecvStream,
+    is_empty: bool,
+    has_ended: bool,
+    pace: Pace,
+    bytes: u64,
+}
+
+impl StreamBody {
+    pub(super) fn new(stream: RecvStream, limits: BodyLimits) -> Self {
+        let is_empty = stream.is_end_stream();
+        Self { stream, is_empty, has_ended: is_empty, pace: Pace::new(limits), bytes: 0 }
+    }
+
+    /// Whether there is no body.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Whether all of it has been read.
+    pub(super) fn is_done(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Bytes of it that have been read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The next piece; `None` at the end of the body. The client may send as much again.
+    ///
+    /// # Errors
+    ///
+    /// When the client leaves before the end, is too slow, or sends another length than it said.
+    pub(super) fn poll_piece(
+        &mut self,
+        link: &ClientLink,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        loop {
+            let frame = self.stream.poll_data(cx);
+            if frame.is_pending() {
+                return self.pace.poll_too_slow(timer, cx).map(Err);
+            }
+            let Some(piece) = ready!(frame).transpose().map_err(broken)? else {
+                // Trailers go no further, so what is behind the data is of no interest.
+                self.has_ended = true;
+                return Poll::Ready(Ok(None));
+            };
+            self.has_ended = self.stream.is_end_stream();
+            self.bytes += piece.len() as u64;
+            self.pace.came(piece.len() as u64, clock::now);
+            // It fails only where the stream has ended, and then there is nothing to release.
+            let _ = self.stream.flow_control().release_capacity(piece.len());
+            if !piece.is_empty() {
+                link.moved();
+                return Poll::Ready(Ok(Some(piece)));
+            }
+        }
+    }
+}
+
+/// The stream was reset, by the client or for what it has sent; or the connection has ended.
+fn broken(error: h2::Error) -> Box<Error> {
+    if error.is_library() && error.is_reset() {
+        let why = "the request's body is not what its header has announced";
+        return Error::explain(ErrorType::HTTPStatus(400), why).into_down();
+    }
+    left()
+}

@@ -1,0 +1,172 @@
+//! One request in HTTP/2 and its answer: a stream of its connection.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use h2::{RecvStream, server::SendResponse};
+use http::{Method, Request};
+use pingora::http::ResponseHeader;
+use pingora_core::{
+    Error, Result,
+    protocols::{Digest, SocketDigest, http::HttpTask},
+};
+use tokio::sync::Notify;
+
+use super::{
+    super::{
+        super::watch::Timer,
+        body::left,
+        link::{ClientLink, Protocol},
+        session::{ClientSession, Exchange},
+    },
+    answer::StreamAnswer,
+    body::StreamBody,
+    request,
+};
+use crate::config::ClientLimits;
+use crate::count::ListenerCounts;
+
+/// What the requests of one connection share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) limits: ClientLimits,
+    pub(super) counts: Arc<ListenerCounts>,
+    pub(super) socket: Option<Arc<SocketDigest>>,
+    /// Told when the connection is to have no further request.
+    pub(super) is_last: Notify,
+}
+
+/// A request and its answer on their stream.
+pub(in super::super::super) struct Http2Exchange {
+    shared: Arc<Shared>,
+    link: Arc<ClientLink>,
+    digest: Digest,
+    body: StreamBody,
+    answer: StreamAnswer,
+    timer: Timer,
+}
+
+impl Http2Exchange {
+    /// The session of a request.
+    ///
+    /// # Errors
+    ///
+    /// Pingora's, when it cannot make a header; not known to happen.
+    pub(super) fn session(
+        shared: &Arc<Shared>,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Result<ClientSession<Self>> {
+        let (head, mut stream) = request.into_parts();
+        let received = stream.flow_control().used_capacity() as u64;
+        let body = StreamBody::new(stream, shared.limits.body);
+        let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
+        let counts = Arc::clone(&shared.counts);
+        let link = ClientLink::new(counts, Protocol::Http2, shared.limits.body.idle);
+        let link = Arc::new(link);
+        link.request_began(facts);
+        let digest = Digest {
+            proxy_digest: Some(link.digest()?),
+            socket_digest: shared.socket.clone(),
+            ..Digest::default()
+        };
+        let is_head = head.method == Method::HEAD;
+        let exchange = Self {
+            answer: StreamAnswer::new(respond, is_head, shared.limits.write),
+            shared: Arc::clone(shared),
+            link,
+            digest,
+            body,
+            timer: Timer::default(),
+        };
+        Ok(ClientSession::of(header, exchange))
+    }
+}
+
+impl Exchange for Http2Exchange {
+    fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    fn digest_mut(&mut self) -> &mut Digest {
+        &mut self.digest
+    }
+
+    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer) {
+        (&self.link, &mut self.timer)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        self.body.poll_piece(&self.link, &mut self.timer, cx)
+    }
+
+    /// What the client sends meanwhile waits within its window.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>> {
+        self.answer.poll_left(cx).map(|()| left())
+    }
+
+    fn is_body_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    fn is_body_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.body.bytes()
+    }
+
+    async fn write(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        let mut has_ended = false;
+        let mut trailers = None;
+        for task in tasks {
+            has_ended |= task.is_end();
+            match task {
+                HttpTask::Header(header, end) => {
+                    if self.link.is_last() && !header.status.is_informational() {
+                        self.shared.is_last.notify_one();
+                    }
+                    self.answer.write_header(header, end)?;
+                }
+                HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
+                    self.answer.write_piece(piece, &self.link).await?;
+                }
+                HttpTask::Trailer(fields) => trailers = fields.map(|fields| *fields),
+                HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}
+                HttpTask::Failed(error) => return Err(error),
+            }
+        }
+        // Where the length says so the answer ends, whatever the backend does after it.
+        has_ended |= self.answer.is_complete();
+        if has_ended {
+            self.answer.write_end(trailers)?;
+        }
+        Ok(has_ended)
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.answer.write_end(None)
+    }
+
+    fn answer(&self) -> Option<&ResponseHeader> {
+        self.answer.header()
+    }
+
+    fn bytes_written(&self) -> u64 {
+        self.answer.bytes()
+    }
+
+    fn wants_tunnel(&self) -> bool {
+        false
+    }
+
+    fn is_tunnel(&self) -> bool {
+        false
+    }
+
+    fn end(self) {}
+}

@@ -1,0 +1,240 @@
+//! The header of a request in HTTP/2 as Pingora and the hooks see it, and what is doubtful in it.
+//!
+//! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. What the `h2` crate
+//! takes for malformed it has refused by itself: names with capitals, control characters in values,
+//! fields of a connection, pseudo-fields that are unknown, missing or repeated.
+
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
+use pingora::http::RequestHeader;
+use pingora_core::Result;
+
+use super::super::{
+    link::{Protocol, RequestFacts},
+    receive::{self, NO_CONNECT},
+    replay::REPLAYED,
+};
+use crate::http1::{Authority, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
+
+/// What the fields say, when nothing in them is doubtful.
+#[derive(Debug, PartialEq, Eq)]
+struct Fields<'a> {
+    host: &'a [u8],
+    length: Option<u64>,
+    expects_continue: bool,
+}
+
+/// Reads a header. `body` is how much of the body has come; `None` if there is no body.
+///
+/// # Errors
+///
+/// Pingora's, when it cannot make a header; not known to happen.
+pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, RequestFacts)> {
+    let fields = judge(head);
+    let facts = RequestFacts {
+        refusal: fields.as_ref().err().copied(),
+        protocol: Protocol::Http2,
+        has_body: body.is_some(),
+        is_body_at_hand: match (body, &fields) {
+            (None, _) => true,
+            (Some(received), Ok(Fields { length: Some(length), .. })) => {
+                *length <= received.min(REPLAYED as u64)
+            }
+            (Some(_), _) => false,
+        },
+        expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
+        wants_tunnel: false,
+    };
+    let host = fields.map(|fields| fields.host).ok();
+    Ok((header(head, host)?, facts))
+}
+
+fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
+    if head.method == Method::CONNECT {
+        return Err(NO_CONNECT);
+    }
+    let target = Target::parse(head.method.as_str().as_bytes(), target(head))?;
+    if !matches!(target.form, TargetForm::Origin | TargetForm::Asterisk) {
+        return Err(Refusal::bad("the path must begin with a slash"));
+    }
+    if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Refusal::bad("the scheme must be http or https"));
+    }
+    let crumbs = head.headers.get_all(header::COOKIE).iter().count();
+    if head.headers.len() - crumbs.saturating_sub(1) > MAX_FIELDS {
+        return Err(Refusal { status: 431, why: "the request has more than 100 fields" });
+    }
+    let has_blanks = |value: &HeaderValue| {
+        let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
+    };
+    if head.headers.values().any(has_blanks) {
+        return Err(Refusal::bad("the value of a field has a blank at its start or end"));
+    }
+    let length = match one(&head.headers, header::CONTENT_LENGTH)? {
+        None => None,
+        Some(value) => {
+            let length = framing::content_length(value.as_bytes());
+            Some(length.ok_or(Refusal::bad("Content-Length must be a number"))?)
+        }
+    };
+    let expects = head.headers.get(header::EXPECT);
+    Ok(Fields {
+        host: host(head)?,
+        length,
+        expects_continue: expects
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+            && length != Some(0),
+    })
+}
+
+/// Whom the request is for: `:authority` or `Host`, which must not differ.
+fn host(head: &Parts) -> Result<&[u8], Refusal> {
+    let field = one(&head.headers, header::HOST)?.map(HeaderValue::as_bytes);
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = match (authority, field) {
+        (Some(authority), Some(field)) if !authority.eq_ignore_ascii_case(field) => {
+            return Err(Refusal::bad("Host and :authority differ"));
+        }
+        (Some(host), _) | (None, Some(host)) => host,
+        (None, None) => return Err(Refusal::bad("a request must have an :authority or a Host")),
+    };
+    match Authority::parse(host) {
+        Some(_) => Ok(host),
+        None => Err(Refusal::bad("the :authority or Host is malformed")),
+    }
+}
+
+fn one(fields: &HeaderMap, name: header::HeaderName) -> Result<Option<&HeaderValue>, Refusal> {
+    let mut values = fields.get_all(&name).iter();
+    let first = values.next();
+    match values.next() {
+        None => Ok(first),
+        Some(_) if name == header::HOST => Err(Refusal::bad("Host must not be repeated")),
+        Some(_) => Err(Refusal::bad("Content-Length must not be repeated")),
+    }
+}
+
+fn target(head: &Parts) -> &[u8] {
+    head.uri.path_and_query().map_or("", |target| target.as_str()).as_bytes()
+}
+
+fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
+    let mut header = receive::request(head.method.clone(), target(head), head.headers.len() + 1)?;
+    header.set_version(Version::HTTP_2);
+    if let Some(host) = host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
+        header.append_header(header::HOST, host)?;
+    }
+    for (name, value) in &head.headers {
+        if name != header::HOST && name != header::COOKIE {
+            header.append_header(name, value.clone())?;
+        }
+    }
+    if let Some(cookie) = cookie(&head.headers) {
+        header.append_header(header::COOKIE, cookie)?;
+    }
+    Ok(header)
+}
+
+/// Clients may send a cookie in crumbs, which HTTP/1 has no way to tell (RFC 9113 section 8.2.3).
+fn cookie(fields: &HeaderMap) -> Option<HeaderValue> {
+    let mut crumbs = fields.get_all(header::COOKIE).iter();
+    let first = crumbs.next()?;
+    if fields.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return Some(first.clone());
+    }
+    let mut all = first.as_bytes().to_vec();
+    for crumb in crumbs {
+        all.extend_from_slice(b"; ");
+        all.extend_from_slice(crumb.as_bytes());
+    }
+    HeaderValue::from_bytes(&all).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[track_caller]
+    fn why(method: &str, uri: &str, fields: &[(&str, &str)]) -> (u16, &'static str) {
+        let Refusal { status, why } = judge(&head(method, uri, fields)).unwrap_err();
+        (status, why)
+    }
+
+    #[test]
+    fn host_comes_from_the_authority_and_must_not_differ_from_it() {
+        let host = |uri: &str, fields: &[(&str, &str)]| {
+            let (header, facts) = read(&head("GET", uri, fields), None).unwrap();
+            assert!(facts.refusal.is_none(), "{facts:?}");
+            let hosts = header.headers.get_all("host").iter();
+            hosts.map(|host| host.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(host("http://a.b:80/x", &[]), ["a.b:80"]);
+        assert_eq!(host("http://a.b/", &[("host", "A.b")]), ["a.b"]);
+        assert_eq!(host("/", &[("host", "c")]), ["c"]);
+        let differ = (400, "Host and :authority differ");
+        assert_eq!(why("GET", "http://a/", &[("host", "b")]), differ);
+        assert_eq!(why("GET", "http://a/", &[("host", "a:80")]), differ);
+        assert_eq!(why("GET", "http://a/", &[("host", "a"), ("host", "a")]).0, 400);
+        assert_eq!(why("GET", "/", &[]).0, 400);
+        assert_eq!(why("GET", "http://u@a/", &[]).0, 400);
+        assert_eq!(why("GET", "/", &[("host", "a/b")]).0, 400);
+    }
+
+    #[test]
+    fn crumbs_are_one_cookie_and_everything_else_stays_as_it_is() {
+        let fields =
+            [("cookie", "a=1"), ("x-one", "1"), ("cookie", "b=2"), ("x-one", "2"), ("host", "h")];
+        let (header, _) = read(&head("GET", "/p?q", &fields), None).unwrap();
+        let all = |name: &str| header.headers.get_all(name).iter().cloned().collect::<Vec<_>>();
+        assert_eq!(all("cookie"), ["a=1; b=2"]);
+        assert_eq!(all("x-one"), ["1", "2"]);
+        assert_eq!((header.raw_path(), header.version), (&b"/p?q"[..], Version::HTTP_2));
+    }
+
+    #[test]
+    fn what_is_doubtful_is_refused() {
+        let of = |fields| why("POST", "http://a/", fields);
+        assert_eq!(of(&[("content-length", "1"), ("content-length", "1")]).0, 400);
+        assert_eq!(of(&[("content-length", "+1")]).0, 400);
+        assert_eq!(why("CONNECT", "a:80", &[]), (405, NO_CONNECT.why));
+        assert_eq!(why("GET", "ftp://a/", &[]).0, 400);
+        assert_eq!(why("GET", "*", &[("host", "a")]).0, 400);
+        let mut many = head("GET", "http://a/", &[]);
+        for number in 0..=MAX_FIELDS {
+            many.headers.append(header::COOKIE, HeaderValue::from(number));
+        }
+        assert!(judge(&many).is_ok(), "crumbs are one field");
+        for number in 0..MAX_FIELDS {
+            many.headers.append(header::ACCEPT, HeaderValue::from(number));
+        }
+        assert_eq!(judge(&many).unwrap_err().status, 431);
+        let mut blank = head("GET", "http://a/", &[]);
+        blank.headers.insert("x", HeaderValue::from_bytes(b" y").unwrap());
+        assert_eq!(judge(&blank).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_body_is_at_hand_when_all_of_it_has_come() {
+        let facts = |fields: &[(&str, &str)], body| {
+            read(&head("POST", "http://a/", fields), body).unwrap().1
+        };
+        assert!(facts(&[], None).is_body_at_hand);
+        assert!(!facts(&[], Some(5)).is_body_at_hand);
+        assert!(facts(&[("content-length", "5")], Some(5)).is_body_at_hand);
+        assert!(!facts(&[("content-length", "6")], Some(5)).is_body_at_hand);
+        let large = [("content-length", "70000")];
+        assert!(!facts(&large, Some(70_000)).is_body_at_hand, "it could not be sent again");
+        let waits = [("content-length", "6"), ("expect", "100-continue")];
+        assert!(facts(&waits, Some(0)).expects_continue);
+    }
+}

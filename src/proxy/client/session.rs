@@ -1,0 +1,319 @@
+//! One request and its answer, as Pingora drives them, whatever the protocol.
+//!
+//! Pingora asks for pieces of the body, tells the answer in tasks, and reads on while it waits for
+//! the backend, to notice a client that leaves. That last read is also where the backend's limits
+//! are watched: it is under way whenever nothing else is.
+//!
+//! What is different from protocol to protocol is an [`Exchange`].
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use http::HeaderMap;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::{
+    Error, ErrorType, Result,
+    protocols::{
+        Digest,
+        http::{
+            HttpTask,
+            custom::{CustomMessageWrite, server::Session},
+        },
+        l4::socket::SocketAddr,
+    },
+};
+
+use super::{
+    super::watch::{Timer, Wait},
+    body::left,
+    link::ClientLink,
+    replay::Replay,
+};
+
+/// What carries one request and its answer.
+pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
+    /// What hooks find the link by.
+    fn digest(&self) -> &Digest;
+    fn digest_mut(&mut self) -> &mut Digest;
+    /// The link, and the timer by which the client and the backend are waited for.
+    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer);
+
+    /// The next piece of the body, never empty; `None` at its end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>>;
+    /// Ready only when the client has left. What it sends meanwhile is kept.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>>;
+    /// Whether the header says that there is no body.
+    fn is_body_empty(&self) -> bool;
+    /// Whether all of the body has been read.
+    fn is_body_done(&self) -> bool;
+    /// Bytes of the body that have been read.
+    fn bytes_read(&self) -> u64;
+
+    /// Writes a part of the answer. Returns whether that was the end of it.
+    fn write(&mut self, tasks: Vec<HttpTask>) -> impl Future<Output = Result<bool>> + Send;
+    /// Writes the end of the answer, if it has none yet.
+    fn finish(&mut self) -> impl Future<Output = Result<()>> + Send;
+    /// The header of the final answer, once it was written.
+    fn answer(&self) -> Option<&ResponseHeader>;
+    /// Bytes of the answer's body that have been written.
+    fn bytes_written(&self) -> u64;
+    /// Whether the request asks for a tunnel.
+    fn wants_tunnel(&self) -> bool;
+    /// Whether it has one.
+    fn is_tunnel(&self) -> bool;
+
+    /// The request has ended, well or not.
+    fn end(self);
+}
+
+/// The session of one request.
+pub(in super::super) struct ClientSession<E: Exchange> {
+    header: RequestHeader,
+    /// Until the session is dropped.
+    exchange: Option<E>,
+    /// What has been read of the body, for another attempt.
+    replay: Replay,
+}
+
+impl<E: Exchange> ClientSession<E> {
+    /// The session of the request with this header.
+    pub(super) fn of(header: RequestHeader, exchange: E) -> Self {
+        Self { header, exchange: Some(exchange), replay: Replay::default() }
+    }
+
+    fn exchange(&mut self) -> Result<&mut E> {
+        self.exchange.as_mut().ok_or_else(left)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        let piece = ready!(self.exchange()?.poll_piece(cx));
+        if let Ok(Some(piece)) = &piece {
+            self.replay.sent(piece);
+        }
+        Poll::Ready(piece)
+    }
+
+    /// The next piece of the body, if it is wanted and there is one; otherwise only an end of the
+    /// wait: the client has left, or the backend is late.
+    fn poll_piece_or_end(
+        &mut self,
+        is_piece_wanted: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        let reads = is_piece_wanted && !self.exchange()?.is_body_done();
+        if reads {
+            if let Poll::Ready(piece) = self.poll_piece(cx) {
+                return Poll::Ready(piece);
+            }
+        } else if let Poll::Ready(left) = self.exchange()?.poll_left(cx) {
+            return Poll::Ready(Err(left));
+        }
+        let (link, timer) = self.exchange()?.link_and_timer();
+        ready!(poll_late(link, timer, cx));
+        if reads && link.is_answering() {
+            // The backend may well be waiting for the rest of the request.
+            link.take_late();
+            let why = "the client stopped sending";
+            return Poll::Ready(Err(Error::explain(ErrorType::ReadTimedout, why).into_down()));
+        }
+        Poll::Ready(Err(Error::explain(ErrorType::ReadTimedout, "the backend was late")))
+    }
+}
+
+impl<E: Exchange> Drop for ClientSession<E> {
+    fn drop(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.link_and_timer().0.request_ended();
+            exchange.end();
+        }
+    }
+}
+
+/// Ready when the backend of the attempt is late. Asked when nothing else can be done.
+fn poll_late(link: &ClientLink, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
+    loop {
+        match link.ask() {
+            Wait::Unlimited => return Poll::Pending,
+            Wait::Until(at) => ready!(timer.poll(at, cx)),
+            Wait::Late | Wait::Undecided => return Poll::Ready(()),
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Exchange> Session for ClientSession<E> {
+    fn req_header(&self) -> &RequestHeader {
+        &self.header
+    }
+
+    fn req_header_mut(&mut self) -> &mut RequestHeader {
+        &mut self.header
+    }
+
+    async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
+        poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
+    async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
+        poll_fn(|cx| self.poll_piece_or_end(!no_body_expected, cx)).await
+    }
+
+    /// What is left of the body is the connection's business, once the answer is written.
+    async fn drain_request_body(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn write_response_header(
+        &mut self,
+        header: Box<ResponseHeader>,
+        end: bool,
+    ) -> Result<()> {
+        self.exchange()?.write(vec![HttpTask::Header(header, end)]).await.map(|_| ())
+    }
+
+    async fn write_response_header_ref(
+        &mut self,
+        header: &ResponseHeader,
+        end: bool,
+    ) -> Result<()> {
+        self.write_response_header(Box::new(header.clone()), end).await
+    }
+
+    async fn write_body(&mut self, piece: Bytes, end: bool) -> Result<()> {
+        self.exchange()?.write(vec![HttpTask::Body(Some(piece), end)]).await.map(|_| ())
+    }
+
+    async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<()> {
+        let trailers = HttpTask::Trailer(Some(Box::new(trailers)));
+        self.exchange()?.write(vec![trailers]).await.map(|_| ())
+    }
+
+    async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        self.exchange()?.write(tasks).await
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.exchange()?.finish().await
+    }
+
+    async fn finish_custom(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// An answer that is not complete is broken off when the session is dropped.
+    async fn shutdown(&mut self, _: u32, _: &str) {}
+
+    fn response_written(&self) -> Option<&ResponseHeader> {
+        self.exchange.as_ref()?.answer()
+    }
+
+    fn is_body_done(&mut self) -> bool {
+        self.exchange.as_ref().is_none_or(E::is_body_done)
+    }
+
+    fn is_body_empty(&mut self) -> bool {
+        self.exchange.as_ref().is_none_or(E::is_body_empty)
+    }
+
+    fn is_upgrade_req(&self) -> bool {
+        self.exchange.as_ref().is_some_and(E::wants_tunnel)
+    }
+
+    fn was_upgraded(&self) -> bool {
+        self.exchange.as_ref().is_some_and(E::is_tunnel)
+    }
+
+    fn body_bytes_sent(&self) -> usize {
+        self.exchange.as_ref().map_or(0, |exchange| exchange.bytes_written() as usize)
+    }
+
+    fn body_bytes_read(&self) -> usize {
+        self.exchange.as_ref().map_or(0, |exchange| exchange.bytes_read() as usize)
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        self.exchange.as_ref().map(E::digest)
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Digest> {
+        self.exchange.as_mut().map(E::digest_mut)
+    }
+
+    fn client_addr(&self) -> Option<&SocketAddr> {
+        self.digest()?.socket_digest.as_ref()?.peer_addr()
+    }
+
+    fn server_addr(&self) -> Option<&SocketAddr> {
+        self.digest()?.socket_digest.as_ref()?.local_addr()
+    }
+
+    fn enable_retry_buffering(&mut self) {
+        self.replay.begin();
+    }
+
+    fn retry_buffer_truncated(&self) -> bool {
+        self.replay.is_too_large()
+    }
+
+    /// A body that ended is something to send again, also one that turned out to be empty.
+    fn get_retry_buffer(&self) -> Option<Bytes> {
+        let exchange = self.exchange.as_ref()?;
+        self.replay.kept().filter(|kept| !kept.is_empty() || exchange.is_body_done())
+    }
+
+    fn request_summary(&self) -> String {
+        format!("{} {}", self.header.method, self.header.uri)
+    }
+
+    /// Nobody asks.
+    fn pseudo_raw_h1_request_header(&self) -> Bytes {
+        Bytes::new()
+    }
+
+    // Limits of single reads and writes, which exchanges have better ones for.
+    fn set_read_timeout(&mut self, _: Option<Duration>) {}
+
+    fn get_read_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn set_write_timeout(&mut self, _: Option<Duration>) {}
+
+    fn get_write_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn set_total_drain_timeout(&mut self, _: Option<Duration>) {}
+
+    fn get_total_drain_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    // Messages beside requests, which HTTP has not.
+    fn take_custom_message_reader(
+        &mut self,
+    ) -> Option<Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
+        None
+    }
+
+    fn restore_custom_message_reader(
+        &mut self,
+        _: Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
+        None
+    }
+
+    fn restore_custom_message_writer(&mut self, _: Box<dyn CustomMessageWrite>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! What clients of HTTP/2 alone can do: many requests on one connection, of which each may end by
+//! itself; cookies in crumbs; a host that is no field.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{
+    Reason,
+    client::{self, SendRequest},
+};
+use http::{Request, StatusCode};
+use tokio::{net::TcpStream, runtime::Runtime, task::JoinHandle, time::timeout};
+
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    client::raw,
+    eventually::eventually,
+    lb::{Lb, addresses},
+    reply::{Gate, Reply},
+};
+
+/// A connection, and the end of it.
+struct Http2 {
+    runtime: Runtime,
+    requests: SendRequest<Bytes>,
+    end: JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Http2 {
+    fn to(lb: &Lb) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+        let (requests, end) = runtime.block_on(async {
+            let stream = TcpStream::connect(lb.address()).await.unwrap();
+            let (requests, connection) = client::handshake(stream).await.unwrap();
+            (requests, tokio::spawn(connection))
+        });
+        Self { runtime, requests, end }
+    }
+
+    /// A request without a body that is under way.
+    fn ask(&mut self, request: http::request::Builder) -> client::ResponseFuture {
+        self.requests.send_request(request.body(()).unwrap(), true).unwrap().0
+    }
+
+    fn answer(&self, response: client::ResponseFuture) -> Result<http::Response<()>, h2::Error> {
+        let answer = self.runtime.block_on(async { timeout(PATIENCE, response).await });
+        answer.expect("an answer").map(|answer| answer.map(|_| ()))
+    }
+
+    fn status(&mut self, request: http::request::Builder) -> StatusCode {
+        let response = self.ask(request);
+        self.answer(response).unwrap().status()
+    }
+}
+
+fn get(path: &str) -> http::request::Builder {
+    Request::get(format!("http://a{path}"))
+}
+
+#[test]
+fn a_request_that_is_given_up_ends_and_those_beside_it_go_on() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/hang", Reply::hang());
+    a.reply_to("/stays", Reply::behind(&gate, "stays"));
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    let stays = client.ask(get("/stays"));
+    let given_up = client.ask(get("/hang"));
+    eventually(PATIENCE, "both are there", || lb.active(&a) == 2);
+    drop(given_up);
+    eventually(PATIENCE, "one is given back", || lb.active(&a) == 1);
+    assert_eq!(lb.line_of("/hang")["status"], 499);
+    assert_eq!(lb.line_of("/hang")["protocol"], serde_json::Value::Null);
+    gate.open();
+    assert_eq!(client.answer(stays).unwrap().status(), 200);
+    assert_eq!(lb.listener().connections(), 1);
+}
+
+#[test]
+fn a_request_that_is_given_up_in_the_queue_frees_its_place() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/first", Reply::behind(&gate, "first"));
+    let entry = crate::support::lb::entry(&a, "max_connections: 1");
+    let lb = Lb::over_entries(&entry, "    queue: { timeout: 60s }");
+    let mut client = Http2::to(&lb);
+    let first = client.ask(get("/first"));
+    a.wait_for_heads(1);
+    let second = client.ask(get("/second"));
+    eventually(PATIENCE, "it waits", || lb.queued() == 1);
+    drop(second);
+    eventually(PATIENCE, "it does not wait", || lb.queued() == 0);
+    gate.open();
+    assert_eq!(client.answer(first).unwrap().status(), 200);
+    assert_eq!(a.requests().len(), 1);
+}
+
+#[test]
+fn a_backend_sees_an_ordinary_request() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    let request = Request::get("http://shop.example/p?q")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .header("te", "trailers");
+    assert_eq!(client.status(request), 200);
+    let seen = a.requests().remove(0);
+    assert_eq!(seen.path, "/p?q");
+    assert_eq!(seen.header_lines("host"), ["shop.example"]);
+    assert_eq!(seen.header_lines("cookie"), ["a=1; b=2"]);
+    assert_eq!(seen.header_lines("content-length").len(), 0);
+    assert_eq!(seen.header_lines("transfer-encoding").len(), 0);
+}
+
+#[test]
+fn an_end_without_data_does_not_spoil_the_connection_to_the_backend() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    for number in 0..20 {
+        let request = Request::post(format!("http://a/{number}")).body(()).unwrap();
+        let (response, mut body) = client.requests.send_request(request, false).unwrap();
+        if number % 2 == 0 {
+            body.send_data(Bytes::from_static(b"x"), false).unwrap();
+        }
+        body.send_data(Bytes::new(), true).unwrap();
+        assert_eq!(client.answer(response).unwrap().status(), 200);
+    }
+    let bodies: Vec<_> = a.requests().into_iter().map(|request| request.body).collect();
+    let expected = (0..20).map(|number| if number % 2 == 0 { b"x".to_vec() } else { vec![] });
+    assert_eq!(bodies, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_doubtful_is_refused_and_logged_and_the_connection_goes_on() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    assert_eq!(client.status(get("/differ").header("host", "b")), 400);
+    assert_eq!(lb.line_of("/differ")["error"], "Host and :authority differ");
+    let mut many = get("/many");
+    for number in 0..101 {
+        many = many.header(format!("x-{number}"), "y");
+    }
+    assert_eq!(client.status(many), 431);
+    assert_eq!(client.status(Request::connect("a:80")), 405);
+    assert_eq!(client.status(get("/")), 200);
+    assert_eq!(a.requests().len(), 1);
+}
+
+#[test]
+fn an_early_hint_reaches_the_client() {
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\n\
+                Content-Length: 0\r\n\r\n";
+    let a = ScriptedBackend::replying(Reply::raw(hint));
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    let mut response = client.ask(get("/"));
+    let hint = client.runtime.block_on(async {
+        let next = std::future::poll_fn(|cx| response.poll_informational(cx));
+        timeout(PATIENCE, next).await
+    });
+    let hint = hint.unwrap().unwrap().unwrap();
+    assert_eq!(
+        (hint.status().as_u16(), &hint.headers()["link"]),
+        (103, &"</a.css>".parse().unwrap())
+    );
+    assert_eq!(client.answer(response).unwrap().status(), 200);
+}
+
+#[test]
+fn fields_of_the_connection_to_the_backend_go_no_further() {
+    let reply = Reply::ok("x").header("Connection", "keep-alive").header("Keep-Alive", "5");
+    let a = ScriptedBackend::replying(reply);
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    let response = client.ask(get("/"));
+    let answer = client.answer(response).unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(!answer.headers().contains_key("connection"), "{answer:?}");
+    assert!(answer.headers().contains_key("date"), "{answer:?}");
+}
+
+#[test]
+fn a_connection_without_requests_is_closed_after_the_keepalive_time() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::start(&format!(
+        "listeners: [ {{ address: 127.0.0.1:0, client: {{ keepalive: 300ms }} }} ]\n\
+         routes: [ {{ pool: web }} ]\n\
+         pools: {{ web: {{ health_check: off, backends: [{}] }} }}",
+        addresses(&[&a])
+    ));
+    a.reply(Reply::ok("late").delayed(Duration::from_millis(600)));
+    let mut client = Http2::to(&lb);
+    assert_eq!(client.status(get("/")), 200, "a request may take longer");
+    let end = client.runtime.block_on(async { timeout(PATIENCE, client.end).await });
+    assert!(end.unwrap().unwrap().is_ok(), "in order");
+}
+
+#[test]
+fn in_a_drain_requests_end_well_and_their_connection_after_them() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/held", Reply::behind(&gate, "held"));
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    let held = client.ask(get("/held"));
+    a.wait_for_heads(1);
+    lb.drain();
+    assert_eq!(client.status(get("/")), 200);
+    gate.open();
+    assert_eq!(client.answer(held).unwrap().status(), 200);
+    let end = client.runtime.block_on(async { timeout(PATIENCE, client.end).await });
+    assert!(end.unwrap().unwrap().is_ok(), "in order");
+}
+
+#[test]
+fn an_idle_connection_ends_in_a_drain() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    assert_eq!(client.status(get("/")), 200);
+    lb.end_idle();
+    let end = client.runtime.block_on(async { timeout(PATIENCE, client.end).await });
+    assert!(end.unwrap().unwrap().is_ok(), "in order");
+}
+
+#[test]
+fn a_request_shorter_than_the_preface_does_not_wait() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let answer = raw(lb.address(), b"P / HTTP/1.0\r\n\r\n");
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{:?}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn a_body_of_another_length_than_announced_is_not_forwarded_as_whole() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    let request = Request::post("http://a/").header("content-length", "10").body(()).unwrap();
+    let (response, mut body) = client.requests.send_request(request, false).unwrap();
+    body.send_data(Bytes::from_static(b"short"), true).unwrap();
+    assert_eq!(client.answer(response).unwrap_err().reason(), Some(Reason::PROTOCOL_ERROR));
+    assert!(a.requests().iter().all(|request| !request.is_complete));
+}

@@ -1,0 +1,6 @@
+//! What holds for every protocol, with a client of HTTP/1.
+
+use crate::support::client;
+
+#[path = "requests/mod.rs"]
+mod requests;

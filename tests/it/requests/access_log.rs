@@ -1,0 +1,74 @@
+//! What is logged for a request.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::super::client::{Connection, get};
+use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};
+
+#[test]
+fn a_line_tells_who_asked_what_and_who_answered() {
+    let a = ScriptedBackend::replying(Reply::status(201).body("hello"));
+    let lb = Lb::over(&[&a], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let client = connection.local_address().unwrap();
+    let headers = [("Host", "shop.example"), ("X-Request-Id", "abc")];
+    connection.request("GET", "/path?q=1", &headers, b"").unwrap();
+    let line = lb.log_lines(1).remove(0);
+    let time = line["time"].as_str().unwrap();
+    assert_eq!(time.len(), "2026-11-21T07:42:00.123Z".len());
+    assert!(time.ends_with('Z'));
+    assert_eq!(line["level"], "info");
+    assert_eq!(line["msg"], "Request completed");
+    assert_eq!(line["client_ip"], client.to_string());
+    assert_eq!(line["real_ip"], "127.0.0.1");
+    assert_eq!(line["method"], "GET");
+    assert_eq!(line["path"], "/path?q=1");
+    assert_eq!(line["backend"], format!("http://{}", a.address()));
+    assert_eq!(line["status"], 201);
+    assert!(line["latency_ms"].is_f64(), "{line}");
+    assert_eq!(line["request_id"], "abc");
+    assert_eq!(line["attempts"], 1);
+    assert_eq!(line["bytes"], 5);
+    assert_eq!(line["host"], "shop.example");
+    assert_eq!(line["pool"], "web");
+    assert_eq!(line["error"], Value::Null);
+}
+
+/// The names in the first column of a table of the README whose first column has this head.
+fn documented(head: &str) -> BTreeSet<&'static str> {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let table = readme.split_once(&format!("| {head} | says |\n")).unwrap().1;
+    let rows = table.lines().skip(1).map_while(|line| line.strip_prefix("| "));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect()
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_readme_tells_of_every_field() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    get(lb.address(), "/");
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(documented("field"), keys(&line));
+    assert_eq!(documented("field of a try"), keys(&line["tries"][0]));
+}
+
+#[test]
+fn every_attempt_counts() {
+    let (a, b) = (ScriptedBackend::replying(Reply::close()), ScriptedBackend::named("b"));
+    let lb = Lb::over(&[&a, &b], "");
+    get(lb.address(), "/");
+    get(lb.address(), "/");
+    let attempts: Vec<_> = lb.log_lines(2).iter().map(|line| line["attempts"].clone()).collect();
+    assert!(attempts.contains(&2.into()), "{attempts:?}");
+    for line in lb.log_lines(2) {
+        assert_eq!(line["backend"], format!("http://{}", b.address()));
+        assert_eq!(line["status"], 200);
+    }
+}
