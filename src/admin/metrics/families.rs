@@ -7,12 +7,13 @@ use super::{
     text::Family,
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
-use crate::config::PoolName;
+use crate::config::{HostPattern, PoolName, Route};
 use crate::count::{ListenerCounts, Outcome, StatusClass};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
 use crate::readiness::Readiness;
+use crate::target::Target;
 
 /// The bounds of a pool's histograms, as powers of two of a millisecond: from half a millisecond to a
 /// minute.
@@ -27,6 +28,23 @@ pub(super) struct Process {
     pub(super) generation: Arc<Generation>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) in_flight: InFlight,
+}
+
+/// A route with the values of its labels, and its counts when the scrape began.
+pub(super) struct RouteRow {
+    host: String,
+    path: String,
+    responses: [u64; StatusClass::ALL.len()],
+}
+
+impl RouteRow {
+    pub(super) fn new(route: &Route, target: &Target) -> Self {
+        Self {
+            host: route.host.as_ref().map(HostPattern::to_string).unwrap_or_default(),
+            path: route.path.as_str().to_owned(),
+            responses: target.state().responses(),
+        }
+    }
 }
 
 /// A pool, and the number of its backends in each state.
@@ -64,6 +82,7 @@ pub(super) struct BackendRow {
 pub(super) enum Source {
     Process(fn(&mut Family<'_>, &Process)),
     Listener(fn(&mut Family<'_>, &ListenerCounts)),
+    Route(fn(&mut Family<'_>, &RouteRow)),
     Pool(fn(&mut Family<'_>, &PoolView)),
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
@@ -111,6 +130,15 @@ const OF_LISTENERS: [(Metric, Source); 5] = [
     ),
     (metric::LISTENER_SENT, Source::Listener(|to, it| to.count(&[&address(it)], it.sent()))),
 ];
+
+const OF_ROUTES: [(Metric, Source); 1] = [(
+    metric::ROUTE_REQUESTS,
+    Source::Route(|to, it| {
+        for (class, count) in StatusClass::ALL.into_iter().zip(it.responses) {
+            to.count(&[&it.host, &it.path, class.word()], count);
+        }
+    }),
+)];
 
 const OF_POOLS: [(Metric, Source); 12] = [
     (
@@ -280,7 +308,8 @@ const OF_BACKENDS: [(Metric, Source); 14] = [
 
 /// Every family with its source, in the order of the table.
 pub(super) static FAMILIES: LazyLock<Vec<(Metric, Source)>> = LazyLock::new(|| {
-    let all: [&[(Metric, Source)]; 4] = [&OF_PROCESS, &OF_LISTENERS, &OF_POOLS, &OF_BACKENDS];
+    let all: [&[(Metric, Source)]; 5] =
+        [&OF_PROCESS, &OF_LISTENERS, &OF_ROUTES, &OF_POOLS, &OF_BACKENDS];
     all.concat()
 });
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prometheus::{TextEncoder, core::Collector, process_collector::ProcessCollector};
 
 use super::{
-    families::{BackendRow, FAMILIES, PoolView, Process, Source},
+    families::{BackendRow, FAMILIES, PoolView, Process, RouteRow, Source},
     text::Family,
 };
 use crate::count::ListenerCounts;
@@ -20,6 +20,7 @@ use crate::readiness::Readiness;
 pub(in crate::admin) struct Scrape {
     process: Process,
     listeners: Vec<Arc<ListenerCounts>>,
+    routes: Vec<RouteRow>,
     pools: Vec<PoolView>,
     backends: Vec<BackendRow>,
     /// The family that is written next, and the place of its next source.
@@ -48,9 +49,11 @@ impl Scrape {
             let states = backends[first..].iter().map(|row: &BackendRow| &row.view.eligibility);
             pools.push(PoolView::new(Arc::clone(pool), states));
         }
+        let routes = generation.targets().map(|(route, target)| RouteRow::new(route, target));
+        let routes = routes.collect();
         let listeners = current.listeners().to_vec();
         let process = Process { current, generation, readiness, in_flight };
-        Self { process, listeners, pools, backends, next: (0, 0), is_complete: false }
+        Self { process, listeners, routes, pools, backends, next: (0, 0), is_complete: false }
     }
 
     /// The next piece, which ends with the series that makes it as long as `size` bytes. `None` when
@@ -85,6 +88,9 @@ impl Scrape {
             }
             Source::Listener(write) => {
                 self.listeners.get(place).inspect(|it| write(&mut family, it)).is_none()
+            }
+            Source::Route(write) => {
+                self.routes.get(place).inspect(|it| write(&mut family, it)).is_none()
             }
             Source::Pool(write) => {
                 self.pools.get(place).inspect(|it| write(&mut family, it)).is_none()
