@@ -1,8 +1,8 @@
 //! Whether this process should be sent requests.
 //!
-//! One answer for everybody who asks: the admin listener, a command, a service manager. It is made
-//! of what the process is doing and of what its pools can do, and it names the reason, because
-//! whoever is paged sees this first.
+//! The admin listener, `lb health` and the service manager get the same answer. It depends on what the
+//! process is doing and on what its pools can do, and it names the reason, because that is what a person
+//! on call sees first.
 
 use std::{
     fmt,
@@ -19,8 +19,8 @@ use crate::clock;
 use crate::config::PoolName;
 use crate::generation::Current;
 
-/// How often it is asked whether the first round of checks is over. Far shorter than a check may
-/// take, and far longer than asking does.
+/// The time between two looks at whether every backend has been checked: far shorter than a check, far
+/// longer than a look.
 const CHECKED_POLL: Duration = Duration::from_millis(20);
 
 /// What the process is doing.
@@ -34,14 +34,14 @@ pub enum Phase {
     Draining,
 }
 
-/// Why no requests should be sent.
+/// Why this process should not be sent requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unready {
     /// See [`Phase::Starting`].
     Starting,
     /// See [`Phase::Draining`].
     Draining,
-    /// In these pools nobody can take a request; by name, never empty.
+    /// In these pools no backend can take a request; sorted by name, never empty.
     Pools(Vec<PoolName>),
 }
 
@@ -62,13 +62,13 @@ impl fmt::Display for Unready {
 #[derive(Debug)]
 pub struct Readiness {
     phase: AtomicU8,
-    /// What is known has been told to the next process, which has not taken over yet.
+    /// The state has been sent to the successor, which has not taken over yet.
     is_handing_over: AtomicBool,
     current: Arc<Current>,
 }
 
 impl Readiness {
-    /// Of a process that is starting and will serve this.
+    /// The readiness of a process that is starting and will serve `current`.
     #[must_use]
     pub fn new(current: Arc<Current>) -> Self {
         Self {
@@ -78,17 +78,17 @@ impl Readiness {
         }
     }
 
-    /// From now on the process does this.
+    /// Sets what the process is doing.
     pub fn set(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// From now on the next process knows what this one does, or not any more.
+    /// Sets whether the successor has been sent the state of this process.
     pub fn set_handing_over(&self, is_handing_over: bool) {
         self.is_handing_over.store(is_handing_over, Ordering::SeqCst);
     }
 
-    /// Whether what an operator changes now stays.
+    /// Whether a change by an operator would last: not if the successor has been sent the state already.
     #[must_use]
     pub fn takes_orders(&self) -> bool {
         self.phase() == Phase::Serving && !self.is_handing_over.load(Ordering::SeqCst)
@@ -118,11 +118,11 @@ impl Readiness {
             self.phase.compare_exchange(starting, serving, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Whether requests should be sent, at this moment.
+    /// Whether this process should be sent requests at this moment.
     ///
     /// # Errors
     ///
-    /// The reason when they should not.
+    /// The reason why it should not.
     pub fn check(&self) -> Result<(), Unready> {
         match self.phase() {
             Phase::Starting => Err(Unready::Starting),
@@ -159,7 +159,7 @@ mod tests {
     async fn it_is_ready_once_the_first_checks_have_ended() {
         let unchecked = readiness(&CHECKS_OFF.replace("off", "{ path: / }")).await;
         let waiting = time::timeout(SECOND / 10, unchecked.first_round());
-        waiting.await.expect_err("nobody runs the checks");
+        waiting.await.expect_err("no checks run");
         assert_eq!(unchecked.check(), Err(Unready::Starting));
 
         let readiness = readiness(CHECKS_OFF).await;
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_drains_before_the_checks_have_ended_goes_on_to_drain() {
+    async fn a_process_that_drains_before_the_checks_have_ended_keeps_draining() {
         let readiness = readiness(CHECKS_OFF).await;
         readiness.set(Phase::Draining);
         readiness.serve();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pools_without_anybody_are_named_in_order_unless_no_route_leads_to_them() {
+    async fn pools_without_an_eligible_backend_are_named_in_order_unless_no_route_leads_to_them() {
         let pools: String = ["web", "api", "spare", "fine"]
             .iter()
             .map(|name| {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     change::{ApiError, BackendName, Change},
-    metrics,
+    metrics::Scrape,
     view::{self, EventFeed, ExplainQuery, Monitor, SampleRequest, Sources},
 };
 use crate::clock;
@@ -42,10 +42,10 @@ impl Api {
         Self { readiness, current, in_flight, monitor: Arc::default(), commands }
     }
 
-    /// The metrics as Prometheus reads them. May take long.
-    pub(super) fn metrics(&self) -> Result<String, ApiError> {
-        self.with_sources(|sources| metrics::scrape(sources, clock::now()))
-            .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    /// The metrics as Prometheus reads them, to be written in pieces.
+    pub(super) fn metrics(&self) -> Scrape {
+        let Self { readiness, current, in_flight, .. } = self.clone();
+        Scrape::new(current, readiness, in_flight, clock::now())
     }
 
     /// The state of every pool. May take long.

@@ -12,11 +12,15 @@ use crate::process::background::{BackgroundProcess, Output, Report};
 use crate::server::{self, Origin, Start, StartError, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
 
-/// Checks the configuration, and runs it unless checking was all that was asked for.
+/// Checks the configuration, and runs it unless only the check was requested.
 pub(super) fn balance(arguments: &Arguments) -> ExitCode {
     let mut report = match arguments.report.then(Report::inherit).transpose() {
         Ok(report) => report,
-        Err(error) => return fail(&format!("nobody waits for a report: {error}")),
+        Err(error) => {
+            return fail(&format!(
+                "cannot report to the process that started this one: {error} (--report is for lb itself)"
+            ));
+        }
     };
     if arguments.detach
         && let Some(report) = report.take()
@@ -35,8 +39,8 @@ pub(super) fn balance(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The reason for which nothing was served is returned for whoever started this process; everybody
-/// else has been told.
+/// The error is the reason why nothing was served, for the process that started this one. Standard error
+/// and the log have it already.
 fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
     let watched = arguments.conf.clone().map(WatchedFile::new);
     let (loaded, resolved) = load(arguments).map_err(|problems| {
@@ -74,7 +78,7 @@ pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCod
     let is_logged_to_file = start.config.process.error_log.is_some();
     server::run(start, report).map_err(|error| {
         log::error!("{error}");
-        // Whoever started it looks here.
+        // A person who starts it looks here.
         if is_logged_to_file && !matches!(error, StartError::ProcessLog(_)) {
             say(io::stderr(), &error.to_string());
         }
@@ -88,7 +92,7 @@ fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> Orig
     Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
 }
 
-/// Ends when the process in the background serves, or cannot.
+/// Starts a process in the background. Returns when it serves, or when it has failed.
 fn start_in_background(arguments: &Arguments) -> Result<(), String> {
     let start = || BackgroundProcess::start(&env::current_exe()?, &arguments.again(), Output::Null);
     let started = start().map_err(|error| format!("cannot start in the background: {error}"));

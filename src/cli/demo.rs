@@ -1,4 +1,4 @@
-//! `lb demo` and `lb backend`: something to balance, for whoever has nothing at hand.
+//! `lb demo` and `lb backend`: backends for a first try.
 
 use std::{
     io::{self, BufRead},
@@ -24,7 +24,7 @@ use crate::telemetry::log::{self as process_log, Destination};
 /// The backends of the demo.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// One backend, until a signal ends it.
+/// Runs one backend until a signal ends it.
 pub(super) fn run_backend(arguments: &args::BackendArguments) -> ExitCode {
     process_log::init(Destination::stderr(LogFormat::Text));
     let options = Options {
@@ -59,7 +59,7 @@ pub(super) fn run_backend(arguments: &args::BackendArguments) -> ExitCode {
     }
 }
 
-/// Three backends and the balancer in this process, until a signal ends it.
+/// Runs three backends and the balancer in this process until a signal ends it.
 pub(super) fn run(arguments: &args::DemoArguments) -> ExitCode {
     match start(arguments) {
         Ok((backends, runtime, port)) => balance(backends, runtime, port),
@@ -118,8 +118,8 @@ fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode 
     serve(start, &mut None).unwrap_or(ExitCode::FAILURE)
 }
 
-/// Stops and starts backends as the lines on standard input say. Holds them for good: they end
-/// with the process.
+/// Stops and starts backends as the lines on standard input say. It never returns, because the
+/// backends end when they are dropped.
 fn obey(mut backends: Vec<DemoBackend>, runtime: &Runtime) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         let number: Option<usize> = line.trim().parse().ok();
@@ -178,7 +178,7 @@ fn introduction(backends: &[SocketAddr], port: u16) -> String {
     text
 }
 
-/// A port on loopback that nobody listens on at the moment.
+/// Returns a port on loopback that is free at the moment.
 fn free_port(port: u16) -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?.port())
 }

@@ -2,10 +2,10 @@
 
 use crate::admin::view::Backend;
 
-/// What is not known.
+/// Shown in place of an unknown value.
 const NONE: &str = "-";
 
-/// A number of things in a second, or of anything.
+/// A rate per second, or any other number.
 pub(in crate::cli) fn rate(value: f64) -> String {
     match value {
         value if value <= 0.0 => "0".to_owned(),
@@ -16,7 +16,7 @@ pub(in crate::cli) fn rate(value: f64) -> String {
     }
 }
 
-/// Milliseconds.
+/// A latency, from milliseconds.
 pub(in crate::cli) fn latency(ms: Option<f64>) -> String {
     match ms {
         None => NONE.to_owned(),
@@ -28,7 +28,7 @@ pub(in crate::cli) fn latency(ms: Option<f64>) -> String {
     }
 }
 
-/// A part of one.
+/// A share from 0 to 1, in percent.
 pub(in crate::cli) fn share(part: f64) -> String {
     format!("{:.0}%", part * 100.0)
 }
@@ -62,7 +62,7 @@ pub(in crate::cli) fn plain(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// One thing, or several.
+/// A number with its noun, in the singular or the plural.
 pub(in crate::cli) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -72,7 +72,7 @@ pub(in crate::cli) fn state(word: &str) -> String {
     word.replace('_', "-")
 }
 
-/// When it ends: `checks_pass` and the like, or an instant that is so many milliseconds away.
+/// When a state ends: with an event such as `checks_pass`, or at an instant in `for_ms` milliseconds.
 pub(in crate::cli) fn until(until: Option<&str>, for_ms: Option<u64>) -> Option<String> {
     match (for_ms, until?) {
         (Some(ms), _) => Some(format!("{} left", span(ms))),
@@ -100,7 +100,7 @@ pub(in crate::cli) fn remarks(backend: &Backend) -> String {
     parts.flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// How the last check went, and how long ago.
+/// The result of the last check, and how long ago it was.
 pub(in crate::cli) fn check(backend: &Backend) -> String {
     match &backend.check {
         None => NONE.to_owned(),
@@ -111,7 +111,7 @@ pub(in crate::cli) fn check(backend: &Backend) -> String {
     }
 }
 
-/// With a capital letter and a full stop.
+/// The text as a sentence, with a capital letter and a full stop.
 pub(in crate::cli) fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
@@ -119,7 +119,8 @@ pub(in crate::cli) fn sentence(text: &str) -> String {
     format!("{first}{}{end}", rest.as_str())
 }
 
-/// With every control character written out, so that nothing writes to the terminal but us.
+/// The text with its control characters escaped, so that text from elsewhere cannot control the
+/// terminal.
 pub(in crate::cli) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

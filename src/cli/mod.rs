@@ -5,8 +5,8 @@
 //! | 0    | done; for the balancer: stopped, and no request was cut off          |
 //! |      | `lb status` is done when it has shown what there is, ready or not     |
 //! | 1    | a bad configuration, or it could not start, or requests were cut off; |
-//! |      | for a command to a process: it could not, or is not ready, or is none,|
-//! |      | or the answer is a no                                               |
+//! |      | for a command: it failed or was refused, or no process runs, or the   |
+//! |      | process is not ready                                                |
 //! | 2    | the command line itself was wrong                                   |
 
 mod args;

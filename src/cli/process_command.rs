@@ -12,7 +12,7 @@ use crate::process::{
     meeting_socket::{MeetingSocket, Purpose},
 };
 
-/// Has the process that runs from this file do something, and says what came of it.
+/// Sends a command to the process that runs from this file, and prints its answer.
 pub(super) fn command(file: &Path, command: &control::Command) -> ExitCode {
     let asked = MeetingSocket::of(Purpose::Control, file)
         .map_err(CommandError::NotRunning)
@@ -31,13 +31,15 @@ pub(super) fn command(file: &Path, command: &control::Command) -> ExitCode {
     }
 }
 
-/// Looks at the file before anybody is disturbed.
+/// Upgrades the process that runs from this file, if the file has no problems.
 pub(super) fn upgrade(file: &Path) -> ExitCode {
     if let Err(problems) = load(&Arguments::from_file(file.to_owned())) {
         return fail(&format!("{problems}\nnot upgraded, nothing has changed"));
     }
     match env::current_exe() {
         Ok(program) => command(file, &control::Command::Upgrade(program)),
-        Err(error) => fail(&format!("this program cannot find itself: {error}")),
+        Err(error) => fail(&format!(
+            "cannot find the file of this program: {error} (start lb by its full path)"
+        )),
     }
 }

@@ -19,16 +19,14 @@ use tokio::{sync::watch, time};
 
 use super::{
     dispatch::{Reply, dispatch},
-    event_stream,
+    event_stream, metrics_response,
     response::{Response, security_headers},
-    shared::{CLIENT_TIMEOUT, Shared},
+    shared::{CLIENT_TIMEOUT, PIECE, Shared},
 };
 
 /// The time until the next request's header is complete. It is longer than the usual polling periods
 /// of ten and fifteen seconds, so that a connection is not closed just when it is used again.
 const KEEPALIVE: Duration = Duration::from_secs(20);
-/// The part of a response that a client has to take within [`CLIENT_TIMEOUT`], in bytes.
-const PIECE: usize = 64 << 10;
 
 /// Serves a connection until the client leaves, sends something malformed or is too slow, or until the
 /// listener closes or needs the room. `client` is the client's address, for the log.
@@ -66,6 +64,7 @@ pub(super) async fn serve(
         let written = match dispatch(&mut session, shared, client).await {
             None => return,
             Some(Reply::Response(response)) => write(&mut session, response).await,
+            Some(Reply::Metrics(scrape)) => metrics_response::write(&mut session, scrape).await,
             Some(Reply::EventStream(feed, seen, _permit)) => {
                 event_stream::follow(&mut session, feed, seen, &mut closed).await
             }

@@ -22,7 +22,7 @@ use super::{
 use crate::admin::{
     Api,
     change::{ApiError, Change},
-    metrics,
+    metrics::Scrape,
     view::{EventFeed, ExplainQuery},
 };
 use crate::config::{Admin, Token};
@@ -37,6 +37,8 @@ const WRONG_TOKEN_PAUSE: Duration = Duration::from_millis(100);
 pub(super) enum Reply {
     /// With a response as a whole.
     Response(Response),
+    /// With the metrics, in pieces.
+    Metrics(Box<Scrape>),
     /// With the events after this number, as long as the client stays. The permit is held meanwhile.
     EventStream(EventFeed, u64, OwnedSemaphorePermit),
 }
@@ -87,6 +89,7 @@ pub(super) async fn dispatch(
     Some(match resource {
         Resource::Login => Reply::Response(login(&request, shared, &generation, client).await),
         Resource::Events => event_stream_reply(&request.path, shared, seen),
+        Resource::Metrics => Reply::Metrics(Box::new(shared.api.metrics())),
         Resource::Reload => Reply::Response(match shared.api.reload(client).await {
             Ok(text) => Response::text(StatusCode::OK, text + "\n"),
             Err(refusal) => refused(&request.path, &refusal),
@@ -251,7 +254,6 @@ fn compute(
     client: &str,
 ) -> Result<Response, ApiError> {
     Ok(match resource {
-        Resource::Metrics => Response::new(StatusCode::OK, metrics::CONTENT_TYPE, api.metrics()?),
         Resource::Status => Response::json(&api.status()),
         Resource::Pool(name) => Response::json(&api.pool(&name)?),
         Resource::Backend(name) => Response::json(&api.backend(&name)?),

@@ -7,6 +7,8 @@ mod connection;
 mod dispatch;
 mod event_stream;
 mod idle;
+mod metrics_response;
+mod reserve;
 mod resource;
 mod response;
 mod shared;
@@ -16,11 +18,13 @@ mod tests;
 
 use std::{io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
+use rustix::io::Errno;
 use tokio::{runtime::Builder, sync::watch, task::JoinSet, time};
 
 use super::Api;
 use crate::config::AdminAddress;
 use crate::process::meeting_socket::MeetingSocket;
+use reserve::Reserve;
 use shared::Shared;
 use socket::Socket;
 
@@ -86,12 +90,16 @@ impl Drop for Admin {
 async fn accept(socket: Socket, shared: Arc<Shared>, mut is_closed: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     let mut is_failing = false;
+    let mut reserve = Reserve::new();
     loop {
         // One connection more is accepted while another is closed to make room.
         let has_room = connections.len() <= MAX_CONNECTIONS;
         let accepted = tokio::select! {
             _ = is_closed.wait_for(|closed| *closed) => break,
-            Some(_) = connections.join_next() => continue,
+            Some(_) = connections.join_next() => {
+                reserve.fill();
+                continue;
+            }
             accepted = socket.accept(), if has_room => accepted,
         };
         match accepted {
@@ -105,6 +113,8 @@ async fn accept(socket: Socket, shared: Arc<Shared>, mut is_closed: watch::Recei
                     connection::serve(stream, &client, &shared, is_closed).await;
                 });
             }
+            // Without a pause: another thread would use the descriptor meanwhile.
+            Err(error) if is_out_of_descriptors(&error) && reserve.release() => {}
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {
                     log::warn!(error:% = error; "the admin listener cannot accept");
@@ -115,4 +125,10 @@ async fn accept(socket: Socket, shared: Arc<Shared>, mut is_closed: watch::Recei
     }
     drop(socket);
     while connections.join_next().await.is_some() {}
+}
+
+/// Whether the process, or the whole system, has no descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::MFILE | Errno::NFILE))
 }

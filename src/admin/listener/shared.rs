@@ -15,6 +15,8 @@ use crate::config::AdminAddress;
 
 /// The time that a client has for its first header, for a body, and for taking a piece of the response.
 pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The part of a response that a client has to take within [`CLIENT_TIMEOUT`], in bytes.
+pub(super) const PIECE: usize = 64 << 10;
 /// The most clients that follow the events at once.
 pub(super) const MAX_EVENT_STREAMS: usize = 32;
 /// The time between two warnings, so that guessing tokens does not fill the log.

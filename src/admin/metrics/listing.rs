@@ -1,5 +1,5 @@
-//! `deploy/metrics.md`: the table as its users read it, made of a scrape so that it cannot name what
-//! is not there. `UPDATE_GOLDEN=1 cargo test --lib metrics` writes it anew.
+//! `deploy/metrics.md`: the table as its users read it, made from a scrape, so that it cannot name a
+//! metric that does not exist. `UPDATE_GOLDEN=1 cargo test --lib metrics` rewrites it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,8 +38,9 @@ A backend's series have its configured name and its address, both as labels, bec
 several addresses: one backend is still one set of series. They begin anew where a name gets another
 address; `sum without (address)` adds them up.
 
-A histogram has its buckets at 0.5 ms and every doubling of that up to 65.536 s. Requests and attempts
-are counted when they end.
+The buckets of a pool's histogram end at 0.5 ms and at every doubling of that up to 65.536 s; those of a
+backend's histogram at every second one of these bounds, up to 32.768 s. Requests and attempts are
+counted when they end.
 
 | name | type | labels | |
 |---|---|---|---|

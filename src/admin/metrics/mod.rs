@@ -1,13 +1,15 @@
 //! `GET /metrics`: the counts, and the state of the moment, as Prometheus reads them.
 //!
-//! The format is its text format 0.0.4, made by its library. Nothing here is on the request path.
+//! Nothing here is on the request path.
 
+mod families;
 #[cfg(test)]
 mod listing;
 mod scrape;
 mod table;
+mod text;
 
-pub(super) use scrape::scrape;
+pub(super) use scrape::Scrape;
 #[cfg(test)]
 pub(super) use {listing::listing, table::TABLE};
 

@@ -1,4 +1,4 @@
-//! Every metric: its name, what it counts, and by what. `scrape.rs` fills them in this order.
+//! Every metric: its name, what it counts, and by which labels. `families.rs` fills them, in this order.
 //!
 //! Names follow Prometheus' customs: base units, `_total` for what only grows. Labels come from the
 //! configuration and from fixed lists, never from what clients or backends send, so traffic cannot
@@ -7,11 +7,11 @@
 /// What a metric's numbers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::admin) enum Kind {
-    /// Grows, until the process ends or what it is of is removed.
+    /// A count that only grows, until the process ends or its backend, pool or listener is removed.
     Counter,
-    /// Is what it is at the moment.
+    /// A value of the moment.
     Gauge,
-    /// How long things took.
+    /// A distribution of durations.
     Histogram,
 }
 
@@ -35,6 +35,7 @@ macro_rules! metrics {
         $(pub(super) const $id: Metric =
             Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
         /// All of them, but for those of the process, which a library makes.
+        #[cfg(test)]
         pub(in crate::admin) const TABLE: &[Metric] = &[$($id),*];
     };
 }

@@ -4,7 +4,7 @@
 
 import * as words from "./words.js";
 
-// Nothing changes its place for so long after somebody has pointed or typed there.
+// After the user points or types there, nothing changes its place for this long, in milliseconds.
 const HOLD_MS = 4000;
 // Otherwise numbers would make rows jump every second.
 const RESORT_MS = 5000;
@@ -111,7 +111,7 @@ class PoolView {
   constructor(pool) {
     Object.assign(this, fromTemplate("pool-template"));
     this.rows = new Map();
-    // What somebody has chosen; `null` as long as nobody has.
+    // What the user has chosen; `null` before the first choice.
     this.chosen = null;
     this.wasTroubled = false;
     this.pointed = null;

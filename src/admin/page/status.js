@@ -1,5 +1,5 @@
 // The status page: asks once a second what is so, hears of events as they happen, and says at once
-// when nobody answers. It asks rather than being told, so that a page that shows nothing new is
+// when the process does not answer. It polls, so that a page that shows nothing new is
 // always a process that does not answer, and never a connection that died unnoticed.
 
 import * as change from "./change.js";
@@ -66,7 +66,7 @@ async function ask() {
   const begun = performance.now();
   try {
     const answer = await asking;
-    // Whoever has signed out meanwhile sees nothing any more.
+    // A user who has signed out meanwhile sees nothing more.
     if (!needsToken) show(answer);
   } catch (failure) {
     if (failure.code !== 401) lose(failure);
@@ -323,7 +323,7 @@ function showSignedIn(isSignedIn) {
     else if (isSignedIn) localStorage.setItem("signed-in", "yes");
     else localStorage.removeItem("signed-in");
   } catch {
-    // Whoever stores nothing signs out by closing the browser.
+    // A browser that stores nothing signs out when it is closed.
   }
 }
 

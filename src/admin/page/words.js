@@ -75,7 +75,7 @@ export function duration(ms) {
   return rest ? joined(first, joined(rest, below)) : first;
 }
 
-// At least a second of one that is not over, so that nobody reads "0 s left" for long.
+// At least a second of one that is not over, so that "0 s left" is not shown for long.
 export const left = (ms) => (ms > 0 ? joined(duration(Math.max(ms, 1000)), "left") : "due now");
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
@@ -204,7 +204,7 @@ const NUMBERS = {
   check: (it) => (it.check ? (it.check.passed ? 0 : 1e12) + it.check.ago_ms : -1),
 };
 
-// Numbers begin with the largest, for that is what somebody looks for; names with the first.
+// Numbers begin with the largest, which is what a user looks for; names with the first.
 export const startsDown = (key) => key in NUMBERS;
 
 // Compares backends. Ties keep the order of the configuration, since sorting is stable.

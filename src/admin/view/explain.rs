@@ -1,5 +1,5 @@
-//! What would become of a request that came now: the same routing, the same predicate and the same
-//! algorithm as for a real one, and nothing of it changes anything.
+//! What would happen to a request that came now, by the same routing, predicate and algorithm as for a
+//! real one. It changes nothing.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::pool::{BackendView, Pool};
 use crate::retry;
 use crate::target::Action;
 
-/// The request as the client writes it; a missing part has a default.
+/// The question as the client writes it; a missing part has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::admin) struct ExplainQuery {
     pub(in crate::admin) method: Option<String>,
@@ -35,7 +35,7 @@ pub(in crate::admin) struct SampleRequest {
 }
 
 impl SampleRequest {
-    /// Reads the request. Without a method it is GET, without a path `/`.
+    /// Reads the question. Without a method it is GET, without a path `/`.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {
     })
 }
 
-/// Whether it would be tried again after it may have been executed, if that went wrong.
+/// Whether the request would be retried after an attempt that may have reached a backend.
 fn is_repeatable(request: &SampleRequest, retry: &Retry) -> bool {
     let may_be = request.method.is_idempotent() || retry.methods == RetryMethods::All;
     let on = &retry.on;
@@ -135,7 +135,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
     };
     explanation.summary = match (probe.as_ref().map(label), offered.first().map(label)) {
         _ if waits && has_place => {
-            format!("it would wait in line, behind {} others; {of}", pool.queued())
+            format!("it would wait in the queue, behind {} others; {of}", pool.queued())
         }
         _ if waits => {
             format!("every backend is full, and so is the queue: the answer would be 503; {of}")
@@ -146,7 +146,7 @@ fn explain_choice(explanation: &mut view::Explanation, pool: &Arc<Pool>, now: In
         (None, Some(first)) => {
             format!("it would go to {first}, by {}; {of}", algorithm.word())
         }
-        (None, None) => format!("nobody could take it: the answer would be 503; {of}"),
+        (None, None) => format!("no backend could take it: the answer would be 503; {of}"),
     };
 }
 
@@ -158,7 +158,9 @@ fn candidate(
 ) -> view::Candidate {
     let why = StateReason::of(seen, now);
     let (score, score_is) = match pool.config().algorithm {
-        Algorithm::RoundRobin => (place.map(|place| (place + 1) as f64), "its place in line"),
+        Algorithm::RoundRobin => {
+            (place.map(|place| (place + 1) as f64), "its place in the rotation")
+        }
         Algorithm::LeastConn => (pool.score(seen, now), "active / weight"),
         Algorithm::Ewma => (pool.score(seen, now), "expected milliseconds × (active + 1) / weight"),
     };

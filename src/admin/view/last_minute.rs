@@ -1,5 +1,5 @@
-//! The last minute, made of counts that only grow: sources at once a second, on the thread of the
-//! admin listener, so that the request path knows nothing of it.
+//! Rates and latencies of the last minute, from counts that only grow. They are sampled once a second by
+//! the admin listener, so that the request path has no part in it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -13,18 +13,18 @@ use crate::count::{DurationHistogram, DurationSnapshot, StatusClass};
 use crate::generation::Current;
 use crate::pool::Pool;
 
-/// How often to look.
+/// The time between two samples.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
-/// A minute of taken, and the one before.
-const LOOKS: usize = 61;
-/// Rates are over so many taken.
-const RATE: usize = 10;
-/// Latencies are taken together over so many taken.
+/// The samples of a minute, and the one before it.
+const SAMPLES: usize = 61;
+/// The number of samples that a rate spans.
+const RATE_SAMPLES: usize = 10;
+/// The number of samples in a slice of latencies.
 const SLICE: usize = 5;
-/// And shown over so many of these.
-const SLICES: usize = 12;
+/// The number of slices that latencies are shown over.
+const SLICE_COUNT: usize = 12;
 
-/// What was seen in the last minute.
+/// The samples of the last minute.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct LastMinute {
     taken: usize,
@@ -47,7 +47,7 @@ pub(super) struct BackendHistory {
 }
 
 impl LastMinute {
-    /// Looks at every count.
+    /// Takes a sample of every count.
     pub(super) fn sample(&mut self, current: &Current, now: Instant) {
         self.taken += 1;
         let is_slice = self.taken.is_multiple_of(SLICE);
@@ -98,9 +98,9 @@ impl PoolHistory {
             Some(slice) => slice.quantile(0.99).map(millis),
             None => self.p99_ms.back().copied().flatten(),
         };
-        push(&mut self.p99_ms, p99_ms, LOOKS - 1);
+        push(&mut self.p99_ms, p99_ms, SAMPLES - 1);
         if is_slice {
-            // What is known now is of the taken before, too.
+            // The slice covers the samples before this one, too.
             let recent = self.p99_ms.iter_mut().rev().take(SLICE);
             recent.for_each(|earlier| *earlier = p99_ms);
         }
@@ -138,18 +138,18 @@ impl BackendHistory {
     }
 }
 
-/// Two counts, at each look of the last minute.
+/// Two counts at each sample of the last minute.
 #[derive(Debug, Default)]
 struct Growth(VecDeque<(Instant, (u64, u64))>);
 
 impl Growth {
     fn sample(&mut self, counts: (u64, u64), now: Instant) {
-        push(&mut self.0, (now, counts), LOOKS);
+        push(&mut self.0, (now, counts), SAMPLES);
     }
 
-    /// By how much each has grown a second.
+    /// The growth of each count per second.
     fn rates(&self) -> (f64, f64) {
-        let then = self.0.get(self.0.len().saturating_sub(RATE + 1));
+        let then = self.0.get(self.0.len().saturating_sub(RATE_SAMPLES + 1));
         let (Some((then, before)), Some((now, after))) = (then, self.0.back()) else {
             return (0.0, 0.0);
         };
@@ -161,7 +161,7 @@ impl Growth {
         (rate(before.0, after.0), rate(before.1, after.1))
     }
 
-    /// By how much each has grown from look to look.
+    /// The growth of each count from sample to sample.
     fn steps(&self) -> impl Iterator<Item = (u64, u64)> {
         let pairs = self.0.iter().zip(self.0.iter().skip(1));
         pairs.map(|((_, before), (_, after))| {
@@ -177,19 +177,19 @@ type Filled = Vec<(usize, u64)>;
 #[derive(Debug, Default)]
 struct Slices {
     slices: VecDeque<Filled>,
-    /// All that there was before the slice that has begun.
+    /// Everything before the current slice.
     before: Filled,
 }
 
 impl Slices {
     fn cut(&mut self, up_to_now: &DurationSnapshot) {
-        let slice = self.begun(up_to_now).filled().collect();
-        push(&mut self.slices, slice, SLICES);
+        let slice = self.current(up_to_now).filled().collect();
+        push(&mut self.slices, slice, SLICE_COUNT);
         self.before = up_to_now.filled().collect();
     }
 
-    /// The slice that has begun.
-    fn begun(&self, up_to_now: &DurationSnapshot) -> DurationSnapshot {
+    /// The current slice.
+    fn current(&self, up_to_now: &DurationSnapshot) -> DurationSnapshot {
         up_to_now.since(&DurationSnapshot::of(self.before.iter().copied()))
     }
 
@@ -199,7 +199,7 @@ impl Slices {
 
     fn quantiles(&self, up_to_now: &DurationSnapshot) -> view::Quantiles {
         let mut all = DurationSnapshot::of(self.slices.iter().flatten().copied());
-        all.add(&self.begun(up_to_now));
+        all.add(&self.current(up_to_now));
         let millis = |share| all.quantile(share).map(millis);
         view::Quantiles { p50_ms: millis(0.5), p95_ms: millis(0.95), p99_ms: millis(0.99) }
     }
@@ -210,7 +210,7 @@ pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// What is below a thousandth is noise.
+/// Rounded to thousandths; smaller parts are noise.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
@@ -251,7 +251,7 @@ mod tests {
         let p99 = |slices: &Slices| slices.quantiles(&durations.get()).p99_ms.unwrap();
         assert!((p99(&slices) / 1000.0 - 1.0).abs() < 0.125);
         slices.cut(&durations.get());
-        for _ in 0..SLICES {
+        for _ in 0..SLICE_COUNT {
             durations.observe(Duration::from_millis(10));
             assert!(p99(&slices) > 800.0);
             slices.cut(&durations.get());

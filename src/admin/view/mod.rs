@@ -23,19 +23,19 @@ pub(super) use status::{Sources, status};
 /// The whole process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Of the program.
+    /// The version of the program.
     pub version: String,
-    /// Of the process.
+    /// The id of the process.
     pub pid: u32,
-    /// When this was true.
+    /// The time of this status.
     pub time: String,
-    /// Since the process has begun.
+    /// The time since the process started.
     pub uptime_ms: u64,
-    /// Counts configurations made live, from 1.
+    /// The number of configurations made live, from 1.
     pub generation: u64,
     /// Whether it should be sent requests.
     pub ready: bool,
-    /// Why not, in words.
+    /// Why not, as a sentence.
     pub unready: Option<String>,
     /// Requests in flight.
     pub in_flight: usize,
@@ -54,7 +54,7 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Requests that have ended.
     pub requests: u64,
-    /// The same by what was answered.
+    /// The same by the class of the status.
     pub responses: Classes,
     /// Clients connected.
     pub connections: usize,
@@ -63,13 +63,13 @@ pub struct Listener {
 /// A group of backends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
-    /// Its name.
+    /// The name of the pool.
     pub name: String,
     /// As the configuration writes it.
     pub algorithm: String,
     /// Requests of clients that have ended.
     pub requests: u64,
-    /// The same by what the client was answered.
+    /// The same by the class of the status that the client got.
     pub responses: Classes,
     /// Of these, with a status of 500 or more.
     pub errors: u64,
@@ -87,7 +87,7 @@ pub struct Pool {
     pub retries: u64,
     /// Retries that the budget did not allow.
     pub budget_exhausted: u64,
-    /// So many are unhealthy that checks are not believed.
+    /// Whether so many backends are unhealthy that health checks are ignored.
     pub panic: bool,
     /// The last minute.
     pub history: History,
@@ -98,9 +98,9 @@ pub struct Pool {
 /// The line of requests that wait for a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
-    /// Wait now.
+    /// The requests that wait now.
     pub length: usize,
-    /// May wait at once.
+    /// The most requests that may wait at once.
     pub size: usize,
 }
 
@@ -221,14 +221,14 @@ pub struct Classes {
     pub none: u64,
 }
 
-/// Milliseconds below which so many of a hundred were; `null` where there were none.
+/// Percentiles of a duration, in milliseconds; `null` without observations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
-    /// Half.
+    /// The median.
     pub p50_ms: Option<f64>,
-    /// 95.
+    /// The 95th percentile.
     pub p95_ms: Option<f64>,
-    /// 99.
+    /// The 99th percentile.
     pub p99_ms: Option<f64>,
 }
 
@@ -239,7 +239,7 @@ pub struct History {
     pub requests: Vec<u64>,
     /// Errors.
     pub errors: Vec<u64>,
-    /// Milliseconds below which 99 of a hundred were, in the five seconds up to then.
+    /// The 99th percentile of the latency in the five seconds up to then, in milliseconds.
     pub p99_ms: Vec<Option<f64>>,
 }
 
@@ -248,9 +248,9 @@ pub struct History {
 pub struct Event {
     /// Counts events, from 1.
     pub id: u64,
-    /// When.
+    /// When it happened.
     pub time: String,
-    /// In which pool.
+    /// The pool that it is about.
     pub pool: Option<String>,
     /// Which backend, by its configured name.
     pub backend: Option<String>,
@@ -264,11 +264,11 @@ pub struct Event {
     pub reason: Option<String>,
     /// For how long, where that is known.
     pub for_ms: Option<u64>,
-    /// Who asked for it, where somebody did.
+    /// The operator who caused it: a user, or the address of a client.
     pub by: Option<String>,
 }
 
-/// What would become of a request: the answer of `GET /api/v1/explain`.
+/// What would happen to a request: the answer of `GET /api/v1/explain`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The listeners that would take it; a route is for all of them.
@@ -283,8 +283,8 @@ pub struct Explanation {
     pub client: Option<String>,
     /// Every backend of the pool, primaries first.
     pub candidates: Vec<Candidate>,
-    /// Who would get it now. With algorithms that draw by chance, the one that the next draw gives
-    /// may be another; then `by_chance` is set.
+    /// The backend that would get it now. An algorithm that draws at random may choose another one for the
+    /// next request; then `by_chance` is set.
     pub chosen: Option<Address>,
     /// See `chosen`.
     pub by_chance: bool,
@@ -326,14 +326,14 @@ pub struct Candidate {
     pub active: usize,
     /// What the algorithm compares, the lowest first; `null` where it is not in service.
     pub score: Option<f64>,
-    /// What that is.
+    /// What the score means.
     pub score_is: String,
 }
 
-/// Why something was not done.
+/// A refused request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// In words, with what to do about it.
+    /// The reason, and what to do about it.
     pub error: String,
 }
 
@@ -341,10 +341,10 @@ pub struct Refusal {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeBody {
-    /// The new weight; as configured where it is `null`.
+    /// The new weight; `null` restores the weight of the configuration.
     #[serde(default)]
     pub weight: Option<u32>,
-    /// How long, such as `30s`.
+    /// The length of the ejection, such as `30s`.
     #[serde(default, rename = "for")]
     pub duration: Option<String>,
 }

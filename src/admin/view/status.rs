@@ -14,7 +14,7 @@ use crate::pool::{BackendView, Pool};
 use crate::readiness::Readiness;
 use crate::telemetry;
 
-/// What is sources at.
+/// The parts of the process that the status is made from.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::admin) struct Sources<'a> {
     pub(in crate::admin) current: &'a Current,
@@ -85,7 +85,7 @@ pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view:
     }
 }
 
-/// One backend; its share is not known here.
+/// One backend; `share` is set by the caller, who knows the whole pool.
 pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant) -> view::Backend {
     let (own, endpoint) = (&seen.backend, &seen.endpoint);
     let counts = own.counts();
@@ -120,7 +120,7 @@ pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant
     }
 }
 
-/// StateReason a backend may not get a request, and until when.
+/// Why a backend gets no requests, and until when.
 pub(super) struct StateReason {
     pub(super) reason: Option<String>,
     pub(super) until: Option<String>,
@@ -179,7 +179,7 @@ fn cause_in_words(cause: EjectionCause) -> String {
         EjectionCause::InvalidAnswer => "it sent invalid answers".to_owned(),
         EjectionCause::Timeout => "it did not answer in time".to_owned(),
         EjectionCause::Status(status) => format!("it answered {status}"),
-        EjectionCause::RetryAfter => "it asked to be left alone (Retry-After)".to_owned(),
+        EjectionCause::RetryAfter => "it sent Retry-After".to_owned(),
         EjectionCause::Operator => "an operator ejected it".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! The questions that the commands ask, and the types of their answers.
+//! The requests that the commands send, and the types of their answers.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ const EXPLAIN: &str = "/api/v1/explain";
 /// As it is in a part of a path and of a query.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
-/// More of them are only counted.
+/// The most names in a message; the others are counted.
 const NAMED: usize = 8;
 
 /// A request that the process is to explain.
@@ -42,11 +42,11 @@ pub(in crate::cli) struct Change {
 /// See [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum ChangeKind {
-    /// Nothing new for it.
+    /// Sends it no new requests.
     Drain,
     /// Takes that back.
     Undrain,
-    /// Out, for so long.
+    /// Takes it out of service, for this long.
     Eject(Option<String>),
     /// Takes that back.
     Readmit,
@@ -90,11 +90,11 @@ impl Change {
 }
 
 impl AdminClient {
-    /// What the process says of itself.
+    /// The status of the process.
     ///
     /// # Errors
     ///
-    /// When it cannot be asked.
+    /// If the listener cannot be asked.
     pub(in crate::cli) async fn status(&self) -> Result<Status, ClientError> {
         self.read(self.status_as_sent().await?)
     }
@@ -104,7 +104,7 @@ impl AdminClient {
         self.value(&get(POOLS.to_owned())).await
     }
 
-    /// What would become of a request, as it was sent.
+    /// The explanation of a request, as it was sent.
     pub(in crate::cli) async fn explain(
         &self,
         sample: &SampleRequest,
@@ -119,11 +119,12 @@ impl AdminClient {
         self.value(&get(format!("{EXPLAIN}?{query}"))).await
     }
 
-    /// Has it done.
+    /// Makes the change.
     ///
     /// # Errors
     ///
-    /// When it cannot be asked, or says no; when there is no such backend, with those that there are.
+    /// If the listener cannot be asked or refuses. If there is no such backend, the message names the
+    /// backends that there are.
     pub(in crate::cli) async fn change(&self, change: &Change) -> Result<Backend, ClientError> {
         self.read(self.change_as_answered(change).await?)
     }
@@ -152,7 +153,7 @@ impl AdminClient {
     ) -> Result<T, ClientError> {
         make_visible(&mut value);
         serde_json::from_value(value)
-            .map_err(|error| self.not_lb(format!("its JSON is another's: {error}")))
+            .map_err(|error| self.not_lb(format!("its JSON has another shape: {error}")))
     }
 
     async fn value(&self, question: &ApiRequest) -> Result<Value, ClientError> {
@@ -184,7 +185,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// Whatever a backend or a stranger has put there does not write to the terminal.
+/// Escapes control characters in text from elsewhere, so that it cannot control the terminal.
 fn make_visible(value: &mut Value) {
     match value {
         Value::String(text) => {

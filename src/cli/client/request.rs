@@ -1,8 +1,8 @@
 //! One question to the admin listener and its answer, over TCP or a Unix socket.
 //!
 //! Pingora writes and reads the HTTP. A connection for each question: they are few, and nothing is
-//! to be remembered when the process at the other end is replaced. Whatever answers is not trusted
-//! to be ours, so the answer has a limit in time and in size.
+//! to be remembered when the process at the other end is replaced. The peer may be any program, so the
+//! answer has a limit in time and in size.
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
@@ -25,23 +25,23 @@ use tokio::{
 
 use super::address::Address;
 
-/// To be accepted.
+/// The time within which the connection must be accepted.
 const CONNECT: Duration = Duration::from_secs(2);
-/// For the answer.
+/// The time within which the whole answer must come.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Tens of thousands of backends.
+/// The longest answer, in bytes: enough for tens of thousands of backends.
 const LARGEST: usize = 64 * 1024 * 1024;
-/// Says that no form on somebody's page has sent this.
+/// Shows that no form on a web page sent this request.
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// An admin listener, and what it takes to be answered there.
+/// A client of one admin listener.
 #[derive(Clone)]
 pub(in crate::cli) struct AdminClient {
-    /// Where it is.
+    /// The address of the listener.
     pub(in crate::cli) address: Address,
-    /// What it wants to hear, if anything.
+    /// The token, if there is one.
     pub(in crate::cli) token: Option<String>,
-    /// The configuration that has named it.
+    /// The configuration file that named the address.
     pub(in crate::cli) file: Option<PathBuf>,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for AdminClient {
     }
 }
 
-/// What is asked.
+/// A request to the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct ApiRequest {
     /// GET changes nothing.
@@ -63,38 +63,40 @@ pub(in crate::cli) struct ApiRequest {
     pub(in crate::cli) body: String,
 }
 
-/// What is answered.
+/// A response of the admin API.
 #[derive(Debug)]
 pub(in crate::cli) struct ApiResponse {
     pub(in crate::cli) status: StatusCode,
     pub(in crate::cli) body: Vec<u8>,
 }
 
-/// Why there is no answer to work with.
+/// Why a request has no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum ClientError {
-    /// No connection.
-    #[error("nobody answers at {at}: {reason} ({hint})")]
+    /// The connection could not be made.
+    #[error("no connection to {at}: {reason} ({hint})")]
     NoConnection { at: String, reason: String, hint: String },
-    /// A connection, and then too little for too long.
+    /// The answer did not come in time.
     #[error("{at} does not answer within {}s (is this the admin listener of lb?)", ANSWER.as_secs())]
     Timeout { at: String },
     /// The connection ended before the answer did.
-    #[error("{at} broke off its answer (was lb stopped just now? try again)")]
+    #[error(
+        "{at} closed the connection before its answer was complete (was lb stopped just now? try again)"
+    )]
     BrokenOff { at: String },
-    /// Whoever it is.
+    /// The peer is not the admin listener.
     #[error(
         "what answers at {at} is not the admin listener of this lb: {found} (its address is the \
          key admin in the configuration)"
     )]
     NotLb { at: String, found: String },
-    /// 401.
+    /// The listener answered 401.
     #[error("{at} {problem}")]
     Token { at: String, problem: &'static str },
-    /// It says itself why not.
+    /// The listener refused the request and gave the reason.
     #[error("{reason}")]
     Refused { status: StatusCode, reason: String },
-    /// The command itself is off the mark.
+    /// The command names a pool or a backend that does not exist.
     #[error("{0}")]
     Unknown(String),
 }
@@ -104,7 +106,7 @@ impl AdminClient {
     ///
     /// # Errors
     ///
-    /// When there is none in time, or none that is HTTP.
+    /// If there is no answer in time, or none that is HTTP.
     pub(in crate::cli) async fn ask(
         &self,
         question: &ApiRequest,
@@ -116,27 +118,27 @@ impl AdminClient {
         answered.unwrap_or_else(|_| Err(ClientError::Timeout { at: self.at() }))
     }
 
-    /// Whoever answers is not target we look for.
+    /// The error for a peer that is not the admin listener.
     pub(in crate::cli) fn not_lb(&self, found: impl Into<String>) -> ClientError {
         ClientError::NotLb { at: self.at(), found: found.into() }
     }
 
-    /// It wants a token, and this is not it.
+    /// The error for a missing or a wrong token.
     pub(in crate::cli) fn wrong_token(&self) -> ClientError {
         let problem = match self.token {
             None => {
-                "wants a token (name the file that the process runs from with -c, or a file with \
+                "requires a token (name the file that the process runs from with -c, or a file with \
                  the token with --token-file, or put it into the environment as LB_ADMIN_TOKEN)"
             }
             Some(_) => {
-                "does not take this token (it is the one in the configuration that the process has \
+                "rejects this token (the right one is the one in the configuration that the process has \
                  loaded: admin.token or admin.token_file)"
             }
         };
         ClientError::Token { at: self.at(), problem }
     }
 
-    /// Where, in messages.
+    /// The address, for messages.
     pub(in crate::cli) fn at(&self) -> String {
         self.address.to_string()
     }
@@ -214,10 +216,12 @@ impl AdminClient {
             }
             (Some(file), _) => format!("is lb running? start it with: lb -c {}", file.display()),
             (None, Address::Tcp(place)) => {
-                format!("is lb running, and has its configuration `admin: {{ address: {place} }}`?")
+                format!(
+                    "is lb running, and does its configuration have `admin: {{ address: {place} }}`?"
+                )
             }
             (None, Address::Unix(path)) => format!(
-                "is lb running, and has its configuration `admin: {{ address: unix:{} }}`?",
+                "is lb running, and does its configuration have `admin: {{ address: unix:{} }}`?",
                 path.display()
             ),
         };

@@ -12,9 +12,9 @@ use clap::Args;
 use super::{address::Address, request::AdminClient};
 use crate::config::{self, AdminAddress, Flags};
 
-/// The process to ask.
+/// Which process to ask.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "The process to ask")]
+#[command(next_help_heading = "Which process to ask")]
 pub(in crate::cli) struct AdminTarget {
     /// The process that runs from this file: its key `admin` says where it listens, and the token.
     #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
@@ -29,50 +29,48 @@ pub(in crate::cli) struct AdminTarget {
     token_file: Option<PathBuf>,
 }
 
-/// Where it is when nobody says anything.
-const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
-/// Not an argument, which everybody could read.
+/// The address if none is given.
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
+/// The environment variable with the token; an argument could be read by every user.
 const TOKEN_VARIABLE: &str = "LB_ADMIN_TOKEN";
 
 impl AdminTarget {
-    /// The listener that is meant.
+    /// The client for the process that the arguments name.
     ///
     /// # Errors
     ///
-    /// What to say when the file has problems or no admin listener, or a token cannot be read.
+    /// A message, if the file has problems or no admin listener, or the token cannot be read.
     pub(in crate::cli) fn client(&self) -> Result<AdminClient, String> {
         let (address, configured) = match (&self.conf, &self.admin) {
             (Some(file), _) => from_file(file)?,
             (None, Some(address)) => (address.clone(), None),
-            (None, None) => (Address::Tcp(USUAL.to_string()), None),
+            (None, None) => (Address::Tcp(DEFAULT_ADDRESS.to_string()), None),
         };
         let token = match &self.token_file {
             Some(file) => Some(token_in(file)?),
             None => configured.or_else(|| env::var(TOKEN_VARIABLE).ok()),
         };
-        // What cannot stand in a header cannot be a token either.
+        // A token is sent in a header.
         if token.as_deref().is_some_and(|token| !token.chars().all(|c| c.is_ascii_graphic())) {
-            return Err("the token has characters that no token has (one line of visible ASCII \
-                        characters is expected)"
-                .to_owned());
+            return Err("the token must be one line of visible ASCII characters".to_owned());
         }
         let token = token.filter(|token| !token.is_empty());
         Ok(AdminClient { address, token, file: self.conf.clone() })
     }
 }
 
-/// Names of backends are not looked up: they have nothing to do with it.
+/// The address and the token in the configuration. Names of backends are not looked up.
 fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
     let loaded = config::load(file, &Flags::default()).map_err(|problems| {
         format!(
-            "{problems}\n(whatever the file says now, a process that runs is reached with --admin \
+            "{problems}\n(a process that runs is reached without the file, too: with --admin \
              http://ADDRESS, and --token-file FILE if it has a token)"
         )
     })?;
     let shown = file.display();
     let admin = loaded.config.admin.ok_or_else(|| {
         format!(
-            "{shown} has no admin listener (write \"admin: {{ address: {USUAL} }}\" in it, then: \
+            "{shown} has no admin listener (write \"admin: {{ address: {DEFAULT_ADDRESS} }}\" in it, then: \
              lb upgrade -c {shown})"
         )
     })?;
@@ -81,7 +79,7 @@ fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
         AdminAddress::Tcp(address) if address.port() == 0 => {
             return Err(format!(
                 "the port of the admin listener in {shown} is 0, so only the log of the process \
-                 has it (give it, as in --admin http://127.0.0.1:9900)"
+                 shows it (name it, as in --admin http://127.0.0.1:9900)"
             ));
         }
         AdminAddress::Tcp(address) => Address::Tcp(reachable(address).to_string()),
@@ -89,7 +87,7 @@ fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
     Ok((address, admin.token.map(|token| token.secret().to_owned())))
 }
 
-/// Who listens on all addresses listens on loopback too.
+/// A listener on all addresses is reached on loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -103,7 +101,10 @@ fn token_in(file: &Path) -> Result<String, String> {
     match fs::read_to_string(file) {
         Ok(text) if text.trim().is_empty() => Err(format!("{}: is empty", file.display())),
         Ok(text) => Ok(text.trim_end().to_owned()),
-        Err(error) => Err(format!("{}: the token cannot be read: {error}", file.display())),
+        Err(error) => Err(format!(
+            "{}: the token cannot be read: {error} (check the path and its permissions)",
+            file.display()
+        )),
     }
 }
 
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_everywhere_is_asked_on_loopback() {
+    fn a_listener_on_all_addresses_is_asked_on_loopback() {
         for (configured, asked) in [
             ("0.0.0.0:9900", "127.0.0.1:9900"),
             ("[::]:9900", "[::1]:9900"),

@@ -1,6 +1,6 @@
 //! The arguments of the commands that go over the admin listener.
 //!
-//! A token is never an argument: everybody on the machine can read those.
+//! A token is never an argument, because every user of the machine can read arguments.
 
 use std::str::FromStr;
 
@@ -8,32 +8,32 @@ use clap::{Args, Subcommand};
 
 use crate::cli::client::{AdminTarget, SampleRequest};
 
-/// How to print.
+/// The form of the output.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct OutputArguments {
-    /// OutputArguments JSON, as the admin listener answers it.
+    /// Print JSON, as the admin listener sends it.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// What can be seen and changed over the admin listener.
+/// The commands that go over the admin listener.
 #[derive(Debug, Clone, Subcommand)]
 pub(in crate::cli) enum Operation {
     /// Show every pool and backend: state, reason, requests, errors, latency.
     Status(StatusArguments),
-    /// Say which backend a request would get now, and why not another one. Sends no request.
+    /// Say which backend would get a request now, and why not another one. Sends no request.
     Explain(ExplainArguments),
-    /// Give a backend no new requests, until undrain.
+    /// Stop sending new requests to a backend, until `lb undrain`.
     Drain(ChangeArguments),
-    /// Give a backend requests again, after drain.
+    /// Send requests to a drained backend again.
     Undrain(ChangeArguments),
-    /// Take a backend out at once, for a time, as if it had failed; then a request is its probe.
+    /// Take a backend out of service for a time, as if it had failed. One request then probes it.
     Eject(EjectArguments),
-    /// Take an ejected backend back at once.
+    /// Return an ejected backend to service at once.
     Readmit(ChangeArguments),
-    /// Give a backend another weight.
+    /// Change the weight of a backend.
     Weight(WeightArguments),
-    /// Watch all backends live, and steer them with a key.
+    /// Watch all backends live, and change them with single keys.
     Top(AdminTarget),
 }
 
@@ -51,12 +51,12 @@ pub(in crate::cli) struct StatusArguments {
 /// Arguments of `lb explain`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ExplainArguments {
-    /// What is asked for, such as example.com/path, with or without http:// before it.
+    /// The URL of the request, such as example.com/path, with or without http:// before it.
     pub(super) url: RequestUrl,
-    /// With this method.
+    /// The method of the request.
     #[arg(long, default_value = "GET")]
     pub(super) method: http::Method,
-    /// From this address.
+    /// The address of the client.
     #[arg(long, value_name = "IP")]
     pub(super) client: Option<std::net::IpAddr>,
     #[command(flatten)]
@@ -92,7 +92,7 @@ pub(in crate::cli) struct ChangeArguments {
 pub(in crate::cli) struct EjectArguments {
     #[command(flatten)]
     pub(super) named: ChangeArguments,
-    /// For so long, such as 30s [default: as for failures].
+    /// The length of the ejection, such as 30s [default: as for failures].
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(super) duration: Option<String>,
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::admin::view::{Backend, Explanation, Status};
 use args::{ChangeArguments, ExplainArguments, Operation, StatusArguments};
 
-/// Does what is asked for, and prints what came of it.
+/// Runs the command and prints its result.
 pub(super) fn run(operation: &Operation) -> ExitCode {
     let done = match operation {
         Operation::Status(arguments) => status(arguments),
@@ -77,14 +77,14 @@ fn change(named: &ChangeArguments, kind: ChangeKind) -> Result<String, String> {
     Ok(if named.print.json { pretty(&value) } else { text::changed(&backend) })
 }
 
-/// AdminTarget it was asked, and the answer.
+/// Sends a request. Returns the client that sent it and the answer.
 fn ask(
     target: &AdminTarget,
     question: impl AsyncFnOnce(&AdminClient) -> Result<Value, ClientError>,
 ) -> Result<(AdminClient, Value), String> {
     let client = target.client()?;
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("the system gives too little: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let value = runtime.block_on(question(&client)).map_err(|error| error.to_string())?;
     Ok((client, value))
 }

@@ -153,7 +153,7 @@ fn line(row: &Row, widths: &[usize]) -> String {
     line
 }
 
-/// What one sees at a glance.
+/// The style of a state.
 pub(super) fn style(state: &str) -> Style {
     match state {
         "eligible" => colour(AnsiColor::Green),
@@ -166,7 +166,7 @@ fn colour(colour: AnsiColor) -> Style {
     colour.on_default()
 }
 
-/// A text between the escapes of its style, which are taken out again where they are not wanted.
+/// A text between the escape codes of its style. `anstream` removes them where they are not wanted.
 pub(super) fn painted(style: Style, text: &str) -> String {
     if style.is_plain() || text.is_empty() {
         return text.to_owned();

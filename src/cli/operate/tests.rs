@@ -27,7 +27,7 @@ web  least_conn  120 req/s  0.1 err/s  p50 3.1ms  p99 41ms  active 4  queue 0/10
 }
 
 #[test]
-fn who_is_well_fits_100_columns() {
+fn a_backend_without_remarks_fits_100_columns() {
     let longest = backend(json!({ "address": "192.168.100.100:65535", "error_rate": 12.5 }));
     let text = strip_str(&table::status(&status(&[longest]))).to_string();
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
@@ -101,13 +101,13 @@ It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
   listeners 0.0.0.0:8080
   route     routes[1]: host example.com, path /v1
   pool      web
-  retries   on another backend, whatever goes wrong before the answer begins
+  retries   on another backend, whatever fails before the response begins
   client    10.1.2.3
 
 → 10.0.0.1:9001   eligible; score 2 (active / weight); 2 active; weight 1
   10.0.0.10:9001  ejected: 5 failures in a row, 12s left; 2 active; weight 1
 
-Chance has a part in it: the next request may get another of them.
+The algorithm draws at random: the next request may go to another backend.
 ";
     assert_eq!(text, expected, "\n{text}\n{expected}");
 }

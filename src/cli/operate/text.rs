@@ -1,4 +1,4 @@
-//! `lb explain` and the changes as text: what one would tell a colleague.
+//! The answers to `lb explain` and to changes, as text for people.
 
 use super::{
     args::ExplainArguments,
@@ -7,7 +7,7 @@ use super::{
 use crate::admin::view::{Backend, Candidate, Explanation, Route};
 use crate::cli::figures;
 
-/// What would become of a request: the answer in a sentence, then everything it comes from.
+/// An explanation: the answer in a sentence, then the facts behind it.
 pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> String {
     let mut text = format!("{}\n\n", figures::sentence(&answer.summary));
     let mut say = |name: &str, value: &str| text.push_str(&format!("  {name:<10}{value}\n"));
@@ -19,9 +19,9 @@ pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> Str
     if let Some(pool) = &answer.pool {
         say("pool", pool);
         let retries = if answer.repeatable {
-            "on another backend, whatever goes wrong before the answer begins"
+            "on another backend, whatever fails before the response begins"
         } else {
-            "only where it has not been executed for certain"
+            "only if the request certainly did not reach a backend"
         };
         say("retries", retries);
     }
@@ -38,7 +38,9 @@ pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> Str
         text.push_str(&format!("{mark} {label:<widest$}  {}\n", standing(candidate)));
     }
     if answer.by_chance && answer.chosen.is_some() {
-        text.push_str("\nChance has a part in it: the next request may get another of them.\n");
+        text.push_str(
+            "\nThe algorithm draws at random: the next request may go to another backend.\n",
+        );
     }
     text
 }
@@ -65,7 +67,7 @@ fn standing(candidate: &Candidate) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// The state after a change, in a line.
+/// A line with the state of a backend after a change.
 pub(super) fn changed(backend: &Backend) -> String {
     let Backend { pool, active, .. } = backend;
     let label = backend.label();

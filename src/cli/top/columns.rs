@@ -166,7 +166,7 @@ pub(super) struct SortOrder {
 }
 
 impl SortOrder {
-    /// What one wants to see who has been woken.
+    /// The order for a person who is on call and was just woken.
     pub(super) const DEFAULT: Self = Self { by: None, is_inverted: false };
 
     /// By the column to the right, or to the left; between the last and the first is
@@ -191,7 +191,8 @@ impl SortOrder {
     }
 }
 
-/// The worst is the lowest. Somebody has chosen to drain; nobody has chosen that requests fail.
+/// How bad a state is; the worst is the lowest. A drained backend was chosen by an operator, failing
+/// requests were not.
 fn trouble(backend: &Backend) -> u8 {
     match backend.state.as_str() {
         "ejected" => 0,

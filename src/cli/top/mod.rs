@@ -36,24 +36,24 @@ use state::{Action, State};
 /// Between two pictures, unless something happens.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What an answer is about.
+/// An answer that has come.
 #[derive(Debug)]
 enum Completed {
     Status(Result<Status, ClientError>),
     Change(Change, Result<Box<Backend>, ClientError>),
 }
 
-/// Until somebody has seen enough. The text for after that is empty.
+/// Runs until the user quits. Returns an empty text, because nothing is printed after that.
 ///
 /// # Errors
 ///
-/// What to say when there is no terminal, or nobody to ask at the start.
+/// A message, if there is no terminal or the process does not answer at the start.
 pub(super) fn run(client: AdminClient) -> Result<String, String> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err("lb top needs a terminal (lb status prints the same once)".to_owned());
     }
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("the system gives too little: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let status = runtime.block_on(client.status()).map_err(|error| error.to_string())?;
     let state = State::new(client.at(), status);
     // From here on a panic restores the terminal too.
@@ -113,7 +113,7 @@ async fn watch(
     }
 }
 
-/// Questions under way.
+/// The requests that are under way.
 struct Requests {
     client: AdminClient,
     tasks: JoinSet<Completed>,
@@ -121,7 +121,7 @@ struct Requests {
 }
 
 impl Requests {
-    /// One at a time: a slow process is not asked faster than it answers.
+    /// Asks for the status unless an answer is due: a slow process is not asked faster than it answers.
     fn status(&mut self) {
         if !std::mem::replace(&mut self.has_status_under_way, true) {
             let client = self.client.clone();
@@ -138,7 +138,7 @@ impl Requests {
     }
 }
 
-/// Signals after which the terminal is somebody else's.
+/// The signals that end the program.
 struct EndSignals([Signal; 3]);
 
 impl EndSignals {

@@ -25,38 +25,38 @@ pub(super) enum Mode {
     Watch,
     /// Write the filter.
     Filter,
-    /// Say whether this is to be done.
+    /// Confirm or drop this change.
     Confirm(Change),
     /// Read what the keys do.
     Help,
 }
 
-/// The last that is to be said.
+/// The message in the line below the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {
     pub(super) text: String,
     pub(super) is_error: bool,
 }
 
-/// What a key leads to outside.
+/// What a key asks the outside for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Nothing but another picture.
+    /// Draw the screen.
     Draw,
-    /// Have it done.
+    /// Make this change.
     Change(Change),
-    /// End.
+    /// End the program.
     Quit,
 }
 
 /// Everything on the screen.
 #[derive(Debug)]
 pub(super) struct State {
-    /// AdminTarget we ask, in words.
+    /// The address of the admin listener, for the last line.
     pub(super) at: String,
     /// The last answer.
     pub(super) status: Status,
-    /// Since when there is none, and why.
+    /// How long there has been no answer, and why; `None` while the process answers.
     pub(super) unreachable: Option<(Duration, String)>,
     pub(super) order: SortOrder,
     pub(super) filter: String,
@@ -111,7 +111,7 @@ impl State {
         rows.iter().position(is_selected).unwrap_or(0)
     }
 
-    /// What a new answer changes. Says what has become of a backend in between.
+    /// Takes a new answer, and says which backend has changed its state since the last one.
     pub(super) fn learn(&mut self, status: Status) {
         if self.unreachable.take().is_some() {
             let is_same = self.status.pid == status.pid;
@@ -128,12 +128,12 @@ impl State {
         }
     }
 
-    /// There was no answer; for so long by now.
+    /// Records that there was no answer. `since` is the time since the last one.
     pub(super) fn miss(&mut self, since: Duration, why: String) {
         self.unreachable = Some((since, why));
     }
 
-    /// What a change has come to.
+    /// Shows the result of a change.
     pub(super) fn done(&mut self, change: &Change, outcome: Result<Backend, String>) {
         match outcome {
             Ok(backend) => {

@@ -277,10 +277,10 @@ fn a_change_of_a_state_is_told() {
 #[test]
 fn a_process_that_does_not_answer_is_told_until_it_does() {
     let mut state = state();
-    state.miss(Duration::from_secs(3), format!("nobody answers at {AT}: connection refused"));
+    state.miss(Duration::from_secs(3), format!("no connection to {AT}: connection refused"));
     let shown = screen(&mut state);
     assert!(shown[0].starts_with("no answer for 3s: trying again  lb "), "{}", shown[0]);
-    assert_eq!(shown[22], "nobody answers at http://127.0.0.1:9900: connection refused");
+    assert_eq!(shown[22], "no connection to http://127.0.0.1:9900: connection refused");
     assert!(shown[4].contains("10.0.0.2:9001"), "what was known last is still there");
     let again = |pid: u32| Status { pid, ..status(&all_sorts()) };
     state.learn(again(4711));

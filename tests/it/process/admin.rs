@@ -236,6 +236,26 @@ fn it_outlives_a_lack_of_files() {
 }
 
 #[test]
+fn it_answers_while_clients_of_the_proxy_hold_every_file() {
+    let a = ScriptedBackend::named("a");
+    let folder = new_folder();
+    let text = yaml(&[a.address()], &format!("access_log: off\nthreads: 1\n{ADMIN}"));
+    std::fs::write(folder.path().join("lb.yaml"), text).unwrap();
+    let mut command = Command::new("sh");
+    let run = "ulimit -n 100 && exec \"$0\" -c lb.yaml";
+    command.args(["-c", run, env!("CARGO_BIN_EXE_lb")]).env_remove("RUST_LOG");
+    let mut lb = LbProcess::spawn(folder, command);
+    let admin = admin_of(&mut lb);
+    wait_for_ready(admin, READY);
+    let address = lb.address();
+    let _held: Vec<_> = (0..150).map(|_| Connection::open(address).unwrap()).collect();
+    lb.wait_for_log("Too many open files");
+    for _ in 0..5 {
+        assert_live(admin);
+    }
+}
+
+#[test]
 fn an_address_that_is_taken_is_named_with_its_key() {
     let a = ScriptedBackend::named("a");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

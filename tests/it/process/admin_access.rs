@@ -236,7 +236,7 @@ fn nobody_keeps_an_answer_and_nothing_is_where_nothing_is() {
         }
         assert_eq!(answer.header("allow"), (status == 405).then_some("POST"), "{method} {path}");
     }
-    assert!(get(admin, "/nowhere").text().contains("there is /, "));
+    assert!(get(admin, "/nowhere").text().contains("the paths are /, "));
     let page = get(admin, "/");
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; "), "{policy}");

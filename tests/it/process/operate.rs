@@ -157,7 +157,7 @@ fn a_change_asks_as_no_form_can_and_says_what_it_came_to() {
 
 #[test]
 fn an_explanation_is_asked_for_with_all_that_decides() {
-    let path = "/api/v1/explain?method=POST&host=example.com:8080&path=%2Fa%20b&client=10.1.2.3";
+    let path = "/api/v1/explain?method=POST&host=example.com%3A8080&path=%2Fa+b&client=10.1.2.3";
     let answer = json!({
         "listeners": ["0.0.0.0:8080"], "route": null, "pool": null, "repeatable": false,
         "client": "10.1.2.3", "candidates": [], "chosen": null, "by_chance": false,
@@ -212,13 +212,13 @@ fn it_says_what_is_missing_where_nobody_answers() {
     admin.stop();
     let address = admin.address();
     let expected = format!(
-        "nobody answers at http://{address}: connection refused (is lb running, and has its \
-         configuration `admin: {{ address: {address} }}`?)\n"
+        "no connection to http://{address}: connection refused (is lb running, and does its \
+         configuration have `admin: {{ address: {address} }}`?)\n"
     );
     let outcome = run(&["status", &at(&admin)]);
     assert_eq!((outcome.code, outcome.stderr), (Some(1), expected));
-    let expected = "nobody answers at unix:/nowhere/admin.sock: there is no such socket (is lb \
-                    running, and has its configuration `admin: { address: \
+    let expected = "no connection to unix:/nowhere/admin.sock: there is no such socket (is lb \
+                    running, and does its configuration have `admin: { address: \
                     unix:/nowhere/admin.sock }`?)\n";
     let outcome = run(&["drain", "web", "10.0.0.1:9001", "--admin=unix:/nowhere/admin.sock"]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), expected));
@@ -231,13 +231,16 @@ fn whoever_is_not_the_admin_listener_is_told_apart() {
     for (reply, says) in [
         (Reply::ok("<html>hello</html>"), "it answered 200 to GET /api/v1/pools"),
         (Reply::status(404).body("not found"), "it answered 404 to GET /api/v1/pools"),
-        (Reply::ok("{}"), "its JSON is another's: missing field `version`"),
+        (Reply::ok("{}"), "its JSON has another shape: missing field `version`"),
         (
             Reply::steps_of([Step::Send("220 mail ready\r\n\r\n".into()), Step::Close]),
             "not speak HTTP",
         ),
-        (Reply::steps_of([Step::Send(short.into()), Step::Close]), "broke off its answer"),
-        (Reply::steps_of([Step::Close]), "broke off its answer"),
+        (
+            Reply::steps_of([Step::Send(short.into()), Step::Close]),
+            "closed the connection before its answer was complete",
+        ),
+        (Reply::steps_of([Step::Close]), "closed the connection before its answer was complete"),
     ] {
         let admin = ScriptedBackend::replying(reply);
         let outcome = run(&["status", &at(&admin)]);
@@ -268,11 +271,11 @@ fn a_token_that_is_missing_or_wrong_is_told_with_where_it_goes() {
     let admin = answering(POOLS, 401, &json!({ "error": "a token is required" }));
     let outcome = run(&["status", &at(&admin)]);
     assert_eq!(outcome.code, Some(1));
-    for expected in ["wants a token", "--token-file", "LB_ADMIN_TOKEN", "-c"] {
+    for expected in ["requires a token", "--token-file", "LB_ADMIN_TOKEN", "-c"] {
         assert!(outcome.stderr.contains(expected), "{expected}: {}", outcome.stderr);
     }
     let outcome = run_with(&["status", &at(&admin)], &[("LB_ADMIN_TOKEN", TOKEN)]);
-    assert!(outcome.stderr.contains("does not take this token"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("rejects this token"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains(TOKEN), "{}", outcome.stderr);
 }
 
@@ -288,7 +291,7 @@ fn a_token_comes_from_a_file_before_the_environment() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let bearer = format!("Bearer {TOKEN}");
     assert_eq!(admin.requests()[0].header("authorization"), Some(bearer.as_str()));
-    for (text, says) in [("", "is empty"), ("two\nlines", "characters that no token has")] {
+    for (text, says) in [("", "is empty"), ("two\nlines", "one line of visible ASCII")] {
         fs::write(&file, text).unwrap();
         let outcome = run(&["status", &at(&admin), &from_file]);
         assert_eq!(outcome.code, Some(1));
@@ -333,7 +336,7 @@ fn the_file_of_the_process_says_where_it_is_and_what_the_token_is() {
 fn a_file_that_does_not_lead_there_says_why() {
     for (text, says) in [
         (configuration(""), "has no admin listener (write \"admin: { address: 127.0.0.1:9900 }\""),
-        (configuration("admin: { address: 127.0.0.1:0 }"), "only the log of the process has it"),
+        (configuration("admin: { address: 127.0.0.1:0 }"), "only the log of the process shows it"),
         (
             configuration("admin: { adress: 127.0.0.1:1 }"),
             "lb.yaml:5: admin.adress: is not a known",
@@ -486,6 +489,6 @@ fn top_without_a_terminal_or_a_process_says_so() {
     let mut top = Top::start(admin.address());
     let code = top.script.wait_for_exit(PATIENCE).code();
     assert_eq!(code, Some(1));
-    assert!(top.screen().contains("nobody answers at http://"), "{:?}", top.screen());
+    assert!(top.screen().contains("no connection to http://"), "{:?}", top.screen());
     assert!(!top.screen().contains("\u{1b}[?1049h"), "the screen is not touched");
 }

@@ -146,8 +146,8 @@ fn a_token_opens_what_is_closed_without_one() {
     std::fs::write(lb.folder().join("token"), "0123456789abcdef\n").unwrap();
     std::fs::write(lb.folder().join("wrong"), "0123456789abcdeg\n").unwrap();
     for (token, code, says) in [
-        (None, 1, "wants a token"),
-        (Some("--token-file=wrong"), 1, "does not take this token"),
+        (None, 1, "requires a token"),
+        (Some("--token-file=wrong"), 1, "rejects this token"),
         (Some("--token-file=token"), 0, ""),
     ] {
         let arguments = [&["status", at.as_str()], token.as_slice()].concat();

@@ -1,22 +1,17 @@
 //! What is shown of a process, from counts and events alone: status, explanation and metrics agree.
 
+mod metrics;
 mod names;
 
-use std::{env, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Method;
 
 use super::{Sources, explain, explain::SampleRequest, last_minute::LastMinute, status};
-use crate::admin::{
-    metrics::{TABLE, listing, scrape},
-    view,
-};
-use crate::backend::{
-    Address, AttemptFailure, CheckResult, EjectionCause, Event, OperatorAction, Policy,
-};
+use crate::admin::{metrics::Scrape, view};
+use crate::backend::{Address, AttemptFailure, EjectionCause, Event, OperatorAction, Policy};
 use crate::clock;
 use crate::config::{self, Config, Flags, PoolName};
-use crate::count::{Outcome, StatusClass};
 use crate::discovery::{self, ResolvedBackends};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
@@ -46,7 +41,7 @@ pub(super) struct Process {
     pub(super) config: Config,
     pub(super) resolved: ResolvedBackends,
     pub(super) current: Arc<Current>,
-    readiness: Readiness,
+    readiness: Arc<Readiness>,
     last_minute: LastMinute,
 }
 
@@ -57,7 +52,7 @@ impl Process {
         let resolved = discovery::resolve(&config).unwrap();
         let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
         let current = Arc::new(current);
-        let readiness = Readiness::new(Arc::clone(&current));
+        let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
         Self { config, resolved, current, readiness, last_minute: LastMinute::default() }
     }
 
@@ -69,10 +64,15 @@ impl Process {
     }
 
     pub(super) fn metrics(&self) -> String {
-        let in_flight = InFlight::default();
-        let Self { current, readiness, last_minute, .. } = self;
-        let sources = Sources { current, readiness, in_flight: &in_flight, last_minute };
-        scrape(sources, clock::now()).unwrap()
+        self.metrics_in_pieces(1 << 20).concat()
+    }
+
+    fn metrics_in_pieces(&self, size: usize) -> Vec<String> {
+        let Self { current, readiness, .. } = self;
+        let (current, readiness) = (Arc::clone(current), Arc::clone(readiness));
+        let mut scrape = Scrape::new(current, readiness, InFlight::default(), clock::now());
+        let text = |piece: bytes::Bytes| String::from_utf8(piece.to_vec()).unwrap();
+        std::iter::from_fn(|| scrape.next_piece(size).map(text)).collect()
     }
 
     fn pool(&self, name: &str) -> Arc<Pool> {
@@ -318,68 +318,4 @@ async fn an_explanation_names_route_and_candidates_and_why_who_is_out() {
     assert_eq!((scores, told.chosen), (expected.to_vec(), Some(address(2))));
     assert!(told.candidates[2].backup);
     assert!(told.summary.contains("127.0.0.1:2"), "{}", told.summary);
-}
-
-#[tokio::test]
-async fn every_metric_is_there_and_says_what_the_status_says() {
-    let process = Process::new("round_robin").await;
-    let pool = process.pool("web");
-    let seen = pool.backends(clock::now()).next().unwrap();
-    let counts = seen.backend.counts();
-    counts.attempt_ended(Outcome::Ok, StatusClass::Success, SECOND);
-    counts.attempt_ended(Outcome::Reset, StatusClass::None, 2 * SECOND);
-    pool.counts().request_ended(StatusClass::Success, SECOND);
-    pool.counts().retried(Outcome::Reset);
-    process.current.reloaded(Err("a mistake"));
-    process.refuse(2);
-
-    let text = process.metrics();
-    for metric in TABLE.iter().filter(|metric| metric.name != "lb_backend_check_duration_seconds") {
-        assert!(text.contains(&format!("# TYPE {} ", metric.name)), "{} is missing", metric.name);
-    }
-    let web = |name: &str, more: &str| {
-        let (name, suffix) = name.split_once('|').unwrap_or((name, ""));
-        value(&text, &format!("{name}{suffix}{{{more}}}"))
-    };
-    let own = r#"backend="127.0.0.1:1",pool="web""#;
-    for (name, labels, expected) in [
-        ("lb_pool_requests_total", r#"pool="web",code="2xx""#, 1.0),
-        ("lb_pool_retries_total", r#"pool="web",reason="reset""#, 1.0),
-        ("lb_config_reloads_total", r#"result="failure""#, 1.0),
-        ("lb_pool_backends", r#"pool="web",state="ejected""#, 1.0),
-        ("lb_pool_backends", r#"pool="web",state="eligible""#, 2.0),
-    ] {
-        assert_eq!(web(name, labels), Some(expected), "{name} {labels}\n{text}");
-    }
-    let labels = r#"pool="web",backend="127.0.0.1:1",address="127.0.0.1:1""#;
-    let ejected = r#"pool="web",backend="127.0.0.1:2",address="127.0.0.1:2",cause="refused""#;
-    assert_eq!(web("lb_backend_request_duration_seconds_sum", labels), Some(3.0), "{own}");
-    assert_eq!(web("lb_backend_ejections_total", ejected), Some(1.0));
-    let below = |le: &str| {
-        web("lb_backend_request_duration_seconds_bucket", &format!("{labels},le=\"{le}\""))
-    };
-    assert_eq!([below("0.512"), below("1.024"), below("2.048")], [Some(0.0), Some(1.0), Some(2.0)]);
-    assert_eq!(below("+Inf"), Some(2.0));
-    for own in ["process_cpu_seconds_total", "process_open_fds", "process_max_fds"] {
-        assert!(value(&text, own).is_some(), "{own}");
-    }
-
-    let status = process.status();
-    assert_eq!((status.pools[0].requests, status.pools[0].retries), (1, 1));
-    assert_eq!((process.backend(1).requests, process.backend(1).errors), (2, 1));
-}
-
-#[tokio::test]
-async fn the_metrics_that_users_are_told_of_are_those_of_a_scrape() {
-    let process = Process::new("round_robin").await;
-    let pool = process.pool("web");
-    let seen = pool.backends(clock::now()).next().unwrap();
-    seen.backend.counts().checked(CheckResult { failure: None, took: SECOND, at: clock::now() });
-    let actual = listing(&process.metrics());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/metrics.md");
-    if env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, &actual).unwrap();
-    }
-    let told = fs::read_to_string(&path).unwrap_or_default();
-    assert!(told == actual, "UPDATE_GOLDEN=1 writes {} anew:\n{actual}", path.display());
 }
