@@ -11,7 +11,7 @@ use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     client::get,
-    eventually::eventually,
+    eventually::{eventually, wait_for},
     process::{LbProcess, address_in},
 };
 
@@ -48,9 +48,12 @@ fn logged(lb: &LbProcess) -> String {
 
 #[track_caller]
 fn address(lb: &LbProcess) -> SocketAddr {
-    let log = logged(lb);
-    let line = log.lines().find(|line| line.contains(" INFO listening "));
-    address_in(line.expect("it serves")).expect("an address")
+    // A thread of the process writes its log, a moment after the pid file.
+    let find = || {
+        let log = logged(lb);
+        log.lines().find(|line| line.contains(" INFO listening ")).and_then(address_in)
+    };
+    wait_for(PATIENCE, find).expect("it serves")
 }
 
 /// The session and the terminal of a process, see proc_pid_stat(5).
