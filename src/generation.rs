@@ -11,12 +11,13 @@ use tokio::sync::watch;
 
 use crate::backend::{JournalEntry, Registry};
 use crate::clock;
-use crate::config::{ClientLimits, Config, PoolName, Shutdown, Traceparent};
+use crate::config::{ClientLimits, Config, PoolName, Route, Shutdown, Traceparent};
 use crate::count::{Counter, ListenerCounts};
 use crate::discovery::ResolvedBackends;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
+use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
 
 /// One configuration made live.
@@ -26,8 +27,8 @@ pub struct Generation {
     pub number: u64,
     /// Which host and path go where.
     routes: RouteTable,
-    /// The pool of each route, by the route's index.
-    targets: Vec<Arc<Pool>>,
+    /// Where each route leads, by the route's place in the configuration.
+    targets: Vec<Target>,
     /// Every pool, routed to or not.
     pools: Pools,
     /// Limits of the clients of each listener.
@@ -40,8 +41,6 @@ pub struct Generation {
     pub config: Arc<Config>,
     /// What becomes of a request that is no part of a trace.
     pub traceparent: Traceparent,
-    /// Whether clients are told where the time went.
-    pub server_timing: bool,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// Whether the configuration is loaded anew whenever its file changes.
@@ -49,17 +48,23 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// The pool for a request, or `None` when no route matches.
+    /// Where a request's route leads, with the place of the route in the configuration; `None` when
+    /// no route matches.
     #[must_use]
-    pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Arc<Pool>> {
-        self.matching(host, path).map(|(_, pool)| pool)
+    pub fn route(&self, host: Option<&str>, path: &str) -> Option<(usize, &Target)> {
+        let route = self.routes.find(host, path)?;
+        Some((route, self.target(route)?))
     }
 
-    /// The same, with the place of the route in the configuration.
+    /// Where the route at this place in the configuration leads.
     #[must_use]
-    pub fn matching(&self, host: Option<&str>, path: &str) -> Option<(usize, &Arc<Pool>)> {
-        let route = self.routes.find(host, path)?;
-        Some((route, self.targets.get(route)?))
+    pub fn target(&self, route: usize) -> Option<&Target> {
+        self.targets.get(route)
+    }
+
+    /// Every route with where it leads, in the order of the configuration.
+    pub fn targets(&self) -> impl Iterator<Item = (&Route, &Target)> {
+        self.config.routes.iter().zip(&self.targets)
     }
 
     /// The pool of this name.
@@ -73,10 +78,13 @@ impl Generation {
         self.config.pools.iter().filter_map(|pool| self.pools.get(&pool.name))
     }
 
-    /// The pools that a route leads to and in which nobody can take a request, by name.
+    /// The pools that a route leads to and in which no backend can take a request, by name.
     #[must_use]
     pub fn pools_without_backend(&self, now: Instant) -> Vec<PoolName> {
-        let pools = self.targets.iter().filter(|pool| pool.is_unavailable(now));
+        let pools = self.targets.iter().map(|target| match target.action() {
+            Action::Pool(pool) => pool,
+        });
+        let pools = pools.filter(|pool| pool.is_unavailable(now));
         let mut names: Vec<_> = pools.map(|pool| pool.name().clone()).collect();
         names.sort();
         names.dedup();
@@ -105,6 +113,7 @@ pub struct Current {
     reloads: Counter,
     failed_reloads: Counter,
     registry: Registry,
+    routes: RouteRegistry,
     pools: watch::Sender<Pools>,
 }
 
@@ -122,7 +131,9 @@ impl Current {
     ) -> Result<Self> {
         let registry = Registry::default();
         let prepared = Pools::prepare(config, resolved, &registry, None, now)?;
-        let generation = generation(config, prepared.pools().clone(), access_log, 1)?;
+        let routes = RouteRegistry::default();
+        let targets = targets(config, prepared.pools(), &routes)?;
+        let generation = generation(config, prepared.pools().clone(), targets, access_log, 1);
         let pools = prepared.take_effect(&registry, now).await?;
         let listeners = config.listeners.iter().map(|listener| listener.address);
         Ok(Self {
@@ -132,6 +143,7 @@ impl Current {
             reloads: Counter::default(),
             failed_reloads: Counter::default(),
             registry,
+            routes,
             pools: watch::Sender::new(pools),
         })
     }
@@ -153,8 +165,11 @@ impl Current {
         let before = self.pin();
         let previous = Some(&before.pools);
         let prepared = Pools::prepare(config, resolved, &self.registry, previous, now)?;
-        let next = generation(config, prepared.pools().clone(), access_log, before.number + 1)?;
+        let targets = targets(config, prepared.pools(), &self.routes)?;
+        let number = before.number + 1;
+        let next = generation(config, prepared.pools().clone(), targets, access_log, number);
         let pools = prepared.take_effect(&self.registry, now).await?;
+        self.routes.retain(&config.routes);
         self.generation.store(Arc::new(next));
         self.pools.send_replace(pools);
         Ok(())
@@ -250,28 +265,35 @@ impl Current {
     }
 }
 
+fn targets(config: &Config, pools: &Pools, registry: &RouteRegistry) -> Result<Vec<Target>> {
+    let target = |route: &Route| {
+        let unknown = || Error::explain(ErrorType::InternalError, "a route to no pool");
+        let pool = pools.get(&route.pool).ok_or_else(unknown)?;
+        let action = Action::Pool(Arc::clone(pool));
+        Ok(Target::new(Filter::of_every_route(config), action, registry.state(route)))
+    };
+    config.routes.iter().map(target).collect()
+}
+
 fn generation(
     config: &Config,
     pools: Pools,
+    targets: Vec<Target>,
     access_log: Option<Arc<AccessLog>>,
     number: u64,
-) -> Result<Generation> {
-    let targets = config.routes.iter().map(|route| pools.get(&route.pool).cloned());
-    let targets = targets.collect::<Option<_>>();
-    let unknown = || Error::explain(ErrorType::InternalError, "a route to no pool");
+) -> Generation {
     let limits = config.listeners.iter().map(|listener| (listener.address, listener.client));
-    Ok(Generation {
+    Generation {
         number,
         routes: RouteTable::new(&config.routes),
-        targets: targets.ok_or_else(unknown)?,
+        targets,
         pools,
         client_limits: limits.collect(),
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
         config: Arc::new(config.clone()),
         traceparent: config.traceparent,
-        server_timing: config.server_timing,
         shutdown: config.process.shutdown,
         watch: config.process.watch,
-    })
+    }
 }

@@ -25,4 +25,5 @@ pub mod route;
 pub mod server;
 pub mod state_log;
 mod sync;
+pub mod target;
 pub mod telemetry;

@@ -15,6 +15,7 @@ use crate::headers::{Client, RequestId, TraceContext};
 use crate::in_flight::InFlightGuard;
 use crate::pool::{FailedAttempt, Lease, PickRequest, Pool, TriedBackend};
 use crate::retry::{self, Failure};
+use crate::target::Target;
 
 /// One request, from its header to its log line.
 pub struct RequestContext {
@@ -45,6 +46,8 @@ pub(super) struct Received {
 /// A request on its way to the backends of a pool.
 pub(super) struct Routed {
     pub(super) link: Arc<ClientLink>,
+    /// The place of its route in the configuration.
+    pub(super) route: usize,
     pub(super) pool: Arc<Pool>,
     /// Whether executing the request twice does no harm.
     pub(super) repeatable: bool,
@@ -131,6 +134,11 @@ impl RequestContext {
         self.received.as_ref().map_or("-", |received| received.request_id.as_str())
     }
 
+    /// Where the route leads that the request has taken.
+    pub(super) fn target(&self) -> Option<&Target> {
+        self.generation.target(self.routed.as_ref()?.route)
+    }
+
     /// The attempt under way, or the last one.
     pub(super) fn attempt(&self) -> Option<&Attempt> {
         self.routed.as_ref()?.attempt.as_ref()
@@ -146,10 +154,15 @@ impl RequestContext {
 }
 
 impl Routed {
-    pub(super) fn new(link: Arc<ClientLink>, pool: Arc<Pool>, repeatable: bool) -> Self {
+    pub(super) fn new(
+        link: Arc<ClientLink>,
+        (route, pool): (usize, Arc<Pool>),
+        repeatable: bool,
+    ) -> Self {
         Self {
             is_body_at_hand: link.facts().is_body_at_hand,
             link,
+            route,
             pool,
             repeatable,
             deadline: None,

@@ -27,7 +27,7 @@ pub use listener::{ListenerApp, pingora_proxy};
 use crate::clock;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use record::{counting, log_line, server_timing};
+use record::{counting, log_line};
 use request::respond;
 
 /// The proxy: what Pingora calls for each request.
@@ -136,7 +136,7 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
         respond::suit_client(response)?;
-        server_timing::add(response, context)
+        request::set_answer_headers(response, context)
     }
 
     fn error_while_proxy(

@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["state_log"],
     &["balance", "discovery", "health"],
     &["pool"],
+    &["target"],
     &["generation"],
     &["demo", "proxy", "readiness"],
     &["admin"],

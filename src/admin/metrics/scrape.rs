@@ -12,8 +12,10 @@ use prometheus::{
 use super::table::{self as metric, Kind, Metric, TABLE};
 use crate::admin::view::Sources;
 use crate::backend::{EjectionCause, Eligibility};
+use crate::config::{HostPattern, Route};
 use crate::count::{DurationSnapshot, ListenerCounts, Outcome, StatusClass};
 use crate::pool::{BackendView, Pool};
+use crate::target::Target;
 
 /// The bounds of histogram buckets: half a millisecond, doubled until a minute is over.
 const POWERS: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -29,7 +31,11 @@ pub(in crate::admin) fn scrape(sources: Sources<'_>, now: Instant) -> prometheus
     for counts in sources.current.listeners() {
         of_listener(&mut families, counts);
     }
-    for pool in sources.current.pin().pools() {
+    let generation = sources.current.pin();
+    for (route, target) in generation.targets() {
+        of_route(&mut families, route, target);
+    }
+    for pool in generation.pools() {
         of_pool(&mut families, pool, now);
         for seen in pool.backends(now) {
             of_backend(&mut families, pool.name().as_str(), &seen);
@@ -123,6 +129,14 @@ fn of_listener(families: &mut Families, counts: &ListenerCounts) {
     }
     families.count(&metric::LISTENER_RECEIVED, &[listener], counts.received());
     families.count(&metric::LISTENER_SENT, &[listener], counts.sent());
+}
+
+fn of_route(families: &mut Families, route: &Route, target: &Target) {
+    let host = route.host.as_ref().map(HostPattern::to_string).unwrap_or_default();
+    for (class, count) in StatusClass::ALL.into_iter().zip(target.state().responses()) {
+        let labels = [&*host, route.path.as_str(), class.word()];
+        families.count(&metric::ROUTE_REQUESTS, &labels, count);
+    }
 }
 
 fn of_pool(families: &mut Families, pool: &Pool, now: Instant) {

@@ -58,6 +58,9 @@ metrics! {
         "Bytes of request bodies.";
     LISTENER_SENT = Counter "lb_listener_sent_bytes_total" LISTENER, "Bytes of response bodies.";
 
+    ROUTE_REQUESTS = Counter "lb_route_requests_total" &["host", "path", "code"],
+        "Requests that have ended, by the class of the status that the client was answered. No host: any.";
+
     POOL_REQUESTS = Counter "lb_pool_requests_total" &["pool", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
     POOL_DURATION = Histogram "lb_pool_request_duration_seconds" POOL,

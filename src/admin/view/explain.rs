@@ -13,6 +13,7 @@ use crate::config::{Algorithm, HostPattern, Retry, RetryMethods, Word as _};
 use crate::generation::{Current, Generation};
 use crate::pool::{BackendView, Pool};
 use crate::retry;
+use crate::target::Action;
 
 /// The request as the client writes it; a missing part has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,8 +79,9 @@ pub(in crate::admin) fn explain(
         by_chance: false,
         summary: "no route matches: the answer would be 404".to_owned(),
     };
-    let route = generation.matching(request.host.as_deref(), &request.path);
-    let Some((index, pool)) = route else { return explanation };
+    let route = generation.route(request.host.as_deref(), &request.path);
+    let Some((index, target)) = route else { return explanation };
+    let Action::Pool(pool) = target.action();
     explanation.route = route_at(&generation, index);
     explanation.pool = Some(pool.name().as_str().to_owned());
     explanation.repeatable = is_repeatable(request, &pool.config().retry);
@@ -90,10 +92,7 @@ pub(in crate::admin) fn explain(
 fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {
     let route = generation.config.routes.get(index)?;
     Some(view::Route {
-        host: route.host.as_ref().map(|host| match host {
-            HostPattern::Exact(host) => host.to_string(),
-            HostPattern::Suffix(suffix) => format!("*{suffix}"),
-        }),
+        host: route.host.as_ref().map(HostPattern::to_string),
         path: route.path.as_str().to_owned(),
         index,
     })

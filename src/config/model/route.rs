@@ -23,6 +23,16 @@ pub enum HostPattern {
     Suffix(Box<str>),
 }
 
+/// As the configuration writes it.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
+        }
+    }
+}
+
 /// A path prefix on segment boundaries: `/v1` matches `/v1` and `/v1/x`, not `/v10`.
 ///
 /// Starts with `/`; has no `/` at its end, except that the root is `/`.

@@ -67,6 +67,9 @@ pub(in super::super) fn request_ended(
     let Some(routed) = &context.routed else { return };
     let took = until(routed, now).saturating_duration_since(context.started);
     routed.pool.counts().request_ended(answered, took);
+    if let Some(target) = context.target() {
+        target.state().request_ended(answered);
+    }
     if routed.attempts() == 0 {
         return;
     }

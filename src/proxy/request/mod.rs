@@ -6,7 +6,7 @@ pub(super) mod respond;
 use std::{sync::Arc, time::Instant};
 
 use http::header;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
@@ -17,9 +17,10 @@ use super::{
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{self, Client, RequestId, TraceContext};
+use crate::headers::{Client, RequestId, TraceContext};
 use crate::http1::Refusal;
 use crate::pool::Unavailable;
+use crate::target::{Action, AnswerTimes, RequestFacts};
 use respond::Answer;
 
 /// Logged for a client that left before an answer; nginx's number for it.
@@ -63,15 +64,17 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
 pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
     let request = session.req_header();
     let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let pool = context.generation.route(host, request.uri.path()).cloned();
-    let (Some(pool), Some(received)) = (pool, &context.received) else {
+    let found = context.generation.route(host, request.uri.path());
+    let (Some((route, target)), Some(received)) = (found, &context.received) else {
         let why = "no route for this host and path";
         context.refusal = Some(why);
         respond::send(session, context, Answer { status: 404, why, retry_after: None }).await?;
         return Ok(true);
     };
+    let Action::Pool(pool) = target.action();
     let repeatable = is_repeatable(request, pool.retry().methods);
-    let mut routed = Routed::new(Arc::clone(&received.link), pool, repeatable);
+    let to = (route, Arc::clone(pool));
+    let mut routed = Routed::new(Arc::clone(&received.link), to, repeatable);
     if !received.link.facts().wants_tunnel {
         routed.deadline = Some(context.started + routed.pool.timeouts().request);
     }
@@ -115,13 +118,10 @@ pub(super) fn set_headers(
     upstream_request: &mut RequestHeader,
     context: &RequestContext,
 ) -> Result<()> {
-    if let Some(Received { client, request_id, trace, .. }) = &context.received {
-        if let Some(client) = client {
-            headers::apply(upstream_request, client, request_id, false)?;
-        }
-        if let Some(trace) = trace {
-            trace.apply(upstream_request)?;
-        }
+    if let (Some(received), Some(target)) = (&context.received, context.target()) {
+        let Received { client, request_id, trace, .. } = received;
+        let (client, trace) = (client.as_ref(), trace.as_ref());
+        target.on_request(upstream_request, &RequestFacts { client, request_id, trace })?;
     }
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
         && !upstream_request.headers.contains_key(header::HOST)
@@ -129,6 +129,20 @@ pub(super) fn set_headers(
         upstream_request.insert_header("Host", lease.backend().id().address.to_string())?;
     }
     Ok(())
+}
+
+/// The header of the answer that goes to the client.
+pub(super) fn set_answer_headers(
+    response: &mut ResponseHeader,
+    context: &RequestContext,
+) -> Result<()> {
+    let Some(target) = context.target() else { return Ok(()) };
+    let times = context.attempt().map(|attempt| AnswerTimes {
+        queue: attempt.began.saturating_duration_since(context.started),
+        connect: attempt.connect_time(),
+        first_byte: attempt.first_byte_time(),
+    });
+    target.on_response(response, times.as_ref())
 }
 
 /// A part of the request is on its way to the backend. Once that was the last one, the backend

@@ -219,6 +219,7 @@ impl Known {
         let routed = self.lines.iter().filter(|line| !line["pool"].is_null());
         let routed = count(routed.map(|line| class(&line["status"])));
         assert_eq!(self.by("lb_pool_requests_total", "code"), routed);
+        assert_eq!(self.by("lb_route_requests_total", "code"), routed);
         assert_eq!(counts(&self.status["listeners"][0]["responses"]), by_class);
         let bytes: usize = self.lines.iter().map(|line| number(&line["bytes"])).sum();
         assert_eq!(self.scrape.sum("lb_listener_sent_bytes_total", &[]), bytes);

@@ -1,0 +1,79 @@
+//! Where a route leads: filters, which see each request and its answer on the way, and an action,
+//! which says what becomes of the request.
+//!
+//! A target is built anew with each configuration. What must outlive a reload is in the state of its
+//! route, which the [`RouteRegistry`] keeps, as it keeps nothing that the configuration says.
+
+mod filter;
+mod registry;
+mod server_timing;
+
+use std::sync::Arc;
+
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::Result;
+
+pub use filter::{Filter, RequestFacts};
+pub use registry::{RouteRegistry, RouteState};
+pub use server_timing::AnswerTimes;
+
+use crate::pool::Pool;
+
+/// Where a route leads.
+#[derive(Debug)]
+pub struct Target {
+    /// In the order in which they see a request.
+    filters: Vec<Filter>,
+    action: Action,
+    state: Arc<RouteState>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Action {
+    /// A backend of this pool answers it.
+    Pool(Arc<Pool>),
+}
+
+impl Target {
+    /// A target with these filters, in the order in which they see a request.
+    #[must_use]
+    pub fn new(filters: Vec<Filter>, action: Action, state: Arc<RouteState>) -> Self {
+        Self { filters, action, state }
+    }
+
+    /// What becomes of a request.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// What is kept of its route over reloads.
+    #[must_use]
+    pub fn state(&self) -> &RouteState {
+        &self.state
+    }
+
+    /// Passes a request through the filters. Each attempt needs its own copy of the request as
+    /// received, because filters add to it.
+    ///
+    /// # Errors
+    ///
+    /// When a header cannot be stored, which no request that was parsed can cause.
+    pub fn on_request(&self, request: &mut RequestHeader, facts: &RequestFacts<'_>) -> Result<()> {
+        self.filters.iter().try_for_each(|filter| filter.on_request(request, facts))
+    }
+
+    /// Passes the header of an answer through the filters, the last one first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::on_request`].
+    pub fn on_response(
+        &self,
+        response: &mut ResponseHeader,
+        times: Option<&AnswerTimes>,
+    ) -> Result<()> {
+        self.filters.iter().rev().try_for_each(|filter| filter.on_response(response, times))
+    }
+}
