@@ -233,6 +233,12 @@ impl Backend {
         self.standing.lock().health != Health::Unchecked
     }
 
+    /// Whether its ejection was cut short, because the pool could not spare another one.
+    #[must_use]
+    pub fn is_hastened(&self) -> bool {
+        self.standing.lock().ejection.is_some_and(|ejection| ejection.is_hastened)
+    }
+
     /// Whether a good answer would change the standing, so that it must be reported.
     #[must_use]
     pub fn is_suspect(&self) -> bool {

@@ -29,13 +29,24 @@ pub(super) trait Lender: Send + Sync {
 #[must_use = "dropping a lease gives the backend back"]
 pub struct Lease {
     member: Arc<Member>,
-    is_probe: bool,
+    claim: Claim,
+}
+
+/// What a backend was claimed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// The request is its own reason.
+    Request,
+    /// The request is a probe whose time had come.
+    Probe,
+    /// The request is a probe before its time, because what it would get otherwise fails.
+    EarlyProbe,
 }
 
 impl Lease {
     /// A lease of a backend that counts this request already.
-    pub(super) fn new(member: Arc<Member>, is_probe: bool) -> Self {
-        Self { member, is_probe }
+    pub(super) fn new(member: Arc<Member>, claim: Claim) -> Self {
+        Self { member, claim }
     }
 
     /// The backend that is claimed.
@@ -53,7 +64,14 @@ impl Lease {
     /// Whether this request is to show that an ejected backend works again.
     #[must_use]
     pub fn is_probe(&self) -> bool {
-        self.is_probe
+        self.claim != Claim::Request
+    }
+
+    /// Whether a retry of the request costs no budget: a probe whose time had come was `lb`'s idea. In
+    /// an outage many requests are early probes, and their retries would be an outage of their own.
+    #[must_use]
+    pub fn has_free_retry(&self) -> bool {
+        self.claim == Claim::Probe
     }
 }
 
@@ -63,10 +81,10 @@ impl Drop for Lease {
         backend.leave();
         // Only these concern other requests. Most leases end without touching the pool, which all
         // threads share.
-        if (self.is_probe || backend.limit().is_some())
+        if (self.is_probe() || backend.limit().is_some())
             && let Some(lender) = self.member.lender.upgrade()
         {
-            lender.given_back(backend, self.is_probe);
+            lender.given_back(backend, self.is_probe());
         }
     }
 }
@@ -75,7 +93,7 @@ impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lease")
             .field("backend", &self.member.backend.id())
-            .field("is_probe", &self.is_probe)
+            .field("claim", &self.claim)
             .finish_non_exhaustive()
     }
 }

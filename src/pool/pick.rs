@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    lease::{Lease, Member},
+    lease::{Claim, Lease, Member},
     membership::Membership,
     request::{PickRequest, Unavailable},
 };
@@ -58,13 +58,15 @@ impl Membership {
             let member = self.get(address).filter(|_| accept(address))?;
             member.backend.try_enter().then(|| Arc::clone(member))
         };
-        self.balancer.select(request.hash_key, claim).map(|member| Lease::new(member, false))
+        self.balancer
+            .select(request.hash_key, claim)
+            .map(|member| Lease::new(member, Claim::Request))
     }
 
     /// The backend at this address, if it is eligible.
     fn claim(&self, address: &Address) -> Option<Lease> {
         let member = self.get(address).filter(|member| member.backend.is_open())?;
-        member.backend.try_enter().then(|| Lease::new(Arc::clone(member), false))
+        member.backend.try_enter().then(|| Lease::new(Arc::clone(member), Claim::Request))
     }
 
     fn claim_probe(
@@ -76,7 +78,8 @@ impl Membership {
         let is_wanted = |backend: &Backend| self.is_wanted(request, backend);
         let backend = roster.claim_probe(request.repeatable, is_wanted, now)?;
         let member = self.get(&backend.id().address)?;
-        Some(Lease::new(Arc::clone(member), true))
+        let claim = if backend.is_hastened() { Claim::EarlyProbe } else { Claim::Probe };
+        Some(Lease::new(Arc::clone(member), claim))
     }
 
     /// An ejected backend for a request that would fail otherwise.
@@ -92,7 +95,7 @@ impl Membership {
         let is_wanted = |backend: &Backend| self.is_wanted(request, backend);
         let backend = roster.claim_last_resort(is_wanted, now)?;
         let member = self.get(&backend.id().address)?;
-        Some(Lease::new(Arc::clone(member), true))
+        Some(Lease::new(Arc::clone(member), Claim::EarlyProbe))
     }
 
     /// Whether the request may go to this very backend. The address is not enough: while the

@@ -184,10 +184,10 @@ impl Routed {
         PickRequest::new(self.failed.tried(), may_probe)
     }
 
-    /// Whether the attempt under way, or the last one, is a probe.
-    pub(super) fn is_probe(&self) -> bool {
+    /// Whether a retry of the attempt under way costs no budget.
+    pub(super) fn has_free_retry(&self) -> bool {
         let doubted = self.doubted.as_ref().map(|(lease, _)| lease);
-        self.lease.as_ref().or(doubted).is_some_and(Lease::is_probe)
+        self.lease.as_ref().or(doubted).is_some_and(Lease::has_free_retry)
     }
 
     /// Attempts begun.

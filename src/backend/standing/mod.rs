@@ -59,6 +59,8 @@ pub(in crate::backend) struct Ejection {
     since: Instant,
     /// Probes under way.
     pub(in crate::backend) probes: u32,
+    /// Its probe is due before its time, because the pool could not spare another ejection.
+    pub(in crate::backend) is_hastened: bool,
     /// Probes in a row that have shown nothing.
     unproven: u32,
 }
@@ -69,7 +71,7 @@ impl Ejection {
         until: EjectionEnd,
         since: Instant,
     ) -> Self {
-        Self { cause, until, since, probes: 0, unproven: 0 }
+        Self { cause, until, since, probes: 0, is_hastened: false, unproven: 0 }
     }
 
     /// Whether a failure is that of a probe of this ejection. Another probe, begun before it, has
@@ -326,6 +328,7 @@ impl Standing {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
         {
+            ejection.is_hastened |= at > now;
             ejection.until = EjectionEnd::Probe(at.min(now));
         }
     }

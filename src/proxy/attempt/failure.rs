@@ -133,7 +133,7 @@ pub(super) fn failed(
         return false;
     }
     let has_answer = matches!(failure, Failure::Status(_));
-    let was_probe = routed.is_probe();
+    let has_free_retry = routed.has_free_retry();
     if !has_answer {
         // Its place may be the one that the next attempt needs.
         routed.lease = None;
@@ -141,8 +141,7 @@ pub(super) fn failed(
     let pool = Arc::clone(&routed.pool);
     let pays = match retry::decide(pool.retry(), failure, attempted(session, routed)) {
         retry::Verdict::Retry => false,
-        // The probe was `lb`'s idea, so its retry is free.
-        retry::Verdict::Pay => !was_probe,
+        retry::Verdict::Pay => !has_free_retry,
         _ => return false,
     };
     // A backend that is picked for nothing loses its turn to those that fail.

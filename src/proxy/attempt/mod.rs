@@ -157,7 +157,7 @@ fn expect_answer(session: &Session, routed: &mut Routed, now: Instant) {
         tried: routed.failed.tried().to_vec(),
         late: Arc::clone(lease.backend()),
         repeatable: routed.pick_request().repeatable,
-        pays: !lease.is_probe(),
+        pays: !lease.has_free_retry(),
     };
     let again = soon.saturating_duration_since(now);
     routed.link.expect_soon(AttemptWatch::AnswerSoon { soon, again, by }, patience);

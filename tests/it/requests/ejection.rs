@@ -150,7 +150,8 @@ fn no_more_than_half_are_ejected() {
     for _ in 0..60 {
         assert_eq!(get(lb.address(), "/").status, 503);
     }
-    let ejected = backends.iter().filter(|backend| ejection(&lb, backend).is_some()).count();
+    // One of them may be due for its probe, as the pool could not spare another.
+    let ejected = backends.iter().filter(|backend| !lb.backend(backend).is_open()).count();
     assert_eq!(ejected, 2);
 }
 
