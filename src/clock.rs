@@ -1,7 +1,7 @@
 //! The only reads of the clock in the crate.
 //!
-//! Decisions take `now` as an argument, so that tests hold time still; the edges read it here,
-//! once for each thing that they handle.
+//! Decisions take `now` as an argument, so that tests hold time still. The edges read it here, once for
+//! each thing that they handle.
 
 use std::time::{Instant, SystemTime};
 

@@ -78,7 +78,7 @@ impl Generation {
         self.config.pools.iter().filter_map(|pool| self.pools.get(&pool.name))
     }
 
-    /// The pools that a route leads to and in which nobody can take a request, by name.
+    /// The pools that a route leads to and in which no backend can take a request, by name.
     #[must_use]
     pub fn pools_without_backend(&self, now: Instant) -> Vec<PoolName> {
         let pools = self.targets.iter().map(|target| match target.action() {

@@ -38,8 +38,8 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// Over these weights, each at least 1, as if `turn` turns had been taken: who replaces a
-    /// rotation goes on where that one was, so that frequent changes do not favour the first of
+    /// Over these weights, each at least 1, as if `turn` turns had been taken: a
+    /// rotation that replaces another goes on where that one was, so that frequent changes do not favour the first of
     /// the list.
     ///
     /// In a long cycle of mixed weights the turn is taken modulo what is cheap to get to.
@@ -105,7 +105,7 @@ impl Rotation {
     }
 }
 
-/// The backends of one weight, who take turns.
+/// The backends of one weight, which take turns.
 #[derive(Debug)]
 struct Group {
     weight: u64,

@@ -1,12 +1,12 @@
-//! Who is in service, remembered until that changes.
+//! The backends in service, remembered until that changes.
 //!
-//! Asking every backend for every request does not do with ten thousand of them. What is asked
+//! With ten thousand backends, asking each of them for every request would cost too much. What is asked
 //! changes in two ways: by an event, which the roster counts, and by time, when the share of a
 //! backend that came back grows. So the answer is kept with the count it was taken at and the
 //! first instant at which it changes by itself; while neither has moved on, it is complete.
 //!
-//! Backends are in tiers. A request gets those of the first one, and of the next only when of the
-//! first none is left for it.
+//! Backends are in tiers. A request gets a backend of the second tier only when none of the first is
+//! left for it.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub(super) struct Snapshot {
     valid_until: Option<Instant>,
 }
 
-/// Those of which one is as good as another, but for the algorithm.
+/// Backends among which the algorithm alone decides.
 #[derive(Debug, Clone)]
 pub(super) struct Tier {
     pub(super) candidates: Candidates,
@@ -40,7 +40,8 @@ pub(super) struct Tier {
 }
 
 impl Snapshot {
-    /// Of the backends of each tier: who knows them by which number, and their weights.
+    /// Takes a snapshot of the backends of each tier: the number that the caller knows each by, the
+    /// backend, and its weight.
     ///
     /// `changes` is the roster's count, read before this call, so that a change that this call
     /// may have missed makes the snapshot stale. `turns` is what [`Snapshot::turns`] was on the
@@ -69,17 +70,17 @@ impl Snapshot {
         Self { tiers, changes, valid_until }
     }
 
-    /// Whether it names everyone who is in service; the clock is read only where that matters.
+    /// Whether it names every backend in service; the clock is read only where that matters.
     pub(super) fn is_complete(&self, changes: u64, now: impl FnOnce() -> Instant) -> bool {
         self.changes == changes && self.valid_until.is_none_or(|until| now() < until)
     }
 
-    /// Turns taken so far, in each tier.
+    /// The number of turns that were taken in each tier.
     pub(super) fn turns(&self) -> [u64; TIERS] {
         self.tiers.each_ref().map(|tier| tier.rotation.turn())
     }
 
-    /// Everyone in it.
+    /// The members in it, primaries first.
     pub(super) fn members(&self) -> impl Iterator<Item = usize> {
         self.tiers.iter().flat_map(|tier| tier.candidates.members())
     }

@@ -1,4 +1,4 @@
-//! How long things took: a histogram that many threads add to.
+//! A histogram of durations, which many threads add to.
 //!
 //! Its unit is 1/1024 of a millisecond, and its buckets are eight for each power of two. So a
 //! quantile is at most an eighth off, and every power of two of a millisecond is the edge of a
@@ -10,11 +10,11 @@ use histogram::{AtomicHistogram, Config, Histogram};
 
 use super::Counter;
 
-/// In a millisecond.
+/// Ticks in a millisecond.
 const TICKS: u64 = 1024;
-/// As a power of two: buckets for each power of two.
+/// The number of buckets for each power of two, as a power of two.
 const GROUPING: u8 = 3;
-/// As a power of two of ticks: 131 seconds. What took longer counts as that.
+/// The longest duration, as a power of two of ticks: 131 seconds. A longer one counts as this.
 const LONGEST: u8 = 27;
 const CONFIG: Config = match Config::new(GROUPING, LONGEST) {
     Ok(config) => config,
@@ -22,7 +22,7 @@ const CONFIG: Config = match Config::new(GROUPING, LONGEST) {
 };
 const MAX: u64 = (1 << LONGEST) - 1;
 
-/// How long things took.
+/// A histogram of durations, and their sum.
 #[derive(Debug)]
 pub struct DurationHistogram {
     ticks: AtomicHistogram,
@@ -36,7 +36,7 @@ impl Default for DurationHistogram {
 }
 
 impl DurationHistogram {
-    /// Something took so long.
+    /// Counts a duration.
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let ticks = (micros.saturating_mul(TICKS) / 1000).min(MAX);
@@ -45,14 +45,14 @@ impl DurationHistogram {
         self.micros.add(micros);
     }
 
-    /// So far.
+    /// Returns everything observed until now.
     #[must_use]
     pub fn get(&self) -> DurationSnapshot {
         DurationSnapshot { ticks: self.ticks.load(), micros: self.micros.get() }
     }
 }
 
-/// What was observed up to a moment, or between two.
+/// The durations observed up to a moment, or between two moments.
 #[derive(Debug, Clone)]
 pub struct DurationSnapshot {
     ticks: Histogram,
@@ -66,15 +66,15 @@ impl Default for DurationSnapshot {
 }
 
 impl DurationSnapshot {
-    /// Adds what was observed elsewhere.
+    /// Adds the durations of another snapshot.
     pub fn add(&mut self, other: &Self) {
         // All are alike, and no sum comes near 2^64.
         let _ = self.ticks.checked_add_assign(&other.ticks);
         self.micros = self.micros.wrapping_add(other.micros);
     }
 
-    /// What has come since `earlier`; all of it where that was more, so that counting has begun
-    /// anew.
+    /// Returns what was added since `earlier`, or everything if `earlier` has more: counting has then
+    /// begun again.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -83,19 +83,19 @@ impl DurationSnapshot {
         }
     }
 
-    /// How many.
+    /// Returns the number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.ticks.as_slice().iter().sum()
     }
 
-    /// All together.
+    /// Returns the sum of all durations.
     #[must_use]
     pub fn sum(&self) -> Duration {
         Duration::from_micros(self.micros)
     }
 
-    /// How many took no longer than each of these powers of two of a millisecond, in order.
+    /// For each of these powers of two of a millisecond, returns how many durations are no longer.
     #[must_use]
     pub fn up_to<const N: usize>(&self, powers: [i8; N]) -> [u64; N] {
         let mut counts = [0; N];
@@ -108,7 +108,8 @@ impl DurationSnapshot {
         counts
     }
 
-    /// How long this share of them took at most, at most an eighth too long; `None` without any.
+    /// The duration that this share of all does not exceed, at most an eighth too long; `None` without
+    /// any.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let bucket = self.ticks.quantile_bucket(share).ok().flatten()?;
@@ -116,13 +117,13 @@ impl DurationSnapshot {
         Some(Duration::from_secs_f64(middle / TICKS as f64 / 1000.0))
     }
 
-    /// Buckets that are not empty: which, and how many in it.
+    /// The buckets that are not empty: the index of each, and its count.
     pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
         let counts = self.ticks.as_slice().iter().copied().enumerate();
         counts.filter(|(_, count)| *count > 0)
     }
 
-    /// As the sum of what [`DurationSnapshot::filled`] has told, of which the whole duration is not known.
+    /// Puts together what [`DurationSnapshot::filled`] returned; the sum of the durations is unknown.
     #[must_use]
     pub fn of(filled: impl Iterator<Item = (usize, u64)>) -> Self {
         let mut observed = Self::default();
@@ -182,7 +183,7 @@ mod tests {
         assert_eq!(
             DurationHistogram::default().get().since(&before).count(),
             0,
-            "counting began anew"
+            "counting began again"
         );
         since.add(&before);
         assert_eq!((since.count(), since.sum()), (2, Duration::from_millis(703)));

@@ -1,7 +1,7 @@
-//! What is counted of one listener.
+//! The counts of one listener.
 //!
-//! The same request is counted for its listener, its pool and the backend of each attempt; each of
-//! these by whoever knows it, when it ends.
+//! A request is counted for its listener, its pool, and the backend of each attempt, each in the
+//! module that knows it, when the request or the attempt ends.
 
 use std::{
     net::SocketAddr,
@@ -15,7 +15,7 @@ use super::{Counter, Shards, StatusClass, StatusClassCounts};
 pub struct ListenerCounts {
     address: SocketAddr,
     connections: AtomicUsize,
-    /// Connections accepted.
+    /// Connections that were accepted.
     pub accepted: Counter,
     requests: Shards<Requests>,
 }
@@ -28,7 +28,7 @@ struct Requests {
 }
 
 impl ListenerCounts {
-    /// Of the listener with this address in the configuration.
+    /// The counts of the listener with this address in the configuration, all zero.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         Self {
@@ -39,26 +39,26 @@ impl ListenerCounts {
         }
     }
 
-    /// As configured.
+    /// Returns the address in the configuration.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A client has connected; it is counted until this is dropped.
+    /// Counts a client's connection until the guard is dropped.
     pub fn connect(&self) -> ConnectionGuard<'_> {
         self.accepted.one();
         self.connections.fetch_add(1, Ordering::Relaxed);
         ConnectionGuard(self)
     }
 
-    /// Clients that are connected.
+    /// Returns the number of clients that are connected.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// A request has ended; these are the bytes of its body and of its answer's.
+    /// Counts a request that has ended, with the bytes of its body and of the body of its answer.
     pub fn request_ended(&self, answered: StatusClass, received: u64, sent: u64) {
         let requests = self.requests.mine();
         requests.responses.one(answered);
@@ -68,26 +68,26 @@ impl ListenerCounts {
         requests.sent.add(sent);
     }
 
-    /// Requests that have ended, in the order of [`StatusClass::ALL`].
+    /// Returns the number of requests that have ended, in the order of [`StatusClass::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {
         StatusClassCounts::sum(self.requests.iter().map(|requests| &requests.responses))
     }
 
-    /// Bytes of bodies that clients sent.
+    /// Returns the bytes of bodies that clients have sent.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.requests.iter().map(|requests| requests.received.get()).sum()
     }
 
-    /// Bytes of bodies that clients were sent.
+    /// Returns the bytes of bodies that were sent to clients.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.requests.iter().map(|requests| requests.sent.get()).sum()
     }
 }
 
-/// One connection of a client.
+/// A connection that is counted.
 #[derive(Debug)]
 #[must_use = "dropping it counts the connection out"]
 pub struct ConnectionGuard<'a>(&'a ListenerCounts);

@@ -1,8 +1,7 @@
-//! What is counted, and how adding to a count costs next to nothing: one atomic addition, no lock
-//! and no allocation. Whoever reads takes a moment's sum; counts that belong together may be a
-//! request apart.
+//! Counters that cost next to nothing to add to: one atomic addition, no lock, no allocation.
 //!
-//! Counts only grow, for as long as the thing that they belong to is known.
+//! A reader gets the sum of a moment; counts that belong together may be a request apart. Counts only
+//! grow, for as long as the thing that they belong to is known.
 
 mod changes;
 mod counter;
@@ -22,7 +21,7 @@ pub use shards::Shards;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum StatusClass {
-    /// There was none.
+    /// There was no answer.
     None,
     /// 100 to 199.
     Informational,
@@ -37,7 +36,7 @@ pub enum StatusClass {
 }
 
 impl StatusClass {
-    /// Each of them, in order.
+    /// Every class, in order.
     pub const ALL: [Self; 6] = [
         Self::None,
         Self::Informational,
@@ -47,7 +46,7 @@ impl StatusClass {
         Self::ServerError,
     ];
 
-    /// Of this status.
+    /// The class of this status.
     #[must_use]
     pub fn of(status: u16) -> Self {
         match status / 100 {
@@ -60,7 +59,7 @@ impl StatusClass {
         }
     }
 
-    /// As metrics show it.
+    /// The class as metrics show it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -74,23 +73,23 @@ impl StatusClass {
     }
 }
 
-/// Counts by class.
+/// A count for each class.
 #[derive(Debug, Default)]
 pub struct StatusClassCounts([Counter; StatusClass::ALL.len()]);
 
 impl StatusClassCounts {
-    /// One more of this class.
+    /// Counts one more of this class.
     pub fn one(&self, class: StatusClass) {
         self.0[class as usize].one();
     }
 
-    /// So far, in the order of [`StatusClass::ALL`].
+    /// Returns the counts, in the order of [`StatusClass::ALL`].
     #[must_use]
     pub fn get(&self) -> [u64; StatusClass::ALL.len()] {
         self.0.each_ref().map(Counter::get)
     }
 
-    /// All of these together.
+    /// Returns the sum of several counts, in the order of [`StatusClass::ALL`].
     #[must_use]
     pub fn sum<'a>(all: impl Iterator<Item = &'a Self>) -> [u64; StatusClass::ALL.len()] {
         let mut sum = [0; StatusClass::ALL.len()];

@@ -1,5 +1,5 @@
-//! How an attempt can end, in the words that the log, the metrics and the status page share. So few
-//! that each can be counted for each backend, whatever backends answer.
+//! How an attempt can end, in the words that the log, the metrics and the status page share. There are
+//! so few that each is counted for each backend, whatever backends answer.
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// How many there are.
+    /// The number of outcomes.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// Each of them, in order.
+    /// Every outcome, in order.
     pub const ALL: [Self; 13] = [
         Self::Ok,
         Self::Refused,
@@ -54,7 +54,7 @@ impl Outcome {
         Self::CutOff,
     ];
 
-    /// In one word.
+    /// The outcome in one word.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

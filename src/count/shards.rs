@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-/// More threads than this share places.
+/// The most shards; more threads than this share them.
 const MOST: usize = 8;
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -18,11 +18,11 @@ thread_local! {
     static PLACE: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed));
 }
 
-/// The same counts once for each of a few threads.
+/// The same counts, once for each of a few threads.
 #[derive(Debug)]
 pub struct Shards<T>(Box<[CacheAligned<T>]>);
 
-/// In cache lines of its own.
+/// A value in cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct CacheAligned<T>(T);
@@ -35,13 +35,13 @@ impl<T: Default> Default for Shards<T> {
 }
 
 impl<T> Shards<T> {
-    /// The one that this thread adds to.
+    /// Returns the shard that this thread adds to.
     #[must_use]
     pub fn mine(&self) -> &T {
         &self.0[PLACE.get() % self.0.len()].0
     }
 
-    /// Each of them.
+    /// Returns every shard.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|apart| &apart.0)
     }

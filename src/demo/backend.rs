@@ -39,11 +39,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How a [`DemoBackend`] answers.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What it calls itself; its port when `None`.
+    /// The backend's name; its port when `None`.
     pub name: Option<String>,
-    /// Before each answer.
+    /// The pause before each answer.
     pub delay: Duration,
-    /// Of each answer; a final one, 200 or above.
+    /// The status of each answer; a final one, 200 or above.
     pub status: StatusCode,
 }
 
@@ -98,13 +98,13 @@ impl DemoBackend {
         Ok(Self { address, app, state: State::Bound(listeners) })
     }
 
-    /// What it calls itself.
+    /// Returns the backend's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.app.name
     }
 
-    /// Where it listens, also while it is stopped.
+    /// Returns the address at which it listens, also while it is stopped.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -121,7 +121,7 @@ impl DemoBackend {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port since it was stopped.
+    /// When another process has taken the port since it was stopped.
     pub async fn start(&mut self) -> io::Result<()> {
         let listeners = match std::mem::replace(&mut self.state, State::Stopped) {
             State::Bound(listeners) => listeners,
@@ -154,7 +154,7 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, message)
 }
 
-/// On this address and, if it is a loopback address, on the other one.
+/// Listens on this address and, if it is a loopback address, on the other one.
 fn listen(address: SocketAddr) -> io::Result<Vec<StdListener>> {
     let first = listener(address)?;
     let port = first.local_addr()?.port();
@@ -174,7 +174,7 @@ fn listener(address: SocketAddr) -> io::Result<StdListener> {
     Ok(listener)
 }
 
-/// Until told to stop; then everything is closed before it returns.
+/// Serves until told to stop; then everything is closed before it returns.
 async fn serve(listeners: Vec<TcpListener>, app: Arc<Answers>, mut stopped: ShutdownWatch) {
     let mut tasks = JoinSet::new();
     for listener in listeners {
@@ -211,7 +211,7 @@ async fn accept(listener: TcpListener, app: Arc<Answers>, mut stopped: ShutdownW
     connections.shutdown().await;
 }
 
-/// One connection, request after request.
+/// Serves one connection, request after request.
 async fn converse(stream: TcpStream, app: Arc<Answers>, stopped: ShutdownWatch) {
     // Without it the second of two small writes waits for the client's acknowledgement.
     if stream.set_nodelay(true).is_ok() {
@@ -544,7 +544,7 @@ mod tests {
         if StdListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
             return;
         }
-        // Somebody else may hold the port there, which is no failure: another one is tried.
+        // Another process may hold the port there, which is no failure: the next one is tried.
         for _ in 0..10 {
             let backend = start(named("a")).await;
             let address = SocketAddr::from((Ipv6Addr::LOCALHOST, backend.address().port()));

@@ -1,4 +1,4 @@
-//! What one needs to try a balancer: something to balance.
+//! Backends to try the balancer with.
 
 mod backend;
 

@@ -124,6 +124,7 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
         super::remove(request, &FORWARDED_HOST);
     }
     let peer = value(client.peer)?;
+    let real_ip = if client.real_ip == client.peer { peer.clone() } else { value(client.real_ip)? };
     let chain = if client.is_trusted { chain(request, &peer)? } else { peer };
     request.insert_header("X-Forwarded-For", chain)?;
     if !keeps(request, &FORWARDED_HOST)
@@ -136,7 +137,7 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
         request.insert_header("X-Forwarded-Proto", proto)?;
     }
     if !keeps(request, &REAL_IP) {
-        request.insert_header("X-Real-IP", value(client.real_ip)?)?;
+        request.insert_header("X-Real-IP", real_ip)?;
     }
     Ok(())
 }

@@ -12,9 +12,9 @@
 //!
 //! [`TraceContext`] is apart from these, as there need be none.
 //!
-//! Hop-by-hop headers, and those that `Connection` names, are not this module's business: Pingora
-//! strips them by default (`HttpUpstreamRequestPolicy`), and it does so before the hook that calls
-//! [`apply`], so that no client can have our headers stripped by naming them in `Connection`.
+//! Hop-by-hop headers, and those that `Connection` names, are not this module's business: the client's
+//! session leaves them out when it reads a request, long before [`apply`], so that no client can have
+//! our headers stripped by naming them in `Connection`.
 //!
 //! Pingora keeps the case of each name beside the header map. Names are inserted here as literals
 //! in the usual case, which it takes without a copy, and looked up as ready-made [`http`] names,
@@ -34,6 +34,11 @@ pub use trace_context::TraceContext;
 
 use http::HeaderName;
 use pingora::{Result, http::RequestHeader};
+
+/// The most fields that a request is given on its way to a backend: those of [`apply`], a
+/// `traceparent`, a `Host` and a `Transfer-Encoding`. A map that has room for them from the start is
+/// not built again when they come.
+pub const MOST_ADDED: usize = 8;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 

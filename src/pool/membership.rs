@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use pingora_core::upstreams::peer::{HttpPeer, PeerOptions};
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
 
 use super::lease::{Lender, Member};
 use crate::backend::{Address, BackendSettings, Policy, Roster};
@@ -161,5 +161,7 @@ fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     let net = timeouts.response.ceiling().max(timeouts.idle).max(CLIENT_BODY_PAUSE);
     peer.options.read_timeout = Some(net + Duration::from_secs(1));
     peer.options.idle_timeout = Some(timeouts.keepalive);
+    // The client's session leaves out what belongs to the client's connection.
+    peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     peer
 }

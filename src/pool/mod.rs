@@ -236,7 +236,7 @@ impl Pool {
     ///
     /// [`Unavailable::NoneEligible`], or [`Unavailable::Full`] when it is worth waiting.
     pub fn pick(&self, request: &PickRequest<'_>, now: Instant) -> Result<Lease, Unavailable> {
-        // Newcomers do not overtake those who wait.
+        // A new request does not overtake the requests in line.
         if self.queued() > 0 { Err(Unavailable::Full) } else { self.state.pick(request, now) }
     }
 

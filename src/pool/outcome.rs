@@ -1,5 +1,5 @@
-//! What attempts and checks have shown, and who is told: the backend's standing, the estimates
-//! that selection and time limits go by, and the log.
+//! What an attempt has shown, and what learns of it: the backend's standing, the estimates that
+//! selection and time limits use, and the log.
 
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,8 @@ pub struct FailedAttempt {
 }
 
 impl Pool {
-    /// A backend has answered with an error that is not held against it. Whoever picks by what
-    /// answers take must not take a quick refusal for a quick answer.
+    /// A backend has answered with an error that is not held against it. An
+    /// algorithm that goes by latency must not take a quick refusal for a quick answer.
     pub fn refused_to_answer(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
         if self.is_timed() {
             lease.backend().latency().failed(waited.unwrap_or_default(), now);

@@ -24,7 +24,7 @@ use super::request::{PickRequest, Unavailable};
 /// that. The leader of the line therefore looks at this interval.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Where those who wait find a place.
+/// Where a waiting request finds a place.
 pub(super) trait Places<T> {
     /// A place for this request, claimed.
     fn find(&self, request: &PickRequest<'_>) -> Result<T, Unavailable>;
@@ -112,7 +112,7 @@ impl<T> Queue<T> {
         Ok(number)
     }
 
-    /// Hands what is free to those who wait, the first in line first.
+    /// Hands free places to the requests in line, the first one first.
     pub(super) fn serve(&self, places: &impl Places<T>) {
         fence(Ordering::SeqCst);
         if self.len() == 0 {

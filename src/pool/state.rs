@@ -1,8 +1,8 @@
 //! What a pool keeps whatever its configuration becomes: roster, membership, queue, and what it has
 //! learned of its requests.
 //!
-//! A reload makes another [`Pool`](super::Pool) of the same name, which goes on with this. So those
-//! who wait in the queue stay in line, and a request of an older configuration gets a backend of the
+//! A reload makes another [`Pool`](super::Pool) of the same name, which goes on with this. So
+//! requests in the queue stay in line, and a request of an older configuration gets a backend of the
 //! newest membership.
 
 use std::{

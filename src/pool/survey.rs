@@ -1,4 +1,4 @@
-//! A pool as it looks to an observer, who changes nothing, and what an operator does to it.
+//! What can be observed of a pool without changing it, and what an operator does to it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -103,8 +103,8 @@ impl Pool {
         }
     }
 
-    /// Does as an operator says to the backend at this address. `by` says who asked. What is so
-    /// already is no error.
+    /// Carries out an operator's action on the backend at this address. `by` names the operator. An
+    /// action that changes nothing is no error.
     ///
     /// # Errors
     ///

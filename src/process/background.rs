@@ -22,19 +22,19 @@ const SERVING: &str = "serving";
 /// In the environment of a service manager's process: it names the one process that may speak.
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
-/// The process that was started.
+/// A process that this one has started.
 #[derive(Debug)]
 pub struct BackgroundProcess {
     child: Child,
     reports: UnixStream,
 }
 
-/// Where it writes.
+/// Where the process writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Nowhere.
+    /// To nowhere.
     Null,
-    /// Where this process does.
+    /// To where this process writes.
     Inherited,
 }
 
@@ -58,21 +58,21 @@ impl BackgroundProcess {
         Ok(Self { child, reports })
     }
 
-    /// Waits until it serves, or says why it does not; one that takes longer than the limit is
-    /// ended.
+    /// Waits until the process serves, or says why it does not. A process that takes longer than the
+    /// limit is killed.
     ///
     /// # Errors
     ///
-    /// What it says, or that it ended without a word, or had to be.
+    /// What the process says, or that it ended without a word, or was killed.
     pub fn outcome(&mut self, limit: Option<Duration>) -> Result<(), String> {
         let mut report = String::new();
         let reads = self.reports.set_read_timeout(limit);
-        // What was read before an error is what there is.
+        // What was read before an error counts.
         let read = reads.and_then(|()| self.reports.read_to_string(&mut report));
         if let (Err(error), Some(limit)) = (&read, limit)
             && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
         {
-            // An error is one that has ended meanwhile.
+            // An error means that it has ended meanwhile.
             let _ = self.child.kill();
             let _ = self.child.wait();
             return Err(format!("it did not say within {}s whether it serves", limit.as_secs()));
@@ -87,7 +87,7 @@ impl BackgroundProcess {
         }
     }
 
-    /// Waits until it has ended; the system keeps a dead child until then.
+    /// Waits until the process has ended; the system keeps a dead child until then.
     pub fn wait(mut self) {
         let _ = self.child.wait();
     }
@@ -99,8 +99,8 @@ fn command(program: &Path, arguments: &[OsString]) -> Command {
     command
 }
 
-/// What the process that started this one waits for. When dropped, it learns that this one does
-/// not serve.
+/// The report for which the process that started this one waits. Dropping it reports that this process
+/// does not serve.
 #[derive(Debug)]
 pub struct Report(UnixStream);
 
@@ -119,14 +119,14 @@ impl Report {
         Ok(Self(report.into()))
     }
 
-    /// Resolves when nobody waits for it any more. Needs a Tokio runtime with its sockets.
+    /// Resolves when no process waits for the report any more. Needs a Tokio runtime with I/O.
     pub async fn abandoned(&self) {
         let watch = || {
             let stream = self.0.try_clone()?;
             stream.set_nonblocking(true)?;
             tokio::net::UnixStream::from_std(stream)
         };
-        // Nothing is ever said there.
+        // The other process sends nothing.
         let ended = async |stream: tokio::net::UnixStream| loop {
             stream.readable().await?;
             match stream.try_read(&mut [0]) {
@@ -135,14 +135,14 @@ impl Report {
             }
         };
         match watch() {
-            // However it ends, it has ended.
+            // An error ends it, too.
             Ok(stream) => drop(ended(stream).await),
             Err(_) => std::future::pending().await,
         }
     }
 
     /// Starts a program with these arguments that reports in the place of this process, which is to
-    /// end: that one is then nobody's child whom a service manager could take for its keeper.
+    /// end: the new process then has no parent that a service manager could take for the main one.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ impl Report {
         let stream = self.0.try_clone()?;
         let started = command(program, arguments).stdin(OwnedFd::from(stream)).spawn();
         match started {
-            // Nobody is left who could wait for it.
+            // This process ends before the new one does, so the system reaps it.
             Ok(child) => drop(child),
             Err(error) => {
                 self.failed(&format!("{}: {error}", program.display()));
@@ -161,13 +161,13 @@ impl Report {
         Ok(())
     }
 
-    /// This process serves.
+    /// Reports that this process serves.
     pub fn serving(mut self) {
-        // Nobody may be left who wants to know.
+        // The process that waited may have ended.
         let _ = writeln!(self.0, "{SERVING}");
     }
 
-    /// This process ends, for this reason.
+    /// Reports why this process ends.
     pub fn failed(mut self, reason: &str) {
         let _ = writeln!(self.0, "{reason}");
     }

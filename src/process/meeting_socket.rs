@@ -2,8 +2,8 @@
 //!
 //! By default that is an abstract Unix socket, whose name is made of the file's: then commands
 //! need no setting to find the process, nothing is left behind by a crash, and no folder has to be
-//! writable. An abstract socket has no permissions, so whoever is told something asks the
-//! system who is at the other end ([`PeerCredentials`]).
+//! writable. An abstract socket has no permissions, so each end asks the system which user the other
+//! process belongs to ([`PeerCredentials`]).
 
 use std::{
     fs, io,
@@ -24,12 +24,13 @@ use nix::sys::{
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// Longer names of files are told by their hash; the system takes 107 bytes.
+/// The longest file name, in bytes, that is part of a socket's name; the hash of a longer one is. The
+/// system takes 107 bytes.
 const LONGEST: usize = 80;
-/// Who may wait to be accepted; as the standard library.
+/// Connections that may wait to be accepted, as in the standard library.
 const BACKLOG: i32 = 128;
 
-/// What processes meet for.
+/// The purpose for which processes meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Commands to the process that serves.
@@ -38,17 +39,18 @@ pub enum Purpose {
     Upgrade,
 }
 
-/// A Unix socket's address.
+/// The address of a Unix socket at which processes meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MeetingSocket {
-    /// A name that ends with its socket.
+    /// A name without a file, which ends with its socket.
     Abstract(String),
-    /// A file.
+    /// The path of a file.
     File(PathBuf),
 }
 
 impl MeetingSocket {
-    /// Where those meet who run from this file, whatever it is called from wherever.
+    /// The socket at which processes meet that run from this configuration file, by whatever path and
+    /// from whatever folder the file is named.
     ///
     /// # Errors
     ///
@@ -67,17 +69,17 @@ impl MeetingSocket {
         }))
     }
 
-    /// Starts to listen. A file that nobody listens at any more is replaced.
+    /// Starts to listen. A socket file at which no process listens any more is replaced.
     ///
     /// # Errors
     ///
-    /// The system's; `AddrInUse` when somebody else listens there.
+    /// The system's; `AddrInUse` when another process listens there.
     pub fn listen(&self) -> io::Result<UnixListener> {
         let address = self.address()?;
         self.replacing(|| UnixListener::bind_addr(&address))
     }
 
-    /// As [`MeetingSocket::listen`], where a file's owner and nobody else may connect.
+    /// Like [`MeetingSocket::listen`], but only the owner of the file may connect.
     ///
     /// # Errors
     ///
@@ -86,7 +88,8 @@ impl MeetingSocket {
         let Self::File(path) = self else { return self.listen() };
         let bind = || {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            // The file takes them over when it is made. Its name may be another one's a moment later.
+            // The file gets the socket's mode when it is made: set later by its name, the mode might
+            // be that of another file.
             fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
             socket.bind(&SockAddr::unix(path)?)?;
             socket.listen(BACKLOG)?;
@@ -109,19 +112,19 @@ impl MeetingSocket {
         }
     }
 
-    /// Connects to whoever listens there.
+    /// Connects to the process that listens there.
     ///
     /// # Errors
     ///
-    /// The system's, when nobody does.
+    /// The system's, when no process does.
     pub fn connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&self.address()?)
     }
 
-    /// Leaves nothing behind.
+    /// Removes the socket's file, if it has one.
     pub fn remove(&self) {
         if let Self::File(path) = self {
-            // Whoever comes next replaces it.
+            // The next process replaces one that is left.
             let _ = fs::remove_file(path);
         }
     }
@@ -153,7 +156,7 @@ fn identity(file: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// FNV-1a, which is the same in every build of ours.
+/// FNV-1a, which gives the same hash in every build of this program.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -164,12 +167,12 @@ fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
 }
 
-/// Who is at the other end of a Unix socket.
+/// The process at the other end of a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerCredentials {
-    /// The user.
+    /// The number of its user.
     pub uid: u32,
-    /// The process; 0 for one that this one's container does not know.
+    /// Its process number; 0 if it is outside of this process's container.
     pub pid: u32,
 }
 
@@ -184,7 +187,7 @@ impl PeerCredentials {
         Ok(Self { uid: other.uid(), pid: other.pid().unsigned_abs() })
     }
 
-    /// Whether it may tell us what to do: it is of our own user, or root.
+    /// Whether it may command this process: it runs as the same user, or as root.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.uid == 0 || self.uid == rustix::process::geteuid().as_raw()

@@ -1,4 +1,4 @@
-//! What a process of ours has to do with others: commands, successors, service managers, users.
+//! A process and what surrounds it: commands, the next process, the service manager, users, limits.
 //!
 //! Nothing here knows what the process serves.
 

@@ -1,5 +1,5 @@
-//! Who the process is: started as root to open ports and files, it serves as somebody who cannot
-//! do harm with them.
+//! The user and group of the process. Started as root to open ports and files, it serves as a user
+//! that can do no harm with them.
 
 use std::{
     ffi::CString,
@@ -14,7 +14,7 @@ use nix::{
     unistd::{Gid, Group, Uid, User, fchownat, initgroups, setgid, setgroups, setuid},
 };
 
-/// Whom to become.
+/// A user and a group that the process can become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     user: Option<(CString, Uid)>,
@@ -23,7 +23,7 @@ pub struct Identity {
 
 impl Identity {
     /// The identity of these names; the group is the user's own where none is named. `None` when
-    /// there is nobody to become: no name is given.
+    /// no name is given.
     ///
     /// # Errors
     ///
@@ -47,21 +47,22 @@ impl Identity {
         Ok(Some(Self { user: user.map(|(user, name)| (name, user.uid)), group }))
     }
 
-    /// Whether the process is that already, as one is that was started by one that had become it.
+    /// Whether the process has this identity already. A process has if the one that started it had
+    /// assumed it.
     #[must_use]
     pub fn is_assumed(&self) -> bool {
         let is_user = self.user.as_ref().is_none_or(|(_, uid)| *uid == Uid::effective());
         is_user && self.group == Gid::effective()
     }
 
-    /// Whether the process can become somebody.
+    /// Whether the process can assume an identity.
     #[must_use]
     pub fn can_be_assumed() -> bool {
         Uid::effective().is_root()
     }
 
-    /// Gives this open file to whom the process will be, so that it can open it again. Only root
-    /// can.
+    /// Makes this identity the owner of an open file, so that the process can open it again later.
+    /// Only root can.
     ///
     /// # Errors
     ///
@@ -70,19 +71,19 @@ impl Identity {
         fchown(file, self.uid(), Some(self.group.as_raw()))
     }
 
-    /// Gives the Unix socket with this name to whom the process will be, so that it can connect to
-    /// it. Only root can.
+    /// Makes this identity the owner of the Unix socket with this name, so that it can connect to it.
+    /// Only root can.
     ///
     /// # Errors
     ///
     /// The system's; when it is something else than a socket that was just made.
     pub fn own_socket(&self, path: &Path) -> io::Result<()> {
-        // A link, or another file's second name, that somebody puts there meanwhile is not given.
+        // Another user may have put a link, or another file's second name, in its place meanwhile.
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
         let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
         let data = file.metadata()?;
         if !data.file_type().is_socket() || data.nlink() > 1 {
-            return Err(io::Error::other("it is something else than a socket of ours"));
+            return Err(io::Error::other("it is not a socket, or has another name: remove it"));
         }
         let uid = self.user.as_ref().map(|(_, uid)| *uid);
         Ok(fchownat(&file, c"", uid, Some(self.group), AtFlags::AT_EMPTY_PATH)?)
@@ -92,7 +93,7 @@ impl Identity {
         self.user.as_ref().map(|(_, uid)| uid.as_raw())
     }
 
-    /// Becomes it, in all threads, for ever.
+    /// Assumes this identity, in all threads, for good.
     ///
     /// # Errors
     ///

@@ -1,15 +1,15 @@
-//! What systemd is told (`Type=notify`, see sd_notify(3)). Where nobody listens, nothing is.
+//! What systemd is told (`Type=notify`, see sd_notify(3)). Without systemd, nothing is sent.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// It serves.
+/// This process serves.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// It loads its configuration anew; [`ready`] ends that.
+/// This process loads its configuration again, until it is [`ready`].
 pub fn reloading() {
     // systemd orders the two by this clock.
     match NotifyState::monotonic_usec_now() {
@@ -18,25 +18,25 @@ pub fn reloading() {
     }
 }
 
-/// It finishes what is in flight.
+/// This process finishes what is in flight.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
 /// Another process serves in its place.
 pub fn replaced_by(pid: u32) {
-    // It is not listened to before, and its next sign of life may be late.
+    // systemd does not listen to that process before, and its next sign of life may be late.
     tell(&[NotifyState::MainPid(pid), NotifyState::Ready, NotifyState::Watchdog]);
 }
 
-/// How often the service manager wants to hear that the process is well, if it does.
+/// The time between two signs of life, if the service manager wants any.
 #[must_use]
 pub fn watchdog_interval() -> Option<Duration> {
-    // As its manual says: at half the time.
+    // Its manual recommends half of its limit.
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }
 
-/// The process is well.
+/// This process is well.
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }

@@ -1,4 +1,4 @@
-//! Why a process does not serve, in words for whoever started it.
+//! Why a process does not serve, in words for the operator who started it.
 
 use std::io;
 
@@ -10,9 +10,9 @@ pub enum StartError {
     /// An address could not be bound.
     #[error("cannot listen on {address} ({key}): {source}")]
     Listen {
-        /// Where.
+        /// The address, as the configuration writes it.
         address: String,
-        /// Which key of the configuration says so.
+        /// The key of the configuration that names it.
         key: String,
         /// What the system says.
         source: io::Error,
@@ -35,7 +35,7 @@ pub enum StartError {
         /// What the system says, with the file's name.
         io::Error,
     ),
-    /// The process cannot be who it is to be.
+    /// The process cannot become the configured user or group.
     #[error("cannot serve as another user (user, group): {0}")]
     Identity(
         /// What the system says.
@@ -44,9 +44,9 @@ pub enum StartError {
     /// A part of the process could not be set up.
     #[error("cannot start {what}: {source}")]
     SetUp {
-        /// Which part.
+        /// The part.
         what: &'static str,
-        /// What was wrong.
+        /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -33,26 +33,26 @@ use crate::in_flight::InFlight;
 use crate::process::{handover::NamedSocket, meeting_socket::MeetingSocket, service_manager};
 use crate::proxy::{ListenerApp, Proxy};
 
-/// How long a client may be silent before the system asks whether it is still there: one that
-/// vanished in a tunnel would hold it for ever. Accepted connections inherit this.
+/// A client may be silent for this long before the system asks whether it is still there: a client
+/// that vanished would hold a tunnel for ever. Accepted connections inherit this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Pingora reads a request into a buffer of its own; the 64 KiB of another one below it, zeroed for
 /// each connection, are most of what an idle client costs. What is written is gathered as it was.
 const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None };
 
-/// Every socket of the process.
+/// Every listening socket of the process.
 #[derive(Debug)]
 pub(super) struct Sockets {
     /// One for each listener of the configuration, in its order.
     pub(super) listeners: Vec<NamedSocket>,
-    /// That of the admin listener.
+    /// The socket of the admin listener.
     pub(super) admin: Option<NamedSocket>,
 }
 
 impl Sockets {
-    /// Takes those that are open already, by their address in the configuration, and binds the
-    /// others. What is not wanted any more is closed.
+    /// Takes the sockets that are open already, by their address in the configuration, and binds the
+    /// others. Sockets that the configuration does not name are closed.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Sockets {
         Ok(Self { listeners, admin: admin.transpose()? })
     }
 
-    /// The same sockets once more.
+    /// Duplicates every socket.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
         let duplicate = |(name, socket): &NamedSocket| Ok((name.clone(), socket.try_clone()?));
         Ok(Self {
@@ -86,14 +86,15 @@ impl Sockets {
         })
     }
 
-    /// All of them, for the next process.
+    /// Returns every socket, for the next process.
     pub(super) fn into_all(self) -> Vec<NamedSocket> {
         self.listeners.into_iter().chain(self.admin).collect()
     }
 }
 
-/// What can be bound while another process serves, so that it is bound while this one may: a port
-/// below 1024 takes root. What cannot is that other process's, or is told about later.
+/// Binds what can be bound while another process serves, because this process may do so only now: a
+/// port below 1024 takes root. An address that cannot be bound belongs to the other process, or fails
+/// later with a message.
 pub(super) fn bind_what_is_free(config: &Config) -> Vec<NamedSocket> {
     let addresses = config.listeners.iter().map(|it| AdminAddress::Tcp(it.address));
     let addresses = addresses.chain(config.admin.as_ref().map(|admin| admin.address.clone()));
@@ -115,8 +116,8 @@ fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// All listeners as one of Pingora's services: a service has threads of its own, and listeners
-/// are to share them. It accepts as soon as it is given its sockets, one for each listener.
+/// All listeners as one of Pingora's services: each service has threads of its own, and listeners
+/// share theirs. It accepts as soon as it is given its sockets, one for each listener.
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
     pub(super) sockets: Option<oneshot::Receiver<Vec<NamedSocket>>>,
@@ -124,7 +125,7 @@ pub(super) struct Listeners {
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,
     /// Told when one of them ends by itself: without its port the process would be of no use, and
-    /// nobody would notice.
+    /// no one would notice.
     pub(super) failed: Arc<Notify>,
 }
 
@@ -144,7 +145,7 @@ impl Service for Listeners {
         listeners_per_fd: usize,
     ) {
         let (Some(fds), Some(sockets)) = (fds, self.sockets.take()) else { return };
-        // Nobody sends them when the process ends before it serves.
+        // They never come if the process ends before it serves.
         let Ok(sockets) = sockets.await else { return };
         if let Some(interval) = service_manager::watchdog_interval() {
             tokio::spawn(tell_that_it_is_alive(interval));
@@ -175,12 +176,12 @@ impl Service for Listeners {
     }
 }
 
-/// From the threads that serve: when they do nothing any more, the service manager is to know.
+/// Runs on the threads that serve: the service manager learns when they do nothing any more.
 async fn tell_that_it_is_alive(interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
-        // It waits for a service manager that does not listen; requests must not.
+        // This blocks on a service manager that does not read, and must not hold up requests.
         let _ = spawn_blocking(service_manager::alive).await;
     }
 }

@@ -7,14 +7,14 @@ use super::{
 use crate::config::{AdminAddress, Config};
 use crate::process::{handover::NamedSocket, pid_file::PidFile, privileges::Identity};
 
-/// What is left of having been root.
+/// What was opened as root and is used afterwards.
 pub(super) struct RootHandles {
     pub(super) bound: Vec<NamedSocket>,
     pub(super) pid_file: Option<PidFile>,
 }
 
-/// What only root may do, and then nobody is root any more. Whatever is opened later is opened by
-/// the user that the configuration names, who cannot be led where only root may write.
+/// Does what only root may do, and gives up root. Everything opened later is opened by the configured
+/// user, so a link cannot lead it to where only root may write.
 pub(super) fn last(
     config: &Config,
     identity: Option<&Identity>,
@@ -43,7 +43,7 @@ pub(super) fn last(
     Ok(RootHandles { bound, pid_file })
 }
 
-/// Whom to become, where that is said and possible.
+/// The configured user and group, if there is one and this process can become it.
 pub(super) fn identity(config: &Config) -> Result<Option<Identity>, StartError> {
     let (user, group) = (config.process.user.as_deref(), config.process.group.as_deref());
     let identity = Identity::find(user, group).map_err(StartError::Identity)?;
@@ -51,7 +51,7 @@ pub(super) fn identity(config: &Config) -> Result<Option<Identity>, StartError> 
         return Ok(identity);
     }
     if identity.is_some_and(|identity| !identity.is_assumed()) {
-        log::warn!("user and group have no effect: only root can become somebody else");
+        log::warn!("user and group have no effect: only root can become another user");
     }
     Ok(None)
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::clock;
 use crate::generation::Current;
 use crate::process::background::Report;
+use crate::telemetry::AccessLog;
 
 /// Serves until a signal ends it. The process log must have been started; once the process runs as
 /// the configured user, it goes where the configuration says. `report`, if there is one, is told
@@ -56,5 +57,6 @@ pub fn run(start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartE
     if let Some(access_log) = &current.pin().access_log {
         access_log.close();
     }
+    AccessLog::close_dropped();
     Ok(code)
 }

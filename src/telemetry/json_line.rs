@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     access_log::{AccessRecord, Try},
+    json_escapes,
     text::Timestamp,
 };
 
@@ -114,7 +115,7 @@ impl Line<'_> {
             self.raw("\"");
             return Ok(());
         }
-        Ok(serde_json::to_writer(&mut *self.0, &String::from_utf8_lossy(bytes))?)
+        json_escapes::write(self.0, &*String::from_utf8_lossy(bytes))
     }
 
     fn number(&mut self, number: u64) -> io::Result<()> {

@@ -23,7 +23,10 @@ use serde::{
 };
 
 pub use super::log_output::Destination;
-use super::text::{Sentence, Timestamp, Value};
+use super::{
+    json_escapes,
+    text::{Sentence, Timestamp, Value},
+};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 
@@ -165,7 +168,7 @@ impl<'kvs, W: Write> VisitSource<'kvs> for Pairs<W> {
 }
 
 fn write_json(line: &mut impl Write, time: SystemTime, record: &Record<'_>) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::new(line);
+    let mut serializer = json_escapes::serializer(line);
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("time", &Timestamp(time))?;
     map.serialize_entry("level", level(record.level()))?;
@@ -220,6 +223,14 @@ impl<'v, M: SerializeMap> VisitValue<'v> for EntryValue<'_, M> {
         self.0.serialize_value(&value).map_err(boxed)
     }
 
+    fn visit_u128(&mut self, value: u128) -> Result<(), kv::Error> {
+        self.0.serialize_value(&value).map_err(boxed)
+    }
+
+    fn visit_i128(&mut self, value: i128) -> Result<(), kv::Error> {
+        self.0.serialize_value(&value).map_err(boxed)
+    }
+
     fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
         self.0.serialize_value(&value).map_err(boxed)
     }
@@ -242,6 +253,17 @@ mod tests {
         let mut line = Vec::new();
         write(&mut line, format, time, record).unwrap();
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn numbers_of_any_width_are_numbers_in_json() {
+        let pairs = [
+            ("wide", kv::Value::from(Duration::from_millis(250).as_millis())),
+            ("below", kv::Value::from(-1_i128)),
+        ];
+        let record = Record::builder().key_values(&pairs).build();
+        let line = line(LogFormat::Json, &record);
+        assert!(line.ends_with("\"wide\":250,\"below\":-1}\n"), "{line}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod access_log;
 mod combined;
 mod filter;
+mod json_escapes;
 mod json_line;
 pub mod log;
 mod log_output;

@@ -151,7 +151,8 @@ impl Queue {
         self.close.load(Ordering::Acquire)
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether the writer has ended.
+    pub(super) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
     }
 

@@ -20,6 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
+
 use super::{
     access_log::AccessRecord,
     filter::{self, Ended},
@@ -44,7 +46,14 @@ thread_local! {
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A line for each request, written by a thread of its own. Closed when dropped.
+/// Logs that were dropped, and had lines to write then.
+static DROPPED: Mutex<Vec<Arc<Queue>>> = Mutex::new(Vec::new());
+
+/// A line for each request, written by a thread of its own.
+///
+/// Dropped, as after a reload by the last request that logged here, it takes no more lines, and its
+/// thread ends when it has written those it has. Nothing waits for that before the end of the
+/// process ([`AccessLog::close_dropped`]).
 #[derive(Debug)]
 pub struct AccessLog {
     format: LogFormat,
@@ -116,15 +125,33 @@ impl AccessLog {
 
     /// Writes what was logged, and takes no more. Gives up after a second.
     pub fn close(&self) {
-        if !self.queue.is_closed() && !self.queue.close(clock::now() + CLOSE_DEADLINE) {
-            log::error!("the access log's output takes nothing: its last lines are lost");
+        if !self.queue.is_closed() {
+            close(&self.queue, clock::now() + CLOSE_DEADLINE);
         }
+    }
+
+    /// Lets logs that were dropped write what they have, for a second at most. For the end of the
+    /// process, which ends their threads.
+    pub fn close_dropped() {
+        let dropped = std::mem::take(&mut *DROPPED.lock());
+        let deadline = clock::now() + CLOSE_DEADLINE;
+        dropped.iter().for_each(|queue| close(queue, deadline));
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.close();
+        if !self.queue.is_closed() && !self.queue.close(clock::now()) {
+            let mut dropped = DROPPED.lock();
+            dropped.retain(|queue| !queue.has_ended());
+            dropped.push(Arc::clone(&self.queue));
+        }
+    }
+}
+
+fn close(queue: &Queue, deadline: Instant) {
+    if !queue.close(deadline) {
+        log::error!("the access log's output takes nothing: its last lines are lost");
     }
 }
 
@@ -291,7 +318,6 @@ mod tests {
         sync::mpsc::{self, Receiver, Sender},
     };
 
-    use parking_lot::Mutex;
     use tempfile::TempDir;
 
     use super::*;
@@ -358,7 +384,7 @@ mod tests {
         for count in 1..=2 {
             let log = open_file(&path);
             log.log(&record());
-            drop(log);
+            log.close();
             assert_eq!(lines(&path), count);
         }
     }
@@ -426,6 +452,27 @@ mod tests {
         drop(log);
         assert!(before.elapsed() < CLOSE_DEADLINE, "one deadline is enough");
         drop(release);
+    }
+
+    #[test]
+    fn a_log_that_is_dropped_waits_for_nothing_and_loses_nothing() {
+        let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
+        let output = Box::new(Stuck { asked, released });
+        let log = AccessLog::start(config::AccessLog::default(), output).unwrap();
+        let queue = Arc::clone(&log.queue);
+        log.log(&record());
+        was_asked.recv_timeout(DEADLINE).unwrap();
+        log.log(&record());
+        let before = clock::now();
+        drop(log);
+        assert!(before.elapsed() < CLOSE_DEADLINE && !queue.has_ended());
+        let is_kept = || DROPPED.lock().iter().any(|dropped| Arc::ptr_eq(dropped, &queue));
+        assert!(is_kept(), "the end of the process waits for it");
+        release.send(()).unwrap();
+        was_asked.recv_timeout(DEADLINE).unwrap();
+        drop(release);
+        assert!(queue.close(clock::now() + DEADLINE));
+        assert_eq!(queue.dropped(), 0);
     }
 
     /// An output that does what its script says, then takes everything.

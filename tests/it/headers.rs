@@ -81,10 +81,14 @@ fn hop_by_hop_headers_are_not_forwarded() {
             ("Keep-Alive", "timeout=5"),
             ("Proxy-Connection", "keep-alive"),
             ("TE", "trailers"),
+            ("Upgrade", "h2c"),
+            ("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA"),
+            ("Proxy-Authorization", "Basic c2VjcmV0"),
             ("X-Kept", "1"),
         ],
     );
-    for name in ["x-secret-hop", "keep-alive", "proxy-connection", "te"] {
+    let stripped = ["x-secret-hop", "keep-alive", "proxy-connection", "te", "upgrade"];
+    for name in stripped.into_iter().chain(["http2-settings", "proxy-authorization"]) {
         assert_eq!(received.header(name), None, "{name}");
     }
     assert_eq!(received.header("x-kept"), Some("1"));

@@ -5,11 +5,11 @@
 //! in flight see a pile-up long before an answer is late.
 //!
 //! Comparing all would send every request to the one that looks best until the next answer comes.
-//! Of two that are drawn the better one is nearly as good (Mitzenmacher, 2001), nobody is flooded,
+//! Of two that are drawn the better one is nearly as good (Mitzenmacher, 2001), no backend is flooded,
 //! and the cost does not grow with the pool. The draw is even: the weight is in the comparison.
 //!
 //! A backend of which nothing is known is taken for a usual one. Taken for a fast one it would get
-//! a burst, taken for a slow one nothing, and nobody would ever learn more. Nor does it lose to one
+//! a burst, taken for a slow one nothing, and nothing would ever be learned of it. Nor does it lose to one
 //! that was measured because the guess was too high: then both count as equally fast, and the
 //! requests in flight decide.
 

@@ -65,6 +65,15 @@ impl<'a> RequestHead<'a> {
         self.fields[start..].iter().filter(move |field| field.known == Some(known))
     }
 
+    /// The fields that are for the server behind the proxy: all but those that end with this
+    /// connection, because they always do or because `Connection` names them.
+    pub fn forwarded(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter().filter(|field| match field.known {
+            Some(known) => !connection::is_for_proxy(known),
+            None => !self.nominated().any(|name| name.eq_ignore_ascii_case(field.name)),
+        })
+    }
+
     /// Whether the client can do something with trailers behind the answer.
     #[must_use]
     pub fn takes_trailers(&self) -> bool {
@@ -102,7 +111,7 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
         rest = behind;
     }
     let body = facts.body(version)?;
-    Ok(RequestHead {
+    let head = RequestHead {
         method: line.method,
         target,
         version,
@@ -118,7 +127,12 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
             && version != Version::HTTP_10,
         nominates: facts.connection.nominates,
         positions,
-    })
+    };
+    // Each field is compared with each of the names.
+    if head.nominated().nth(MAX_FIELDS).is_some() {
+        return Err(Refusal::bad("Connection names more than 100 fields"));
+    }
+    Ok(head)
 }
 
 /// Where the first field of each kind is.
@@ -165,6 +179,31 @@ mod tests {
         assert_eq!(head.nominated().collect::<Vec<_>>(), [b"x-one"]);
         assert_eq!(head.fields[3].value, b"two\tthree");
         assert_eq!(head.first(Known::ContentLength).unwrap().value, b"005");
+    }
+
+    #[test]
+    fn what_is_for_a_proxy_or_nominated_is_not_forwarded() {
+        let head = RequestHead::parse(
+            b"GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop, Host, X-Real-IP, close\r\n\
+            x-hop: 1\r\nX-Real-IP: 2\r\nKeep-Alive: 3\r\nTE: 4\r\nTrailer: 5\r\n\
+            Proxy-Connection: 6\r\nProxy-Authenticate: 7\r\nProxy-Authorization: 8\r\n\
+            Upgrade: h2c\r\nHTTP2-Settings: 9\r\nX-Kept: 10\r\n\r\n",
+        );
+        let head = head.unwrap();
+        let names: Vec<_> = head.forwarded().map(|field| field.name).collect();
+        assert_eq!(names, [&b"Host"[..], b"X-Real-IP", b"X-Kept"]);
+    }
+
+    #[test]
+    fn no_more_than_100_fields_can_be_nominated() {
+        let head = |names: usize| {
+            let names = vec!["x"; names].join(",");
+            format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close,{names}\r\n\r\n")
+        };
+        assert!(RequestHead::parse(head(MAX_FIELDS).as_bytes()).is_ok());
+        let refused = head(MAX_FIELDS + 1);
+        let refused = RequestHead::parse(refused.as_bytes()).unwrap_err();
+        assert_eq!(refused.refusal.status, 400);
     }
 
     #[test]

@@ -30,6 +30,17 @@ pub const fn is_hop_by_hop(known: Known) -> bool {
     )
 }
 
+/// Whether this field of a request goes no further than the proxy that it was sent to: the
+/// hop-by-hop fields, credentials for a proxy, and the offer to go on in HTTP/2.
+#[must_use]
+pub const fn is_for_proxy(known: Known) -> bool {
+    is_hop_by_hop(known)
+        || matches!(
+            known,
+            Known::Http2Settings | Known::ProxyAuthenticate | Known::ProxyAuthorization
+        )
+}
+
 /// What the lines of `Connection` say together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Connection {

@@ -39,6 +39,9 @@ pub enum Known {
     XForwardedProto,
     TransferEncoding,
     SecWebSocketKey,
+    Http2Settings,
+    ProxyAuthenticate,
+    ProxyAuthorization,
 }
 
 /// Every known field, in lower case, shortest first: the position in this table is the field's.
@@ -66,6 +69,7 @@ const NAMES: &[(&str, Known)] = &[
     ("cache-control", Known::CacheControl),
     ("content-range", Known::ContentRange),
     ("content-length", Known::ContentLength),
+    ("http2-settings", Known::Http2Settings),
     ("accept-encoding", Known::AcceptEncoding),
     ("idempotency-key", Known::IdempotencyKey),
     ("x-forwarded-for", Known::XForwardedFor),
@@ -75,10 +79,12 @@ const NAMES: &[(&str, Known)] = &[
     ("sec-websocket-key", Known::SecWebSocketKey),
     ("transfer-encoding", Known::TransferEncoding),
     ("x-forwarded-proto", Known::XForwardedProto),
+    ("proxy-authenticate", Known::ProxyAuthenticate),
+    ("proxy-authorization", Known::ProxyAuthorization),
 ];
 
 /// The length of the longest known name.
-const LONGEST: usize = 17;
+const LONGEST: usize = 19;
 
 /// For each length of a name: where the names of this length begin and end in the table.
 const BY_LENGTH: [(u8, u8); LONGEST + 1] = by_length();
@@ -136,7 +142,10 @@ mod tests {
     #[test]
     fn a_name_is_found_in_any_case_and_nothing_else_is() {
         for (name, known) in NAMES {
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+            assert!(
+                name.bytes()
+                    .all(|byte| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            );
             assert_eq!(Known::of(name.as_bytes()), Some(*known));
             assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), Some(*known));
             assert_eq!(known.name(), *name);

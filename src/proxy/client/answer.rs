@@ -12,6 +12,8 @@ use pingora_core::Result;
 
 use super::{connection::Connection, link::Protocol};
 
+/// Bytes that are made room for at once: enough for an ordinary header and a small body.
+const ORDINARY_ANSWER: usize = 1024;
 /// Longest of the chunk size lines: 16 digits and a line end.
 const SIZE_LINE: usize = 18;
 
@@ -92,6 +94,7 @@ impl Answer {
         if self.header.is_some() {
             return;
         }
+        output.reserve(ORDINARY_ANSWER);
         let is_switch = header.status == StatusCode::SWITCHING_PROTOCOLS;
         if header.status.is_informational() && !is_switch {
             // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).

@@ -20,6 +20,7 @@ use super::{
     link::{Protocol, RequestFacts},
 };
 use crate::clock;
+use crate::headers;
 use crate::http1::{
     Body, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
 };
@@ -160,17 +161,19 @@ impl Connection {
     }
 }
 
-/// The head as Pingora and the hooks see it: every field as it was spelled, the target in origin form,
-/// and the host that the request is for in `Host`.
+/// The head as Pingora and the hooks see it: every field that goes on to a backend as it was spelled,
+/// the target in origin form, and the host that the request is for in `Host`. Of `Connection` and
+/// `Upgrade` only what asks for a tunnel is there.
 fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
     let method = match Method::from_bytes(head.method) {
         Ok(method) => method,
         Err(_) => unreadable_method()?,
     };
-    let mut header = request(method, &head.target.origin_form(), head.fields.len())?;
+    let mut header =
+        request(method, &head.target.origin_form(), head.fields.len() + headers::MOST_ADDED)?;
     header.set_version(head.version);
     let is_absolute = matches!(head.target.form, TargetForm::Absolute { .. });
-    for field in &head.fields {
+    for field in head.forwarded() {
         let name = bytes.slice_ref(field.name);
         let value = match (field.known, head.body) {
             (Some(Known::Host), _) if is_absolute => continue,
@@ -178,6 +181,10 @@ fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
             _ => header_value_from_raw(bytes.slice_ref(field.value)),
         };
         header.append_header(name, value)?;
+    }
+    if head.wants_websocket {
+        header.append_header("Connection", HeaderValue::from_static("Upgrade"))?;
+        header.append_header("Upgrade", HeaderValue::from_static("websocket"))?;
     }
     if let (true, Some(host)) = (is_absolute, head.host) {
         header.append_header("Host", header_value_from_raw(bytes.slice_ref(host)))?;

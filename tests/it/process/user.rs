@@ -1,6 +1,6 @@
 //! `user`: root opens ports and files, and somebody who can do less serves.
 //!
-//! Only root can become somebody else; where the tests are not root's, there is less to see.
+//! Only root can become another user; where the tests are not root's, there is less to see.
 
 use std::{
     fs,
@@ -134,6 +134,6 @@ fn without_the_right_to_it_that_is_said_and_it_serves() {
     let a = ScriptedBackend::named("a");
     let text = yaml(&[a.address()], "access_log: off\nuser: nobody");
     let mut lb = LbProcess::with_config(&text, &[]);
-    lb.wait_for_log(" WARN user and group have no effect: only root can become somebody else");
+    lb.wait_for_log(" WARN user and group have no effect: only root can become another user");
     assert_eq!(get(lb.address(), "/").text(), "a");
 }

@@ -5,6 +5,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod schema;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
