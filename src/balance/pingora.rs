@@ -4,7 +4,7 @@
 //!   a change by address and weight alone, so whatever else the selector must notice is in the
 //!   weight: see [`discovered`].
 //! - It then builds a selector of ours, [`PingoraSelector`], and replaces the one before as a whole.
-//!   What must survive that lives in the [`Roster`](crate::backend::Roster) and in the
+//!   What must survive that lives in the [`Roster`] and in the
 //!   [`Succession`], which Pingora keeps as the selector's configuration.
 //! - It asks the selector for one backend after the other, and a closure of ours claims one.
 //! - Its background loop checks the health of whatever the last update has named. An update restarts

@@ -1,7 +1,7 @@
 //! Assembling and running the process: the only module that knows all the others.
 //!
-//! [`run`](run()) takes the steps in order; [`life`] is what the process does while it serves and
-//! how it ends, [`upgrade`] is how it hands over to the next one, and [`reload`] how another
+//! [`run`](run()) takes the steps in order; `life` is what the process does while it serves and
+//! how it ends, `upgrade` is how it hands over to the next one, and `reload` how another
 //! configuration replaces the one that serves.
 
 mod changes;
