@@ -1,4 +1,4 @@
-//! What every property test runs with: a fixed seed, so that a test does not fail for somebody else
+//! What every property test runs with: a fixed seed, so that a test does not fail for another person
 //! than the author of a change, and no files of failures in the source tree.
 
 use proptest::test_runner::{Config, RngSeed};

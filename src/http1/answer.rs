@@ -38,7 +38,7 @@ pub struct StatusLine<'a> {
 pub enum AnswerBody {
     /// There is none, whatever `Content-Length` says: the answer to HEAD, 1xx, 204, 304.
     None,
-    /// So many bytes.
+    /// This number of bytes.
     Length(u64),
     /// Chunks.
     Chunked,

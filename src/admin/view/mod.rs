@@ -87,7 +87,7 @@ pub struct Pool {
     pub retries: u64,
     /// Retries that the budget did not allow.
     pub budget_exhausted: u64,
-    /// Whether so many backends are unhealthy that health checks are ignored.
+    /// Whether the share of unhealthy backends is above the panic threshold, so that health checks are ignored.
     pub panic: bool,
     /// The last minute.
     pub history: History,

@@ -134,7 +134,7 @@ impl Members {
         }
     }
 
-    /// Lets back in whoever can be.
+    /// Readmits the ejected backends that can be.
     pub(super) fn lift(&mut self, notices: &mut Vec<PoolChange>, now: Instant) -> bool {
         let is_spare =
             |backend: &&Arc<Backend>| TallyEntry::of(&backend.standing.lock(), now).spare;

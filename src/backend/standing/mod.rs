@@ -33,7 +33,7 @@ use crate::config::EjectionRules;
 const COOL_DOWN: Duration = Duration::from_secs(1);
 /// The longest of these.
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
-/// Failures that are all that a backend has shown for so long need not be so many.
+/// If a backend has produced nothing but failures for this long, `FEWER` of them are enough to eject it.
 const NOTHING_ELSE: Duration = Duration::from_secs(1);
 /// How many are enough then: one may be the request's own fault.
 const FEWER: u32 = 2;
@@ -96,7 +96,7 @@ pub struct Standing {
     pub(in crate::backend) configured: bool,
     /// What an operator says instead: to drain, or not to.
     pub(in crate::backend) ordered: Option<bool>,
-    /// Somebody accepted the last connection that a check or a request has tried.
+    /// The last connection that a check or a request has tried was accepted.
     pub(in crate::backend) listens: bool,
     /// Since when it is back in service; `None` from the beginning.
     pub(in crate::backend) serving_since: Option<Instant>,
@@ -176,7 +176,7 @@ impl Standing {
         change.into_iter().collect()
     }
 
-    /// Ends the ejection because nobody else is left.
+    /// Ends the ejection because no other backend is left.
     pub(in crate::backend) fn lift(&mut self) -> Vec<BackendChange> {
         self.forget_failures();
         let readmitted = BackendChange::Readmitted(ReadmissionCause::NoOtherBackend);

@@ -1,5 +1,5 @@
 //! What an operator says of a backend, beside what the configuration does. The operator is right, until
-//! told otherwise: a reload must not put a machine back that somebody is working on.
+//! told otherwise: a reload must not put a machine back that an operator works on.
 
 use std::time::Instant;
 

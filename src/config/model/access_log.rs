@@ -21,7 +21,7 @@ pub struct AccessLog {
 pub struct LogFilter {
     /// Those with such a status.
     pub status: Option<StatusRanges>,
-    /// Those that took so long.
+    /// Requests that took at least this long.
     pub min_latency: Option<Duration>,
     /// Of all others, this share. Left out, it is none of them where one of the keys above is
     /// given, and all of them where neither is.

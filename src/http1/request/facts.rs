@@ -14,7 +14,7 @@ use crate::http1::rules::{
 pub enum Body {
     /// Neither a length nor chunks were announced.
     None,
-    /// So many bytes; `Content-Length: 0` is a length.
+    /// This number of bytes; `Content-Length: 0` is a length.
     Length(u64),
     /// Chunks, for a [`ChunkedBody`](crate::http1::ChunkedBody).
     Chunked,

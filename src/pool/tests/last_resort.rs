@@ -65,7 +65,7 @@ impl Scene {
         self.check();
     }
 
-    /// So many requests at once, each tried until it is answered; the tries that each took.
+    /// This number of requests at once, each tried until it is answered; the tries that each took.
     fn requests(&mut self, count: usize) -> Vec<usize> {
         let mut under_way: Vec<(Vec<TriedBackend>, Lease)> = (0..count)
             .map(|_| (vec![], self.pool.pick(&PickRequest::new(vec![], true), self.now).unwrap()))

@@ -40,7 +40,7 @@ pub(in super::super) struct Connection {
     pub(super) limits: ClientLimits,
     pub(super) link: Arc<ClientLink>,
     pub(super) digest: Digest,
-    /// What has come and nobody has taken yet.
+    /// What has come and was not taken yet.
     pub(super) input: BytesMut,
     /// What is to be written.
     pub(super) output: BytesMut,

@@ -2,8 +2,8 @@
 //!
 //! A client may still be sending when its answer is complete. A little of that is read and thrown
 //! away, so that the connection can go on. Otherwise the connection is closed in two steps, because
-//! the system takes back an answer that the client has not read yet when bytes arrive that nobody
-//! reads.
+//! the system takes back an answer that the client has not read yet when bytes arrive that are
+//! not read.
 
 use std::time::Duration;
 

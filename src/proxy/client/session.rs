@@ -271,7 +271,7 @@ impl<E: Exchange> Session for ClientSession<E> {
         format!("{} {}", self.header.method, self.header.uri)
     }
 
-    /// Nobody asks.
+    /// Nothing in `lb` asks for it.
     fn pseudo_raw_h1_request_header(&self) -> Bytes {
         Bytes::new()
     }

@@ -271,7 +271,7 @@ impl Connection {
         Ok(Response::parse(&self.read_head()?)?.status)
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether nothing comes for this long.
     pub(crate) fn is_kept_waiting(&mut self, wait: Duration) -> bool {
         self.limit(wait).expect("a limit");
         let waited = self.fill();

@@ -249,7 +249,7 @@ impl Connection {
         Ok(response)
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether nothing comes for this long.
     pub(crate) fn is_kept_waiting(&mut self, wait: Duration) -> bool {
         let response = &mut self.exchange().response;
         let ready = poll_fn(|cx| std::pin::Pin::new(&mut *response).poll(cx));
