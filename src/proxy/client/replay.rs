@@ -1,8 +1,9 @@
-//! What has been sent of a request's body, kept for another attempt as long as it is small.
+//! The part of a request's body that has been sent, kept for another attempt as long as it is
+//! small.
 
 use bytes::{Bytes, BytesMut};
 
-/// The most of a body that is kept. As Pingora keeps for its own sessions.
+/// The most bytes of a body that are kept: as many as Pingora keeps for its own sessions.
 pub(super) const REPLAYED: usize = 64 * 1024;
 
 /// A body, as far as it has been sent.
@@ -11,21 +12,21 @@ pub(super) enum Replay {
     /// No attempt has begun.
     #[default]
     Off,
-    /// All of it that was sent.
+    /// Every byte that was sent.
     Kept(BytesMut),
-    /// It was too large to keep.
+    /// The body was too large to keep.
     TooLarge,
 }
 
 impl Replay {
-    /// From now on what is sent is kept.
+    /// Keeps all pieces that are sent from now on.
     pub(super) fn begin(&mut self) {
         if matches!(self, Self::Off) {
             *self = Self::Kept(BytesMut::new());
         }
     }
 
-    /// This piece is sent.
+    /// Notes that this piece is sent.
     pub(super) fn sent(&mut self, piece: &[u8]) {
         if let Self::Kept(kept) = self {
             if kept.len() + piece.len() > REPLAYED {
@@ -40,7 +41,7 @@ impl Replay {
         matches!(self, Self::TooLarge)
     }
 
-    /// What a next attempt sends first, if it can send it.
+    /// The bytes that another attempt sends first; `None` if they are not all kept.
     pub(super) fn kept(&self) -> Option<Bytes> {
         match self {
             Self::Kept(kept) => Some(Bytes::copy_from_slice(kept)),
