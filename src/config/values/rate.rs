@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     duration::is_zero,
     kind::{Form, Kind},
+    size::{bytes, shown},
     words::{is_off, or_word},
 };
 use crate::config::wording::quoted;
@@ -20,18 +21,9 @@ pub(in crate::config) const RATE: Kind<Option<NonZeroU64>> = Kind {
         _ if is_off(text) => Ok(None),
         _ => or_word("off", rate(text)).map(Some),
     },
-    show: |rate| rate.map_or(json!("off"), |rate| json!(shown(rate.get()))),
+    show: |rate| rate.map_or(json!("off"), |rate| json!(format!("{}/s", shown(rate.get())))),
     shape: Form::Text("^[0-9]+ *(B|KiB|MiB)/s$").or(&["off"]),
 };
-
-/// Largest first; a text that ends in `KiB` ends in `B`, too.
-const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-
-fn shown(bytes: u64) -> String {
-    let whole = UNITS.iter().find(|(_, unit)| bytes.is_multiple_of(*unit));
-    let (name, unit) = whole.unwrap_or(&("B", 1));
-    format!("{}{name}/s", bytes / unit)
-}
 
 fn rate(text: &str) -> Result<NonZeroU64, String> {
     let found = quoted(text);
@@ -42,15 +34,7 @@ fn rate(text: &str) -> Result<NonZeroU64, String> {
         return Err(format!("needs a unit, found {found} (write {text}B/s)"));
     }
     let wrong = || format!("must be a rate such as 256B/s or 4KiB/s, found {found}");
-    let size = text.strip_suffix("/s").ok_or_else(wrong)?;
-    let (digits, unit) = UNITS
-        .iter()
-        .find_map(|(unit, bytes)| Some((size.strip_suffix(unit)?.trim_end(), *bytes)))
-        .ok_or_else(wrong)?;
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    match bytes.filter(|bytes| *bytes <= RATE_MAX).and_then(NonZeroU64::new) {
-        _ if !digits.chars().all(|c| c.is_ascii_digit()) => Err(wrong()),
-        Some(bytes) => Ok(bytes),
-        None => Err(format!("must be at most 1024MiB/s, found {found}")),
-    }
+    let bytes = text.strip_suffix("/s").and_then(bytes).ok_or_else(wrong)?;
+    let bytes = bytes.filter(|bytes| *bytes <= RATE_MAX).and_then(NonZeroU64::new);
+    bytes.ok_or_else(|| format!("must be at most 1024MiB/s, found {found}"))
 }
