@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// The most of a body that is kept. As Pingora keeps for its own sessions.
+/// The most bytes of a body that are kept: as many as Pingora keeps for its own sessions.
 pub(super) const REPLAYED: usize = 64 * 1024;
 
 /// A body, as far as it has come.
@@ -14,27 +14,27 @@ pub(super) enum Replay {
     /// No attempt has begun.
     #[default]
     Off,
-    /// All of it.
+    /// Every byte that has come.
     Kept {
-        /// What has come.
+        /// These bytes.
         body: BytesMut,
         /// A piece that begins before this many bytes is kept whatever its size, since no attempt has
         /// sent it.
         ahead: usize,
     },
-    /// It was too large to keep.
+    /// The body was too large to keep.
     TooLarge,
 }
 
 impl Replay {
-    /// From now on what comes is kept. This many bytes of it may come before an attempt begins.
+    /// Keeps all pieces that come from now on. This many bytes may come before an attempt begins.
     pub(super) fn begin(&mut self, ahead: usize) {
         if matches!(self, Self::Off) {
             *self = Self::Kept { body: BytesMut::new(), ahead };
         }
     }
 
-    /// This piece has come.
+    /// Notes that this piece has come.
     pub(super) fn came(&mut self, piece: &[u8]) {
         if let Self::Kept { body, ahead } = self {
             if body.len() >= *ahead && body.len() + piece.len() > REPLAYED {
@@ -49,7 +49,7 @@ impl Replay {
         matches!(self, Self::TooLarge)
     }
 
-    /// What a next attempt sends first, if it can send it.
+    /// The bytes that the next attempt sends first; `None` if they are not all kept.
     pub(super) fn kept(&self) -> Option<Bytes> {
         match self {
             Self::Kept { body, .. } => Some(Bytes::copy_from_slice(body)),

@@ -24,15 +24,15 @@ use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
 use respond::Answer;
 
-/// Logged for a client that left before an answer; nginx's number for it.
+/// The status logged for a client that left before an answer, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 const LOOP_DETECTED: u16 = 508;
 /// Says that executing the request twice does no harm, whatever its method
 /// (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// The header is there: finds out who sent it, and refuses what the client's session has found to be
-/// in doubt.
+/// The header has come: identifies the client, and refuses a request that the client's session
+/// found doubtful.
 ///
 /// # Errors
 ///
@@ -174,8 +174,8 @@ pub(super) fn sent(
     }
 }
 
-/// The request ends in an error. Answers it where that is still possible; returns the status, 0
-/// for none.
+/// The request ends in an error. Answers it if that is still possible; returns the status, or 0 if
+/// nothing could be sent.
 pub(super) async fn fail(
     session: &mut Session,
     error: &Error,
