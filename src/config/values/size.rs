@@ -1,6 +1,6 @@
-//! Numbers of bytes, with their unit: `64KiB`.
+//! Numbers of bytes, with their unit: `64KiB`, and as many in a second: `4KiB/s`.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use serde_json::json;
 
@@ -28,11 +28,24 @@ pub(in crate::config) const BUFFER: Kind<Option<NonZeroUsize>> = Kind {
     shape: Form::Text("^[0-9]+ *(B|KiB|MiB)$").or(&["off"]),
 };
 
+/// Most networks are slower than this.
+const RATE_MAX: u64 = 1 << 30;
+
+pub(in crate::config) const RATE: Kind<Option<NonZeroU64>> = Kind {
+    expected: "off or a rate such as 256B/s",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ => or_word("off", rate(text)).map(Some),
+    },
+    show: |rate| rate.map_or(json!("off"), |rate| json!(format!("{}/s", shown(rate.get())))),
+    shape: Form::Text("^[0-9]+ *(B|KiB|MiB)/s$").or(&["off"]),
+};
+
 /// Largest first; a text that ends in `KiB` ends in `B`, too.
 const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// A number of bytes with the largest unit that fits.
-pub(super) fn shown(bytes: u64) -> String {
+fn shown(bytes: u64) -> String {
     let whole = UNITS.iter().find(|(_, unit)| bytes.is_multiple_of(*unit));
     let (name, unit) = whole.unwrap_or(&("B", 1));
     format!("{}{name}", bytes / unit)
@@ -40,7 +53,7 @@ pub(super) fn shown(bytes: u64) -> String {
 
 /// Reads a number of bytes: `None` for a text that is none, and `Some(None)` for one that is too large
 /// for a number.
-pub(super) fn bytes(text: &str) -> Option<Option<u64>> {
+fn bytes(text: &str) -> Option<Option<u64>> {
     let split = |(unit, bytes): &(&str, u64)| Some((text.strip_suffix(unit)?.trim_end(), *bytes));
     let (digits, unit) = UNITS.iter().find_map(split)?;
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
@@ -68,4 +81,18 @@ fn digits_of(text: &str) -> Option<&str> {
     let number = text.trim_end_matches(['b', 'B']);
     let number = number.strip_suffix(['k', 'K']).unwrap_or(number).trim_end();
     (!number.is_empty() && number.chars().all(|c| c.is_ascii_digit())).then_some(number)
+}
+
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let found = quoted(text);
+    if is_zero(text) || text == "0B/s" {
+        return Err(format!("must be at least 1B/s, found {found} (write off for any rate)"));
+    }
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("needs a unit, found {found} (write {text}B/s)"));
+    }
+    let wrong = || format!("must be a rate such as 256B/s or 4KiB/s, found {found}");
+    let bytes = text.strip_suffix("/s").and_then(bytes).ok_or_else(wrong)?;
+    let bytes = bytes.filter(|bytes| *bytes <= RATE_MAX).and_then(NonZeroU64::new);
+    bytes.ok_or_else(|| format!("must be at most 1024MiB/s, found {found}"))
 }
