@@ -4,18 +4,17 @@
 //! configuration says, is dropped rather than waited for, and has one line for each request. The
 //! [process log](log) goes to standard error or a file, and says what changed: started, ejected, back again.
 
-mod access_log;
-mod combined;
 mod filter;
 mod json_escapes;
-mod json_line;
+mod line;
 pub mod log;
 mod log_output;
 mod queue;
+mod record;
 mod text;
 mod writer;
 
-pub use access_log::{AccessRecord, Try};
 pub use filter::Ended;
+pub use record::{AccessRecord, Try};
 pub use text::timestamp;
 pub use writer::AccessLog;
