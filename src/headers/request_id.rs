@@ -1,15 +1,17 @@
 //! The name that one request has in every log on its way.
 //!
-//! A client's own id is passed on, so that its log and ours can be joined; but an id ends up in
-//! log lines, shell commands and search boxes of people who did not write it, so only a plain one
-//! is accepted. Ids are random, not secret: nothing may be protected by one.
+//! A client's own id is passed on, so that its log and ours can be joined. An id ends up in log lines,
+//! shell commands and search boxes of people who did not write it, so only a plain one is accepted.
+//! Ids are random, not secret: nothing may be protected by one.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderValue, header::InvalidHeaderValue};
 use pingora::{Result, http::RequestHeader};
 
-use super::write_hex;
+use super::fields::{self, Name, ReceivedFields};
+use crate::digits::write_hex;
+use crate::http1::{Known, KnownFields};
 
-static NAME: HeaderName = HeaderName::from_static("x-request-id");
+const NAME: Name = Name(Known::XRequestId, "X-Request-Id");
 
 /// Longest id that is passed on, in bytes.
 const MAX_LENGTH: usize = 128;
@@ -21,18 +23,17 @@ pub struct RequestId(Id);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Id {
     Sent(HeaderValue),
-    /// A header value is made of it for each attempt; a clone of one allocates as much.
+    /// Each attempt makes a header value of these digits; a clone of a value allocates as much.
     Drawn([u8; 32]),
 }
 
 impl RequestId {
-    /// The client's, when it sent exactly one of 1 to 128 letters, digits and `._:/+=@-`; else 32
-    /// random hexadecimal digits.
+    /// Returns the client's id when it sent exactly one of 1 to 128 letters, digits and `._:/+=@-`;
+    /// otherwise 32 random hexadecimal digits.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
-        let mut lines = headers.get_all(&NAME).into_iter();
-        match (lines.next(), lines.next()) {
-            (Some(only), None) if is_plain(only.as_bytes()) => Self(Id::Sent(only.clone())),
+    pub fn of(fields: ReceivedFields<'_>) -> Self {
+        match fields.only(&NAME) {
+            Some(only) if is_plain(only.as_bytes()) => Self(Id::Sent(only.clone())),
             _ => Self::random(),
         }
     }
@@ -43,7 +44,7 @@ impl RequestId {
         Self(Id::Drawn(digits))
     }
 
-    /// As logs show it: visible ASCII without quotes or blanks.
+    /// The id as logs show it: visible ASCII without quotes, backslashes or blanks.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -52,13 +53,18 @@ impl RequestId {
         }
     }
 
-    /// Replaces whatever the request has.
-    pub(super) fn set(&self, request: &mut RequestHeader) -> Result<()> {
-        match &self.0 {
-            Id::Sent(value) => request.insert_header("X-Request-Id", value.clone()),
-            Id::Drawn(digits) => request.insert_header("X-Request-Id", &digits[..]),
-        }
+    /// Replaces the ids that came with the request. `received` are the known fields that came.
+    pub(super) fn set(&self, request: &mut RequestHeader, received: KnownFields) -> Result<()> {
+        let value = match &self.0 {
+            Id::Sent(value) => value.clone(),
+            Id::Drawn(digits) => HeaderValue::from_bytes(digits).map_err(invalid)?,
+        };
+        fields::replace(request, received, &NAME, value)
     }
+}
+
+fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
+    pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, NAME.1, error)
 }
 
 fn is_plain(id: &[u8]) -> bool {
@@ -69,6 +75,7 @@ fn is_plain(id: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::fields::tests::{known, received};
 
     fn request(lines: &[&[u8]]) -> RequestHeader {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
@@ -83,7 +90,7 @@ mod tests {
     fn a_plain_id_is_passed_on() {
         let longest = "x".repeat(MAX_LENGTH);
         for id in ["1", "Ab-0._:/+=@", "0190f7d2-2b8e-7cc3-98c4-dc0c0c07398f", &longest] {
-            assert_eq!(RequestId::of(&request(&[id.as_bytes()]).headers).as_str(), id);
+            assert_eq!(RequestId::of(received(&request(&[id.as_bytes()]))).as_str(), id);
         }
     }
 
@@ -103,7 +110,7 @@ mod tests {
             &[b"one", b"two"],
         ];
         for lines in cases {
-            let id = RequestId::of(&request(lines).headers);
+            let id = RequestId::of(received(&request(lines)));
             assert_eq!(id.as_str().len(), 32, "{lines:?}");
             assert!(id.as_str().bytes().all(|byte| byte.is_ascii_hexdigit()), "{lines:?}");
         }
@@ -111,15 +118,17 @@ mod tests {
 
     #[test]
     fn two_requests_have_two_ids() {
-        assert_ne!(RequestId::of(&HeaderMap::new()), RequestId::of(&HeaderMap::new()));
+        let request = request(&[]);
+        assert_ne!(RequestId::of(received(&request)), RequestId::of(received(&request)));
     }
 
     #[test]
     fn the_id_replaces_every_line_of_the_request() {
         let mut request = request(&[b"one", b"two"]);
-        let id = RequestId::of(&request.headers);
-        id.set(&mut request).unwrap();
-        let lines: Vec<_> = request.headers.get_all(&NAME).into_iter().collect();
+        let received = known(&request);
+        let id = RequestId::of(ReceivedFields::new(&request.headers, received));
+        id.set(&mut request, received).unwrap();
+        let lines: Vec<_> = request.headers.get_all(NAME.1).into_iter().collect();
         assert_eq!(lines, [id.as_str()]);
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-/// How long from `now`: the header's seconds, or the time until its date. `None` for neither, and
-/// for now.
+/// Returns how long to wait from `now`: the header's seconds, or the time until its date. `None` when
+/// it is neither, and when there is nothing to wait for.
 #[must_use]
 pub fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();

@@ -17,17 +17,14 @@ use super::{
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{Client, RequestId, TraceContext};
-use crate::http1::Refusal;
+use crate::headers::{Client, ReceivedFields, RequestId, TraceContext};
+use crate::http1::{Known, KnownFields, Refusal};
 use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
 use respond::Answer;
 
 /// Logged for a client that left before an answer; nginx's number for it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
-/// Says that executing the request twice does no harm, whatever its method
-/// (draft-ietf-httpapi-idempotency-key-header).
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The header is there: finds out who sent it, and refuses what the client's session has found to be
 /// in doubt.
@@ -39,8 +36,9 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     let Some(link) = ClientLink::of(session) else {
         return Err(Error::explain(ErrorType::InternalError, "a session without its link"));
     };
-    let headers = &session.req_header().headers;
-    let mut trace = TraceContext::of(headers);
+    let facts = link.facts();
+    let fields = ReceivedFields::new(&session.req_header().headers, facts.known);
+    let mut trace = TraceContext::of(fields);
     if trace.is_none() && context.generation.traceparent == Traceparent::Start {
         trace = Some(TraceContext::start());
     }
@@ -48,11 +46,11 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     let trusted = &context.generation.trusted;
     context.received = Some(Received {
         link: Arc::clone(link),
-        client: peer.map(|peer| Client::identify(peer.ip(), headers, trusted)),
-        request_id: RequestId::of(headers),
+        client: peer.map(|peer| Client::identify(peer.ip(), fields, trusted)),
+        request_id: RequestId::of(fields),
         trace,
     });
-    match link.facts().refusal {
+    match facts.refusal {
         None => Ok(()),
         Some(Refusal { status, why }) => {
             Err(Error::explain(ErrorType::HTTPStatus(status), why).into_down())
@@ -72,7 +70,8 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         return Ok(true);
     };
     let Action::Pool(pool) = target.action();
-    let repeatable = is_repeatable(request, pool.retry().methods);
+    let known = received.link.facts().known;
+    let repeatable = is_repeatable(request, known, pool.retry().methods);
     let to = (route, Arc::clone(pool));
     let mut routed = Routed::new(Arc::clone(&received.link), to, repeatable);
     if !received.link.facts().wants_tunnel {
@@ -103,11 +102,12 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
     Ok(true)
 }
 
-/// Whether executing a request twice does no harm.
-fn is_repeatable(request: &RequestHeader, methods: RetryMethods) -> bool {
+/// Whether executing a request twice does no harm. `Idempotency-Key` says so whatever the method
+/// (draft-ietf-httpapi-idempotency-key-header).
+fn is_repeatable(request: &RequestHeader, known: KnownFields, methods: RetryMethods) -> bool {
     methods == RetryMethods::All
         || request.method.is_idempotent()
-        || request.headers.contains_key(IDEMPOTENCY_KEY)
+        || known.has(Known::IdempotencyKey)
 }
 
 /// The header that goes to the backend.
@@ -119,9 +119,10 @@ pub(super) fn set_headers(
     context: &RequestContext,
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
-        let Received { client, request_id, trace, .. } = received;
+        let Received { link, client, request_id, trace } = received;
         let (client, trace) = (client.as_ref(), trace.as_ref());
-        target.on_request(upstream_request, &RequestFacts { client, request_id, trace })?;
+        let facts = RequestFacts { client, request_id, trace, received: link.facts().known };
+        target.on_request(upstream_request, &facts)?;
     }
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
         && !upstream_request.headers.contains_key(header::HOST)

@@ -13,7 +13,7 @@ use super::super::{
     receive::{self, NO_CONNECT},
     replay::REPLAYED,
 };
-use crate::http1::{Authority, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
+use crate::http1::{Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
 
 /// What the fields say, when nothing in them is doubtful.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
         wants_tunnel: false,
+        known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
     let host = fields.map(|fields| fields.host).ok();
     Ok((header(head, host)?, facts))
