@@ -1,4 +1,4 @@
-//! The admin listener's cookie stays with us.
+//! Keeps the admin listener's cookie from backends.
 //!
 //! Cookies know no ports (RFC 6265 section 8.5): a browser that has signed in at the admin listener
 //! sends its cookie to every listener of the same host, and there it would go to the backends.
@@ -8,11 +8,11 @@ use pingora::{Result, http::RequestHeader};
 
 use crate::http1::{Known, KnownFields};
 
-/// The name of the admin listener's cookie.
+/// The name of the cookie.
 pub const ADMIN_COOKIE: &str = "lb_admin";
 
-/// Takes it out of the request, whatever else is in the request's cookies. `received` are the known
-/// fields that came.
+/// Removes the cookie from the request, and leaves all others. `received` are the known fields that
+/// came.
 pub(super) fn keep_ours(request: &mut RequestHeader, received: KnownFields) -> Result<()> {
     if !received.has(Known::Cookie) {
         return Ok(());
@@ -50,7 +50,7 @@ mod tests {
     use crate::headers::fields::tests::known;
 
     #[test]
-    fn only_ours_is_kept_back() {
+    fn only_the_admin_cookie_is_removed() {
         for (sent, passed_on) in [
             (&["a=1; b=2"][..], &["a=1; b=2"][..]),
             (&["lb_admin=t"], &[]),

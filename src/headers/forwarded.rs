@@ -1,12 +1,13 @@
-//! The client's address, and what the backend is told about it.
+//! The client's address, and the headers that tell it to the backend.
 //!
 //! The rule is trust first: what a request says about its origin counts only when it comes from a
-//! proxy that the configuration trusts. In any other request every line of it is replaced by what the
-//! connection shows.
+//! proxy that the configuration trusts. From other clients every such line is replaced by the facts
+//! of the connection.
 //!
 //! The client's own address is found by walking `X-Forwarded-For` from right to left. Each proxy
-//! appends the address that it saw, so the right end is the most recent. The right-most address that
-//! is not a trusted proxy was observed by a proxy we trust; everything to its left can be forged.
+//! appends the address of its peer, so the right end is the most recent. The right-most address
+//! that is not a trusted proxy was observed by a proxy we trust; everything to its left can be
+//! forged.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,7 +31,7 @@ const REAL_IP: Name = Name(Known::XRealIp, "X-Real-IP");
 /// Bits of the prefix `::ffff:0:0/96`, in which IPv6 carries IPv4.
 const MAPPED_PREFIX: u8 = 96;
 
-/// The proxies whose word about the client counts.
+/// The proxies whose statements about the client are believed.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
@@ -43,7 +44,7 @@ impl TrustedProxies {
         Self { networks: networks.iter().copied().map(canonical).collect() }
     }
 
-    /// Whether the address is one of them. An IPv4-mapped address counts as IPv4.
+    /// Whether the address is that of a trusted proxy. An IPv4-mapped address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -60,7 +61,7 @@ fn canonical(network: IpNet) -> IpNet {
         .map_or(network, IpNet::V4)
 }
 
-/// The sender of a request, decided once when the request arrives.
+/// The client of a request, identified once when the request arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     peer: IpAddr,
@@ -69,7 +70,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Decides by the other end of the connection and by the fields as received.
+    /// Identifies the client by the peer of the connection and the fields as received.
     #[must_use]
     pub fn identify(peer: IpAddr, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> Self {
         let peer = peer.to_canonical();
@@ -84,15 +85,15 @@ impl Client {
         self.real_ip
     }
 
-    /// Whether what the request says about its origin counts.
+    /// Whether the request's own statements about its origin are believed.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.is_trusted
     }
 }
 
-/// An entry that cannot be read ends the walk at the last address before it: that address was written
-/// by a proxy we trust, and what lies beyond the unreadable entry is anybody's guess.
+/// An entry that cannot be read ends the walk at the last address before it: a trusted proxy wrote
+/// the entry, but everything beyond it is uncertain.
 fn first_untrusted(peer: IpAddr, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> IpAddr {
     let mut farthest = peer;
     let lines = fields.all(&FORWARDED_FOR).rev();
@@ -107,7 +108,8 @@ fn first_untrusted(peer: IpAddr, fields: ReceivedFields<'_>, trusted: &TrustedPr
     farthest
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+/// Reads an entry: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or
+/// `[2001:db8::1]:80`.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -150,6 +152,7 @@ pub(super) fn set(
     Ok(())
 }
 
+/// The address as a header value.
 fn value(address: IpAddr) -> Result<HeaderValue> {
     match address {
         IpAddr::V4(v4) => HeaderValue::from_bytes(Ipv4Text::new(v4).as_bytes()),
@@ -158,7 +161,7 @@ fn value(address: IpAddr) -> Result<HeaderValue> {
     .map_err(invalid)
 }
 
-/// The trusted peer's address behind the chain that the peer sent.
+/// The `X-Forwarded-For` of a trusted peer, with its own address appended.
 fn chain(request: &RequestHeader, received: KnownFields, peer: HeaderValue) -> Result<HeaderValue> {
     let mut chain = Vec::new();
     for line in ReceivedFields::new(&request.headers, received).all(&FORWARDED_FOR) {
@@ -209,7 +212,7 @@ mod tests {
         identify(peer, &request(&lines)).real_ip().to_string()
     }
 
-    /// What a backend receives: names in the case sent, in no particular order.
+    /// The headers that a backend receives: names in the case sent, in no particular order.
     fn forwarded(peer: &str, lines: &[(&'static str, &str)], is_tls: bool) -> Vec<String> {
         let mut request = request(lines);
         let client = identify(peer, &request);
@@ -290,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_written_as_everybody_writes_it() {
+    fn an_address_is_written_as_the_standard_library_does() {
         for address in ["192.0.2.1", "::1", "2001:db8::ff"] {
             assert_eq!(value(address.parse().unwrap()).unwrap(), address);
         }
     }
 
     #[test]
-    fn what_a_stranger_says_is_replaced_line_by_line() {
+    fn an_untrusted_clients_headers_are_replaced_line_by_line() {
         let lies = [
             ("Host", "example.com:8080"),
             ("x-forwarded-for", "6.6.6.6"),
@@ -355,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trusted_proxy_leaves_out_is_filled_in() {
+    fn headers_that_a_trusted_proxy_leaves_out_are_filled_in() {
         let said = [("Host", "example.com"), ("X-Forwarded-For", "1.2.3.4")];
         let expected = [
             "Host: example.com",

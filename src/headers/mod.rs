@@ -1,16 +1,18 @@
-//! What we add to a request, change in it, and remove from it on the way to a backend, and what we
-//! read in its answer.
+//! Headers that are added to a request, changed, and removed on the way to a backend, and headers
+//! that are read from its answer.
 //!
-//! There are two moments. When the request arrives, [`Client::identify`] and [`RequestId::of`] read it
-//! as it was sent, because routing, retries and the access log want their answers too. For each attempt,
-//! [`apply`] changes the copy that goes to the backend, in this order:
+//! This happens at two moments. When the request arrives, [`Client::identify`] and
+//! [`RequestId::of`] read it as it was sent, because routing, retries and the access log need the
+//! results too. For each attempt, [`apply`] changes the copy that goes to the backend, in this
+//! order:
 //!
-//! 1. what says who the client is: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Host`,
+//! 1. the client's address: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Host`,
 //!    `X-Forwarded-Proto`, `X-Real-IP`;
-//! 2. the admin listener's cookie, which is none of a backend's business;
+//! 2. the admin listener's cookie, which a backend must not see;
 //! 3. `X-Request-Id`.
 //!
-//! [`TraceContext`] is apart from these, because a request need not have one.
+//! [`TraceContext`] is separate, because tracing can be off. Last comes the [`mark`] by which a request
+//! that goes round in a circle is known.
 //!
 //! Hop-by-hop headers, and those that `Connection` names, are not this module's business: the client's
 //! session leaves them out when it reads a request, long before [`apply`], so that no client can have
@@ -22,6 +24,7 @@
 mod cookie;
 mod fields;
 mod forwarded;
+mod loops;
 mod request_id;
 mod retry_after;
 mod trace_context;
@@ -29,6 +32,7 @@ mod trace_context;
 pub use cookie::ADMIN_COOKIE;
 pub use fields::ReceivedFields;
 pub use forwarded::{Client, TrustedProxies};
+pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::TraceContext;
@@ -38,9 +42,9 @@ use pingora::{Result, http::RequestHeader};
 use crate::http1::KnownFields;
 
 /// The most fields that a request is given on its way to a backend: those of [`apply`], a
-/// `traceparent`, a `Host` and a `Transfer-Encoding`. A map that has room for them from the start is
-/// not built again when they come.
-pub const MOST_ADDED: usize = 8;
+/// `traceparent`, the [`mark`], a `Host` and a `Transfer-Encoding`. A map that has room for them
+/// from the start does not have to grow.
+pub const MOST_ADDED: usize = 9;
 
 /// Makes the request ready for a backend. `received` are the known fields that came with it. Each
 /// attempt needs its own copy of the request as received: a trusted proxy's chain would grow with

@@ -1,8 +1,8 @@
 //! The name that one request has in every log on its way.
 //!
-//! A client's own id is passed on, so that its log and ours can be joined. An id ends up in log lines,
-//! shell commands and search boxes of people who did not write it, so only a plain one is accepted.
-//! Ids are random, not secret: nothing may be protected by one.
+//! A client's own id is passed on, so that its log and ours can be joined. But other people copy
+//! ids into log searches and shell commands, so only plain ids are accepted. Ids are random, not
+//! secret: nothing may be protected by one.
 
 use http::{HeaderValue, header::InvalidHeaderValue};
 use pingora::{Result, http::RequestHeader};
@@ -23,13 +23,14 @@ pub struct RequestId(Id);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Id {
     Sent(HeaderValue),
-    /// Each attempt makes a header value of these digits; a clone of a value allocates as much.
+    /// Digits rather than a header value: each attempt makes a header value of them, and cloning
+    /// one would allocate just as much.
     Drawn([u8; 32]),
 }
 
 impl RequestId {
-    /// Returns the client's id when it sent exactly one of 1 to 128 letters, digits and `._:/+=@-`;
-    /// otherwise 32 random hexadecimal digits.
+    /// The client's id, if it sent exactly one with 1 to 128 letters, digits and `._:/+=@-`; else
+    /// 32 random hexadecimal digits.
     #[must_use]
     pub fn of(fields: ReceivedFields<'_>) -> Self {
         match fields.only(&NAME) {
@@ -53,7 +54,7 @@ impl RequestId {
         }
     }
 
-    /// Replaces the ids that came with the request. `received` are the known fields that came.
+    /// Sets the header, and removes all others of this name. `received` are the known fields that came.
     pub(super) fn set(&self, request: &mut RequestHeader, received: KnownFields) -> Result<()> {
         let value = match &self.0 {
             Id::Sent(value) => value.clone(),

@@ -1,10 +1,10 @@
 //! The trace that a request is a part of: `traceparent` and `tracestate`, as in the W3C's
 //! [Trace Context](https://www.w3.org/TR/trace-context/).
 //!
-//! We record no spans, so a `traceparent` that came is passed on as it is: a parent of our own would
-//! be one that no tracing tool ever hears of. Where none came, or one that is not valid, a trace is
-//! started, so that the request has the same id in our log and in the logs of all servers behind us.
-//! It says "not sampled", because no server before us recorded anything. Ids are random, not secret.
+//! We record no spans, so a `traceparent` that came is passed on as it is: no tracing tool would
+//! ever receive a span with an id of ours. If none came, or an invalid one, a trace is started, so
+//! that the request has the same id in our log and in those of all services behind us. It says "not
+//! sampled", because no service before us recorded a span. Ids are random, not secret.
 
 use http::{HeaderValue, header::InvalidHeaderValue};
 use pingora::{Result, http::RequestHeader};
@@ -25,19 +25,19 @@ const PARENT: std::ops::Range<usize> = 36..52;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
     id: [u8; 32],
-    /// The `traceparent` of a trace that starts here; `None` for one that came with the request.
+    /// The `traceparent` for the backend; `None` if the client's own is passed on.
     started: Option<[u8; LENGTH]>,
 }
 
 impl TraceContext {
-    /// Returns the client's trace, when it sent exactly one `traceparent`, and that one is valid.
+    /// The client's trace, if it sent exactly one valid `traceparent`.
     #[must_use]
     pub fn of(fields: ReceivedFields<'_>) -> Option<Self> {
         let id = valid_id(fields.only(&TRACEPARENT)?.as_bytes())?;
         Some(Self { id, started: None })
     }
 
-    /// Starts a trace.
+    /// Starts a new trace.
     #[must_use]
     pub fn start() -> Self {
         // All zeros would be invalid.
@@ -56,8 +56,8 @@ impl TraceContext {
         std::str::from_utf8(&self.id).unwrap_or_default()
     }
 
-    /// Makes the request a part of this trace, and takes out what the client says of another one.
-    /// `received` are the known fields that came.
+    /// Makes the request a part of this trace. If the trace was started here, the client's trace
+    /// headers are removed. `received` are the known fields that came.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_one_is_passed_on_as_it_is() {
+    fn a_valid_traceparent_is_passed_on_unchanged() {
         let values = [
             with_id(|id| format!("00-{id}-00f067aa0ba902b7-01")),
             with_id(|id| format!("00-{id}-00f067aa0ba902b7-ff")),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn an_invalid_traceparent_is_ignored() {
         let parent = "00f067aa0ba902b7";
         let invalid = [
             String::new(),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_one_is_valid_and_takes_the_place_of_all() {
+    fn a_new_trace_is_valid_and_replaces_all_trace_headers() {
         let mut request = request(&["00-nonsense", "more"]);
         let trace = TraceContext::start();
         let before = known(&request);

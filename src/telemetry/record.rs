@@ -31,21 +31,21 @@ pub struct AccessRecord<'a> {
     pub referer: Option<&'a [u8]>,
     /// As received; only [`LogFormat::Combined`] asks for it.
     pub user_agent: Option<&'a [u8]>,
-    /// What the client was answered.
+    /// The status that the client received.
     pub status: u16,
     /// From the end of the request's header to the last byte of the answer.
     pub latency: Duration,
-    /// The client's own or ours; what `X-Request-Id` tells the backend.
+    /// The client's own id or ours, as `X-Request-Id` tells the backend.
     pub request_id: &'a str,
-    /// Of the trace that it is a part of, if any.
+    /// The id of the trace that the request is a part of, if any.
     pub trace_id: Option<&'a str>,
-    /// Tries that were made.
+    /// The number of tries that were made.
     pub attempts: u32,
-    /// Each of them, in order.
+    /// The tries, in order.
     pub tries: &'a [Try],
-    /// When nobody could take it: how many backends for each reason.
+    /// If no backend could take the request: the number of backends for each reason.
     pub no_backend: Option<&'a [(&'static str, usize)]>,
-    /// Of response body sent.
+    /// Bytes of the response body that were sent.
     pub bytes: u64,
     /// As received; need not be UTF-8.
     pub host: Option<&'a [u8]>,
@@ -68,7 +68,7 @@ pub struct Try {
     pub first_byte: Option<Duration>,
     /// Whether the connection had served another request.
     pub reused: bool,
-    /// How it ended, in one word.
+    /// How the try ended, in one word.
     pub outcome: Cow<'static, str>,
     /// Why another try followed, in a word of `retry.on`; `None` when none did.
     pub retried: Option<Cow<'static, str>>,

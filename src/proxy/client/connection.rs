@@ -41,11 +41,11 @@ pub(in super::super) struct Connection {
     pub(super) limits: ClientLimits,
     pub(super) link: Arc<ClientLink>,
     pub(super) digest: Digest,
-    /// What has come and was not taken yet.
+    /// Bytes that have been read and not consumed yet.
     pub(super) input: BytesMut,
-    /// What is to be written.
+    /// Bytes that are waiting to be written.
     pub(super) output: BytesMut,
-    /// Until when the phase that the connection is in may last: a header, or the wait for one.
+    /// When the current phase (the wait for a header, or the header itself) must have ended.
     pub(super) deadline: Instant,
     /// Whether a request has come on it.
     pub(super) has_asked: bool,
@@ -56,11 +56,11 @@ pub(in super::super) struct Connection {
 }
 
 impl Connection {
-    /// A connection that was accepted by the listener of these counts.
+    /// Takes over a connection that was accepted by the listener with these counts.
     ///
     /// # Errors
     ///
-    /// Pingora's, when it cannot make a header; not known to happen.
+    /// Pingora's error if it cannot create a header; not known to happen.
     pub(in super::super) fn new(
         stream: Stream,
         limits: ClientLimits,
@@ -92,9 +92,10 @@ impl Connection {
         self.input.is_empty()
     }
 
-    /// Reads once, at most this much. Ready with how much has come: 0 when the client has closed.
+    /// Reads once, at most `most` bytes. Ready with the number of bytes read; 0 if the client has
+    /// closed.
     ///
-    /// Most looks find nothing. So a small piece is read onto the stack, and only what has come gets
+    /// Most reads find nothing. So a small piece is read onto the stack, and only what has come gets
     /// memory of its own, of its own size.
     pub(super) fn poll_fill(
         &mut self,
@@ -121,7 +122,7 @@ impl Connection {
         self.read_timer.poll(self.deadline, cx)
     }
 
-    /// Has this written, after what is to be written already.
+    /// Queues `data` behind what is waiting already, and writes all of it.
     pub(super) async fn send(&mut self, data: Bytes) -> Result<()> {
         if data.len() <= COPIED {
             self.output.extend_from_slice(&data);
@@ -131,7 +132,7 @@ impl Connection {
         poll_fn(|cx| self.poll_send(cx, &mut data)).await.map_err(broken)
     }
 
-    /// Writes what is to be written.
+    /// Writes everything that is waiting.
     pub(super) async fn flush(&mut self) -> Result<()> {
         poll_fn(|cx| self.poll_flush(cx)).await.map_err(broken)
     }
@@ -170,7 +171,7 @@ impl Connection {
         self.unless_stuck(cx, flushed)
     }
 
-    /// What became of a write, unless the client takes nothing for too long.
+    /// The result of a write, or an error if the client has accepted nothing for too long.
     pub(super) fn unless_stuck<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -187,7 +188,7 @@ impl Connection {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
     }
 
-    /// Reads what comes and throws it away, until the client closes.
+    /// Reads and discards everything until the client closes.
     pub(super) async fn ignore(&mut self) {
         self.input.clear();
         while let Ok(1..) = poll_fn(|cx| self.poll_fill(cx, KEPT)).await {
@@ -206,7 +207,7 @@ impl Connection {
     }
 }
 
-/// A write that failed is the client's doing.
+/// Maps a failed write to an error whose source is the client.
 fn broken(error: io::Error) -> Box<Error> {
     let etype = match error.kind() {
         io::ErrorKind::TimedOut => ErrorType::WriteTimedout,

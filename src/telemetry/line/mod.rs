@@ -121,7 +121,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_told_by_both() {
+    fn both_formats_have_the_error() {
         let record = AccessRecord { error: Some("it broke"), ..record() };
         assert!(line(LogFormat::Json, &record).ends_with(",\"error\":\"it broke\"}\n"));
         let text = line(LogFormat::Text, &record);
@@ -129,7 +129,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn why_no_backend_could_take_it_is_told_by_both() {
+    fn both_formats_say_why_there_was_no_backend() {
         let reasons = [("ejected", 1), ("unhealthy", 2)];
         let record = AccessRecord { no_backend: Some(&reasons), ..nothing() };
         let json = line(LogFormat::Json, &record);
@@ -139,14 +139,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_trace_is_told_by_both() {
+    fn both_formats_have_the_trace() {
         let record = AccessRecord { trace_id: Some("abc"), ..record() };
         assert!(line(LogFormat::Json, &record).contains(r#","trace_id":"abc","#));
         assert!(line(LogFormat::Text, &record).ends_with(" trace_id=abc\n"));
     }
 
     #[test]
-    fn each_try_is_told_by_json_and_several_by_text() {
+    fn json_has_every_try_and_text_has_several() {
         let one = |port, outcome: &'static str| Try {
             backend: format!("localhost:{port}").into(),
             address: format!("127.0.0.1:{port}").into(),
