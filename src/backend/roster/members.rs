@@ -21,7 +21,7 @@ pub(super) struct Members {
     pub(super) tally: Tally,
     /// Who waits for a probe, by when it is due; and from when on any request may be it.
     pub(super) probes: BTreeMap<(Instant, Address), Instant>,
-    /// Ejected backends that a request may try before it fails, by when they were ejected.
+    /// Ejected backends that a request may try before it fails, by when they have failed last.
     pub(super) last_resorts: BTreeSet<(Instant, Address)>,
 }
 

@@ -55,12 +55,13 @@ pub enum Health {
 pub(in crate::backend) struct Ejection {
     pub(in crate::backend) cause: EjectionCause,
     pub(in crate::backend) until: EjectionEnd,
-    /// When it began.
+    /// When it began, or an early probe has failed last.
     since: Instant,
     /// Probes under way.
     pub(in crate::backend) probes: u32,
-    /// Its probe is due before its time, because the pool could not spare another ejection.
-    pub(in crate::backend) is_hastened: bool,
+    /// When its term ends, where its probe is due before that because the pool could not spare
+    /// another ejection.
+    pub(in crate::backend) hastened_from: Option<Instant>,
     /// Probes in a row that have shown nothing.
     unproven: u32,
 }
@@ -71,13 +72,30 @@ impl Ejection {
         until: EjectionEnd,
         since: Instant,
     ) -> Self {
-        Self { cause, until, since, probes: 0, is_hastened: false, unproven: 0 }
+        Self { cause, until, since, probes: 0, hastened_from: None, unproven: 0 }
     }
 
     /// Whether a failure is that of a probe of this ejection. Another probe, begun before it, has
     /// nothing to add.
     fn is_of_its_probe(&self, failed: &AttemptFailure) -> bool {
         failed.probe && self.probes > 0 && failed.since >= self.since
+    }
+
+    /// Whether a probe that fails now was sent before its time.
+    fn is_early(&self, now: Instant) -> bool {
+        match self.until {
+            EjectionEnd::ChecksPass => true,
+            EjectionEnd::Probe(at) => self.hastened_from.unwrap_or(at) > now,
+        }
+    }
+
+    /// An early probe has failed, which says what was known: the term stays as it was. Other backends
+    /// are tried before this one from now on.
+    fn put_off(&mut self, now: Instant) {
+        if let Some(end) = self.hastened_from.take() {
+            self.until = EjectionEnd::Probe(end);
+        }
+        self.since = now;
     }
 
     /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
@@ -251,6 +269,10 @@ impl Standing {
         if !ejection.is_of_its_probe(failed) {
             return None;
         }
+        if ejection.is_early(now) {
+            self.ejection.iter_mut().for_each(|ejection| ejection.put_off(now));
+            return None;
+        }
         // Who refused is not among those that the limit on guesses counts, and stays so.
         if ejection.cause == EjectionCause::Refused {
             return Some(self.cool_down(now));
@@ -328,8 +350,10 @@ impl Standing {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
         {
-            ejection.is_hastened |= at > now;
-            ejection.until = EjectionEnd::Probe(at.min(now));
+            if at > now {
+                ejection.hastened_from = Some(at);
+                ejection.until = EjectionEnd::Probe(now);
+            }
         }
     }
 

@@ -22,6 +22,11 @@ fn notice(line: &str, backends: &[String], began: SystemTime) -> Option<Notice> 
         "backend unhealthy" => What::Unhealthy,
         _ => return None,
     };
+    if what == What::Unhealthy && read["failures"] == 1 {
+        // The first check of a process that does not serve yet: it may be late while the process
+        // starts, and what it says is replaced by what the process before knows.
+        return None;
+    }
     let backend = backends.iter().position(|address| read["address"] == **address)?;
     let time = humantime::parse_rfc3339(read["time"].as_str()?).ok()?;
     let at: Duration = time.duration_since(began).unwrap_or_default();
@@ -47,6 +52,11 @@ mod tests {
             panic!("{found:?}")
         };
         assert_eq!(*at, Duration::from_millis(1_500));
+        let checked = line.replace("ejected", "unhealthy");
+        let failures =
+            |count| checked.replace(r#""reason""#, &format!(r#""failures":{count},"reason""#));
+        assert!(notices(&[failures(1)], &backends, began).is_empty());
+        assert_eq!(notices(&[failures(3)], &backends, began)[0].what, What::Unhealthy);
         let other = line.replace("ejected", "readmitted");
         assert!(notices(&[other, "no JSON".to_owned()], &backends, began).is_empty());
     }

@@ -161,7 +161,9 @@ impl Site {
             UNDER_WAY.into_iter().flat_map(|name| above_zero(&scrape, name)).collect::<Vec<_>>()
         };
         let connections = || connections_to(self.pid(), &self.backend_ports());
-        let is_idle = || under_way().is_empty() && connections() == 0;
+        let is_idle = || {
+            under_way().is_empty() && connections() == 0 && self.footprint().files <= before.files
+        };
         wait_for(PATIENCE, || {
             thread::sleep(Duration::from_millis(100));
             is_idle().then_some(())
