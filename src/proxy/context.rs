@@ -186,11 +186,6 @@ impl Routed {
         PickRequest { may_be_last_resort: is_at_hand, ..request }
     }
 
-    /// All of the body was read, and can be sent again as it is.
-    pub(super) fn has_body_at_hand(&mut self) {
-        self.is_body_at_hand = true;
-    }
-
     /// Whether a retry of the attempt under way costs no budget.
     pub(super) fn has_free_retry(&self) -> bool {
         let doubted = self.doubted.as_ref().map(|(lease, _)| lease);

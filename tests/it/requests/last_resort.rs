@@ -50,7 +50,8 @@ fn the_last_try_that_is_left_may_be_the_one() {
     let (a, b, c) = (backend("a"), backend("b"), backend("c"));
     let lb = with_ejected(&[&a, &b, &c]);
     for failed in [Reply::status(503), Reply::reset()] {
-        [&b, &c].map(|it| it.reply_next(1, failed.clone()));
+        b.reply_next(1, failed.clone());
+        c.reply_next(1, failed);
         assert_eq!(get(lb.address(), "/").text(), "a");
         a.reply(Reply::status(503));
         eventually(PATIENCE, "a is ejected again", || {
