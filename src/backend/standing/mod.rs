@@ -349,11 +349,10 @@ impl Standing {
     pub(in crate::backend) fn hasten(&mut self, now: Instant) {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
+            && at > now
         {
-            if at > now {
-                ejection.hastened_from = Some(at);
-                ejection.until = EjectionEnd::Probe(now);
-            }
+            ejection.hastened_from.get_or_insert(at);
+            ejection.until = EjectionEnd::Probe(now);
         }
     }
 
