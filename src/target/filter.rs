@@ -6,6 +6,7 @@ use pingora_core::Result;
 use super::server_timing::{self, AnswerTimes};
 use crate::config::Config;
 use crate::headers::{self, Client, RequestId, TraceContext};
+use crate::http1::KnownFields;
 
 /// One step on the way of a request to its backend, and of the answer back. Its settings are in its
 /// variant; state that outlives a reload is in the [`RouteState`](super::RouteState).
@@ -26,6 +27,8 @@ pub struct RequestFacts<'a> {
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
     pub trace: Option<&'a TraceContext>,
+    /// The known fields that came with it.
+    pub received: KnownFields,
 }
 
 impl Filter {
@@ -45,9 +48,9 @@ impl Filter {
         match self {
             Self::ForwardedHeaders => {
                 if let Some(client) = facts.client {
-                    headers::apply(request, client, facts.request_id, false)?;
+                    headers::apply(request, facts.received, client, facts.request_id, false)?;
                 }
-                facts.trace.map_or(Ok(()), |trace| trace.apply(request))
+                facts.trace.map_or(Ok(()), |trace| trace.apply(request, facts.received))
             }
             Self::ServerTiming => Ok(()),
         }

@@ -15,6 +15,8 @@ mod bad_requests;
 mod balancing;
 /// Answers without a length, as a client of HTTP/1 sees them.
 mod broken_answers;
+/// Everything goes wrong at once, in an order that a seed determines.
+mod chaos;
 /// Backends fail under load in many ways, and clients do not notice.
 mod failures;
 mod faithful;

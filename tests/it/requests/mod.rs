@@ -15,6 +15,8 @@ mod counts;
 mod draining;
 /// A backend that fails requests is ejected, and comes back by answering a probe.
 mod ejection;
+/// What a request tries before it fails.
+mod last_resort;
 /// A backend that takes much longer than usual is left for another.
 mod learned_limit;
 /// Limits on the time of clients and backends.
