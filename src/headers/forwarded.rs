@@ -18,6 +18,8 @@ use http::{
 use ipnet::{IpNet, Ipv4Net};
 use pingora::{Result, http::RequestHeader};
 
+use crate::config::PeerBlock;
+
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -30,20 +32,54 @@ const MAPPED_PREFIX: u8 = 96;
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
+    /// Those that connect to a Unix socket.
+    unix: bool,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// At this address.
+    Ip(IpAddr),
+    /// A process that has connected to a Unix socket.
+    Unix,
+    /// Not told by the system, or by the proxy that opened the connection.
+    Unknown,
+}
+
+impl Peer {
+    /// Its address, if it has one; an IPv4-mapped address as IPv4.
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.to_canonical()),
+            Self::Unix | Self::Unknown => None,
+        }
+    }
 }
 
 impl TrustedProxies {
     /// Networks of IPv4-mapped addresses count as the IPv4 networks that they mean.
     #[must_use]
-    pub fn new(networks: &[IpNet]) -> Self {
-        Self { networks: networks.iter().copied().map(canonical).collect() }
+    pub fn new(peers: &[PeerBlock]) -> Self {
+        let network = |peers: &PeerBlock| match peers {
+            PeerBlock::Net(network) => Some(canonical(*network)),
+            PeerBlock::Unix => None,
+        };
+        let networks = peers.iter().filter_map(network).collect();
+        Self { networks, unix: peers.contains(&PeerBlock::Unix) }
     }
 
-    /// Whether the address is one of them. An IPv4-mapped address counts as IPv4.
+    /// Whether the peer is one of them. An IPv4-mapped address counts as IPv4.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
+    pub fn contains(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Ip(address) => {
+                let address = address.to_canonical();
+                self.networks.iter().any(|network| network.contains(&address))
+            }
+            Peer::Unix => self.unix,
+            Peer::Unknown => false,
+        }
     }
 }
 
@@ -59,24 +95,26 @@ fn canonical(network: IpNet) -> IpNet {
 /// Who sent a request, decided once when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    peer: IpAddr,
+    /// Its address, where it has one.
+    peer: Option<IpAddr>,
     is_trusted: bool,
-    real_ip: IpAddr,
+    real_ip: Option<IpAddr>,
 }
 
 impl Client {
     /// From the other end of the connection and the headers as received.
     #[must_use]
-    pub fn identify(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        let peer = peer.to_canonical();
+    pub fn identify(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let is_trusted = trusted.contains(peer);
+        let peer = peer.address();
         let real_ip = if is_trusted { first_untrusted(peer, headers, trusted) } else { peer };
         Self { peer, is_trusted, real_ip }
     }
 
-    /// The first address that is not a trusted proxy; the farthest one when all of them are.
+    /// The first address that is not a trusted proxy; the farthest one when all of them are; `None`
+    /// when no address is known.
     #[must_use]
-    pub fn real_ip(&self) -> IpAddr {
+    pub fn real_ip(&self) -> Option<IpAddr> {
         self.real_ip
     }
 
@@ -89,15 +127,19 @@ impl Client {
 
 /// What cannot be read ends the walk at the last address that could: who wrote it is trusted, what
 /// lies beyond it is anybody's guess.
-fn first_untrusted(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+fn first_untrusted(
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    trusted: &TrustedProxies,
+) -> Option<IpAddr> {
     let mut farthest = peer;
     let lines = headers.get_all(&FOR).into_iter().rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
         match address(entry) {
             None => return farthest,
-            Some(address) if !trusted.contains(address) => return address,
-            Some(address) => farthest = address,
+            Some(address) if !trusted.contains(Peer::Ip(address)) => return Some(address),
+            Some(address) => farthest = Some(address),
         }
     }
     farthest
@@ -123,10 +165,19 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
         super::remove(request, &FORWARDED);
         super::remove(request, &FORWARDED_HOST);
     }
-    let peer = value(client.peer)?;
-    let real_ip = if client.real_ip == client.peer { peer.clone() } else { value(client.real_ip)? };
-    let chain = if client.is_trusted { chain(request, &peer)? } else { peer };
-    request.insert_header("X-Forwarded-For", chain)?;
+    let peer = client.peer.map(value).transpose()?;
+    let real_ip = match client.real_ip {
+        real_ip if real_ip == client.peer => peer.clone(),
+        real_ip => real_ip.map(value).transpose()?,
+    };
+    match peer {
+        Some(peer) => {
+            let chain = if client.is_trusted { chain(request, &peer)? } else { peer };
+            request.insert_header("X-Forwarded-For", chain)?;
+        }
+        None if client.is_trusted => {}
+        None => super::remove(request, &FOR),
+    }
     if !keeps(request, &FORWARDED_HOST)
         && let Some(host) = request.headers.get(HOST).cloned()
     {
@@ -137,7 +188,10 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
         request.insert_header("X-Forwarded-Proto", proto)?;
     }
     if !keeps(request, &REAL_IP) {
-        request.insert_header("X-Real-IP", real_ip)?;
+        match real_ip {
+            Some(real_ip) => request.insert_header("X-Real-IP", real_ip)?,
+            None => super::remove(request, &REAL_IP),
+        }
     }
     Ok(())
 }
@@ -189,7 +243,7 @@ mod tests {
 
     fn trusted() -> TrustedProxies {
         let networks = ["10.0.0.0/8", "::ffff:192.168.0.0/120", "fd00::/8"];
-        TrustedProxies::new(&networks.map(|network| network.parse().unwrap()))
+        TrustedProxies::new(&networks.map(|network| PeerBlock::Net(network.parse().unwrap())))
     }
 
     fn request(lines: &[(&'static str, &str)]) -> RequestHeader {
@@ -201,12 +255,12 @@ mod tests {
     }
 
     fn identify(peer: &str, request: &RequestHeader) -> Client {
-        Client::identify(peer.parse().unwrap(), &request.headers, &trusted())
+        Client::identify(Peer::Ip(peer.parse().unwrap()), &request.headers, &trusted())
     }
 
     fn real_ip(peer: &str, lines: &[&str]) -> String {
         let lines: Vec<_> = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
-        identify(peer, &request(&lines)).real_ip().to_string()
+        identify(peer, &request(&lines)).real_ip().unwrap().to_string()
     }
 
     /// What a backend receives: names in the case sent, in no particular order.
@@ -272,8 +326,8 @@ mod tests {
         }
         let bytes = HeaderValue::from_bytes(b"6.6.6.6, \xff\xfe").unwrap();
         let headers = HeaderMap::from_iter([(FOR.clone(), bytes)]);
-        let client = Client::identify(PROXY.parse().unwrap(), &headers, &trusted());
-        assert_eq!(client.real_ip().to_string(), PROXY);
+        let client = Client::identify(Peer::Ip(PROXY.parse().unwrap()), &headers, &trusted());
+        assert_eq!(client.real_ip(), Some(PROXY.parse().unwrap()));
     }
 
     #[test]
@@ -295,6 +349,27 @@ mod tests {
         for address in octets.chain(others) {
             assert_eq!(value(address).unwrap(), address.to_string());
         }
+    }
+
+    #[test]
+    fn a_peer_without_an_address_is_believed_only_if_its_kind_is_trusted() {
+        let said = [("X-Forwarded-For", "6.6.6.6, 1.2.3.4"), ("X-Real-IP", "6.6.6.6")];
+        let told = |peer, trusted: &[PeerBlock]| {
+            let mut request = request(&said);
+            let client = Client::identify(peer, &request.headers, &TrustedProxies::new(trusted));
+            set(&mut request, &client, false).unwrap();
+            let chain = request.headers.get(&FOR).map(|it| it.to_str().unwrap().to_owned());
+            (
+                client.real_ip().map(|ip| ip.to_string()),
+                chain,
+                request.headers.contains_key(&REAL_IP),
+            )
+        };
+        let nothing = (None, None, false);
+        assert_eq!(told(Peer::Unix, &[]), nothing);
+        assert_eq!(told(Peer::Unknown, &[PeerBlock::Unix]), nothing);
+        let believed = (Some("1.2.3.4".into()), Some("6.6.6.6, 1.2.3.4".into()), true);
+        assert_eq!(told(Peer::Unix, &[PeerBlock::Unix]), believed);
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod retry_after;
 mod trace_context;
 
 pub use cookie::ADMIN_COOKIE;
-pub use forwarded::{Client, TrustedProxies};
+pub use forwarded::{Client, Peer, TrustedProxies};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::TraceContext;

@@ -1,7 +1,7 @@
 //! From the first health check to the last answer: what a process needs to serve is put together
 //! here, and everything that can fail does so before the first connection is accepted.
 
-use std::{os::unix::net::UnixListener, process::ExitCode, sync::Arc};
+use std::{os::unix::net::UnixListener, path::Path, process::ExitCode, sync::Arc};
 
 use socket2::SockRef;
 use tokio::sync::mpsc;
@@ -89,6 +89,8 @@ pub(super) async fn serve(
         meeting.commands = meeting.control.listen().ok();
     }
     announce(config, &owned);
+    let files = config.listeners.iter().filter_map(|listener| listener.address.file());
+    let socket_files = files.map(Path::to_owned).collect();
     if let Some(limit) = open_files {
         log::info!(limit; "open files are limited");
         tokio::spawn(open_files::watch(limit));
@@ -101,8 +103,16 @@ pub(super) async fn serve(
         file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
-    let draining =
-        Draining { current, in_flight, readiness, stop, proxy: server.proxy, admin, successor };
+    let draining = Draining {
+        current,
+        in_flight,
+        readiness,
+        stop,
+        proxy: server.proxy,
+        admin,
+        socket_files,
+        successor,
+    };
     let supervision = Supervision { draining, pid_file, file };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,
@@ -184,7 +194,7 @@ fn open_all(
     let before = inherited.as_mut().map(|inherited| std::mem::take(&mut inherited.sockets));
     let open = || {
         let all = before.into_iter().flatten().chain(bound).collect();
-        let owned = Sockets::bind(config, all)?;
+        let owned = Sockets::bind(config, all, None)?;
         let Sockets { listeners, admin } =
             owned.duplicate().map_err(|source| set_up("the listeners", source))?;
         let address = config.admin.as_ref().map(|admin| admin.address.clone());

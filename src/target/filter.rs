@@ -20,8 +20,10 @@ pub enum Filter {
 /// What is known of a request before any backend has it.
 #[derive(Debug)]
 pub struct RequestFacts<'a> {
-    /// The client; `None` where its address is not known.
-    pub client: Option<&'a Client>,
+    /// The client.
+    pub client: &'a Client,
+    /// Whether the client speaks TLS.
+    pub is_tls: bool,
     /// The id that the client gave the request, or one of ours.
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
@@ -44,9 +46,7 @@ impl Filter {
     ) -> Result<()> {
         match self {
             Self::ForwardedHeaders => {
-                if let Some(client) = facts.client {
-                    headers::apply(request, client, facts.request_id, false)?;
-                }
+                headers::apply(request, facts.client, facts.request_id, facts.is_tls)?;
                 facts.trace.map_or(Ok(()), |trace| trace.apply(request))
             }
             Self::ServerTiming => Ok(()),

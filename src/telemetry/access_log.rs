@@ -14,7 +14,9 @@ use std::{
 };
 
 use super::{
-    combined, json_line,
+    combined,
+    connection_record::{ConnectionRecord, TlsRecord},
+    json_line,
     text::{Timestamp, Word},
 };
 use crate::config::LogFormat;
@@ -60,6 +62,8 @@ pub struct AccessRecord<'a> {
     pub host: Option<&'a [u8]>,
     /// Where the route led; `None` when there was no route.
     pub pool: Option<&'a str>,
+    /// Of the client's connection.
+    pub connection: ConnectionRecord<'a>,
     /// Why the request did not come to a good end; `None` when it did.
     pub error: Option<&'a str>,
 }
@@ -120,6 +124,12 @@ impl AccessRecord<'_> {
         }
         write!(line, " id={}", Word(self.request_id.as_bytes()))?;
         self.trace_id.map_or(Ok(()), |trace_id| write!(line, " trace_id={trace_id}"))?;
+        if let Some(TlsRecord { version, sni, client_cert, .. }) = self.connection.tls {
+            write!(line, " tls={version} sni={}", Word(sni.unwrap_or_default().as_bytes()))?;
+            if let Some(subject) = client_cert {
+                write!(line, " client_cert={}", Word(subject.as_bytes()))?;
+            }
+        }
         self.error.map_or(Ok(()), |error| write!(line, " error={}", Word(error.as_bytes())))
     }
 
@@ -164,6 +174,7 @@ pub(super) mod tests {
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
+            connection: ConnectionRecord::default(),
             error: None,
         }
     }
@@ -205,7 +216,7 @@ pub(super) mod tests {
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
             r#""trace_id":null,"attempts":1,"tries":[],"no_backend":null,"bytes":12,"#,
-            r#""host":"example.com","pool":"web","error":null}"#,
+            r#""host":"example.com","pool":"web","scheme":"http","error":null}"#,
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &record()), expected);
@@ -218,10 +229,34 @@ pub(super) mod tests {
             r#""client_ip":null,"real_ip":null"#,
             r#""backend":null"#,
             r#""latency_ms":2000.000,"#,
-            r#""host":null,"pool":null,"error":null}"#,
+            r#""host":null,"pool":null,"scheme":"http","error":null}"#,
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+    }
+
+    #[test]
+    fn the_connection_is_told_where_there_is_something_to_tell() {
+        let tls = TlsRecord {
+            version: "1.3",
+            cipher: "TLS13_AES_128_GCM_SHA256",
+            sni: Some("shop.example"),
+            alpn: None,
+            resumed: true,
+            client_cert: Some("CN=\"a\""),
+        };
+        let (authority, unique_id) = (Some("shop"), Some("7f"));
+        let connection = ConnectionRecord { authority, unique_id, tls: Some(tls) };
+        let record = AccessRecord { connection, ..record() };
+        let expected = concat!(
+            r#","scheme":"https","tls_version":"1.3","cipher":"TLS13_AES_128_GCM_SHA256","#,
+            r#""sni":"shop.example","alpn":null,"resumed":true,"client_cert":"CN=\"a\"","#,
+            r#""authority":"shop","unique_id":"7f","error":null}"#
+        );
+        let json = line(LogFormat::Json, &record);
+        assert!(json.contains(expected), "{json}");
+        let text = line(LogFormat::Text, &record);
+        assert!(text.contains(" tls=1.3 sni=shop.example client_cert="), "{text}");
     }
 
     #[test]

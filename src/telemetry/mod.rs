@@ -6,6 +6,7 @@
 
 mod access_log;
 mod combined;
+mod connection_record;
 mod filter;
 mod json_escapes;
 mod json_line;
@@ -16,6 +17,7 @@ mod text;
 mod writer;
 
 pub use access_log::{AccessRecord, Try};
+pub use connection_record::{ConnectionRecord, TlsRecord};
 pub use filter::Ended;
 pub use text::timestamp;
 pub use writer::AccessLog;

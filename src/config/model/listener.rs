@@ -1,14 +1,35 @@
 //! What the configuration says of a listener: its address, and how long its clients may take.
 
-use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, time::Duration};
+
+use super::address::{ListenAddress, PeerBlock};
 
 /// An address we accept on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// Where to listen; port 0 lets the system choose.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub address: ListenAddress,
+    /// Which users may connect, where the address is a file. Read once, when it is made.
+    pub file: SocketFile,
+    /// The peers whose connections begin with a header of the PROXY protocol, while all others are
+    /// refused; `None` where no connection does. Never empty.
+    pub proxy_protocol: Option<Vec<PeerBlock>>,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
+}
+
+/// Which users may connect to a Unix socket that is a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketFile {
+    /// Its permissions; `None` for [`SocketFile::DEFAULT_MODE`].
+    pub mode: Option<u32>,
+    /// The user that owns it, or user and group as `user:group`; `None` for those of the process.
+    pub owner: Option<Box<str>>,
+}
+
+impl SocketFile {
+    /// For a proxy that runs as another user of the same group, and for no other user.
+    pub const DEFAULT_MODE: u32 = 0o660;
 }
 
 /// How long a client may take.

@@ -13,19 +13,17 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use pingora_core::{
-    Error, ErrorType, Result,
-    protocols::{Digest, Stream},
-};
+use pingora_core::{Error, ErrorType, Result, protocols::Digest};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::{
     super::watch::Timer,
+    connection_facts::ConnectionContext,
     link::{ClientLink, Protocol},
+    stream::ClientStream,
 };
 use crate::clock;
 use crate::config::ClientLimits;
-use crate::count::ListenerCounts;
 
 /// Data up to this size is copied behind what is to be written already, so that it is written with
 /// it; more is worth a buffer of its own in the same call.
@@ -36,7 +34,7 @@ const KEPT: usize = 16 * 1024;
 /// A client's connection.
 #[derive(Debug)]
 pub(in super::super) struct Connection {
-    pub(super) stream: Stream,
+    pub(super) stream: ClientStream,
     pub(super) limits: ClientLimits,
     pub(super) link: Arc<ClientLink>,
     pub(super) digest: Digest,
@@ -55,20 +53,21 @@ pub(in super::super) struct Connection {
 }
 
 impl Connection {
-    /// A connection that was accepted by the listener of these counts.
+    /// A connection of which this has come already.
     ///
     /// # Errors
     ///
     /// Pingora's, when it cannot make a header; not known to happen.
     pub(in super::super) fn new(
-        stream: Stream,
-        limits: ClientLimits,
-        counts: Arc<ListenerCounts>,
+        stream: ClientStream,
+        input: BytesMut,
+        context: ConnectionContext,
     ) -> Result<Self> {
-        let link = Arc::new(ClientLink::new(counts, Protocol::Http11, limits.body.idle));
+        let limits = context.settings.client;
+        let link = Arc::new(ClientLink::new(context, Protocol::Http11));
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
-            socket_digest: stream.get_socket_digest(),
+            socket_digest: stream.socket_digest(),
             ..Digest::default()
         };
         Ok(Self {
@@ -76,7 +75,7 @@ impl Connection {
             limits,
             link,
             digest,
-            input: BytesMut::new(),
+            input,
             output: BytesMut::new(),
             deadline: clock::now() + limits.header,
             has_asked: false,

@@ -10,6 +10,7 @@
 mod answer;
 mod body;
 mod connection;
+mod connection_facts;
 mod date;
 mod home;
 mod http1;
@@ -19,10 +20,13 @@ mod pace;
 mod receive;
 mod replay;
 mod session;
+mod stream;
 
 pub(super) use connection::Connection;
+pub(super) use connection_facts::{ConnectionContext, ConnectionFacts};
 pub(super) use date::date;
 pub(super) use home::Home;
 pub(super) use http1::Http1Exchange;
 pub(super) use http2::serve as serve_http2;
 pub(super) use link::ClientLink;
+pub(super) use stream::ClientStream;

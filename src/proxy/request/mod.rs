@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use http::header;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_core::{Error, ErrorSource, ErrorType, Result, protocols::l4::socket::SocketAddr};
 use pingora_proxy::Session;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{Client, RequestId, TraceContext};
+use crate::headers::{Client, Peer, RequestId, TraceContext};
 use crate::http1::Refusal;
 use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
@@ -44,11 +44,15 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     if trace.is_none() && context.generation.traceparent == Traceparent::Start {
         trace = Some(TraceContext::start());
     }
-    let peer = session.client_addr().and_then(|address| address.as_inet());
+    let peer = match session.client_addr() {
+        Some(SocketAddr::Inet(address)) => Peer::Ip(address.ip()),
+        Some(SocketAddr::Unix(_)) => Peer::Unix,
+        None => Peer::Unknown,
+    };
     let trusted = &context.generation.trusted;
     context.received = Some(Received {
         link: Arc::clone(link),
-        client: peer.map(|peer| Client::identify(peer.ip(), headers, trusted)),
+        client: Client::identify(peer, headers, trusted),
         request_id: RequestId::of(headers),
         trace,
     });
@@ -119,9 +123,9 @@ pub(super) fn set_headers(
     context: &RequestContext,
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
-        let Received { client, request_id, trace, .. } = received;
-        let (client, trace) = (client.as_ref(), trace.as_ref());
-        target.on_request(upstream_request, &RequestFacts { client, request_id, trace })?;
+        let Received { link, client, request_id, trace } = received;
+        let (is_tls, trace) = (link.is_tls(), trace.as_ref());
+        target.on_request(upstream_request, &RequestFacts { client, is_tls, request_id, trace })?;
     }
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
         && !upstream_request.headers.contains_key(header::HOST)

@@ -1,7 +1,7 @@
 //! The last part of the process's life: requests in flight end, and clients and balancers are told
 //! early enough that none of them sees a connection break.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pingora_core::apps::HttpServerApp;
 use pingora_proxy::HttpProxy;
@@ -11,7 +11,7 @@ use super::stop_accepting::StopAccepting;
 use crate::admin::Admin;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use crate::process::service_manager;
+use crate::process::{meeting_socket::MeetingSocket, service_manager};
 use crate::proxy::Proxy;
 use crate::readiness::{Phase, Readiness};
 use crate::server::{signals::Signals, upgrade::successor::Successor};
@@ -30,6 +30,8 @@ pub(in crate::server) struct Draining {
     pub(in crate::server) stop: StopAccepting,
     pub(in crate::server) proxy: Arc<HttpProxy<Proxy>>,
     pub(in crate::server) admin: Option<Admin>,
+    /// The files of Unix sockets that clients connect to.
+    pub(in crate::server) socket_files: Vec<PathBuf>,
     /// `None` for a process that cannot hand over.
     pub(in crate::server) successor: Option<Arc<Successor>>,
 }
@@ -66,6 +68,17 @@ impl Draining {
         tokio::select! {
             () = self.drain(self.current.pin().shutdown.timeout) => {}
             _ = signals.interrupt.recv() => {}
+        }
+    }
+
+    /// Closes the admin listener, and removes the files of Unix sockets, because no other process
+    /// serves them.
+    pub(super) fn end_sockets(&self) {
+        if let Some(admin) = &self.admin {
+            admin.end();
+        }
+        for file in &self.socket_files {
+            MeetingSocket::File(file.clone()).remove();
         }
     }
 

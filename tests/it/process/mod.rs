@@ -48,6 +48,8 @@ mod shutdown;
 mod stalled_log;
 /// Seen and steered over the admin listener, with traffic.
 mod steering;
+/// Listeners at Unix sockets.
+mod unix_listener;
 /// One process in place of another.
 mod upgrade;
 /// A user who can do less.
