@@ -20,6 +20,8 @@ pub struct ListenerCounts {
     refused: [Counter; ConnectionRefusal::ALL.len()],
     /// Decides which connections that are refused are logged.
     pub refusals_log: OncePerSecond,
+    /// Requests that were refused because they had come round in a circle of proxies.
+    pub loops: Counter,
     requests: Shards<Requests>,
 }
 
@@ -40,6 +42,7 @@ impl ListenerCounts {
             accepted: Counter::default(),
             refused: Default::default(),
             refusals_log: OncePerSecond::new(now),
+            loops: Counter::default(),
             requests: Shards::default(),
         }
     }

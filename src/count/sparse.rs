@@ -51,10 +51,11 @@ impl OncePerSecond {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn one_event_a_second_is_let_through_and_the_others_are_counted() {
-        let began = Instant::now();
+        let began = clock::now();
         let gate = OncePerSecond::new(began);
         let at = |millis| gate.lets_through(began + Duration::from_millis(millis));
         assert_eq!([at(0), at(1), at(999), at(1000)], [Some(0), None, None, Some(2)]);

@@ -1,4 +1,4 @@
-//! The admin listener's cookie stays with us.
+//! Keeps the admin listener's cookie from backends.
 //!
 //! Cookies know no ports (RFC 6265 section 8.5): a browser that has signed in at the admin listener
 //! sends its cookie to every listener of the same host, and there it would go to the backends.
@@ -6,10 +6,10 @@
 use http::{HeaderValue, header::COOKIE};
 use pingora::{Result, http::RequestHeader};
 
-/// Its name.
+/// The name of the cookie.
 pub const ADMIN_COOKIE: &str = "lb_admin";
 
-/// Takes it out of the request, whatever else is in its cookies.
+/// Removes the cookie from the request, and leaves all others.
 pub(super) fn keep_ours(request: &mut RequestHeader) -> Result<()> {
     let mut lines = request.headers.get_all(COOKIE).into_iter();
     if !lines.any(|line| line.as_bytes().split(is_separator).any(is_ours)) {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ours_is_kept_back() {
+    fn only_the_admin_cookie_is_removed() {
         for (sent, passed_on) in [
             (&["a=1; b=2"][..], &["a=1; b=2"][..]),
             (&["lb_admin=t"], &[]),

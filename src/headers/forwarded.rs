@@ -1,13 +1,13 @@
-//! Who the client is, and how the backend is told.
+//! The client's address, and the headers that tell it to the backend.
 //!
 //! The rule is trust first: what a request says about its origin counts only when it comes from a
-//! proxy that the configuration trusts. From anybody else all of it is replaced, every line of it,
-//! by what the connection shows.
+//! proxy that the configuration trusts. From other clients every such line is replaced by the facts
+//! of the connection.
 //!
 //! The client's own address is found by walking `X-Forwarded-For` from right to left. Each proxy
-//! appends whom it saw, so the right end is the most recent; the first address that is not a
-//! trusted proxy is the last one that somebody we trust has seen with its own eyes, and everything
-//! left of it may be invented.
+//! appends the address of its peer, so the right end is the most recent. The right-most address
+//! that is not a trusted proxy was observed by a proxy we trust; everything to its left can be
+//! forged.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,7 +28,7 @@ static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Bits of the prefix `::ffff:0:0/96`, in which IPv6 carries IPv4.
 const MAPPED_PREFIX: u8 = 96;
 
-/// Who may tell us about the client.
+/// The proxies whose statements about the client are believed.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
@@ -69,7 +69,7 @@ impl TrustedProxies {
         Self { networks, unix: peers.contains(&PeerBlock::Unix) }
     }
 
-    /// Whether the peer is one of them. An IPv4-mapped address counts as IPv4.
+    /// Whether the peer is a trusted proxy. An IPv4-mapped address counts as IPv4.
     #[must_use]
     pub fn contains(&self, peer: Peer) -> bool {
         match peer {
@@ -92,7 +92,7 @@ fn canonical(network: IpNet) -> IpNet {
         .map_or(network, IpNet::V4)
 }
 
-/// Who sent a request, decided once when it arrives.
+/// The client of a request, identified once when the request arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// Its address, where it has one.
@@ -102,7 +102,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// From the other end of the connection and the headers as received.
+    /// Identifies the client by the peer of the connection and the headers as received.
     #[must_use]
     pub fn identify(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let is_trusted = trusted.contains(peer);
@@ -118,15 +118,15 @@ impl Client {
         self.real_ip
     }
 
-    /// Whether what the request says about its origin counts.
+    /// Whether the request's own statements about its origin are believed.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.is_trusted
     }
 }
 
-/// What cannot be read ends the walk at the last address that could: who wrote it is trusted, what
-/// lies beyond it is anybody's guess.
+/// An entry that cannot be read ends the walk at the last address before it: a trusted proxy wrote
+/// the entry, but everything beyond it is uncertain.
 fn first_untrusted(
     peer: Option<IpAddr>,
     headers: &HeaderMap,
@@ -145,7 +145,8 @@ fn first_untrusted(
     farthest
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+/// Reads an entry: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or
+/// `[2001:db8::1]:80`.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -196,8 +197,8 @@ pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) ->
     Ok(())
 }
 
-/// Each request has one, and formatting is slower than the rest of this: so the usual kind is
-/// written by hand.
+/// The address as a header value. Every request needs one, and formatting is slower than everything
+/// else here, so IPv4 is written by hand.
 fn value(address: IpAddr) -> Result<HeaderValue> {
     let IpAddr::V4(v4) = address else {
         return HeaderValue::try_from(address.to_string()).map_err(invalid);
@@ -216,7 +217,7 @@ fn value(address: IpAddr) -> Result<HeaderValue> {
     HeaderValue::from_bytes(&text[..length - 1]).map_err(invalid)
 }
 
-/// A trusted peer, after whatever it says.
+/// The `X-Forwarded-For` of a trusted peer, with its own address appended.
 fn chain(request: &RequestHeader, peer: &HeaderValue) -> Result<HeaderValue> {
     let mut chain = Vec::new();
     for line in request.headers.get_all(&FOR) {
@@ -263,7 +264,7 @@ mod tests {
         identify(peer, &request(&lines)).real_ip().unwrap().to_string()
     }
 
-    /// What a backend receives: names in the case sent, in no particular order.
+    /// The headers that a backend receives: names in the case sent, in no particular order.
     fn forwarded(peer: &str, lines: &[(&'static str, &str)], is_tls: bool) -> Vec<String> {
         let mut request = request(lines);
         let client = identify(peer, &request);
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_written_as_everybody_writes_it() {
+    fn an_address_is_written_as_the_standard_library_does() {
         let octets = (0..=u8::MAX).map(|octet| IpAddr::from([octet, 255 - octet, 0, octet]));
         let others = ["::1", "2001:db8::ff"].map(|address| address.parse().unwrap());
         for address in octets.chain(others) {
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_says_is_replaced_line_by_line() {
+    fn an_untrusted_clients_headers_are_replaced_line_by_line() {
         let lies = [
             ("Host", "example.com:8080"),
             ("x-forwarded-for", "6.6.6.6"),
@@ -431,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trusted_proxy_leaves_out_is_filled_in() {
+    fn headers_that_a_trusted_proxy_leaves_out_are_filled_in() {
         let said = [("Host", "example.com"), ("X-Forwarded-For", "1.2.3.4")];
         let expected = [
             "Host: example.com",

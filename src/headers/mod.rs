@@ -1,16 +1,18 @@
-//! What we add to a request, change in it, and remove from it on the way to a backend, and what we
-//! read in its answer.
+//! Headers that are added to a request, changed, and removed on the way to a backend, and headers
+//! that are read from its answer.
 //!
-//! Two moments. When the request arrives, [`Client::identify`] and [`RequestId::of`] read it as
-//! it was sent: routing, retries and the access log want their answers too. For each attempt,
-//! [`apply`] changes the copy that goes to the backend, in this order:
+//! This happens at two moments. When the request arrives, [`Client::identify`] and
+//! [`RequestId::of`] read it as it was sent, because routing, retries and the access log need the
+//! results too. For each attempt, [`apply`] changes the copy that goes to the backend, in this
+//! order:
 //!
-//! 1. what says who the client is: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Host`,
+//! 1. the client's address: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Host`,
 //!    `X-Forwarded-Proto`, `X-Real-IP`;
-//! 2. the admin listener's cookie, which is none of a backend's business;
+//! 2. the admin listener's cookie, which a backend must not see;
 //! 3. `X-Request-Id`.
 //!
-//! [`TraceContext`] is apart from these, as there need be none.
+//! [`TraceContext`] is separate, because tracing can be off. Last comes the [`mark`] by which a request
+//! that goes round in a circle is known.
 //!
 //! Hop-by-hop headers, and those that `Connection` names, are not this module's business: the client's
 //! session leaves them out when it reads a request, long before [`apply`], so that no client can have
@@ -22,12 +24,14 @@
 
 mod cookie;
 mod forwarded;
+mod loops;
 mod request_id;
 mod retry_after;
 mod trace_context;
 
 pub use cookie::ADMIN_COOKIE;
 pub use forwarded::{Client, Peer, TrustedProxies};
+pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::TraceContext;
@@ -36,9 +40,9 @@ use http::HeaderName;
 use pingora::{Result, http::RequestHeader};
 
 /// The most fields that a request is given on its way to a backend: those of [`apply`], a
-/// `traceparent`, a `Host` and a `Transfer-Encoding`. A map that has room for them from the start is
-/// not built again when they come.
-pub const MOST_ADDED: usize = 8;
+/// `traceparent`, the [`mark`], a `Host` and a `Transfer-Encoding`. A map that has room for them
+/// from the start does not have to grow.
+pub const MOST_ADDED: usize = 9;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -59,14 +63,15 @@ pub fn apply(
     id.set(request)
 }
 
-/// Most requests do not have it, and Pingora looks into two maps to remove it.
+/// Removes a header. Asks first, because most requests do not have it and Pingora looks into two
+/// maps to remove it.
 fn remove(request: &mut RequestHeader, name: &HeaderName) {
     if request.headers.contains_key(name) {
         request.remove_header(name);
     }
 }
 
-/// As many pairs of hexadecimal digits as there is room for, of a random number.
+/// Fills `digits` with the low digits of `number`, in hexadecimal.
 fn write_hex(digits: &mut [u8], number: u128) {
     let bytes = number.to_le_bytes();
     for (pair, byte) in digits.rchunks_exact_mut(2).zip(bytes) {

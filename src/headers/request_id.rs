@@ -1,8 +1,8 @@
 //! The name that one request has in every log on its way.
 //!
-//! A client's own id is passed on, so that its log and ours can be joined; but an id ends up in
-//! log lines, shell commands and search boxes of people who did not write it, so only a plain one
-//! is accepted. Ids are random, not secret: nothing may be protected by one.
+//! A client's own id is passed on, so that its log and ours can be joined. But other people copy
+//! ids into log searches and shell commands, so only plain ids are accepted. Ids are random, not
+//! secret: nothing may be protected by one.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::{Result, http::RequestHeader};
@@ -21,13 +21,14 @@ pub struct RequestId(Id);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Id {
     Sent(HeaderValue),
-    /// A header value is made of it for each attempt; a clone of one allocates as much.
+    /// Digits rather than a header value: each attempt makes a header value of them, and cloning
+    /// one would allocate just as much.
     Drawn([u8; 32]),
 }
 
 impl RequestId {
-    /// The client's, when it sent exactly one of 1 to 128 letters, digits and `._:/+=@-`; else 32
-    /// random hexadecimal digits.
+    /// The client's id, if it sent exactly one with 1 to 128 letters, digits and `._:/+=@-`; else
+    /// 32 random hexadecimal digits.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let mut lines = headers.get_all(&NAME).into_iter();
@@ -43,7 +44,7 @@ impl RequestId {
         Self(Id::Drawn(digits))
     }
 
-    /// As logs show it: visible ASCII without quotes or blanks.
+    /// The id as logs show it: visible ASCII without quotes or blanks.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -52,7 +53,7 @@ impl RequestId {
         }
     }
 
-    /// Replaces whatever the request has.
+    /// Sets the header, and removes all others of this name.
     pub(super) fn set(&self, request: &mut RequestHeader) -> Result<()> {
         match &self.0 {
             Id::Sent(value) => request.insert_header("X-Request-Id", value.clone()),

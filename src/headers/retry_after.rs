@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-/// How long from `now`: the header's seconds, or the time until its date. `None` for neither, and
-/// for now.
+/// The wait from `now`: the header's seconds, or the time until its date. `None` if it is neither
+/// or not in the future.
 #[must_use]
 pub fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn now_the_past_and_nonsense_are_nothing() {
+    fn now_the_past_and_nonsense_give_no_wait() {
         for text in ["0", "-3", "Sun, 06 Nov 1994 08:49:37 GMT", "soon", "", "1.5"] {
             assert_eq!(wait(text), None, "{text}");
         }

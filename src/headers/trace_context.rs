@@ -1,10 +1,10 @@
 //! The trace that a request is a part of: `traceparent` and `tracestate`, as in the W3C's
 //! [Trace Context](https://www.w3.org/TR/trace-context/).
 //!
-//! We record no spans, so a `traceparent` that came is passed on as it is: a parent of our own would
-//! be one that no tracing tool ever hears of. Where none came, or one that is not valid, a trace is
-//! started, so that the request has the same id in our log and in those of everybody behind us. It
-//! says "not sampled", because nobody before us recorded anything. Ids are random, not secret.
+//! We record no spans, so a `traceparent` that came is passed on as it is: no tracing tool would
+//! ever receive a span with an id of ours. If none came, or an invalid one, a trace is started, so
+//! that the request has the same id in our log and in those of all services behind us. It says "not
+//! sampled", because no service before us recorded a span. Ids are random, not secret.
 
 use http::{HeaderMap, HeaderName};
 use pingora::{Result, http::RequestHeader};
@@ -23,12 +23,12 @@ const PARENT: std::ops::Range<usize> = 36..52;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
     id: [u8; 32],
-    /// What to tell the backend; nothing where the client has told it.
+    /// The `traceparent` for the backend; `None` if the client's own is passed on.
     started: Option<[u8; LENGTH]>,
 }
 
 impl TraceContext {
-    /// The client's, when it sent exactly one that is valid.
+    /// The client's trace, if it sent exactly one valid `traceparent`.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(&TRACEPARENT).into_iter();
@@ -37,7 +37,7 @@ impl TraceContext {
         Some(Self { id, started: None })
     }
 
-    /// A new one.
+    /// Starts a new trace.
     #[must_use]
     pub fn start() -> Self {
         // All zeros would be invalid.
@@ -50,17 +50,18 @@ impl TraceContext {
         Self { id, started: Some(value) }
     }
 
-    /// 32 hexadecimal digits.
+    /// The trace's id: 32 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> &str {
         std::str::from_utf8(&self.id).unwrap_or_default()
     }
 
-    /// Makes the request a part of it. What a client says of a trace that is not this one goes.
+    /// Makes the request a part of this trace. If the trace was started here, the client's trace
+    /// headers are removed.
     ///
     /// # Errors
     ///
-    /// As [`super::apply`].
+    /// As for [`super::apply`].
     pub fn apply(&self, request: &mut RequestHeader) -> Result<()> {
         let Some(started) = &self.started else { return Ok(()) };
         super::remove(request, &TRACESTATE);
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_one_is_passed_on_as_it_is() {
+    fn a_valid_traceparent_is_passed_on_unchanged() {
         let values = [
             with_id(|id| format!("00-{id}-00f067aa0ba902b7-01")),
             with_id(|id| format!("00-{id}-00f067aa0ba902b7-ff")),
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn an_invalid_traceparent_is_ignored() {
         let parent = "00f067aa0ba902b7";
         let invalid = [
             String::new(),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_one_is_valid_and_takes_the_place_of_all() {
+    fn a_new_trace_is_valid_and_replaces_all_trace_headers() {
         let mut request = request(&["00-nonsense", "more"]);
         let trace = TraceContext::start();
         trace.apply(&mut request).unwrap();

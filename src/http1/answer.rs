@@ -22,7 +22,7 @@ use crate::http1::rules::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidAnswer(pub &'static str);
 
-/// What an answer's first line says, and what it answers.
+/// An answer's first line, and the method that it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct StatusLine<'a> {
     /// A number of three digits.
@@ -36,7 +36,7 @@ pub struct StatusLine<'a> {
 /// How the body of an answer is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerBody {
-    /// There is none, whatever `Content-Length` says: the answer to HEAD, 1xx, 204, 304.
+    /// No body, regardless of `Content-Length`: the answer to HEAD, 1xx, 204, 304.
     None,
     /// This number of bytes.
     Length(u64),
@@ -51,11 +51,11 @@ pub enum AnswerBody {
 pub struct Answer {
     /// How the body is delimited.
     pub body: AnswerBody,
-    /// The one value that `Content-Length` has towards the client, if it has one. The answer to HEAD
+    /// The value of `Content-Length` towards the client, if the answer has one. The answer to HEAD
     /// and a 304 have it without a body.
     pub content_length: Option<u64>,
-    /// Whether the fields have exactly one `Content-Length`, with this value in its ordinary
-    /// spelling, or none where there is none: nothing has to be written anew.
+    /// Whether the received `Content-Length` can stay as it is: exactly one, with this value in its
+    /// ordinary spelling, or none if the answer has no length.
     pub is_length_as_received: bool,
     /// Whether the connection to the backend may carry another request, as far as this head goes.
     pub keeps_alive: bool,
@@ -68,7 +68,7 @@ impl Answer {
     /// Judges a head by its fields, in any order.
     ///
     /// # Errors
-    /// Why the body's end would be in doubt.
+    /// The reason why the end of the body would be in doubt.
     pub fn judge<'a>(
         line: StatusLine<'_>,
         fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
@@ -126,7 +126,7 @@ impl Answer {
     }
 }
 
-/// What was seen of a length.
+/// The length announced by the fields read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Length {
     #[default]
@@ -157,7 +157,7 @@ impl Seen {
         }
     }
 
-    /// The same number again is one number (RFC 9110 section 8.6).
+    /// A length that is repeated with the same number is one length (RFC 9110 section 8.6).
     fn read_length(&mut self, value: &[u8]) {
         let is_first = self.length == Length::None;
         self.is_length_plain = is_first && (value == b"0" || !value.starts_with(b"0"));

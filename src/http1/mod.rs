@@ -1,8 +1,8 @@
 //! HTTP/1 as bytes: the head of a request, a chunked body, the framing of an answer.
 //!
-//! Request smuggling lives from two parsers that read the same bytes differently (RFC 9112 section
-//! 11.2), so this one takes what the grammar allows, a few deviations that are named where they are
-//! allowed, and nothing else. It holds no connection and knows no clock: bytes in, verdict out.
+//! Request smuggling needs two parsers that read the same bytes differently (RFC 9112 section
+//! 11.2), so this one accepts the grammar, a few deviations that are named where they are allowed,
+//! and nothing else. It holds no connection and knows no clock: bytes in, verdict out.
 //!
 //! Every byte of a head is looked at once by [`HeadEnd`], however the head is cut into reads, and
 //! once by [`RequestHead::parse`], which answers every question that the proxy has about a head.

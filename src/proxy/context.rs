@@ -1,5 +1,5 @@
-//! What is known about a request, in the stages in which it becomes known: received, routed, and
-//! attempted on one backend after another.
+//! What is known about a request, stage by stage: received, routed, and attempted on one backend
+//! after another.
 
 use std::{
     sync::Arc,
@@ -22,11 +22,11 @@ pub struct RequestContext {
     pub(super) generation: Arc<Generation>,
     /// When its header was complete.
     pub(super) started: Instant,
-    /// Once the first hook has seen it.
+    /// Present once the first hook has run.
     pub(super) received: Option<Received>,
-    /// Once it has a pool.
+    /// Present once the request has a pool.
     pub(super) routed: Option<Routed>,
-    /// Why `lb` answered itself before any attempt.
+    /// Why `lb` answered the request itself, before any attempt.
     pub(super) refusal: Option<&'static str>,
     /// The status of `lb`'s own answer, or 499 as in nginx for a client that left before one.
     pub(super) status: Option<u16>,
@@ -50,17 +50,17 @@ pub(super) struct Routed {
     pub(super) pool: Arc<Pool>,
     /// Whether executing the request twice does no harm.
     pub(super) repeatable: bool,
-    /// Whether all of its body has come, so that it takes no longer than the backend.
-    is_body_at_hand: bool,
+    /// Whether all of the body has been received, so that the client cannot delay the request.
+    pub(super) is_body_at_hand: bool,
     /// When the header of an answer is due, whatever happens; `None` for a tunnel.
     pub(super) deadline: Option<Instant>,
     /// The attempt under way, or the last one.
     pub(super) attempt: Option<Attempt>,
     /// The claim on the backend of that attempt, until it is given back.
     pub(super) lease: Option<Lease>,
-    /// The backend that the next attempt is for. It is claimed when that attempt is decided on, so that
-    /// no answer is given up for a try that then finds no backend. While the attempt has to wait in
-    /// the queue nothing is claimed.
+    /// The backend that the next attempt is for. It is claimed when that attempt is decided on, so
+    /// that no answer is given up for a try that then finds no backend. It is `None` while the
+    /// attempt waits in the queue.
     pub(super) next: Option<Lease>,
     /// How long to wait before the next attempt.
     pub(super) back_off: Duration,
@@ -77,12 +77,12 @@ pub(super) struct Routed {
 /// The attempts of a request that have failed, in order.
 #[derive(Debug, Default)]
 pub(super) struct FailedTries {
-    /// Apart from how far they came, since the selection asks for these alone.
+    /// Kept apart from the progress of the tries, because a pick needs these alone.
     tried: Vec<TriedBackend>,
     attempts: Vec<Attempt>,
 }
 
-/// How far an attempt has come.
+/// The progress of an attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
     /// Which attempt of the request it is, counted from 1.
@@ -111,7 +111,7 @@ pub(super) enum Verdict {
     Good,
     /// The answer has begun, counts against the backend, and was noted.
     Failed,
-    /// A tunnel. How it ends is the business of its two ends.
+    /// A tunnel. How it ends says nothing about the backend.
     Tunnel,
 }
 
@@ -133,7 +133,7 @@ impl RequestContext {
         self.received.as_ref().map_or("-", |received| received.request_id.as_str())
     }
 
-    /// Where the route leads that the request has taken.
+    /// The target of the request's route.
     pub(super) fn target(&self) -> Option<&Target> {
         self.generation.target(self.routed.as_ref()?.route)
     }
@@ -143,8 +143,9 @@ impl RequestContext {
         self.routed.as_ref()?.attempt.as_ref()
     }
 
-    /// The request could not be given to any backend. The reasons are counted on the spot, because they
-    /// may be others when it is logged, and not at all without a log.
+    /// Notes that no backend could take the request. The reasons are counted on the spot, because
+    /// they may have changed by the time the request is logged; without an access log they are not
+    /// counted.
     pub(super) fn note_unavailable(&mut self, now: Instant) {
         if let (Some(_), Some(routed)) = (&self.generation.access_log, &mut self.routed) {
             routed.unavailable = Some(routed.pool.reasons(&routed.pick_request(), now));
@@ -205,12 +206,13 @@ impl Routed {
         current.or_else(|| self.failed.tried().last().map(|tried| &*tried.backend))
     }
 
-    /// What is left of the time for the whole request; `None` when that has no limit.
+    /// The time left for the whole request; `None` if it has no limit.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(now))
     }
 
-    /// The client took this long to send, which is neither the backend's time nor `lb`'s.
+    /// Extends the deadline by time that the client took to send its body, which is neither the
+    /// backend's nor `lb`'s.
     pub(super) fn prolong(&mut self, by: Duration) {
         if let Some(deadline) = &mut self.deadline {
             *deadline += by;
@@ -272,7 +274,7 @@ impl Attempt {
         self.first_byte.map(|at| self.sent.map_or(Duration::ZERO, |sent| since(sent, at)))
     }
 
-    /// Since the last of the request was sent.
+    /// How long ago the last of the request was sent.
     pub(super) fn waited(&self, now: Instant) -> Option<Duration> {
         self.sent.map(|sent| now.saturating_duration_since(sent))
     }

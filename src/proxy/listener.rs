@@ -26,7 +26,7 @@ use crate::in_flight::InFlight;
 pub fn pingora_proxy(conf: &Arc<ServerConf>, proxy: Proxy) -> Arc<HttpProxy<Proxy>> {
     let mut proxy = pingora_proxy::http_proxy(conf, proxy);
     let mut options = HttpServerOptions::default();
-    // It refuses CONNECT without a hook being called; ours says so in the log as well.
+    // Pingora refuses CONNECT without calling a hook; our refusal is logged as well.
     options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
     Arc::new(proxy)
@@ -39,14 +39,14 @@ pub struct ListenerApp {
     in_flight: InFlight,
     address: ListenAddress,
     counts: Arc<ListenerCounts>,
-    /// For the time when the configuration does not name this listener any more; it is open until the
+    /// Used if the configuration does not name this listener any more; it stays open until the
     /// process ends.
     settings: Arc<ListenerSettings>,
     speaks_http2: bool,
 }
 
 impl ListenerApp {
-    /// Serving connections with the limits of the current generation.
+    /// An application that serves connections with the limits of the current generation.
     #[must_use]
     pub fn new(
         proxy: Arc<HttpProxy<Proxy>>,
@@ -66,7 +66,7 @@ impl ListenerApp {
         Self { speaks_http2: true, ..self }
     }
 
-    /// Has one request answered after another.
+    /// Answers the requests of a connection one after another.
     async fn serve_http1(
         &self,
         mut connection: Box<Connection>,
@@ -77,7 +77,7 @@ impl ListenerApp {
         let mut ends = pin!(ends);
         loop {
             let request = tokio::select! {
-                // A request that is there is served.
+                // A request that has arrived is served.
                 biased;
                 request = connection.next_request() => request?,
                 // Half a header is no request yet.

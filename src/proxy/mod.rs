@@ -40,7 +40,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Serving from the current generation, counting what is in flight.
+    /// A proxy that serves from the current generation and counts requests in flight.
     #[must_use]
     pub fn new(current: Arc<Current>, in_flight: InFlight) -> Self {
         Self { current, in_flight }
@@ -49,14 +49,14 @@ impl Proxy {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    /// Pingora keeps it by value in each of its nested futures, and moves those.
+    /// Boxed, because Pingora keeps it by value in each of its nested futures and moves those.
     type CTX = Box<RequestContext>;
 
     fn new_ctx(&self) -> Box<RequestContext> {
         Box::new(RequestContext::new(self.current.pin(), clock::now(), self.in_flight.enter()))
     }
 
-    /// Pingora would add a compression module here, which every request then pays for.
+    /// Does nothing: Pingora would add a compression module, and every request would pay for it.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(
@@ -176,12 +176,12 @@ impl ProxyHttp for Proxy {
         log_line::write(session, context, error, now);
     }
 
-    /// Pingora would log every failed request; the access log does.
+    /// Silences Pingora's log of failed requests, because the access log has them.
     fn suppress_error_log(&self, _: &Session, _: &Box<RequestContext>, _: &Error) -> bool {
         true
     }
 
-    /// As above, for every attempt.
+    /// Silences Pingora's log of failed attempts, because the access log has them.
     fn suppress_proxy_warn_log(
         &self,
         _: &Session,

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     error::{StartError, set_up},
     life::{
-        draining::Draining,
+        draining::{Draining, LocalSockets},
         stop_accepting::StopAccepting,
         supervision::{FileOperations, Supervision},
     },
@@ -72,7 +72,7 @@ pub(super) async fn serve(
     let from_admin = start.origin.as_ref().map(|_| commands.0.clone());
     let api = Api::new(Arc::clone(&readiness), Arc::clone(&current), in_flight.clone(), from_admin);
     let (inherited, opened) = open_all(config, bound, inherited, api);
-    let Opened { owned, listeners, admin } = match opened {
+    let Opened { owned, listeners, sockets } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             inherited.into_iter().for_each(|inherited| inherited.failed(&error.to_string()));
@@ -89,8 +89,6 @@ pub(super) async fn serve(
         meeting.commands = meeting.control.listen().ok();
     }
     announce(config, &owned);
-    let files = config.listeners.iter().filter_map(|listener| listener.address.file());
-    let socket_files = files.map(Path::to_owned).collect();
     if let Some(limit) = open_files {
         log::info!(limit; "open files are limited");
         tokio::spawn(open_files::watch(limit));
@@ -103,16 +101,8 @@ pub(super) async fn serve(
         file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
-    let draining = Draining {
-        current,
-        in_flight,
-        readiness,
-        stop,
-        proxy: server.proxy,
-        admin,
-        socket_files,
-        successor,
-    };
+    let draining =
+        Draining { current, in_flight, readiness, stop, proxy: server.proxy, sockets, successor };
     let supervision = Supervision { draining, pid_file, file };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,
@@ -181,7 +171,7 @@ struct Opened {
     owned: Sockets,
     /// Copies for Pingora's server.
     listeners: Vec<NamedSocket>,
-    admin: Option<Admin>,
+    sockets: LocalSockets,
 }
 
 /// Opens everything that can still fail before this process serves.
@@ -201,7 +191,9 @@ fn open_all(
         let admin = admin.zip(address);
         let admin = admin.map(|((_, socket), address)| Admin::start(socket, address, api));
         let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
-        Ok(Opened { owned, listeners, admin })
+        let files = config.listeners.iter().filter_map(|listener| listener.address.file());
+        let sockets = LocalSockets { admin, files: files.map(Path::to_owned).collect() };
+        Ok(Opened { owned, listeners, sockets })
     };
     let opened = open();
     (inherited, opened)

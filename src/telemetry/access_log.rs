@@ -1,9 +1,9 @@
-//! What the access log says about one request, and how.
+//! The facts that the access log has about one request, and its formats.
 //!
-//! [`AccessRecord`] borrows everything and its lines are written into a buffer that the caller
-//! reuses, so that a line costs no allocation. `json_line` is the table of fields, and a test compares
-//! it with the one in README.md; [`AccessRecord::write_text`] has those that a person looks for, and
-//! `combined` those that other programs have agreed on.
+//! [`AccessRecord`] borrows everything, and its lines are written into a buffer that the caller
+//! reuses, so that a line costs no allocation. `json_line` is the table of fields, and a test
+//! compares it with the one in README.md; [`AccessRecord::write_text`] has the fields that a person
+//! looks for, and `combined` those that other programs expect.
 
 use std::{
     borrow::Cow,
@@ -42,21 +42,21 @@ pub struct AccessRecord<'a> {
     pub referer: Option<&'a [u8]>,
     /// As received; only [`LogFormat::Combined`] asks for it.
     pub user_agent: Option<&'a [u8]>,
-    /// What the client was answered.
+    /// The status that the client received.
     pub status: u16,
     /// From the end of the request's header to the last byte of the answer.
     pub latency: Duration,
-    /// The client's own or ours; what `X-Request-Id` tells the backend.
+    /// The client's own id or ours, as `X-Request-Id` tells the backend.
     pub request_id: &'a str,
-    /// Of the trace that it is a part of, if any.
+    /// The id of the trace that the request is a part of, if any.
     pub trace_id: Option<&'a str>,
-    /// Tries that were made.
+    /// The number of tries that were made.
     pub attempts: u32,
-    /// Each of them, in order.
+    /// The tries, in order.
     pub tries: &'a [Try],
-    /// When nobody could take it: how many backends for each reason.
+    /// If no backend could take the request: the number of backends for each reason.
     pub no_backend: Option<&'a [(&'static str, usize)]>,
-    /// Of response body sent.
+    /// Bytes of the response body that were sent.
     pub bytes: u64,
     /// As received; need not be UTF-8.
     pub host: Option<&'a [u8]>,
@@ -81,7 +81,7 @@ pub struct Try {
     pub first_byte: Option<Duration>,
     /// Whether the connection had served another request.
     pub reused: bool,
-    /// How it ended, in one word.
+    /// How the try ended, in one word.
     pub outcome: Cow<'static, str>,
     /// Why another try followed, in a word of `retry.on`; `None` when none did.
     pub retried: Option<Cow<'static, str>>,
@@ -143,7 +143,7 @@ impl AccessRecord<'_> {
     }
 }
 
-/// Exact to the microsecond; below what a network does, digits are noise.
+/// Milliseconds, exact to the microsecond: smaller digits are noise beside a network.
 fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
@@ -260,7 +260,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_told_by_both() {
+    fn both_formats_have_the_error() {
         let record = AccessRecord { error: Some("it broke"), ..record() };
         assert!(line(LogFormat::Json, &record).ends_with(",\"error\":\"it broke\"}\n"));
         let text = line(LogFormat::Text, &record);
@@ -268,7 +268,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn why_there_was_nobody_is_told_by_both() {
+    fn both_formats_say_why_there_was_no_backend() {
         let reasons = [("ejected", 1), ("unhealthy", 2)];
         let record = AccessRecord { no_backend: Some(&reasons), ..nothing() };
         let json = line(LogFormat::Json, &record);
@@ -278,14 +278,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_trace_is_told_by_both() {
+    fn both_formats_have_the_trace() {
         let record = AccessRecord { trace_id: Some("abc"), ..record() };
         assert!(line(LogFormat::Json, &record).contains(r#","trace_id":"abc","#));
         assert!(line(LogFormat::Text, &record).ends_with(" trace_id=abc\n"));
     }
 
     #[test]
-    fn each_try_is_told_by_json_and_several_by_text() {
+    fn json_has_every_try_and_text_has_several() {
         let one = |port, outcome: &'static str| Try {
             backend: format!("localhost:{port}").into(),
             address: format!("127.0.0.1:{port}").into(),

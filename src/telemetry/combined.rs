@@ -1,7 +1,7 @@
 //! A line in the combined log format of Apache and nginx, for the programs that read that.
 //!
-//! They split it at blanks, brackets and quotes. So a stranger's quotes and control characters are
-//! escaped, in the way of nginx, which its readers undo.
+//! They split it at blanks, brackets and quotes. So quotes and control characters in a client's
+//! text are escaped as nginx does, which those programs undo.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use httpdate::HttpDate;
 
 use super::access_log::AccessRecord;
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 const HTTP_DATE_LENGTH: usize = 29;
 
 /// Appends the line, without a newline.
@@ -31,7 +31,7 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     Ok(())
 }
 
-/// `06/Nov/1994:08:49:37 +0000`.
+/// A time as `06/Nov/1994:08:49:37 +0000`.
 struct Time(SystemTime);
 
 impl fmt::Display for Time {
@@ -49,7 +49,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// As nginx: quotes, backslashes and what is not printable ASCII as `\xHH`.
+/// Text escaped as in nginx: quotes, backslashes and everything except printable ASCII as `\xHH`.
 struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_a_dash() {
+    fn a_missing_value_is_a_dash() {
         let record = AccessRecord { real_ip: None, ..record() };
         let expected =
             "- - - [21/Nov/2026:07:42:00 +0000] \"GET /path?x HTTP/1.1\" 200 12 \"-\" \"-\"\n";
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cannot_end_a_field_or_a_line() {
+    fn text_of_clients_cannot_end_a_field_or_a_line() {
         let attack: &[u8] = b"\" 200 1\\\r\n\x1b[2J caf\xc3\xa9\x7f";
         let escaped = r"\x22 200 1\x5C\x0D\x0A\x1B[2J caf\xC3\xA9\x7F";
         let hostile = AccessRecord {

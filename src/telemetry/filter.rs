@@ -1,23 +1,25 @@
 //! Which requests have a line in the access log.
 //!
-//! It is asked before a line is put together, so that a request without one costs nothing.
+//! The filter is asked before a line is put together, so that a request without one costs nothing.
 
 use std::time::Duration;
 
 use crate::config::LogFilter;
 
-/// How a request ended, as far as the filter asks.
+/// The facts about the end of a request that the filter needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// What the client was answered.
+    /// The status that the client received.
     pub status: u16,
     /// From the end of the request's header to the last byte of the answer.
     pub latency: Duration,
-    /// Whether the answer broke off, and not because the client left. Its status does not tell.
+    /// Whether the answer broke off, and not because the client left. The status does not show
+    /// this.
     pub broke_off: bool,
 }
 
-/// Whether it has a line. `draw` is a random number below a hundred, asked for when that decides.
+/// Whether the request gets a line. `draw` returns a random number below a hundred; it is called
+/// only if the sample decides.
 pub(super) fn keeps(filter: &LogFilter, ended: &Ended, draw: impl FnOnce() -> u8) -> bool {
     let is_listed = filter.status.as_ref().is_some_and(|status| status.contains(ended.status));
     let is_slow = filter.min_latency.is_some_and(|least| ended.latency >= least);
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_others_there_is_a_sample() {
+    fn other_requests_are_sampled() {
         expect("{ status: 4xx, sample: 10% }", 9, [true; 4]);
         expect("{ status: 4xx, sample: 10% }", 10, [false, true, false, true]);
         expect("{ sample: 10% }", 9, [true; 4]);
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_where_it_does_not_decide() {
+    fn no_number_is_drawn_where_the_sample_does_not_decide() {
         let filter = filter("{ status: 4xx, sample: 10% }");
         assert!(keeps(&filter, &MISSING, || panic!("drawn")));
     }

@@ -1,4 +1,4 @@
-//! JSON in which text cannot act on what shows it.
+//! JSON in which text cannot act on the terminal that shows it.
 //!
 //! The format demands that only the control characters of ASCII are escaped. A terminal also acts on
 //! those of Latin-1, and on marks that turn the direction of writing, so that a client could have
@@ -19,7 +19,7 @@ pub(super) fn write(output: &mut impl Write, value: &(impl Serialize + ?Sized)) 
     Ok(value.serialize(&mut serializer(output))?)
 }
 
-/// What writes into this output.
+/// A serializer that writes into this output.
 pub(super) fn serializer<W: Write>(output: W) -> Serializer<W, Escaping> {
     Serializer::with_formatter(output, Escaping)
 }
@@ -48,7 +48,7 @@ impl Formatter for Escaping {
     }
 }
 
-/// Whether a terminal or a reader of lines does something about it other than show it.
+/// Whether a terminal or a reader of lines acts on this character instead of showing it.
 fn acts(character: char) -> bool {
     matches!(
         character,
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_acts_on_a_terminal_is_escaped_and_read_back() {
+    fn characters_that_act_on_a_terminal_are_escaped_and_read_back() {
         let text =
             "a\u{7f}\u{80}\u{9b}2J\u{9f}\u{61c}\u{200e}\u{2028}\u{2029}\u{202e}b\u{2066}\u{2069}";
         let escaped = concat!(
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_as_in_any_json() {
+    fn all_other_characters_are_written_as_in_ordinary_json() {
         for text in ["", "plain", "é ١ 漢 \u{a0}\u{200b}", "\"\\\n\u{1b}"] {
             assert_eq!(json(text), serde_json::to_string(text).unwrap());
         }

@@ -1,8 +1,8 @@
 //! A line of the access log as JSON.
 //!
-//! Every request pays for it, so what is known to need no escaping is written as it is, numbers and
-//! addresses are written without the machinery of formatting, and the time is put together once a
-//! second. Whatever a stranger has a say in goes through `serde_json`.
+//! Every request pays for it, so text that is known to need no escaping is written as it is,
+//! numbers and addresses are written without the machinery of formatting, and the time is put
+//! together once a second. Text that a client can influence goes through `serde_json`.
 
 use std::{
     cell::Cell,
@@ -18,11 +18,11 @@ use super::{
     text::Timestamp,
 };
 
-/// `2026-11-21T07:42:00`.
+/// Length of a time such as `2026-11-21T07:42:00`.
 const TO_THE_SECOND: usize = 19;
 
 thread_local! {
-    /// The second after the epoch that was written last, and how.
+    /// The second (since the epoch) that was written last, and its text.
     static SECOND: Cell<(u64, [u8; TO_THE_SECOND])> =
         const { Cell::new((u64::MAX, [0; TO_THE_SECOND])) };
 }
@@ -107,10 +107,10 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Anybody's bytes, as a string; what is not UTF-8 is replaced.
+    /// Writes untrusted bytes as a string; bytes that are not UTF-8 are replaced.
     fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
         let is_special = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
-        // Every byte is looked at, so that the compiler can look at many at a time.
+        // The loop does not stop early, so that the compiler can look at many bytes at a time.
         if !bytes.iter().fold(false, |found, byte| found | is_special(*byte)) {
             self.raw("\"");
             self.0.extend_from_slice(bytes);
@@ -124,7 +124,7 @@ impl Line<'_> {
         Ok(serde_json::to_writer(&mut *self.0, &number)?)
     }
 
-    /// Exact to the microsecond; below what a network does, digits are noise.
+    /// Writes milliseconds, exact to the microsecond: smaller digits are noise beside a network.
     fn millis(&mut self, duration: Duration) -> io::Result<()> {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.number(micros / 1000)?;
@@ -133,13 +133,13 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Three of them.
+    /// Writes three digits.
     fn digits(&mut self, number: u64) {
         let digit = |power: u64| b'0' + (number / power % 10) as u8;
         self.0.extend_from_slice(&[digit(100), digit(10), digit(1)]);
     }
 
-    /// RFC 3339, UTC, milliseconds.
+    /// Writes the time by RFC 3339, in UTC, with milliseconds.
     fn time(&mut self, time: SystemTime) -> io::Result<()> {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (mut second, mut text) = SECOND.get();
@@ -147,7 +147,7 @@ impl Line<'_> {
             let mut written = Vec::with_capacity(TO_THE_SECOND + 8);
             write!(written, "{}", Timestamp(time))?;
             let Some(Ok(prefix)) = written.get(..TO_THE_SECOND).map(TryInto::try_into) else {
-                // A year of five digits.
+                // The year has five digits.
                 self.0.extend_from_slice(&written);
                 return Ok(());
             };
@@ -241,7 +241,7 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// As an object.
+    /// Writes the counts as an object.
     fn counts(&mut self, counts: &[(&'static str, usize)]) -> io::Result<()> {
         self.raw("{");
         for (index, (name, count)) in counts.iter().enumerate() {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_the_same_with_and_without_the_last_second_at_hand() {
+    fn the_time_is_the_same_with_and_without_a_cached_second() {
         let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
         for millis in [0, 1, 999, 1000, 1_795_246_920_123, 1_795_246_920_999, 1_795_246_921_000] {
             let expected = Timestamp(at(millis)).to_string();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_and_every_address_comes_back_as_it_was() {
+    fn every_byte_and_every_address_is_read_back_unchanged() {
         let read = |write: &dyn Fn(&mut Line<'_>)| {
             let mut line = vec![];
             write(&mut Line(&mut line));

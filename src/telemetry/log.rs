@@ -1,6 +1,6 @@
 //! The process log: the `log` crate's records, to standard error or a file.
 //!
-//! A record's key-values are for machines and people alike:
+//! The key-values of a record serve machines and people alike:
 //! `log::warn!(pool = "web", backend = "127.0.0.1:9001"; "backend ejected")` becomes
 //! `2026-11-21T07:42:00.123Z WARN backend ejected pool=web backend=127.0.0.1:9001`, or one JSON
 //! object with the same keys when the access log is JSON, so that one reader takes both.
@@ -30,22 +30,23 @@ use super::{
 use crate::clock;
 use crate::config::{Config, LogFormat};
 
-/// Without `RUST_LOG`: everything of ours down to `info`, and of Pingora what we do not say better.
+/// The levels without `RUST_LOG`: `info` for our own messages, and of Pingora those that we do not
+/// log better ourselves.
 ///
-/// It warns of each attempt that is repeated, and reports each client that leaves while it is
-/// answered: the access log has these. It reports each connection that ends in the middle of a
-/// header (`pingora_proxy`): on a port that anyone can reach, that is noise at the level of errors.
-/// Backends that fail and recover are told by our own health checks.
+/// Pingora warns of each attempt that is repeated and reports each client that leaves while it is
+/// answered: the access log has both. It reports each connection that ends in the middle of a
+/// header (`pingora_proxy`): on a public port that is noise at the level of errors. Backends that
+/// fail and recover are reported by our own health checks.
 const DEFAULT_FILTER: &str = "info,pingora=warn,\
     pingora_core::apps=off,\
     pingora_proxy=off,\
     pingora_load_balancing=error";
 
-/// A process has one log.
+/// The one log of the process.
 static DESTINATION: LazyLock<ArcSwap<Destination>> =
     LazyLock::new(|| ArcSwap::from_pointee(Destination::stderr(LogFormat::Text)));
 
-/// Starts the process log. A second time in a process, it is [`direct`].
+/// Starts the process log. A second call in a process has the effect of [`direct`].
 pub fn init(destination: Destination) {
     direct(destination);
     let environment = Env::default().default_filter_or(DEFAULT_FILTER);
@@ -56,8 +57,7 @@ pub fn init(destination: Destination) {
     }
 }
 
-/// Opens what the configuration says; the log goes on as before until it is [directed](direct)
-/// there.
+/// Opens the destination in the configuration. The log goes there only after a call of [`direct`].
 ///
 /// # Errors
 ///
@@ -69,31 +69,33 @@ pub fn open(config: &Config) -> io::Result<Destination> {
     }
 }
 
-/// JSON when the access log is, so that a log collector meets one format.
+/// The format of the process log: JSON if the access log is JSON, so that a log collector meets one
+/// format.
 #[must_use]
 pub fn format(config: &Config) -> LogFormat {
     config.access_log.as_ref().map_or(LogFormat::Text, |access_log| access_log.format)
 }
 
-/// Whether both configurations say the same of the process log.
+/// Whether the process log is the same in both configurations.
 #[must_use]
 pub fn is_same(before: &Config, after: &Config) -> bool {
     before.process.error_log == after.process.error_log && format(before) == format(after)
 }
 
-/// From the next line on, the log goes there. Lines that are being written go where it went.
+/// Directs the log there from the next line on. Lines that are being written still go to the old
+/// destination.
 pub fn direct(destination: Destination) {
     DESTINATION.store(Arc::new(destination));
 }
 
-/// Has the file opened again, after it was moved away. Returns at once. If it cannot be opened, the
-/// old one stays in use, and the log says so.
+/// Has the file opened again after it was moved away. Returns at once. If it cannot be opened, the
+/// old file stays in use, and the log says so.
 pub fn reopen() {
     DESTINATION.load().reopen();
 }
 
-/// When dropped, it waits until what was logged is written, but not longer than a second. Lines
-/// logged later are lost.
+/// When dropped, waits until all lines are written, but not longer than a second. Lines logged
+/// later are lost.
 #[derive(Debug)]
 #[must_use = "dropping it closes the log"]
 pub struct CloseAtEnd;
@@ -104,7 +106,7 @@ impl Drop for CloseAtEnd {
     }
 }
 
-/// The `log` crate's way here.
+/// The logger that the `log` crate calls.
 struct ProcessLog {
     filter: Logger,
 }
@@ -138,7 +140,7 @@ fn write(
 ) -> io::Result<()> {
     match format {
         LogFormat::Json => write_json(line, time, record)?,
-        // The combined format has no line for what is no request.
+        // The combined format knows requests only.
         LogFormat::Text | LogFormat::Combined => write_text(line, time, record)?,
     }
     line.write_all(b"\n")
@@ -157,7 +159,7 @@ fn is_ours(target: &str) -> bool {
     target.split("::").next() == Some(env!("CARGO_CRATE_NAME"))
 }
 
-/// ` key=value`, for each of them.
+/// Writes ` key=value` for each pair.
 struct Pairs<W>(W);
 
 impl<'kvs, W: Write> VisitSource<'kvs> for Pairs<W> {
@@ -179,7 +181,7 @@ fn write_json(line: &mut impl Write, time: SystemTime, record: &Record<'_>) -> i
     Ok(())
 }
 
-/// As the access log writes it.
+/// The level as the access log writes it.
 fn level(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
@@ -190,7 +192,7 @@ fn level(level: Level) -> &'static str {
     }
 }
 
-/// One entry of the object for each; numbers stay numbers.
+/// Writes an entry of the object for each pair; numbers stay numbers.
 struct Entries<'a, M>(&'a mut M);
 
 impl<'kvs, M: SerializeMap> VisitSource<'kvs> for Entries<'_, M> {
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_named() {
+    fn messages_of_other_crates_name_the_crate() {
         let mut builder = Record::builder();
         builder.level(Level::Error).target("pingora_core::services");
         let line = line(LogFormat::Text, &builder.args(format_args!("no")).build());
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_ours_speak_and_of_pingora_what_we_do_not_say_better() {
+    fn by_default_our_messages_and_few_of_pingora_are_logged() {
         let logger = Builder::new().parse_filters(DEFAULT_FILTER).build();
         let cases = [
             ("lb::state_log", Level::Info, true),

@@ -1,10 +1,10 @@
 //! Where the process log goes: a thread for each output, and a queue of lines in front of it.
 //!
-//! Writing may take as long as a disk or the reader of a pipe likes, so no request, no health check
-//! and no signal waits for it. The thread writes each line as soon as it comes, so a line that was
-//! logged a moment before a crash is written. An output that fails must not take the process with
-//! it: its lines are lost and counted, the next line tries again, and the log says how many were
-//! lost as soon as it can.
+//! A slow disk or a stuck reader of a pipe can hold a write up, so no request, health check or
+//! signal waits for one. The thread writes each line as soon as it comes, so a line that was logged
+//! a moment before a crash is written. An output that fails must not take the process with it: its
+//! lines are lost and counted, the next line tries again, and the log says how many were lost as
+//! soon as it can.
 
 use std::{
     fmt,
@@ -20,7 +20,8 @@ use crate::clock;
 use crate::config::LogFormat;
 use crate::files::append_to;
 
-/// Lines that wait for an output, in bytes: minutes of a process log while its output is stuck.
+/// The most bytes of lines that may wait for an output: minutes of a process log while its output
+/// is stuck.
 const CAPACITY: usize = 1024 * 1024;
 /// An output that takes nothing may hold up the end of the process for this long.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -28,10 +29,10 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// Standard error has one queue in a process, so that its lines stay in order when the format
 /// changes.
 static STDERR: LazyLock<Arc<Lines>> = LazyLock::new(|| {
-    // Through the standard library's lock, so that the two logs' lines do not mix.
+    // Written through the standard library's lock, so that lines of the two logs do not mix.
     match Lines::start(None, Output::new(Box::new(io::stderr()))) {
         Ok(lines) => lines,
-        // Without a thread there is no log; lines are counted as lost.
+        // Without a thread nothing can be logged; all lines are counted as lost.
         Err(_) => Arc::new(Lines(Arc::default())),
     }
 });
@@ -39,29 +40,29 @@ static STDERR: LazyLock<Arc<Lines>> = LazyLock::new(|| {
 /// An output of the process log, and the format of its lines.
 pub struct Destination {
     format: LogFormat,
-    /// `None` for standard error.
+    /// The file; `None` for standard error.
     path: Option<PathBuf>,
     lines: Arc<Lines>,
 }
 
-/// Lines on their way to a thread that writes them. When dropped, the thread writes what there is
-/// and ends; nothing waits for that.
+/// Lines on their way to a thread that writes them. When dropped, the thread writes the lines it
+/// has and ends; nothing waits for that.
 struct Lines(Arc<Queue>);
 
 struct Output {
     writer: Box<dyn Write + Send>,
-    /// Whether part of a line that could not be written may have been.
+    /// Whether a line that failed may have been written in part.
     is_torn: bool,
 }
 
 impl Destination {
-    /// Standard error.
+    /// The log on standard error.
     #[must_use]
     pub fn stderr(format: LogFormat) -> Self {
         Self { format, path: None, lines: Arc::clone(&STDERR) }
     }
 
-    /// This file, which is created if it does not exist, and appended to.
+    /// The log in this file, which is created if it does not exist, and appended to.
     ///
     /// # Errors
     ///
@@ -83,8 +84,8 @@ impl Destination {
         self.lines.0.push(line);
     }
 
-    /// Has the file opened again, once the lines before are written. If that fails, the old one
-    /// stays in use, and the log says so.
+    /// Has the file opened again once earlier lines are written. If that fails, the old file stays
+    /// in use, and the log says so.
     pub(super) fn reopen(&self) {
         self.lines.0.reopen();
     }
@@ -132,7 +133,8 @@ fn write_lines(queue: &Queue, mut output: Output, path: Option<&Path>) {
     let (mut batch, mut told) = (Vec::new(), 0);
     loop {
         let orders = queue.take(&mut batch, None);
-        // One by one: another process may write to the same pipe, which keeps short writes whole.
+        // Lines are written one by one: another process may write to the same pipe, and short
+        // writes are atomic.
         for line in batch.split_inclusive(|byte| *byte == b'\n') {
             if !output.write(line) {
                 queue.drop_lines(1);
@@ -179,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than any of this takes, so that a broken test ends.
+    /// Far longer than any step of a test takes, so that a broken test ends.
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn read(path: &Path) -> String {
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn reopening_leaves_what_was_told_in_the_old_file() {
+    fn reopening_leaves_earlier_lines_in_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("error.log");
         let moved = path.with_extension("1");
@@ -241,7 +243,8 @@ mod tests {
         assert_eq!(read(&moved.join("error.log")), "still here\n");
     }
 
-    /// Takes as many bytes at a time as its script says, or fails; then takes everything.
+    /// An output that accepts as many bytes at a time as its script says, or fails; then it accepts
+    /// everything.
     struct Scripted {
         script: VecDeque<io::Result<usize>>,
         written: Arc<Mutex<Vec<u8>>>,
@@ -271,7 +274,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&written.lock()), "one\ntw\n\nyes\nend\n");
     }
 
-    /// Says when it is asked, and takes nothing until it is released.
+    /// An output that reports each write, and accepts nothing until it is released.
     struct Stuck(mpsc::Sender<()>, mpsc::Receiver<()>);
 
     impl Write for Stuck {
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_is_stuck_holds_up_no_line_and_not_the_end() {
+    fn a_stuck_output_delays_neither_lines_nor_the_end() {
         let ((ask, asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Output::new(Box::new(Stuck(ask, released)));
         let lines = Lines::start(None, output).unwrap();

@@ -1,8 +1,9 @@
-//! How the process speaks: a line for each request, and a line for each thing that happened.
+//! The logs of the process: one has a line for each request, the other for each change of the
+//! process.
 //!
-//! The two are apart because they are read apart. The [access log](AccessLog) goes where the
-//! configuration says, is dropped rather than waited for, and has one line for each request. The
-//! [process log](log) goes to standard error or a file, and says what changed: started, ejected, back again.
+//! The two are separate because they have different readers. The [access log](AccessLog) goes where
+//! the configuration says, and drops lines rather than delay a request. The [process log](log) goes
+//! to standard error or a file, and has the changes: started, ejected, back again.
 
 mod access_log;
 mod combined;

@@ -1,23 +1,24 @@
-//! Between those who log and the thread that writes: lines in, emptied buffers back.
+//! The queue between threads that log and the thread that writes: lines go in, emptied buffers come
+//! back.
 //!
 //! # No lock
 //!
 //! A request that logs must not wait for another that was descheduled while it did, so a line is
-//! handed over through a ring in which whoever comes next takes the next slot. The writer takes
-//! what is there as one batch, to be written with one call, and gives the buffers back through a
+//! handed over through a ring in which each thread takes the next free slot. The writer takes all
+//! waiting lines as one batch, writes them with one call, and gives the buffers back through a
 //! second ring, so that a line costs a copy and, as long as the writer keeps up, no allocation.
 //!
 //! # Bounded in bytes
 //!
-//! It is memory that must not run out, and the length of a line is up to a stranger. Every buffer
-//! has room for [`KEPT`] bytes and a line counts as that many at least, so the bound is on what is
-//! allocated, and the ring has a slot for every line that the bound lets in.
+//! Memory must not run out, and clients determine the length of a line. Every buffer has room for
+//! [`KEPT`] bytes and a line counts as at least that many, so the bound is on allocated bytes, and
+//! the ring has a slot for every line that the bound lets in.
 //!
 //! # Woken only when asleep
 //!
-//! Waking a thread is a system call. The writer says that it is idle and then looks once more
-//! whether there is work; whoever brings work looks afterwards whether the writer is idle. With a
-//! fence between the two steps on both sides, one of them sees the other.
+//! Waking a thread is a system call. The writer says that it is idle and then checks once more for
+//! work; a thread that adds work checks afterwards whether the writer is idle. With a fence between
+//! the two steps on both sides, one of them sees the other.
 
 use std::time::{Duration, Instant};
 
@@ -27,13 +28,14 @@ use crate::sync::{
     thread::{self, Thread},
 };
 
-/// Lines of the access log that wait for the writer, in bytes.
+/// The most bytes of access log lines that may wait for the writer.
 const CAPACITY: usize = 8 * 1024 * 1024;
-/// What a buffer for one line keeps when it is given back, in bytes. Few lines are longer.
+/// The capacity that a buffer for one line keeps when it is given back, in bytes. Few lines are
+/// longer.
 pub(super) const KEPT: usize = 1024;
-/// Emptied buffers that are kept: more than come between two batches at any usual load.
+/// The most emptied buffers that are kept: more than one batch fills at any usual load.
 const SPARE: usize = 1024;
-/// What the buffer for a batch keeps until the next one, in bytes.
+/// The capacity that the buffer for a batch keeps until the next one, in bytes.
 const BATCH_KEPT: usize = 256 * 1024;
 
 /// Lines on their way to the writer, which is one thread at a time.
@@ -43,17 +45,17 @@ pub(super) struct Queue {
     capacity: usize,
     lines: ArrayQueue<Vec<u8>>,
     spare: ArrayQueue<Vec<u8>>,
-    /// What [`Queue::lines`] hold, each by its [`cost`].
+    /// The sum of the [`cost`] of all waiting lines.
     waiting: AtomicUsize,
     dropped: AtomicU64,
     reopen: AtomicBool,
     close: AtomicBool,
     /// Whether the writer sleeps until there is something to do, and must be woken.
     is_idle: AtomicBool,
-    /// Known from the first [`Queue::take`] on.
+    /// The writer's thread, known from the first [`Queue::take`] on.
     writer: OnceLock<Thread>,
     has_ended: AtomicBool,
-    /// For whoever closes: the writer has ended. Held for nothing else.
+    /// Guards the wait of [`Queue::close`] for the writer's end, and nothing else.
     ending: Mutex<()>,
     end: Condvar,
 }
@@ -67,7 +69,7 @@ impl Default for Queue {
 impl Queue {
     /// A queue in which this many bytes may wait.
     pub(super) fn holding(capacity: usize) -> Self {
-        // As many lines as the bytes allow.
+        // A slot for each line that the bytes allow.
         let slots = capacity / KEPT;
         Self {
             capacity,
@@ -86,36 +88,37 @@ impl Queue {
     }
 }
 
-/// What the writer is to do after a batch.
+/// What the writer must do after a batch.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orders {
-    /// Open the file anew.
+    /// Open the file again.
     pub(super) reopen: bool,
-    /// End: nothing comes after this batch.
+    /// End; no batch follows.
     pub(super) close: bool,
 }
 
-/// For those who log and those who give orders.
+/// The side of threads that log or give orders.
 impl Queue {
-    /// Appends a line, or drops and counts it when there is no room. Waits for nobody. The lines
-    /// of one thread stay in order.
+    /// Appends a line, or drops and counts it if there is no room. Never blocks. The lines of one
+    /// thread stay in order.
     pub(super) fn push(&self, line: &[u8]) {
         if self.is_closed() || !self.append(line) {
             self.drop_lines(1);
             return;
         }
         self.wake();
-        // Behind the fence in there: either this sees the end, or the end saw the line.
+        // This load is behind the fence in `append`: either it sees the end, or the end has seen
+        // the line.
         if self.has_ended.load(Ordering::Relaxed) {
             self.discard();
         }
     }
 
-    /// Whether there was room.
+    /// Appends a line; returns whether there was room.
     fn append(&self, line: &[u8]) -> bool {
         let cost = cost(line);
         let admit = |waiting: usize| (waiting + cost <= self.capacity).then_some(waiting + cost);
-        // Acquires the release in `pop`, and with it the slot that was emptied before.
+        // Acquires what `pop` has released, so that the emptied slot is visible.
         if self.waiting.fetch_update(Ordering::Acquire, Ordering::Relaxed, admit).is_err() {
             return false;
         }
@@ -129,17 +132,18 @@ impl Queue {
         appended
     }
 
-    /// Orders the writer to open its file anew, once it has written what was pushed before.
+    /// Orders the writer to open its file again once it has written all earlier lines.
     pub(super) fn reopen(&self) {
         self.reopen.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Orders the writer to end and waits until it has, or until the deadline. Whether it has.
+    /// Orders the writer to end and waits until it has, or until the deadline. Returns whether it
+    /// has ended.
     pub(super) fn close(&self, deadline: Instant) -> bool {
         self.close.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
-        // Also when it is not idle: it may be waiting for lines to gather.
+        // Needed even if the writer is not idle, because it may be waiting for lines to gather.
         self.unpark();
         let mut ending = self.ending.lock();
         while !self.has_ended() && !self.end.wait_until(&mut ending, deadline).timed_out() {}
@@ -166,10 +170,11 @@ impl Queue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Called after whatever the writer is to find.
+    /// Wakes the writer if it is idle. Called after the work for the writer has been stored.
     fn wake(&self) {
         fence(Ordering::SeqCst);
-        // The swap lets one of many wake it; the load spares the others the write.
+        // The swap lets only one of many threads wake the writer; the load spares the others a
+        // write.
         if self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::AcqRel) {
             self.unpark();
         }
@@ -182,7 +187,7 @@ impl Queue {
     }
 }
 
-/// For the writer.
+/// The writer's side.
 impl Queue {
     /// Exchanges the batch for the lines that wait. Sleeps while there is nothing to do, but not
     /// longer than `patience`.
@@ -194,7 +199,8 @@ impl Queue {
         // Orders first: every line that was pushed before one of them is then among the lines.
         let orders =
             Orders { reopen: self.reopen.swap(false, Ordering::AcqRel), close: self.is_closed() };
-        // No more than were there: otherwise a batch has no end while lines come fast enough.
+        // Takes only lines that are there now; otherwise a batch would have no end while lines come
+        // fast enough.
         for _ in 0..self.lines.len() {
             let Some(line) = self.pop() else { break };
             batch.extend_from_slice(&line);
@@ -203,7 +209,7 @@ impl Queue {
         orders
     }
 
-    /// Lets lines gather for a while; nobody wakes the writer for them. Ends early when closed.
+    /// Lets lines gather until then; they do not wake the writer. Returns early when closed.
     pub(super) fn gather(&self, until: Instant) {
         while !self.is_closed() {
             let left = until.saturating_duration_since(clock::now());
@@ -214,12 +220,12 @@ impl Queue {
         }
     }
 
-    /// Says that the writer has ended. Lines that still came are lost.
+    /// Marks the writer as ended. Lines that are pushed later are lost.
     pub(super) fn end(&self) {
         self.has_ended.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
         self.discard();
-        // Whoever closes either sees the end or waits already.
+        // A thread in `close` either sees the end or is waiting already.
         drop(self.ending.lock());
         self.end.notify_all();
     }
@@ -262,11 +268,11 @@ impl Queue {
     fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         buffer.shrink_to(KEPT);
-        // One too many is freed.
+        // A buffer for which there is no room is freed.
         let _ = self.spare.push(buffer);
     }
 
-    /// Counts what nobody will write.
+    /// Counts lines that will not be written.
     fn discard(&self) {
         while self.pop().is_some() {
             self.drop_lines(1);
@@ -274,7 +280,7 @@ impl Queue {
     }
 }
 
-/// What a line takes of [`CAPACITY`], which is what its buffer takes of memory.
+/// The share of [`CAPACITY`] that a line takes: the memory of its buffer.
 fn cost(line: &[u8]) -> usize {
     line.len().max(KEPT)
 }
@@ -321,7 +327,7 @@ mod tests {
         queue.push(b"before\n");
         queue.reopen();
         let now = crate::clock::now();
-        assert!(!queue.close(now), "nobody is there to end");
+        assert!(!queue.close(now), "there is no writer to end");
         queue.push(b"after\n");
         assert_eq!(queue.take(&mut batch, None), Orders { reopen: true, close: true });
         assert_eq!(batch, b"before\n");
@@ -330,9 +336,9 @@ mod tests {
         assert!(queue.close(now));
     }
 
-    /// Far longer than any of this takes, so that a broken test ends.
+    /// Far longer than any step of a test takes, so that a broken test ends.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
-    /// Far longer than a wake-up takes, and over before the writer wakes by itself.
+    /// Far longer than a wake-up takes, and shorter than the writer's own sleep.
     const SOON: Duration = Duration::from_secs(5);
 
     #[test]
@@ -396,7 +402,7 @@ mod tests {
 
     #[test]
     fn lines_of_one_thread_stay_in_order_among_those_of_others() {
-        // All of them have room, should the writer be late.
+        // All lines fit, even if the writer is late.
         const LINES: usize = SLOTS / 3;
         let queue = &Queue::default();
         let mut next = [0; 3];

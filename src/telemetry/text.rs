@@ -1,9 +1,9 @@
-//! What lines of both logs are made of: the time, and text that cannot pretend to be more of a
-//! line than it is.
+//! The parts of the lines of both logs: the time, and text that cannot pretend to be another field
+//! or line.
 //!
-//! Much of a log is written by strangers: a path, a host, the message of an error that quotes
-//! them. In JSON the serializer escapes it. In text, where a blank ends a field and a newline ends
-//! the line, it is escaped here, and so is whatever a terminal would act on.
+//! Much of a log is text from clients: a path, a host, an error message that quotes them. In JSON
+//! the serializer escapes it. In the text format, where a blank ends a field and a newline ends the
+//! line, it is escaped here, together with everything that a terminal would act on.
 
 use std::{
     fmt::{self, Write},
@@ -12,11 +12,11 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-/// RFC 3339, UTC, milliseconds.
+/// A time by RFC 3339, in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timestamp(pub(super) SystemTime);
 
-/// An instant as everything shows it: RFC 3339, in UTC, to the millisecond.
+/// A time as all outputs show it: RFC 3339, in UTC, to the millisecond.
 #[must_use]
 pub fn timestamp(time: SystemTime) -> String {
     Timestamp(time).to_string()
@@ -36,8 +36,8 @@ impl Serialize for Timestamp {
     }
 }
 
-/// A stranger's bytes as one word: visible ASCII but quotes and backslashes as it is, any other
-/// byte as `\xNN`, nothing at all as `-`.
+/// Untrusted bytes as one word: visible ASCII except quotes and backslashes stays, any other byte
+/// becomes `\xNN`, and no bytes become `-`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word<'a>(pub(super) &'a [u8]);
 
@@ -57,7 +57,7 @@ impl fmt::Display for Word<'_> {
     }
 }
 
-/// A sentence of the process log: blanks and quotes stay, what is not printable is escaped.
+/// A sentence of the process log: blanks and quotes stay, unprintable characters are escaped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sentence<T>(pub(super) T);
 
@@ -67,7 +67,7 @@ impl<T: fmt::Display> fmt::Display for Sentence<T> {
     }
 }
 
-/// The value of a key in the process log: as it is when it is one plain word, else quoted.
+/// The value of a key in the process log: unchanged if it is one plain word, else quoted.
 #[derive(Debug, Clone)]
 pub(super) struct Value(pub(super) String);
 
@@ -83,7 +83,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Escapes what is not printable on its way.
+/// Escapes unprintable characters in what is written to it.
 struct Printable<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for Printable<'_, '_> {

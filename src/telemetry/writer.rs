@@ -1,13 +1,13 @@
 //! The access log's thread, and the handle that requests log through.
 //!
-//! Writing may take as long as a disk or the reader of a pipe likes, so no request does it. A line
+//! A slow disk or a stuck reader of a pipe can hold a write up, so requests do not write. A line
 //! that comes while the writer sleeps is written at once; after a batch it lets lines gather for a
-//! moment, which under load makes one wake-up and one system call of dozens.
+//! moment, which under load replaces dozens of wake-ups and system calls by one.
 //!
-//! Nothing that happens to the output ends the process or the log: lines that cannot be written
-//! are dropped and counted, the process log says so once, and the next batch tries again. An output
+//! Nothing that happens to the output ends the process or the log: lines that cannot be written are
+//! dropped and counted, the process log says so once, and the next batch tries again. An output
 //! that neither takes lines nor fails holds up this thread, and with it the message about the lines
-//! that are dropped meanwhile; their count is there for whoever asks.
+//! that are dropped meanwhile; their count can be read all the same.
 
 use std::{
     cell::RefCell,
@@ -31,29 +31,29 @@ use crate::clock;
 use crate::config::{self, LogFilter, LogFormat, LogTarget};
 use crate::files::append_to;
 
-/// How long lines gather after a batch. Well below what a person notices, and what the log's
-/// readers poll at.
+/// How long lines gather after a batch: well below the polling interval of programs that follow the
+/// log.
 const GATHER: Duration = Duration::from_millis(10);
 /// How long an output that takes nothing may hold up the end of the process.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
-/// Between two messages about lines that were dropped.
+/// The least time between two messages about dropped lines.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
-/// Before an output that somebody else made non-blocking is asked again.
+/// The wait before an output that another process made non-blocking is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// Where a line is put together; its memory is kept.
+    /// The buffer in which a line is put together; its memory is kept.
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Logs that were dropped, and had lines to write then.
+/// Logs that were dropped while they had lines to write.
 static DROPPED: Mutex<Vec<Arc<Queue>>> = Mutex::new(Vec::new());
 
 /// A line for each request, written by a thread of its own.
 ///
-/// Dropped, as after a reload by the last request that logged here, it takes no more lines, and its
-/// thread ends when it has written those it has. Nothing waits for that before the end of the
-/// process ([`AccessLog::close_dropped`]).
+/// After a drop (after a reload, by the last request that logged here) no more lines are accepted,
+/// and the thread ends when it has written the remaining ones. Nothing waits for that before the
+/// end of the process ([`AccessLog::close_dropped`]).
 #[derive(Debug)]
 pub struct AccessLog {
     format: LogFormat,
@@ -87,20 +87,20 @@ impl AccessLog {
         Ok(Self { format, filter, queue })
     }
 
-    /// How its lines look.
+    /// The format of the lines.
     #[must_use]
     pub fn format(&self) -> LogFormat {
         self.format
     }
 
-    /// Whether a request that ended so has a line.
+    /// Whether a request that ended like this gets a line.
     #[must_use]
     pub fn wants(&self, ended: &Ended) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter::keeps(filter, ended, draw))
     }
 
-    /// Hands a request's line to the writer, or drops and counts it when the queue is full. Does
-    /// not wait for the writer.
+    /// Hands a request's line to the writer, or drops and counts it if the queue is full. Does not
+    /// wait for the writer.
     pub fn log(&self, record: &AccessRecord<'_>) {
         LINE.with_borrow_mut(|line| {
             line.clear();
@@ -111,27 +111,27 @@ impl AccessLog {
         });
     }
 
-    /// Lines lost since the start: the queue was full, or the output failed.
+    /// Number of lines lost since the start because the queue was full or the output failed.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
     }
 
-    /// Opens the file anew, for whoever has moved it away: lines logged before go to the old one.
-    /// Returns at once. If it cannot be opened, the old one stays in use.
+    /// Opens the file again after it was moved away: lines logged before go to the old one. Returns
+    /// at once. If it cannot be opened, the old one stays in use.
     pub fn reopen(&self) {
         self.queue.reopen();
     }
 
-    /// Writes what was logged, and takes no more. Gives up after a second.
+    /// Writes all lines, and accepts no more. Gives up after a second.
     pub fn close(&self) {
         if !self.queue.is_closed() {
             close(&self.queue, clock::now() + CLOSE_DEADLINE);
         }
     }
 
-    /// Lets logs that were dropped write what they have, for a second at most. For the end of the
-    /// process, which ends their threads.
+    /// Lets dropped logs write their remaining lines, for a second at most. Called at the end of
+    /// the process, which ends their threads.
     pub fn close_dropped() {
         let dropped = std::mem::take(&mut *DROPPED.lock());
         let deadline = clock::now() + CLOSE_DEADLINE;
@@ -164,9 +164,9 @@ type Output = Box<dyn Write + Send>;
 
 fn open(target: &LogTarget) -> io::Result<Output> {
     Ok(match target {
-        // The standard library would look for line ends and keep what follows the last one.
+        // The standard library's handle would buffer everything behind the last line end.
         LogTarget::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
-        // Through the standard library's lock, so that the two logs' lines do not mix.
+        // Written through the standard library's lock, so that lines of the two logs do not mix.
         LogTarget::Stderr => Box::new(io::stderr()),
         LogTarget::File(path) => Box::new(append_to(path)?),
     })
@@ -183,7 +183,7 @@ struct Writer {
     is_torn: bool,
 }
 
-/// What the process log is to be told.
+/// An event for the process log.
 #[derive(Debug)]
 enum Event {
     Failed(io::Error),
@@ -214,7 +214,7 @@ impl Writer {
         self.queue.end();
     }
 
-    /// Writes the batch or counts what is lost of it.
+    /// Writes the batch, or counts the lines of it that are lost.
     fn write(&mut self, batch: &[u8]) -> Option<Event> {
         if batch.is_empty() {
             return None;
@@ -233,7 +233,7 @@ impl Writer {
         std::mem::take(&mut self.is_failing).then_some(Event::Recovered)
     }
 
-    /// Leaves what could not be written.
+    /// Writes lines; afterwards `rest` is the part that could not be written.
     fn write_lines(&mut self, rest: &mut &[u8]) -> io::Result<()> {
         if self.is_torn {
             write_all(&mut self.output, &mut b"\n".as_slice())?;
@@ -286,7 +286,7 @@ fn write_all(output: &mut Output, rest: &mut &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// How many dropped lines the process log has been told of, and when.
+/// How many dropped lines the process log has reported, and when.
 #[derive(Debug, Default)]
 struct Tally {
     told: u64,
@@ -298,8 +298,8 @@ impl Tally {
         dropped > self.told
     }
 
-    /// How many to tell now: those since the last time, if that is long enough ago or there is
-    /// no other time.
+    /// How many dropped lines to report now: those since the last report, if that is long enough
+    /// ago or `is_last`.
     fn due(&mut self, dropped: u64, now: Instant, is_last: bool) -> Option<u64> {
         let is_early = !is_last && self.told_at.is_some_and(|at| now < at + TELL_INTERVAL);
         if is_early || !self.has_more(dropped) {
@@ -323,7 +323,7 @@ mod tests {
     use super::*;
     use crate::telemetry::access_log::tests::record;
 
-    /// Far longer than any of this takes, so that a broken test ends.
+    /// Far longer than any step of a test takes, so that a broken test ends.
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn open_file(path: &Path) -> AccessLog {
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_writes_everything_and_takes_no_more() {
+    fn closing_writes_everything_and_accepts_no_more() {
         let (_folder, path) = folder();
         let log = open_file(&path);
         thread::scope(|scope| {
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn reopening_leaves_what_was_logged_in_the_old_file() {
+    fn reopening_leaves_earlier_lines_in_the_old_file() {
         let (_folder, path) = folder();
         let moved = path.with_extension("1");
         let log = open_file(&path);
@@ -414,7 +414,7 @@ mod tests {
         assert!(message.starts_with("/nowhere/access.log: "), "{message}");
     }
 
-    /// An output that takes nothing until it is released, and says when it is asked.
+    /// An output that reports each write, and accepts nothing until it is released.
     struct Stuck {
         asked: Sender<()>,
         released: Receiver<()>,
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_takes_nothing_holds_up_neither_requests_nor_the_end() {
+    fn a_stuck_output_delays_neither_requests_nor_the_end() {
         let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Box::new(Stuck { asked, released });
         let log = AccessLog::start(config::AccessLog::default(), output).unwrap();
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_dropped_waits_for_nothing_and_loses_nothing() {
+    fn a_dropped_log_blocks_nothing_and_loses_nothing() {
         let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Box::new(Stuck { asked, released });
         let log = AccessLog::start(config::AccessLog::default(), output).unwrap();
@@ -475,7 +475,7 @@ mod tests {
         assert_eq!(queue.dropped(), 0);
     }
 
-    /// An output that does what its script says, then takes everything.
+    /// An output that follows its script, then accepts everything.
     #[derive(Clone, Default)]
     struct Scripted {
         script: Arc<Mutex<Vec<io::Result<usize>>>>,
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_is_cut_short_or_put_off_is_continued() {
+    fn a_partial_or_deferred_write_is_continued() {
         let interrupted = Err(ErrorKind::Interrupted.into());
         let busy = Err(ErrorKind::WouldBlock.into());
         let (mut writer, output) = scripted(vec![Ok(2), interrupted, Ok(1), busy]);
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_lines_are_told_every_ten_seconds_at_most() {
+    fn dropped_lines_are_reported_every_ten_seconds_at_most() {
         let now = clock::now();
         let mut tally = Tally::default();
         assert_eq!(tally.due(0, now, false), None);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::address::ListenAddress;
+use super::listener::ListenAddress;
 
 /// Where the process answers about itself, and which requests it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]

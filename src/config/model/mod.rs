@@ -5,7 +5,6 @@
 //! names here: `discovery` resolves them, because that needs a network.
 
 mod access_log;
-mod address;
 mod admin;
 mod algorithm;
 mod backend;
@@ -20,12 +19,13 @@ mod route;
 use std::num::NonZeroUsize;
 
 pub use access_log::{AccessLog, LogFilter, LogFormat, LogTarget, Traceparent};
-pub use address::{ListenAddress, PeerBlock};
 pub use admin::{Admin, Token};
 pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
-pub use listener::{BodyLimits, ClientLimits, Listener, MinRate, SocketFile};
+pub use listener::{
+    BodyLimits, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock, SocketFile,
+};
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};
 pub use quantity::{Percent, StatusRanges};

@@ -88,7 +88,7 @@ pub(super) fn unix_address(text: &str) -> Result<ListenAddress, String> {
         return match name.len() {
             0 => Err(format!("needs a name after @, found {}", found())),
             _ if name.contains('\0') => Err(format!("must not contain a zero, found {}", found())),
-            ..=SOCKET_PATH_MAX => Ok(ListenAddress::Abstract(name.into())),
+            1..=SOCKET_PATH_MAX => Ok(ListenAddress::Abstract(name.into())),
             length => Err(format!(
                 "its name must be at most {SOCKET_PATH_MAX} bytes long, found {length} bytes"
             )),

@@ -13,7 +13,7 @@ use crate::http1::rules::{Field, Refusal};
 /// A piece larger than this is not moved: it is worth a message of its own.
 const MAX_MOVED: usize = 8 * 1024;
 
-/// A body in chunks as far as it has come.
+/// The state of a body in chunks.
 #[derive(Debug, Clone, Default)]
 pub struct ChunkedBody {
     part: Part,
@@ -23,33 +23,33 @@ pub struct ChunkedBody {
     trailers: Trailers,
 }
 
-/// What the next byte belongs to.
+/// The part of the body that the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Part {
     #[default]
     Line,
     Data,
-    /// CR behind the data.
+    /// The CR behind the data.
     DataEnd,
-    /// LF behind that.
+    /// The LF behind that CR.
     LineFeed,
     Trailers,
     Nothing,
 }
 
-/// What [`ChunkedBody::decode`] has found.
+/// The result of [`ChunkedBody::decode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
-    /// Where the data are in the buffer: within the bytes that were consumed.
+    /// The range of the data in the buffer, within the bytes that were consumed.
     pub data: Range<usize>,
-    /// The number of bytes at the start of the buffer that are done with.
+    /// The number of bytes at the start of the buffer that need not be passed in again.
     pub consumed: usize,
 }
 
 impl ChunkedBody {
     /// Goes on with these bytes, which follow those that were consumed before. All of them are
     /// consumed, unless the body ends among them or a large piece of data comes behind other data:
-    /// call again until nothing is consumed. What is consumed is overwritten in parts.
+    /// call again until nothing is consumed. The consumed part of the buffer may be overwritten.
     ///
     /// # Errors
     /// A 400 as soon as a byte cannot belong to a body. The data before it are lost, and nothing
@@ -104,8 +104,8 @@ impl ChunkedBody {
         Ok(Decoded { data, consumed: at })
     }
 
-    /// Takes what is there of the body off the buffer, and returns its data, if there are any
-    /// before the end of the buffer or of the body. Call again until there are none.
+    /// Takes bytes of the body off the buffer, and returns the next piece of data, if there is one
+    /// before the end of the buffer or of the body. Call again until there is none.
     ///
     /// # Errors
     /// As [`Self::decode`].

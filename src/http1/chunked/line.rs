@@ -6,31 +6,31 @@
 
 use crate::http1::rules::{Refusal, syntax};
 
-/// As many as a number of 64 bits has; leading zeros count.
+/// The most digits of a size: as many as a number of 64 bits has; leading zeros count.
 const MAX_DIGITS: u8 = 16;
-/// All extensions of a body together, blanks and semicolons included.
+/// The most bytes of all extensions of a body together, blanks and semicolons included.
 const MAX_EXTENSION_BYTES: u16 = 4 * 1024;
 
-/// A chunk line as far as it has come. It goes on with the next line when one has ended.
+/// The state of a chunk line. When a line has ended, the same value reads the next one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ChunkLine {
     part: Part,
     size: u64,
     digits: u8,
-    /// Of all lines of the body.
+    /// Bytes of extensions in all lines of the body so far.
     extension_bytes: u16,
 }
 
-/// What the next byte belongs to.
+/// The part of the line that the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Part {
     #[default]
     Size,
-    /// Blanks, then a semicolon.
+    /// Blanks that a semicolon must follow.
     Blank,
     NameStart,
     Name,
-    /// Blanks behind a name, then an equals sign or a semicolon.
+    /// Blanks behind a name, which an equals sign or a semicolon must follow.
     NameEnd,
     ValueStart,
     Token,
@@ -41,7 +41,7 @@ enum Part {
 }
 
 impl ChunkLine {
-    /// Goes on with one byte. Returns the chunk's size when the line ends with it.
+    /// Reads one byte. Returns the chunk's size when the line ends with it.
     pub(super) fn read(&mut self, byte: u8) -> Result<Option<u64>, Refusal> {
         if self.part == Part::Size {
             if let Some(digit) = hex(byte) {

@@ -2,25 +2,25 @@
 
 use crate::http1::rules::{Field, Refusal, fields, syntax};
 
-/// With the line ends.
+/// The most bytes of all trailers, line ends included.
 const MAX_BYTES: usize = 16 * 1024;
-/// As in a head.
+/// The most trailers: as many as fields in a head.
 const MAX_FIELDS: usize = 100;
 
-/// Trailers as far as they have come.
+/// The state of the trailers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trailers {
-    /// Complete lines, checked, then the beginning of the next one.
+    /// Complete lines that have been checked, then the beginning of the next line.
     bytes: Vec<u8>,
     line_start: usize,
     fields: usize,
 }
 
 impl Trailers {
-    /// Goes on with these bytes. Returns how many of them belong here, and whether the empty line
-    /// that ends the body is among them.
+    /// Reads these bytes. Returns how many of them belong to the trailers, and whether the empty
+    /// line that ends the body is among them.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(usize, bool), Refusal> {
-        // Most bodies have none, and need no memory for that.
+        // Most bodies have no trailers, and then no memory is allocated.
         if self.bytes.is_empty() && bytes.starts_with(b"\r\n") {
             return Ok((2, true));
         }

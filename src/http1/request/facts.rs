@@ -20,7 +20,7 @@ pub enum Body {
     Chunked,
 }
 
-/// What the fields say, before it is known whether it fits together.
+/// The statements of the fields, before they are checked against each other.
 #[derive(Debug, Default)]
 pub(super) struct Facts<'a> {
     host: Option<&'a [u8]>,

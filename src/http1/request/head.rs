@@ -1,4 +1,4 @@
-//! The head of a request, and all that the proxy asks of it, found in one pass.
+//! The head of a request, and everything that the proxy needs to know about it, found in one pass.
 
 use http::Version;
 
@@ -13,22 +13,23 @@ use crate::http1::rules::{Field, Known, Refusal, connection, fields};
 
 /// The most fields of a head.
 pub const MAX_FIELDS: usize = 100;
-/// What an ordinary request has; more makes one more allocation.
+/// The number of fields for which room is reserved. An ordinary request has no more; others cost
+/// one more allocation.
 const ORDINARY_FIELDS: usize = 16;
 
 /// A head in which nothing is doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestHead<'a> {
-    /// A token, as it was spelled.
+    /// The method: a token, as it was spelled.
     pub method: &'a [u8],
-    /// What is asked for.
+    /// The target of the request.
     pub target: Target<'a>,
-    /// 1.0 or 1.1; what is above 1.1 is served as that.
+    /// 1.0 or 1.1; a higher minor version is served as 1.1.
     pub version: Version,
     /// Every field in the order of its line.
     pub fields: Vec<Field<'a>>,
-    /// The authority to route by: of the target if it has one, else of `Host`. There is always one
-    /// in HTTP/1.1.
+    /// The authority to route by: that of the target if it has one, else that of `Host`. In
+    /// HTTP/1.1 it is always present.
     pub host: Option<&'a [u8]>,
     /// How the body is delimited.
     pub body: Body,
@@ -47,7 +48,7 @@ impl<'a> RequestHead<'a> {
     /// may begin with empty lines.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first fault of the head.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refused<'a>> {
         let mut line = RequestLine::default();
         read(bytes, &mut line).map_err(|refusal| Refused::new(bytes, line, refusal))
@@ -65,8 +66,8 @@ impl<'a> RequestHead<'a> {
         self.fields[start..].iter().filter(move |field| field.known == Some(known))
     }
 
-    /// The fields that are for the server behind the proxy: all but those that end with this
-    /// connection, because they always do or because `Connection` names them.
+    /// The fields that are for the server behind the proxy: all except hop-by-hop fields and those
+    /// that `Connection` names.
     pub fn forwarded(&self) -> impl Iterator<Item = &Field<'a>> {
         self.fields.iter().filter(|field| match field.known {
             Some(known) => !connection::is_for_proxy(known),
@@ -74,7 +75,7 @@ impl<'a> RequestHead<'a> {
         })
     }
 
-    /// Whether the client can do something with trailers behind the answer.
+    /// Whether the client accepts trailers behind the answer.
     #[must_use]
     pub fn takes_trailers(&self) -> bool {
         self.all(Known::Te).any(|field| connection::takes_trailers(field.value))
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_a_proxy_or_nominated_is_not_forwarded() {
+    fn fields_for_a_proxy_or_nominated_ones_are_not_forwarded() {
         let head = RequestHead::parse(
             b"GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop, Host, X-Real-IP, close\r\n\
             x-hop: 1\r\nX-Real-IP: 2\r\nKeep-Alive: 3\r\nTE: 4\r\nTrailer: 5\r\n\
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_shows_what_could_be_read() {
+    fn a_refused_request_shows_its_readable_parts() {
         let refused = RequestHead::parse(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n").unwrap_err();
         assert_eq!(refused.refusal.status, 400);
         assert_eq!(refused.method, Some(&b"GET"[..]));

@@ -23,15 +23,15 @@ pub struct HeadEnd {
 enum Progress {
     #[default]
     Awaited,
-    /// It begins here, and has ended.
+    /// The head begins here, and has ended.
     Complete(usize),
-    /// It is in order.
+    /// The request line is well-formed.
     Checked,
 }
 
 impl HeadEnd {
-    /// The length of the head at the start of `bytes`, blank line included, when it is there.
-    /// `bytes` begins where the head does, and has what it had at the call before.
+    /// The length of the head at the start of `bytes`, blank line included, once it is complete.
+    /// `bytes` begins where the head does, and begins with the bytes of the call before.
     ///
     /// A start that cannot become a head, because its request line is malformed, counts as a
     /// complete one: the parser refuses it with the same words as the whole head, and the client
@@ -62,8 +62,9 @@ impl HeadEnd {
         self.is_hopeless(bytes).then_some(bytes.len())
     }
 
-    /// Whether what is there of the request line is malformed. A line that has begun is judged by
-    /// its first byte: one that no method has is of a client that speaks something else.
+    /// Whether the request line is malformed as far as it has been received. An unfinished line is
+    /// judged by its first byte: if no method can begin with it, the client speaks another
+    /// protocol.
     fn is_hopeless(&mut self, bytes: &[u8]) -> bool {
         match self.request_line {
             Progress::Awaited => match bytes.get(self.line_start..).unwrap_or_default() {

@@ -11,7 +11,7 @@ pub(super) const MAX_EMPTY_LINES: usize = 8;
 const SHAPE: &str =
     "the request line must be a method, a target and a version, with one blank between them";
 
-/// What the line has, each part as far as it could be read.
+/// The parts of a request line, each as far as it could be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RequestLine<'a> {
     pub(super) method: &'a [u8],
@@ -19,7 +19,7 @@ pub(super) struct RequestLine<'a> {
     pub(super) version: Option<Version>,
 }
 
-/// What comes behind the empty lines at the start.
+/// Returns the bytes behind the empty lines at the start.
 pub(super) fn skip_empty_lines(mut bytes: &[u8]) -> Result<&[u8], Refusal> {
     for _ in 0..=MAX_EMPTY_LINES {
         match bytes {
@@ -30,8 +30,8 @@ pub(super) fn skip_empty_lines(mut bytes: &[u8]) -> Result<&[u8], Refusal> {
     Err(Refusal::bad("too many empty lines come before the request line"))
 }
 
-/// Reads the line at the start of `bytes` into `line`, and returns what comes behind it. When the
-/// line is refused, `line` has the parts that could be read.
+/// Reads the line at the start of `bytes` into `line`, and returns the bytes behind it. If the line
+/// is refused, `line` has the parts that could be read.
 pub(super) fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<&'a [u8], Refusal> {
     let (method, rest) = bytes.split_at(syntax::token_len(bytes));
     line.method = method;
@@ -52,7 +52,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<&'
     }
 }
 
-/// What comes behind the one blank that ends a part of the line.
+/// Returns the bytes behind the one blank that ends a part of the line.
 fn behind_blank<'a>(part: &[u8], rest: &'a [u8]) -> Result<&'a [u8], Refusal> {
     match (part, rest) {
         ([_, ..], [b' ', rest @ ..]) => Ok(rest),

@@ -25,12 +25,13 @@ pub struct Refused<'a> {
 }
 
 impl<'a> Refused<'a> {
-    /// A refusal that the parser had no part in, because the head is too large or did not end in
-    /// time. `bytes` are what is there of it.
+    /// A refusal that is not the parser's, because the head is too large or did not end in time.
+    /// `bytes` is the part of the head that was received.
     #[must_use]
     pub fn unfinished(bytes: &'a [u8], refusal: Refusal) -> Self {
         let mut line = RequestLine::default();
-        // That the line is wrong as well is of no interest; what could be read of it is in `line`.
+        // A fault in the line as well is of no interest; the parts that could be read are in
+        // `line`.
         let _ = line::skip_empty_lines(bytes).and_then(|bytes| line::read(bytes, &mut line));
         Self::new(bytes, line, refusal)
     }
@@ -55,8 +56,9 @@ impl<'a> Refused<'a> {
     }
 }
 
-/// What a head of more than [`MAX_HEAD_BYTES`] is refused for: its line, if that is malformed or too
-/// long, or its size. Only as many bytes are looked at, so that it is the same wherever a read ended.
+/// Why a head of more than [`MAX_HEAD_BYTES`] is refused: for its line, if that is malformed or too
+/// long, or for its size. Only the first [`MAX_HEAD_BYTES`] are looked at, so that the verdict does
+/// not depend on where a read ended.
 pub(super) fn too_large<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Refusal {
     let bytes = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
     let bytes = match line::skip_empty_lines(bytes) {

@@ -1,4 +1,4 @@
-//! What a request asks for (RFC 9112 section 3.2).
+//! The target of a request (RFC 9112 section 3.2).
 
 use std::borrow::Cow;
 
@@ -7,9 +7,9 @@ use crate::http1::rules::{Authority, Refusal};
 /// The target of a request, in one of the four forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// Its bytes as they were sent.
+    /// The bytes as they were sent.
     pub sent: &'a [u8],
-    /// The form it has.
+    /// The form of the target.
     pub form: Form<'a>,
 }
 
@@ -20,9 +20,9 @@ pub enum Form<'a> {
     Origin,
     /// `http://authority/path?query`, as clients send it to a proxy.
     Absolute {
-        /// Whom the request is for, rather than what `Host` says.
+        /// The authority that the request is for; it outweighs `Host`.
         authority: &'a [u8],
-        /// What comes behind the authority: nothing, or a path or a query.
+        /// The part behind the authority: nothing, or a path or a query.
         path: &'a [u8],
     },
     /// The `authority:port` of CONNECT.
@@ -32,12 +32,12 @@ pub enum Form<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Reads a target that has no blank and no control character in it, as the request line ends it
-    /// there. Everything else that a URI does not allow is taken as it is, also `"`, `<`, `>` and
-    /// bytes from 0x80, because scripts send it and servers take it.
+    /// Reads a target, which has no blank and no control character, because the request line ends
+    /// it there. Other bytes that a URI does not allow, such as `"`, `<`, `>` and bytes from 0x80,
+    /// are accepted as they are, because scripts send them and servers accept them.
     ///
     /// # Errors
-    /// A 400 that says what is wrong.
+    /// A 400 with the reason.
     pub fn parse(method: &[u8], sent: &'a [u8]) -> Result<Self, Refusal> {
         if sent.contains(&b'#') {
             return Err(Refusal::bad("the request target has a fragment"));

@@ -1,16 +1,16 @@
-//! Whom a request is for: `host[:port]` of `Host`, of a target, and of `:authority`.
+//! The authority that a request is for: `host[:port]` of `Host`, of a target, and of `:authority`.
 
 /// `uri-host [ ":" port ]` of RFC 3986 without user information, which none of the three may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authority<'a> {
-    /// A name, or an address; one of IPv6 is in its brackets. As it was spelled, never empty.
+    /// A name or an address, as it was spelled; an IPv6 address has its brackets. Never empty.
     pub host: &'a [u8],
-    /// Up to five digits. Empty if the scheme's own port is meant, with a colon or without.
+    /// Up to five digits. Empty for the default port of the scheme, with or without a colon.
     pub port: &'a [u8],
 }
 
 impl<'a> Authority<'a> {
-    /// Takes it apart; `None` if it is malformed.
+    /// Splits an authority into host and port; `None` if it is malformed.
     #[must_use]
     pub fn parse(authority: &'a [u8]) -> Option<Self> {
         let is_bracketed = authority.first() == Some(&b'[');
@@ -35,7 +35,7 @@ fn is_host(host: &[u8]) -> bool {
     }
 }
 
-/// Empty, which means the scheme's own, or a number up to 65535.
+/// Whether this is a port: empty for the scheme's default, or a number up to 65535.
 fn is_port(port: &[u8]) -> bool {
     let number = |number: u32, digit: &u8| number * 10 + u32::from(digit - b'0');
     port.len() <= 5
@@ -43,7 +43,7 @@ fn is_port(port: &[u8]) -> bool {
         && port.iter().fold(0, number) <= u32::from(u16::MAX)
 }
 
-/// `unreserved`, `pct-encoded` and `sub-delims` of RFC 3986.
+/// Whether a name may have this byte: `unreserved`, `pct-encoded` and `sub-delims` of RFC 3986.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'')

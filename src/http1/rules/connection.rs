@@ -41,7 +41,7 @@ pub const fn is_for_proxy(known: Known) -> bool {
         )
 }
 
-/// What the lines of `Connection` say together.
+/// The options of all lines of `Connection`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Connection {
     /// `close` was among the options.
@@ -75,15 +75,15 @@ impl Connection {
     }
 }
 
-/// The fields that a line of `Connection` takes away, in any case.
+/// The names of the fields that a line of `Connection` removes, in upper or lower case.
 ///
-/// What the proxy itself asks about is never among them: a client could otherwise take away what a
-/// trusted proxy in front of this one says of it, or the length of a body.
+/// Fields that the proxy itself reads are never among them: otherwise a client could remove the
+/// fields in which a trusted proxy in front of this one describes it, or the length of a body.
 pub fn nominated(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     options(value).filter(|option| may_be_nominated(option))
 }
 
-/// Whether a line of `TE` says that its sender can do something with trailers.
+/// Whether a line of `TE` says that its sender accepts trailers.
 #[must_use]
 pub fn takes_trailers(te: &[u8]) -> bool {
     options(te).any(|option| option.eq_ignore_ascii_case(b"trailers"))

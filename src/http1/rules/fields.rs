@@ -5,10 +5,10 @@ use super::{known::Known, refusal::Refusal, syntax};
 /// One line: the name as it was spelled, the value without the blanks around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// A token, of one byte at least.
+    /// A token of at least one byte.
     pub name: &'a [u8],
-    /// Tabs and bytes from 0x80 may be in it, other control characters are not: the types that it is
-    /// forwarded in could not carry them.
+    /// It may contain tabs and bytes from 0x80, but no other control character: the types in which
+    /// it is forwarded could not carry them.
     pub value: &'a [u8],
     /// Which field it is, if something in the proxy asks about it.
     pub known: Option<Known>,
@@ -18,7 +18,7 @@ pub struct Field<'a> {
 /// ends a section, and what comes behind the line.
 ///
 /// # Errors
-/// What is wrong with the line; also that it does not end.
+/// The fault of the line; a missing line end is one.
 pub(in crate::http1) fn field_line(bytes: &[u8]) -> Result<(Option<Field<'_>>, &[u8]), Refusal> {
     let (name, rest) = bytes.split_at(syntax::token_len(bytes));
     let rest = match rest {
@@ -33,7 +33,7 @@ pub(in crate::http1) fn field_line(bytes: &[u8]) -> Result<(Option<Field<'_>>, &
     Ok((Some(field), line_end(rest)?))
 }
 
-/// What comes behind the end of a line that `rest` begins with.
+/// Returns the bytes behind the line end with which `rest` begins.
 fn line_end(rest: &[u8]) -> Result<&[u8], Refusal> {
     match rest {
         [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => Ok(rest),

@@ -16,7 +16,7 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// What the lines of `Transfer-Encoding` say together.
+/// The codings of all lines of `Transfer-Encoding`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TransferEncoding {
     elements: u32,
@@ -26,8 +26,8 @@ pub struct TransferEncoding {
 }
 
 impl TransferEncoding {
-    /// Adds the codings of one more line. An empty element is not passed over, because another
-    /// parser may not do that either.
+    /// Adds the codings of one more line. An empty element is not skipped, because other parsers
+    /// may not skip it.
     pub fn read(&mut self, value: &[u8]) {
         for coding in value.split(|byte| *byte == b',').map(syntax::trim) {
             self.elements = self.elements.saturating_add(1);
@@ -37,13 +37,13 @@ impl TransferEncoding {
         }
     }
 
-    /// Whether there was a line at all.
+    /// Whether there was at least one line.
     #[must_use]
     pub fn is_there(self) -> bool {
         self.elements > 0
     }
 
-    /// Whether the only coding is one `chunked`, which is what can be undone here.
+    /// Whether the only coding is a single `chunked`, the only coding that is decoded here.
     #[must_use]
     pub fn is_chunked(self) -> bool {
         self.elements == 1 && self.chunked == 1
@@ -52,8 +52,8 @@ impl TransferEncoding {
     /// Checks the codings of a request.
     ///
     /// # Errors
-    /// A 501 for registered codings that end with `chunked`, which are in order and not supported;
-    /// a 400 for everything else that is not one `chunked`.
+    /// A 501 for registered codings that end with `chunked`, which are valid but not supported; a
+    /// 400 for everything else except a single `chunked`.
     pub fn check_request(self) -> Result<(), Refusal> {
         if self.is_chunked() {
             Ok(())
@@ -66,7 +66,8 @@ impl TransferEncoding {
     }
 }
 
-/// The transfer codings of the IANA registry, without `chunked` and those that are reserved.
+/// Whether this is a transfer coding of the IANA registry, other than `chunked` and the reserved
+/// ones.
 fn is_registered(coding: &[u8]) -> bool {
     let registered: [&[u8]; 5] = [b"gzip", b"deflate", b"compress", b"x-gzip", b"x-compress"];
     registered.iter().any(|name| coding.eq_ignore_ascii_case(name))

@@ -16,6 +16,7 @@ pub enum Known {
     Referer,
     Trailer,
     Upgrade,
+    CdnLoop,
     Forwarded,
     Connection,
     KeepAlive,
@@ -55,6 +56,7 @@ const NAMES: &[(&str, Known)] = &[
     ("referer", Known::Referer),
     ("trailer", Known::Trailer),
     ("upgrade", Known::Upgrade),
+    ("cdn-loop", Known::CdnLoop),
     ("forwarded", Known::Forwarded),
     ("x-real-ip", Known::XRealIp),
     ("connection", Known::Connection),
@@ -107,13 +109,13 @@ impl Known {
     /// The number of known fields.
     pub const COUNT: usize = NAMES.len();
 
-    /// The known field of this name, a token in any case.
+    /// The known field of this name, a token in upper or lower case.
     #[must_use]
     pub fn of(name: &[u8]) -> Option<Self> {
         let (start, end) = *BY_LENGTH.get(name.len())?;
         let of_this_length = NAMES.get(usize::from(start)..usize::from(end))?;
-        // Known names are letters and hyphens. Of the bytes that a token may have, only a letter in
-        // upper case and what is meant become one of those with this bit.
+        // Known names are letters and hyphens. Among the bytes of a token, only the byte itself and
+        // its upper case become a given letter or hyphen with this bit set.
         let is_same = |(byte, known): (&u8, u8)| byte | 0x20 == known;
         let is_this = |known: &str| name.iter().zip(known.bytes()).all(is_same);
         of_this_length.iter().find(|(known, _)| is_this(known)).map(|(_, known)| *known)

@@ -1,5 +1,5 @@
-//! The rules of single bytes, lines and values, which hold wherever they come from: a request, an
-//! answer, trailers; and most of them in HTTP/2 too.
+//! The rules for single bytes, lines and values, which are the same for requests, answers and
+//! trailers, and mostly for HTTP/2 too.
 
 mod authority;
 pub mod connection;

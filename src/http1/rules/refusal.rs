@@ -1,4 +1,4 @@
-//! Why something that a client sent is refused.
+//! The refusal of a request: status and reason.
 
 /// The status to answer with, and the reason in words for the client and the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

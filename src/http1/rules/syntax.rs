@@ -36,7 +36,7 @@ pub(in crate::http1) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-/// Whether this is a token: one token byte at least, and nothing else.
+/// Whether this is a token: at least one token byte, and nothing else.
 pub(in crate::http1) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
@@ -79,8 +79,8 @@ pub(in crate::http1) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The number of bytes at the start that belong. `may_end` looks at eight at a time and may be
-/// wrong in one way only: it may say that there is an end where `belongs` finds none.
+/// The number of bytes at the start for which `belongs` holds. `may_end` looks at eight bytes at a
+/// time and may be wrong in one way only: it may report an end where `belongs` finds none.
 fn run_len(bytes: &[u8], may_end: impl Fn(u64) -> bool, belongs: impl Fn(u8) -> bool) -> usize {
     let mut at = 0;
     for word in bytes.chunks_exact(8) {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_value_go() {
+    fn blanks_around_a_value_are_removed() {
         assert_eq!(trim(b" \t a\tb \t"), b"a\tb");
         assert_eq!(trim(b" \t "), b"");
         assert_eq!(trim(b""), b"");

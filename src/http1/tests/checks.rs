@@ -9,7 +9,7 @@ use crate::http1::{
     StatusLine,
 };
 
-/// Everything that a stream which begins with these bytes says, in one line of text.
+/// The reading of a stream of requests that begins with these bytes, in one line of text.
 pub(crate) fn request(bytes: &[u8]) -> String {
     let whole = head_in(bytes, bytes.len());
     for piece in [1, 2, 3, 7] {
@@ -65,7 +65,7 @@ fn head(bytes: &[u8]) -> String {
     line
 }
 
-/// A head that is written out in its strictest spelling says the same.
+/// Asserts that a head means the same after it was written in the strictest spelling.
 fn survives_writing(head: &RequestHead<'_>) {
     let mut bytes = [head.method, b" ", head.target.sent].concat();
     write!(StrInto(&mut bytes), " {:?}\r\n", head.version).unwrap();
@@ -92,7 +92,7 @@ impl Write for StrInto<'_> {
     }
 }
 
-/// What a stream of chunks that begins with these bytes says, in one line of text.
+/// The reading of a stream of chunks that begins with these bytes, in one line of text.
 pub(crate) fn chunks(bytes: &[u8]) -> String {
     let whole = chunks_in(bytes, bytes.len());
     for piece in [1, 2, 3, 7] {
@@ -110,7 +110,7 @@ fn chunks_in(bytes: &[u8], piece: usize) -> String {
         buffer.extend_from_slice(piece);
         loop {
             match body.take(&mut buffer) {
-                // What came before is lost or not, as the reads happened to be.
+                // Whether the data before it are lost depends on how the reads fell.
                 Err(refusal) => return format!("{} {}", refusal.status, refusal.why),
                 Ok(Some(more)) => data.extend(more),
                 Ok(None) => break,
@@ -125,7 +125,7 @@ fn chunks_in(bytes: &[u8], piece: usize) -> String {
             write!(line, ", {name}: {value}").unwrap();
         }
         write!(line, ", {} bytes behind", buffer.remaining()).unwrap();
-        // However a sender writes the same body, it is the same.
+        // The same body in another spelling has the same data.
         let mut plain = format!("{:X}\r\n", data.len()).into_bytes();
         plain.extend([&data[..], b"\r\n0\r\n\r\n"].concat());
         let plain = if data.is_empty() { b"0\r\n\r\n".to_vec() } else { plain };
@@ -139,8 +139,8 @@ fn chunks_in(bytes: &[u8], piece: usize) -> String {
     line
 }
 
-/// What the head of an answer says, in one line of text. Its first line is as an answer has it, with
-/// the method of the request in front if it is not GET.
+/// The reading of the head of an answer, in one line of text. Its first line is that of an answer,
+/// with the method of the request in front if it is not GET.
 pub(crate) fn answer(bytes: &[u8]) -> String {
     let (line, fields) = lines(bytes);
     let mut words = line.split(|byte| *byte == b' ').peekable();
@@ -173,7 +173,7 @@ pub(crate) fn answer(bytes: &[u8]) -> String {
 
 type NameAndValue<'a> = (&'a [u8], &'a [u8]);
 
-/// The first line, and names and values of the others.
+/// Returns the first line, and the names and values of the others.
 fn lines(bytes: &[u8]) -> (&[u8], Vec<NameAndValue<'_>>) {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii());
     let first = lines.next().unwrap_or_default();

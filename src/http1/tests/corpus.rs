@@ -1,11 +1,11 @@
-//! Raw bytes and what becomes of them, in `tests/corpus/http1`: an input in each line, escaped as in
-//! Rust, and below it what it says. `UPDATE_GOLDEN=1` writes the verdicts anew; read the diff.
+//! Raw bytes and their verdicts, in `tests/corpus/http1`: each line has an input, escaped as in
+//! Rust, and the line below it the verdict. `UPDATE_GOLDEN=1` rewrites the verdicts; read the diff.
 
 use std::{env, fs, path::Path};
 
 use super::checks;
 
-/// Without the verdicts of before.
+/// Replaces the verdicts of the text by those of `verdict`.
 fn with_verdicts(text: &str, verdict: impl Fn(&[u8]) -> String) -> String {
     let inputs = text.lines().filter(|line| !line.starts_with("    "));
     let judged = inputs.map(|line| match line {
@@ -72,7 +72,8 @@ fn answers_are_judged_as_written() {
     is_as_written("answers.txt", checks::answer);
 }
 
-/// What fuzzing has found worth keeping. Nothing is said of the verdict but what `checks` asserts.
+/// Inputs that fuzzing found and that are worth keeping. Only the assertions of `checks` are
+/// tested.
 #[test]
 fn nothing_that_fuzzing_has_found_breaks_a_rule() {
     type Check = fn(&[u8]) -> String;

@@ -1,4 +1,4 @@
-//! What holds for whole messages: the corpora, and what is true of any bytes.
+//! Tests of whole messages: the corpora, and properties of arbitrary bytes.
 
 mod checks;
 mod corpus;

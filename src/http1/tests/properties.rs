@@ -1,4 +1,4 @@
-//! What is true of any bytes: no panic, one verdict however they are cut, one meaning.
+//! Properties of arbitrary bytes: no panic, the same verdict for every cut, one meaning.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::checks;
 use crate::http1::{HeadEnd, MAX_HEAD_BYTES, Refused, RequestHead};
 
-/// Pieces that make something like a message more often than any bytes do.
+/// Pieces that form something like a message more often than random bytes do.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let known: Vec<&[u8]> = vec![
         b"\r\n",
@@ -68,7 +68,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..14).prop_map(|pieces| pieces.concat())
 }
 
-/// A head that is in order, for changes of single bytes.
+/// A well-formed head, for changes of single bytes.
 fn head() -> impl Strategy<Value = Vec<u8>> {
     let name = "[A-Za-z-]{1,12}";
     let value = "[ -~]{0,20}";
@@ -85,14 +85,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_have_one_verdict_however_they_are_cut(bytes in pieces()) {
+    fn any_bytes_have_the_same_verdict_for_every_cut(bytes in pieces()) {
         checks::request(&bytes);
         checks::chunks(&bytes);
         checks::answer(&bytes);
     }
 
     #[test]
-    fn heads_by_the_grammar_are_taken(head in head()) {
+    fn heads_by_the_grammar_are_accepted(head in head()) {
         let verdict = checks::request(&head);
         prop_assert!(verdict.contains("for a, keep"), "{verdict}: {}", head.escape_ascii());
     }
@@ -104,9 +104,9 @@ proptest! {
         byte in select(vec![0, 1, 8, 11, 12, 13, 0x1f, 0x7f]),
     ) {
         let at = at.index(head.len());
-        // A CR that is not before a LF, and not a second one in its place.
+        // The byte is a CR only where no LF follows, and does not replace another CR.
         prop_assume!(byte != b'\r' || !matches!(head[at], b'\r' | b'\n'));
-        // With a second end, for the first may be what is broken.
+        // A second end follows, because the change may have broken the first.
         let mut changed = [&head[..], b"\r\n\r\n"].concat();
         changed.insert(at, byte);
         let verdict = checks::request(&changed);
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn what_could_be_read_is_part_of_what_was_sent(bytes in pieces()) {
+    fn readable_parts_are_parts_of_the_bytes_that_were_sent(bytes in pieces()) {
         if let Err(refused) = RequestHead::parse(&bytes) {
             let parts = [refused.method, refused.target, refused.host];
             for part in parts.into_iter().flatten() {
@@ -169,7 +169,7 @@ fn chunks_have_limits() {
     assert!(checks::chunks(trailers(101).as_bytes()).starts_with("400 "));
 }
 
-/// Small pieces are moved together and large ones are not, which must not show.
+/// Small pieces are moved together and large ones are not; the data must be the same.
 #[test]
 fn chunks_of_any_size_come_whole_and_in_order() {
     for sizes in [[1, 8_191, 2], [1, 8_192, 2], [1, 8_193, 2], [9_000, 1, 9_000], [9_000, 9_000, 1]]
@@ -184,7 +184,7 @@ fn chunks_of_any_size_come_whole_and_in_order() {
     }
 }
 
-/// Counted in calls that look at bytes already seen, because a test does not measure time.
+/// The cost is counted in bytes that are looked at again, because a test does not measure time.
 #[test]
 fn the_end_of_a_head_is_found_without_looking_twice() {
     let head = [&b"GET / HTTP/1.1\r\n"[..], &b"X: y\r\n".repeat(5_000)].concat();
@@ -192,7 +192,7 @@ fn the_end_of_a_head_is_found_without_looking_twice() {
     for there in 0..head.len() {
         assert_eq!(end.find(&head[..there]), None);
     }
-    // What was looked at is not looked at again, also when it has become an end since.
+    // Bytes that were looked at are not looked at again, even if they would be an end by then.
     let mut other = b"\n".repeat(head.len() - 1);
     other.push(b'x');
     assert_eq!(end.find(&other), None);

@@ -116,10 +116,10 @@ fn parse_binary(bytes: &[u8]) -> Parsed {
             kind if kind == v2::Type::UniqueId as u8 => {
                 unique_id = (field.value.len() <= LONGEST_ID).then(|| shown(&field.value));
             }
-            kind if kind == v2::Type::CRC32C as u8 => {
-                if !has_checksum(&bytes[..length], &field.value) {
-                    return Parsed::Malformed;
-                }
+            kind if kind == v2::Type::CRC32C as u8
+                && !has_checksum(&bytes[..length], &field.value) =>
+            {
+                return Parsed::Malformed;
             }
             _ => {}
         }

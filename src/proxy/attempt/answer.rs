@@ -75,8 +75,8 @@ pub(in super::super) fn answered(
 }
 
 /// Takes out of an answer's header what belongs to the connection to the backend (RFC 9110 section
-/// 7.6.1). How the answer ends is from here on said by its one length, if it has one, and by the
-/// client's session.
+/// 7.6.1). From here on its length, if it has one, and the client's session decide where the answer
+/// ends.
 fn leave_to_the_backend(response: &mut ResponseHeader, session: &Session) -> Result<()> {
     let line = StatusLine {
         status: response.status.as_u16(),
@@ -138,6 +138,11 @@ fn judge(
         return gives_up;
     }
     let is_too_many = response.status == StatusCode::TOO_MANY_REQUESTS;
+    if response.status == StatusCode::LOOP_DETECTED {
+        // Each try would go round again, and so would each of theirs.
+        note_answer(routed, Verdict::Good, now);
+        return false;
+    }
     // Too many requests: the client's doing, and no sign of the backend's state.
     if !is_too_many {
         note_answer(routed, Verdict::Good, now);
@@ -150,8 +155,8 @@ fn judge(
     is_failure && failed(session, context, Failure::Status(status), None, now)
 }
 
-/// The attempt has an answer that does not count against the backend, so that an invalid answer before
-/// it does.
+/// Notes an answer that does not count against its backend. An invalid answer of an earlier attempt
+/// then does count against the backend that gave it.
 fn note_answer(routed: &mut Routed, verdict: Verdict, now: Instant) {
     let (Some(attempt), Some(lease)) = (&mut routed.attempt, &routed.lease) else { return };
     attempt.verdict = verdict;

@@ -16,7 +16,7 @@ use super::super::{
 use crate::pool::{FailedAttempt, Lease, TriedBackend, Unavailable};
 use crate::retry::{self, Failure, RetryContext};
 
-/// What an error says that gives an answer up for another try.
+/// Marks an error that gives an answer up for another try.
 pub(super) const ANOTHER_TRY: ErrorType = ErrorType::Custom("another try");
 
 /// No connection to the backend came about.
@@ -42,8 +42,8 @@ pub(in super::super) fn not_connected(
     error
 }
 
-/// Whether the time for the whole request ended an attempt that might have gone well. A backend
-/// that had half of it to itself, with no other before it, has no such excuse.
+/// Whether the limit on the whole request ended an attempt that might have gone well. A backend
+/// that had at least half of that time has no such excuse.
 fn is_cut_short(context: &RequestContext, waited_from: Instant, now: Instant) -> bool {
     let Some(routed) = &context.routed else { return false };
     let waited = now.saturating_duration_since(waited_from);
@@ -81,7 +81,7 @@ pub(in super::super) fn broke_off(
         }
     };
     if attempt.verdict == Verdict::Tunnel {
-        // It has its answer; the two ends have parted.
+        // The client has its answer, and the tunnel is over.
         error.set_retry(false);
         return error;
     }
@@ -96,8 +96,8 @@ pub(in super::super) fn broke_off(
     error
 }
 
-/// What is wrong with an answer that cannot be passed on: what was found out here, or by Pingora's
-/// parser, which says it in the words of a programmer.
+/// What is wrong with an answer that cannot be passed on. Errors of Pingora's parser are put into
+/// plain words.
 fn invalid(error: &Error) -> &'static str {
     match &error.context {
         Some(ImmutStr::Static(why)) if error.cause.is_none() => why,
@@ -110,7 +110,7 @@ fn give_over(context: &mut RequestContext, failure: Failure, next: Lease, now: I
     let Some(routed) = &mut context.routed else { return false };
     note_failure(routed, failure, None, now);
     let back_off = back_off(routed, failure, Some(&next));
-    // Whatever time is left is the next backend's own.
+    // The next backend may use all of the time that is left.
     let back_off = routed.time_left(now).map_or(back_off, |left| back_off.min(left / 2));
     (routed.next, routed.back_off) = (Some(next), back_off);
     true
@@ -135,7 +135,7 @@ pub(super) fn failed(
     let has_answer = matches!(failure, Failure::Status(_));
     let has_free_retry = routed.has_free_retry();
     if !has_answer {
-        // Its place may be the one that the next attempt needs.
+        // The next attempt may need the slot that this one held.
         routed.lease = None;
     }
     let pool = Arc::clone(&routed.pool);
@@ -144,14 +144,14 @@ pub(super) fn failed(
         retry::Verdict::Pay => !has_free_retry,
         _ => return false,
     };
-    // A backend that is picked for nothing loses its turn to those that fail.
+    // Asked before the pick: a backend that is picked and then not used has lost its turn.
     if pays && !pool.budget().has_left(pool.retry(), now) {
         counting::budget_exhausted(routed);
         return false;
     }
     let next = match pool.pick(&routed.pick_request(), now) {
         Ok(next) => Some(next),
-        // An answer is given up only for a backend that is in hand.
+        // An answer is given up only once another backend has been claimed.
         Err(Unavailable::Full) if !has_answer => None,
         Err(_) => {
             context.note_unavailable(now);

@@ -25,19 +25,19 @@ use crate::retry::{self, Failure};
 pub(super) use answer::{answer_began, answered, completed};
 pub(super) use failure::{broke_off, has_answered, not_connected};
 
-/// What an error says when a retry found no place.
+/// Marks the error of a retry for which no backend was free.
 const NO_PLACE: ErrorType = ErrorType::Custom("no place for another try");
 const MOMENT: Duration = Duration::from_secs(1);
-/// As good as no limit.
+/// Stands for "no limit" where Pingora demands a duration.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Pingora takes a timeout of zero for none.
+/// Pingora treats a timeout of zero as "no timeout".
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Begins an attempt: the backend that was claimed for it, and how to connect.
 ///
 /// # Errors
 ///
-/// When the client leaves, or no backend has a place in time.
+/// If the client leaves, or if no backend becomes free in time.
 pub(super) async fn begin(
     session: &mut Session,
     context: &mut RequestContext,
@@ -45,7 +45,7 @@ pub(super) async fn begin(
     let Some(routed) = &mut context.routed else {
         return Err(Error::explain(ErrorType::InternalError, "an attempt without a pool"));
     };
-    // The backend that failed is given back before a wait.
+    // The lease on the failed backend is dropped before waiting.
     routed.lease = None;
     if !routed.back_off.is_zero() {
         let back_off = tokio::time::sleep(std::mem::take(&mut routed.back_off));
@@ -72,11 +72,11 @@ pub(super) async fn begin(
     Ok(peer)
 }
 
-/// A place on a backend for the next attempt, waited for; the client may leave meanwhile.
+/// Waits in the queue for a backend for the next attempt; the client may leave meanwhile.
 ///
 /// # Errors
 ///
-/// When it does.
+/// If the client leaves.
 pub(super) async fn wait_in_queue(
     session: &mut Session,
     routed: &Routed,
@@ -85,16 +85,18 @@ pub(super) async fn wait_in_queue(
     waiting::while_client_stays(session, &routed.link, waiting).await
 }
 
-/// The client's session watches an attempt while it has nothing else to do. It is not asked as long as
-/// the backend takes no more of the body, so there Pingora's own limit on reads is a net, wide enough
-/// for every pause that the client may make; elsewhere a timer for each read would be wasted.
+/// Sets Pingora's own read limit for requests with a body. The client's session watches the backend
+/// whenever it has nothing else to do, but it is not polled while the backend accepts no more of
+/// the body. For that case Pingora's limit is a safety net, wide enough for every pause that the
+/// client may make; elsewhere a timer for each read would be wasted.
 fn limit_reads(peer: &mut HttpPeer, link: &ClientLink) {
     let pause = link.pause().unwrap_or(DAY) + MOMENT;
     let net = peer.options.read_timeout.map(|net| net.max(pause));
     peer.options.read_timeout = net.filter(|_| link.facts().has_body);
 }
 
-/// A connection must not take longer than the whole request may. Returns whether that leaves less.
+/// Caps the connect timeout at the time left for the whole request. Returns whether the cap
+/// applies.
 fn cap_connect(peer: &mut HttpPeer, deadline: Option<Instant>, now: Instant) -> bool {
     let Some(deadline) = deadline else { return false };
     let left = deadline.saturating_duration_since(now).max(SHORTEST_TIMEOUT);

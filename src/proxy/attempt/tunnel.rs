@@ -40,16 +40,16 @@ use super::super::watch::Timer;
 use crate::clock;
 use crate::config::Timeouts;
 
-/// Keeps these connections apart from pooled ones, which come up with what they have.
+/// Keeps these connections apart from pooled ones, which do not hold back the first read.
 const TUNNELS: u64 = 1;
 /// How long a tunnel may be silent before the system asks whether the other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Makes the connection for this peer one that can become a tunnel.
 ///
-/// A pause of any length in either direction is the two ends' business, and Pingora's timeouts
-/// cannot be lifted later; so they are off, and until the backend has said something the
-/// connection watches itself.
+/// The two ends of a tunnel may pause for as long as they like, and Pingora's timeouts cannot be
+/// lifted later. So they are off, and the connection itself enforces a limit until the backend has
+/// sent its first byte.
 pub(super) fn prepare(peer: &mut HttpPeer, timeouts: &Timeouts) {
     let net = timeouts.response.ceiling().max(timeouts.idle);
     peer.options.custom_l4 = Some(Arc::new(TunnelConnect { net }));
@@ -73,7 +73,7 @@ impl Connect for TunnelConnect {
         };
         let inner = ext::connect(address, None).await?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-        // Without it the tunnel works as well, as long as nobody vanishes without a word.
+        // The tunnel works without keep-alive too, unless one end vanishes without closing it.
         let _ = SockRef::from(&inner).set_tcp_keepalive(&keepalive);
         let wait =
             FirstWord { net: self.net, deadline: clock::now() + self.net, timer: Timer::default() };
@@ -82,12 +82,12 @@ impl Connect for TunnelConnect {
     }
 }
 
-/// A connection that comes up empty at the first read after each write.
+/// A connection whose first read after each write returns nothing.
 #[derive(Debug)]
 struct TunnelSocket {
     inner: TcpStream,
     has_written: bool,
-    /// Until the backend has said something.
+    /// Present until the backend has sent its first byte.
     wait: Option<FirstWord>,
 }
 
@@ -100,7 +100,7 @@ struct FirstWord {
 }
 
 impl TunnelSocket {
-    /// What became of a read or write, unless it is stuck for too long.
+    /// The result of a read or write, or an error if it has been stuck for too long.
     fn unless_late<T>(
         &mut self,
         cx: &mut Context<'_>,

@@ -8,11 +8,11 @@ use pingora_proxy::Session;
 
 use super::super::{client::ClientLink, watch::AttemptWatch};
 
-/// Does some waiting as long as the client stays.
+/// Waits for `work` as long as the client stays.
 ///
 /// # Errors
 ///
-/// When it leaves; the work is dropped.
+/// If the client leaves; the work is then dropped.
 pub(super) async fn while_client_stays<T>(
     session: &mut Session,
     link: &ClientLink,
@@ -24,7 +24,7 @@ pub(super) async fn while_client_stays<T>(
         tokio::select! {
             biased;
             done = &mut work => return Ok(done),
-            // Nothing is delivered, only the client's leaving.
+            // This read reports only that the client has left; bytes that come are kept.
             left = session.as_downstream_mut().read_body_or_idle(true) => left.map(|_| ())?,
         }
     }

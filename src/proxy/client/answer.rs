@@ -12,7 +12,7 @@ use pingora_core::Result;
 
 use super::{connection::Connection, link::Protocol};
 
-/// Bytes that are made room for at once: enough for an ordinary header and a small body.
+/// Bytes reserved at once: enough for an ordinary header and a small body.
 const ORDINARY_ANSWER: usize = 1024;
 /// Longest of the chunk size lines: 16 digits and a line end.
 const SIZE_LINE: usize = 18;
@@ -22,7 +22,7 @@ const SIZE_LINE: usize = 18;
 enum State {
     /// Before its header.
     Header,
-    /// In a body of a length that was announced.
+    /// In a body whose length was announced.
     Length(u64),
     /// In chunks.
     Chunks,
@@ -30,11 +30,11 @@ enum State {
     UntilClose,
     /// Both ends talk to each other.
     Tunnel,
-    /// After it.
+    /// After the end of the answer.
     Ended,
 }
 
-/// What the request has to say about the form of its answer.
+/// What the request determines about the form of its answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
     pub(super) protocol: Protocol,
@@ -58,12 +58,12 @@ impl Answer {
         Self { form, state: State::Header, header: None, bytes: 0 }
     }
 
-    /// The header of the final answer, once it was written.
+    /// The header of the final answer, once it has been written.
     pub(super) fn header(&self) -> Option<&ResponseHeader> {
         self.header.as_deref()
     }
 
-    /// Bytes of its body.
+    /// Bytes of the body that have been written.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -72,7 +72,7 @@ impl Answer {
         self.header().is_some_and(|header| header.status == StatusCode::SWITCHING_PROTOCOLS)
     }
 
-    /// Whether all of it was written.
+    /// Whether the whole answer has been written.
     pub(super) fn is_complete(&self) -> bool {
         self.state == State::Ended
     }
@@ -97,7 +97,7 @@ impl Answer {
         output.reserve(ORDINARY_ANSWER);
         let is_switch = header.status == StatusCode::SWITCHING_PROTOCOLS;
         if header.status.is_informational() && !is_switch {
-            // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
+            // A client of HTTP/1.0 does not know 1xx answers (RFC 9110 section 15.2).
             if self.form.protocol != Protocol::Http10 {
                 write_status(&header, output);
                 write_fields(&header, |_| true, output);
@@ -188,7 +188,7 @@ impl Answer {
         connection.send(piece).await
     }
 
-    /// Writes the end of the body. Of one that is shorter than announced there is no end.
+    /// Writes the end of the body. A body that is shorter than announced gets no end.
     pub(super) fn write_end(&mut self, output: &mut BytesMut) {
         match self.state {
             State::Chunks => {

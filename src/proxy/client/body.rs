@@ -10,17 +10,17 @@ use crate::clock;
 use crate::config::BodyLimits;
 use crate::http1::{Body, ChunkedBody, Refusal};
 
-/// As much of a body is read at once.
+/// The most of a body that is read at once.
 const PIECE: usize = 64 * 1024;
 
 /// What is left of a body.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// Nothing.
+    /// Nothing is left.
     Ended,
-    /// This many bytes.
+    /// This number of bytes is left.
     Length(u64),
-    /// Chunks.
+    /// The rest of a body in chunks.
     Chunked(Box<ChunkedBody>),
     /// The connection is a tunnel; what comes is not framed.
     Tunnel,
@@ -46,8 +46,8 @@ impl BodyReader {
         Self { framing, is_empty, pace: Pace::new(limits), bytes: 0 }
     }
 
-    /// What is wrong with its beginning, as far as that has come: a body that is refused costs no
-    /// connection to a backend.
+    /// Checks the part of the body that has come with the header, so that a malformed body is
+    /// refused before it costs a connection to a backend.
     pub(super) fn check(&self, input: &[u8]) -> Result<(), Refusal> {
         match &self.framing {
             Framing::Chunked(chunks) if !input.is_empty() => {
@@ -62,22 +62,22 @@ impl BodyReader {
         self.is_empty
     }
 
-    /// Whether all of it has been read.
+    /// Whether the whole body has been read.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.framing, Framing::Ended)
     }
 
-    /// Bytes of it that have been read.
+    /// Bytes of the body that have been read.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Nothing more of it will come.
+    /// Stops reading the body: nothing more of it will come.
     pub(super) fn give_up(&mut self) {
         self.framing = Framing::Ended;
     }
 
-    /// What comes from now on is the tunnel's.
+    /// Treats all further bytes as the tunnel's.
     pub(super) fn become_tunnel(&mut self) {
         self.framing = Framing::Tunnel;
     }
@@ -86,7 +86,7 @@ impl BodyReader {
     ///
     /// # Errors
     ///
-    /// When the client leaves before the end, is too slow, or sends chunks that are none.
+    /// If the client leaves before the end, is too slow, or sends malformed chunks.
     pub(super) fn poll_piece(
         &mut self,
         connection: &mut Connection,
@@ -133,8 +133,8 @@ impl BodyReader {
         }
     }
 
-    /// Reads on and throws away until the end of the body, at most so much of it; `false` when that
-    /// is not the end.
+    /// Reads and discards the rest of the body, up to `most` bytes; `false` if the body goes on
+    /// after that.
     pub(super) async fn discard(&mut self, connection: &mut Connection, most: u64) -> bool {
         let most = self.bytes.saturating_add(most);
         loop {
@@ -183,7 +183,7 @@ impl BodyReader {
     }
 }
 
-/// What was taken from what has come.
+/// The result of taking a piece out of the input.
 enum Taken {
     Piece(Bytes),
     Nothing,

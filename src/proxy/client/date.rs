@@ -11,7 +11,7 @@ thread_local! {
     static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// What a clock that is right now would say.
+/// The current time as a `Date` value.
 pub(in super::super) fn date() -> HeaderValue {
     let now = clock::wall();
     let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

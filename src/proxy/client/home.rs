@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{body::BodyReader, connection::Connection};
 
-/// What of an unread body is read and thrown away to keep a connection.
+/// The most of an unread body that is read and thrown away to keep a connection, in bytes.
 const DISCARDED: u64 = 64 * 1024;
 const REQUEST_TIMEOUT: u16 = 408;
 /// How long a client may take to notice that nothing more will come.
@@ -43,7 +43,7 @@ impl Home {
             return Some(connection);
         }
         let may_send = match connection.link.facts().refusal {
-            // A client that was too slow is owed no more of our time.
+            // No more time is spent on a client that was too slow.
             Some(refusal) => refusal.status != REQUEST_TIMEOUT,
             None => !body.is_done(),
         };

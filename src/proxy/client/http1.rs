@@ -28,7 +28,7 @@ use super::{
     session::{ClientSession, Exchange},
 };
 
-/// What comes behind a whole request is read in pieces of this size.
+/// Bytes behind a complete request are read in pieces of this size.
 const PIECE: usize = 4096;
 
 /// A request and its answer on their connection.
@@ -74,8 +74,8 @@ impl Http1Exchange {
         let is_final = !header.status.is_informational();
         let mut closes = self.connection.link.is_last();
         if is_final && self.is_body_withheld() {
-            // Whether the client sends it all the same is not known, so that what comes next could
-            // be either (RFC 9110 section 10.1.1).
+            // The client may send the body all the same, so the next bytes could be the body or a
+            // request (RFC 9110 section 10.1.1).
             self.body.give_up();
             closes = true;
         }
@@ -108,8 +108,8 @@ impl Exchange for Http1Exchange {
         self.body.poll_piece(&mut self.connection, cx)
     }
 
-    /// Once there is enough of what the client sends nothing more is read, so that a client that
-    /// closes behind its last request is not taken for one that left.
+    /// Reads only a limited amount ahead. A client that sends its last request and closes is then
+    /// not taken for one that gave up on this request.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>> {
         let enough = if self.body.is_done() { 1 } else { REPLAYED };
         while self.connection.input.len() < enough {

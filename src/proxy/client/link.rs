@@ -19,7 +19,7 @@ use pingora_proxy::Session;
 
 use super::{
     super::watch::{AttemptWatch, Patience, Wait},
-    connection_facts::ConnectionContext,
+    connection::ConnectionContext,
 };
 use crate::clock;
 use crate::count::ListenerCounts;
@@ -47,7 +47,7 @@ impl Protocol {
 /// What a session has found out about a request from its header.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct RequestFacts {
-    /// Why the request must not be served, if so.
+    /// Why the request must be refused, if it must.
     pub(in super::super) refusal: Option<Refusal>,
     pub(in super::super) protocol: Protocol,
     /// Whether it has a body.
@@ -70,8 +70,10 @@ pub(in super::super) struct ClientLink {
 #[derive(Debug)]
 struct Request {
     facts: RequestFacts,
+    /// Bytes of the body that are read before the first attempt.
+    read_ahead: usize,
     watch: AttemptWatch,
-    /// Decides what becomes of the attempt when its learned limit has passed.
+    /// Decides whether the attempt ends when its learned limit has passed.
     patience: Option<Patience>,
     /// The backend of the next attempt, when a learned limit has ended this one.
     next: Option<Lease>,
@@ -92,6 +94,7 @@ impl ClientLink {
         };
         let request = Request {
             facts,
+            read_ahead: 0,
             watch: AttemptWatch::Nothing,
             patience: None,
             next: None,
@@ -109,7 +112,7 @@ impl ClientLink {
 
     /// The part of a session's digest by which hooks find the link.
     pub(super) fn digest(self: &Arc<Self>) -> pingora_core::Result<Arc<ProxyDigest>> {
-        // The header is of the answer of a CONNECT proxy, which there is none of.
+        // The header stands for the answer of a CONNECT proxy; there is no such proxy here.
         let unused = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
         Ok(Arc::new(ProxyDigest::new(unused, Some(Box::new(Arc::clone(self))))))
     }
@@ -138,6 +141,7 @@ impl ClientLink {
     pub(super) fn request_began(&self, facts: RequestFacts) {
         let mut request = self.request.lock();
         request.facts = facts;
+        request.read_ahead = 0;
         request.watch = AttemptWatch::Nothing;
         request.was_late = false;
         request.is_last = false;
@@ -154,6 +158,20 @@ impl ClientLink {
         self.request.lock().facts
     }
 
+    /// This many bytes of the body are read before the first attempt, so the session keeps them.
+    pub(in super::super) fn will_read_ahead(&self, bytes: usize) {
+        self.request.lock().read_ahead = bytes;
+    }
+
+    pub(super) fn read_ahead(&self) -> usize {
+        self.request.lock().read_ahead
+    }
+
+    /// The client was sent the `100 Continue` that it waits for.
+    pub(in super::super) fn asked_for_body(&self) {
+        self.request.lock().facts.expects_continue = false;
+    }
+
     /// The answer to this request is to be the last one of its connection.
     pub(in super::super) fn close_after_answer(&self) {
         self.request.lock().is_last = true;
@@ -163,13 +181,13 @@ impl ClientLink {
         self.request.lock().is_last
     }
 
-    /// From now on the backend owes this.
+    /// Sets what the backend owes from now on.
     pub(in super::super) fn expect(&self, watch: AttemptWatch) {
         let mut request = self.request.lock();
         (request.watch, request.patience) = (watch, None);
     }
 
-    /// As [`ClientLink::expect`], with what decides when the learned limit has passed.
+    /// Like [`ClientLink::expect`], and sets what decides when the learned limit has passed.
     pub(in super::super) fn expect_soon(&self, watch: AttemptWatch, patience: Patience) {
         let mut request = self.request.lock();
         (request.watch, request.patience) = (watch, Some(patience));
@@ -185,7 +203,7 @@ impl ClientLink {
         self.request.lock().watch.moved();
     }
 
-    /// Whether the backend has begun its answer, so that only a pause in it would be too long.
+    /// Whether the backend has begun its answer, so that only a pause can still be too long.
     pub(super) fn is_answering(&self) -> bool {
         matches!(self.request.lock().watch, AttemptWatch::Rest { .. })
     }
@@ -224,7 +242,7 @@ impl ClientLink {
         std::mem::take(&mut request.was_late).then(|| request.next.take())
     }
 
-    /// How long a pause in the answer may be from now on.
+    /// Sets the longest pause in the answer from now on.
     pub(in super::super) fn expect_no_gap(&self, now: Instant, limit: Duration) {
         self.expect(AttemptWatch::Rest { limit, by: now + limit, has_moved: false });
     }

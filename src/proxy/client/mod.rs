@@ -1,16 +1,15 @@
-//! Clients: their connections, what they may take their time for, and the protocols they speak.
+//! Clients: their connections, the limits on their time, and the protocols they speak.
 //!
-//! Pingora has an HTTP/1 server session of its own, and no hook where `lb` needs one: what it refuses
-//! is answered and forgotten before any hook is called, its limits are for single reads, it repairs
-//! request lines, reads chunks loosely, holds answers back, and keeps some 18 KB for a connection that
-//! waits. So the sessions are ours, behind Pingora's interface for custom sessions, and Pingora drives
-//! the request from there on. What a session knows that hooks ask for is in its [`ClientLink`], which
-//! is the same for every protocol.
+//! Pingora has an HTTP/1 server session of its own, and no hook where `lb` needs one: what it
+//! refuses is answered and forgotten before any hook is called, its limits are for single reads, it
+//! repairs request lines, reads chunks loosely, holds answers back, and keeps some 18 KB for a
+//! connection that waits. So the sessions are ours, behind Pingora's interface for custom sessions,
+//! and Pingora drives the request from there on. Facts that hooks need from a session are in its
+//! [`ClientLink`], which is the same for every protocol.
 
 mod answer;
 mod body;
 mod connection;
-mod connection_facts;
 mod date;
 mod home;
 mod http1;
@@ -20,13 +19,10 @@ mod pace;
 mod receive;
 mod replay;
 mod session;
-mod stream;
 
-pub(super) use connection::Connection;
-pub(super) use connection_facts::{ConnectionContext, ConnectionFacts};
+pub(super) use connection::{ClientStream, Connection, ConnectionContext, ConnectionFacts};
 pub(super) use date::date;
 pub(super) use home::Home;
 pub(super) use http1::Http1Exchange;
 pub(super) use http2::serve as serve_http2;
 pub(super) use link::ClientLink;
-pub(super) use stream::ClientStream;

@@ -1,8 +1,8 @@
 //! How slowly a client may send a body: neither with a long pause, nor for long below a rate.
 //!
-//! Only time in which the body was wanted counts, and only bytes of the body itself: what a client
-//! sends as chunk lines, extensions or trailers is no progress. A pause that the backend causes by
-//! taking nothing is not the client's.
+//! Only time in which `lb` was waiting for the body counts, and only bytes of the body itself:
+//! chunk lines, extensions and trailers are no progress. A pause that the backend causes by taking
+//! nothing is not the client's.
 
 use std::{
     task::{Context, Poll, ready},
@@ -21,11 +21,11 @@ pub(super) struct Pace {
     limits: BodyLimits,
     /// Bytes of the body that have come.
     bytes: u64,
-    /// How long it was waited for in all.
+    /// How long `lb` has waited for the body in all.
     waited: Duration,
-    /// Since when it is waited for.
+    /// When the current wait began.
     since: Option<Instant>,
-    /// How long it is waited for since the last byte of the body.
+    /// How long `lb` has waited since the last byte of the body.
     paused: Duration,
 }
 
@@ -34,8 +34,8 @@ impl Pace {
         Self { limits, bytes: 0, waited: Duration::ZERO, since: None, paused: Duration::ZERO }
     }
 
-    /// Nothing is there. Returns when the client is too slow if nothing of the body comes; `None` for
-    /// never.
+    /// Notes that no byte is there. Returns when the client will be too slow if nothing more comes;
+    /// `None` for never.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Instant> {
         let since = *self.since.get_or_insert(now);
         let pause = self.limits.idle.map(|idle| since + idle.saturating_sub(self.paused));
@@ -49,7 +49,8 @@ impl Pace {
         }
     }
 
-    /// Something has come, and this much of it was body. The clock is read only if it was waited for.
+    /// Notes that bytes have come, `body` of which belong to the body. The clock is read only if a
+    /// wait was under way.
     pub(super) fn came(&mut self, body: u64, now: impl FnOnce() -> Instant) {
         self.bytes += body;
         if let Some(since) = self.since.take() {
@@ -59,7 +60,7 @@ impl Pace {
         }
     }
 
-    /// Nothing is there. Ready with an error when the client has been too slow.
+    /// Notes that no byte is there. Ready with an error once the client has been too slow.
     pub(super) fn poll_too_slow(
         &mut self,
         timer: &mut Timer,
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_nothing_was_wanted_does_not_count() {
+    fn time_in_which_the_body_was_not_awaited_does_not_count() {
         let start = clock::now();
         let mut pace = Pace::new(limits(Some(30), Some((100, 10))));
         pace.wait(start);
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_asked_for_after_a_while_and_over_all_of_the_body() {
+    fn the_minimum_rate_applies_after_a_while_and_to_the_whole_body() {
         let start = clock::now();
         let mut pace = Pace::new(limits(None, Some((100, 10))));
         assert_eq!(pace.wait(start), Some(start + SECOND * 10));

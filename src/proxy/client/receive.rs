@@ -32,9 +32,14 @@ const UNREADABLE: &[u8] = b"-";
 
 pub(super) const NO_CONNECT: Refusal =
     Refusal { status: 405, why: "this is no proxy that makes connections with CONNECT" };
+/// RFC 5842 section 7.2.
+pub(super) const LOOP: Refusal = Refusal {
+    status: 508,
+    why: "the request has come through this balancer several times: its proxies form a loop",
+};
 const LATE: Refusal = Refusal { status: 408, why: "the request header did not come in time" };
 
-/// A request whose header has come, or what has come of one that is refused.
+/// A request whose header is complete, or the readable part of one that is refused.
 #[derive(Debug)]
 pub(in super::super) struct Request {
     pub(super) header: RequestHeader,
@@ -43,15 +48,15 @@ pub(in super::super) struct Request {
     pub(super) keeps_alive: bool,
 }
 
-/// How the wait for a header has ended.
+/// How the wait for a header ended.
 enum Received {
-    /// With one of this length.
+    /// With a header of this length.
     Whole(usize),
-    /// With one that is too large.
+    /// With a header that is too large.
     TooLarge,
-    /// With a part of one.
+    /// With a part of a header, too late.
     Late,
-    /// With nothing that asks for an answer.
+    /// With nothing that needs an answer.
     Nothing,
 }
 
@@ -116,9 +121,12 @@ impl Connection {
 
     fn taken(&mut self, bytes: &Bytes, head: &RequestHead<'_>) -> Result<Request> {
         let body = BodyReader::new(head.body, self.limits.body);
+        let header = header(bytes, head)?;
+        let is_loop = head.first(Known::CdnLoop).is_some() && headers::is_loop(&header.headers);
         self.link.request_began(RequestFacts {
             refusal: match head.target.form {
                 TargetForm::Authority => Some(NO_CONNECT),
+                _ if is_loop => Some(LOOP),
                 _ => body.check(&self.input).err(),
             },
             protocol: protocol(head.version),
@@ -131,7 +139,6 @@ impl Connection {
             expects_continue: head.expects_continue,
             wants_tunnel: head.wants_websocket,
         });
-        let header = header(bytes, head)?;
         Ok(Request { header, body, keeps_alive: head.keeps_alive })
     }
 
@@ -161,9 +168,9 @@ impl Connection {
     }
 }
 
-/// The head as Pingora and the hooks see it: every field that goes on to a backend as it was spelled,
-/// the target in origin form, and the host that the request is for in `Host`. Of `Connection` and
-/// `Upgrade` only what asks for a tunnel is there.
+/// The head as Pingora and the hooks see it: every field that goes on to a backend as it was
+/// spelled, the target in origin form, and the host that the request is for in `Host`. `Connection`
+/// and `Upgrade` are kept only as far as they ask for a tunnel.
 fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
     let method = match Method::from_bytes(head.method) {
         Ok(method) => method,
@@ -203,7 +210,8 @@ fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
     percent_encoding::percent_encode(target, NOT_IN_A_URI).to_string().into_bytes().into()
 }
 
-/// What the `http` crate takes neither in a path nor in a query; what is escaped already stays as it is.
+/// The bytes that the `http` crate accepts neither in a path nor in a query; bytes that are escaped
+/// already stay as they are.
 const NOT_IN_A_URI: &percent_encoding::AsciiSet =
     &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
 

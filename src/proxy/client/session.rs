@@ -1,10 +1,10 @@
 //! One request and its answer, as Pingora drives them, whatever the protocol.
 //!
-//! Pingora asks for pieces of the body, tells the answer in tasks, and reads on while it waits for
-//! the backend, to notice a client that leaves. That last read is also where the backend's limits
-//! are watched: it is under way whenever nothing else is.
+//! Pingora asks for pieces of the body, hands over the answer as tasks, and reads on while it waits
+//! for the backend, to notice a client that leaves. That last read is also where the backend's
+//! limits are watched: it is under way whenever nothing else is.
 //!
-//! What is different from protocol to protocol is an [`Exchange`].
+//! The differences between the protocols are in [`Exchange`].
 
 use std::{
     future::poll_fn,
@@ -38,7 +38,7 @@ use super::{
 
 /// What carries one request and its answer.
 pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
-    /// What hooks find the link by.
+    /// The digest by which hooks find the link.
     fn digest(&self) -> &Digest;
     fn digest_mut(&mut self) -> &mut Digest;
     /// The link, and the timer by which the client and the backend are waited for.
@@ -46,7 +46,7 @@ pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
 
     /// The next piece of the body, never empty; `None` at its end.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>>;
-    /// Ready only when the client has left. What it sends meanwhile is kept.
+    /// Ready only when the client has left. Bytes that it sends meanwhile are kept.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>>;
     /// Whether the header says that there is no body.
     fn is_body_empty(&self) -> bool;
@@ -59,13 +59,13 @@ pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
     fn write(&mut self, tasks: Vec<HttpTask>) -> impl Future<Output = Result<bool>> + Send;
     /// Writes the end of the answer, if it has none yet.
     fn finish(&mut self) -> impl Future<Output = Result<()>> + Send;
-    /// The header of the final answer, once it was written.
+    /// The header of the final answer, once it has been written.
     fn answer(&self) -> Option<&ResponseHeader>;
     /// Bytes of the answer's body that have been written.
     fn bytes_written(&self) -> u64;
     /// Whether the request asks for a tunnel.
     fn wants_tunnel(&self) -> bool;
-    /// Whether it has one.
+    /// Whether the request has become a tunnel.
     fn is_tunnel(&self) -> bool;
 
     /// The request has ended, well or not.
@@ -75,9 +75,9 @@ pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
 /// The session of one request.
 pub(in super::super) struct ClientSession<E: Exchange> {
     header: RequestHeader,
-    /// Until the session is dropped.
+    /// Present until the session is dropped.
     exchange: Option<E>,
-    /// What has been read of the body, for another attempt.
+    /// The part of the body that has been read, for the next attempt.
     replay: Replay,
 }
 
@@ -94,7 +94,7 @@ impl<E: Exchange> ClientSession<E> {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = ready!(self.exchange()?.poll_piece(cx));
         if let Ok(Some(piece)) = &piece {
-            self.replay.sent(piece);
+            self.replay.came(piece);
         }
         Poll::Ready(piece)
     }
@@ -164,7 +164,7 @@ impl<E: Exchange> Session for ClientSession<E> {
         poll_fn(|cx| self.poll_piece_or_end(!no_body_expected, cx)).await
     }
 
-    /// What is left of the body is the connection's business, once the answer is written.
+    /// Does nothing: the connection deals with the rest of the body once the answer is written.
     async fn drain_request_body(&mut self) -> Result<()> {
         Ok(())
     }
@@ -206,7 +206,7 @@ impl<E: Exchange> Session for ClientSession<E> {
         Ok(())
     }
 
-    /// An answer that is not complete is broken off when the session is dropped.
+    /// Does nothing: an incomplete answer is broken off when the session is dropped.
     async fn shutdown(&mut self, _: u32, _: &str) {}
 
     fn response_written(&self) -> Option<&ResponseHeader> {
@@ -254,14 +254,16 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     fn enable_retry_buffering(&mut self) {
-        self.replay.begin();
+        let ahead = self.exchange.as_mut().map_or(0, |it| it.link_and_timer().0.read_ahead());
+        self.replay.begin(ahead);
     }
 
     fn retry_buffer_truncated(&self) -> bool {
         self.replay.is_too_large()
     }
 
-    /// A body that ended is something to send again, also one that turned out to be empty.
+    /// The body for another attempt. A body that has ended is always sent again, even if it turned
+    /// out to be empty.
     fn get_retry_buffer(&self) -> Option<Bytes> {
         let exchange = self.exchange.as_ref()?;
         self.replay.kept().filter(|kept| !kept.is_empty() || exchange.is_body_done())
@@ -271,12 +273,12 @@ impl<E: Exchange> Session for ClientSession<E> {
         format!("{} {}", self.header.method, self.header.uri)
     }
 
-    /// Nothing in `lb` asks for it.
+    /// Not used by `lb`.
     fn pseudo_raw_h1_request_header(&self) -> Bytes {
         Bytes::new()
     }
 
-    // Limits of single reads and writes, which exchanges have better ones for.
+    // Limits on single reads and writes are ignored, because exchanges have limits of their own.
     fn set_read_timeout(&mut self, _: Option<Duration>) {}
 
     fn get_read_timeout(&self) -> Option<Duration> {
@@ -295,7 +297,7 @@ impl<E: Exchange> Session for ClientSession<E> {
         None
     }
 
-    // Messages beside requests, which HTTP has not.
+    // Messages beside requests do not exist in HTTP.
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {

@@ -1,5 +1,5 @@
-//! What is counted of a request: once for its listener and its pool when it ends, and once for each
-//! attempt's backend when that ends.
+//! Counts a request once for its listener and its pool when it ends, and each attempt once for its
+//! backend when that ends.
 
 use std::time::Instant;
 
@@ -88,8 +88,8 @@ pub(in super::super) fn request_ended(
     }
 }
 
-/// When the request had its answer. A tunnel has it when it begins: how long two ends talk to each
-/// other says nothing about the backend.
+/// When the request was answered. A tunnel counts as answered when it begins, because its length
+/// says nothing about the backend.
 fn until(routed: &Routed, now: Instant) -> Instant {
     let tunnel = routed.attempt.filter(|attempt| attempt.verdict == Verdict::Tunnel);
     tunnel.and_then(|attempt| attempt.first_byte).unwrap_or(now)

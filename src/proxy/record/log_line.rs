@@ -15,11 +15,11 @@ use crate::clock;
 use crate::config::LogFormat;
 use crate::telemetry::{AccessRecord, ConnectionRecord, Ended};
 
-/// What is shown of a request that was refused before its protocol was known.
+/// The protocol shown for a request that was refused before its protocol was known.
 const PROTOCOL: &str = "HTTP/1.1";
 
-/// Writes the line, when there is an access log and the request is to have one. `error` is what ended
-/// the request, if anything did.
+/// Writes the line, if there is an access log and its filter keeps the request. `error` is the
+/// error that ended the request, if any.
 pub(in super::super) fn write(
     session: &Session,
     context: &RequestContext,

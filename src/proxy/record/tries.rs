@@ -1,8 +1,8 @@
 //! The tries of a request, as its line in the access log tells them.
 //!
-//! What is known of a try is kept where the request keeps it anyway: the one under way in
-//! [`Routed::attempt`], those that failed in [`Routed::failed`]. They are put together only here, so
-//! that the usual request with its one try pays for no list.
+//! The request keeps its tries anyway: the one under way in [`Routed::attempt`], those that failed
+//! in [`Routed::failed`]. They are put together only here, so that the usual request with its one
+//! try pays for no list.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use crate::telemetry::Try;
 /// The tries of a request that has ended.
 #[derive(Debug)]
 pub(super) enum Tries {
-    /// One at the most, as most requests have.
+    /// At most one, as for most requests.
     Few(Option<Try>),
     /// Several.
     Many(Vec<Try>),
 }
 
 impl Tries {
-    /// The tries of a request that was ended by `error`, if by any.
+    /// The tries of a request; `error` is the error that ended it, if any.
     pub(super) fn of(routed: &Routed, error: Option<&Error>) -> Self {
         if routed.failed.is_empty() {
             return Self::Few(last(routed, error));
@@ -34,7 +34,8 @@ impl Tries {
         let mut tries: Vec<Try> = Vec::with_capacity(attempts as usize);
         let mut counted = 0;
         for (tried, attempt) in routed.failed.iter() {
-            // An answer that was a failure, was passed on all the same and broke off failed twice.
+            // An answer that counted as a failure, was passed on all the same, and then broke off
+            // has failed twice; it is one try.
             if attempt.number > counted {
                 tries.push(failure(tried, attempt, attempts));
                 counted = attempt.number;
@@ -46,7 +47,7 @@ impl Tries {
         Self::Many(tries)
     }
 
-    /// In order.
+    /// The tries, in order.
     pub(super) fn as_slice(&self) -> &[Try] {
         match self {
             Self::Few(one) => one.as_slice(),

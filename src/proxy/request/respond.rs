@@ -1,5 +1,5 @@
-//! Answers of `lb` itself: short, in plain text, saying which error it is and how to find the request
-//! in the log. And what every answer has to be to go on to a client.
+//! Answers of `lb` itself: short, in plain text, saying which error it is and how to find the
+//! request in the log. Also adapts answers of backends to the client.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -15,7 +15,7 @@ pub(in super::super) struct Answer<'a> {
     pub(in super::super) status: u16,
     /// What happened, for the person who reads the body.
     pub(in super::super) why: &'a str,
-    /// Seconds after which to try again.
+    /// Seconds after which the client may try again.
     pub(in super::super) retry_after: Option<u64>,
 }
 
@@ -52,12 +52,12 @@ pub(in super::super) async fn send(
     if has_body {
         tasks.push(HttpTask::Body(Some(Bytes::from(body)), true));
     }
-    // Pingora does not say whose fault a failed write is; it is the client's.
+    // Pingora leaves the source of a failed write open; it is the client.
     let sent = session.write_response_tasks(tasks).await;
     sent.map(|_| ()).map_err(|error| error.into_down())
 }
 
-/// Makes a backend's answer one that a client can be given.
+/// Adapts a backend's answer to the client.
 pub(in super::super) fn suit_client(response: &mut ResponseHeader) -> Result<()> {
     if !response.status.is_informational() && !response.headers.contains_key(header::DATE) {
         response.insert_header(header::DATE, client::date())?;

@@ -1,10 +1,10 @@
 //! When the backend of one attempt is late: the first byte of its answer has a deadline, and so has
 //! each pause in the answer.
 //!
-//! The watch is a value that belongs to the request. Hooks tell it what the backend owes, whatever
-//! waits for the client asks it whether to go on waiting, and neither needs to know the client's
-//! protocol. It is asked only when nothing else can be done, so the bytes that move cost no look at
-//! the clock.
+//! The watch is a value that belongs to the request. Hooks tell it what the backend owes, the code
+//! that waits for the client asks it whether to go on waiting, and neither needs to know the
+//! client's protocol. It is asked only when nothing else can be done, so the bytes that move cost
+//! no look at the clock.
 
 mod patience;
 mod timer;
@@ -26,9 +26,9 @@ pub(super) enum AttemptWatch {
     },
     /// The header of its answer, with a learned limit before the real one.
     AnswerSoon {
-        /// When it is asked whether another backend would be quicker.
+        /// When to ask whether another backend could take the request.
         soon: Instant,
-        /// How long after that it is asked again, when no other could take the request.
+        /// How long to wait before asking again if no other backend could take the request.
         again: Duration,
         /// The limit that ends the attempt.
         by: Instant,
@@ -47,9 +47,9 @@ pub(super) enum AttemptWatch {
 /// Whether to go on waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// Nothing is due.
+    /// Wait; nothing is due.
     Unlimited,
-    /// Something is due by then.
+    /// Wait until then.
     Until(Instant),
     /// The learned limit has passed. Either another attempt begins, or [`AttemptWatch::wait_on`].
     Undecided,
@@ -58,14 +58,15 @@ pub(super) enum Wait {
 }
 
 impl AttemptWatch {
-    /// Bytes have moved in either direction, so a pause in the answer begins anew.
+    /// Notes that bytes have moved in either direction, so that a pause in the answer starts again.
     pub(super) fn moved(&mut self) {
         if let Self::Rest { has_moved, .. } = self {
             *has_moved = true;
         }
     }
 
-    /// The client is still sending its request. Until an answer has begun, the backend owes nothing.
+    /// Notes that the client is still sending its request. Until an answer has begun, the backend
+    /// owes nothing.
     pub(super) fn client_sends(&mut self) {
         if !matches!(self, Self::Rest { .. }) {
             *self = Self::Nothing;
@@ -92,7 +93,8 @@ impl AttemptWatch {
         }
     }
 
-    /// No other backend could take the request when the learned limit had passed.
+    /// Goes on waiting, because no other backend could take the request when the learned limit had
+    /// passed.
     pub(super) fn wait_on(&mut self, now: Instant) {
         if let Self::AnswerSoon { soon, again, by } = self {
             *soon = (now + *again).min(*by);

@@ -1,4 +1,4 @@
-//! A timer that is set seldom.
+//! A timer that is rarely set.
 //!
 //! A connection's deadline moves with every request. Setting a timer each time would cost more
 //! than the deadline is worth, so one that moves away leaves the timer alone until it fires.

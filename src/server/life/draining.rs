@@ -29,11 +29,35 @@ pub(in crate::server) struct Draining {
     pub(in crate::server) readiness: Arc<Readiness>,
     pub(in crate::server) stop: StopAccepting,
     pub(in crate::server) proxy: Arc<HttpProxy<Proxy>>,
-    pub(in crate::server) admin: Option<Admin>,
-    /// The files of Unix sockets that clients connect to.
-    pub(in crate::server) socket_files: Vec<PathBuf>,
+    pub(in crate::server) sockets: LocalSockets,
     /// `None` for a process that cannot hand over.
     pub(in crate::server) successor: Option<Arc<Successor>>,
+}
+
+/// What this process alone can close: the admin listener, and the files of Unix sockets.
+pub(in crate::server) struct LocalSockets {
+    pub(in crate::server) admin: Option<Admin>,
+    /// Of sockets that clients connect to.
+    pub(in crate::server) files: Vec<PathBuf>,
+}
+
+impl LocalSockets {
+    /// Closes the admin listener, because another process serves it.
+    fn close(&self) {
+        if let Some(admin) = &self.admin {
+            admin.close();
+        }
+    }
+
+    /// Closes the admin listener and removes the files, because no other process serves them.
+    pub(super) fn end(&self) {
+        if let Some(admin) = &self.admin {
+            admin.end();
+        }
+        for file in &self.files {
+            MeetingSocket::File(file.clone()).remove();
+        }
+    }
 }
 
 impl Draining {
@@ -62,23 +86,10 @@ impl Draining {
     pub(super) async fn make_way(&self, signals: &mut Signals) {
         self.begin();
         log::info!(in_flight = self.in_flight.requests(); "another process serves, draining");
-        if let Some(admin) = &self.admin {
-            admin.close();
-        }
+        self.sockets.close();
         tokio::select! {
             () = self.drain(self.current.pin().shutdown.timeout) => {}
             _ = signals.interrupt.recv() => {}
-        }
-    }
-
-    /// Closes the admin listener, and removes the files of Unix sockets, because no other process
-    /// serves them.
-    pub(super) fn end_sockets(&self) {
-        if let Some(admin) = &self.admin {
-            admin.end();
-        }
-        for file in &self.socket_files {
-            MeetingSocket::File(file.clone()).remove();
         }
     }
 

@@ -131,7 +131,7 @@ impl Supervision {
             }
         }
         if !is_replaced {
-            self.draining.end_sockets();
+            self.draining.sockets.end();
         }
         match self.draining.in_flight.requests() {
             0 => {

@@ -199,7 +199,7 @@ impl Service for Listeners {
             });
         }
         while let Some(ended) = running.join_next().await {
-            if let Err(error) = ended.map_err(io::Error::other).flatten() {
+            if let Err(error) = ended.map_err(io::Error::other).and_then(|ended| ended) {
                 log::error!(error:% = error; "a listener failed");
                 self.failed.notify_one();
             }

@@ -1,8 +1,8 @@
 //! An answer on a stream: its header, its body within the client's windows, its end.
 //!
-//! A piece is handed to the `h2` crate only as far as the client's windows reach, so that what waits
-//! in its buffers waits for the connection alone. A client that lets neither grow for too long is
-//! dropped: its stream by the limit here, its connection by the one for its writes.
+//! A piece is handed to the `h2` crate only as far as the client's windows reach, so that what
+//! waits in its buffers waits for the connection alone. A client that opens no window for too long
+//! is dropped: its stream by the limit here, its connection by the limit on writes.
 //!
 //! An answer that is dropped before its end is reset by the `h2` crate behind what was sent of it; a
 //! reset of ours would overtake that, and the client would not even learn the status.
@@ -28,9 +28,9 @@ use crate::http1::rules::connection::HOP_BY_HOP;
 enum State {
     /// Before its header.
     Header,
-    /// In its body, of which this much is left if a length was announced.
+    /// In the body; the number of bytes left if a length was announced.
     Body(Option<u64>),
-    /// After it.
+    /// After the end of the answer.
     Ended,
 }
 
@@ -38,13 +38,13 @@ enum State {
 #[derive(Debug)]
 pub(super) struct StreamAnswer {
     respond: SendResponse<Bytes>,
-    /// Once the header was sent.
+    /// Present once the header has been sent.
     stream: Option<SendStream<Bytes>>,
     is_head: bool,
     state: State,
     header: Option<Box<ResponseHeader>>,
     bytes: u64,
-    /// How long the client may take nothing.
+    /// How long the client may go without accepting anything.
     limit: Duration,
     deadline: Option<Instant>,
     timer: Timer,
@@ -65,22 +65,22 @@ impl StreamAnswer {
         }
     }
 
-    /// The header of the final answer, once it was sent.
+    /// The header of the final answer, once it has been sent.
     pub(super) fn header(&self) -> Option<&ResponseHeader> {
         self.header.as_deref()
     }
 
-    /// Bytes of its body.
+    /// Bytes of the body that have been sent.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether all of it was sent.
+    /// Whether the whole answer has been sent.
     pub(super) fn is_complete(&self) -> bool {
         self.state == State::Ended
     }
 
-    /// Ready when the client has given the request up, or is gone.
+    /// Ready when the client has cancelled the request, or is gone.
     pub(super) fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let left = match &mut self.stream {
             Some(stream) => stream.poll_reset(cx),
@@ -93,7 +93,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// When the client has left.
+    /// If the client has left.
     pub(super) fn write_header(&mut self, header: Box<ResponseHeader>, end: bool) -> Result<()> {
         if self.header.is_some() || header.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
@@ -125,7 +125,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// When the client has left, or takes nothing for too long.
+    /// If the client has left, or has accepted nothing for too long.
     pub(super) async fn write_piece(&mut self, mut piece: Bytes, link: &ClientLink) -> Result<()> {
         if let State::Body(Some(left)) = self.state {
             piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
@@ -145,7 +145,7 @@ impl StreamAnswer {
         };
         while !piece.is_empty() {
             stream.reserve_capacity(piece.len());
-            // Asked first, because `poll_capacity` tells of changes alone.
+            // Read first, because `poll_capacity` reports changes only.
             let capacity = stream.capacity();
             if capacity == 0 {
                 match stream.poll_capacity(cx) {
@@ -178,7 +178,7 @@ impl StreamAnswer {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends the end of the body. Of one that is shorter than announced there is no end.
+    /// Sends the end of the body. A body that is shorter than announced gets no end.
     pub(super) fn write_end(&mut self, trailers: Option<HeaderMap>) -> Result<()> {
         let (State::Body(None), Some(stream)) = (self.state, &mut self.stream) else {
             return Ok(());

@@ -31,21 +31,23 @@ impl StreamBody {
         self.is_empty
     }
 
-    /// Whether all of it has been read.
+    /// Whether the whole body has been read.
     pub(super) fn is_done(&self) -> bool {
         self.has_ended
     }
 
-    /// Bytes of it that have been read.
+    /// Bytes of the body that have been read.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The next piece; `None` at the end of the body. The client may send as much again.
+    /// The next piece; `None` at the end of the body. The client's window is opened by as much as
+    /// was read.
     ///
     /// # Errors
     ///
-    /// When the client leaves before the end, is too slow, or sends another length than it said.
+    /// If the client leaves before the end, is too slow, or sends a body of another length than
+    /// announced.
     pub(super) fn poll_piece(
         &mut self,
         link: &ClientLink,

@@ -14,20 +14,20 @@ use super::{
 };
 use crate::clock;
 
-/// Requests at a time.
+/// The most requests that one connection may have under way.
 const STREAMS: u32 = 128;
-/// How much of one body may come before it is wanted. With the standard's 64 KiB an upload costs
-/// twice the CPU.
+/// How much of one body a client may send ahead. With the standard's 64 KiB an upload costs twice
+/// the CPU.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// How much of all bodies of a connection may.
+/// How much of all bodies of a connection together a client may send ahead.
 const CONNECTION_WINDOW: u32 = 2 << 20;
-/// The fields of a request, as the standard counts them.
+/// The most bytes of a request's fields, counted as RFC 9113 section 6.5.2 does.
 const HEADER_LIST: u32 = 64 * 1024;
-/// How much of one answer may wait for the connection.
+/// How much of one answer may be buffered for the connection.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Malformed requests after which the connection is closed.
 const MALFORMED: usize = 32;
-/// Streams that are reset before they were looked at, after which the connection is closed.
+/// Streams that are reset before `lb` has accepted them, after which the connection is closed.
 const RESET_UNSEEN: usize = 20;
 
 fn options() -> server::Builder {
@@ -43,9 +43,9 @@ fn options() -> server::Builder {
     options
 }
 
-/// Has the requests of a connection answered, each in a task of its own, until the connection ends:
-/// by its client, by the limits for a client that asks for nothing, or because idle connections are
-/// to end. Then it returns when the last of them has been answered.
+/// Answers the requests of a connection, each in a task of its own, until the client closes it, the
+/// limits for a client without requests close it, or idle connections are to end. Returns when the
+/// last request has been answered.
 pub(in super::super::super) async fn serve<F>(
     connection: Box<Connection>,
     ends: impl Future<Output = ()>,
@@ -61,7 +61,7 @@ pub(in super::super::super) async fn serve<F>(
         is_last: Notify::new(),
     });
     let mut requests = JoinSet::new();
-    // Until when it may have no request.
+    // When a connection without a request is closed.
     let mut deadline = connection.deadline;
     let handshake = options().handshake::<_, Bytes>(Transport::new(connection));
     let Ok(Ok(mut connection)) = timeout(limits.header, handshake).await else { return };
@@ -107,7 +107,7 @@ pub(in super::super::super) async fn serve<F>(
         is_ending = true;
         deadline = deadline.min(clock::now() + GOODBYE);
     }
-    // Requests under way learn from its end that their client has left.
+    // Dropping the connection tells requests under way that their client has left.
     drop(connection);
     while requests.join_next().await.is_some() {}
 }

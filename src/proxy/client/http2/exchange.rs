@@ -19,7 +19,7 @@ use super::{
     super::{
         super::watch::Timer,
         body::left,
-        connection_facts::ConnectionContext,
+        connection::ConnectionContext,
         link::{ClientLink, Protocol},
         session::{ClientSession, Exchange},
     },
@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) limits: ClientLimits,
     pub(super) connection: ConnectionContext,
     pub(super) socket: Option<Arc<SocketDigest>>,
-    /// Told when the connection is to have no further request.
+    /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
 }
 
@@ -54,7 +54,7 @@ impl Http2Exchange {
     ///
     /// # Errors
     ///
-    /// Pingora's, when it cannot make a header; not known to happen.
+    /// Pingora's error if it cannot create a header; not known to happen.
     pub(super) fn session(
         shared: &Arc<Shared>,
         request: Request<RecvStream>,
@@ -101,7 +101,7 @@ impl Exchange for Http2Exchange {
         self.body.poll_piece(&self.link, &mut self.timer, cx)
     }
 
-    /// What the client sends meanwhile waits within its window.
+    /// Bytes that the client sends meanwhile wait within its window.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>> {
         self.answer.poll_left(cx).map(|()| left())
     }

@@ -13,7 +13,7 @@ use super::super::connection::Connection;
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Whether these first bytes are of HTTP/2; `None` if more of them have to tell.
+/// Whether these first bytes begin the preface of HTTP/2; `None` if more bytes are needed to tell.
 fn is_http2(first: &[u8]) -> Option<bool> {
     let compared = first.len().min(PREFACE.len());
     match first[..compared] == PREFACE[..compared] {
@@ -23,8 +23,8 @@ fn is_http2(first: &[u8]) -> Option<bool> {
 }
 
 impl Connection {
-    /// Whether the client speaks HTTP/2. What has come stays in the input. A client that says too
-    /// little for too long, or leaves, is one of HTTP/1.
+    /// Whether the client speaks HTTP/2. The bytes stay in the input. A client that sends too
+    /// little for too long, or leaves, is treated as one of HTTP/1.
     pub(in super::super::super) async fn speaks_http2(&mut self) -> bool {
         poll_fn(|cx| self.poll_speaks_http2(cx)).await
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_tell_as_soon_as_they_can() {
+    fn a_preface_is_recognised_by_the_first_byte_that_differs() {
         for length in 0..PREFACE.len() {
             assert_eq!(is_http2(&PREFACE[..length]), None);
             let mut other = PREFACE[..=length].to_vec();

@@ -1,7 +1,7 @@
 //! The header of a request in HTTP/2 as Pingora and the hooks see it, and what is doubtful in it.
 //!
-//! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. What the `h2` crate
-//! takes for malformed it has refused by itself: names with capitals, control characters in values,
+//! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. The `h2` crate has
+//! already refused what it calls malformed: names with capitals, control characters in values,
 //! fields of a connection, pseudo-fields that are unknown, missing or repeated.
 
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
@@ -10,12 +10,13 @@ use pingora_core::Result;
 
 use super::super::{
     link::{Protocol, RequestFacts},
-    receive::{self, NO_CONNECT},
+    receive::{self, LOOP, NO_CONNECT},
     replay::REPLAYED,
 };
+use crate::headers;
 use crate::http1::{Authority, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
 
-/// What the fields say, when nothing in them is doubtful.
+/// The contents of the fields, if nothing in them is doubtful.
 #[derive(Debug, PartialEq, Eq)]
 struct Fields<'a> {
     host: &'a [u8],
@@ -27,7 +28,7 @@ struct Fields<'a> {
 ///
 /// # Errors
 ///
-/// Pingora's, when it cannot make a header; not known to happen.
+/// Pingora's error if it cannot create a header; not known to happen.
 pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, RequestFacts)> {
     let fields = judge(head);
     let facts = RequestFacts {
@@ -59,6 +60,9 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
     if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Refusal::bad("the scheme must be http or https"));
     }
+    if headers::is_loop(&head.headers) {
+        return Err(LOOP);
+    }
     let crumbs = head.headers.get_all(header::COOKIE).iter().count();
     if head.headers.len() - crumbs.saturating_sub(1) > MAX_FIELDS {
         return Err(Refusal { status: 431, why: "the request has more than 100 fields" });
@@ -87,7 +91,7 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
     })
 }
 
-/// Whom the request is for: `:authority` or `Host`, which must not differ.
+/// The authority that the request is for: `:authority` or `Host`, which must not differ.
 fn host(head: &Parts) -> Result<&[u8], Refusal> {
     let field = one(&head.headers, header::HOST)?.map(HeaderValue::as_bytes);
     let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
@@ -135,7 +139,8 @@ fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
     Ok(header)
 }
 
-/// Clients may send a cookie in crumbs, which HTTP/1 has no way to tell (RFC 9113 section 8.2.3).
+/// Joins the `Cookie` fields into one. HTTP/2 clients may split a cookie over several fields, which
+/// HTTP/1 does not allow (RFC 9113 section 8.2.3).
 fn cookie(fields: &HeaderMap) -> Option<HeaderValue> {
     let mut crumbs = fields.get_all(header::COOKIE).iter();
     let first = crumbs.next()?;
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn crumbs_are_one_cookie_and_everything_else_stays_as_it_is() {
+    fn split_cookies_are_joined_and_all_other_fields_are_kept() {
         let fields =
             [("cookie", "a=1"), ("x-one", "1"), ("cookie", "b=2"), ("x-one", "2"), ("host", "h")];
         let (header, _) = read(&head("GET", "/p?q", &fields), None).unwrap();
@@ -202,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_doubtful_is_refused() {
+    fn doubtful_fields_are_refused() {
         let of = |fields| why("POST", "http://a/", fields);
         assert_eq!(of(&[("content-length", "1"), ("content-length", "1")]).0, 400);
         assert_eq!(of(&[("content-length", "+1")]).0, 400);

@@ -19,11 +19,12 @@ use crate::clock;
 /// How long a client may take to notice that nothing more will come.
 pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 
-/// A connection: first what has come already, then what comes; and writes that must not be stuck.
+/// A connection that first yields the bytes that were read already, and whose writes must not be
+/// stuck.
 #[derive(Debug)]
 pub(super) struct Transport {
     connection: Box<Connection>,
-    /// Until when the client is waited for, once nothing more is written.
+    /// When to stop waiting for the client to close, once nothing more is written.
     goodbye: Option<Instant>,
 }
 
@@ -33,7 +34,7 @@ impl Transport {
     }
 }
 
-/// What still comes is read in pieces of this size.
+/// Bytes that come after the last answer are read and discarded in pieces of this size.
 const DISCARDED: usize = 4096;
 
 impl AsyncRead for Transport {

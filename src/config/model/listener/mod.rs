@@ -1,8 +1,10 @@
 //! What the configuration says of a listener: its address, and how long its clients may take.
 
+mod address;
+
 use std::{num::NonZeroU64, time::Duration};
 
-use super::address::{ListenAddress, PeerBlock};
+pub use address::{ListenAddress, PeerBlock};
 
 /// An address we accept on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 //! A connection that waits holds next to nothing. What is read goes into a buffer that exists only
 //! while there is something in it, since most connections wait most of the time.
 
+mod facts;
+mod stream;
+
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
@@ -16,11 +19,12 @@ use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result, protocols::Digest};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+pub(in super::super) use facts::{ConnectionContext, ConnectionFacts};
+pub(in super::super) use stream::ClientStream;
+
 use super::{
     super::watch::Timer,
-    connection_facts::ConnectionContext,
     link::{ClientLink, Protocol},
-    stream::ClientStream,
 };
 use crate::clock;
 use crate::config::ClientLimits;
@@ -33,32 +37,32 @@ const KEPT: usize = 16 * 1024;
 
 /// A client's connection.
 #[derive(Debug)]
-pub(in super::super) struct Connection {
-    pub(super) stream: ClientStream,
-    pub(super) limits: ClientLimits,
-    pub(super) link: Arc<ClientLink>,
-    pub(super) digest: Digest,
-    /// What has come and was not taken yet.
-    pub(super) input: BytesMut,
-    /// What is to be written.
-    pub(super) output: BytesMut,
-    /// Until when the phase that the connection is in may last: a header, or the wait for one.
-    pub(super) deadline: Instant,
+pub(in super::super::super) struct Connection {
+    pub(in super::super) stream: ClientStream,
+    pub(in super::super) limits: ClientLimits,
+    pub(in super::super) link: Arc<ClientLink>,
+    pub(in super::super) digest: Digest,
+    /// Bytes that have been read and not consumed yet.
+    pub(in super::super) input: BytesMut,
+    /// Bytes that are waiting to be written.
+    pub(in super::super) output: BytesMut,
+    /// When the current phase (the wait for a header, or the header itself) must have ended.
+    pub(in super::super) deadline: Instant,
     /// Whether a request has come on it.
-    pub(super) has_asked: bool,
-    pub(super) read_timer: Timer,
+    pub(in super::super) has_asked: bool,
+    pub(in super::super) read_timer: Timer,
     write_timer: Timer,
     /// When a write that is stuck must be done.
     write_deadline: Option<Instant>,
 }
 
 impl Connection {
-    /// A connection of which this has come already.
+    /// Takes over a connection of which `input` has come already.
     ///
     /// # Errors
     ///
-    /// Pingora's, when it cannot make a header; not known to happen.
-    pub(in super::super) fn new(
+    /// Pingora's error if it cannot create a header; not known to happen.
+    pub(in super::super::super) fn new(
         stream: ClientStream,
         input: BytesMut,
         context: ConnectionContext,
@@ -86,12 +90,13 @@ impl Connection {
     }
 
     /// Whether nothing of a next request has come.
-    pub(in super::super) fn is_idle(&self) -> bool {
+    pub(in super::super::super) fn is_idle(&self) -> bool {
         self.input.is_empty()
     }
 
-    /// Reads once, at most this much. Ready with how much has come: 0 when the client has closed.
-    pub(super) fn poll_fill(
+    /// Reads once, at most `most` bytes. Ready with the number of bytes read; 0 if the client has
+    /// closed.
+    pub(in super::super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         most: usize,
@@ -105,12 +110,12 @@ impl Connection {
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.
-    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in super::super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.read_timer.poll(self.deadline, cx)
     }
 
-    /// Has this written, after what is to be written already.
-    pub(super) async fn send(&mut self, data: Bytes) -> Result<()> {
+    /// Queues `data` behind what is waiting already, and writes all of it.
+    pub(in super::super) async fn send(&mut self, data: Bytes) -> Result<()> {
         if data.len() <= COPIED {
             self.output.extend_from_slice(&data);
             return Ok(());
@@ -119,8 +124,8 @@ impl Connection {
         poll_fn(|cx| self.poll_send(cx, &mut data)).await.map_err(broken)
     }
 
-    /// Writes what is to be written.
-    pub(super) async fn flush(&mut self) -> Result<()> {
+    /// Writes everything that is waiting.
+    pub(in super::super) async fn flush(&mut self) -> Result<()> {
         poll_fn(|cx| self.poll_flush(cx)).await.map_err(broken)
     }
 
@@ -158,8 +163,8 @@ impl Connection {
         self.unless_stuck(cx, flushed)
     }
 
-    /// What became of a write, unless the client takes nothing for too long.
-    pub(super) fn unless_stuck<T>(
+    /// The result of a write, or an error if the client has accepted nothing for too long.
+    pub(in super::super) fn unless_stuck<T>(
         &mut self,
         cx: &mut Context<'_>,
         result: Poll<io::Result<T>>,
@@ -175,8 +180,8 @@ impl Connection {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
     }
 
-    /// Reads what comes and throws it away, until the client closes.
-    pub(super) async fn ignore(&mut self) {
+    /// Reads and discards everything until the client closes.
+    pub(in super::super) async fn ignore(&mut self) {
         self.input.clear();
         while let Ok(1..) = poll_fn(|cx| self.poll_fill(cx, KEPT)).await {
             self.input.clear();
@@ -184,7 +189,7 @@ impl Connection {
     }
 
     /// Tells the client that nothing more will come.
-    pub(super) async fn close_output(&mut self) {
+    pub(in super::super) async fn close_output(&mut self) {
         let closed = poll_fn(|cx| {
             let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
             self.unless_stuck(cx, closed)
@@ -194,7 +199,7 @@ impl Connection {
     }
 }
 
-/// A write that failed is the client's doing.
+/// Maps a failed write to an error whose source is the client.
 fn broken(error: io::Error) -> Box<Error> {
     let etype = match error.kind() {
         io::ErrorKind::TimedOut => ErrorType::WriteTimedout,

@@ -15,13 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection, ready for requests.
 #[derive(Debug)]
-pub(in super::super) enum ClientStream {
+pub(in super::super::super) enum ClientStream {
     Plain(Box<Stream>),
 }
 
 impl ClientStream {
     /// What is known of the socket.
-    pub(super) fn socket_digest(&self) -> Option<Arc<SocketDigest>> {
+    pub(in super::super) fn socket_digest(&self) -> Option<Arc<SocketDigest>> {
         match self {
             Self::Plain(stream) => stream.get_socket_digest(),
         }
