@@ -19,7 +19,7 @@ use pingora_proxy::Session;
 
 use super::{
     super::watch::{AttemptWatch, Patience, Wait},
-    connection::ConnectionContext,
+    accepted::ConnectionContext,
 };
 use crate::clock;
 use crate::count::ListenerCounts;

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use super::{
     super::{
         super::watch::Timer,
+        accepted::ConnectionContext,
         body::left,
-        connection::ConnectionContext,
         link::{ClientLink, Protocol},
         session::{ClientSession, Exchange},
     },

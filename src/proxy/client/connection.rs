@@ -3,9 +3,6 @@
 //! A connection that waits holds next to nothing. What is read goes into a buffer that exists only
 //! while there is something in it, since most connections wait most of the time.
 
-mod facts;
-mod stream;
-
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
@@ -19,11 +16,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result, protocols::Digest};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-pub(in super::super) use facts::{ConnectionContext, ConnectionFacts};
-pub(in super::super) use stream::ClientStream;
-
 use super::{
     super::watch::Timer,
+    accepted::{ClientStream, ConnectionContext},
     link::{ClientLink, Protocol},
 };
 use crate::clock;
@@ -37,20 +32,20 @@ const KEPT: usize = 16 * 1024;
 
 /// A client's connection.
 #[derive(Debug)]
-pub(in super::super::super) struct Connection {
-    pub(in super::super) stream: ClientStream,
-    pub(in super::super) limits: ClientLimits,
-    pub(in super::super) link: Arc<ClientLink>,
-    pub(in super::super) digest: Digest,
+pub(in super::super) struct Connection {
+    pub(super) stream: ClientStream,
+    pub(super) limits: ClientLimits,
+    pub(super) link: Arc<ClientLink>,
+    pub(super) digest: Digest,
     /// Bytes that have been read and not consumed yet.
-    pub(in super::super) input: BytesMut,
+    pub(super) input: BytesMut,
     /// Bytes that are waiting to be written.
-    pub(in super::super) output: BytesMut,
+    pub(super) output: BytesMut,
     /// When the current phase (the wait for a header, or the header itself) must have ended.
-    pub(in super::super) deadline: Instant,
+    pub(super) deadline: Instant,
     /// Whether a request has come on it.
-    pub(in super::super) has_asked: bool,
-    pub(in super::super) read_timer: Timer,
+    pub(super) has_asked: bool,
+    pub(super) read_timer: Timer,
     write_timer: Timer,
     /// When a write that is stuck must be done.
     write_deadline: Option<Instant>,
@@ -62,7 +57,7 @@ impl Connection {
     /// # Errors
     ///
     /// Pingora's error if it cannot create a header; not known to happen.
-    pub(in super::super::super) fn new(
+    pub(in super::super) fn new(
         stream: ClientStream,
         input: BytesMut,
         context: ConnectionContext,
@@ -90,13 +85,13 @@ impl Connection {
     }
 
     /// Whether nothing of a next request has come.
-    pub(in super::super::super) fn is_idle(&self) -> bool {
+    pub(in super::super) fn is_idle(&self) -> bool {
         self.input.is_empty()
     }
 
     /// Reads once, at most `most` bytes. Ready with the number of bytes read; 0 if the client has
     /// closed.
-    pub(in super::super) fn poll_fill(
+    pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         most: usize,
@@ -110,12 +105,12 @@ impl Connection {
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.
-    pub(in super::super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.read_timer.poll(self.deadline, cx)
     }
 
     /// Queues `data` behind what is waiting already, and writes all of it.
-    pub(in super::super) async fn send(&mut self, data: Bytes) -> Result<()> {
+    pub(super) async fn send(&mut self, data: Bytes) -> Result<()> {
         if data.len() <= COPIED {
             self.output.extend_from_slice(&data);
             return Ok(());
@@ -125,7 +120,7 @@ impl Connection {
     }
 
     /// Writes everything that is waiting.
-    pub(in super::super) async fn flush(&mut self) -> Result<()> {
+    pub(super) async fn flush(&mut self) -> Result<()> {
         poll_fn(|cx| self.poll_flush(cx)).await.map_err(broken)
     }
 
@@ -164,7 +159,7 @@ impl Connection {
     }
 
     /// The result of a write, or an error if the client has accepted nothing for too long.
-    pub(in super::super) fn unless_stuck<T>(
+    pub(super) fn unless_stuck<T>(
         &mut self,
         cx: &mut Context<'_>,
         result: Poll<io::Result<T>>,
@@ -181,7 +176,7 @@ impl Connection {
     }
 
     /// Reads and discards everything until the client closes.
-    pub(in super::super) async fn ignore(&mut self) {
+    pub(super) async fn ignore(&mut self) {
         self.input.clear();
         while let Ok(1..) = poll_fn(|cx| self.poll_fill(cx, KEPT)).await {
             self.input.clear();
@@ -189,7 +184,7 @@ impl Connection {
     }
 
     /// Tells the client that nothing more will come.
-    pub(in super::super) async fn close_output(&mut self) {
+    pub(super) async fn close_output(&mut self) {
         let closed = poll_fn(|cx| {
             let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
             self.unless_stuck(cx, closed)
