@@ -1,17 +1,17 @@
-//! What the configuration says of the listener where the process answers about itself.
+//! The settings of the admin listener.
 
 use std::fmt;
 
 use super::listener::ListenAddress;
 
-/// Where the process answers about itself, and which requests it answers.
+/// The admin listener: its address, and the requests that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Where to listen; never a Unix socket without a file, which has no owner. Read once, at the start.
     pub address: ListenAddress,
     /// The secret that a request must bring; never `None` where other machines can connect.
     pub token: Option<Token>,
-    /// Names by which it may be asked, besides addresses and `localhost`; in lower case.
+    /// Names that clients may use for it, besides addresses and `localhost`; in lower case.
     pub hosts: Vec<Box<str>>,
 }
 

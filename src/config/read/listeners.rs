@@ -1,4 +1,4 @@
-//! Addresses to accept connections on, and how long their clients may take.
+//! Reads the listeners: their addresses, and the limits on their clients.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -15,11 +15,11 @@ use crate::config::{
     values::is_off,
 };
 
-/// Stands in for the address of a listener that is wrong.
+/// The stand-in for an invalid address of a listener.
 const ANYWHERE: ListenAddress =
     ListenAddress::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
 
-/// `taken` are the addresses of all listeners.
+/// Reads the listeners; `taken` collects the addresses of all listeners.
 pub(super) fn read(cursor: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Vec<Listener> {
     let items = cursor.filled_list(LISTENERS.expected).into_iter().flatten();
     items.filter_map(|item| listener(&item, taken)).collect()
@@ -75,7 +75,7 @@ pub(super) fn listen_on(
     taken: &mut Firsts<ListenAddress>,
 ) -> Option<ListenAddress> {
     let address = cursor.value(&ADDRESS.kind)?;
-    // With port 0 the system chooses another port each time.
+    // With port 0 the system chooses a different port each time.
     let is_any = address.tcp().is_some_and(|address| address.port() == 0);
     let first = if is_any { None } else { taken.earlier(address.clone(), cursor) };
     if let Some(first) = first {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::clock;
 use crate::count::ListenerCounts;
-use crate::http1::Refusal;
+use crate::http1::{KnownFields, Refusal};
 use crate::pool::Lease;
 
 /// The protocol that a client speaks, as logs show it.
@@ -58,6 +58,8 @@ pub(in super::super) struct RequestFacts {
     pub(in super::super) expects_continue: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
+    /// Those of the known fields that came.
+    pub(in super::super) known: KnownFields,
 }
 
 /// Shared by a client's session and the hooks of its request.
@@ -91,6 +93,7 @@ impl ClientLink {
             is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
+            known: KnownFields::default(),
         };
         let request = Request {
             facts,

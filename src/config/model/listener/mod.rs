@@ -1,4 +1,4 @@
-//! What the configuration says of a listener: its address, and how long its clients may take.
+//! The settings of a listener: its address, and the limits on its clients.
 
 mod address;
 
@@ -6,21 +6,21 @@ use std::{num::NonZeroU64, time::Duration};
 
 pub use address::{ListenAddress, PeerBlock};
 
-/// An address we accept on.
+/// An address at which connections are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// Where to listen.
+    /// The address.
     pub address: ListenAddress,
-    /// Which users may connect, where the address is a file. Read once, when it is made.
+    /// The access to the socket's file, where the address is one. Read once, when the file is made.
     pub file: SocketFile,
     /// The peers whose connections begin with a header of the PROXY protocol, while all others are
-    /// refused; `None` where no connection does. Never empty.
+    /// refused; `None` if no connection does. Never empty.
     pub proxy_protocol: Option<Vec<PeerBlock>>,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
 }
 
-/// Which users may connect to a Unix socket that is a file.
+/// The users that may connect to a Unix socket that is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketFile {
     /// Its permissions; `None` for [`SocketFile::DEFAULT_MODE`].
@@ -34,20 +34,21 @@ impl SocketFile {
     pub const DEFAULT_MODE: u32 = 0o660;
 }
 
-/// How long a client may take.
+/// The limits on a client's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
     /// From the first byte of a request's header (on a new connection: from accept) to its last.
     pub header: Duration,
-    /// An idle connection between two requests.
+    /// How long a connection may be idle between two requests.
     pub keepalive: Duration,
-    /// A client that takes nothing of what we send.
+    /// How long a client may accept nothing of an answer.
     pub write: Duration,
-    /// The body of a request.
+    /// The limits on the body of a request.
     pub body: BodyLimits,
 }
 
-/// How slowly a client may send the body of a request. Only time in which the body was wanted counts.
+/// How slowly a client may send the body of a request. Only time in which `lb` waits for the body
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimits {
     /// The longest pause without a byte of the body; `None` for any.
@@ -59,8 +60,8 @@ pub struct BodyLimits {
 /// The least average rate at which a body has to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinRate {
-    /// Bytes of the body a second.
+    /// The rate in bytes of the body per second.
     pub bytes: NonZeroU64,
-    /// The rate counts only when a body has been waited for longer than this.
+    /// The rate applies only once `lb` has waited for the body for longer than this.
     pub after: Duration,
 }

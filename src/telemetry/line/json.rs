@@ -11,10 +11,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{
-    access_log::{AccessRecord, Try},
+use super::super::{
     connection_record::ConnectionRecord,
     json_escapes,
+    record::{AccessRecord, Try},
     text::Timestamp,
 };
 
