@@ -22,6 +22,8 @@ mod error_log;
 mod flags;
 /// SIGQUIT, and a process that waits for it.
 mod handover;
+/// A file system that has stopped answering.
+mod hung_mount;
 /// What a connection costs that waits.
 mod idle;
 /// Requests that would go round in a circle.
@@ -46,6 +48,8 @@ mod reload;
 mod serving;
 /// Signals, and what is in flight.
 mod shutdown;
+/// Signals that mean nothing to it.
+mod signals;
 /// A reader of the process log that stalls.
 mod stalled_log;
 /// Seen and steered over the admin listener, with traffic.
