@@ -182,7 +182,8 @@ impl Routed {
     pub(super) fn pick_request(&self) -> PickRequest<'_> {
         let is_at_hand = self.repeatable && self.is_body_at_hand;
         let may_probe = retry::may_probe(self.pool.retry(), self.attempts(), is_at_hand);
-        PickRequest::new(self.failed.tried(), may_probe)
+        let request = PickRequest::new(self.failed.tried(), may_probe);
+        PickRequest { may_be_last_resort: is_at_hand, ..request }
     }
 
     /// Whether a retry of the attempt under way costs no budget.

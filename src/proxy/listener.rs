@@ -123,7 +123,8 @@ impl ServerApp for ListenerApp {
                 () = &mut idle_ends => return None,
             };
         if is_http2 {
-            self.serve_http2(connection, idle_ends, shutdown).await;
+            // Apart, because every connection would keep room for it.
+            Box::pin(self.serve_http2(connection, idle_ends, shutdown)).await;
             return None;
         }
         self.serve_http1(connection, idle_ends, shutdown).await

@@ -15,6 +15,8 @@ mod bad_requests;
 mod balancing;
 /// What a client of HTTP/1 sees of an answer without a length.
 mod broken_answers;
+/// Everything goes wrong at once, as a seed says.
+mod chaos;
 /// Backends fail under load, in every way there is, and clients do not notice.
 mod failures;
 mod faithful;

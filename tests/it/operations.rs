@@ -19,8 +19,9 @@ use crate::{
         backend::{ScriptedBackend, claim},
         client::{Connection, ask, get},
         eventually::eventually,
+        footprint::Footprint,
         load::{Load, good_answer},
-        process::{LbProcess, memory_of},
+        process::LbProcess,
         reply::Reply,
     },
 };
@@ -220,40 +221,6 @@ fn reloads_upgrades_and_changing_backends_cost_no_request() {
     assert_eq!(site.lb.wait_for_exit(PATIENCE).code(), Some(0));
     assert!(!site.lb.stderr().iter().any(|line| line.contains("cut_off")));
     assert!(!site.lb.folder().join("lb.pid").exists());
-}
-
-/// What the system says of a process.
-struct Footprint {
-    /// Kilobytes.
-    memory: u64,
-    files: usize,
-}
-
-impl Footprint {
-    fn of(pid: Pid) -> Self {
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-        let passing = connections(pid);
-        let is_kept = |name: &String| !passing.contains(name);
-        let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        let files = files.map(|name| name.to_string_lossy().into_owned()).filter(is_kept);
-        Self { memory: memory_of(pid), files: files.count() }
-    }
-}
-
-/// They come and go with checks and requests; whoever asked for a reload may not have gone yet.
-fn connections(pid: Pid) -> Vec<String> {
-    let table = |name: &str| {
-        let table = fs::read_to_string(format!("/proc/{pid}/net/{name}")).expect("it runs");
-        table.lines().skip(1).map(|line| line.to_owned()).collect::<Vec<_>>()
-    };
-    let socket = |line: &str, state: usize, listens: &str, inode: usize| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let is_listening = fields.get(state) == Some(&listens);
-        (!is_listening).then(|| format!("socket:[{}]", fields.get(inode).unwrap_or(&"0")))
-    };
-    let tcp = table("tcp").into_iter().filter_map(|line| socket(&line, 3, "0A", 9));
-    let unix = table("unix").into_iter().filter(|line| line.contains("@lb/control:"));
-    tcp.chain(unix.filter_map(|line| socket(&line, 3, "00010000", 6))).collect()
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -17,7 +18,7 @@ use pingora_core::{
     Error, ErrorType, Result,
     protocols::{Digest, Stream},
 };
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{
     super::watch::Timer,
@@ -27,8 +28,8 @@ use crate::clock;
 use crate::config::ClientLimits;
 use crate::count::ListenerCounts;
 
-/// Data up to this size is copied behind what is to be written already, so that it is written with
-/// it; more is worth a buffer of its own in the same call.
+/// Data up to this size is copied: what is read gets a buffer of its size, and what is to be written
+/// goes behind what waits to be written already. More is worth a buffer of its own.
 const COPIED: usize = 4096;
 /// A written buffer up to this size is kept for the next answer.
 const KEPT: usize = 16 * 1024;
@@ -93,11 +94,21 @@ impl Connection {
 
     /// Reads once, at most `most` bytes. Ready with the number of bytes read; 0 if the client has
     /// closed.
+    ///
+    /// Most reads find nothing. So a small piece is read onto the stack, and only what has come gets
+    /// memory of its own, of its own size.
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
+        if self.input.is_empty() && most <= COPIED {
+            let mut piece = [MaybeUninit::uninit(); COPIED];
+            let mut piece = ReadBuf::uninit(&mut piece[..most]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+            self.input = BytesMut::from(piece.filled());
+            return Poll::Ready(Ok(self.input.len()));
+        }
         self.input.reserve(most);
         let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
         if read.is_pending() && self.input.is_empty() {

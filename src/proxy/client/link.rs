@@ -20,7 +20,7 @@ use pingora_proxy::Session;
 use super::super::watch::{AttemptWatch, Patience, Wait};
 use crate::clock;
 use crate::count::ListenerCounts;
-use crate::http1::Refusal;
+use crate::http1::{KnownFields, Refusal};
 use crate::pool::Lease;
 
 /// The protocol that a client speaks, as logs show it.
@@ -55,6 +55,8 @@ pub(in super::super) struct RequestFacts {
     pub(in super::super) expects_continue: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
+    /// Those of the known fields that came.
+    pub(in super::super) known: KnownFields,
 }
 
 /// Shared by a client's session and the hooks of its request.
@@ -94,6 +96,7 @@ impl ClientLink {
             is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
+            known: KnownFields::default(),
         };
         let request = Request {
             facts,

@@ -15,6 +15,8 @@ mod counts;
 mod draining;
 /// A backend that fails requests is left alone, and comes back by answering one.
 mod ejection;
+/// What a request tries before it fails.
+mod last_resort;
 /// A backend that takes much longer than usual is left for another.
 mod learned_limit;
 /// How long clients and backends may take.

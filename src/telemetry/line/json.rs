@@ -11,9 +11,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{
-    access_log::{AccessRecord, Try},
+use super::super::{
     json_escapes,
+    record::{AccessRecord, Try},
     text::Timestamp,
 };
 
