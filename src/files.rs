@@ -18,8 +18,6 @@ use std::{
 use nix::{errno::Errno, fcntl::OFlag};
 use rustix::io::ioctl_fionbio;
 
-use crate::clock;
-
 /// The time in which the writer of a pipe has to come to its end.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two looks at a pipe that is empty.
@@ -81,17 +79,18 @@ fn read_within(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
     let file = open_now(File::options().read(true), OFlag::empty(), path)?;
     let mut rest = (&file).take(MOST + 1);
     let mut bytes = Vec::new();
-    let deadline = clock::now() + patience;
+    let mut looks = patience.as_millis() / LOOK.as_millis();
     while let Err(error) = rest.read_to_end(&mut bytes) {
         if error.kind() != io::ErrorKind::WouldBlock {
             return Err(error);
         }
-        if clock::now() >= deadline {
+        if looks == 0 {
             let seconds = patience.as_secs();
             let message =
                 format!("the process that writes to it has not finished within {seconds}s");
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
+        looks -= 1;
         thread::sleep(LOOK);
     }
     if bytes.len() as u64 > MOST {
