@@ -27,9 +27,9 @@ pub struct AccessRecord<'a> {
     pub backend: Option<&'a str>,
     /// As received, such as `HTTP/1.1`.
     pub protocol: &'static str,
-    /// As received; only [`LogFormat::Combined`] asks for it.
+    /// As received; only the combined format has it.
     pub referer: Option<&'a [u8]>,
-    /// As received; only [`LogFormat::Combined`] asks for it.
+    /// As received; only the combined format has it.
     pub user_agent: Option<&'a [u8]>,
     /// The status that the client received.
     pub status: u16,
