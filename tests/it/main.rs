@@ -46,6 +46,8 @@ mod panic_threshold;
 mod pipelining;
 /// The built binary as its users meet it.
 mod process;
+/// A proxy in front says who the client is.
+mod proxy_protocol;
 /// Host and path to pool.
 mod routing;
 /// The status page over a scripted process.

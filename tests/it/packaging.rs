@@ -248,7 +248,10 @@ fn the_pod_has_the_ports_that_its_configuration_opens() {
             let port = ports.iter().find(|port| port["name"].as_str() == Some(name));
             port.expect("it is listed")["containerPort"].as_integer().expect("a number")
         };
-        assert_eq!(port("http"), i64::from(config.listeners[0].address.port()));
+        assert_eq!(
+            port("http"),
+            i64::from(config.listeners[0].address.tcp().expect("a port").port())
+        );
         assert_eq!(port("admin"), i64::from(admin.port()));
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"].as_str(), Some("admin"), "{probe}");
