@@ -11,6 +11,8 @@ pub mod count;
 pub mod demo;
 pub mod discovery;
 pub mod files;
+#[cfg(test)]
+mod fuzzed;
 pub mod generation;
 pub mod headers;
 pub mod health;

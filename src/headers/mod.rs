@@ -22,6 +22,8 @@
 //! in the usual case, which it takes without a copy, and looked up as ready-made [`http`] names,
 //! which nobody parses.
 
+#[cfg(test)]
+mod checks;
 mod cookie;
 mod forwarded;
 mod loops;

@@ -7,6 +7,7 @@ mod enlisting;
 mod limit;
 mod panic;
 mod probe;
+mod recall;
 mod refused;
 mod retry_after;
 mod what_the_next_process_is_told;

@@ -1,5 +1,7 @@
 //! The listener on real sockets.
 
+mod checks;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use bytes::Bytes;
