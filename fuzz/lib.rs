@@ -19,6 +19,8 @@ pub mod clock;
 pub mod config;
 #[path = "../src/count/mod.rs"]
 pub mod count;
+#[path = "../src/digits.rs"]
+pub mod digits;
 #[path = "../src/files.rs"]
 pub mod files;
 #[path = "../src/headers/mod.rs"]
