@@ -1,8 +1,8 @@
-//! What is fuzzed: the pure modules that read foreign bytes, and what must be true of them.
+//! The fuzz targets: the pure modules that read untrusted bytes, and the properties that must hold.
 //!
-//! They are compiled alone. A fuzzer that has Pingora in it takes minutes to build, and its coverage
-//! would be Pingora's. What they name of other modules stands here: a type that has moved on breaks this
-//! build, which `.ci/run` checks.
+//! These modules are compiled alone. A fuzzer with Pingora in it takes minutes to build, and its
+//! coverage would be Pingora's. What they name of other modules stands here: a type that has
+//! changed breaks this build, which `.ci/run` checks.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a check stops at the first surprise")]
 
