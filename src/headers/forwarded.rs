@@ -19,6 +19,7 @@ use ipnet::{IpNet, Ipv4Net};
 use pingora::{Result, http::RequestHeader};
 
 use super::fields::{self, Name, ReceivedFields};
+use crate::config::PeerBlock;
 use crate::digits::Ipv4Text;
 use crate::http1::{Known, KnownFields};
 
@@ -35,20 +36,54 @@ const MAPPED_PREFIX: u8 = 96;
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
+    /// Those that connect to a Unix socket.
+    unix: bool,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// At this address.
+    Ip(IpAddr),
+    /// A process that has connected to a Unix socket.
+    Unix,
+    /// Not told by the system, or by the proxy that opened the connection.
+    Unknown,
+}
+
+impl Peer {
+    /// Its address, if it has one; an IPv4-mapped address as IPv4.
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.to_canonical()),
+            Self::Unix | Self::Unknown => None,
+        }
+    }
 }
 
 impl TrustedProxies {
     /// Networks of IPv4-mapped addresses count as the IPv4 networks that they mean.
     #[must_use]
-    pub fn new(networks: &[IpNet]) -> Self {
-        Self { networks: networks.iter().copied().map(canonical).collect() }
+    pub fn new(peers: &[PeerBlock]) -> Self {
+        let network = |peers: &PeerBlock| match peers {
+            PeerBlock::Net(network) => Some(canonical(*network)),
+            PeerBlock::Unix => None,
+        };
+        let networks = peers.iter().filter_map(network).collect();
+        Self { networks, unix: peers.contains(&PeerBlock::Unix) }
     }
 
-    /// Whether the address is that of a trusted proxy. An IPv4-mapped address counts as IPv4.
+    /// Whether the peer is a trusted proxy. An IPv4-mapped address counts as IPv4.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
+    pub fn contains(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Ip(address) => {
+                let address = address.to_canonical();
+                self.networks.iter().any(|network| network.contains(&address))
+            }
+            Peer::Unix => self.unix,
+            Peer::Unknown => false,
+        }
     }
 }
 
@@ -64,24 +99,26 @@ fn canonical(network: IpNet) -> IpNet {
 /// The client of a request, identified once when the request arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    peer: IpAddr,
+    /// Its address, where it has one.
+    peer: Option<IpAddr>,
     is_trusted: bool,
-    real_ip: IpAddr,
+    real_ip: Option<IpAddr>,
 }
 
 impl Client {
     /// Identifies the client by the peer of the connection and the fields as received.
     #[must_use]
-    pub fn identify(peer: IpAddr, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> Self {
-        let peer = peer.to_canonical();
+    pub fn identify(peer: Peer, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> Self {
         let is_trusted = trusted.contains(peer);
+        let peer = peer.address();
         let real_ip = if is_trusted { first_untrusted(peer, fields, trusted) } else { peer };
         Self { peer, is_trusted, real_ip }
     }
 
-    /// The nearest address that is not a trusted proxy; the farthest one when all of them are.
+    /// The nearest address that is not a trusted proxy; the farthest one when all of them are; `None`
+    /// if no address is known.
     #[must_use]
-    pub fn real_ip(&self) -> IpAddr {
+    pub fn real_ip(&self) -> Option<IpAddr> {
         self.real_ip
     }
 
@@ -94,15 +131,19 @@ impl Client {
 
 /// An entry that cannot be read ends the walk at the last address before it: a trusted proxy wrote
 /// the entry, but everything beyond it is uncertain.
-fn first_untrusted(peer: IpAddr, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> IpAddr {
+fn first_untrusted(
+    peer: Option<IpAddr>,
+    fields: ReceivedFields<'_>,
+    trusted: &TrustedProxies,
+) -> Option<IpAddr> {
     let mut farthest = peer;
     let lines = fields.all(&FORWARDED_FOR).rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
         match address(entry) {
             None => return farthest,
-            Some(address) if !trusted.contains(address) => return address,
-            Some(address) => farthest = address,
+            Some(address) if !trusted.contains(Peer::Ip(address)) => return Some(address),
+            Some(address) => farthest = Some(address),
         }
     }
     farthest
@@ -133,10 +174,19 @@ pub(super) fn set(
         fields::remove(request, received, &FORWARDED);
         fields::remove(request, received, &FORWARDED_HOST);
     }
-    let peer = value(client.peer)?;
-    let real_ip = if client.real_ip == client.peer { peer.clone() } else { value(client.real_ip)? };
-    let chain = if client.is_trusted { chain(request, received, peer)? } else { peer };
-    fields::replace(request, received, &FORWARDED_FOR, chain)?;
+    let peer = client.peer.map(value).transpose()?;
+    let real_ip = match client.real_ip {
+        real_ip if real_ip == client.peer => peer.clone(),
+        real_ip => real_ip.map(value).transpose()?,
+    };
+    match peer {
+        Some(peer) => {
+            let chain = if client.is_trusted { chain(request, received, peer)? } else { peer };
+            fields::replace(request, received, &FORWARDED_FOR, chain)?;
+        }
+        None if client.is_trusted => {}
+        None => fields::remove(request, received, &FORWARDED_FOR),
+    }
     if !keeps(&FORWARDED_HOST)
         && let Some(host) = request.headers.get(HOST).cloned()
     {
@@ -147,7 +197,10 @@ pub(super) fn set(
         fields::replace(request, received, &FORWARDED_PROTO, proto)?;
     }
     if !keeps(&REAL_IP) {
-        fields::replace(request, received, &REAL_IP, real_ip)?;
+        match real_ip {
+            Some(real_ip) => fields::replace(request, received, &REAL_IP, real_ip)?,
+            None => fields::remove(request, received, &REAL_IP),
+        }
     }
     Ok(())
 }
@@ -192,7 +245,7 @@ mod tests {
 
     fn trusted() -> TrustedProxies {
         let networks = ["10.0.0.0/8", "::ffff:192.168.0.0/120", "fd00::/8"];
-        TrustedProxies::new(&networks.map(|network| network.parse().unwrap()))
+        TrustedProxies::new(&networks.map(|network| PeerBlock::Net(network.parse().unwrap())))
     }
 
     fn request(lines: &[(&'static str, &str)]) -> RequestHeader {
@@ -204,12 +257,12 @@ mod tests {
     }
 
     fn identify(peer: &str, request: &RequestHeader) -> Client {
-        Client::identify(peer.parse().unwrap(), received(request), &trusted())
+        Client::identify(Peer::Ip(peer.parse().unwrap()), received(request), &trusted())
     }
 
     fn real_ip(peer: &str, lines: &[&str]) -> String {
         let lines: Vec<_> = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
-        identify(peer, &request(&lines)).real_ip().to_string()
+        identify(peer, &request(&lines)).real_ip().unwrap().to_string()
     }
 
     /// The headers that a backend receives: names in the case sent, in no particular order.
@@ -277,7 +330,7 @@ mod tests {
         let bytes = HeaderValue::from_bytes(b"6.6.6.6, \xff\xfe").unwrap();
         let mut request = request(&[]);
         request.append_header("X-Forwarded-For", bytes).unwrap();
-        assert_eq!(identify(PROXY, &request).real_ip().to_string(), PROXY);
+        assert_eq!(identify(PROXY, &request).real_ip(), Some(PROXY.parse().unwrap()));
     }
 
     #[test]
@@ -297,6 +350,30 @@ mod tests {
         for address in ["192.0.2.1", "::1", "2001:db8::ff"] {
             assert_eq!(value(address.parse().unwrap()).unwrap(), address);
         }
+    }
+
+    #[test]
+    fn a_peer_without_an_address_is_believed_only_if_its_kind_is_trusted() {
+        let said = [("X-Forwarded-For", "6.6.6.6, 1.2.3.4"), ("X-Real-IP", "6.6.6.6")];
+        let told = |peer, trusted: &[PeerBlock]| {
+            let mut request = request(&said);
+            let known = known(&request);
+            let fields = ReceivedFields::new(&request.headers, known);
+            let client = Client::identify(peer, fields, &TrustedProxies::new(trusted));
+            set(&mut request, known, &client, false).unwrap();
+            let chain =
+                request.headers.get("x-forwarded-for").map(|it| it.to_str().unwrap().to_owned());
+            (
+                client.real_ip().map(|ip| ip.to_string()),
+                chain,
+                request.headers.contains_key("x-real-ip"),
+            )
+        };
+        let nothing = (None, None, false);
+        assert_eq!(told(Peer::Unix, &[]), nothing);
+        assert_eq!(told(Peer::Unknown, &[PeerBlock::Unix]), nothing);
+        let believed = (Some("1.2.3.4".into()), Some("6.6.6.6, 1.2.3.4".into()), true);
+        assert_eq!(told(Peer::Unix, &[PeerBlock::Unix]), believed);
     }
 
     #[test]

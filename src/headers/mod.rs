@@ -31,7 +31,7 @@ mod trace_context;
 
 pub use cookie::ADMIN_COOKIE;
 pub use fields::ReceivedFields;
-pub use forwarded::{Client, TrustedProxies};
+pub use forwarded::{Client, Peer, TrustedProxies};
 pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;

@@ -36,8 +36,7 @@ pub struct RequestContext {
 /// What the header of a request says about where it comes from.
 pub(super) struct Received {
     pub(super) link: Arc<ClientLink>,
-    /// `None` only where the system did not say.
-    pub(super) client: Option<Client>,
+    pub(super) client: Client,
     pub(super) request_id: RequestId,
     /// The trace that the request is a part of, if any.
     pub(super) trace: Option<TraceContext>,

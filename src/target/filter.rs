@@ -21,8 +21,10 @@ pub enum Filter {
 /// The facts about a request before it is sent to a backend.
 #[derive(Debug)]
 pub struct RequestFacts<'a> {
-    /// The client; `None` if its address is not known.
-    pub client: Option<&'a Client>,
+    /// The client.
+    pub client: &'a Client,
+    /// Whether the client speaks TLS.
+    pub is_tls: bool,
     /// The id that the client gave the request, or one of ours.
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
@@ -47,9 +49,8 @@ impl Filter {
     ) -> Result<()> {
         match self {
             Self::ForwardedHeaders => {
-                if let Some(client) = facts.client {
-                    headers::apply(request, facts.received, client, facts.request_id, false)?;
-                }
+                let RequestFacts { client, is_tls, request_id, received, .. } = facts;
+                headers::apply(request, *received, client, request_id, *is_tls)?;
                 facts.trace.map_or(Ok(()), |trace| trace.apply(request, facts.received))
             }
             Self::ServerTiming => Ok(()),

@@ -5,6 +5,7 @@
 //! the configuration says, and drops lines rather than delay a request. The [process log](log) goes
 //! to standard error or a file, and has the changes: started, ejected, back again.
 
+mod connection_record;
 mod filter;
 mod json_escapes;
 mod line;
@@ -15,6 +16,7 @@ mod record;
 mod text;
 mod writer;
 
+pub use connection_record::{ConnectionRecord, TlsRecord};
 pub use filter::Ended;
 pub use record::{AccessRecord, Try};
 pub use text::timestamp;

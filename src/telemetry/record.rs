@@ -10,6 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::connection_record::ConnectionRecord;
+
 /// One request, when it has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRecord<'a> {
@@ -51,6 +53,8 @@ pub struct AccessRecord<'a> {
     pub host: Option<&'a [u8]>,
     /// Where the route led; `None` when there was no route.
     pub pool: Option<&'a str>,
+    /// Of the client's connection.
+    pub connection: ConnectionRecord<'a>,
     /// Why the request did not come to a good end; `None` when it did.
     pub error: Option<&'a str>,
 }

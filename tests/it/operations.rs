@@ -1,4 +1,4 @@
-//! What operators do every week, done twenty times under load: nobody notices.
+//! Weekly work of operators, done twenty times under load: no client notices.
 
 use std::{
     fs,
@@ -27,15 +27,15 @@ use crate::{
 };
 
 const REQUESTS: usize = 100_000;
-/// Each is four reloads, one of them of a file that is wrong, and an upgrade.
+/// The number of rounds; each has four reloads, one of them of an invalid file, and an upgrade.
 const WEEKS: usize = 5;
 const BACKENDS: usize = 6;
-/// Of them serve at a time.
+/// The number of backends that serve at a time.
 const SERVING: usize = 3;
 const SLOW: Duration = Duration::from_secs(5);
 const STREAM: usize = 5_000;
 
-/// The balancer, whatever process it is now. Its last one is killed when dropped.
+/// The balancer over all its processes. The last one is killed when dropped.
 struct Site {
     lb: LbProcess,
     address: SocketAddr,
@@ -77,7 +77,7 @@ impl Site {
         fs::write(self.lb.folder().join("lb.yaml"), text).expect("the folder takes a file");
     }
 
-    /// What this command says, and whether it succeeded.
+    /// Runs a command; returns whether it succeeded, and its output.
     fn command(&self, word: &str) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
         command.args([word, "-c", "lb.yaml"]).current_dir(self.lb.folder());
@@ -116,7 +116,7 @@ impl Site {
         assert_ne!(before, pid);
     }
 
-    /// Its new listener's port is somebody else's.
+    /// Upgrades to a listener whose port is taken.
     #[track_caller]
     fn upgrade_in_vain(&mut self) {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -144,7 +144,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // It has ended already, unless the test failed.
+        // The process has ended already, unless the test failed.
         if let Ok(text) = fs::read_to_string(self.lb.folder().join("lb.pid"))
             && let Ok(pid) = text.trim().parse()
         {
@@ -170,7 +170,7 @@ fn yaml<'a>(
     )
 }
 
-/// Answers that take long, begun before something is changed.
+/// Long answers that began before a change.
 struct Long {
     slow: Connection,
     stream: Connection,
@@ -226,7 +226,8 @@ fn reloads_upgrades_and_changing_backends_cost_no_request() {
 #[test]
 fn a_hundred_reloads_leave_nothing_behind() {
     const RELOADS: usize = 50;
-    /// The allocator takes memory by the megabyte now and then; what is kept grows in every round.
+    /// The number of rounds. The allocator takes memory by the megabyte now and then, but a leak
+    /// grows in every round.
     const ROUNDS: usize = 4;
     let mut site = Site::new();
     let round = |site: &mut Site| -> Vec<Footprint> {
@@ -252,7 +253,7 @@ fn a_hundred_reloads_leave_nothing_behind() {
         assert_eq!(fewest(before), fewest(after));
         let (before, after) = (median(before), median(after));
         seen.push(format!("{before} kB, then {after} kB"));
-        // A configuration of this size takes some ten kilobytes: 25 of them would show.
+        // A configuration of this size takes about ten kilobytes, so 25 leaked ones would show.
         if after <= before + 200 {
             return;
         }

@@ -14,19 +14,16 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use pingora_core::{
-    Error, ErrorType, Result,
-    protocols::{Digest, Stream},
-};
+use pingora_core::{Error, ErrorType, Result, protocols::Digest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{
     super::watch::Timer,
+    accepted::{ClientStream, ConnectionContext},
     link::{ClientLink, Protocol},
 };
 use crate::clock;
 use crate::config::ClientLimits;
-use crate::count::ListenerCounts;
 
 /// Data up to this size is copied: what is read gets a buffer of its size, and what is to be written
 /// goes behind what waits to be written already. More is worth a buffer of its own.
@@ -37,7 +34,7 @@ const KEPT: usize = 16 * 1024;
 /// A client's connection.
 #[derive(Debug)]
 pub(in super::super) struct Connection {
-    pub(super) stream: Stream,
+    pub(super) stream: ClientStream,
     pub(super) limits: ClientLimits,
     pub(super) link: Arc<ClientLink>,
     pub(super) digest: Digest,
@@ -56,20 +53,21 @@ pub(in super::super) struct Connection {
 }
 
 impl Connection {
-    /// Takes over a connection that was accepted by the listener with these counts.
+    /// Takes over a connection of which `input` has come already.
     ///
     /// # Errors
     ///
     /// Pingora's error if it cannot create a header; not known to happen.
     pub(in super::super) fn new(
-        stream: Stream,
-        limits: ClientLimits,
-        counts: Arc<ListenerCounts>,
+        stream: ClientStream,
+        input: BytesMut,
+        context: ConnectionContext,
     ) -> Result<Self> {
-        let link = Arc::new(ClientLink::new(counts, Protocol::Http11, limits.body.idle));
+        let limits = context.settings.client;
+        let link = Arc::new(ClientLink::new(context, Protocol::Http11));
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
-            socket_digest: stream.get_socket_digest(),
+            socket_digest: stream.socket_digest(),
             ..Digest::default()
         };
         Ok(Self {
@@ -77,7 +75,7 @@ impl Connection {
             limits,
             link,
             digest,
-            input: BytesMut::new(),
+            input,
             output: BytesMut::new(),
             deadline: clock::now() + limits.header,
             has_asked: false,

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 
 use http::header;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_core::{Error, ErrorSource, ErrorType, Result, protocols::l4::socket::SocketAddr};
 use pingora_proxy::Session;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{self, Client, ReceivedFields, RequestId, TraceContext};
+use crate::headers::{self, Client, Peer, ReceivedFields, RequestId, TraceContext};
 use crate::http1::{Known, KnownFields, Refusal};
 use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
@@ -44,11 +44,15 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     if trace.is_none() && context.generation.traceparent == Traceparent::Start {
         trace = Some(TraceContext::start());
     }
-    let peer = session.client_addr().and_then(|address| address.as_inet());
+    let peer = match session.client_addr() {
+        Some(SocketAddr::Inet(address)) => Peer::Ip(address.ip()),
+        Some(SocketAddr::Unix(_)) => Peer::Unix,
+        None => Peer::Unknown,
+    };
     let trusted = &context.generation.trusted;
     context.received = Some(Received {
         link: Arc::clone(link),
-        client: peer.map(|peer| Client::identify(peer.ip(), fields, trusted)),
+        client: Client::identify(peer, fields, trusted),
         request_id: RequestId::of(fields),
         trace,
     });
@@ -129,8 +133,9 @@ pub(super) fn set_headers(
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
         let Received { link, client, request_id, trace } = received;
-        let (client, trace) = (client.as_ref(), trace.as_ref());
-        let facts = RequestFacts { client, request_id, trace, received: link.facts().known };
+        let (is_tls, trace) = (link.is_tls(), trace.as_ref());
+        let known = link.facts().known;
+        let facts = RequestFacts { client, is_tls, request_id, trace, received: known };
         target.on_request(upstream_request, &facts)?;
     }
     headers::mark(upstream_request)?;

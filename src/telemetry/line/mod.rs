@@ -36,7 +36,11 @@ pub(super) fn write(
 pub(super) mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::super::{queue::KEPT, record::Try};
+    use super::super::{
+        connection_record::{ConnectionRecord, TlsRecord},
+        queue::KEPT,
+        record::Try,
+    };
     use super::*;
 
     pub(in crate::telemetry) fn record() -> AccessRecord<'static> {
@@ -60,6 +64,7 @@ pub(super) mod tests {
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
+            connection: ConnectionRecord::default(),
             error: None,
         }
     }
@@ -101,7 +106,7 @@ pub(super) mod tests {
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
             r#""trace_id":null,"attempts":1,"tries":[],"no_backend":null,"bytes":12,"#,
-            r#""host":"example.com","pool":"web","error":null}"#,
+            r#""host":"example.com","pool":"web","scheme":"http","error":null}"#,
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &record()), expected);
@@ -114,10 +119,34 @@ pub(super) mod tests {
             r#""client_ip":null,"real_ip":null"#,
             r#""backend":null"#,
             r#""latency_ms":2000.000,"#,
-            r#""host":null,"pool":null,"error":null}"#,
+            r#""host":null,"pool":null,"scheme":"http","error":null}"#,
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+    }
+
+    #[test]
+    fn the_connection_is_told_where_there_is_something_to_tell() {
+        let tls = TlsRecord {
+            version: "1.3",
+            cipher: "TLS13_AES_128_GCM_SHA256",
+            sni: Some("shop.example"),
+            alpn: None,
+            resumed: true,
+            client_cert: Some("CN=\"a\""),
+        };
+        let (authority, unique_id) = (Some("shop"), Some("7f"));
+        let connection = ConnectionRecord { authority, unique_id, tls: Some(tls) };
+        let record = AccessRecord { connection, ..record() };
+        let expected = concat!(
+            r#","scheme":"https","tls_version":"1.3","cipher":"TLS13_AES_128_GCM_SHA256","#,
+            r#""sni":"shop.example","alpn":null,"resumed":true,"client_cert":"CN=\"a\"","#,
+            r#""authority":"shop","unique_id":"7f","error":null}"#
+        );
+        let json = line(LogFormat::Json, &record);
+        assert!(json.contains(expected), "{json}");
+        let text = line(LogFormat::Text, &record);
+        assert!(text.contains(" tls=1.3 sni=shop.example client_cert="), "{text}");
     }
 
     #[test]

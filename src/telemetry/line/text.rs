@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::super::{
+    connection_record::TlsRecord,
     record::AccessRecord,
     text::{Timestamp, Word},
 };
@@ -36,6 +37,12 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     }
     write!(line, " id={}", Word(record.request_id.as_bytes()))?;
     record.trace_id.map_or(Ok(()), |trace_id| write!(line, " trace_id={trace_id}"))?;
+    if let Some(TlsRecord { version, sni, client_cert, .. }) = record.connection.tls {
+        write!(line, " tls={version} sni={}", Word(sni.unwrap_or_default().as_bytes()))?;
+        if let Some(subject) = client_cert {
+            write!(line, " client_cert={}", Word(subject.as_bytes()))?;
+        }
+    }
     record.error.map_or(Ok(()), |error| write!(line, " error={}", Word(error.as_bytes())))
 }
 

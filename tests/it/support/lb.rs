@@ -129,7 +129,8 @@ impl Lb {
                 &config.listeners[0],
             );
             let app = prepare(app);
-            let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
+            let address = config.listeners[0].address.tcp().expect("an address");
+            let listener = TcpListener::bind(address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");
             tokio::spawn(accept(listener, Arc::new(app), watch));
             (address, current)
