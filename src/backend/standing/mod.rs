@@ -35,6 +35,9 @@ const COOL_DOWN: Duration = Duration::from_secs(1);
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 /// If a backend has produced nothing but failures for this long, `FEWER` of them are enough to eject it.
 const NOTHING_ELSE: Duration = Duration::from_secs(1);
+/// At the least between two probes before their time that no request has need of: a backend that is
+/// still bad fails one request a second for them.
+const EARLY_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How many are enough then: one may be the request's own fault.
 const FEWER: u32 = 2;
 
@@ -57,6 +60,8 @@ pub(in crate::backend) struct Ejection {
     pub(in crate::backend) until: EjectionEnd,
     /// When it began.
     since: Instant,
+    /// When its last probe began, or the ejection itself.
+    tried: Instant,
     /// Probes under way.
     pub(in crate::backend) probes: u32,
     /// Its probe is due before its time, because the pool could not spare another ejection.
@@ -71,7 +76,7 @@ impl Ejection {
         until: EjectionEnd,
         since: Instant,
     ) -> Self {
-        Self { cause, until, since, probes: 0, is_hastened: false, unproven: 0 }
+        Self { cause, until, since, tried: since, probes: 0, is_hastened: false, unproven: 0 }
     }
 
     /// Whether a failure is that of a probe of this ejection. Another probe, begun before it, has
@@ -294,9 +299,10 @@ impl Standing {
     }
 
     /// A probe is under way.
-    pub(in crate::backend) fn begin_probe(&mut self) {
+    pub(in crate::backend) fn begin_probe(&mut self, now: Instant) {
         if let Some(ejection) = &mut self.ejection {
             ejection.probes = ejection.probes.saturating_add(1);
+            ejection.tried = now;
         }
     }
 
@@ -323,13 +329,15 @@ impl Standing {
         (ejection.cause != EjectionCause::Operator).then_some(ejection.since)
     }
 
-    /// Makes the next request its probe, however long its ejection was to last.
+    /// Makes the next request its probe, however long its ejection was to last; the first one that
+    /// comes a second after it was last tried.
     pub(in crate::backend) fn hasten(&mut self, now: Instant) {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
         {
-            ejection.is_hastened |= at > now;
-            ejection.until = EjectionEnd::Probe(at.min(now));
+            let early = now.max(ejection.tried + EARLY_PROBE_INTERVAL);
+            ejection.is_hastened |= at > early;
+            ejection.until = EjectionEnd::Probe(at.min(early));
         }
     }
 
