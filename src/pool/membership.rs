@@ -1,6 +1,6 @@
 //! The backends of a pool at one instant: one value, replaced as a whole.
 //!
-//! A reload replaces it, and so can whatever else learns of backends. A pick is made from one
+//! A reload replaces it, and so can any other source of backends. A pick is made from one
 //! membership from beginning to end, and a lease holds its member, so that a request in flight does
 //! not notice a change.
 
@@ -19,25 +19,25 @@ use crate::balance::{Balancer, Discovered, discovered};
 use crate::config::Timeouts;
 use crate::discovery::Endpoint;
 
-/// How long Pingora lets a client pause in a request's body. Which side is to blame for a pause must
-/// be found out before a net closes over it.
+/// How long Pingora lets a client pause in a request's body. The side that causes a pause must be
+/// known before Pingora's limit applies.
 const CLIENT_BODY_PAUSE: Duration = Duration::from_secs(60);
 
 /// The backends of a pool, and how one of them is picked.
 pub(super) struct Membership {
-    /// In the order of the configuration.
+    /// The members, in the order of the configuration.
     members: Vec<Arc<Member>>,
     by_address: HashMap<Address, Arc<Member>>,
     /// Whether any backend may be full.
     pub(super) has_limits: bool,
-    /// How its backends are judged.
+    /// The rules by which its backends are judged.
     pub(super) policy: Policy,
     pub(super) balancer: Arc<Balancer>,
 }
 
 impl Membership {
-    /// Backends at these endpoints. The members of `previous` go on where their endpoint is the
-    /// same.
+    /// A membership with backends at these endpoints. Members of `previous` are kept if their
+    /// endpoint is the same.
     pub(super) fn new(
         endpoints: &[Endpoint],
         previous: &Self,
@@ -74,8 +74,8 @@ impl Membership {
         Self { members, by_address, has_limits: false, policy, balancer }
     }
 
-    /// This membership, in which those that leave it are still found by their address. It bridges
-    /// the moment until the balancer offers them no more.
+    /// This membership, in which leaving members are still found by their address. It bridges the
+    /// moment until the balancer no longer offers them.
     pub(super) fn with_leaving(&self, before: &Self) -> Self {
         let mut by_address = before.by_address.clone();
         by_address.extend(self.by_address.iter().map(|(at, it)| (at.clone(), Arc::clone(it))));
@@ -101,12 +101,12 @@ impl Membership {
         self.by_address.get(address)
     }
 
-    /// Whether it has exactly these backends, on the same terms and in the same order.
+    /// Whether it has exactly these backends, with the same settings and in the same order.
     pub(super) fn is_at(&self, endpoints: &[Endpoint]) -> bool {
         self.members.iter().map(|member| &member.endpoint).eq(endpoints)
     }
 
-    /// What the roster should know of each backend.
+    /// The settings of each backend, for the roster.
     pub(super) fn settings(&self) -> HashMap<Address, BackendSettings> {
         let keyed = |it: &Arc<Member>| (it.endpoint.address.clone(), settings(&it.endpoint));
         self.members.iter().map(keyed).collect()
@@ -117,12 +117,12 @@ impl Membership {
         discovered_of(&self.members)
     }
 
-    /// Those of which no check has ended, as Pingora knows them.
+    /// The backends of which no check has ended, as Pingora knows them.
     pub(super) fn unchecked(&self) -> BTreeSet<Discovered> {
         discovered_of(self.members.iter().filter(|member| !member.backend.is_checked()))
     }
 
-    /// Whether the first check of every backend has ended, as it has where checks are off.
+    /// Whether the first check of every backend has ended; true if checks are off.
     pub(super) fn is_checked(&self) -> bool {
         !self.policy.checked || self.members.iter().all(|member| member.backend.is_checked())
     }
@@ -146,12 +146,12 @@ fn settings(endpoint: &Endpoint) -> BackendSettings {
     BackendSettings { name, drain: endpoint.drain, max_connections: limit }
 }
 
-/// Built once for each backend and cloned for each attempt.
+/// Builds the peer of a backend, once for each backend; attempts clone it.
 ///
 /// Pingora has one read timeout for the first byte, every later read, and the time in which the
 /// request is still being sent. The proxy limits these waits itself, each by its own; Pingora's is
-/// only a net below them, for the one case in which the proxy's own watch is not asked: a backend
-/// that neither takes the request's body nor answers.
+/// only a safety net, for the one case in which the proxy's own watch is not polled: a backend that
+/// neither accepts the request's body nor answers.
 fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     let mut peer = HttpPeer::new(address, false, String::new());
     peer.options = PeerOptions::new();
@@ -161,7 +161,7 @@ fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     let net = timeouts.response.ceiling().max(timeouts.idle).max(CLIENT_BODY_PAUSE);
     peer.options.read_timeout = Some(net + Duration::from_secs(1));
     peer.options.idle_timeout = Some(timeouts.keepalive);
-    // The client's session leaves out what belongs to the client's connection.
+    // The client's session leaves out the fields that belong to the client's connection.
     peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     peer
 }

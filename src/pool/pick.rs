@@ -1,5 +1,5 @@
-//! Which backend a request gets: a probe that is due, the backend that it wishes for, an eligible
-//! one that it has not tried, or one that it has tried if there is no other.
+//! Picks the backend of a request: one whose probe is due, the one that it prefers, an eligible one
+//! that it has not tried, or one that it has tried if there is no other.
 
 use std::{sync::Arc, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::backend::{Address, Backend, Roster};
 const ON_ONE_BACKEND: usize = 3;
 
 impl Membership {
-    /// A backend for an attempt, claimed.
+    /// Picks and claims a backend for an attempt.
     pub(super) fn pick(
         &self,
         roster: &Roster,
@@ -36,7 +36,7 @@ impl Membership {
         if self.is_any_full(is_new) {
             return Err(Unavailable::Full);
         }
-        // Every eligible backend has failed it: an ejected one may well be better.
+        // Every eligible backend has failed this request, so an ejected one may well be better.
         if let Some(lease) = self.claim_last_resort(roster, request, now) {
             return Ok(lease);
         }
@@ -69,7 +69,7 @@ impl Membership {
             .map(|member| Lease::new(member, Claim::Request))
     }
 
-    /// The backend at this address, if it is eligible.
+    /// Claims the backend at this address, if it is eligible.
     fn claim(&self, address: &Address) -> Option<Lease> {
         let member = self.get(address).filter(|member| member.backend.is_open())?;
         member.backend.try_enter().then(|| Lease::new(Arc::clone(member), Claim::Request))
@@ -88,14 +88,14 @@ impl Membership {
         Some(Lease::new(Arc::clone(member), claim))
     }
 
-    /// An ejected backend for a request that would fail otherwise.
+    /// Claims an ejected backend for a request that would fail otherwise.
     fn claim_last_resort(
         &self,
         roster: &Roster,
         request: &PickRequest<'_>,
         now: Instant,
     ) -> Option<Lease> {
-        if !request.repeatable || request.may_be_answered_yet() {
+        if !request.may_be_last_resort || request.may_be_answered_yet() {
             return None;
         }
         let is_wanted = |backend: &Backend| self.is_wanted(request, backend);
@@ -112,7 +112,7 @@ impl Membership {
         !request.is_tried(address) && self.get(address).is_some_and(is_ours)
     }
 
-    /// Whether one of these could take it, but for its load.
+    /// Whether one of these backends could take the request if it were not full.
     fn is_any_full(&self, accept: impl Fn(&Address) -> bool) -> bool {
         let is_open =
             |member: &Member| member.backend.is_open() && accept(&member.endpoint.address);

@@ -1,4 +1,4 @@
-//! What a request asks of the pool for its next attempt, and how the pool says no.
+//! The request for a backend that an attempt makes to its pool, and the reasons for a refusal.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -24,13 +24,16 @@ impl TriedBackend {
     }
 }
 
-/// What a request asks of the backend for its next attempt.
+/// The requirements of a request for the backend of its next attempt.
 #[derive(Debug, Clone)]
 pub struct PickRequest<'a> {
     /// The backends that have failed it, in order.
     pub tried: Cow<'a, [TriedBackend]>,
     /// Whether it can be repeated if it fails, so that it may serve as a probe.
     pub repeatable: bool,
+    /// Whether it may be the probe of an ejected backend where it would fail otherwise. No other
+    /// attempt need be left after that one.
+    pub may_be_last_resort: bool,
     /// Requests with the same key should get the same backend, where the algorithm hashes.
     pub hash_key: Option<u64>,
     /// The backend that has served this client before. The request gets it if it is eligible, has a
@@ -51,10 +54,16 @@ pub enum Unavailable {
 }
 
 impl<'a> PickRequest<'a> {
-    /// A request that has tried these backends, and wishes for none in particular.
+    /// A request that has tried these backends, and prefers none.
     #[must_use]
     pub fn new(tried: impl Into<Cow<'a, [TriedBackend]>>, repeatable: bool) -> Self {
-        Self { tried: tried.into(), repeatable, hash_key: None, sticky: None }
+        Self {
+            tried: tried.into(),
+            repeatable,
+            may_be_last_resort: repeatable,
+            hash_key: None,
+            sticky: None,
+        }
     }
 
     pub(super) fn has_tried(&self) -> bool {
@@ -89,7 +98,7 @@ impl<'a> PickRequest<'a> {
         self.tried.last().is_none_or(|last| !last.has_answered())
     }
 
-    /// Whether its last attempt has not failed, but only takes longer than the learned limit.
+    /// Whether its last attempt has not failed, but has only exceeded the learned limit.
     pub(super) fn may_be_answered_yet(&self) -> bool {
         self.tried.last().is_some_and(|last| last.failure == Failure::LearnedTimeout)
     }
@@ -105,7 +114,7 @@ impl<'a> PickRequest<'a> {
         self.tried.iter().filter(|tried| tried.is_at(address)).any(TriedBackend::has_answered)
     }
 
-    /// The same request, as the owner of what it has borrowed.
+    /// The same request with owned values.
     #[must_use]
     pub fn into_owned(self) -> PickRequest<'static> {
         PickRequest { tried: Cow::Owned(self.tried.into_owned()), ..self }

@@ -13,11 +13,12 @@ use pingora_proxy::HttpProxy;
 
 use super::{
     Proxy,
-    client::{self, Connection, Home, Http1Exchange},
+    accept::{self, Opened},
+    client::{self, Connection, ConnectionContext, Home, Http1Exchange},
 };
-use crate::config::{ClientLimits, Listener};
+use crate::config::{ListenAddress, Listener};
 use crate::count::ListenerCounts;
-use crate::generation::Current;
+use crate::generation::{Current, ListenerSettings};
 use crate::in_flight::InFlight;
 
 /// Pingora's proxy around ours.
@@ -36,10 +37,11 @@ pub struct ListenerApp {
     proxy: Arc<HttpProxy<Proxy>>,
     current: Arc<Current>,
     in_flight: InFlight,
+    address: ListenAddress,
     counts: Arc<ListenerCounts>,
     /// Used if the configuration does not name this listener any more; it stays open until the
     /// process ends.
-    limits: ClientLimits,
+    settings: Arc<ListenerSettings>,
     speaks_http2: bool,
 }
 
@@ -52,9 +54,10 @@ impl ListenerApp {
         in_flight: InFlight,
         listener: &Listener,
     ) -> Self {
-        let counts = current.listener(listener.address);
-        let limits = listener.client;
-        Self { proxy, current, in_flight, counts, limits, speaks_http2: false }
+        let counts = current.listener(&listener.address);
+        let settings = Arc::new(ListenerSettings::new(listener));
+        let address = listener.address.clone();
+        Self { proxy, current, in_flight, address, counts, settings, speaks_http2: false }
     }
 
     /// Clients may speak HTTP/2 as well, with prior knowledge of it.
@@ -111,11 +114,19 @@ impl ServerApp for ListenerApp {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let _open = (self.in_flight.connect(), self.counts.connect());
-        let address = self.counts.address();
-        let limits = self.current.pin().client_limits(&address).unwrap_or(self.limits);
-        let connection = Connection::new(connection, limits, Arc::clone(&self.counts));
-        let mut connection = Box::new(connection.ok()?);
+        let settings = {
+            let generation = self.current.pin();
+            Arc::clone(generation.listener(&self.address).unwrap_or(&self.settings))
+        };
+        let context = ConnectionContext { counts: Arc::clone(&self.counts), settings, facts: None };
         let mut idle_ends = pin!(self.in_flight.idle_ends());
+        let opened = tokio::select! {
+            biased;
+            opened = accept::open(connection, context) => opened?,
+            () = &mut idle_ends => return None,
+        };
+        let Opened { stream, input, context } = opened;
+        let mut connection = Box::new(Connection::new(stream, input, context).ok()?);
         let is_http2 = self.speaks_http2
             && tokio::select! {
                 biased;
@@ -123,7 +134,8 @@ impl ServerApp for ListenerApp {
                 () = &mut idle_ends => return None,
             };
         if is_http2 {
-            self.serve_http2(connection, idle_ends, shutdown).await;
+            // Apart, because every connection would keep room for it.
+            Box::pin(self.serve_http2(connection, idle_ends, shutdown)).await;
             return None;
         }
         self.serve_http1(connection, idle_ends, shutdown).await
@@ -132,8 +144,6 @@ impl ServerApp for ListenerApp {
 
 impl std::fmt::Debug for ListenerApp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ListenerApp")
-            .field("address", &self.counts.address())
-            .finish_non_exhaustive()
+        f.debug_struct("ListenerApp").field("address", &self.address).finish_non_exhaustive()
     }
 }

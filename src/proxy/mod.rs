@@ -3,6 +3,7 @@
 //! Each hook reads the clock once at most and delegates by name; the life of a request is drawn
 //! in ARCHITECTURE.md.
 
+mod accept;
 mod attempt;
 mod client;
 mod context;
@@ -21,6 +22,7 @@ use pingora_core::{
 };
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+pub use accept::unix_stream;
 pub use context::RequestContext;
 pub use listener::{ListenerApp, pingora_proxy};
 

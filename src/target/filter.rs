@@ -1,4 +1,4 @@
-//! What changes requests and answers on their way, one kind after the other.
+//! The filters that change requests and answers on their way.
 
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::Result;
@@ -6,26 +6,31 @@ use pingora_core::Result;
 use super::server_timing::{self, AnswerTimes};
 use crate::config::Config;
 use crate::headers::{self, Client, RequestId, TraceContext};
+use crate::http1::KnownFields;
 
-/// One step on the way of a request to its backend, and of the answer back. It has its settings in
-/// its variant; what it keeps over reloads is in the [`RouteState`](super::RouteState).
+/// One step on the way of a request to its backend, and of the answer back. Its settings are in its
+/// variant; state that outlives a reload is in the [`RouteState`](super::RouteState).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// Tells the backend who the client is, the request's id, and its trace.
+    /// Tells the backend the client's address, the request's id, and its trace.
     ForwardedHeaders,
     /// Tells the client where the time of an answer went.
     ServerTiming,
 }
 
-/// What is known of a request before any backend has it.
+/// The facts about a request before it is sent to a backend.
 #[derive(Debug)]
 pub struct RequestFacts<'a> {
-    /// The client; `None` where its address is not known.
-    pub client: Option<&'a Client>,
+    /// The client.
+    pub client: &'a Client,
+    /// Whether the client speaks TLS.
+    pub is_tls: bool,
     /// The id that the client gave the request, or one of ours.
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
     pub trace: Option<&'a TraceContext>,
+    /// The known fields that came with it.
+    pub received: KnownFields,
 }
 
 impl Filter {
@@ -44,16 +49,15 @@ impl Filter {
     ) -> Result<()> {
         match self {
             Self::ForwardedHeaders => {
-                if let Some(client) = facts.client {
-                    headers::apply(request, client, facts.request_id, false)?;
-                }
-                facts.trace.map_or(Ok(()), |trace| trace.apply(request))
+                let RequestFacts { client, is_tls, request_id, received, .. } = facts;
+                headers::apply(request, *received, client, request_id, *is_tls)?;
+                facts.trace.map_or(Ok(()), |trace| trace.apply(request, facts.received))
             }
             Self::ServerTiming => Ok(()),
         }
     }
 
-    /// Changes the header of an answer that is about to go to the client. `times` is `None` where no
+    /// Changes the header of an answer that is about to go to the client. `times` is `None` if no
     /// backend was asked.
     pub(super) fn on_response(
         self,

@@ -17,7 +17,7 @@ fn is_one_at_a_time_and_readmits_when_answered() {
 }
 
 #[test]
-fn that_showed_nothing_is_followed_by_another_later() {
+fn that_was_inconclusive_is_followed_by_another_later() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(RULES.base);
@@ -31,7 +31,7 @@ fn that_showed_nothing_is_followed_by_another_later() {
 }
 
 #[test]
-fn is_a_request_that_can_be_repeated_or_after_a_while_any() {
+fn is_a_repeatable_request_or_after_a_while_any_request() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(RULES.base);
@@ -43,7 +43,7 @@ fn is_a_request_that_can_be_repeated_or_after_a_while_any() {
 }
 
 #[test]
-fn of_who_refused_is_any_request_as_it_cannot_be_lost_there() {
+fn of_a_refusing_backend_is_any_request_as_none_can_be_lost_there() {
     let mut world = World::new(2, UNCHECKED);
     world.fail(0, EjectionCause::Refused);
     assert_eq!(world.probe(false), None);
@@ -52,7 +52,7 @@ fn of_who_refused_is_any_request_as_it_cannot_be_lost_there() {
 }
 
 #[test]
-fn is_not_sent_to_who_is_out_for_another_reason() {
+fn is_not_sent_to_a_backend_that_is_out_for_another_reason() {
     let mut world = World::new(4, CHECKED);
     world.eject(0);
     world.eject(1);
@@ -67,7 +67,7 @@ fn is_not_sent_to_who_is_out_for_another_reason() {
 }
 
 #[test]
-fn does_not_go_where_it_is_not_wanted_or_has_no_place() {
+fn does_not_go_to_an_unwanted_or_full_backend() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(RULES.base);
@@ -91,25 +91,63 @@ fn may_come_early_for_requests_that_would_fail_and_then_several_at_once() {
     assert!(claim().is_none(), "it is back");
 }
 
+/// In an outage every request is such a probe, and what failed a hundred times in a second would be out
+/// for the longest term.
 #[test]
-fn that_came_early_and_failed_lengthens_the_ejection_once() {
+fn that_came_early_and_failed_changes_nothing() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
-    world.pass(SECOND);
-    let claim = || world.roster.claim_last_resort(|_| true, world.now).map(|it| it.leave());
-    assert!(claim().is_some() && claim().is_some());
-    let began = world.failure(EjectionCause::Timeout);
-    world.pass(SECOND);
-    let failed = Event::AttemptFailed(AttemptFailure { probe: true, ..began });
-    assert_eq!(world.apply(0, failed).len(), 1);
-    assert_eq!(world.apply(0, failed), [], "it began before that ejection");
+    for seconds in 1..10 {
+        world.pass(SECOND);
+        let claim = || world.roster.claim_last_resort(|_| true, world.now).map(|it| it.leave());
+        assert!(claim().is_some() && claim().is_some());
+        for cause in [EjectionCause::Status(503), EjectionCause::ConnectTimeout] {
+            let retry_after = Some(SECOND);
+            let failed = AttemptFailure { probe: true, retry_after, ..world.failure(cause) };
+            assert_eq!(world.apply(0, Event::AttemptFailed(failed)), []);
+        }
+        assert_eq!(world.term(0), RULES.base - seconds * SECOND);
+    }
+    world.pass(RULES.base - 9 * SECOND);
+    assert_eq!(world.probe(true), Some(0), "all were given back");
+    let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+    assert_eq!(world.apply(0, Event::AttemptFailed(failed)).len(), 1);
     assert_eq!(world.term(0), 2 * RULES.base);
-    world.pass(2 * RULES.base);
-    assert_eq!(world.probe(true), Some(0), "both were given back");
 }
 
 #[test]
-fn comes_early_to_none_against_which_more_speaks_than_its_ejection() {
+fn that_came_early_and_failed_is_followed_by_one_of_another_backend() {
+    let mut world = World::new(4, CHECKED);
+    world.eject(0);
+    world.pass(SECOND);
+    world.eject(1);
+    for expected in [0, 1, 0, 1] {
+        world.pass(SECOND);
+        let claimed = world.roster.claim_last_resort(|_| true, world.now).unwrap();
+        claimed.leave();
+        assert!(Arc::ptr_eq(&claimed, &world.backends[expected]));
+        let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+        world.apply(expected, Event::AttemptFailed(failed));
+    }
+}
+
+#[test]
+fn that_was_hastened_and_failed_leaves_the_term_as_it_was() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    world.pass(SECOND);
+    (0..5).for_each(|_| drop(world.fail(1, EjectionCause::Status(503))));
+    for _ in 0..5 {
+        assert_eq!(world.probe(true), Some(0));
+        let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+        assert_eq!(world.apply(0, Event::AttemptFailed(failed)), []);
+        assert_eq!(world.term(0), RULES.base - SECOND);
+        world.fail(1, EjectionCause::Status(503));
+    }
+}
+
+#[test]
+fn comes_early_only_to_backends_that_nothing_but_the_ejection_keeps_out() {
     let mut world = World::new(8, CHECKED);
     (0..4).for_each(|index| world.eject(index));
     (0..3).for_each(|_| drop(world.check(0, false)));

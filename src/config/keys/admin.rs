@@ -4,21 +4,21 @@ use std::path::PathBuf;
 
 use super::key::{Group, Key, List, Presence};
 use crate::config::{
-    model::{AdminAddress, Token},
-    values::{FILE, HOST_NAME, TOKEN, UNIX_ADDRESS},
+    model::{ListenAddress, Token},
+    values::{FILE, HOST_NAME, LISTEN_ADDRESS, TOKEN},
 };
 
 pub(in crate::config) static ADMIN: Group = Group::new(
     "admin",
     Presence::IfGiven,
     "off, or a mapping such as { address: 127.0.0.1:9900 }",
-    "Where the process answers about itself: GET /live and GET /ready for balancers and probes, and \
-     everything else for operators. Left out, or off: nowhere.",
+    "The admin listener: GET /live and GET /ready for balancers and probes, everything else for \
+     operators. Left out, or off: none.",
 );
 
-pub(in crate::config) static ADDRESS: Key<AdminAddress> = Key::required(
+pub(in crate::config) static ADDRESS: Key<ListenAddress> = Key::required(
     "admin.address",
-    UNIX_ADDRESS,
+    LISTEN_ADDRESS,
     "127.0.0.1:9900",
     "or a socket, as in unix:/run/lb/admin.sock",
 )
@@ -27,8 +27,8 @@ pub(in crate::config) static ADDRESS: Key<AdminAddress> = Key::required(
 pub(in crate::config) static ADMIN_TOKEN: Key<Token> = Key::optional(
     "admin.token",
     TOKEN,
-    ("3f1c0d7e52a94b68", "no token, which is refused where other machines can connect"),
-    "16 characters or more; asked for by everything but /live and /ready",
+    ("3f1c0d7e52a94b68", "no token, which is an error if other machines can connect"),
+    "16 characters or more; required for everything except /live and /ready",
 )
 .secret();
 
@@ -43,5 +43,5 @@ pub(in crate::config) static HOSTS: List<Box<str>> = List::new(
     "admin.hosts",
     HOST_NAME,
     "a list of names such as [lb.internal]",
-    "names in URLs of it, beside localhost and addresses",
+    "names that URLs may use for it, besides localhost and addresses",
 );

@@ -1,11 +1,14 @@
 //! The keys of listeners and routes.
 
-use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, time::Duration};
 
-use super::key::{Content, Group, Key, Presence, Preset};
+use super::key::{Content, Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
-    model::{HostPattern, PathPrefix, PoolName},
-    values::{DURATION, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PAUSE, POOL_NAME, RATE},
+    model::{HostPattern, ListenAddress, PathPrefix, PeerBlock, PoolName},
+    values::{
+        DURATION, HOST_PATTERN, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS, POOL_NAME,
+        RATE,
+    },
 };
 
 pub(in crate::config) static LISTENERS: Group = Group::several(
@@ -15,13 +18,47 @@ pub(in crate::config) static LISTENERS: Group = Group::several(
     "Addresses to accept connections on.",
 );
 
-pub(in crate::config) static ADDRESS: Key<SocketAddr> = Key::required(
+pub(in crate::config) static ADDRESS: Key<ListenAddress> = Key::required(
     "listeners[].address",
     LISTEN_ADDRESS,
     "0.0.0.0:8080",
-    "IP address and port, IPv6 as \"[::]:8080\"",
+    "IP address and port, IPv6 as \"[::]:8080\"; or a Unix socket, as unix:/run/lb/http.sock, or \
+     unix:@lb for one without a file",
 )
 .needs_upgrade();
+
+pub(in crate::config) static SOCKET_MODE: Key<u32> = Key::optional(
+    "listeners[].mode",
+    MODE,
+    ("660", "660, so that its user and its group may connect"),
+    "permissions of the file of a Unix socket",
+)
+.needs_upgrade();
+
+pub(in crate::config) static SOCKET_OWNER: Key<Box<str>> = Key::optional(
+    "listeners[].owner",
+    OWNER,
+    ("www-data", "the user and the group of the process"),
+    "of the file of a Unix socket: a user, or user:group",
+)
+.needs_upgrade();
+
+pub(in crate::config) static PROXY_PROTOCOL: Group = Group::new(
+    "listeners[].proxy_protocol",
+    Presence::IfGiven,
+    "off, or a mapping such as { from: [10.0.0.0/8] }",
+    "whether connections begin with a header of the PROXY protocol (version 1 or 2), which says who \
+     the client is; a connection without one, or from an address not named here, is closed",
+);
+
+pub(in crate::config) static FROM: List<PeerBlock> = List::new(
+    "listeners[].proxy_protocol.from",
+    PEERS,
+    "a list of address blocks such as [10.0.0.0/8]",
+    "the proxies that send it; required",
+)
+.or(Instead::OneItem, Vec::new)
+.optional("[10.0.0.0/8]", "none, which is refused");
 
 pub(in crate::config) static CLIENT: Group = Group::new(
     "listeners[].client",
@@ -30,12 +67,12 @@ pub(in crate::config) static CLIENT: Group = Group::new(
     "limits towards the client",
 );
 
-// Slow clients are served; a slowloris is not.
+// Enough for slow clients, too short for a slowloris attack.
 pub(in crate::config) static HEADER: Preset<Duration> = Preset::new(
     "listeners[].client.header",
     DURATION,
     || Duration::from_secs(10),
-    "for the whole header of a request",
+    "the limit on the whole header of a request",
 );
 
 // Longer than the 60s for which a well-known cloud balancer in front reuses a connection: if both
@@ -44,15 +81,15 @@ pub(in crate::config) static KEEPALIVE: Preset<Duration> = Preset::new(
     "listeners[].client.keepalive",
     DURATION,
     || Duration::from_secs(75),
-    "an idle connection between two requests",
+    "how long a connection may be idle between two requests",
 );
 
-// As nginx's `send_timeout`.
+// As nginx's `send_timeout` is by default.
 pub(in crate::config) static WRITE: Preset<Duration> = Preset::new(
     "listeners[].client.write",
     DURATION,
     || Duration::from_secs(60),
-    "a client that takes nothing of what it is sent",
+    "how long a client may accept none of the data sent to it",
 );
 
 pub(in crate::config) static BODY: Group = Group::new(
@@ -70,7 +107,7 @@ pub(in crate::config) static BODY_IDLE: Preset<Option<Duration>> = Preset::new(
     "the longest pause without a byte of the body; or off",
 );
 
-// Less than any modem sends, and more than a client that only wants to hold a connection.
+// Slower than any modem, and faster than a client that only wants to hold a connection.
 pub(in crate::config) static BODY_MIN_RATE: Preset<Option<NonZeroU64>> = Preset::new(
     "listeners[].client.body.min_rate",
     RATE,
@@ -82,16 +119,16 @@ pub(in crate::config) static BODY_MIN_RATE_AFTER: Preset<Duration> = Preset::new
     "listeners[].client.body.min_rate_after",
     DURATION,
     || Duration::from_secs(10),
-    "a body that takes no longer than this may come at any rate",
+    "the rate applies only to a body that takes longer than this",
 );
 
 pub(in crate::config) static ROUTES: Group = Group::several(
     "routes",
     Content::Items,
     "a list of routes, each starting with \"- pool: web\" or \"- host: …\"",
-    "Which pool gets a request. The most specific route wins, wherever it stands: an exact host comes \
-     before *.suffix, and *.suffix before no host; then the longest path wins. A request without a \
-     route is answered with 404.",
+    "Which pool gets a request. The most specific route wins, wherever it stands: an exact host \
+     comes before *.suffix, and *.suffix before no host; then the longest path wins. A request \
+     without a route is answered with 404.",
 );
 
 pub(in crate::config) static POOL: Key<PoolName> =

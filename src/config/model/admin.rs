@@ -1,52 +1,18 @@
-//! What the configuration says of the listener where the process answers about itself.
+//! The settings of the admin listener.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::fmt;
 
-/// Where the process answers about itself, and which requests it answers.
+use super::listener::ListenAddress;
+
+/// The admin listener: its address, and the requests that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// Where to listen. Read once, at the start.
-    pub address: AdminAddress,
+    /// Where to listen; never a Unix socket without a file, which has no owner. Read once, at the start.
+    pub address: ListenAddress,
     /// The secret that a request must bring; never `None` where other machines can connect.
     pub token: Option<Token>,
-    /// Names by which it may be asked, besides addresses and `localhost`; in lower case.
+    /// Names that clients may use for it, besides addresses and `localhost`; in lower case.
     pub hosts: Vec<Box<str>>,
-}
-
-/// Where the admin listener accepts connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AdminAddress {
-    /// Port 0 lets the system choose.
-    Tcp(SocketAddr),
-    /// A file.
-    Unix(PathBuf),
-}
-
-impl AdminAddress {
-    /// The address, unless it is a file.
-    #[must_use]
-    pub fn tcp(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(address) => Some(*address),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Whether only this machine can connect.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        self.tcp().is_none_or(|address| address.ip().to_canonical().is_loopback())
-    }
-}
-
-impl fmt::Display for AdminAddress {
-    /// As it is written in the file.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 /// A secret: 16 or more visible ASCII characters that can stand in a cookie. Never shown.

@@ -1,9 +1,12 @@
-//! What holds where nothing is written: each part of the configuration as it is read from nothing.
+//! The defaults: each part of the configuration as it is read from an empty text.
 
 use super::{access_log, checks, listeners, pools, process, retry};
 use crate::config::{
     document::from_nothing,
-    model::{AccessLog, ClientLimits, EjectionRules, HealthCheck, Pool, PoolName, Retry, Shutdown},
+    model::{
+        AccessLog, ClientLimits, EjectionRules, HealthCheck, ListenAddress, Listener, Pool,
+        PoolName, Retry, Shutdown,
+    },
 };
 
 impl Default for AccessLog {
@@ -42,8 +45,16 @@ impl Default for Shutdown {
     }
 }
 
+impl Listener {
+    /// A listener with every default.
+    #[must_use]
+    pub fn new(address: ListenAddress) -> Self {
+        from_nothing(|keys| listeners::settings(keys, address))
+    }
+}
+
 impl Pool {
-    /// A pool without backends, and with every default but checks, which are off.
+    /// A pool without backends, with all defaults, except that checks are off.
     #[must_use]
     pub fn new(name: PoolName) -> Self {
         let pool = from_nothing(|keys| pools::settings(keys, name, Vec::new()));

@@ -1,9 +1,9 @@
-//! Parsers of addresses, hosts, and paths, and of what people write in their place.
+//! Parsers of addresses, hosts, and paths, and of the mistakes that people make in writing them.
 //!
-//! An error names the mistake and, where it can be guessed, what to write: a URL where an address
-//! belongs, an IPv6 address without brackets, `:8080` for all addresses.
+//! An error names the mistake and, if it can be guessed, what to write: a URL in place of an
+//! address, an IPv6 address without brackets, `:8080` for all addresses.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU16;
 
 use ipnet::IpNet;
@@ -12,20 +12,21 @@ use serde_json::json;
 use super::{
     kind::{Form, Kind},
     number::port,
+    path::{UNIX, unix_address},
 };
 use crate::config::{
-    model::{BackendAddress, Host, HostPattern, PathPrefix},
+    model::{BackendAddress, Host, HostPattern, ListenAddress, PathPrefix, PeerBlock},
     wording::quoted,
 };
 
-/// What starts with a slash and has neither a blank nor a fragment.
+/// A text that starts with a slash and has neither a blank nor a fragment.
 const PATH_PATTERN: &str = "^/[^ #]*$";
 
-pub(in crate::config) const LISTEN_ADDRESS: Kind<SocketAddr> = Kind {
+pub(in crate::config) const LISTEN_ADDRESS: Kind<ListenAddress> = Kind {
     expected: "an address and port such as 0.0.0.0:8080",
     parse: listen_address,
-    show: |address| json!(address),
-    shape: Form::Text(":[0-9]{1,5}$").alone(),
+    show: |address| json!(address.to_string()),
+    shape: Form::Text("^unix:/?[^/]|:[0-9]{1,5}$").alone(),
 };
 
 pub(in crate::config) const BACKEND_ADDRESS: Kind<BackendAddress> = Kind {
@@ -45,7 +46,7 @@ pub(in crate::config) const HOST_PATTERN: Kind<HostPattern> = Kind {
     shape: Form::Text("^([^*/: ]+|\\*\\.[^*/: ]+|\\[[0-9A-Fa-f:.]+\\])$").alone(),
 };
 
-/// One name, as it stands in a `Host` header.
+/// One name, as in a `Host` header.
 pub(in crate::config) const HOST_NAME: Kind<Box<str>> = Kind {
     expected: "a host such as lb.internal",
     parse: |text| match text {
@@ -81,26 +82,36 @@ pub(in crate::config) const CHECK_HOST: Kind<Box<str>> = Kind {
     shape: Form::Text("^[^/ ]+$").alone(),
 };
 
-pub(in crate::config) const BLOCK: Kind<IpNet> = Kind {
-    expected: "an address block such as 10.0.0.0/8, or one address",
-    parse: block,
-    show: |block| json!(block.to_string()),
-    shape: Form::Text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$").alone(),
+/// Peers of connections.
+pub(in crate::config) const PEERS: Kind<PeerBlock> = Kind {
+    expected: "an address block such as 10.0.0.0/8, one address, or unix",
+    parse: peers,
+    show: |peers| json!(peers.to_string()),
+    shape: Form::Text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$").or(&["unix"]),
 };
 
-/// A port where HTTP has one by default.
+/// The default port of HTTP.
 const HTTP_PORT: NonZeroU16 = NonZeroU16::new(80).unwrap();
 
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
+fn listen_address(text: &str) -> Result<ListenAddress, String> {
     if let Ok(address) = text.parse() {
-        return Ok(address);
+        return Ok(ListenAddress::Tcp(address));
+    }
+    if let Some(socket) = text.strip_prefix(UNIX) {
+        return unix_address(socket);
+    }
+    if text.starts_with(['/', '@']) {
+        let found = quoted(text);
+        return Err(format!(
+            "must be an address and port, or {UNIX} and a path, found {found} (write {UNIX}{text})"
+        ));
     }
     let hint = listen_hint(text);
     let found = quoted(text);
     Err(format!("must be an address and port such as 0.0.0.0:8080, found {found} ({hint})"))
 }
 
-/// What was probably meant.
+/// The address that was probably meant.
 fn listen_hint(text: &str) -> String {
     if text.contains("://") {
         return "write only address and port, without http://".to_owned();
@@ -145,7 +156,7 @@ fn backend_address(text: &str) -> Result<BackendAddress, String> {
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if has_user(authority) {
-        // Not shown: what is found here is often a password.
+        // The text is not shown, because it often contains a password.
         return Err("must not have a user name or password (write only host:port)".to_owned());
     }
     if let Some(part) = extra_part(authority) {
@@ -169,7 +180,7 @@ fn has_user(authority: &str) -> bool {
     authority.split(['/', '?', '#']).next().is_some_and(|head| head.contains('@'))
 }
 
-/// What of a URL is more than host and port.
+/// The part of a URL that is more than host and port.
 fn extra_part(authority: &str) -> Option<&'static str> {
     match authority.chars().find(|c| matches!(c, '/' | '?' | '#'))? {
         '/' => Some("a path"),
@@ -211,7 +222,7 @@ fn backend_host(host: &str, found: &str) -> Result<Host, String> {
     Ok(Host::Name(host.to_ascii_lowercase().into()))
 }
 
-/// What a name may consist of, and that it is not an address with a slip in it.
+/// Checks that a name has only allowed characters, and is not a mistyped address.
 fn check_name(name: &str, found: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err(format!("has no host name, found {found}"));
@@ -330,18 +341,21 @@ fn check_host(text: &str) -> Result<Box<str>, String> {
     backend_host(host, &found).map(|_| text.into())
 }
 
-fn block(text: &str) -> Result<IpNet, String> {
+fn peers(text: &str) -> Result<PeerBlock, String> {
+    if text == "unix" {
+        return Ok(PeerBlock::Unix);
+    }
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| {
+    net.map(|net| PeerBlock::Net(net.trunc())).map_err(|_| {
         let found = quoted(text);
-        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
+        format!("must be an address block such as 10.0.0.0/8, one address, or unix, found {found}")
     })
 }
 
 /// An IPv6 address without brackets, and the port after it if there is one.
 fn bare_ipv6(text: &str) -> Option<(&str, &str)> {
     if text.parse::<Ipv6Addr>().is_ok() {
-        // The last part may have been meant as a port; the text does not tell.
+        // The last part may have been meant as a port; the text is ambiguous.
         return match text.rsplit_once(':') {
             Some((ip, port)) if port.len() == 4 && ip.parse::<Ipv6Addr>().is_ok() => {
                 Some((ip, port))

@@ -11,5 +11,5 @@ pub(super) mod syntax;
 
 pub use authority::Authority;
 pub use fields::Field;
-pub use known::Known;
+pub use known::{Known, KnownFields};
 pub use refusal::Refusal;

@@ -17,10 +17,13 @@ use pingora::http::ResponseHeader;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_proxy::Session;
 
-use super::super::watch::{AttemptWatch, Patience, Wait};
+use super::{
+    super::watch::{AttemptWatch, Patience, Wait},
+    accepted::ConnectionContext,
+};
 use crate::clock;
 use crate::count::ListenerCounts;
-use crate::http1::Refusal;
+use crate::http1::{KnownFields, Refusal};
 use crate::pool::Lease;
 
 /// The protocol that a client speaks, as logs show it.
@@ -55,14 +58,14 @@ pub(in super::super) struct RequestFacts {
     pub(in super::super) expects_continue: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
+    /// Those of the known fields that came.
+    pub(in super::super) known: KnownFields,
 }
 
 /// Shared by a client's session and the hooks of its request.
 #[derive(Debug)]
 pub(in super::super) struct ClientLink {
-    counts: Arc<ListenerCounts>,
-    /// The longest pause that the client may make in a body; `None` for any.
-    pause: Option<Duration>,
+    connection: ConnectionContext,
     request: Mutex<Request>,
 }
 
@@ -82,11 +85,7 @@ struct Request {
 }
 
 impl ClientLink {
-    pub(in super::super) fn new(
-        counts: Arc<ListenerCounts>,
-        protocol: Protocol,
-        pause: Option<Duration>,
-    ) -> Self {
+    pub(in super::super) fn new(connection: ConnectionContext, protocol: Protocol) -> Self {
         let facts = RequestFacts {
             refusal: None,
             protocol,
@@ -94,6 +93,7 @@ impl ClientLink {
             is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
+            known: KnownFields::default(),
         };
         let request = Request {
             facts,
@@ -104,7 +104,7 @@ impl ClientLink {
             was_late: false,
             is_last: false,
         };
-        Self { counts, pause, request: Mutex::new(request) }
+        Self { connection, request: Mutex::new(request) }
     }
 
     /// The link of a request's session.
@@ -121,13 +121,23 @@ impl ClientLink {
     }
 
     /// Counts of the listener that the client connected to.
-    pub(in super::super) fn counts(&self) -> &Arc<ListenerCounts> {
-        &self.counts
+    pub(in super::super) fn counts(&self) -> &ListenerCounts {
+        &self.connection.counts
+    }
+
+    /// What is known of the client's connection.
+    pub(in super::super) fn connection(&self) -> &ConnectionContext {
+        &self.connection
+    }
+
+    /// Whether the client speaks TLS.
+    pub(in super::super) fn is_tls(&self) -> bool {
+        false
     }
 
     /// The longest pause that the client may make in a body; `None` for any.
     pub(in super::super) fn pause(&self) -> Option<Duration> {
-        self.pause
+        self.connection.settings.client.body.idle
     }
 
     /// A request's header has come.

@@ -22,7 +22,7 @@ use super::{
 use crate::clock;
 use crate::headers;
 use crate::http1::{
-    Body, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
+    Body, HeadEnd, Known, KnownFields, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
 };
 
 /// A header is read in pieces of this size: most fit.
@@ -138,6 +138,7 @@ impl Connection {
             },
             expects_continue: head.expects_continue,
             wants_tunnel: head.wants_websocket,
+            known: head.known,
         });
         Ok(Request { header, body, keeps_alive: head.keeps_alive })
     }
@@ -151,6 +152,7 @@ impl Connection {
             is_body_at_hand: true,
             expects_continue: false,
             wants_tunnel: false,
+            known: KnownFields::default(),
         };
         self.link.request_began(facts);
         let method = refused.method.and_then(|method| Method::from_bytes(method).ok());

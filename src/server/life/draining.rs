@@ -1,7 +1,7 @@
 //! The last part of the process's life: requests in flight end, and clients and balancers are told
 //! early enough that none of them sees a connection break.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pingora_core::apps::HttpServerApp;
 use pingora_proxy::HttpProxy;
@@ -11,7 +11,7 @@ use super::stop_accepting::StopAccepting;
 use crate::admin::Admin;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use crate::process::service_manager;
+use crate::process::{meeting_socket::MeetingSocket, service_manager};
 use crate::proxy::Proxy;
 use crate::readiness::{Phase, Readiness};
 use crate::server::{signals::Signals, upgrade::successor::Successor};
@@ -29,9 +29,35 @@ pub(in crate::server) struct Draining {
     pub(in crate::server) readiness: Arc<Readiness>,
     pub(in crate::server) stop: StopAccepting,
     pub(in crate::server) proxy: Arc<HttpProxy<Proxy>>,
-    pub(in crate::server) admin: Option<Admin>,
+    pub(in crate::server) sockets: LocalSockets,
     /// `None` for a process that cannot hand over.
     pub(in crate::server) successor: Option<Arc<Successor>>,
+}
+
+/// What this process alone can close: the admin listener, and the files of Unix sockets.
+pub(in crate::server) struct LocalSockets {
+    pub(in crate::server) admin: Option<Admin>,
+    /// Of sockets that clients connect to.
+    pub(in crate::server) files: Vec<PathBuf>,
+}
+
+impl LocalSockets {
+    /// Closes the admin listener, because another process serves it.
+    fn close(&self) {
+        if let Some(admin) = &self.admin {
+            admin.close();
+        }
+    }
+
+    /// Closes the admin listener and removes the files, because no other process serves them.
+    pub(super) fn end(&self) {
+        if let Some(admin) = &self.admin {
+            admin.end();
+        }
+        for file in &self.files {
+            MeetingSocket::File(file.clone()).remove();
+        }
+    }
 }
 
 impl Draining {
@@ -60,9 +86,7 @@ impl Draining {
     pub(super) async fn make_way(&self, signals: &mut Signals) {
         self.begin();
         log::info!(in_flight = self.in_flight.requests(); "another process serves, draining");
-        if let Some(admin) = &self.admin {
-            admin.close();
-        }
+        self.sockets.close();
         tokio::select! {
             () = self.drain(self.current.pin().shutdown.timeout) => {}
             _ = signals.interrupt.recv() => {}

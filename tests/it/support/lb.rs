@@ -67,17 +67,33 @@ impl Lb {
     /// As [`Lb::over`], with these entries of the pool's list.
     #[track_caller]
     pub(crate) fn over_entries(entries: &str, settings: &str) -> Self {
+        Self::start(&Self::one_pool(entries, settings))
+    }
+
+    fn one_pool(entries: &str, settings: &str) -> String {
         let has_checks = settings.contains("health_check");
         let checks = if has_checks { "" } else { "    health_check: off\n" };
-        Self::start(&format!(
+        format!(
             "routes: [ {{ pool: web }} ]\npools:\n  web:\n    backends: [{entries}]\n{checks}{settings}\n",
-        ))
+        )
     }
 
     /// From a configuration; a listener and an access log are added where it has none. An access log
     /// of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
+        Self::launch(yaml, ListenerApp::with_http2)
+    }
+
+    /// As [`Lb::over`], for clients of HTTP/1 alone.
+    #[track_caller]
+    pub(crate) fn in_http1_over(backend: &ScriptedBackend) -> Self {
+        let entries = items([backend.address()].into_iter());
+        Self::launch(&Self::one_pool(&entries, ""), |app| app)
+    }
+
+    #[track_caller]
+    fn launch(yaml: &str, prepare: impl FnOnce(ListenerApp) -> ListenerApp) -> Self {
         let folder = new_folder();
         let mut yaml = yaml.to_owned();
         if !yaml.contains("listeners:") {
@@ -111,9 +127,10 @@ impl Lb {
                 Arc::clone(&current),
                 in_flight.clone(),
                 &config.listeners[0],
-            )
-            .with_http2();
-            let listener = TcpListener::bind(config.listeners[0].address).await.expect("a port");
+            );
+            let app = prepare(app);
+            let address = config.listeners[0].address.tcp().expect("an address");
+            let listener = TcpListener::bind(address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");
             tokio::spawn(accept(listener, Arc::new(app), watch));
             (address, current)

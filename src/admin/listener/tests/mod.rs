@@ -39,7 +39,7 @@ async fn api(yaml: &str) -> Api {
 async fn admin() -> (Admin, SocketAddr) {
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let name = AdminAddress::Tcp(address);
+    let name = ListenAddress::Tcp(address);
     (Admin::start(socket.into(), name, api(CHECKS_OFF).await).unwrap(), address)
 }
 
@@ -68,7 +68,7 @@ async fn client() -> TcpStream {
 }
 
 async fn shared(yaml: &str) -> Arc<Shared> {
-    let name = AdminAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 9900)));
+    let name = ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 9900)));
     Arc::new(Shared::new(&name, api(yaml).await))
 }
 

@@ -14,7 +14,7 @@ use super::super::{
     replay::REPLAYED,
 };
 use crate::headers;
-use crate::http1::{Authority, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
+use crate::http1::{Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
 
 /// The contents of the fields, if nothing in them is doubtful.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
         wants_tunnel: false,
+        known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
     let host = fields.map(|fields| fields.host).ok();
     Ok((header(head, host)?, facts))

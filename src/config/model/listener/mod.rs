@@ -1,0 +1,67 @@
+//! The settings of a listener: its address, and the limits on its clients.
+
+mod address;
+
+use std::{num::NonZeroU64, time::Duration};
+
+pub use address::{ListenAddress, PeerBlock};
+
+/// An address at which connections are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The address.
+    pub address: ListenAddress,
+    /// The access to the socket's file, where the address is one. Read once, when the file is made.
+    pub file: SocketFile,
+    /// The peers whose connections begin with a header of the PROXY protocol, while all others are
+    /// refused; `None` if no connection does. Never empty.
+    pub proxy_protocol: Option<Vec<PeerBlock>>,
+    /// Limits towards the clients of this listener.
+    pub client: ClientLimits,
+}
+
+/// The users that may connect to a Unix socket that is a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketFile {
+    /// Its permissions; `None` for [`SocketFile::DEFAULT_MODE`].
+    pub mode: Option<u32>,
+    /// The user that owns it, or user and group as `user:group`; `None` for those of the process.
+    pub owner: Option<Box<str>>,
+}
+
+impl SocketFile {
+    /// For a proxy that runs as another user of the same group, and for no other user.
+    pub const DEFAULT_MODE: u32 = 0o660;
+}
+
+/// The limits on a client's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// From the first byte of a request's header (on a new connection: from accept) to its last.
+    pub header: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keepalive: Duration,
+    /// How long a client may accept nothing of an answer.
+    pub write: Duration,
+    /// The limits on the body of a request.
+    pub body: BodyLimits,
+}
+
+/// How slowly a client may send the body of a request. Only time in which `lb` waits for the body
+/// counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// The longest pause without a byte of the body; `None` for any.
+    pub idle: Option<Duration>,
+    /// The least average rate; `None` for any.
+    pub min_rate: Option<MinRate>,
+}
+
+/// The least average rate at which a body has to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinRate {
+    /// The rate in bytes of the body per second.
+    pub bytes: NonZeroU64,
+    /// The rate applies only once `lb` has waited for the body for longer than this.
+    pub after: Duration,
+}
