@@ -39,8 +39,8 @@ several addresses: one backend is still one set of series. They begin again if a
 address; `sum without (address)` adds them up.
 
 The buckets of a pool's histogram end at 0.5 ms and at every doubling of that up to 65.536 s; those of a
-backend's histogram at every second one of these bounds, up to 32.768 s. Requests and attempts are
-counted when they end.
+backend's histogram at 1, 8, 32 and 128 ms, 1.024 s and 8.192 s. Requests and attempts are counted when
+they end.
 
 | name | type | labels | |
 |---|---|---|---|
@@ -78,6 +78,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
         Kind::Histogram => "histogram",
+        Kind::Summary => "summary",
     }
 }
 

@@ -13,6 +13,8 @@ pub(in crate::admin) enum Kind {
     Gauge,
     /// A distribution of durations.
     Histogram,
+    /// The number of durations, and their sum.
+    Summary,
 }
 
 /// One metric.
@@ -100,7 +102,7 @@ metrics! {
         "Attempts that have ended, by the class of the status that the backend answered.";
     BACKEND_DURATION = Histogram "lb_backend_request_duration_seconds" BACKEND,
         "From the beginning of an attempt to its end.";
-    BACKEND_FIRST_BYTE = Histogram "lb_backend_first_byte_duration_seconds" BACKEND,
+    BACKEND_FIRST_BYTE = Summary "lb_backend_first_byte_duration_seconds" BACKEND,
         "From the end of a request to the first byte of its answer.";
     BACKEND_EJECTIONS = Counter "lb_backend_ejections_total" &["pool", "backend", "address", "cause"],
         "Ejections by cause.";
@@ -135,7 +137,8 @@ mod tests {
                 "{name} {labels:?}"
             );
             assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
-            assert_eq!(*kind == Kind::Histogram, name.contains("_seconds") && *kind != Kind::Gauge);
+            let has_durations = matches!(kind, Kind::Histogram | Kind::Summary);
+            assert_eq!(has_durations, name.contains("_seconds") && *kind != Kind::Gauge);
             assert!(help.ends_with('.'), "{name}");
         }
     }

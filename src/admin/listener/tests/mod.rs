@@ -1,12 +1,14 @@
 //! The listener on real sockets.
 
+mod checks;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use bytes::Bytes;
 use pingora_core::protocols::{http::ServerSession, l4::stream::Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::{pause, timeout},
 };
 
@@ -64,11 +66,24 @@ async fn ask(client: &mut TcpStream) -> String {
 
 /// A client whose connection is served in this runtime, so that the test can hold its time.
 async fn client() -> TcpStream {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (socket, address) = listener.accept().await.unwrap();
-    let name = ListenAddress::Tcp(address);
-    let shared = Shared::new(&name, api(CHECKS_OFF).await);
+    client_of(shared(CHECKS_OFF).await).await
+}
+
+async fn shared(yaml: &str) -> Arc<Shared> {
+    let name = ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 9900)));
+    Arc::new(Shared::new(&name, api(yaml).await))
+}
+
+/// The same, beside others; there is room for little that it does not read.
+async fn client_of(shared: Arc<Shared>) -> TcpStream {
+    let listener = TcpSocket::new_v4().unwrap();
+    listener.set_send_buffer_size(16 << 10).unwrap();
+    listener.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = listener.listen(1).unwrap();
+    let client = TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(16 << 10).unwrap();
+    let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);
         connection::serve(socket.into(), "a client", &shared, closed).await;
@@ -218,4 +233,65 @@ async fn events_end_with_the_listener() {
 async fn a_silent_stream_gets_comments() {
     let text = streamed(2, ":\n\n", |_, _| pause()).await;
     assert!(text.ends_with("\r\n\r\n:\n\n"), "{text}");
+}
+
+const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+const STATUS: &[u8] = b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+/// A pool whose status is several megabytes long.
+fn large_pool() -> String {
+    let backend = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        format!("      - address: 127.1.{high}.{low}:9\n")
+    };
+    let backends: String = (0..4_000).map(backend).collect();
+    format!(
+        "admin: {{ address: 127.0.0.1:9900 }}\nroutes: [ {{ pool: web }} ]\npools:\n  web:\n    \
+         health_check: off\n    backends:\n{backends}"
+    )
+}
+
+#[tokio::test]
+async fn a_response_has_to_be_taken_within_a_limit_however_steadily_it_is_taken() {
+    let shared = shared(&large_pool()).await;
+    for (request, end) in [(STATUS, "}"), (METRICS, "\r\n0\r\n\r\n")] {
+        let mut client = client_of(Arc::clone(&shared)).await;
+        client.write_all(request).await.unwrap();
+        let mut taken = vec![0; 32 << 10];
+        let length = client.read(&mut taken).await.unwrap();
+        let begin = String::from_utf8_lossy(&taken[..length]);
+        assert!(begin.starts_with("HTTP/1.1 200 "), "{begin}");
+        assert_eq!(shared.long_responses.available_permits(), shared::MAX_LONG_RESPONSES - 1);
+        pause();
+        // Each piece in time, and all of them not.
+        for _ in 0..shared::RESPONSE_TIMEOUT.as_secs() + 5 {
+            tokio::time::sleep(SECOND).await;
+            let _ = client.read(&mut taken).await;
+        }
+        tokio::time::resume();
+        let mut rest = vec![];
+        let _ = timeout(DEADLINE, client.read_to_end(&mut rest)).await.expect("in time");
+        assert!(!rest.ends_with(end.as_bytes()), "it was written to its end");
+        assert_eq!(shared.long_responses.available_permits(), shared::MAX_LONG_RESPONSES);
+    }
+}
+
+#[tokio::test]
+async fn slow_clients_hold_a_few_long_responses_and_no_more() {
+    let shared = shared(&large_pool()).await;
+    let slow = Arc::clone(&shared.long_responses);
+    let slow = slow.acquire_many_owned(shared::MAX_LONG_RESPONSES as u32).await.unwrap();
+    pause();
+    for (request, end) in [(STATUS, "theirs\"}"), (METRICS, "theirs\n")] {
+        let mut client = client_of(Arc::clone(&shared)).await;
+        client.write_all(request).await.unwrap();
+        assert!(text_with(&mut client, end).await.starts_with("HTTP/1.1 503 "));
+        client.write_all(READY).await.unwrap();
+        assert!(text_with(&mut client, "\n").await.contains("HTTP/1.1 "), "others are answered");
+    }
+    drop(slow);
+    tokio::time::resume();
+    let mut client = client_of(Arc::clone(&shared)).await;
+    client.write_all(METRICS).await.unwrap();
+    assert!(text_with(&mut client, "\r\n").await.starts_with("HTTP/1.1 200 "));
 }

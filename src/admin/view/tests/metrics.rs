@@ -46,7 +46,7 @@ async fn every_metric_is_there_and_says_what_the_status_says() {
     let below = |le: &str| {
         web("lb_backend_request_duration_seconds_bucket", &format!("{labels},le=\"{le}\""))
     };
-    assert_eq!([below("0.512"), below("1.024"), below("2.048")], [Some(0.0), None, Some(2.0)]);
+    assert_eq!([below("0.128"), below("2.048"), below("8.192")], [Some(0.0), None, Some(2.0)]);
     assert_eq!(below("+Inf"), Some(2.0));
     for own in ["process_cpu_seconds_total", "process_open_fds", "process_max_fds"] {
         assert!(value(&text, own).is_some(), "{own}");
