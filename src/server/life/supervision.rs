@@ -32,7 +32,7 @@ use crate::server::{
 };
 use crate::telemetry::log as process_log;
 
-/// By then the next process takes commands, if it ever does.
+/// The time within which the next process takes commands, if it ever does.
 const CONTROL_PASSED: Duration = Duration::from_secs(1);
 
 /// The running process, as signals and commands see it.
@@ -57,7 +57,7 @@ pub(in crate::server) struct FileOperations {
 /// Why the process ends.
 #[derive(Debug)]
 enum Ending {
-    /// At once, whatever is in flight.
+    /// At once, even with requests in flight.
     Now,
     /// When everything in flight is done.
     Stopped,
