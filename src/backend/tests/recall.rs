@@ -49,8 +49,8 @@ pub(crate) fn memories(bytes: &[u8]) {
             }
             assert_eq!(backend.is_eligible(), backend.eligibility(later).is_eligible());
         }
-        for _ in 0..2 {
-            next.apply(&backend, Event::CheckPassed, &policy, now + LONG);
+        for event in [Event::CheckPassed, Event::CheckPassed, Event::Answered { probe: true }] {
+            next.apply(&backend, event, &policy, now + LONG);
         }
         let drains = next.remember(now).iter().any(|it| {
             it.address == *address && serde_json::to_value(it).expect("JSON")["ordered"][0] == true
