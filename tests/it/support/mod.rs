@@ -5,6 +5,9 @@
 pub(crate) mod backend;
 /// A browser that a test looks at and clicks in.
 pub(crate) mod browser;
+/// What a scripted backend was asked.
+/// Certificates for tests of TLS.
+pub(crate) mod certificates;
 /// A client that says exactly what it sent and got.
 pub(crate) mod client;
 /// Waiting for a condition instead of for time.
@@ -29,7 +32,7 @@ pub(crate) mod process_backend;
 pub(crate) mod prometheus;
 /// What a scripted backend answers.
 pub(crate) mod reply;
-/// What a scripted backend was asked.
+/// Requests as backends see them.
 pub(crate) mod request;
 
 use std::time::Duration;
