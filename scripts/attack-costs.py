@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 
-HELD = 1500
+HELD = 600
 READERS = 60
 TRICKLERS = 40
 TRICKLED = 400
