@@ -12,6 +12,8 @@ pub mod demo;
 pub mod digits;
 pub mod discovery;
 pub mod files;
+#[cfg(test)]
+mod fuzzed;
 pub mod generation;
 pub mod headers;
 pub mod health;

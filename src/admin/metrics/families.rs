@@ -1,4 +1,4 @@
-//! What fills each metric of the table.
+//! The sources that fill the metrics of the table.
 
 use std::sync::{Arc, LazyLock};
 
@@ -18,9 +18,9 @@ use crate::target::Target;
 /// The bounds of a pool's histograms, as powers of two of a millisecond: from half a millisecond to a
 /// minute.
 const OF_POOL: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
-/// The bounds of a backend's histograms: every second one of [`OF_POOL`], because thousands of backends
-/// make most of the series.
-const OF_BACKEND: [i8; 9] = [-1, 1, 3, 5, 7, 9, 11, 13, 15];
+/// The bounds of a backend's histogram: a few of [`OF_POOL`], because thousands of backends make most of
+/// the series. They tell a slow backend from the others; how slow it is says the sum.
+const OF_BACKEND: [i8; 6] = [0, 3, 5, 7, 10, 13];
 
 /// The process as a whole.
 pub(super) struct Process {
@@ -70,7 +70,7 @@ impl PoolView {
     }
 }
 
-/// A backend with the names that its series have.
+/// A backend with the names for its series.
 pub(super) struct BackendRow {
     pub(super) pool: PoolName,
     pub(super) names: Arc<BackendNames>,
@@ -265,7 +265,7 @@ const OF_BACKENDS: [(Metric, Source); 14] = [
     (
         metric::BACKEND_FIRST_BYTE,
         Source::Backend(|to, it| {
-            to.histogram(&own(it), &it.view.backend.counts().first_byte.get(), OF_BACKEND);
+            to.summary(&own(it), &it.view.backend.counts().first_byte.get());
         }),
     ),
     (

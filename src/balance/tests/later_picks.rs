@@ -90,11 +90,11 @@ fn a_backend_that_joins_is_assumed_to_be_a_usual_one() {
     for (backend, millis) in fixture.backends.iter().zip([5, 2, 900]) {
         backend.latency().observe(Duration::from_millis(millis), clock::now());
     }
+    let joined = fixture.roster.backend(&address(3));
     let config = config(Algorithm::Ewma);
     let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config };
     let set = set(&[1, 1, 1, 1], &[]);
     let _rebuilt = PingoraSelector::build_with_config(&set, &Succession::new(config));
-    let joined = fixture.roster.backend(&address(3));
     let estimate = joined.latency().estimate(clock::now()).unwrap();
     assert!((4_900.0..=5_000.0).contains(&estimate), "{estimate}");
 }

@@ -14,7 +14,7 @@ use pingora_proxy::Session;
 use super::{
     attempt,
     client::ClientLink,
-    context::{Received, RequestContext, Routed},
+    context::{Attempt, Received, RequestContext, Routed},
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
@@ -153,12 +153,12 @@ pub(super) fn set_answer_headers(
     context: &RequestContext,
 ) -> Result<()> {
     let Some(target) = context.target() else { return Ok(()) };
-    let times = context.attempt().map(|attempt| AnswerTimes {
+    let times = |attempt: &Attempt| AnswerTimes {
         queue: attempt.began.saturating_duration_since(context.started),
         connect: attempt.connect_time(),
         first_byte: attempt.first_byte_time(),
-    });
-    target.on_response(response, times.as_ref())
+    };
+    target.on_response(response, || context.attempt().map(times))
 }
 
 /// A part of the request is on its way to the backend. Once that was the last one, the backend

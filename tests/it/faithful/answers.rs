@@ -178,6 +178,17 @@ fn an_answer_that_every_backend_sends_counts_against_none() {
 }
 
 #[test]
+fn an_invalid_answer_is_not_asked_for_again_where_it_came_from() {
+    for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "x\r\n\r\n"]
+    {
+        let a = ScriptedBackend::replying(Reply::raw(answer));
+        let lb = Lb::over(&[&a], "");
+        assert_eq!(get(lb.address(), "/").status, 502);
+        assert_eq!(outcomes(&lb.log_lines(1)[0]), ["invalid_answer"], "{answer}");
+    }
+}
+
+#[test]
 fn an_invalid_answer_counts_when_another_backend_does_better() {
     let (a, b) =
         (ScriptedBackend::replying(Reply::raw("nonsense\r\n\r\n")), ScriptedBackend::named("b"));

@@ -148,7 +148,8 @@ impl Lb {
         self.current
             .registry()
             .roster(&PoolName::new("web"), clock::now())
-            .backend(&backend.address().into())
+            .known(&backend.address().into())
+            .expect("it is enlisted")
     }
 
     /// Requests in flight on a backend of the pool `web`.
