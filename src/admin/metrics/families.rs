@@ -1,6 +1,10 @@
 //! The sources that fill the metrics of the table.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::SystemTime,
+};
 
 use super::{
     table::{self as metric, Metric},
@@ -8,7 +12,7 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, ListenerCounts, Outcome, StatusClass};
+use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -87,7 +91,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 6] = [
+const OF_PROCESS: [(Metric, Source); 7] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -99,6 +103,22 @@ const OF_PROCESS: [(Metric, Source); 6] = [
         }),
     ),
     (
+        metric::CERTIFICATE_EXPIRY,
+        Source::Process(|to, it| {
+            // Those of ECDSA and RSA for one name would be the same series.
+            let mut ends = BTreeMap::new();
+            for (listener, facts) in it.generation.certificates() {
+                let name = facts.names.first().map_or("", |name| name);
+                let end = ends.entry((listener, name)).or_insert(facts.until);
+                *end = facts.until.min(*end);
+            }
+            for ((listener, name), end) in &ends {
+                let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                to.gauge(&[listener, name], end.as_secs_f64());
+            }
+        }),
+    ),
+    (
         metric::LOG_DROPPED,
         Source::Process(|to, it| {
             to.count(&[], it.generation.access_log.as_ref().map_or(0, |log| log.dropped()));
@@ -107,7 +127,7 @@ const OF_PROCESS: [(Metric, Source); 6] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 7] = [
+const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -130,6 +150,20 @@ const OF_LISTENERS: [(Metric, Source); 7] = [
             for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
                 to.count(&[it.address(), class.word()], count);
             }
+        }),
+    ),
+    (
+        metric::LISTENER_HANDSHAKES,
+        Source::Listener(|to, it| {
+            for (how, count) in Handshake::ALL.into_iter().zip(it.handshakes()) {
+                to.count(&[it.address(), how.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_HANDSHAKE_TIME,
+        Source::Listener(|to, it| {
+            to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),

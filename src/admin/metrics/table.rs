@@ -48,6 +48,8 @@ metrics! {
     GENERATION = Gauge "lb_config_generation" NONE,
         "Configurations made live in this process, the first one included.";
     RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
+    CERTIFICATE_EXPIRY = Gauge "lb_certificate_expiry_timestamp_seconds" &["listener", "certificate"],
+        "When the certificate ends, in seconds since 1970; it is named by the first of its names; of several with that name, the one that ends first.";
     LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
         "Access log lines that were dropped because the log was slower than the traffic.";
     IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";
@@ -59,6 +61,10 @@ metrics! {
         "Connections closed because of what came before their first request.";
     LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
+    LISTENER_HANDSHAKES = Counter "lb_listener_tls_handshakes_total" &["listener", "result"],
+        "TLS handshakes that have ended: with a new session (full), an earlier one (resumed), or a failure.";
+    LISTENER_HANDSHAKE_TIME = Histogram "lb_listener_tls_handshake_duration_seconds" LISTENER,
+        "From the beginning of a TLS handshake to its end, where it did not fail.";
     LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,
         "Requests that were refused with 508 because they had come round in a circle of proxies.";
     LISTENER_RECEIVED = Counter "lb_listener_received_bytes_total" LISTENER,
