@@ -39,8 +39,8 @@ pub(super) fn balance(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The error is the reason why nothing was served, for the process that started this one. Standard error
-/// and the log have it already.
+/// The error is the reason why no request was served, for the process that started this one.
+/// Standard error and the log have it already.
 fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
     let watched = arguments.conf.clone().map(WatchedFile::new);
     let (loaded, resolved) = load(arguments).map_err(|problems| {
@@ -78,7 +78,7 @@ pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCod
     let is_logged_to_file = start.config.process.error_log.is_some();
     server::run(start, report).map_err(|error| {
         log::error!("{error}");
-        // A person who starts it looks here.
+        // The person who starts it reads standard error.
         if is_logged_to_file && !matches!(error, StartError::ProcessLog(_)) {
             say(io::stderr(), &error.to_string());
         }

@@ -1,5 +1,5 @@
-//! From a request to its response: is it allowed, what does it lead to, and which part of the process
-//! knows the answer?
+//! From a request to its response: whether it is allowed, which resource it names, and which part
+//! of the process answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ const WRONG_TOKEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a request is answered.
 pub(super) enum Reply {
-    /// With a response as a whole.
+    /// With a whole response.
     Response(Response),
     /// With a response that takes more than one piece. The permit is held until it is written.
     LongResponse(Response, #[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),

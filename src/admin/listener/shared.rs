@@ -1,4 +1,4 @@
-//! What the connections of the listener have in common, and the limits that several of its parts keep.
+//! The shared state of the listener's connections, and limits that several of its parts use.
 
 use std::{
     sync::Arc,
@@ -27,7 +27,7 @@ pub(super) const MAX_EVENT_STREAMS: usize = 32;
 /// The time between two warnings, so that guessing tokens does not fill the log.
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What all connections share.
+/// The shared state of all connections.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) address: ListenAddress,

@@ -1,4 +1,4 @@
-//! What fills each metric of the table.
+//! The sources that fill the metrics of the table.
 
 use std::sync::{Arc, LazyLock};
 
@@ -70,7 +70,7 @@ impl PoolView {
     }
 }
 
-/// A backend with the names that its series have.
+/// A backend with the names for its series.
 pub(super) struct BackendRow {
     pub(super) pool: PoolName,
     pub(super) names: Arc<BackendNames>,

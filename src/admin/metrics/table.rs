@@ -1,10 +1,10 @@
-//! Every metric: its name, what it counts, and by which labels. `families.rs` fills them, in this order.
+//! Every metric: its name, its meaning, and its labels. `families.rs` fills them, in this order.
 //!
-//! Names follow Prometheus' customs: base units, `_total` for what only grows. Labels come from the
-//! configuration and from fixed lists, never from what clients or backends send, so traffic cannot
-//! make more series.
+//! Names follow Prometheus' customs: base units, `_total` for counters. Label values come from the
+//! configuration and from fixed lists, never from clients or backends, so traffic cannot make more
+//! series.
 
-/// What a metric's numbers are.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::admin) enum Kind {
     /// A count that only grows, until the process ends or its backend, pool or listener is removed.
@@ -36,7 +36,7 @@ macro_rules! metrics {
     ($($id:ident = $kind:ident $name:literal $labels:expr, $help:literal;)*) => {
         $(pub(super) const $id: Metric =
             Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
-        /// All of them, but for those of the process, which a library makes.
+        /// All metrics, except those of the process, which a library makes.
         #[cfg(test)]
         pub(in crate::admin) const TABLE: &[Metric] = &[$($id),*];
     };
@@ -88,7 +88,7 @@ metrics! {
     POOL_EXHAUSTED = Counter "lb_pool_retry_budget_exhausted_total" POOL,
         "Retries that the budget did not allow.";
     POOL_PANIC = Gauge "lb_pool_panic" POOL,
-        "Whether so many backends are unhealthy that checks are not believed.";
+        "Whether more backends than the threshold are unhealthy, so that checks are ignored.";
     POOL_PANICS = Counter "lb_pool_panics_total" POOL, "How often that began.";
 
     BACKEND_STATE = Gauge "lb_backend_state" &["pool", "backend", "address", "state"],

@@ -41,16 +41,16 @@ pub(crate) fn memories(bytes: &[u8]) {
     };
     assert_eq!(sorted(next.remember(now)), sorted(told));
     for address in settings.keys() {
-        let backend = next.backend(address);
+        let backend = &next.known(address).expect("it is enlisted");
         for later in [now, now + LONG] {
             let failure = AttemptFailure::new(EjectionCause::Timeout, later);
             for _ in 0..5 {
-                next.apply(&backend, Event::AttemptFailed(failure), &policy, later);
+                next.apply(backend, Event::AttemptFailed(failure), &policy, later);
             }
             assert_eq!(backend.is_eligible(), backend.eligibility(later).is_eligible());
         }
-        for _ in 0..2 {
-            next.apply(&backend, Event::CheckPassed, &policy, now + LONG);
+        for event in [Event::CheckPassed, Event::CheckPassed, Event::Answered { probe: true }] {
+            next.apply(backend, event, &policy, now + LONG);
         }
         let drains = next.remember(now).iter().any(|it| {
             it.address == *address && serde_json::to_value(it).expect("JSON")["ordered"][0] == true

@@ -7,7 +7,7 @@ use crate::support::{
     backend::ScriptedBackend,
     client::{Connection, get, raw},
     eventually::eventually,
-    lb::{Lb, addresses, outcomes},
+    lb::{Lb, addresses, entry, outcomes},
     reply::{Gate, Reply, Step},
 };
 
@@ -178,6 +178,25 @@ fn an_answer_that_every_backend_sends_counts_against_none() {
 }
 
 #[test]
+fn an_answer_whose_chunks_are_malformed_counts_against_no_backend() {
+    let a = ScriptedBackend::named("a");
+    for chunks in ["0x5\r\nhello\r\n0\r\n\r\n", "5\nhello\n0\n\n", "5\r\nhello!\r\n0\r\n\r\n", "x"]
+    {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        a.reply_to("/broken", Reply::raw(format!("{head}{chunks}\r\n")));
+        let lb = Lb::over(&[&a], "");
+        for _ in 0..12 {
+            assert!(!get(lb.address(), "/broken").is_complete, "{chunks:?}");
+        }
+        for line in lb.log_lines(12) {
+            assert_eq!(outcomes(&line), ["invalid_answer"], "{line}");
+        }
+        assert!(lb.eligibility(&a).is_eligible() && !lb.backend(&a).is_suspect(), "{chunks:?}");
+        assert_eq!(get(lb.address(), "/").text(), "a");
+    }
+}
+
+#[test]
 fn an_invalid_answer_is_not_asked_for_again_where_it_came_from() {
     for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "x\r\n\r\n"]
     {
@@ -239,6 +258,31 @@ fn after_errors_of_our_own_a_connection_goes_on() {
     let response = connection.request("POST", "/other", &[], b"read and thrown away").unwrap();
     assert_eq!(response.status, 404);
     assert_eq!(connection.get("/other").unwrap().status, 404);
+}
+
+#[test]
+fn after_any_error_of_our_own_a_connection_goes_on_if_the_request_was_read() {
+    let (hung, drained) = (ScriptedBackend::replying(Reply::hang()), ScriptedBackend::named("b"));
+    let late = Lb::over(&[&hung], "    timeouts: { response: 100ms }\n    retry: { attempts: 1 }");
+    let none = Lb::over_entries(&entry(&drained, "drain: true"), "");
+    let requests = [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ];
+    for (lb, status) in [(&late, 504), (&none, 503)] {
+        let mut connection = Connection::open(lb.address()).unwrap();
+        for request in requests {
+            connection.send(request.as_bytes()).unwrap();
+            let method = request.split(' ').next().unwrap();
+            let response = connection.read_response(method).unwrap();
+            let kept = response.header("connection");
+            assert_eq!((response.status, kept), (status, Some("keep-alive")), "{request}");
+        }
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn files(pid: Pid) -> Vec<String> {
     files.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// TCP connections, and those of commands: whoever asked for a reload may not have gone yet.
+/// TCP connections, and those of commands: the client of a reload may still be connected.
 fn connections(pid: Pid) -> Vec<String> {
     let tcp = table(pid, "tcp").into_iter().filter_map(|line| socket(&line, 3, "0A", 9));
     let unix = table(pid, "unix").into_iter().filter(|line| line.contains("@lb/control:"));

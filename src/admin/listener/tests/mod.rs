@@ -21,7 +21,7 @@ use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::readiness::Readiness;
 
-/// Far longer than any of this takes, so that a broken test ends.
+/// Far longer than any step of a test takes, so that a broken test ends.
 const DEADLINE: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -45,7 +45,7 @@ async fn admin() -> (Admin, SocketAddr) {
     (Admin::start(socket.into(), name, api(CHECKS_OFF).await).unwrap(), address)
 }
 
-/// Reads until so much text has come, or the end.
+/// Reads until this text has come, or the end.
 async fn text_with(client: &mut TcpStream, end: &str) -> String {
     let mut text = vec![];
     let read = async {
@@ -91,7 +91,8 @@ async fn client_of(shared: Arc<Shared>) -> TcpStream {
     client
 }
 
-/// With the clock paused, so that it jumps to whatever is waited for.
+/// Whether the client is closed after the limit. The clock is paused, so that it jumps to the next
+/// timer.
 async fn is_closed_after(client: &mut TcpStream, limit: Duration) {
     assert!(timeout(limit - SECOND, client.read_u8()).await.is_err(), "too early");
     let closed = timeout(2 * SECOND, client.read_u8()).await.expect("it is closed");
@@ -132,12 +133,13 @@ async fn nonsense_is_refused() {
 }
 
 #[tokio::test]
-async fn once_closed_it_accepts_nobody_and_answers_whom_it_has() {
+async fn once_closed_it_accepts_no_client_and_answers_connected_ones() {
     let (admin, address) = admin().await;
     let mut asked = TcpStream::connect(address).await.unwrap();
     assert!(ask(&mut asked).await.to_lowercase().contains("connection: keep-alive"));
     let mut silent = TcpStream::connect(address).await.unwrap();
-    // Accepted in order: when this one has an answer, the silent one has been accepted too.
+    // Connections are accepted in order: when this one has an answer, the silent one has been
+    // accepted too.
     let mut third = TcpStream::connect(address).await.unwrap();
     ask(&mut third).await;
     admin.close();
@@ -145,7 +147,7 @@ async fn once_closed_it_accepts_nobody_and_answers_whom_it_has() {
         assert_eq!(text_with(client, "(the end)").await, "", "it is closed");
     }
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };
-    timeout(DEADLINE, refused).await.expect("nobody is accepted");
+    timeout(DEADLINE, refused).await.expect("no client is accepted");
     let answer = ask(&mut silent).await.to_lowercase();
     assert!(answer.contains("connection: close"), "{answer}");
 }
@@ -164,8 +166,7 @@ fn event(id: u64) -> view::Event {
     }
 }
 
-/// What a client is sent that saw this event last, until it has seen so much; `go_on` happens
-/// meanwhile.
+/// The stream of a client that saw this event last, up to this text; `go_on` runs meanwhile.
 async fn streamed(
     seen: u64,
     end: &str,
@@ -193,7 +194,7 @@ async fn streamed(
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_it_missed_and_then_what_happens() {
+async fn a_client_that_comes_back_gets_missed_events_and_then_new_ones() {
     let more = |last: &watch::Sender<u64>, _: &watch::Sender<bool>| {
         last.send_replace(3);
     };
@@ -214,7 +215,7 @@ async fn who_comes_back_is_told_what_it_missed_and_then_what_happens() {
 }
 
 #[tokio::test]
-async fn a_number_from_before_a_restart_is_as_good_as_none() {
+async fn a_number_from_before_a_restart_is_ignored() {
     let text = streamed(100, "\n\n", |_, _| {}).await;
     assert!(text.contains("\r\n\r\nid: 1\n"), "{text}");
 }
@@ -229,7 +230,7 @@ async fn events_end_with_the_listener() {
 }
 
 #[tokio::test]
-async fn silence_is_broken_now_and_then() {
+async fn a_silent_stream_gets_comments() {
     let text = streamed(2, ":\n\n", |_, _| pause()).await;
     assert!(text.ends_with("\r\n\r\n:\n\n"), "{text}");
 }

@@ -73,7 +73,7 @@ async fn a_scrape_in_pieces_is_the_same_scrape_and_no_piece_is_much_longer_than_
 }
 
 #[tokio::test]
-async fn the_metrics_that_users_are_told_of_are_those_of_a_scrape() {
+async fn the_listed_metrics_are_those_of_a_scrape() {
     let process = Process::new("round_robin").await;
     let pool = process.pool("web");
     let seen = pool.backends(clock::now()).next().unwrap();
