@@ -32,3 +32,4 @@ pub mod state_log;
 mod sync;
 pub mod target;
 pub mod telemetry;
+pub mod tls;

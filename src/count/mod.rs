@@ -6,6 +6,7 @@
 mod changes;
 mod counter;
 mod durations;
+mod handshake;
 mod listener;
 mod outcome;
 mod packed;
@@ -16,6 +17,7 @@ mod sparse;
 pub use changes::Changes;
 pub use counter::Counter;
 pub use durations::{DurationHistogram, DurationSnapshot};
+pub use handshake::Handshake;
 pub use listener::{ConnectionGuard, ListenerCounts};
 pub use outcome::Outcome;
 pub use packed::PackedWord;

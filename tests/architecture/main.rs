@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["sync"],
     &["clock", "count", "digits", "files", "fuzzed", "http1", "in_flight", "properties"],
     &["config"],
-    &["backend", "headers", "retry", "route", "telemetry", "process"],
+    &["backend", "headers", "retry", "route", "telemetry", "process", "tls"],
     &["state_log"],
     &["balance", "discovery", "health"],
     &["pool"],

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, ListenerCounts, Outcome, StatusClass};
+use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -107,7 +107,7 @@ const OF_PROCESS: [(Metric, Source); 6] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 7] = [
+const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -130,6 +130,20 @@ const OF_LISTENERS: [(Metric, Source); 7] = [
             for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
                 to.count(&[it.address(), class.word()], count);
             }
+        }),
+    ),
+    (
+        metric::LISTENER_HANDSHAKES,
+        Source::Listener(|to, it| {
+            for (how, count) in Handshake::ALL.into_iter().zip(it.handshakes()) {
+                to.count(&[it.address(), how.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_HANDSHAKE_TIME,
+        Source::Listener(|to, it| {
+            to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),

@@ -132,7 +132,7 @@ impl ClientLink {
 
     /// Whether the client speaks TLS.
     pub(in super::super) fn is_tls(&self) -> bool {
-        false
+        self.connection.facts.as_ref().is_some_and(|facts| facts.tls.is_some())
     }
 
     /// The longest pause that the client may make in a body; `None` for any.
