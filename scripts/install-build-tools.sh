@@ -18,7 +18,7 @@ has cargo || stop "cargo is missing: install Rust as https://rustup.rs says, the
 
 # cmake writes Makefiles, and a compiler without the headers of the C library cannot link: if one
 # tool is missing, all are installed.
-missing= lacks_tools= lacks_browser= lacks_prometheus=
+missing= lacks_tools= lacks_browser= lacks_prometheus= clients=
 for tool in cc cmake make; do
     has "$tool" || lacks_tools=yes missing="${missing:+$missing, }$tool"
 done
@@ -29,6 +29,10 @@ has_browser() {
 if [ "${1:-}" = test ] && ! has_browser; then
     lacks_browser=yes missing="${missing:+$missing, }chromium"
 fi
+# Clients that speak TLS, for the tests of it.
+for tool in openssl curl; do
+    [ "${1:-}" != test ] || has "$tool" || clients="$clients $tool" missing="${missing:+$missing, }$tool"
+done
 if [ "${1:-}" = test ] && ! { has prometheus && has promtool; }; then
     lacks_prometheus=yes missing="${missing:+$missing, }prometheus"
 fi
@@ -59,6 +63,7 @@ fi
 [ -n "$lacks_tools" ] || packages=
 # The package has this name in every package manager.
 [ -z "$lacks_browser" ] || packages="${packages:+$packages }chromium"
+packages="$packages$clients"
 # If the package would also start a service at every boot, only its programs are installed.
 unpacked=
 if [ -n "$lacks_prometheus" ]; then

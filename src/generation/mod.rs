@@ -23,7 +23,7 @@ use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
 use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
-use crate::tls::TlsListeners;
+use crate::tls::{CertificateFacts, TlsListeners};
 
 /// What has been opened and read for a configuration.
 #[derive(Debug, Default)]
@@ -116,6 +116,15 @@ impl Generation {
     #[must_use]
     pub fn is_checked(&self) -> bool {
         self.pools.is_checked()
+    }
+
+    /// Every certificate with its listener's address, in the order of the configuration.
+    pub fn certificates(&self) -> impl Iterator<Item = (String, &CertificateFacts)> {
+        self.config.listeners.iter().flat_map(|listener| {
+            let tls = self.listener(&listener.address).and_then(|settings| settings.tls.as_ref());
+            let certificates = tls.into_iter().flat_map(|tls| tls.certificates());
+            certificates.map(|certificate| (listener.address.to_string(), &certificate.facts))
+        })
     }
 
     /// What holds for the connections of this listener, by its address as configured; `None` when the

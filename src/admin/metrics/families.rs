@@ -1,6 +1,10 @@
 //! The sources that fill the metrics of the table.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::SystemTime,
+};
 
 use super::{
     table::{self as metric, Metric},
@@ -87,7 +91,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 6] = [
+const OF_PROCESS: [(Metric, Source); 7] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -96,6 +100,22 @@ const OF_PROCESS: [(Metric, Source); 6] = [
         Source::Process(|to, it| {
             to.count(&["success"], it.current.reloads());
             to.count(&["failure"], it.current.failed_reloads());
+        }),
+    ),
+    (
+        metric::CERTIFICATE_EXPIRY,
+        Source::Process(|to, it| {
+            // Those of ECDSA and RSA for one name would be the same series.
+            let mut ends = BTreeMap::new();
+            for (listener, facts) in it.generation.certificates() {
+                let name = facts.names.first().map_or("", |name| name);
+                let end = ends.entry((listener, name)).or_insert(facts.until);
+                *end = facts.until.min(*end);
+            }
+            for ((listener, name), end) in &ends {
+                let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                to.gauge(&[listener, name], end.as_secs_f64());
+            }
         }),
     ),
     (

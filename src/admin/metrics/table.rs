@@ -48,6 +48,8 @@ metrics! {
     GENERATION = Gauge "lb_config_generation" NONE,
         "Configurations made live in this process, the first one included.";
     RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
+    CERTIFICATE_EXPIRY = Gauge "lb_certificate_expiry_timestamp_seconds" &["listener", "certificate"],
+        "When the certificate ends, in seconds since 1970; it is named by the first of its names; of several with that name, the one that ends first.";
     LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
         "Access log lines that were dropped because the log was slower than the traffic.";
     IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";

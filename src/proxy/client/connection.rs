@@ -100,19 +100,24 @@ impl Connection {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        if self.input.is_empty() && most <= COPIED {
-            let mut piece = [MaybeUninit::uninit(); COPIED];
-            let mut piece = ReadBuf::uninit(&mut piece[..most]);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        if most > COPIED {
+            self.input.reserve(most);
+            let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+            if read.is_pending() && self.input.is_empty() {
+                self.input = BytesMut::new();
+            }
+            return read;
+        }
+        let mut piece = [MaybeUninit::uninit(); COPIED];
+        let mut piece = ReadBuf::uninit(&mut piece[..most]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        if self.input.is_empty() {
             self.input = BytesMut::from(piece.filled());
-            return Poll::Ready(Ok(self.input.len()));
+        } else {
+            // A client may send byte by byte, and each of them is no reason for room for all.
+            self.input.extend_from_slice(piece.filled());
         }
-        self.input.reserve(most);
-        let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
-        if read.is_pending() && self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        read
+        Poll::Ready(Ok(piece.filled().len()))
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.

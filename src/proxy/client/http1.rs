@@ -38,6 +38,8 @@ pub(in super::super) struct Http1Exchange {
     body: BodyReader,
     answer: Answer,
     wants_tunnel: bool,
+    /// The client may send another request on the connection: it has not said that this is the last.
+    may_ask: bool,
     /// The client waits for `100 Continue` before it sends the body, and has not got it.
     waits_to_send: bool,
 }
@@ -62,6 +64,7 @@ impl Http1Exchange {
             body: request.body,
             answer,
             wants_tunnel: facts.wants_tunnel,
+            may_ask: request.keeps_alive,
             waits_to_send: facts.expects_continue,
         };
         ClientSession::of(request.header, exchange)
@@ -187,9 +190,10 @@ impl Exchange for Http1Exchange {
     }
 
     fn end(self) {
-        let Self { connection, home, body, answer, .. } = self;
+        let Self { connection, home, body, answer, may_ask, .. } = self;
         if answer.is_complete() {
-            home.put(Returned { connection, body, keeps_alive: answer.keeps_alive() });
+            let keeps_alive = answer.keeps_alive();
+            home.put(Returned { connection, body, keeps_alive, may_ask });
         }
     }
 }

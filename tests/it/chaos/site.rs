@@ -24,7 +24,7 @@ use super::{
 use crate::support::{
     PATIENCE,
     eventually::{eventually, wait_for},
-    footprint::{Footprint, connections_to},
+    footprint::{Footprint, connections_to, file_kinds},
     metrics::{ADMIN, Asked, Scrape},
     process::LbProcess,
 };
@@ -173,6 +173,7 @@ impl Site {
             gauges: under_way(),
             connections: connections(),
             files: (before.files, after.files),
+            kinds: if after.files > before.files { file_kinds(self.pid()) } else { vec![] },
             memory: (before.memory, after.memory),
             out: vec![],
         }

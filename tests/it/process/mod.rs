@@ -24,7 +24,7 @@ mod flags;
 mod handover;
 /// A file system that has stopped answering.
 mod hung_mount;
-/// The cost of an idle connection.
+/// The memory of connections that wait.
 mod idle;
 /// Requests that would go round in a loop.
 mod loops;

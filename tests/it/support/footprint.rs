@@ -36,6 +36,19 @@ pub(crate) fn connections_to(pid: Pid, ports: &[u16]) -> usize {
     sockets.filter(|socket| files.contains(socket)).count()
 }
 
+/// What the open files of a process are, each with what the system's tables say of it.
+pub(crate) fn file_kinds(pid: Pid) -> Vec<String> {
+    let tables: Vec<_> = ["tcp", "unix"].into_iter().flat_map(|name| table(pid, name)).collect();
+    let line_of =
+        |inode: &str| tables.iter().find(|line| line.split_whitespace().any(|it| it == inode));
+    let kind = |file: String| {
+        let inode = file.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
+        let line = inode.map(|inode| line_of(inode).map_or("in no table", |line| line.trim()));
+        format!("{file} {}", line.unwrap_or_default())
+    };
+    files(pid).into_iter().map(kind).collect()
+}
+
 fn files(pid: Pid) -> Vec<String> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
     let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
