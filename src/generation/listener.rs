@@ -6,7 +6,7 @@ use crate::config::{ClientLimits, Listener};
 use crate::headers::TrustedProxies;
 use crate::tls::TlsListener;
 
-/// What holds for the connections of one listener. A connection keeps what it began with.
+/// The settings for connections of one listener. A connection keeps the settings it began with.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// How long clients may take.

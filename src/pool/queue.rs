@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::{backend::Roster, clock, config::PoolName, pool::TriedBackend, retry::Failure};
 
-    /// Free places that nobody in line wants, and how often that was found out.
+    /// Free slots that no request in line wants, and how often that was found.
     #[derive(Default)]
     struct Unwanted {
         found: Cell<usize>,

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_and_what_is_known_arrive_and_go_on_accepting() {
+    fn sockets_and_state_arrive_and_the_sockets_go_on_accepting() {
         let result = hand_over(|mut given| {
             assert_eq!(given.memory, "known");
             let names: Vec<&str> = given.sockets.iter().map(|(name, _)| name.as_str()).collect();

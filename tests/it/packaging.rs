@@ -124,7 +124,7 @@ fn the_amplification_that_is_accepted_is_that_of_the_defaults() {
 }
 
 #[test]
-fn ci_does_what_a_person_can_do() {
+fn ci_runs_the_same_commands_as_a_contributor() {
     with_yaml(".github/workflows/ci.yml", |workflow| {
         let steps = workflow["jobs"]["check"]["steps"].as_sequence().expect("a list");
         assert_eq!(steps.last().expect("a step")["run"].as_str(), Some(".ci/run"));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn least_connections_follows_what_is_in_flight() {
+fn least_connections_follows_requests_in_flight() {
     let fixture = Fixture::new(Algorithm::LeastConn, &[1, 1, 1]);
     assert!(fixture.backends[0].try_enter());
     assert!(fixture.backends[2].try_enter());
@@ -62,7 +62,7 @@ fn later_picks_of_least_connections_are_the_best_of_the_rest() {
 }
 
 #[test]
-fn expected_latency_follows_what_answers_took_and_what_is_in_flight() {
+fn expected_latency_follows_response_times_and_requests_in_flight() {
     let fixture = Fixture::new(Algorithm::Ewma, &[1, 1]);
     let [fast, slow] = [Duration::from_millis(2), Duration::from_millis(7)];
     fixture.backends[0].latency().observe(slow, clock::now());

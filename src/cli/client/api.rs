@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_says_what_is_wished_and_the_process_reads_it() {
+    fn the_process_reads_the_body_of_every_change() {
         for (kind, method, body, wish) in [
             (ChangeKind::Eject(None), Method::POST, "", None),
             (

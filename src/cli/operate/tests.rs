@@ -101,7 +101,7 @@ It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
   listeners 0.0.0.0:8080
   route     routes[1]: host example.com, path /v1
   pool      web
-  retries   on another backend, whatever fails before the response begins
+  retries   on another backend, after any failure before the response begins
   client    10.1.2.3
 
 → 10.0.0.1:9001   eligible; score 2 (active / weight); 2 active; weight 1

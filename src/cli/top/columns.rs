@@ -166,7 +166,7 @@ pub(super) struct SortOrder {
 }
 
 impl SortOrder {
-    /// The order for a person who is on call and was just woken.
+    /// The default order, for a person on call: trouble first.
     pub(super) const DEFAULT: Self = Self { by: None, is_inverted: false };
 
     /// The order by the next column to the right or to the left; [`SortOrder::DEFAULT`] is between

@@ -131,7 +131,7 @@ fn trouble_comes_first_and_columns_sort_the_table() {
 }
 
 #[test]
-fn every_column_sorts_by_what_it_shows() {
+fn every_column_sorts_by_its_values() {
     let mut state = state();
     lines(&mut state, 200, 24);
     for (column, first) in [
@@ -183,7 +183,7 @@ fn two_hundred_backends_can_be_reached() {
 }
 
 #[test]
-fn a_filter_leaves_what_has_it() {
+fn a_filter_keeps_matching_backends() {
     let mut state = state();
     assert_eq!(press(&mut state, &[KeyCode::Char('/')]), Action::Draw);
     write(&mut state, "HALFq");
@@ -295,7 +295,7 @@ fn a_process_that_does_not_answer_is_reported_until_it_does() {
 }
 
 #[test]
-fn help_says_what_the_keys_do_and_any_key_closes_it() {
+fn help_explains_the_keys_and_any_key_closes_it() {
     let mut state = state();
     press(&mut state, &[KeyCode::Char('?')]);
     let shown = screen(&mut state).join("\n");

@@ -156,7 +156,7 @@ impl Exchange for Http1Exchange {
                 }
             }
         }
-        // Where the length says so the answer ends, whatever the backend does after it.
+        // An answer with a length ends there, even if the backend sends more.
         has_ended |= self.answer.is_complete();
         if has_ended {
             self.answer.write_end(&mut self.connection.output);

@@ -35,7 +35,7 @@ use crate::server::{
 use crate::telemetry::log as process_log;
 use crate::tls;
 
-/// By then the next process takes commands, if it ever does.
+/// The time within which the next process takes commands, if it ever does.
 const CONTROL_PASSED: Duration = Duration::from_secs(1);
 
 /// The running process, as signals and commands see it.
@@ -72,7 +72,7 @@ fn certificate_files(current: &Current) -> Vec<PathBuf> {
 /// Why the process ends.
 #[derive(Debug)]
 enum Ending {
-    /// At once, whatever is in flight.
+    /// At once, even with requests in flight.
     Now,
     /// When everything in flight is done.
     Stopped,

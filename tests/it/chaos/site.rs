@@ -1,4 +1,4 @@
-//! The balancer, whatever process it is at the moment, and what its operators do to it.
+//! The balancer over all its processes, and the actions of its operators.
 
 use std::{
     fs,

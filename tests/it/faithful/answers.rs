@@ -34,7 +34,7 @@ fn header_of(answer: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_has_come_is_sent_on_when_the_backend_has_nothing_more() {
+fn received_data_are_sent_on_when_the_backend_pauses() {
     let pieces = ["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "ab", "cd", "ef"];
     let gates: Vec<_> = pieces.iter().map(|_| Gate::closed()).collect();
     let steps = pieces.iter().zip(&gates).flat_map(|(piece, gate)| {
@@ -97,7 +97,7 @@ fn an_answer_without_a_body_has_no_framing() {
 }
 
 #[test]
-fn what_belongs_to_the_backends_connection_stays_there() {
+fn fields_of_the_backends_connection_are_removed() {
     let header = header_of(
         "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=600\r\nConnection: X-Own\r\nconnection: keep-alive\r\n\
          X-Own: 1\r\nProxy-Connection: keep-alive\r\nTE: gzip\r\nTrailer: X-T\r\nUpgrade: h2c\r\n\
