@@ -112,7 +112,7 @@ fn the_amplification_that_is_accepted_is_that_of_the_defaults() {
     for stated in [
         format!("at most {} attempts on backends", retry.attempts),
         format!("at most {share} % of its requests"),
-        format!("and {} a second where there are few", retry.budget_min),
+        format!("or {} a second if that is more", retry.budget_min),
         format!(
             "causes {} attempts for each request in the long run",
             1.0 + f64::from(share) / 100.0
