@@ -1,11 +1,12 @@
 //! TLS on a listener. The files that it names are read later.
 
 use crate::config::{
-    document::{Cursor, Section},
+    document::{Cursor, Firsts, Section},
     keys::tls::{
-        CERT, CERTIFICATES, DIRECTORY, HANDSHAKE, KEY, MIN_VERSION, STRICT_TRANSPORT, TLS, UNKNOWN,
+        CERT, CERTIFICATES, CLIENT_AUTH, ClientAuthKeys, DIRECTORY, HANDSHAKE, HOST_CLIENT_AUTH,
+        KEY, MIN_VERSION, STRICT_TRANSPORT, TLS, TLS_HOST, TLS_HOSTS, UNKNOWN,
     },
-    model::{CertificateSource, Tls},
+    model::{CertificateSource, ClientAuth, HostClientAuth, HostPattern, Tls},
     values::is_off,
 };
 
@@ -21,6 +22,8 @@ pub(super) fn tls(keys: &mut Section<'_>) -> Option<Tls> {
         let items = certificates.and_then(|cursor| cursor.filled_list(CERTIFICATES.expected));
         Tls {
             certificates: items.into_iter().flatten().filter_map(|item| source(&item)).collect(),
+            client_auth: client_auth(keys, &CLIENT_AUTH),
+            hosts: hosts(keys),
             min_version: keys.get(&MIN_VERSION),
             unknown_sni: keys.get(&UNKNOWN),
             handshake: keys.get(&HANDSHAKE),
@@ -46,4 +49,41 @@ fn source(item: &Cursor<'_>) -> Option<CertificateSource> {
             origin: item.origin(),
         }
     })
+}
+
+fn client_auth(section: &mut Section<'_>, keys: &ClientAuthKeys) -> Option<ClientAuth> {
+    let cursor = section.optional(&keys.group)?;
+    if cursor.text().is_some_and(is_off) {
+        return None;
+    }
+    let origin = cursor.origin();
+    let read = cursor.section(keys.group.expected, |section| {
+        let ca = section.required(&keys.ca, "write \"ca: /etc/lb/clients.pem\"");
+        let (mode, crl) = (section.get(&keys.mode), section.given(&keys.crl));
+        let fields = section.get(&keys.fields);
+        let ca = ca.and_then(|cursor| cursor.value(&keys.ca.kind))?;
+        Some(ClientAuth { ca, mode, crl, fields, origin })
+    });
+    read.flatten()
+}
+
+fn hosts(keys: &mut Section<'_>) -> Vec<HostClientAuth> {
+    let Some(cursor) = keys.optional(&TLS_HOSTS) else { return Vec::new() };
+    let mut taken = Firsts::default();
+    let items = cursor.filled_list(TLS_HOSTS.expected).into_iter().flatten();
+    items.filter_map(|item| host(&item, &mut taken)).collect()
+}
+
+fn host(item: &Cursor<'_>, taken: &mut Firsts<HostPattern>) -> Option<HostClientAuth> {
+    let read = item.item(&TLS_HOST, "a host with its rule", |keys| {
+        let host = keys.required(&TLS_HOST, "write \"host: admin.example.com\"");
+        let client_auth = client_auth(keys, &HOST_CLIENT_AUTH);
+        let cursor = host?;
+        let host = cursor.value(&TLS_HOST.kind)?;
+        if let Some(first) = taken.earlier(host.clone(), &cursor) {
+            cursor.problem(format!("{host} already has a rule, in {first}"));
+        }
+        Some(HostClientAuth { host, client_auth })
+    });
+    read.flatten()
 }

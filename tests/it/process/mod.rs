@@ -56,6 +56,8 @@ mod stalled_log;
 mod steering;
 /// Clients that speak TLS.
 mod tls;
+/// Clients that show a certificate of their own.
+mod tls_clients;
 /// Listeners at Unix sockets.
 mod unix_listener;
 /// `lb upgrade`: one process in place of another.
