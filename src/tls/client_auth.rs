@@ -237,7 +237,7 @@ mod tests {
         let client = client.with_safe_default_protocol_versions().unwrap();
         let client = client.with_root_certificates(roots);
         let client = Arc::new(client.with_client_auth_cert(vec![leaf], key).unwrap());
-        let now = SystemTime::now();
+        let now = crate::clock::wall();
         let later = now + Duration::from_secs(1000 * 366 * 24 * 60 * 60);
         for (kind, is_valid_later) in [(HandshakeKind::Full, true), (HandshakeKind::Resumed, false)]
         {

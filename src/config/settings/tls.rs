@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use super::Entry;
 use crate::config::{
     keys::{Row, mapping, tls as tls_keys},
     model::{CertificateSource, ClientAuth, HostClientAuth, Tls},
 };
 
-pub(super) fn tls(tls: Option<&Tls>) -> Entry {
+pub(super) fn tls(tls: Option<&Tls>) -> (&'static str, Value) {
     tls_keys::TLS.show_or_off(tls.map(|tls| {
         [
             (tls_keys::CERTIFICATES.name(), tls.certificates.iter().map(certificate).collect()),
@@ -32,7 +31,10 @@ fn certificate(source: &CertificateSource) -> Value {
     ])
 }
 
-fn client_auth(keys: &tls_keys::ClientAuthKeys, rule: Option<&ClientAuth>) -> Entry {
+fn client_auth(
+    keys: &tls_keys::ClientAuthKeys,
+    rule: Option<&ClientAuth>,
+) -> (&'static str, Value) {
     keys.group.show_or_off(rule.map(|rule| {
         [
             keys.ca.show(Some(&rule.ca)),
@@ -43,7 +45,7 @@ fn client_auth(keys: &tls_keys::ClientAuthKeys, rule: Option<&ClientAuth>) -> En
     }))
 }
 
-fn hosts(hosts: &[HostClientAuth]) -> Entry {
+fn hosts(hosts: &[HostClientAuth]) -> (&'static str, Value) {
     let host = |it: &HostClientAuth| {
         let rule = client_auth(&tls_keys::HOST_CLIENT_AUTH, it.client_auth.as_ref());
         mapping([tls_keys::TLS_HOST.show(Some(&it.host)), rule])
