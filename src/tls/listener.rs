@@ -87,7 +87,7 @@ impl TlsListener {
     #[must_use]
     pub fn purpose(&self, hello: &ClientHello<'_>) -> Purpose {
         let offers = |is_meant: &dyn Fn(&[u8]) -> bool| {
-            hello.alpn().map(|mut offered| offered.any(|name| is_meant(name)))
+            hello.alpn().map(|mut offered| offered.any(is_meant))
         };
         if !self.challenged.is_empty() && offers(&|name| name == CHALLENGE_PROTOCOL) == Some(true) {
             let asked = hello.server_name().unwrap_or_default();

@@ -44,7 +44,7 @@ pub(in crate::config) const CERTIFIED_HOST: Kind<Box<str>> = Kind {
 /// Whether a public authority could sign a certificate for this host.
 pub(in crate::config) fn is_public_name(host: &str) -> bool {
     let is_below = |end: &&str| host.strip_suffix(*end).is_some_and(|rest| rest.ends_with('.'));
-    let is_private = PRIVATE.iter().any(|end| host == *end || is_below(&end));
+    let is_private = PRIVATE.iter().any(|end| host == *end || is_below(end));
     host.contains('.') && !is_private
 }
 
