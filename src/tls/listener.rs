@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rustls::{
     ServerConfig, SupportedProtocolVersion,
@@ -18,17 +19,30 @@ use super::{
     policies::{ClientAuths, Policies, Policy},
     tickets::Tickets,
 };
-use crate::config::{Tls, TlsVersion, UnknownSni};
+use crate::config::{Challenge, Tls, TlsVersion, UnknownSni};
 
 /// The protocols that a client may choose (RFC 7301), by the listener's preference.
 const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+/// The protocol of an authority that looks whether a host is ours (RFC 8737 section 3).
+pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
+
+/// What a client asks for with its first message, by the protocols that it offers.
+#[derive(Debug)]
+pub enum Purpose {
+    /// To send requests, with a session of this configuration, under this policy.
+    Requests(Arc<ServerConfig>, Policy),
+    /// To see the proof that this host is ours.
+    Challenge(Box<str>),
+}
 
 /// What the handshakes of one listener need.
 #[derive(Debug)]
 pub struct TlsListener {
-    certificates: Arc<Certificates>,
+    resolver: Arc<Resolver>,
+    /// The hosts for which an authority may ask for a proof by a handshake.
+    challenged: Vec<Box<str>>,
     policies: Policies,
-    /// For each of the policies.
+    /// For each of the policies, by its place.
     configs: Vec<Configs>,
     /// The limit on a handshake.
     pub handshake: Duration,
@@ -46,8 +60,9 @@ struct Configs {
 }
 
 impl TlsListener {
-    /// The listener of this name, with these certificates, which are at least one, and these rules
-    /// about the certificates of clients.
+    /// The listener of this name, with the certificates that were read from files, and these rules
+    /// about the certificates of clients. Where there is no certificate, [`TlsListener::install`] must
+    /// add one before a client connects.
     ///
     /// # Errors
     ///
@@ -58,17 +73,19 @@ impl TlsListener {
         certificates: Vec<Certificate>,
         rules: ClientAuths,
     ) -> Result<Self, rustls::Error> {
-        let certificates = Arc::new(Certificates::new(certificates, settings.unknown_sni));
-        let policies = Policies::new(rules);
+        let resolver = Arc::new(Resolver::new(certificates, settings.unknown_sni));
         let versions: &[_] = match settings.min_version {
             TlsVersion::V1_2 => &[&TLS13, &TLS12],
             TlsVersion::V1_3 => &[&TLS13],
         };
-        let configs = policies.all().map(|rule| Configs::new(name, versions, &certificates, rule));
+        let policies = Policies::new(rules);
+        let configs = policies.all().map(|rule| Configs::new(name, versions, &resolver, rule));
         let configs = configs.collect::<Result<_, _>>()?;
         let header = |age: Duration| HeaderValue::try_from(format!("max-age={}", age.as_secs()));
+        let by_handshake = settings.acme.iter().filter(|it| it.challenge == Challenge::TlsAlpn01);
         Ok(Self {
-            certificates,
+            resolver,
+            challenged: by_handshake.flat_map(|acme| acme.hosts.iter().cloned()).collect(),
             policies,
             configs,
             handshake: settings.handshake,
@@ -76,16 +93,23 @@ impl TlsListener {
         })
     }
 
-    /// The configuration for a client that says this, and the policy that it is under. `None` is not
-    /// known to happen.
+    /// What a client that says this is here for.
     #[must_use]
-    pub fn config(&self, hello: &ClientHello<'_>) -> Option<(Arc<ServerConfig>, Policy)> {
+    pub fn purpose(&self, hello: &ClientHello<'_>) -> Purpose {
+        let offers = |is_meant: &dyn Fn(&[u8]) -> bool| {
+            hello.alpn().map(|mut offered| offered.any(is_meant))
+        };
+        if !self.challenged.is_empty() && offers(&|name| name == CHALLENGE_PROTOCOL) == Some(true) {
+            let asked = hello.server_name().unwrap_or_default();
+            if let Some(host) = self.challenged.iter().find(|host| ***host == *asked) {
+                return Purpose::Challenge(host.clone());
+            }
+        }
         let policy = self.policies.of(hello.server_name());
-        let configs = self.configs.get(policy.0)?;
-        let has_ours =
-            hello.alpn().is_none_or(|mut offered| offered.any(|name| PROTOCOLS.contains(&name)));
+        let configs = &self.configs[policy.0];
+        let has_ours = offers(&|name| PROTOCOLS.contains(&name)) != Some(false);
         let config = if has_ours { &configs.usual } else { &configs.without_protocols };
-        Some((Arc::clone(config), policy))
+        Purpose::Requests(Arc::clone(config), policy)
     }
 
     /// What clients must show under this policy; `None` for nothing.
@@ -101,8 +125,16 @@ impl TlsListener {
     }
 
     /// The certificates, in the order in which they are preferred.
-    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.all.iter()
+    #[must_use]
+    pub fn certificates(&self) -> Vec<Certificate> {
+        self.resolver.certificates.load().all.clone()
+    }
+
+    /// Takes these certificates in place of those that were installed before, for the handshakes that
+    /// begin from here on. Certificates from files come before them.
+    pub fn install(&self, others: Vec<Certificate>) {
+        let all = [self.resolver.from_files.clone(), others].concat();
+        self.resolver.certificates.store(Arc::new(Certificates::new(all)));
     }
 }
 
@@ -110,7 +142,7 @@ impl Configs {
     fn new(
         listener: &str,
         versions: &[&'static SupportedProtocolVersion],
-        certificates: &Arc<Certificates>,
+        resolver: &Arc<Resolver>,
         rule: Option<&ClientAuth>,
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -120,8 +152,7 @@ impl Configs {
             Some(rule) => builder.with_client_cert_verifier(rule.verifier()),
             None => builder.with_no_client_auth(),
         };
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(certificates) as _;
-        let mut without_protocols = builder.with_cert_resolver(resolver);
+        let mut without_protocols = builder.with_cert_resolver(Arc::clone(resolver) as _);
         // A session has the client's certificate in it, so it must not go on under another rule, nor
         // under this one with other authorities or lists.
         without_protocols.ticketer = match rule {
@@ -136,34 +167,50 @@ impl Configs {
     }
 }
 
+/// Chooses a certificate for a client.
+#[derive(Debug)]
+struct Resolver {
+    from_files: Vec<Certificate>,
+    certificates: ArcSwap<Certificates>,
+    unknown: UnknownSni,
+}
+
+impl Resolver {
+    fn new(from_files: Vec<Certificate>, unknown: UnknownSni) -> Self {
+        let certificates = ArcSwap::from_pointee(Certificates::new(from_files.clone()));
+        Self { from_files, certificates, unknown }
+    }
+}
+
 /// The certificates of a listener.
 #[derive(Debug)]
 struct Certificates {
     all: Vec<Certificate>,
     names: Names,
-    unknown: UnknownSni,
 }
 
 impl Certificates {
-    fn new(all: Vec<Certificate>, unknown: UnknownSni) -> Self {
+    fn new(all: Vec<Certificate>) -> Self {
         let names = Names::new(all.iter().map(|certificate| certificate.facts.names.as_slice()));
-        Self { all, names, unknown }
+        Self { all, names }
     }
 }
 
-impl ResolvesServerCert for Certificates {
+impl ResolvesServerCert for Resolver {
     /// Of several for one name, one that the client can verify: rather none of RSA, which costs more.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let certificates = self.certificates.load();
+        let names = &certificates.names;
         let suitable = match hello.server_name() {
-            Some(name) => match (self.names.find(name), self.unknown) {
+            Some(name) => match (names.find(name), self.unknown) {
                 (Some(places), _) => places,
-                (None, UnknownSni::Default) => self.names.first(),
+                (None, UnknownSni::Default) => names.first(),
                 (None, UnknownSni::Refuse) => return None,
             },
-            None => self.names.first(),
+            None => names.first(),
         };
         let schemes = hello.signature_schemes();
-        let suitable = suitable.iter().filter_map(|place| self.all.get(*place));
+        let suitable = suitable.iter().filter_map(|place| certificates.all.get(*place));
         let suits = |it: &&Certificate| it.key.key.choose_scheme(schemes).is_some();
         let best = suitable.clone().filter(suits).min_by_key(|it| it.is_rsa());
         best.or_else(|| suitable.clone().next()).map(|it| Arc::clone(&it.key))

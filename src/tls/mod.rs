@@ -20,10 +20,10 @@ mod names;
 mod policies;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFacts};
+pub use certificate::{Certificate, CertificateFacts, CertificateOrigin};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
-pub use listener::TlsListener;
+pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load};
 pub use policies::Policy;
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

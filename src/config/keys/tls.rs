@@ -73,7 +73,8 @@ pub(in crate::config) static CERTIFICATES: Group = Group::several(
     "a list of certificates, each starting with \"- cert: /etc/lb/shop.pem\" or \"- directory: …\"",
     "the certificates: a client gets the one for exactly the name that it asks for, else one for *. in \
      place of the name's first part, else the first; of several for one name the one that suits its keys",
-);
+)
+.unless("those of acme or local, one of which is then needed");
 
 pub(in crate::config) static CERT: Key<PathBuf> = Key::optional(
     "listeners[].tls.certificates[].cert",
@@ -110,7 +111,7 @@ pub(in crate::config) static TLS_HOSTS: Group = Group::several(
     "hosts with another client_auth, by the name that a client asks for in the handshake; a request for a \
      host with another rule than its connection's gets a 421",
 )
-.optional("the same rule for each host");
+.unless("the same rule for each host");
 
 pub(in crate::config) static TLS_HOST: Key<HostPattern> = Key::required(
     "listeners[].tls.hosts[].host",

@@ -76,6 +76,7 @@ pub(super) fn tree(config: &Config) -> Value {
         top::DAEMON.show(&process.daemon),
         top::PID_FILE.show(process.pid_file.as_ref()),
         top::UPGRADE_SOCKET.show(process.upgrade_socket.as_ref()),
+        top::STATE_DIR.show(process.state_dir.as_ref()),
         top::PROCESS_USER.show(process.user.as_ref()),
         top::PROCESS_GROUP.show(process.group.as_ref()),
         admin_keys::ADMIN.show_or_off(config.admin.as_ref().map(admin)),
@@ -269,15 +270,18 @@ mod tests {
             let hosts = tls.hosts.iter_mut().filter_map(|host| host.client_auth.as_mut());
             let rules = tls.client_auth.iter_mut().chain(hosts).map(|rule| &mut rule.origin);
             let sources = tls.certificates.iter_mut().map(|source| &mut source.origin);
-            rules.chain(sources).for_each(|origin| *origin = Origin::flag(""));
+            let origins = sources.chain(tls.acme.as_mut().map(|acme| &mut acme.origin));
+            rules.chain(origins).for_each(|origin| *origin = Origin::flag(""));
         }
         config.pools.sort_by(|a, b| a.name.cmp(&b.name));
         config
     }
 
-    /// The reference with every key enabled, except the one that names another file.
+    /// The reference with every key enabled, except one of two of which one is enough.
     fn reference() -> String {
-        let lines = REFERENCE.lines().filter(|line| !line.contains("#token_file:"));
+        let one_of_two = ["#token_file:", "#hmac_key:"];
+        let is_other = |line: &&str| !one_of_two.iter().any(|key| line.contains(key));
+        let lines = REFERENCE.lines().filter(is_other);
         lines
             .map(|line| {
                 let text = line.trim_start();

@@ -3,14 +3,16 @@
 use serde_json::Value;
 
 use crate::config::{
-    keys::{Row, mapping, tls as tls_keys},
-    model::{CertificateSource, ClientAuth, HostClientAuth, Tls},
+    keys::{Row, acme as acme_keys, mapping, tls as tls_keys},
+    model::{Acme, CertificateSource, ClientAuth, ExternalAccount, HmacKey, HostClientAuth, Tls},
 };
 
 pub(super) fn tls(tls: Option<&Tls>) -> (&'static str, Value) {
     tls_keys::TLS.show_or_off(tls.map(|tls| {
         [
-            (tls_keys::CERTIFICATES.name(), tls.certificates.iter().map(certificate).collect()),
+            (tls_keys::CERTIFICATES.name(), certificates(&tls.certificates)),
+            acme(tls.acme.as_ref()),
+            acme_keys::LOCAL.show(&tls.local),
             client_auth(&tls_keys::CLIENT_AUTH, tls.client_auth.as_ref()),
             hosts(&tls.hosts),
             tls_keys::MIN_VERSION.show(&tls.min_version),
@@ -19,6 +21,38 @@ pub(super) fn tls(tls: Option<&Tls>) -> (&'static str, Value) {
             tls_keys::STRICT_TRANSPORT.show(&tls.hsts),
         ]
     }))
+}
+
+fn acme(acme: Option<&Acme>) -> (&'static str, Value) {
+    acme_keys::ACME.show_or_off(acme.map(|acme| {
+        [
+            acme_keys::EMAIL_ADDRESS.show(acme.email.as_ref()),
+            acme_keys::HOSTS.show(&acme.hosts),
+            acme_keys::CHALLENGE_TYPE.show(&acme.challenge),
+            acme_keys::DIRECTORY.show(&acme.directory),
+            acme_keys::DIRECTORY_CA.show(acme.directory_ca.as_ref()),
+            external_account(acme.external_account.as_ref()),
+        ]
+    }))
+}
+
+fn external_account(account: Option<&ExternalAccount>) -> (&'static str, Value) {
+    acme_keys::EXTERNAL_ACCOUNT.show_or_off(account.map(|account| {
+        let (key, file) = match &account.hmac_key {
+            HmacKey::Given(key) => (Some(key), None),
+            HmacKey::File(file) => (None, Some(file)),
+        };
+        [
+            acme_keys::ACCOUNT_KEY_ID.show(Some(&account.key_id)),
+            acme_keys::ACCOUNT_KEY.show(key),
+            acme_keys::ACCOUNT_KEY_FILE.show(file),
+        ]
+    }))
+}
+
+fn certificates(sources: &[CertificateSource]) -> Value {
+    // An empty list would be refused.
+    if sources.is_empty() { Value::Null } else { sources.iter().map(certificate).collect() }
 }
 
 fn certificate(source: &CertificateSource) -> Value {

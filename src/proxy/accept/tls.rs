@@ -22,7 +22,7 @@ use super::super::client::{ClientStream, TlsFacts};
 use crate::clock;
 use crate::count::{Handshake, ListenerCounts};
 use crate::headers::{ClientCertFields, ShownCertificate};
-use crate::tls::{ClientAuth, ClientCertificate, Policy, TlsListener};
+use crate::tls::{ClientAuth, ClientCertificate, Policy, Purpose, TlsListener};
 
 /// What a client says first is read in pieces of this size.
 const PIECE: usize = 2048;
@@ -104,8 +104,12 @@ async fn shake_hands(
     tls: &TlsListener,
 ) -> Result<(ClientStream, TlsFacts), Failure> {
     let (accepted, stream) = client_hello(stream, input).await?;
-    let Some((config, policy)) = tls.config(&accepted.client_hello()) else {
-        return Err(Failure::new(Handshake::Incompatible, "no rule for this client"));
+    let (config, policy) = match tls.purpose(&accepted.client_hello()) {
+        Purpose::Requests(config, policy) => (config, policy),
+        Purpose::Challenge(host) => {
+            let error = format!("no proof for {host} is asked for");
+            return Err(Failure::new(Handshake::UnknownName, error));
+        }
     };
     let start = StartHandshake::from_parts(accepted, stream);
     let shaking = start.into_stream(config).into_fallible().await;
