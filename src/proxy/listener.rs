@@ -3,16 +3,17 @@
 
 use std::{pin::pin, sync::Arc};
 
-use async_trait::async_trait;
 use pingora_core::{
-    apps::{HttpServerApp, HttpServerOptions, ServerApp},
+    apps::{HttpServerApp, HttpServerOptions},
     protocols::{Stream, http::ServerSession},
     server::{ShutdownWatch, configuration::ServerConf},
+    services::listening,
 };
-use pingora_proxy::HttpProxy;
+use pingora_proxy::{HttpProxy, ProcessCustomSession, ProxyServiceBuilder};
 
 use super::{
     Proxy,
+    backend::Backends,
     client::{self, Connection, Home, Http1Exchange},
 };
 use crate::config::{ClientLimits, Listener};
@@ -20,20 +21,37 @@ use crate::count::ListenerCounts;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 
-/// Pingora's proxy around ours.
+/// Pingora's proxy around ours, with our sessions towards backends.
+type PingoraProxy = HttpProxy<Proxy, Backends>;
+/// Pingora's loop that accepts connections for such a proxy.
+pub type ListenerService = listening::Service<PingoraProxy>;
+
+/// The service of one listener. Pingora gives a proxy with sessions of our own to a service and to
+/// nothing else, so each listener has a proxy; they share the connections to backends.
 #[must_use]
-pub fn pingora_proxy(conf: &Arc<ServerConf>, proxy: Proxy) -> Arc<HttpProxy<Proxy>> {
-    let mut proxy = pingora_proxy::http_proxy(conf, proxy);
+pub fn listener_service(
+    conf: &Arc<ServerConf>,
+    backends: Backends,
+    app: ListenerApp,
+) -> ListenerService {
     let mut options = HttpServerOptions::default();
     // Pingora refuses CONNECT without calling a hook; our refusal is logged as well.
     options.allow_connect_method_proxying = true;
-    proxy.server_options = Some(options);
-    Arc::new(proxy)
+    options.force_custom = true;
+    let proxy = Proxy::new(Arc::clone(&app.current), app.in_flight.clone());
+    let name = app.counts.address().to_string();
+    let app = Arc::new(app);
+    let serve: ProcessCustomSession<Proxy, Backends> =
+        Arc::new(move |proxy, connection, shutdown| {
+            let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+            Box::pin(async move { app.serve(&proxy, connection, &shutdown).await })
+        });
+    let service = ProxyServiceBuilder::new(conf, proxy).name(name);
+    service.custom(backends, serve).server_options(options).build()
 }
 
-/// The application of one listener. Several share one proxy, and with it its pooled connections.
+/// The application of one listener.
 pub struct ListenerApp {
-    proxy: Arc<HttpProxy<Proxy>>,
     current: Arc<Current>,
     in_flight: InFlight,
     counts: Arc<ListenerCounts>,
@@ -46,15 +64,10 @@ pub struct ListenerApp {
 impl ListenerApp {
     /// An application that serves connections with the limits of the current generation.
     #[must_use]
-    pub fn new(
-        proxy: Arc<HttpProxy<Proxy>>,
-        current: Arc<Current>,
-        in_flight: InFlight,
-        listener: &Listener,
-    ) -> Self {
+    pub fn new(current: Arc<Current>, in_flight: InFlight, listener: &Listener) -> Self {
         let counts = current.listener(listener.address);
         let limits = listener.client;
-        Self { proxy, current, in_flight, counts, limits, speaks_http2: false }
+        Self { current, in_flight, counts, limits, speaks_http2: false }
     }
 
     /// Clients may speak HTTP/2 as well, with prior knowledge of it.
@@ -65,7 +78,7 @@ impl ListenerApp {
 
     /// Answers the requests of a connection one after another.
     async fn serve_http1(
-        &self,
+        proxy: &Arc<PingoraProxy>,
         mut connection: Box<Connection>,
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
@@ -82,31 +95,29 @@ impl ListenerApp {
             };
             let session = Http1Exchange::session(connection, request, Arc::clone(&home));
             let session = ServerSession::new_custom(Box::new(session));
-            self.proxy.process_new_http(session, shutdown).await;
+            proxy.process_new_http(session, shutdown).await;
             connection = home.take().await?;
         }
     }
 
     async fn serve_http2(
-        self: &Arc<Self>,
+        proxy: &Arc<PingoraProxy>,
         connection: Box<Connection>,
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
     ) {
         let answer = |session| {
-            let (app, shutdown) = (Arc::clone(self), shutdown.clone());
+            let (proxy, shutdown) = (Arc::clone(proxy), shutdown.clone());
             async move {
-                app.proxy.process_new_http(session, &shutdown).await;
+                proxy.process_new_http(session, &shutdown).await;
             }
         };
         client::serve_http2(connection, ends, answer).await;
     }
-}
 
-#[async_trait]
-impl ServerApp for ListenerApp {
-    async fn process_new(
-        self: &Arc<Self>,
+    async fn serve(
+        &self,
+        proxy: &Arc<PingoraProxy>,
         connection: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
@@ -123,10 +134,10 @@ impl ServerApp for ListenerApp {
                 () = &mut idle_ends => return None,
             };
         if is_http2 {
-            self.serve_http2(connection, idle_ends, shutdown).await;
+            Self::serve_http2(proxy, connection, idle_ends, shutdown).await;
             return None;
         }
-        self.serve_http1(connection, idle_ends, shutdown).await
+        Self::serve_http1(proxy, connection, idle_ends, shutdown).await
     }
 }
 

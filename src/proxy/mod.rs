@@ -4,11 +4,13 @@
 //! in ARCHITECTURE.md.
 
 mod attempt;
+mod backend;
 mod client;
 mod context;
 mod listener;
 mod record;
 mod request;
+mod transit;
 mod watch;
 
 use std::{os::fd::RawFd, sync::Arc};
@@ -22,7 +24,8 @@ use pingora_core::{
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use context::RequestContext;
-pub use listener::{ListenerApp, pingora_proxy};
+pub use backend::Backends;
+pub use listener::{ListenerApp, ListenerService, listener_service};
 
 use crate::clock;
 use crate::generation::Current;

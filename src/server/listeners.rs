@@ -16,10 +16,9 @@ use async_trait::async_trait;
 use pingora_core::{
     listeners::ListenerConfig,
     protocols::l4::stream::L4BufferSettings,
-    server::{ListenFds, ShutdownWatch},
-    services::{Service, listening},
+    server::{ListenFds, ShutdownWatch, configuration::ServerConf},
+    services::Service,
 };
-use pingora_proxy::HttpProxy;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     sync::{Notify, oneshot},
@@ -31,7 +30,7 @@ use crate::config::{AdminAddress, Config, Listener};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{handover::NamedSocket, meeting_socket::MeetingSocket, service_manager};
-use crate::proxy::{ListenerApp, Proxy};
+use crate::proxy::{Backends, ListenerApp, listener_service};
 
 /// A client may be silent for this long before the system asks whether it is still there: a client
 /// that vanished would hold a tunnel for ever. Accepted connections inherit this.
@@ -121,7 +120,7 @@ fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
     pub(super) sockets: Option<oneshot::Receiver<Vec<NamedSocket>>>,
-    pub(super) proxy: Arc<HttpProxy<Proxy>>,
+    pub(super) conf: Arc<ServerConf>,
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,
     /// Told when one of them ends by itself: without its port the process would be of no use, and
@@ -131,8 +130,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     fn app(&self, listener: &Listener) -> ListenerApp {
-        let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.current));
-        ListenerApp::new(proxy, current, self.in_flight.clone(), listener)
+        ListenerApp::new(Arc::clone(&self.current), self.in_flight.clone(), listener)
     }
 }
 
@@ -150,12 +148,13 @@ impl Service for Listeners {
         if let Some(interval) = service_manager::watchdog_interval() {
             tokio::spawn(tell_that_it_is_alive(interval));
         }
+        let backends = Backends::new(&self.conf);
         let mut running = JoinSet::new();
         for (listener, (_, socket)) in self.listeners.iter().zip(sockets) {
             let socket = TcpListener::from(socket);
             let Ok(address) = socket.local_addr() else { continue };
             let name = address.to_string();
-            let mut service = listening::Service::new(name.clone(), self.app(listener));
+            let mut service = listener_service(&self.conf, backends.clone(), self.app(listener));
             service.add_listener(ListenerConfig::tcp(&name).l4_buffer(BUFFERS));
             fds.lock().add(name, socket.into_raw_fd());
             let (fds, shutdown) = (Arc::clone(&fds), shutdown.clone());

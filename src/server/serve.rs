@@ -102,7 +102,7 @@ pub(super) async fn serve(
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
     let draining =
-        Draining { current, in_flight, readiness, stop, proxy: server.proxy, admin, successor };
+        Draining { current, in_flight, readiness, stop, admin, successor };
     let supervision = Supervision { draining, pid_file, file };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,

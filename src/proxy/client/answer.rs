@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 
@@ -40,6 +40,8 @@ pub(super) struct Form {
     pub(super) protocol: Protocol,
     pub(super) is_head: bool,
     pub(super) wants_tunnel: bool,
+    /// Whether the client is sent trailers.
+    pub(super) takes_trailers: bool,
     /// Whether the client wants the connection kept open.
     pub(super) keeps_alive: bool,
 }
@@ -188,11 +190,17 @@ impl Answer {
         connection.send(piece).await
     }
 
-    /// Writes the end of the body. A body that is shorter than announced gets no end.
-    pub(super) fn write_end(&mut self, output: &mut BytesMut) {
+    /// Writes the end of the body, with trailers if the client is sent any. A body that is shorter than
+    /// announced gets no end.
+    pub(super) fn write_end(&mut self, trailers: Option<&HeaderMap>, output: &mut BytesMut) {
         match self.state {
             State::Chunks => {
-                output.put_slice(b"0\r\n\r\n");
+                output.put_slice(b"0\r\n");
+                for (name, value) in trailers.filter(|_| self.form.takes_trailers).into_iter().flatten()
+                {
+                    write_field(name.as_str().as_bytes(), value, output);
+                }
+                output.put_slice(b"\r\n");
                 self.state = State::Ended;
             }
             State::UntilClose | State::Tunnel => self.state = State::Ended,
@@ -229,17 +237,18 @@ fn write_fields(
         {
             continue;
         }
-        output.put_slice(spelling.as_slice());
-        output.put_slice(b": ");
-        output.put_slice(value.as_bytes());
-        output.put_slice(b"\r\n");
+        write_field(spelling.as_slice(), value, output);
     }
     for (name, value) in fields.filter(|(name, _)| wants(name)) {
-        output.put_slice(name.as_str().as_bytes());
-        output.put_slice(b": ");
-        output.put_slice(value.as_bytes());
-        output.put_slice(b"\r\n");
+        write_field(name.as_str().as_bytes(), value, output);
     }
+}
+
+fn write_field(name: &[u8], value: &HeaderValue, output: &mut BytesMut) {
+    output.put_slice(name);
+    output.put_slice(b": ");
+    output.put_slice(value.as_bytes());
+    output.put_slice(b"\r\n");
 }
 
 fn write_size(size: usize, output: &mut BytesMut) {

@@ -65,7 +65,7 @@ impl Connection {
         limits: ClientLimits,
         counts: Arc<ListenerCounts>,
     ) -> Result<Self> {
-        let link = Arc::new(ClientLink::new(counts, Protocol::Http11, limits.body.idle));
+        let link = Arc::new(ClientLink::new(counts, Protocol::Http11));
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: stream.get_socket_digest(),

@@ -17,7 +17,10 @@ use pingora::http::ResponseHeader;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_proxy::Session;
 
-use super::super::watch::{AttemptWatch, Patience, Wait};
+use super::super::{
+    transit::Transit,
+    watch::{AttemptWatch, Patience, Wait},
+};
 use crate::clock;
 use crate::count::ListenerCounts;
 use crate::http1::Refusal;
@@ -47,12 +50,14 @@ pub(in super::super) struct RequestFacts {
     /// Why the request must be refused, if it must.
     pub(in super::super) refusal: Option<Refusal>,
     pub(in super::super) protocol: Protocol,
-    /// Whether it has a body.
-    pub(in super::super) has_body: bool,
     /// Whether all of its body has come with the header, or it has none.
     pub(in super::super) is_body_at_hand: bool,
     /// The client waits for a `100 Continue` before it sends the body.
     pub(in super::super) expects_continue: bool,
+    /// The client says that it can do something with trailers.
+    pub(in super::super) asks_for_trailers: bool,
+    /// Trailers can be sent to it.
+    pub(in super::super) takes_trailers: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
 }
@@ -61,9 +66,8 @@ pub(in super::super) struct RequestFacts {
 #[derive(Debug)]
 pub(in super::super) struct ClientLink {
     counts: Arc<ListenerCounts>,
-    /// The longest pause that the client may make in a body; `None` for any.
-    pause: Option<Duration>,
     request: Mutex<Request>,
+    transit: Transit,
 }
 
 #[derive(Debug)]
@@ -83,14 +87,14 @@ impl ClientLink {
     pub(in super::super) fn new(
         counts: Arc<ListenerCounts>,
         protocol: Protocol,
-        pause: Option<Duration>,
     ) -> Self {
         let facts = RequestFacts {
             refusal: None,
             protocol,
-            has_body: false,
             is_body_at_hand: true,
             expects_continue: false,
+            asks_for_trailers: false,
+            takes_trailers: false,
             wants_tunnel: false,
         };
         let request = Request {
@@ -101,7 +105,7 @@ impl ClientLink {
             was_late: false,
             is_last: false,
         };
-        Self { counts, pause, request: Mutex::new(request) }
+        Self { counts, request: Mutex::new(request), transit: Transit::default() }
     }
 
     /// The link of a request's session.
@@ -122,9 +126,9 @@ impl ClientLink {
         &self.counts
     }
 
-    /// The longest pause that the client may make in a body; `None` for any.
-    pub(in super::super) fn pause(&self) -> Option<Duration> {
-        self.pause
+    /// What is on its way between this session and the backend's.
+    pub(in super::super) fn transit(&self) -> &Transit {
+        &self.transit
     }
 
     /// A request's header has come.
@@ -138,6 +142,7 @@ impl ClientLink {
 
     /// The request has ended; a backend that was claimed for another attempt is given back.
     pub(in super::super) fn request_ended(&self) {
+        self.transit.clear();
         let mut request = self.request.lock();
         request.watch = AttemptWatch::Nothing;
         (request.patience, request.next) = (None, None);
@@ -174,7 +179,7 @@ impl ClientLink {
     }
 
     /// See [`AttemptWatch::moved`].
-    pub(super) fn moved(&self) {
+    pub(in super::super) fn moved(&self) {
         self.request.lock().watch.moved();
     }
 

@@ -8,6 +8,7 @@
 
 use std::{
     future::poll_fn,
+    pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -30,7 +31,10 @@ use pingora_core::{
 };
 
 use super::{
-    super::watch::{Timer, Wait},
+    super::{
+        transit::Room,
+        watch::{Timer, Wait},
+    },
     body::left,
     link::ClientLink,
     replay::Replay,
@@ -91,6 +95,17 @@ impl<E: Exchange> ClientSession<E> {
         self.exchange.as_mut().ok_or_else(left)
     }
 
+    fn link(&mut self) -> Result<&ClientLink> {
+        Ok(self.exchange()?.link_and_timer().0)
+    }
+
+    /// Whether all of the body that can be sent on has been read.
+    fn is_body_over(&mut self) -> bool {
+        self.exchange.as_mut().is_none_or(|exchange| {
+            exchange.is_body_done() || exchange.link_and_timer().0.transit().is_broken()
+        })
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = ready!(self.exchange()?.poll_piece(cx));
         if let Ok(Some(piece)) = &piece {
@@ -106,7 +121,10 @@ impl<E: Exchange> ClientSession<E> {
         is_piece_wanted: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
-        let reads = is_piece_wanted && !self.exchange()?.is_body_done();
+        if is_piece_wanted && self.is_body_over() {
+            return Poll::Ready(Ok(None));
+        }
+        let reads = is_piece_wanted && self.link()?.transit().room(cx) == Room::Some;
         if reads {
             if let Poll::Ready(piece) = self.poll_piece(cx) {
                 return Poll::Ready(piece);
@@ -132,6 +150,25 @@ impl<E: Exchange> Drop for ClientSession<E> {
             exchange.link_and_timer().0.request_ended();
             exchange.end();
         }
+    }
+}
+
+/// Bytes of the body that a task brings.
+fn body_bytes(task: &HttpTask) -> usize {
+    match task {
+        HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => piece.len(),
+        _ => 0,
+    }
+}
+
+/// The messages beside a request that Pingora asks for: there are none.
+pub(in super::super) struct NoMessages;
+
+impl Stream for NoMessages {
+    type Item = Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        Poll::Ready(None)
     }
 }
 
@@ -195,7 +232,10 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
-        self.exchange()?.write(tasks).await
+        let bytes = tasks.iter().map(body_bytes).sum();
+        let has_ended = self.exchange()?.write(tasks).await?;
+        self.link()?.transit().written(bytes);
+        Ok(has_ended)
     }
 
     async fn finish(&mut self) -> Result<()> {
@@ -214,7 +254,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     fn is_body_done(&mut self) -> bool {
-        self.exchange.as_ref().is_none_or(E::is_body_done)
+        self.is_body_over()
     }
 
     fn is_body_empty(&mut self) -> bool {
@@ -300,7 +340,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
-        None
+        Some(Box::new(NoMessages))
     }
 
     fn restore_custom_message_reader(
@@ -311,7 +351,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
-        None
+        Some(Box::new(()))
     }
 
     fn restore_custom_message_writer(&mut self, _: Box<dyn CustomMessageWrite>) -> Result<()> {

@@ -119,6 +119,8 @@ pub(super) fn set_headers(
     context: &RequestContext,
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
+        // The backend's session finds the request's link there.
+        upstream_request.extensions_mut().insert(Arc::clone(&received.link));
         let Received { client, request_id, trace, .. } = received;
         let (client, trace) = (client.as_ref(), trace.as_ref());
         target.on_request(upstream_request, &RequestFacts { client, request_id, trace })?;

@@ -65,7 +65,7 @@ impl Http2Exchange {
         let body = StreamBody::new(stream, shared.limits.body);
         let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
         let counts = Arc::clone(&shared.counts);
-        let link = ClientLink::new(counts, Protocol::Http2, shared.limits.body.idle);
+        let link = ClientLink::new(counts, Protocol::Http2);
         let link = Arc::new(link);
         link.request_began(facts);
         let digest = Digest {
