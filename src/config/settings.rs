@@ -131,6 +131,7 @@ fn pool(pool: &Pool) -> Value {
             pool_keys::SIZE.show(&pool.queue.size),
             pool_keys::QUEUE_TIMEOUT.show(&pool.queue.timeout),
         ]),
+        pool_keys::REQUEST_BUFFER.show(&pool.request_buffer),
     ])
 }
 

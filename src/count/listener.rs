@@ -17,6 +17,8 @@ pub struct ListenerCounts {
     connections: AtomicUsize,
     /// Connections that were accepted.
     pub accepted: Counter,
+    /// Requests that were refused because they had come round in a circle of proxies.
+    pub loops: Counter,
     requests: Shards<Requests>,
 }
 
@@ -35,6 +37,7 @@ impl ListenerCounts {
             address,
             connections: AtomicUsize::new(0),
             accepted: Counter::default(),
+            loops: Counter::default(),
             requests: Shards::default(),
         }
     }

@@ -25,6 +25,8 @@ pub enum Outcome {
     LearnedTimeout,
     /// An answer whose status means "not me, not now".
     Status,
+    /// An answer that says that proxies form a loop (508), which says nothing about the backend.
+    Loop,
     /// The time for the whole request was over.
     OutOfTime,
     /// The client left before an answer had begun.
@@ -38,7 +40,7 @@ impl Outcome {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every outcome, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ok,
         Self::Refused,
         Self::ConnectTimeout,
@@ -49,6 +51,7 @@ impl Outcome {
         Self::Timeout,
         Self::LearnedTimeout,
         Self::Status,
+        Self::Loop,
         Self::OutOfTime,
         Self::Abandoned,
         Self::CutOff,
@@ -68,16 +71,18 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::LearnedTimeout => "learned_timeout",
             Self::Status => "status",
+            Self::Loop => "loop",
             Self::OutOfTime => "out_of_time",
             Self::Abandoned => "abandoned",
             Self::CutOff => "cut_off",
         }
     }
 
-    /// Whether the backend failed the request. A client that leaves is no failure.
+    /// Whether the backend failed the request. A client that leaves is no failure, nor is a loop: another
+    /// try of it would go round as well.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Ok | Self::Abandoned | Self::CutOff)
+        !matches!(self, Self::Ok | Self::Loop | Self::Abandoned | Self::CutOff)
     }
 }
 

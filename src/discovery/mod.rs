@@ -2,7 +2,9 @@
 //!
 //! A name is resolved once, at start, and each of its addresses is a backend of its own, as in
 //! nginx. A name that does not resolve stops the start: a balancer that silently serves from half
-//! of its backends is found out on the worst day.
+//! of its backends is found out on the worst day. So does a backend that is the process itself.
+
+mod own;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -52,7 +54,8 @@ pub type ResolvedBackends = HashMap<PoolName, Vec<Endpoint>>;
 ///
 /// # Errors
 ///
-/// Every name that does not resolve, and every address that a pool has twice.
+/// Every name that does not resolve, every address that a pool has twice, and every one at which the
+/// process itself listens.
 pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
     let mut problems = Vec::new();
     let mut resolved = ResolvedBackends::new();
@@ -67,6 +70,8 @@ pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
                             Some(first) => problems.push(given_twice(spec, address, first)),
                             None => backends.push(Endpoint::new(address, spec)),
                         }
+                        let own = own::listener(config, address);
+                        problems.extend(own.map(|own| is_itself(spec, address, &own)));
                     }
                 }
                 Err(problem) => problems.push(problem),
@@ -93,6 +98,18 @@ fn addresses(spec: &BackendSpec) -> Result<BTreeSet<SocketAddr>, Problem> {
             ),
         )),
     }
+}
+
+fn is_itself(spec: &BackendSpec, address: SocketAddr, own: &(String, SocketAddr)) -> Problem {
+    let (key, listener) = own;
+    let address = match &spec.address.host {
+        Host::Ip(_) => address.to_string(),
+        Host::Name(_) => format!("\"{}\" resolves to {address}, which", spec.address),
+    };
+    let why = "a request to it would come back to lb again and again; write the address of a server, \
+               or let lb listen on another port";
+    let message = format!("{address} is where lb itself listens ({key}: {listener}): {why}");
+    Problem::new(spec.origin.clone(), message)
 }
 
 fn given_twice(spec: &BackendSpec, address: SocketAddr, first: &Origin) -> Problem {

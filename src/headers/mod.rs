@@ -11,7 +11,8 @@
 //! 2. the admin listener's cookie, which a backend must not see;
 //! 3. `X-Request-Id`.
 //!
-//! [`TraceContext`] is separate, because tracing can be off.
+//! [`TraceContext`] is separate, because tracing can be off. Last comes the [`mark`] by which a request
+//! that goes round in a circle is known.
 //!
 //! Hop-by-hop headers, and those that `Connection` names, are not this module's business: the client's
 //! session leaves them out when it reads a request, long before [`apply`], so that no client can have
@@ -23,12 +24,14 @@
 
 mod cookie;
 mod forwarded;
+mod loops;
 mod request_id;
 mod retry_after;
 mod trace_context;
 
 pub use cookie::ADMIN_COOKIE;
 pub use forwarded::{Client, TrustedProxies};
+pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::TraceContext;
@@ -37,9 +40,9 @@ use http::HeaderName;
 use pingora::{Result, http::RequestHeader};
 
 /// The most fields that a request is given on its way to a backend: those of [`apply`], a
-/// `traceparent`, a `Host` and a `Transfer-Encoding`. A map that has room for them from the start
-/// does not have to grow.
-pub const MOST_ADDED: usize = 8;
+/// `traceparent`, the [`mark`], a `Host` and a `Transfer-Encoding`. A map that has room for them
+/// from the start does not have to grow.
+pub const MOST_ADDED: usize = 9;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 

@@ -21,6 +21,7 @@ mod survey;
 mod tests;
 
 use std::{
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -180,6 +181,12 @@ impl Pool {
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.state.counts
+    }
+
+    /// Bytes of a body that are read before its request gets a backend; `None` for none.
+    #[must_use]
+    pub fn request_buffer(&self) -> Option<NonZeroUsize> {
+        self.config.request_buffer
     }
 
     /// How long its backends may take.

@@ -52,7 +52,7 @@ pub(super) struct Routed {
     /// Whether executing the request twice does no harm.
     pub(super) repeatable: bool,
     /// Whether all of the body has been received, so that the client cannot delay the request.
-    is_body_at_hand: bool,
+    pub(super) is_body_at_hand: bool,
     /// When the header of an answer is due, whatever happens; `None` for a tunnel.
     pub(super) deadline: Option<Instant>,
     /// The attempt under way, or the last one.

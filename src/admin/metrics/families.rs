@@ -107,7 +107,7 @@ const OF_PROCESS: [(Metric, Source); 6] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 5] = [
+const OF_LISTENERS: [(Metric, Source); 6] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[&address(it)], it.connections() as u64)),
@@ -124,6 +124,7 @@ const OF_LISTENERS: [(Metric, Source); 5] = [
             }
         }),
     ),
+    (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[&address(it)], it.loops.get()))),
     (
         metric::LISTENER_RECEIVED,
         Source::Listener(|to, it| to.count(&[&address(it)], it.received())),

@@ -55,6 +55,8 @@ metrics! {
         "Connections accepted.";
     LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
+    LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,
+        "Requests that were refused with 508 because they had come round in a circle of proxies.";
     LISTENER_RECEIVED = Counter "lb_listener_received_bytes_total" LISTENER,
         "Bytes of request bodies.";
     LISTENER_SENT = Counter "lb_listener_sent_bytes_total" LISTENER, "Bytes of response bodies.";

@@ -71,6 +71,7 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &pools::QUEUE,
     &pools::SIZE,
     &pools::QUEUE_TIMEOUT,
+    &pools::REQUEST_BUFFER,
     &access_log::ACCESS_LOG,
     &access_log::FORMAT,
     &access_log::LOG_PATH,

@@ -1,13 +1,16 @@
 //! The keys of pools and their backends.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use super::key::{Content, Group, Key, Presence, Preset};
 use crate::config::{
     model::{Algorithm, BackendAddress, Percent, ResponseTimeout, Weight},
     values::{
-        BACKEND_ADDRESS, DURATION, FAILURES, Kind, MAX_CONNECTIONS, PANIC_THRESHOLD, QUEUE_SIZE,
-        RESPONSE_TIMEOUT, SLOW_START, TRUTH, WEIGHT,
+        BACKEND_ADDRESS, BUFFER, DURATION, FAILURES, Kind, MAX_CONNECTIONS, PANIC_THRESHOLD,
+        QUEUE_SIZE, RESPONSE_TIMEOUT, SLOW_START, TRUTH, WEIGHT,
     },
 };
 
@@ -167,4 +170,12 @@ pub(in crate::config) static QUEUE_TIMEOUT: Preset<Duration> = Preset::new(
     DURATION,
     || Duration::from_secs(1),
     "the longest wait of a request",
+);
+
+// A backend that reads a body as it comes, or refuses one early, would see it later.
+pub(in crate::config) static REQUEST_BUFFER: Preset<Option<NonZeroUsize>> = Preset::new(
+    "pools.*.request_buffer",
+    BUFFER,
+    || None,
+    "or 64KiB: this much of a body is read before a request gets a backend",
 );

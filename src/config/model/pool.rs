@@ -2,7 +2,10 @@
 //!
 //! Apart from the rest because it is most of the configuration, and most of what changes.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use super::{
     algorithm::Algorithm, backend::BackendSpec, check::HealthCheck, quantity::Percent,
@@ -35,6 +38,8 @@ pub struct Pool {
     pub panic_threshold: Option<Percent>,
     /// Where requests wait while all backends are full.
     pub queue: QueueLimits,
+    /// Bytes of a body that are read before a request gets a backend; `None` for none.
+    pub request_buffer: Option<NonZeroUsize>,
 }
 
 impl Pool {

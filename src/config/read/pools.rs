@@ -12,7 +12,7 @@ use crate::config::{
     keys::pools::{
         ALGORITHM, BACKENDS, CONNECT, EJECTION, EJECTION_BASE, EJECTION_FAILURES, EJECTION_MAX,
         IDLE, KEEPALIVE, POOL_PANIC_THRESHOLD, POOL_SLOW_START, POOLS, QUEUE, QUEUE_TIMEOUT,
-        REQUEST, RESPONSE, SIZE, TIMEOUTS,
+        REQUEST, REQUEST_BUFFER, RESPONSE, SIZE, TIMEOUTS,
     },
     model::{BackendSpec, EjectionRules, Pool, PoolName, QueueLimits, ResponseTimeout, Timeouts},
     values::{POOL_NAME, shown_duration},
@@ -75,6 +75,7 @@ pub(super) fn settings(keys: &mut Section<'_>, name: PoolName, backends: Vec<Bac
         slow_start: keys.get(&POOL_SLOW_START),
         panic_threshold: keys.get(&POOL_PANIC_THRESHOLD),
         queue: queue(keys, &backends),
+        request_buffer: keys.get(&REQUEST_BUFFER),
         backends,
     }
 }

@@ -7,7 +7,7 @@ mod name;
 mod number;
 mod path;
 mod percent;
-mod rate;
+mod size;
 mod status;
 mod token;
 mod words;
@@ -27,7 +27,7 @@ pub(super) use number::{
 };
 pub(super) use path::{ERROR_LOG, FILE, SOCKET, TARGET, UNIX, UNIX_ADDRESS};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
-pub(super) use rate::RATE;
+pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
 pub(super) use token::{TOKEN, token};
 pub(super) use words::{

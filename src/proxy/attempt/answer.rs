@@ -94,6 +94,11 @@ fn judge(
         return gives_up;
     }
     let is_too_many = response.status == StatusCode::TOO_MANY_REQUESTS;
+    if response.status == StatusCode::LOOP_DETECTED {
+        // Each try would go round again, and so would each of theirs.
+        note_answer(routed, Verdict::Good, now);
+        return false;
+    }
     // Too many requests: the client's doing, and no sign of the backend's state.
     if !is_too_many {
         note_answer(routed, Verdict::Good, now);

@@ -73,6 +73,8 @@ pub(in super::super) struct ClientLink {
 #[derive(Debug)]
 struct Request {
     facts: RequestFacts,
+    /// Bytes of the body that are read before the first attempt.
+    read_ahead: usize,
     watch: AttemptWatch,
     /// Decides whether the attempt ends when its learned limit has passed.
     patience: Option<Patience>,
@@ -99,6 +101,7 @@ impl ClientLink {
         };
         let request = Request {
             facts,
+            read_ahead: 0,
             watch: AttemptWatch::Nothing,
             patience: None,
             next: None,
@@ -135,6 +138,7 @@ impl ClientLink {
     pub(super) fn request_began(&self, facts: RequestFacts) {
         let mut request = self.request.lock();
         request.facts = facts;
+        request.read_ahead = 0;
         request.watch = AttemptWatch::Nothing;
         request.was_late = false;
         request.is_last = false;
@@ -150,6 +154,20 @@ impl ClientLink {
 
     pub(in super::super) fn facts(&self) -> RequestFacts {
         self.request.lock().facts
+    }
+
+    /// This many bytes of the body are read before the first attempt, so the session keeps them.
+    pub(in super::super) fn will_read_ahead(&self, bytes: usize) {
+        self.request.lock().read_ahead = bytes;
+    }
+
+    pub(super) fn read_ahead(&self) -> usize {
+        self.request.lock().read_ahead
+    }
+
+    /// The client was sent the `100 Continue` that it waits for.
+    pub(in super::super) fn asked_for_body(&self) {
+        self.request.lock().facts.expects_continue = false;
     }
 
     /// The answer to this request is to be the last one of its connection.

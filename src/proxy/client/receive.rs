@@ -32,6 +32,11 @@ const UNREADABLE: &[u8] = b"-";
 
 pub(super) const NO_CONNECT: Refusal =
     Refusal { status: 405, why: "this is no proxy that makes connections with CONNECT" };
+/// RFC 5842 section 7.2.
+pub(super) const LOOP: Refusal = Refusal {
+    status: 508,
+    why: "the request has come through this balancer several times: its proxies form a loop",
+};
 const LATE: Refusal = Refusal { status: 408, why: "the request header did not come in time" };
 
 /// A request whose header is complete, or the readable part of one that is refused.
@@ -116,9 +121,12 @@ impl Connection {
 
     fn taken(&mut self, bytes: &Bytes, head: &RequestHead<'_>) -> Result<Request> {
         let body = BodyReader::new(head.body, self.limits.body);
+        let header = header(bytes, head)?;
+        let is_loop = head.first(Known::CdnLoop).is_some() && headers::is_loop(&header.headers);
         self.link.request_began(RequestFacts {
             refusal: match head.target.form {
                 TargetForm::Authority => Some(NO_CONNECT),
+                _ if is_loop => Some(LOOP),
                 _ => body.check(&self.input).err(),
             },
             protocol: protocol(head.version),
@@ -132,7 +140,6 @@ impl Connection {
             takes_trailers: head.takes_trailers() && head.version == Version::HTTP_11,
             wants_tunnel: head.wants_websocket,
         });
-        let header = header(bytes, head)?;
         Ok(Request { header, body, keeps_alive: head.keeps_alive })
     }
 

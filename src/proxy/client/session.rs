@@ -81,7 +81,7 @@ pub(in super::super) struct ClientSession<E: Exchange> {
     header: RequestHeader,
     /// Present until the session is dropped.
     exchange: Option<E>,
-    /// The part of the body that has been read, for another attempt.
+    /// The part of the body that has been read, for the next attempt.
     replay: Replay,
 }
 
@@ -109,7 +109,7 @@ impl<E: Exchange> ClientSession<E> {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = ready!(self.exchange()?.poll_piece(cx));
         if let Ok(Some(piece)) = &piece {
-            self.replay.sent(piece);
+            self.replay.came(piece);
         }
         Poll::Ready(piece)
     }
@@ -294,7 +294,8 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     fn enable_retry_buffering(&mut self) {
-        self.replay.begin();
+        let ahead = self.exchange.as_mut().map_or(0, |it| it.link_and_timer().0.read_ahead());
+        self.replay.begin(ahead);
     }
 
     fn retry_buffer_truncated(&self) -> bool {

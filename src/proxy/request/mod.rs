@@ -1,6 +1,7 @@
 //! A request as a whole: let in or refused, given a pool and its headers, and answered by `lb` itself
 //! when no backend could.
 
+mod buffer;
 pub(super) mod respond;
 
 use std::{sync::Arc, time::Instant};
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{Client, RequestId, TraceContext};
+use crate::headers::{self, Client, RequestId, TraceContext};
 use crate::http1::Refusal;
 use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
@@ -25,6 +26,7 @@ use respond::Answer;
 
 /// The status logged for a client that left before an answer, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
+const LOOP_DETECTED: u16 = 508;
 /// Says that executing the request twice does no harm, whatever its method
 /// (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -55,6 +57,9 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     match link.facts().refusal {
         None => Ok(()),
         Some(Refusal { status, why }) => {
+            if status == LOOP_DETECTED {
+                link.counts().loops.one();
+            }
             Err(Error::explain(ErrorType::HTTPStatus(status), why).into_down())
         }
     }
@@ -74,17 +79,21 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
     let Action::Pool(pool) = target.action();
     let repeatable = is_repeatable(request, pool.retry().methods);
     let to = (route, Arc::clone(pool));
-    let mut routed = Routed::new(Arc::clone(&received.link), to, repeatable);
-    if !received.link.facts().wants_tunnel {
-        routed.deadline = Some(context.started + routed.pool.timeouts().request);
+    let routed = context.routed.insert(Routed::new(Arc::clone(&received.link), to, repeatable));
+    let mut now = context.started;
+    if let Some(most) = routed.pool.request_buffer() {
+        routed.is_body_at_hand = buffer::fill(session, &routed.link, most).await?;
+        now = clock::now();
     }
-    routed.pool.budget().note_request(context.started);
-    let claimed = match routed.pool.pick(&routed.pick_request(), context.started) {
-        Err(Unavailable::Full) => attempt::wait_in_queue(session, &routed).await,
-        picked => Ok(picked),
+    if !routed.link.facts().wants_tunnel {
+        routed.deadline = Some(now + routed.pool.timeouts().request);
+    }
+    routed.pool.budget().note_request(now);
+    let claimed = match routed.pool.pick(&routed.pick_request(), now) {
+        Err(Unavailable::Full) => attempt::wait_in_queue(session, routed).await?,
+        picked => picked,
     };
-    let routed = context.routed.insert(routed);
-    let turned = match claimed? {
+    let turned = match claimed {
         Ok(lease) => {
             routed.next = Some(lease);
             return Ok(false);
@@ -125,6 +134,7 @@ pub(super) fn set_headers(
         let (client, trace) = (client.as_ref(), trace.as_ref());
         target.on_request(upstream_request, &RequestFacts { client, request_id, trace })?;
     }
+    headers::mark(upstream_request)?;
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
         && !upstream_request.headers.contains_key(header::HOST)
     {

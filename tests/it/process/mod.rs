@@ -24,6 +24,8 @@ mod flags;
 mod handover;
 /// What a connection costs that waits.
 mod idle;
+/// Requests that would go round in a circle.
+mod loops;
 /// What a service manager is told.
 mod notify;
 /// After a known load, log, metrics and API agree.

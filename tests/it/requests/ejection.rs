@@ -251,6 +251,14 @@ fn what_cannot_be_repeated_does_not_probe() {
 }
 
 #[test]
+fn a_body_that_was_read_before_is_at_hand_for_a_probe() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    let lb = with_half_open(&a, &b, &format!("{SHORT}\n    request_buffer: 64KiB"));
+    let mut connection = Connection::open(lb.address()).unwrap();
+    assert_eq!(connection.request_chunked("PUT", "/", &[b"x"]).unwrap().text(), "a");
+}
+
+#[test]
 fn checks_that_pass_do_not_shorten_the_term() {
     let (a, b) = first_replies(Reply::status(503));
     a.reply_to("/health", Reply::ok("fine"));

@@ -21,6 +21,8 @@ mod learned_limit;
 mod limits;
 /// Requests wait while every backend has as many as it may have.
 mod queue;
+/// A body that is read before its request gets a backend.
+mod request_buffer;
 /// The time for a whole request, up to its answer.
 mod request_limit;
 /// A failed request goes to another backend, when that is safe.

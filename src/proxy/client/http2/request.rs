@@ -10,9 +10,10 @@ use pingora_core::Result;
 
 use super::super::{
     link::{Protocol, RequestFacts},
-    receive::{self, NO_CONNECT},
+    receive::{self, LOOP, NO_CONNECT},
     replay::REPLAYED,
 };
+use crate::headers;
 use crate::http1::{
     Authority, MAX_FIELDS, Refusal, Target, TargetForm,
     rules::{connection::takes_trailers, framing},
@@ -62,6 +63,9 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
     }
     if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Refusal::bad("the scheme must be http or https"));
+    }
+    if headers::is_loop(&head.headers) {
+        return Err(LOOP);
     }
     let crumbs = head.headers.get_all(header::COOKIE).iter().count();
     if head.headers.len() - crumbs.saturating_sub(1) > MAX_FIELDS {
