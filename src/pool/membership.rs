@@ -8,7 +8,6 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::SocketAddr,
     sync::{Arc, Weak},
-    time::Duration,
 };
 
 use pingora_core::{

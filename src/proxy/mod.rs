@@ -8,6 +8,7 @@ mod backend;
 mod client;
 mod context;
 mod listener;
+mod reading;
 mod record;
 mod request;
 mod transit;
@@ -23,8 +24,8 @@ use pingora_core::{
 };
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-pub use context::RequestContext;
 pub use backend::Backends;
+pub use context::RequestContext;
 pub use listener::{ListenerApp, ListenerService, listener_service};
 
 use crate::clock;
@@ -126,6 +127,9 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         let now = clock::now();
         if let Some(routed) = &mut context.routed {
+            if let Some(header) = routed.link.transit().take_header() {
+                *upstream_response = *header;
+            }
             attempt::answer_began(routed, upstream_response.status, now);
             counting::answered(routed);
         }

@@ -9,12 +9,14 @@
 //! holds.
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice},
     task::{Context, Poll, Waker},
 };
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
+use pingora::http::ResponseHeader;
 
 /// As much of an answer waits for the client at most, with one read on top.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -34,6 +36,8 @@ struct State {
     request: Request,
     /// The trailers behind the body, as lines.
     trailers: Bytes,
+    /// Heads of answers that have come for the hooks: of interim ones, then of the final one.
+    headers: VecDeque<Box<ResponseHeader>>,
     /// Bytes of the answer's body that have come and were not written to the client.
     unwritten: usize,
     backend: Option<Waker>,
@@ -189,7 +193,8 @@ impl Transit {
             }
             let slices = [&*state.first, &*state.piece, &*state.last].map(IoSlice::new);
             let start = slices.iter().take_while(|slice| slice.is_empty()).count();
-            let end = slices.len() - slices.iter().rev().take_while(|slice| slice.is_empty()).count();
+            let end =
+                slices.len() - slices.iter().rev().take_while(|slice| slice.is_empty()).count();
             match write(cx, &slices[start..end]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
@@ -203,6 +208,16 @@ impl Transit {
                 }
             }
         }
+    }
+
+    /// The head of an answer has come.
+    pub(super) fn put_header(&self, header: Box<ResponseHeader>) {
+        self.0.lock().headers.push_back(header);
+    }
+
+    /// The head that is the next to go to the client.
+    pub(super) fn take_header(&self) -> Option<Box<ResponseHeader>> {
+        self.0.lock().headers.pop_front()
     }
 
     /// This much of the answer has come for the client.

@@ -47,10 +47,30 @@ mod tests {
             assert!(may_be_trailer(name.as_bytes()), "{name}");
         }
         for name in [
-            "Content-Length", "transfer-encoding", "HOST", "Connection", "TE", "Trailer", "Keep-Alive",
-            "Authorization", "Set-Cookie", "Cookie", "Cache-Control", "Content-Type", "Expect",
-            "If-Match", "if-none-match", "Proxy-Anything", "X-Forwarded-For", "x-forwarded-port",
-            "X-Real-IP", "WWW-Authenticate", "Range", "Max-Forwards", "Location", "Sec-WebSocket-Key",
+            "Content-Length",
+            "transfer-encoding",
+            "HOST",
+            "Connection",
+            "TE",
+            "Trailer",
+            "Keep-Alive",
+            "Authorization",
+            "Set-Cookie",
+            "Cookie",
+            "Cache-Control",
+            "Content-Type",
+            "Expect",
+            "If-Match",
+            "if-none-match",
+            "Proxy-Anything",
+            "X-Forwarded-For",
+            "x-forwarded-port",
+            "X-Real-IP",
+            "WWW-Authenticate",
+            "Range",
+            "Max-Forwards",
+            "Location",
+            "Sec-WebSocket-Key",
         ] {
             assert!(!may_be_trailer(name.as_bytes()), "{name}");
         }

@@ -50,8 +50,7 @@ pub(super) fn read(
         let value = header_value_from_raw(bytes.slice_ref(field.value));
         header.append_header(bytes.slice_ref(field.name), value)?;
     }
-    if let (Some(length), false) =
-        (head.verdict.content_length, head.verdict.is_length_as_received)
+    if let (Some(length), false) = (head.verdict.content_length, head.verdict.is_length_as_received)
     {
         header.append_header(header::CONTENT_LENGTH, length)?;
     }

@@ -7,7 +7,7 @@
 use std::{
     future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -26,11 +26,12 @@ use pingora_core::{
         l4::socket::SocketAddr,
     },
 };
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 use super::{
     super::{
         client::{ClientLink, NoMessages},
+        reading,
         transit::{WINDOW, Written},
         watch::Timer,
     },
@@ -41,11 +42,6 @@ use super::{
 use crate::clock;
 use crate::http1::AnswerEnd;
 
-/// A head is read in pieces of this size: most fit, with a small body.
-const HEAD: usize = 4096;
-/// Less room than this is not worth a read of a body.
-const WORTH_A_READ: usize = 4096;
-
 /// The session of one request.
 pub struct BackendSession {
     stream: Stream,
@@ -54,8 +50,11 @@ pub struct BackendSession {
     expected: Expected,
     /// What has come and was not taken yet.
     input: BytesMut,
+    /// Whether the last read filled its place, so that a larger one is worth it.
+    is_flowing: bool,
     end: AnswerEnd,
-    header: Option<Box<ResponseHeader>>,
+    /// The status of the answer, without its fields.
+    header: Option<ResponseHeader>,
     body: AnswerReader,
     trailers: Option<HeaderMap>,
     keeps_alive: bool,
@@ -77,6 +76,7 @@ impl BackendSession {
             framing: Framing::Length(0),
             expected: Expected::default(),
             input: BytesMut::new(),
+            is_flowing: false,
             end: AnswerEnd::default(),
             header: None,
             body: AnswerReader::Ended,
@@ -97,9 +97,9 @@ impl BackendSession {
     }
 
     fn link(&self) -> Result<&Arc<ClientLink>> {
-        self.link.as_ref().ok_or_else(|| {
-            Error::explain(ErrorType::InternalError, "a request without its link")
-        })
+        self.link
+            .as_ref()
+            .ok_or_else(|| Error::explain(ErrorType::InternalError, "a request without its link"))
     }
 
     /// Writes what there is of the request. Ready when the request will not be written further: it is
@@ -119,9 +119,7 @@ impl BackendSession {
             Pin::new(&mut *stream).poll_write_vectored(cx, slices)
         });
         let flushed = match &written {
-            Ok(Written::All | Written::Request) if *is_unflushed => {
-                Pin::new(stream).poll_flush(cx)
-            }
+            Ok(Written::All | Written::Request) if *is_unflushed => Pin::new(stream).poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         };
         let written = match flushed {
@@ -170,21 +168,19 @@ impl BackendSession {
     /// has closed.
     fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<usize>> {
         let written = self.poll_write(cx);
-        if self.input.capacity() - self.input.len() < WORTH_A_READ.min(most) {
-            self.input.reserve(most);
-        }
-        let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
-        match read {
-            Poll::Ready(read) => Poll::Ready(read.map_err(broken)),
-            Poll::Pending => {
-                if self.input.is_empty() {
-                    self.input = BytesMut::new();
-                }
-                match written {
-                    Poll::Ready(Err(late)) if self.header.is_none() => Poll::Ready(Err(late)),
-                    _ => Poll::Pending,
-                }
+        let (stream, input) = (&mut self.stream, &mut self.input);
+        let read = if self.is_flowing {
+            reading::poll_large(stream, most, input, cx)
+        } else {
+            reading::poll_small(stream, most, input, cx)
+        };
+        self.is_flowing = matches!(read, Poll::Ready(Ok(reading::SMALL..)));
+        match (read, written) {
+            (Poll::Ready(read), _) => Poll::Ready(read.map_err(broken)),
+            (Poll::Pending, Poll::Ready(Err(late))) if self.header.is_none() => {
+                Poll::Ready(Err(late))
             }
+            (Poll::Pending, _) => Poll::Pending,
         }
     }
 
@@ -195,7 +191,7 @@ impl BackendSession {
                 Ok(Some(length)) => return Poll::Ready(Ok(self.input.split_to(length))),
                 Ok(None) => {}
             }
-            match std::task::ready!(self.poll_fill(cx, HEAD))? {
+            match std::task::ready!(self.poll_fill(cx, reading::SMALL))? {
                 0 => return Poll::Ready(Err(closed("before its answer"))),
                 _ => {}
             }
@@ -314,14 +310,18 @@ impl Session for BackendSession {
             self.write_limit = None;
             self.link()?.transit().reopen();
         }
-        self.header = Some(begun.header);
+        // Pingora clones what it is shown; the hooks take the header itself from the link.
+        let mut shown = ResponseHeader::build_no_case(begun.header.status, None)?;
+        shown.set_version(begun.header.version);
+        self.header = Some(shown);
+        self.link()?.transit().put_header(begun.header);
         self.body = begun.body;
         self.keeps_alive = begun.keeps_alive;
         Ok(())
     }
 
     fn response_header(&self) -> Option<&ResponseHeader> {
-        self.header.as_deref()
+        self.header.as_ref()
     }
 
     async fn read_response_body(&mut self) -> Result<Option<Bytes>> {

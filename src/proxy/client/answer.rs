@@ -196,7 +196,8 @@ impl Answer {
         match self.state {
             State::Chunks => {
                 output.put_slice(b"0\r\n");
-                for (name, value) in trailers.filter(|_| self.form.takes_trailers).into_iter().flatten()
+                for (name, value) in
+                    trailers.filter(|_| self.form.takes_trailers).into_iter().flatten()
                 {
                     write_field(name.as_str().as_bytes(), value, output);
                 }

@@ -20,7 +20,7 @@ use pingora_core::{
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::{
-    super::watch::Timer,
+    super::{reading, watch::Timer},
     link::{ClientLink, Protocol},
 };
 use crate::clock;
@@ -98,12 +98,11 @@ impl Connection {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        self.input.reserve(most);
-        let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
-        if read.is_pending() && self.input.is_empty() {
-            self.input = BytesMut::new();
+        let (stream, input) = (&mut self.stream, &mut self.input);
+        match most {
+            ..=reading::SMALL => reading::poll_small(stream, most, input, cx),
+            _ => reading::poll_large(stream, most, input, cx),
         }
-        read
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.

@@ -86,10 +86,7 @@ struct Request {
 }
 
 impl ClientLink {
-    pub(in super::super) fn new(
-        counts: Arc<ListenerCounts>,
-        protocol: Protocol,
-    ) -> Self {
+    pub(in super::super) fn new(counts: Arc<ListenerCounts>, protocol: Protocol) -> Self {
         let facts = RequestFacts {
             refusal: None,
             protocol,
@@ -204,6 +201,11 @@ impl ClientLink {
     /// Whether the backend has begun its answer, so that only a pause can still be too long.
     pub(super) fn is_answering(&self) -> bool {
         matches!(self.request.lock().watch, AttemptWatch::Rest { .. })
+    }
+
+    /// When to [ask](Self::ask) next, if at all.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.request.lock().watch.due()
     }
 
     /// Whether to go on waiting for the backend: never [`Wait::Undecided`].

@@ -174,13 +174,13 @@ impl Stream for NoMessages {
 
 /// Ready when the backend of the attempt is late. Asked when nothing else can be done.
 fn poll_late(link: &ClientLink, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
-    loop {
-        match link.ask() {
-            Wait::Unlimited => return Poll::Pending,
-            Wait::Until(at) => ready!(timer.poll(at, cx)),
-            Wait::Late | Wait::Undecided => return Poll::Ready(()),
+    while let Some(at) = link.due() {
+        ready!(timer.poll(at, cx));
+        if matches!(link.ask(), Wait::Late | Wait::Undecided) {
+            return Poll::Ready(());
         }
     }
+    Poll::Pending
 }
 
 #[async_trait]

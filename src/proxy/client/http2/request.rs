@@ -45,7 +45,11 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
             (Some(_), _) => false,
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
-        asks_for_trailers: head.headers.get_all(header::TE).iter().any(|te| takes_trailers(te.as_bytes())),
+        asks_for_trailers: head
+            .headers
+            .get_all(header::TE)
+            .iter()
+            .any(|te| takes_trailers(te.as_bytes())),
         takes_trailers: true,
         wants_tunnel: false,
     };
