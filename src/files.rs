@@ -19,7 +19,7 @@ use rustix::io::ioctl_fionbio;
 ///
 /// # Errors
 ///
-/// The system's, or that the file is a pipe that no process reads.
+/// The system's error, or that the file is a pipe that no process reads.
 pub fn open(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = options.custom_flags(flags.bits()).open(path).map_err(|error| {
@@ -37,7 +37,7 @@ pub fn open(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<
 ///
 /// # Errors
 ///
-/// As [`open`], with the file's name.
+/// As for [`open`], with the file's name.
 pub fn append_to(path: &Path) -> io::Result<File> {
     let file = open(OpenOptions::new().create(true).append(true), OFlag::empty(), path);
     file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
@@ -47,12 +47,12 @@ pub fn append_to(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// The system's, or that the file is a pipe that no process writes to.
+/// The system's error, or that the file is a pipe that no process writes to.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open(File::options().read(true), OFlag::empty(), path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    // Without a writer, the end of a pipe is where it begins.
+    // A pipe without a writer is at its end at once.
     if bytes.is_empty() && file.metadata()?.file_type().is_fifo() {
         return Err(io::Error::other("it is a pipe that no process writes to"));
     }
@@ -63,7 +63,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// As [`read`], and `InvalidData` if the file is not UTF-8.
+/// As for [`read`], and `InvalidData` if the file is not UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
@@ -104,12 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_with_another_end_is_a_file_like_others() {
+    fn a_pipe_with_another_end_is_like_any_file() {
         let (_folder, path) = pipe();
-        // Both ends at once, which does not wait.
+        // Opening both ends at once does not wait.
         let mut end = File::options().read(true).write(true).open(&path).unwrap();
         let mut log = append_to(&path).unwrap();
-        // More than a pipe holds: a write that did not block would fail.
+        // This is more than a pipe holds: a write that did not block would fail.
         let writing = thread::spawn(move || log.write_all(&[b'x'; 256 * 1024]).unwrap());
         let mut all = vec![0; 256 * 1024];
         end.read_exact(&mut all).unwrap();

@@ -1,7 +1,7 @@
 //! One configuration made live.
 //!
-//! Routes, pools and everything else that a request is served by are published together and
-//! pinned together: a request sees one configuration from its first byte to its last.
+//! Routes, pools and everything else that serves a request are published together and pinned
+//! together: a request sees one configuration from its first byte to its last.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -23,46 +23,46 @@ use crate::telemetry::AccessLog;
 /// One configuration made live.
 #[derive(Debug)]
 pub struct Generation {
-    /// Counts configurations made live in this process, from 1.
+    /// The number of this generation in its process, from 1.
     pub number: u64,
-    /// Which host and path go where.
+    /// The routes by host and path.
     routes: RouteTable,
-    /// Where each route leads, by the route's place in the configuration.
+    /// The target of each route, by the route's place in the configuration.
     targets: Vec<Target>,
-    /// Every pool, routed to or not.
+    /// Every pool, whether a route leads to it or not.
     pools: Pools,
     /// Limits of the clients of each listener.
     client_limits: HashMap<SocketAddr, ClientLimits>,
-    /// Whose word about the client is taken.
+    /// The proxies whose statements about clients are believed.
     pub trusted: TrustedProxies,
-    /// Where request lines go.
+    /// The access log; `None` without one.
     pub access_log: Option<Arc<AccessLog>>,
-    /// All that it says.
+    /// The whole configuration.
     pub config: Arc<Config>,
-    /// What becomes of a request that is no part of a trace.
+    /// How a request without a trace is treated.
     pub traceparent: Traceparent,
     /// How the process ends.
     pub shutdown: Shutdown,
-    /// Whether the configuration is loaded anew whenever its file changes.
+    /// Whether the configuration is loaded again whenever its file changes.
     pub watch: bool,
 }
 
 impl Generation {
-    /// Where a request's route leads, with the place of the route in the configuration; `None` when
-    /// no route matches.
+    /// The target of a request, and the place of its route in the configuration; `None` if no route
+    /// matches.
     #[must_use]
     pub fn route(&self, host: Option<&str>, path: &str) -> Option<(usize, &Target)> {
         let route = self.routes.find(host, path)?;
         Some((route, self.target(route)?))
     }
 
-    /// Where the route at this place in the configuration leads.
+    /// The target of the route at this place in the configuration.
     #[must_use]
     pub fn target(&self, route: usize) -> Option<&Target> {
         self.targets.get(route)
     }
 
-    /// Every route with where it leads, in the order of the configuration.
+    /// Every route with its target, in the order of the configuration.
     pub fn targets(&self) -> impl Iterator<Item = (&Route, &Target)> {
         self.config.routes.iter().zip(&self.targets)
     }
@@ -73,7 +73,7 @@ impl Generation {
         self.pools.get(name)
     }
 
-    /// Every pool, routed to or not, in the order of the configuration.
+    /// Every pool, whether a route leads to it or not, in the order of the configuration.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.config.pools.iter().filter_map(|pool| self.pools.get(&pool.name))
     }
@@ -104,7 +104,7 @@ impl Generation {
     }
 }
 
-/// The generation that serves requests now, and what outlives it.
+/// The generation that serves requests now, and the state that outlives it.
 #[derive(Debug)]
 pub struct Current {
     generation: ArcSwap<Generation>,
@@ -122,7 +122,7 @@ impl Current {
     ///
     /// # Errors
     ///
-    /// As [`Current::publish`].
+    /// As for [`Current::publish`].
     pub async fn new(
         config: &Config,
         resolved: &ResolvedBackends,
@@ -148,13 +148,13 @@ impl Current {
         })
     }
 
-    /// Makes another configuration live. Requests that began before see the one before to their
-    /// end; pools that are as before go on as if nothing had happened.
+    /// Makes another configuration live. Requests that began before are served by the previous one
+    /// to their end; pools that did not change go on undisturbed.
     ///
     /// # Errors
     ///
-    /// A route to a pool that does not exist, which `config` excludes; nothing has changed then. As
-    /// [`Pool::change_members`].
+    /// If a route leads to a pool that does not exist, which `config` excludes; nothing has changed
+    /// then. Otherwise as for [`Pool::change_members`].
     pub async fn publish(
         &self,
         config: &Config,
@@ -181,13 +181,13 @@ impl Current {
         self.generation.load_full()
     }
 
-    /// What the next process should know of every pool.
+    /// The state of every pool for the next process.
     #[must_use]
     pub fn remember(&self, now: Instant) -> Vec<pool::Memory> {
         self.pin().pools.iter().map(|pool| pool.remember(now)).collect()
     }
 
-    /// Goes on from what the process before knew; of pools that are not here, nothing.
+    /// Goes on from the state of the process before; pools that do not exist here are skipped.
     pub fn recall(&self, memories: &[pool::Memory], now: Instant) {
         let generation = self.pin();
         for memory in memories {
@@ -197,32 +197,33 @@ impl Current {
         }
     }
 
-    /// [`Generation::is_checked`] of the one that serves now.
+    /// Whether the first round of checks is over: [`Generation::is_checked`] of the current
+    /// generation.
     #[must_use]
     pub fn is_checked(&self) -> bool {
         self.pin().is_checked()
     }
 
-    /// The pools, as they change.
+    /// A receiver of the pools, which sees every change.
     #[must_use]
     pub fn pools(&self) -> watch::Receiver<Pools> {
         self.pools.subscribe()
     }
 
-    /// What is counted of each listener, in the order of the configuration.
+    /// The counts of each listener, in the order of the configuration.
     #[must_use]
     pub fn listeners(&self) -> &[Arc<ListenerCounts>] {
         &self.listeners
     }
 
-    /// What is counted of the listener with this address in the configuration.
+    /// The counts of the listener with this address in the configuration.
     #[must_use]
     pub fn listener(&self, address: SocketAddr) -> Arc<ListenerCounts> {
         let known = self.listeners.iter().find(|counts| counts.address() == address);
         known.map_or_else(|| Arc::new(ListenerCounts::new(address)), Arc::clone)
     }
 
-    /// A reload has ended: this is why nothing changed, or what did.
+    /// Notes that a reload has ended, with the changes, or the reason why nothing changed.
     pub fn reloaded(&self, result: Result<&str, &str>) {
         let (event, reason, count) = match result {
             Ok(changes) => ("reloaded", changes, &self.reloads),
@@ -240,13 +241,13 @@ impl Current {
         });
     }
 
-    /// Reloads that changed the configuration, or found it as it was.
+    /// The number of reloads that succeeded, with or without changes.
     #[must_use]
     pub fn reloads(&self) -> u64 {
         self.reloads.get()
     }
 
-    /// Reloads that failed.
+    /// The number of reloads that failed.
     #[must_use]
     pub fn failed_reloads(&self) -> u64 {
         self.failed_reloads.get()
@@ -258,7 +259,7 @@ impl Current {
         self.started
     }
 
-    /// What is known of all backends.
+    /// The registry of all backends.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry

@@ -1,8 +1,8 @@
-//! How many requests and client connections there are in the whole process.
+//! The number of requests and client connections in the whole process.
 //!
-//! Pingora sleeps its whole grace period at shutdown, whatever is in flight. These counts let the
-//! process leave when the last connection has ended. A client whose connection ends with the
-//! process learns it from its last answer, so the same place says that the process is draining.
+//! Pingora sleeps its whole grace period at shutdown, even if nothing is in flight. These counts
+//! let the process leave when the last connection has ended. A client whose connection ends with
+//! the process learns it from its last answer, so the same place says that the process is draining.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use std::sync::{
 
 use tokio::sync::{Notify, watch};
 
-/// The counts; clones share them.
+/// The counts of the process; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(Arc<Shared>);
 
@@ -39,25 +39,26 @@ impl InFlight {
         ConnectionGuard(self.clone())
     }
 
-    /// Requests in flight now.
+    /// The number of requests in flight now.
     #[must_use]
     pub fn requests(&self) -> usize {
-        // Acquire pairs with the guard's release: who reads zero sees what the requests did.
+        // Acquire pairs with the guard's release: a thread that reads zero sees the effects of all
+        // requests.
         self.0.requests.load(Ordering::Acquire)
     }
 
-    /// Connections of clients now, whether they have a request in flight or not.
+    /// The number of client connections now, with or without a request in flight.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Acquire)
     }
 
-    /// From now on an answer is the last one of its connection, and says so.
+    /// Makes every answer from now on the last one of its connection; it says so to the client.
     pub fn drain(&self) {
         self.0.is_draining.store(true, Ordering::Relaxed);
     }
 
-    /// From now on a connection ends when it has no request.
+    /// Makes every connection end as soon as it has no request.
     pub fn end_idle(&self) {
         self.0.idle_ends.send_replace(true);
     }
@@ -65,7 +66,7 @@ impl InFlight {
     /// Resolves when connections without a request are to end.
     pub async fn idle_ends(&self) {
         let mut idle_ends = self.0.idle_ends.subscribe();
-        // The sender is there as long as this.
+        // The sender lives as long as this value.
         let _ = idle_ends.wait_for(|is_so| *is_so).await;
     }
 

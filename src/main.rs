@@ -1,4 +1,4 @@
-//! The binary: everything is in the library, but the allocator, which is a program's choice.
+//! The binary: everything is in the library except the allocator, which is a program's choice.
 
 use std::process::ExitCode;
 

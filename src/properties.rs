@@ -1,5 +1,5 @@
-//! What every property test runs with: a fixed seed, so that a test does not fail for another person
-//! than the author of a change, and no files of failures in the source tree.
+//! The settings of all property tests: a fixed seed, so that a test fails for the author of a
+//! change and not later for another person, and no files of failures in the source tree.
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -19,8 +19,8 @@ use crate::clock;
 use crate::config::PoolName;
 use crate::generation::Current;
 
-/// The time between two looks at whether every backend has been checked: far shorter than a check, far
-/// longer than a look.
+/// The interval at which it is tested whether every backend has been checked: far shorter than a
+/// check, far longer than the test.
 const CHECKED_POLL: Duration = Duration::from_millis(20);
 
 /// What the process is doing.
@@ -109,11 +109,11 @@ impl Readiness {
         }
     }
 
-    /// Goes from [`Phase::Starting`] to [`Phase::Serving`]; a process that drains by then goes on
-    /// to do that. To be called when the process accepts requests and its backends are checked.
+    /// Goes from [`Phase::Starting`] to [`Phase::Serving`]; a process that drains by then keeps
+    /// draining. To be called when the process accepts requests and its backends are checked.
     pub fn serve(&self) {
         let (starting, serving) = (Phase::Starting as u8, Phase::Serving as u8);
-        // An error is a process that drains already.
+        // An error means that the process drains already.
         let _ =
             self.phase.compare_exchange(starting, serving, Ordering::Relaxed, Ordering::Relaxed);
     }
@@ -142,7 +142,7 @@ mod tests {
     use crate::discovery;
 
     const SECOND: Duration = Duration::from_secs(1);
-    /// Far longer than any of this takes, so that a broken test ends.
+    /// Far longer than any step of a test takes, so that a broken test ends.
     const DEADLINE: Duration = Duration::from_secs(30);
     const CHECKS_OFF: &str = "routes: [ { pool: web } ]\npools:\n  web:\n    backends: [ { \
                               address: 127.0.0.1:9 } ]\n    health_check: off\n";

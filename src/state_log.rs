@@ -14,10 +14,10 @@ use crate::backend::{
 };
 use crate::clock;
 
-/// What caused a change, where the change itself does not say.
+/// The cause of a change, if the change itself does not contain it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeCause<'a> {
-    /// The change says it.
+    /// The change contains its cause.
     Implied,
     /// The last check failed, for this reason.
     FailedCheck(&'a str),
@@ -136,7 +136,7 @@ fn entry(
     }
 }
 
-/// A change as the journal and an operator's log line tell it.
+/// A change as the journal and an operator's log line show it.
 struct Event {
     word: &'static str,
     reason: Option<String>,
@@ -182,7 +182,7 @@ fn event(change: BackendChange, cause: ChangeCause<'_>, now: Instant) -> Event {
     }
 }
 
-/// `1 failed check`, `2 failed checks`.
+/// Returns `1 failed check`, `2 failed checks`.
 fn count(number: u32, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -1,5 +1,5 @@
-//! What code that threads share without a lock is made of, under names of our own: the models in
-//! `tests/loom` include such files with primitives that try every interleaving.
+//! The primitives of code without locks, under names of our own: the models in `tests/loom` include
+//! such files with primitives that try every interleaving.
 
 pub(crate) use std::sync::{
     OnceLock,

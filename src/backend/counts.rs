@@ -1,4 +1,5 @@
-//! What is counted of one backend, and of its checks. The request path adds, whoever shows it reads.
+//! The counts of one backend and of its checks. The request path adds to them; metrics, the API and
+//! the status page read them.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,12 @@ use parking_lot::Mutex;
 use super::event::EjectionCause;
 use crate::count::{Counter, DurationHistogram, Outcome, StatusClass, StatusClassCounts};
 
-/// Counts of one backend since it is known.
+/// Counts of one backend, since the roster has known it.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Attempts that have ended, by outcome.
     outcomes: [Counter; Outcome::COUNT],
-    /// The same by what was answered.
+    /// Attempts that have ended, by class of status.
     pub responses: StatusClassCounts,
     /// From the beginning of an attempt to its end.
     pub latency: DurationHistogram,
@@ -20,9 +21,9 @@ pub struct Counts {
     pub first_byte: DurationHistogram,
     /// Connections made for an attempt.
     pub opened: Counter,
-    /// Attempts that used a connection that was there.
+    /// Attempts that reused an open connection.
     pub reused: Counter,
-    /// Bytes of request bodies sent to it, by the requests whose last attempt it had.
+    /// Bytes of request bodies sent to it, counted for requests whose last attempt it had.
     pub sent: Counter,
     /// Bytes of response bodies passed on from it.
     pub received: Counter,
@@ -35,11 +36,11 @@ pub struct Counts {
 /// An active check that has ended.
 #[derive(Debug, Clone)]
 pub struct CheckResult {
-    /// Why it failed; `None` when it passed.
+    /// Why the check failed; `None` if it passed.
     pub failure: Option<String>,
-    /// How long it took.
+    /// How long the check took.
     pub took: Duration,
-    /// When it ended.
+    /// When the check ended.
     pub at: Instant,
 }
 

@@ -1,5 +1,5 @@
-//! What may happen to a backend, and what it may change: the words between those who see it (checks,
-//! attempts, operators), the standing that judges it, and the log.
+//! The events of a backend and the changes that they cause: the values that checks, attempts and
+//! operators pass to its standing, and that the standing passes to the log.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// What a backend did that counts against it.
+/// The reason why a backend is ejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EjectionCause {
     /// It refused a connection.
@@ -25,14 +25,14 @@ pub enum EjectionCause {
     Timeout,
     /// It answered 502, 503 or 504.
     Status(u16),
-    /// It asked to be left alone for a while.
+    /// It asked for a pause with `Retry-After`.
     RetryAfter,
-    /// Nothing: an operator took it out.
+    /// An operator took it out.
     Operator,
 }
 
 impl EjectionCause {
-    /// One word for each, where all statuses are one.
+    /// A word for each cause; all statuses share one.
     pub const WORDS: [&'static str; 9] = [
         "refused",
         "connect_timeout",
@@ -71,85 +71,85 @@ impl fmt::Display for EjectionCause {
     }
 }
 
-/// Who says that a backend is to drain.
+/// The source of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainedBy {
-    /// Its key `drain`.
+    /// The key `drain` of the configuration.
     Configuration,
-    /// An operator, while it runs.
+    /// An operator's command.
     Operator,
 }
 
 /// When an ejection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EjectionEnd {
-    /// When enough active checks have passed.
+    /// It ends when enough active checks have passed.
     ChecksPass,
-    /// When one request has been answered; none is tried before this instant.
+    /// It ends when a probe has been answered; the first one is sent at this instant.
     Probe(Instant),
 }
 
-/// Something that a check or a request has shown.
+/// Something that happens to a backend.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
     /// An active check passed.
     CheckPassed,
     /// An active check failed.
     CheckFailed {
-        /// Because the connection was refused.
+        /// Whether the connection was refused.
         refused: bool,
     },
-    /// Nobody checks any more, and what checks have said is void.
+    /// Checks have been switched off, so their results are void.
     ChecksEnded,
-    /// An attempt's answer has begun, and it is none that counts against the backend.
+    /// An attempt's answer has begun and does not count against the backend.
     Answered {
-        /// The attempt is the one that probes.
+        /// Whether the attempt was the probe.
         probe: bool,
     },
-    /// An answer has come to its end.
+    /// An answer is complete.
     Completed,
     /// An attempt failed.
     AttemptFailed(AttemptFailure),
     /// The probe has ended; if it showed nothing, another follows later.
     ProbeEnded,
-    /// It has joined a pool in which others serve already.
+    /// It has joined a pool in which other backends serve already.
     Joined,
-    /// The configuration says whether it drains; an operator who has said otherwise is right.
+    /// The configuration says whether it drains; an operator's order outweighs this.
     Drain(bool),
-    /// An operator says what is to be done.
+    /// An operator's order.
     Operator(OperatorAction),
 }
 
-/// What an operator can ask of a backend; it holds over reloads and upgrades.
+/// An operator's order for a backend; it outlives reloads and upgrades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperatorAction {
-    /// Give it nothing new.
+    /// Send it no new requests.
     Drain,
-    /// Give it requests again, whatever the configuration says.
+    /// Send it requests again, even if the configuration drains it.
     Undrain,
-    /// Take it out for so long, then probe it.
+    /// Take it out for this long, then probe it.
     Eject(Duration),
     /// End its ejection now.
     Readmit,
-    /// Give it this weight; as configured when `None`.
+    /// Give it this weight; `None` restores the configured one.
     Weight(Option<u64>),
 }
 
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttemptFailure {
-    /// What the backend did.
+    /// The cause.
     pub cause: EjectionCause,
-    /// From when on nothing but this failure was seen of it: the beginning of the attempt, or of
-    /// a later answer to another.
+    /// Since when the backend has shown nothing else: the beginning of the attempt, or of a later
+    /// answer to another request.
     pub since: Instant,
-    /// In the middle of an answer that had begun well.
+    /// Whether it failed in the middle of an answer that had begun well.
     pub midway: bool,
-    /// How long the backend asked to be left alone, on a 503.
+    /// The pause that the backend asked for in a 503.
     pub retry_after: Option<Duration>,
-    /// The attempt is the one that probes.
+    /// Whether the attempt was the probe.
     pub probe: bool,
-    /// Drawn at random, from 0 to 1: where in the jitter the term falls.
+    /// A random number from 0 to 1, which places the term within the jitter.
     pub draw: f64,
 }
 
@@ -161,14 +161,14 @@ impl AttemptFailure {
     }
 }
 
-/// What an event changed; each is logged once.
+/// A change that an event caused; each is logged once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendChange {
-    /// Checks took it out, after so many failures in a row.
+    /// Checks took it out, after this number of failures in a row.
     BecameUnhealthy(u32),
-    /// Checks brought it back, after so many passes in a row.
+    /// Checks brought it back, after this number of passes in a row.
     BecameHealthy(u32),
-    /// Traffic took it out, after so many failures in a row.
+    /// Traffic took it out, after this number of failures in a row.
     Ejected(EjectionCause, EjectionEnd, u32),
     /// An ejection ended.
     Readmitted(ReadmissionCause),
@@ -183,13 +183,13 @@ pub enum BackendChange {
 /// Why an ejection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadmissionCause {
-    /// So many checks have passed since.
+    /// This number of checks has passed since.
     ChecksPassed(u32),
     /// It answered a probe.
     Probe,
     /// No other backend of the pool can take requests.
     NoOtherBackend,
-    /// An operator said so.
+    /// An operator readmitted it.
     Operator,
 }
 

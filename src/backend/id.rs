@@ -1,9 +1,9 @@
-//! What a backend is: the address that it listens at, and the names that it is shown by.
+//! The identity of a backend: the address at which it listens, and the names by which it is shown.
 //!
 //! An address tells one backend of a pool from another, and live state is keyed by it. A name is
-//! what an operator has written, such as `localhost:9001`: it is how the backend is shown
-//! everywhere, and it may have several addresses, or change while the address stays. Nothing but
-//! what connects looks into an address, so that a Unix socket is a backend like any other.
+//! the text in the configuration, such as `localhost:9001`: the backend is shown by it everywhere.
+//! One name may have several addresses, and a name may change while the address stays. Only the
+//! code that connects looks into an address, so that a Unix socket is a backend like any other.
 
 use std::{fmt, net::SocketAddr, path::Path, str::FromStr, sync::Arc};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::PoolName;
 
-/// What a Unix socket's address starts with where it is text.
+/// The prefix of a Unix socket's address in text.
 const UNIX: &str = "unix:";
 
 /// Where a backend listens.
@@ -40,7 +40,7 @@ impl From<SocketAddr> for Address {
     }
 }
 
-/// `127.0.0.1:9001`, `[::1]:9001`, `unix:/run/app.sock`.
+/// Writes `127.0.0.1:9001`, `[::1]:9001` or `unix:/run/app.sock`.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,7 +50,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Text that is no address of a backend.
+/// A text that is not the address of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an address and port, such as 127.0.0.1:9001")]
 pub struct AddressError;
@@ -79,20 +79,20 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// What tells one backend from another: the pool, and the address in it.
+/// The key of a backend: its pool and its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BackendId {
     /// The pool that it serves.
     pub pool: PoolName,
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: Address,
 }
 
-/// How a backend is shown. The texts are made once, since the access log writes them for each
+/// The names of a backend. The texts are made once, because the access log writes them for each
 /// request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendNames {
-    /// As configured, host and port.
+    /// Host and port as configured.
     pub name: Arc<str>,
     /// The address as text.
     pub address: Arc<str>,
@@ -101,14 +101,14 @@ pub struct BackendNames {
 }
 
 impl BackendNames {
-    /// Of a backend that is configured by this name.
+    /// The names of a backend that is configured by this name.
     #[must_use]
     pub fn new(name: Arc<str>, address: &Address) -> Self {
         Self { url: format!("http://{name}").into(), address: address.to_string().into(), name }
     }
 }
 
-/// The name, and the address where that says more: `localhost:9001 (127.0.0.1:9001)`.
+/// Writes the name, and the address if it differs: `localhost:9001 (127.0.0.1:9001)`.
 impl fmt::Display for BackendNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_as_it_is_written() {
+    fn an_address_is_read_back_from_its_text() {
         for text in ["127.0.0.1:9001", "[::1]:80", "unix:/run/app.sock"] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_stands_beside_the_name_where_it_is_another() {
+    fn the_address_is_shown_beside_a_different_name() {
         let address: Address = "127.0.0.1:9001".parse().unwrap();
         let shown = |name: &str| BackendNames::new(name.into(), &address).to_string();
         assert_eq!(shown("localhost:9001"), "localhost:9001 (127.0.0.1:9001)");

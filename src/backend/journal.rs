@@ -1,7 +1,8 @@
-//! What has happened lately, for whoever wants to see it happen: the same as the log says, as values.
+//! The most recent state changes, as values: the source of the event stream. The process log has
+//! the same changes as text.
 //!
-//! So many of the last are kept, each with a number, so that a reader who comes back is told what it
-//! has missed.
+//! The last [`KEPT`] entries are kept, each with a number, so that a reader that comes back gets
+//! the entries it has missed.
 
 use std::{
     collections::VecDeque,
@@ -17,38 +18,38 @@ use parking_lot::Mutex;
 use super::id::BackendNames;
 use crate::config::PoolName;
 
-/// So many are kept.
+/// The number of entries that are kept.
 const KEPT: usize = 256;
 
-/// Something that has happened.
+/// One state change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// When.
+    /// When it happened.
     pub time: SystemTime,
-    /// In which pool.
+    /// The pool, if it concerns one.
     pub pool: Option<PoolName>,
-    /// To which backend.
+    /// The backend, if it concerns one.
     pub backend: Option<Arc<BackendNames>>,
-    /// What, in one word.
+    /// The kind of change, in one word.
     pub event: &'static str,
-    /// Why, or to what.
+    /// The reason, or the new value.
     pub reason: Option<String>,
-    /// For how long.
+    /// How long it lasts, if that is limited.
     pub lasts: Option<Duration>,
-    /// Who asked for it.
+    /// The operator who asked for it, if one did.
     pub by: Option<String>,
 }
 
-/// The last things that happened.
+/// The most recent state changes.
 #[derive(Debug, Default)]
 pub struct Journal {
-    /// The number of the last one.
+    /// The number of the last entry.
     last: AtomicU64,
     entries: Mutex<VecDeque<(u64, JournalEntry)>>,
 }
 
 impl Journal {
-    /// Something has happened.
+    /// Appends a state change.
     pub fn append(&self, entry: JournalEntry) {
         let mut entries = self.entries.lock();
         let number = self.last() + 1;
@@ -65,7 +66,7 @@ impl Journal {
         self.last.load(Ordering::Acquire)
     }
 
-    /// Everything after this number that is still known, oldest first, each with its number.
+    /// The entries after this number that are still kept, oldest first, each with its number.
     #[must_use]
     pub fn after(&self, number: u64) -> Vec<(u64, JournalEntry)> {
         let entries = self.entries.lock();
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_are_kept_and_told_once() {
+    fn the_last_entries_are_kept_and_returned_once() {
         let journal = Journal::default();
         assert_eq!((journal.last(), journal.after(0)), (0, vec![]));
         for _ in 0..KEPT + 3 {

@@ -6,12 +6,13 @@
 //! the more requests there are; this one forgets by the clock.
 //!
 //! Without samples the estimate decays all the same. A backend that is spared because it was slow
-//! looks better and better until it is tried again, and one request shows whether it recovered.
-//! A guess does not decay: what nobody has measured does not become better by waiting, and after a
+//! looks better and better until it is tried again, and one request shows whether it recovered. A
+//! guess does not decay: without a measurement it does not become better by waiting, and after a
 //! quiet night it would draw all requests at once.
 //!
-//! Who fails fast must look slow. A failure multiplies the estimate, so that a single one keeps a
-//! fast backend away for less than a minute, and one that goes on failing soon gets next to nothing.
+//! A backend that fails fast must look slow. A failure multiplies the estimate, so that a single
+//! one keeps a fast backend away for less than a minute, and a backend that goes on failing soon
+//! gets hardly any requests.
 //!
 //! Value and time are read and written together, so one word holds both: the estimate in
 //! microseconds, and when it was made, in milliseconds after the start. Shorter samples change
@@ -22,25 +23,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is left of an estimate after so many milliseconds without a sample is 1/e; as linkerd.
+/// After this many milliseconds without a sample, 1/e of an estimate is left, as in linkerd.
 const DECAY_MILLIS: f32 = 10_000.0;
 /// No estimate decays for longer than this, so that after a night without requests a slow backend
 /// still differs from a fast one.
 const LONGEST_DECAY_MILLIS: u32 = 100_000;
-/// A failure counts as so many times what was expected.
+/// A failure counts as this multiple of the expected time.
 const FAILURE_FACTOR: f32 = 10.0;
-/// It counts as at least this, so that it stands out however fast the backend is.
+/// A failure counts as at least this long, so that it stands out however fast the backend is.
 const LEAST_FAILURE: Duration = Duration::from_millis(100);
-/// It counts as at most this where no longer was waited: longer than nearly any answer, and short
-/// enough that the backend is tried again within a minute or two.
+/// A failure counts as at most this long, unless the wait was longer: this is longer than nearly
+/// any answer, and short enough that the backend is tried again within a minute or two.
 const MOST_FAILURE: Duration = Duration::from_secs(5);
-/// How often a sample tries to get in between those of other threads; losing one does no harm.
+/// How often a thread tries to store a sample when others do so at the same time; losing one does
+/// no harm.
 const TRIES: usize = 4;
-/// No estimate yet.
+/// The word of a backend without an estimate.
 const UNMEASURED: u64 = 0;
-/// No estimate is shorter, in microseconds; so none looks like [`UNMEASURED`].
+/// The shortest estimate, in microseconds; so that no estimate looks like [`UNMEASURED`].
 const SHORTEST: f32 = 1.0;
-/// No recalled estimate is longer, in microseconds: an hour, beyond every time limit.
+/// The longest estimate that is recalled, in microseconds: an hour, beyond every time limit.
 const LONGEST: f32 = 3.6e9;
 
 /// The expected time to the first byte, learned from samples. Shared without a lock.
@@ -51,13 +53,13 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Nothing is known yet. Instants are counted from `start`.
+    /// A latency without an estimate. Instants are counted from `start`.
     #[must_use]
     pub fn new(start: Instant) -> Self {
         Self { word: AtomicU64::new(UNMEASURED), start }
     }
 
-    /// An answer began after so long.
+    /// Notes that an answer began after this long.
     pub fn observe(&self, sample: Duration, now: Instant) {
         let (sample, stamp) = (micros(sample), self.stamp(now));
         self.update(|known| {
@@ -65,8 +67,9 @@ impl Latency {
         });
     }
 
-    /// An attempt failed after so long: as an answer that took ten times what was expected, from
-    /// 100 ms to 5 s, or as long as was waited where that is longer.
+    /// Notes that an attempt failed after this long. It counts as an answer that took ten times the
+    /// expected time, but at least 100 ms and at most 5 s; or as long as the wait, if that was
+    /// longer.
     pub fn failed(&self, waited: Duration, now: Instant) {
         let (waited, stamp) = (micros(waited), self.stamp(now));
         self.update(|known| {
@@ -76,7 +79,8 @@ impl Latency {
         });
     }
 
-    /// The expected time to the first byte in microseconds, above 0; `None` where nothing is known.
+    /// The expected time to the first byte in microseconds, above 0; `None` if there is no
+    /// estimate.
     #[must_use]
     pub fn estimate(&self, now: Instant) -> Option<f32> {
         Some(self.known()?.at(self.stamp(now)))
@@ -88,15 +92,16 @@ impl Latency {
         self.known().is_some_and(|known| !known.assumed)
     }
 
-    /// Takes so many microseconds for the estimate until the first sample, where nothing is known.
+    /// Assumes this estimate, in microseconds, until the first sample; does nothing if there is an
+    /// estimate.
     pub fn assume(&self, micros: f32) {
         let assumed = Estimate { micros: micros.max(SHORTEST), stamp: 0, assumed: true };
-        // Where this fails another thread knows better.
+        // If this fails, another thread has stored an estimate.
         let _ = self.replace(UNMEASURED, assumed.to_word());
     }
 
-    /// Goes on from an estimate in microseconds that another process has measured. It may be
-    /// anything; what is no time is ignored.
+    /// Goes on from an estimate in microseconds that another process has measured. The value is not
+    /// trusted; anything that is not a time is ignored.
     pub fn recall(&self, micros: f32, now: Instant) {
         if !micros.is_finite() {
             return;
@@ -105,7 +110,7 @@ impl Latency {
         self.word.store(recalled.to_word(), Ordering::Relaxed);
     }
 
-    /// Nothing is known any more.
+    /// Forgets the estimate.
     pub fn forget(&self) {
         self.word.store(UNMEASURED, Ordering::Relaxed);
     }
@@ -123,7 +128,8 @@ impl Latency {
         }
     }
 
-    /// Writes the word only where it changes; returns what another thread has written instead.
+    /// Replaces the word if it is still `word`; the error is the word that another thread has
+    /// written.
     fn replace(&self, word: u64, next: u64) -> Result<(), u64> {
         if word == next {
             return Ok(());
@@ -132,7 +138,7 @@ impl Latency {
         self.word.compare_exchange(word, next, order, order).map(|_| ())
     }
 
-    /// Wraps around after 49 days.
+    /// The instant in milliseconds after the start. It wraps around after 49 days.
     #[expect(clippy::cast_possible_truncation, reason = "ages are differences of stamps")]
     fn stamp(&self, now: Instant) -> u32 {
         now.saturating_duration_since(self.start).as_millis() as u32
@@ -143,12 +149,12 @@ fn micros(sample: Duration) -> f32 {
     (sample.as_secs_f32() * 1e6).max(SHORTEST)
 }
 
-/// What a failure counts as where so much was expected, both in microseconds.
+/// The sample that a failure counts as, given the expected time; both in microseconds.
 fn failure(expected: f32) -> f32 {
     (expected * FAILURE_FACTOR).clamp(micros(LEAST_FAILURE), micros(MOST_FAILURE))
 }
 
-/// What is left after so many milliseconds.
+/// The part of an estimate that is left after this many milliseconds.
 fn remainder(millis: u32) -> f32 {
     if millis == 0 {
         return 1.0;
@@ -156,12 +162,12 @@ fn remainder(millis: u32) -> f32 {
     (-(millis.min(LONGEST_DECAY_MILLIS) as f32) / DECAY_MILLIS).exp()
 }
 
-/// What the word holds.
+/// The contents of the word.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Estimate {
     micros: f32,
     stamp: u32,
-    /// Kept as the sign: nobody has measured it.
+    /// Whether the estimate is a guess. Stored as the sign.
     assumed: bool,
 }
 
@@ -184,13 +190,14 @@ impl Estimate {
         Self { micros, stamp, assumed: false }
     }
 
-    /// In microseconds.
+    /// The estimate at this time, in microseconds.
     fn at(self, stamp: u32) -> f32 {
         if self.assumed { self.micros } else { self.micros * remainder(self.age(stamp)) }
     }
 
-    /// A guess gives way to the first sample. Otherwise whichever is longer: the sample, or what
-    /// remains of the estimate with the sample in the place of what is gone.
+    /// The estimate after a sample. A guess gives way to the first sample. Otherwise the result is
+    /// the longer one of the sample and of a mixture: the part of the estimate that is left, and
+    /// the sample in place of the rest.
     fn with(self, sample: f32, stamp: u32) -> Self {
         if self.assumed {
             return Self::measured(sample, stamp);
@@ -201,7 +208,7 @@ impl Estimate {
         Self { micros: average.max(sample), stamp: self.stamp.wrapping_add(age), assumed: false }
     }
 
-    /// In milliseconds; 0 where another thread's clock was ahead.
+    /// The age in milliseconds; 0 if another thread's clock was ahead.
     fn age(self, stamp: u32) -> u32 {
         let age = stamp.wrapping_sub(self.stamp);
         if age.cast_signed() < 0 { 0 } else { age }
@@ -219,7 +226,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const MILLI: Duration = Duration::from_millis(1);
 
-    /// A latency, and a clock that stands still.
+    /// A latency, and a clock that the test moves.
     struct Fixture {
         latency: Latency,
         now: Instant,
@@ -296,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_long_pause_a_slow_one_still_differs_from_a_fast_one() {
+    fn after_a_long_pause_a_slow_backend_still_differs_from_a_fast_one() {
         let (mut slow, mut fast) = (Fixture::after(&[100]), Fixture::after(&[1]));
         for fixture in [&mut slow, &mut fast] {
             fixture.pass(3600 * SECOND);
@@ -334,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_counts_as_at_least_what_was_waited() {
+    fn a_failure_counts_as_at_least_the_wait() {
         let fixture = Fixture::after(&[2]);
         fixture.fail(300);
         fixture.expect(300.0);
@@ -343,14 +350,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_does_not_hide_what_took_even_longer() {
+    fn a_failure_does_not_replace_a_longer_estimate() {
         let fixture = Fixture::after(&[8_000]);
         fixture.fail(0);
         fixture.expect(8_000.0);
     }
 
     #[test]
-    fn a_failure_counts_where_nothing_was_measured() {
+    fn a_failure_counts_without_an_estimate() {
         let fixture = Fixture::new();
         fixture.fail(0);
         fixture.expect(100.0);
@@ -362,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_holds_until_the_first_sample_and_is_made_only_where_nothing_is_known() {
+    fn a_guess_holds_until_the_first_sample_and_replaces_no_estimate() {
         let mut fixture = Fixture::new();
         fixture.latency.assume(10_000.0);
         fixture.latency.assume(90_000.0);
@@ -378,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_unknown() {
+    fn a_forgotten_latency_has_no_estimate() {
         let fixture = Fixture::after(&[100]);
         fixture.latency.forget();
         assert_eq!(fixture.millis(), None);
@@ -459,7 +466,7 @@ mod tests {
         }
 
         #[test]
-        fn a_word_holds_what_was_put_into_it(
+        fn a_word_is_read_back_unchanged(
             micros in 1.0_f32..1e9,
             stamp in any::<u32>(),
             assumed in any::<bool>(),

@@ -1,4 +1,4 @@
-//! One backend: who it is, and what we know about it now.
+//! One backend: its identity and its live state.
 //!
 //! Live state is keyed by pool and address and kept in a [`Registry`], outside both the
 //! configuration and Pingora's selector: Pingora rebuilds its selector whenever the set of
@@ -44,22 +44,22 @@ pub use standing::{Eligibility, Health, Standing};
 use published::PublishedState;
 use standing::eligibility::{self, Circumstances};
 
-/// As many requests at once as there are.
+/// The value of a limit that does not exist.
 const NO_LIMIT: usize = usize::MAX;
-/// It has been in service from the beginning.
+/// The value of a backend that has been in service from the beginning.
 const ALWAYS: u64 = 0;
-/// The weight is that of the configuration.
+/// The value of a weight that no operator has changed.
 const AS_CONFIGURED: u64 = 0;
 
 /// One backend's identity and live state. Shared by everything that deals with it.
 ///
-/// What the request path reads is published as single words whenever the standing changes.
+/// Values that the request path reads are published as single words whenever the standing changes.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
     names: ArcSwap<BackendNames>,
     active: AtomicUsize,
-    /// How many may be active, or [`NO_LIMIT`].
+    /// The most requests that may be active, or [`NO_LIMIT`].
     limit: AtomicUsize,
     /// Whether a configuration, or another source of backends, has named it to the roster.
     enlisted: AtomicBool,
@@ -67,13 +67,13 @@ pub struct Backend {
     /// When a good answer last began, in milliseconds after the start.
     answered: AtomicU64,
     standing: Mutex<Standing>,
-    /// Nothing but its load stands in the way of a request.
+    /// Whether nothing but its load keeps it from a request.
     open: AtomicBool,
     /// Whether an answer would change the standing; spares the request path the lock.
     suspect: AtomicBool,
-    /// Since when it is back in service, in milliseconds after the start, or [`ALWAYS`].
+    /// When it came back into service, in milliseconds after the start, or [`ALWAYS`].
     serving_since: AtomicU64,
-    /// What an operator has set instead of the configured weight, or [`AS_CONFIGURED`].
+    /// The weight that an operator has set, or [`AS_CONFIGURED`].
     weight: AtomicU64,
     counts: Counts,
     pool: Arc<PublishedState>,
@@ -99,13 +99,13 @@ impl Backend {
         }
     }
 
-    /// Pool and address.
+    /// The pool and the address.
     #[must_use]
     pub fn id(&self) -> &BackendId {
         &self.id
     }
 
-    /// What it is shown as; a reload may change that.
+    /// The names by which it is shown; a reload may change them.
     #[must_use]
     pub fn names(&self) -> Guard<Arc<BackendNames>> {
         self.names.load()
@@ -118,13 +118,13 @@ impl Backend {
         }
     }
 
-    /// Requests in flight.
+    /// The number of requests in flight.
     #[must_use]
     pub fn active(&self) -> usize {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// How many requests it may have at once, where that is limited.
+    /// The most requests that it may have at once, if that is limited.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
         Some(self.limit.load(Ordering::Relaxed)).filter(|limit| *limit != NO_LIMIT)
@@ -138,44 +138,44 @@ impl Backend {
         self.enlisted.load(Ordering::Relaxed)
     }
 
-    /// Returns whether it was not enlisted before.
+    /// Marks it as enlisted. Returns whether it was not before.
     fn enlist(&self) -> bool {
         !self.enlisted.swap(true, Ordering::Relaxed)
     }
 
-    /// What is counted of it.
+    /// The counts of this backend.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// The weight that an operator has set, if one did. Every change of it is counted in
+    /// The weight that an operator has set, if any. Every change of it is counted in
     /// [`Roster::changes`].
     #[must_use]
     pub fn weight(&self) -> Option<u64> {
         Some(self.weight.load(Ordering::Relaxed)).filter(|weight| *weight != AS_CONFIGURED)
     }
 
-    /// Returns whether that is another one.
+    /// Sets the weight. Returns whether that is a change.
     fn set_weight(&self, weight: Option<u64>) -> bool {
         let weight = weight.unwrap_or(AS_CONFIGURED);
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
-    /// What an operator has said about it that is not in the configuration: drained or not.
+    /// An operator's order to drain it, or not to drain it; `None` without an order.
     #[must_use]
     pub fn ordered_to_drain(&self) -> Option<bool> {
         self.standing.lock().ordered
     }
 
-    /// How long it takes to the first byte of an answer.
+    /// The expected time to the first byte of an answer.
     #[must_use]
     pub fn latency(&self) -> &Latency {
         &self.latency
     }
 
-    /// Counts a request in, unless the backend is full. Whoever was let in owes one
-    /// [`Backend::leave`]; take a lease from the pool instead of calling it.
+    /// Counts a request in, unless the backend is full. After `true` the caller owes one
+    /// [`Backend::leave`]; take a lease from the pool instead of calling this.
     #[must_use]
     pub fn try_enter(&self) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
@@ -189,19 +189,20 @@ impl Backend {
 
     /// Counts a request out.
     pub fn leave(&self) {
-        // Whoever waits for a place has either been seen waiting after this, or sees it.
+        // Either this thread sees a waiting request after this, or the waiting request sees the
+        // free slot.
         self.active.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether it may get a request now: the answer of [`Backend::eligibility`], without the
-    /// reason and without a lock.
+    /// Whether it may get a request now: the result of [`Backend::eligibility`], without the reason
+    /// and without a lock.
     #[must_use]
     pub fn is_eligible(&self) -> bool {
         self.is_open() && !self.is_full()
     }
 
-    /// Whether nothing but its load stands in the way of a request. Every change of this is
-    /// counted in [`Roster::changes`].
+    /// Whether nothing but its load keeps it from a request. Every change of this is counted in
+    /// [`Roster::changes`].
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
@@ -218,7 +219,7 @@ impl Backend {
         eligibility::of(&self.standing.lock(), around, now)
     }
 
-    /// Since when it is back in service; `None` when it always was.
+    /// When it came back into service; `None` if it has always been.
     #[must_use]
     pub fn serving_since(&self) -> Option<Instant> {
         match self.serving_since.load(Ordering::Relaxed) {
@@ -245,10 +246,10 @@ impl Backend {
         self.suspect.load(Ordering::Relaxed)
     }
 
-    /// A good answer has begun.
+    /// Notes that a good answer has begun.
     pub fn note_answer(&self, now: Instant) {
         let now = self.pool.millis(now);
-        // Written at most once a millisecond, so that threads do not fight for the line.
+        // Written at most once a millisecond, so that threads do not contend for the cache line.
         if self.answered.load(Ordering::Relaxed) < now {
             self.answered.store(now, Ordering::Relaxed);
         }
@@ -260,12 +261,12 @@ impl Backend {
         began.max(self.pool.start + Duration::from_millis(self.answered.load(Ordering::Relaxed)))
     }
 
-    /// Publishes what the request path reads. Returns whether the selection goes by any of what
-    /// has changed.
+    /// Publishes the values that the request path reads. Returns whether a value has changed that
+    /// the selection uses.
     fn publish(&self) -> bool {
         let standing = self.standing.lock();
         let around = Circumstances { panic: self.pool.is_panic(), full: false };
-        // Which instant is asked about does not matter: an ejection ends by an event.
+        // Any instant will do here: an ejection ends by an event.
         let open = eligibility::of(&standing, around, self.pool.start).is_eligible();
         let was_open = self.open.swap(open, Ordering::Relaxed);
         self.suspect.store(standing.is_suspect(), Ordering::Relaxed);

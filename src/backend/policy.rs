@@ -1,8 +1,8 @@
-//! How what befalls a backend is judged.
+//! The rules by which a backend's checks and traffic are judged.
 
 use crate::config::{EjectionRules, Percent};
 
-/// How results are judged; from the pool's configuration.
+/// The rules of a pool, from its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Passes in a row that bring a backend back.

@@ -1,26 +1,26 @@
 //! The set that the algorithms choose from: positions and weights, in a fixed order.
 //!
 //! A position counts the eligible backends only, so that algorithms never meet the others. The
-//! weights are kept as running sums: a number below their total names a position by binary
-//! search, so that a draw by weight hardly costs more among many. Where all weights are equal,
-//! which is most pools, the number is the position.
+//! weights are kept as running sums: a number below their total leads to a position by binary
+//! search, so that a draw by weight is cheap among many candidates. If all weights are equal, as in
+//! most pools, the number is the position.
 
-/// How often a draw may hit what is not wanted before the rest is counted out.
+/// The number of draws that may hit unwanted candidates before all candidates are walked through.
 const DRAWS: usize = 8;
 
 /// The candidates for one pick, immutable.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Candidates {
-    /// By position: the index that the caller knows the candidate by.
+    /// By position: the caller's index of the candidate.
     members: Box<[usize]>,
-    /// By position: the sum of the weights up to and with this one.
+    /// By position: the sum of the weights up to and including this one.
     ends: Box<[u64]>,
-    /// The weight of each, where all have the same.
+    /// The weight of every candidate, if it is the same for all.
     equal: Option<u64>,
 }
 
 impl Candidates {
-    /// From indexes and their weights; a weight is at least 1.
+    /// The candidates with these indexes and weights; a weight is at least 1.
     pub(super) fn new(members: impl IntoIterator<Item = (usize, u64)>) -> Self {
         let mut total = 0;
         let (members, ends): (Vec<_>, Vec<_>) = members
@@ -40,12 +40,12 @@ impl Candidates {
         self.members.len()
     }
 
-    /// The index that the caller knows this position by.
+    /// The caller's index of the candidate at this position.
     pub(super) fn member(&self, position: usize) -> usize {
         self.members[position]
     }
 
-    /// The indexes that the caller knows them by, in order.
+    /// The caller's indexes of all candidates, in order.
     pub(super) fn members(&self) -> impl Iterator<Item = usize> {
         self.members.iter().copied()
     }
@@ -63,7 +63,7 @@ impl Candidates {
         (0..self.len()).map(|position| self.weight(position))
     }
 
-    /// A position, drawn by weight; `None` when there is none.
+    /// Draws a position by weight; `None` if there is no candidate.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Option<usize> {
         let total = *self.ends.last()?;
         if self.equal.is_some() {
@@ -73,9 +73,9 @@ impl Candidates {
         Some(self.ends.partition_point(|end| *end <= point))
     }
 
-    /// A position among the wanted, drawn by weight; `None` when none is wanted.
+    /// Draws a position among the wanted candidates by weight; `None` if none is wanted.
     ///
-    /// What is not wanted leaves its share to all the wanted, by their weights.
+    /// The share of the unwanted candidates goes to all the wanted ones, by their weights.
     pub(super) fn draw_among(
         &self,
         random: &mut fastrand::Rng,
@@ -101,7 +101,7 @@ mod tests {
         Candidates::new(weights.iter().copied().enumerate())
     }
 
-    /// Draws so often that the counts show the weights.
+    /// Draws often enough for the counts to show the weights.
     fn counts(candidates: &Candidates, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut random = fastrand::Rng::with_seed(7);
         let mut counts = vec![0; candidates.len()];

@@ -1,7 +1,7 @@
 //! Least connections: the smallest number of requests in flight for its weight.
 //!
-//! Up to 64 candidates all are compared. Among those tied for the smallest, it goes in turn by
-//! weight, so that an idle pool behaves as with round robin and not as if it had one backend.
+//! Up to 64 candidates, all are compared. Those tied for the smallest number take turns by weight,
+//! so that an idle pool behaves as with round robin and not as if it had one backend.
 //!
 //! Above that, comparing all would cost more than the request gains from it. The one whose turn
 //! it is by round robin is compared with four that are drawn by weight, and the best of the five
@@ -12,12 +12,12 @@ use std::cmp::Ordering;
 
 use super::{candidates::Candidates, random::Random, round_robin::Rotation};
 
-/// Up to this many candidates the choice is exact: one bit for each in a word.
+/// The most candidates for which the choice is exact: one for each bit of a word.
 const EXACT: usize = u64::BITS as usize;
-/// Candidates that are drawn where not all are compared.
+/// The number of candidates that are drawn if not all are compared.
 const DRAWN: usize = 4;
 
-/// Picks a position; `None` when there is none to pick.
+/// Picks a position; `None` if no candidate can be picked.
 ///
 /// `active` gives the requests in flight at a position, or `None` if it must not be picked.
 pub(super) fn pick(
@@ -37,7 +37,7 @@ pub(super) fn pick(
     }
 }
 
-/// Whether all of this many candidates are compared.
+/// Whether all candidates are compared if there are this many.
 pub(super) fn is_exact(candidates: usize) -> bool {
     candidates <= EXACT
 }
@@ -93,7 +93,7 @@ fn least_of_some(
     }
 }
 
-/// Requests in flight for a weight.
+/// A number of requests in flight, and a weight.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     active: u64,
@@ -140,7 +140,7 @@ mod tests {
             (0..count).map(|_| self.pick().unwrap()).collect()
         }
 
-        /// Each pick stays in flight.
+        /// Picks for this number of requests; each stays in flight.
         fn fill(&mut self, requests: usize) {
             for _ in 0..requests {
                 let picked = self.pick().unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_picked_is_not_however_idle() {
+    fn a_backend_that_must_not_be_picked_is_not_picked_however_idle() {
         assert_eq!(Pool::new([(1, None), (1, Some(5)), (1, None)]).pick(), Some(1));
         assert_eq!(Pool::new([(1, None), (1, None)]).pick(), None);
         assert_eq!(Pool::new([]).pick(), None);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_pool_spares_who_is_busy() {
+    fn a_large_pool_spares_busy_backends() {
         let pool = Pool::new((0..1000).map(|position| (1, Some(usize::from(position < 500) * 9))));
         let busy = pool.picks(10_000).into_iter().filter(|picked| *picked < 500).count();
         assert!(busy < 500, "{busy}");
@@ -218,7 +218,7 @@ mod tests {
         #![proptest_config(crate::properties::config())]
 
         #[test]
-        fn up_to_64_nobody_is_less_loaded_than_the_picked(
+        fn up_to_64_no_backend_is_less_loaded_than_the_picked_one(
             backends in vec((1_u64..=1000, prop::option::of(0_usize..50)), 1..=64),
         ) {
             let load = |(weight, active): (u64, Option<usize>)| {

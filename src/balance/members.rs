@@ -1,8 +1,8 @@
 //! All backends of a selector, eligible or not.
 //!
-//! A member is a place in each of the lists. They are apart because choosing looks at several of the
-//! backends and at nothing else, and among ten thousand what counts is the memory it touches.
-//! Primaries come before backups, so that a tier is a range of places.
+//! A member is an index into each of the lists. The lists are separate because a choice reads the
+//! backends and nothing else, and among ten thousand the memory that it touches decides its cost.
+//! Primaries come before backups, so that a tier is a range of indexes.
 
 use std::{ops::Range, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::backend::Backend;
 
 /// One backend, as it is added to the members.
 pub(super) struct Member {
-    /// As Pingora knows it.
+    /// The backend as Pingora knows it.
     pub(super) discovered: Discovered,
     pub(super) backend: Arc<Backend>,
-    /// As configured; at least 1.
+    /// The weight as configured; at least 1.
     pub(super) weight: u64,
     pub(super) is_backup: bool,
 }
@@ -27,7 +27,7 @@ pub(super) struct Members {
     discovered: Box<[Discovered]>,
     backends: Box<[Arc<Backend>]>,
     weights: Box<[u64]>,
-    /// Primaries, backups.
+    /// The ranges of the primaries and of the backups.
     tiers: [Range<usize>; TIERS],
 }
 
@@ -56,7 +56,7 @@ impl Members {
         self.tiers.get(tier).cloned()
     }
 
-    /// The members of each tier with their weights: as configured, unless an operator has set
+    /// The members of each tier with their weights: the configured one, unless an operator has set
     /// another.
     pub(super) fn by_tier(&self) -> [impl Iterator<Item = (usize, &Backend, u64)>; TIERS] {
         self.tiers.clone().map(|members| {

@@ -15,10 +15,11 @@ use crate::backend::Address;
 use crate::clock;
 use crate::config::Algorithm;
 
-/// After this many refusals the rest follow in the order of the list; no request tries that often.
+/// After this many refusals the rest follow in the order of the list; no request has that many
+/// attempts.
 const CHOSEN: usize = 8;
 
-/// The backends for one request, best first; each eligible one once, backups last.
+/// The backends for one request, best first: each eligible one once, backups last.
 #[derive(Debug)]
 pub struct Picks {
     selector: Arc<Selector>,
@@ -29,7 +30,7 @@ pub struct Picks {
     sweep: Option<Sweep>,
 }
 
-/// What the next request would be offered.
+/// The backends that the next request would be offered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rehearsal {
     /// The backends in the order in which they would be offered, if each was refused.
@@ -45,7 +46,7 @@ impl Picks {
         Self { selector, snapshot, yielded: Yielded::default(), tier: 0, sweep: None }
     }
 
-    /// All picks of the next request, which takes no turn for it.
+    /// All picks of the next request, without taking a turn.
     pub(super) fn rehearse(selector: &Selector) -> Rehearsal {
         let mut picks = Self::of(Arc::new(selector.copy()));
         let mut offered = vec![];
@@ -58,7 +59,7 @@ impl Picks {
         Rehearsal { offered, by_chance: !is_exact(selector.config.algorithm, rivals) }
     }
 
-    /// As Pingora knows this member.
+    /// This member as Pingora knows it.
     pub(super) fn discovered(&self, member: usize) -> &Discovered {
         self.selector.members.discovered(member)
     }
@@ -89,8 +90,8 @@ impl Picks {
 
     /// The algorithm's choice among the candidates that are left.
     ///
-    /// Every candidate is asked again whether it is eligible, because the snapshot may be stale,
-    /// and does not know which backends are full.
+    /// Eligibility is tested again for every candidate, because the snapshot may be stale and does
+    /// not know which backends are full.
     fn choose(&self, tier: &Tier) -> Option<usize> {
         let Self { selector, yielded, .. } = self;
         let Tier { candidates, rotation } = tier;
@@ -116,8 +117,8 @@ impl Picks {
         position.map(|position| candidates.member(position))
     }
 
-    /// The next eligible member in the order of the list: when the snapshot has missed one, or when
-    /// more were refused than it pays to remember.
+    /// The next eligible member in the order of the list. Used if the snapshot has missed one, or
+    /// if more were refused than it pays to remember.
     fn go_on_in_order(&mut self, places: Range<usize>) -> Option<usize> {
         let Self { selector, yielded, sweep, .. } = self;
         let members = &selector.members;
@@ -127,8 +128,7 @@ impl Picks {
     }
 }
 
-/// Whether the algorithm's first choice among this many candidates follows from what is known of
-/// them, without a draw.
+/// Whether the algorithm's first choice among this many candidates is made without a draw.
 fn is_exact(algorithm: Algorithm, candidates: usize) -> bool {
     match algorithm {
         Algorithm::RoundRobin => true,
@@ -137,7 +137,7 @@ fn is_exact(algorithm: Algorithm, candidates: usize) -> bool {
     }
 }
 
-/// The members yielded so far, as long as they are few: no allocation.
+/// The members yielded so far, while they are few, without an allocation.
 #[derive(Debug, Default)]
 struct Yielded {
     members: [usize; CHOSEN],
@@ -163,8 +163,8 @@ impl Yielded {
     }
 }
 
-/// Every place once, from one drawn at random, so that the first of the list is not always the
-/// first asked.
+/// Every place once, starting at a random one, so that the first of the list is not always tried
+/// first.
 #[derive(Debug)]
 struct Sweep {
     places: Range<usize>,

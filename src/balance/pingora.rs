@@ -1,14 +1,14 @@
 //! Everything that crosses between Pingora's load balancer and us.
 //!
-//! - Pingora learns the backends of a pool from [`Announced`], when it is told to update. It notices
-//!   a change by address and weight alone, so whatever else the selector must notice is in the
-//!   weight: see [`discovered`].
-//! - It then builds a selector of ours, [`PingoraSelector`], and replaces the one before as a whole.
-//!   What must survive that lives in the [`Roster`] and in the
-//!   [`Succession`], which Pingora keeps as the selector's configuration.
+//! - Pingora learns the backends of a pool from [`Announced`], when it is told to update. It
+//!   notices a change by address and weight alone, so other properties that the selector must
+//!   notice are encoded in the weight: see [`discovered`].
+//! - It then builds a selector of ours, [`PingoraSelector`], and replaces the previous one as a
+//!   whole. State that must survive is in the [`Roster`] and in the [`Succession`], which Pingora
+//!   keeps as the selector's configuration.
 //! - It asks the selector for one backend after the other, and a closure of ours claims one.
-//! - Its background loop checks the health of whatever the last update has named. An update restarts
-//!   nothing there.
+//! - Its background loop checks the health of the backends of the last update. An update does not
+//!   restart the loop.
 
 use std::{
     cell::Cell,
@@ -58,7 +58,7 @@ fn address(discovered: &Discovered) -> Option<Address> {
 /// The backend of this roster that Pingora knows as `discovered`; `None` for a Unix socket.
 fn member(discovered: &Discovered, roster: &Roster) -> Option<Member> {
     let address = address(discovered)?;
-    // Zero would be a backend that is never found; the configuration excludes it.
+    // A weight of zero would make a backend that is never found; the configuration excludes it.
     let weight = (discovered.weight & !BACKUP) as u64;
     Some(Member {
         backend: roster.backend(&address),
@@ -68,7 +68,7 @@ fn member(discovered: &Discovered, roster: &Roster) -> Option<Member> {
     })
 }
 
-/// The selectors of one pool, one after the other: each goes on where the one before it was.
+/// The selectors of one pool in succession: each goes on where the one before it stopped.
 #[derive(Debug)]
 pub struct Succession {
     config: SelectorConfig,
@@ -106,7 +106,7 @@ impl BackendSelection for PingoraSelector {
         Self(config.next(discovered))
     }
 
-    /// With the default algorithm, and live state that is shared with nothing else.
+    /// Builds a selector with the default algorithm and live state of its own.
     fn build(discovered: &BTreeSet<Discovered>) -> Self {
         let roster = Roster::new(PoolName::new(""), Arc::default(), clock::now());
         let config = SelectorConfig {

@@ -1,4 +1,4 @@
-//! A value that many threads read, and that the first of them to find it outdated renews.
+//! A value that many threads read, and that the first thread to find it outdated renews.
 
 use std::sync::Arc;
 

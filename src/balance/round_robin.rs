@@ -1,17 +1,17 @@
 //! Smooth weighted round robin, without a lock.
 //!
 //! Plain weighted round robin gives a heavy backend its whole weight in a row, and the burst hits
-//! one machine. In the smooth one (nginx, 2012) every backend earns its weight each turn, the
-//! richest is picked, the first of the list among equals, and pays the sum of all weights. Over as
-//! many turns as that sum, each is picked exactly as often as its weight says.
+//! one machine. In the smooth variant (nginx, 2012) every backend earns its weight each turn; the
+//! richest is picked (the first of the list among equals) and pays the sum of all weights. Over a
+//! cycle of that many turns, each is picked exactly as often as its weight.
 //!
-//! nginx keeps what each has earned, and a lock around it. Two observations spare both:
+//! nginx stores the credit of each backend, under a lock. Two observations save both:
 //!
-//! - After `t` turns a backend that was picked `n` times holds `weight · t − total · n`. The
-//!   picks say everything, and a pick is one atomic addition.
+//! - After `t` turns a backend that was picked `n` times holds `weight · t − total · n`. So the
+//!   counts of picks are enough, and a pick is one atomic addition.
 //! - Among backends of equal weight the richest is the one picked least, first of the list among
-//!   equals: they simply take turns. So one counter for each *distinct* weight is enough, and
-//!   where all weights are equal, which is most pools, a pick is that one addition.
+//!   equals: they simply take turns. So one counter for each *distinct* weight is enough, and if
+//!   all weights are equal, as in most pools, a pick is that one addition.
 //!
 //! Between reading the counters and adding to one, other threads may have picked. Then the pick is
 //! not what nginx would have chosen, but it is counted, so the next ones make up for it: each
@@ -24,12 +24,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Steps that starting in the middle of a cycle may cost.
+/// The most steps that a start in the middle of a cycle may cost.
 const START_STEPS: u64 = 4096;
-/// Turns that [`Rotation::pick_among`] waits for one of the wanted.
+/// The most turns that [`Rotation::pick_among`] takes to find a wanted one.
 const PATIENCE: usize = 64;
 
-/// Whose turn it is among a fixed list.
+/// The turns among a fixed list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rotation {
     groups: Box<[Group]>,
@@ -38,11 +38,11 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// Over these weights, each at least 1, as if `turn` turns had been taken: a
-    /// rotation that replaces another goes on where that one was, so that frequent changes do not favour the first of
-    /// the list.
+    /// A rotation over these weights, each at least 1, as if `turn` turns had been taken: a
+    /// rotation that replaces another goes on where that one stopped, so that frequent changes do
+    /// not favour the first of the list.
     ///
-    /// In a long cycle of mixed weights the turn is taken modulo what is cheap to get to.
+    /// In a long cycle of mixed weights the turn is reduced to one that is cheap to reach.
     pub(super) fn starting_at(turn: u64, weights: impl IntoIterator<Item = u64>) -> Self {
         let mut positions: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (position, weight) in weights.into_iter().enumerate() {
@@ -69,12 +69,12 @@ impl Rotation {
         }
     }
 
-    /// Turns taken so far.
+    /// The number of turns taken so far.
     pub(super) fn turn(&self) -> u64 {
         self.groups.iter().map(Group::picks).sum()
     }
 
-    /// Takes a turn: the position whose turn it is; `None` when the list is empty.
+    /// Takes a turn and returns its position; `None` if the list is empty.
     pub(super) fn pick(&self) -> Option<usize> {
         match &*self.groups {
             [] => None,
@@ -83,8 +83,8 @@ impl Rotation {
         }
     }
 
-    /// Takes turns until one of the wanted has it; so they share by weight, evenly spread, among
-    /// themselves. `None` when that would take too long.
+    /// Takes turns until a wanted position has one, so that the wanted ones share by weight, evenly
+    /// spread. `None` if that would take too long.
     pub(super) fn pick_among(&self, is_wanted: impl Fn(usize) -> bool) -> Option<usize> {
         (0..PATIENCE).map_while(|_| self.pick()).find(|position| is_wanted(*position))
     }
@@ -111,7 +111,7 @@ struct Group {
     weight: u64,
     /// Positions, ascending; never empty.
     members: Box<[usize]>,
-    /// Of all members together.
+    /// The picks of all members together.
     picks: AtomicU64,
 }
 
@@ -135,8 +135,8 @@ impl Group {
         self.picks.load(Ordering::Relaxed)
     }
 
-    /// What the next member holds at this turn. The products may wrap; their difference is small,
-    /// so it is right even then.
+    /// The credit of the next member at this turn. The products may wrap; their difference is
+    /// small, so it is right even then.
     fn credit(&self, turn: u64, total: u64) -> i64 {
         let rounds = self.picks() / self.size();
         self.weight.wrapping_mul(turn).wrapping_sub(total.wrapping_mul(rounds)).cast_signed()
@@ -209,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn equal_weights_take_turns_whatever_the_weight() {
+    fn equal_weights_of_any_size_take_turns() {
         assert_eq!(picks(&rotation(&[9, 9, 9]), 7), [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
-    fn an_empty_list_has_nobody_whose_turn_it_is() {
+    fn an_empty_list_has_no_turns() {
         assert_eq!(rotation(&[]).pick(), None);
         assert_eq!(rotation(&[]).pick_among(|_| true), None);
     }
@@ -292,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn a_rotation_that_replaces_another_goes_on_where_that_was(
+        fn a_rotation_that_replaces_another_goes_on_where_that_stopped(
             weights in vec(1_u64..=9, 1..9),
             turn in 0_u64..200,
         ) {

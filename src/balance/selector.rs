@@ -1,4 +1,4 @@
-//! One selector: the backends of a pool, a snapshot of those in service, and whose turn it is.
+//! One selector: the backends of a pool, a snapshot of those in service, and their turns.
 
 use std::{
     sync::Arc,
@@ -18,12 +18,12 @@ use crate::backend::Roster;
 use crate::clock;
 use crate::config::Algorithm;
 
-/// What a selector needs beside the backends.
+/// The configuration of a selector, beside its backends.
 #[derive(Debug, Clone)]
 pub struct SelectorConfig {
-    /// What decides which backend gets the next request.
+    /// The algorithm that decides which backend gets the next request.
     pub algorithm: Algorithm,
-    /// Where the live state of the backends is.
+    /// The roster with the live state of the backends.
     pub roster: Arc<Roster>,
     /// How long a backend that comes back takes to reach its full share; zero for at once.
     pub slow_start: Duration,
@@ -64,7 +64,7 @@ impl Selector {
         Self { config, members, random, snapshot }
     }
 
-    /// A complete snapshot; or, while another thread takes that, the one before.
+    /// A complete snapshot; or the previous one, while another thread takes a new one.
     pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.get(
             |snapshot| self.is_complete(snapshot),
@@ -72,7 +72,7 @@ impl Selector {
         )
     }
 
-    /// A selector that picks the same, and whose turns are its own.
+    /// A selector that makes the same picks, with turns of its own.
     pub(super) fn copy(&self) -> Self {
         Self {
             config: self.config.clone(),

@@ -1,28 +1,28 @@
-//! A backend that comes back gets its share little by little.
+//! Slow start: a backend that comes back gets its share gradually.
 //!
-//! Its caches are cold and its connection pools empty; the whole of its share at once may well
-//! take it out again. So its weight grows with the time it has been back, linearly, from a tenth
-//! on, because with less it would not warm up either. It grows in steps: each one costs a new
-//! snapshot, and finer ones would make no difference.
+//! Its caches are cold and its connection pools empty; its full share at once may well take it out
+//! again. So its weight grows linearly with the time since its return, starting at a tenth, because
+//! with less it would not warm up. It grows in steps: each one costs a new snapshot, and finer ones
+//! would make no difference.
 
 use std::time::{Duration, Instant};
 
-/// The parts of a full share.
+/// The number of parts of a full share.
 pub(super) const FULL: u64 = 20;
-/// The least share, a tenth.
+/// The number of parts of the least share, a tenth.
 const FLOOR: u64 = 2;
 
-/// What a backend gets of its share, and until when.
+/// The current part of a backend's share, and when it grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Of [`FULL`] parts.
+    /// The current number of parts, of [`FULL`].
     pub(super) parts: u64,
-    /// When the next part comes; `None` where it has all of them.
+    /// When the next part is added; `None` if the share is full.
     pub(super) until: Option<Instant>,
 }
 
 impl Share {
-    /// Of a backend that has been back since then, or was never away.
+    /// The share of a backend that returned at this time, or (`None`) was never away.
     pub(super) fn of(since: Option<Instant>, window: Duration, now: Instant) -> Self {
         let back = since.map(|since| (since, now.saturating_duration_since(since)));
         match back.filter(|(_, elapsed)| *elapsed < window) {
@@ -36,7 +36,7 @@ impl Share {
     }
 }
 
-/// How long so many parts take; rounded up, so that they are there when it has passed.
+/// The time after which a share has this many parts; rounded up, so that it has them by then.
 fn after(parts: u64, window: Duration) -> Duration {
     let nanos = (window.as_nanos() * u128::from(parts)).div_ceil(u128::from(FULL));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn who_was_never_away_has_all_of_it() {
+    fn a_backend_that_was_never_away_has_its_full_share() {
         let now = crate::clock::now();
         assert_eq!(Share::of(None, WINDOW, now), Share { parts: FULL, until: None });
     }
 
     #[test]
-    fn without_a_window_it_is_all_there_at_once() {
+    fn without_a_window_the_full_share_is_there_at_once() {
         let now = crate::clock::now();
         assert_eq!(Share::of(Some(now), Duration::ZERO, now).parts, FULL);
     }

@@ -1,11 +1,11 @@
-//! The backends in service, remembered until that changes.
+//! The backends in service, kept until they change.
 //!
-//! With ten thousand backends, asking each of them for every request would cost too much. What is asked
-//! changes in two ways: by an event, which the roster counts, and by time, when the share of a
-//! backend that came back grows. So the answer is kept with the count it was taken at and the
-//! first instant at which it changes by itself; while neither has moved on, it is complete.
+//! With ten thousand backends, asking each of them for every request would cost too much. The
+//! result changes in two ways: by an event, which the roster counts, and by time, when the share of
+//! a returned backend grows. So a snapshot is kept with the roster's count and the first instant at
+//! which a share grows; while neither has passed, it is complete.
 //!
-//! Backends are in tiers. A request gets a backend of the second tier only when none of the first is
+//! Backends are in tiers. A request gets a backend of the second tier only if none of the first is
 //! left for it.
 
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use super::{
 };
 use crate::backend::Backend;
 
-/// Primaries, backups.
+/// The number of tiers: primaries and backups.
 pub(super) const TIERS: usize = 2;
 
-/// How many snapshots growing shares may cost during one slow start, however many shares grow: two
-/// for each step of a share.
+/// The most snapshots that growing shares may cost during one slow start, however many shares grow:
+/// two for each step of a share.
 const RENEWALS: u32 = 2 * FULL as u32;
 
-/// The backends in service at one instant, and whose turn it is among them.
+/// The backends in service at one instant, and their turns.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub(super) tiers: [Tier; TIERS],
@@ -40,11 +40,11 @@ pub(super) struct Tier {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of the backends of each tier: the number that the caller knows each by, the
-    /// backend, and its weight.
+    /// Takes a snapshot of the backends of each tier, given as the caller's index, the backend, and
+    /// its weight.
     ///
-    /// `changes` is the roster's count, read before this call, so that a change that this call
-    /// may have missed makes the snapshot stale. `turns` is what [`Snapshot::turns`] was on the
+    /// `changes` is the roster's count, read before this call, so that a change that this call may
+    /// have missed makes the snapshot stale. `turns` is the result of [`Snapshot::turns`] of the
     /// snapshot that this one replaces.
     pub(super) fn take<'a>(
         tiers: [impl Iterator<Item = (usize, &'a Backend, u64)>; TIERS],
@@ -70,7 +70,7 @@ impl Snapshot {
         Self { tiers, changes, valid_until }
     }
 
-    /// Whether it names every backend in service; the clock is read only where that matters.
+    /// Whether it has every backend in service; the clock is read only if a share grows.
     pub(super) fn is_complete(&self, changes: u64, now: impl FnOnce() -> Instant) -> bool {
         self.changes == changes && self.valid_until.is_none_or(|until| now() < until)
     }
@@ -87,8 +87,9 @@ impl Snapshot {
 }
 
 impl Tier {
-    /// While all have their whole share, which is nearly always, the weights are as they are: a
-    /// cycle by parts would be longer, and cost more to get into the middle of.
+    /// While all backends have their full share, which is nearly always, the plain weights are
+    /// used: a cycle of weights multiplied by parts would be longer, and a start in its middle
+    /// would cost more.
     fn of(shares: &[(usize, u64, Share)], turn: u64) -> Self {
         let is_whole = shares.iter().all(|(.., share)| share.parts == FULL);
         let weighed = shares.iter().map(|(member, weight, share)| {
@@ -201,7 +202,7 @@ mod tests {
         fixture.eject(1, start);
         fixture.apply(1, Event::CheckPassed, start);
         let changes = fixture.roster.changes();
-        // The parts are seconds here, and the least share is two.
+        // A part takes a second here, and the least share is two parts.
         for (second, parts) in [(0, 2), (3, 3), (4, 4), (19, 19)] {
             let second = start + Duration::from_secs(second);
             let snapshot = fixture.take(second);

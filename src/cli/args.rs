@@ -1,6 +1,6 @@
 //! The command line's arguments, and `--help`.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt::Display, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -16,20 +16,19 @@ pub(super) struct Arguments {
     #[arg(short = 'c', long = "conf", value_name = "FILE")]
     pub(super) conf: Option<PathBuf>,
 
-    /// Check the configuration, say what is wrong with it, and exit.
+    /// Check the configuration, report every problem, and exit.
     #[arg(short = 't', long)]
     pub(super) test: bool,
 
-    /// Run in the background; done as soon as it serves.
+    /// Run in the background; return once it serves.
     #[arg(short = 'd', long)]
     daemon: bool,
 
-    /// Take the sockets over from the process that serves, as it gets SIGQUIT.
+    /// Take over the sockets of the running process, once that gets SIGQUIT.
     #[arg(short = 'u', long, requires = "conf")]
     pub(super) upgrade: bool,
 
-    /// Listen on this port, on all IPv4 addresses [default without a file: 8080].
-    #[arg(long)]
+    #[arg(long, help = with_default("Listen on this port, on all IPv4 addresses", Flags::defaults().port))]
     port: Option<u16>,
 
     /// Backends, separated by commas: http://localhost:9001,http://localhost:9002 [required
@@ -37,30 +36,48 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL,…", value_delimiter = ',')]
     backends: Option<Vec<String>>,
 
-    /// roundrobin, leastconn or ewma (round_robin and least_conn are understood too) [default
-    /// without a file: roundrobin].
-    #[arg(long)]
+    #[arg(
+        long,
+        help = with_default(
+            "How to choose a backend: roundrobin, leastconn or ewma (round_robin and least_conn are \
+             understood too)",
+            Flags::defaults().algorithm
+        )
+    )]
     algorithm: Option<String>,
 
-    /// Time between two health checks of a backend [default without a file: 10s].
-    #[arg(long, value_name = "DURATION")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        help = with_default("Time between two health checks of a backend", Flags::defaults().health_interval)
+    )]
     health_interval: Option<String>,
 
-    /// How long a health check may take [default without a file: 2s].
-    #[arg(long, value_name = "DURATION")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        help = with_default("How long a health check may take", Flags::defaults().health_timeout)
+    )]
     health_timeout: Option<String>,
 
-    /// How often a failed request is tried again on another backend. Sets `retry.attempts`,
-    /// which counts all tries, to one more than this [default without a file: 3].
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        help = with_default(
+            "How often a failed request is tried again on another backend. Sets `retry.attempts`, \
+             which counts all tries, to one more than this",
+            Flags::defaults().max_retries
+        )
+    )]
     max_retries: Option<u32>,
 
-    /// This process was started by another `lb`, which waits to hear from it on standard input.
+    /// Report to the `lb` that has started this process and waits at the other end of standard
+    /// input.
     #[arg(long, hide = true)]
     pub(super) report: bool,
 
-    /// Only start the process that serves, and end: it must be nobody's child whom a service
-    /// manager could take for its keeper.
+    /// Only start the process that serves, and end, so that it has no parent that a service manager
+    /// could take for the main process.
     #[arg(long, hide = true)]
     pub(super) detach: bool,
 
@@ -68,8 +85,16 @@ pub(super) struct Arguments {
     pub(super) command: Option<Command>,
 }
 
+/// The help of a flag, with its default as the configuration defines it.
+fn with_default(help: &str, default: Option<impl Display>) -> String {
+    match default {
+        Some(default) => format!("{help} [default without a file: {default}]"),
+        None => help.to_owned(),
+    }
+}
+
 impl Arguments {
-    /// What is checked when a program is to run from this file.
+    /// Arguments that check this file, for a program that is about to run from it.
     pub(super) fn from_file(conf: PathBuf) -> Self {
         Self {
             conf: Some(conf),
@@ -88,7 +113,7 @@ impl Arguments {
         }
     }
 
-    /// Arguments with which this program does the same, as a process that reports to this one.
+    /// Arguments that make this program do the same in another process, which reports to this one.
     pub(super) fn again(&self) -> Vec<OsString> {
         let mut again: Vec<OsString> = vec!["--report".into()];
         let mut option = |name: &str, value: Option<OsString>| {
@@ -109,8 +134,8 @@ impl Arguments {
         again
     }
 
-    /// As [`Arguments::again`], for a process that takes over from this one and is not its child:
-    /// systemd does not take well to a main process that is.
+    /// Like [`Arguments::again`], for a process that takes over from this one and is not its child,
+    /// which systemd would not accept as the main process.
     pub(super) fn successor(&self) -> Vec<OsString> {
         let mut again = Self { upgrade: true, ..self.clone() }.again();
         again.push("--detach".into());
@@ -131,29 +156,29 @@ impl Arguments {
     }
 }
 
-/// What else the program can do.
+/// The subcommands.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
-    /// Load the configuration anew in the process that runs from this file, and say what changed.
+    /// Load the configuration again in the process that runs from this file, and print what changed.
     Reload(FileArgument),
     /// Replace the process that runs from this file by this program, without losing a request.
     Upgrade(FileArgument),
-    /// Say whether the process that runs from this file should be sent requests.
+    /// Print whether the process that runs from this file should get requests; exit with 0 or 1.
     Health(FileArgument),
     #[command(flatten)]
     Operate(Operation),
     /// Print a JSON Schema of the configuration file, for editors that complete YAML.
     Schema,
-    /// Try it in a minute: three small backends and the balancer, in one process.
+    /// Run three small backends and the balancer in one process, for a first try.
     Demo(DemoArguments),
-    /// One small backend that answers with its name and the request it received.
+    /// Run one small backend that answers with its name and the request it received.
     Backend(BackendArguments),
 }
 
-/// Which process is meant.
+/// The process that a command is for.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FileArgument {
-    /// The file that it runs from.
+    /// The file that the process runs from.
     #[arg(short = 'c', long = "conf", value_name = "FILE")]
     pub(super) conf: PathBuf,
 }
@@ -161,10 +186,10 @@ pub(super) struct FileArgument {
 /// Arguments of `lb demo`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct DemoArguments {
-    /// The balancer's port; a free one when it is taken, or 0.
+    /// The balancer's port; if it is taken, or 0, a free one is used.
     #[arg(long, default_value_t = 8080)]
     pub(super) port: u16,
-    /// The first backend's port, the others follow; free ones when they are taken, or 0.
+    /// The first backend's port; the others follow. If one is taken, or 0, a free one is used.
     #[arg(long, default_value_t = 9001)]
     pub(super) backend_port: u16,
 }
@@ -191,7 +216,26 @@ pub(super) struct BackendArguments {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+
+    #[test]
+    fn help_and_readme_have_the_defaults_of_the_flags() {
+        let readme = include_str!("../../README.md");
+        let command = Arguments::command();
+        let mut found = 0;
+        for flag in command.get_arguments() {
+            let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+            let Some((_, default)) = help.split_once("[default without a file: ") else { continue };
+            let name = format!("| `--{} ", flag.get_long().unwrap());
+            let row = readme.lines().find(|line| line.starts_with(&name)).unwrap();
+            let shown = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+            assert_eq!(shown.trim_matches('`'), default.trim_end_matches(']'), "{row}");
+            found += 1;
+        }
+        assert_eq!(found, 5);
+    }
 
     #[test]
     fn a_process_started_again_is_told_the_same() {

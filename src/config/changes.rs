@@ -1,7 +1,8 @@
-//! The difference of two configurations, in words for an operator who reloads.
+//! The difference of two configurations, as text for an operator who reloads.
 //!
-//! The table of keys says what a reload can change. What it cannot is compared with what the process
-//! was started with, so that it is reported until an upgrade changes it.
+//! The table of keys says which keys a reload can change. The other keys are compared with the
+//! configuration that the process was started with, so that a change is reported until an upgrade
+//! applies it.
 
 use serde_json::Value;
 
@@ -11,30 +12,30 @@ use super::{
     settings::tree,
 };
 
-/// What one configuration changes in comparison with another.
+/// The changes from one configuration to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// A line for each part of the process that is not as before.
+    /// A line for each part of the process that has changed.
     pub process: Vec<String>,
-    /// The pools that are gone, and those that there are, in the order of the new configuration.
+    /// The removed pools, then all others in the order of the new configuration.
     pub pools: Vec<PoolChange>,
 }
 
-/// What one configuration changes in a pool, but for its backends, whose names have to be resolved
-/// before they can be compared.
+/// The changes of a pool, without its backends, whose names have to be resolved before they can be
+/// compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PoolChange {
-    /// It is no longer there.
+    /// The pool was removed.
     Removed(PoolName),
-    /// It was not there before.
+    /// The pool was added.
     Added(PoolName),
-    /// It was there before; these of its settings changed, in words.
+    /// The pool is in both; the changed settings as text.
     Kept(PoolName, Vec<String>),
 }
 
 impl Changes {
-    /// Compares the configuration of `before` and of `after`, for a process that was `started` with yet
-    /// another one.
+    /// Compares the configurations `before` and `after`, for a process that was `started` with
+    /// possibly another one.
     #[must_use]
     pub fn between(started: &Config, before: &Config, after: &Config) -> Self {
         let trees = Trees { started: tree(started), before: tree(before), after: tree(after) };
@@ -51,7 +52,7 @@ struct Trees {
 }
 
 impl Trees {
-    /// The lines of all keys at the top of the file but listeners and pools.
+    /// The lines of all keys at the top of the file except listeners and pools.
     fn top_lines(&self) -> Vec<String> {
         let rows = below("").into_iter().filter(|row| {
             ![listeners::LISTENERS.name(), pools::POOLS.name()].contains(&row.name())
@@ -69,7 +70,7 @@ impl Trees {
         let find = |tree: &Value| at(tree, path).cloned();
         match row.about().apply {
             Apply::Upgrade if find(&self.started) != find(&self.after) => {
-                // "threads" is the plural of a word.
+                // The key "threads" is a plural.
                 let need =
                     if path.ends_with('s') && !path.ends_with("ss") { "need" } else { "needs" };
                 vec![format!("{path} {need} an upgrade")]
@@ -81,7 +82,7 @@ impl Trees {
         }
     }
 
-    /// As [`Trees::lines`], of a key that means nothing while its group is off.
+    /// Like [`Trees::lines`], for a key that has no meaning while its group is off.
     fn lines_below(&self, group: &dyn Row, key: &dyn Row) -> Vec<String> {
         let is_on = |tree| at(tree, group.about().path).is_some_and(Value::is_object);
         if is_reloaded(key) && !(is_on(&self.before) && is_on(&self.after)) {
@@ -105,7 +106,7 @@ impl Trees {
         gone.chain(there).collect()
     }
 
-    /// The keys of a pool that are not as before, but for its backends.
+    /// The changed keys of a pool, without its backends.
     fn settings(&self, pool: &str) -> Vec<String> {
         let [before, after] = [&self.before, &self.after]
             .map(|tree| at(tree, pools::POOLS.name()).and_then(|pools| pools.get(pool)));
@@ -128,7 +129,7 @@ fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(tree, |tree, key| tree.get(key))
 }
 
-/// Sockets are opened at the start and closed at the end.
+/// The lines of listeners, whose sockets are opened at the start and closed at the end.
 fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<String> {
     let find = |config: &Config, address| -> Option<Listener> {
         config.listeners.iter().find(|it| it.address == address).cloned()
@@ -179,7 +180,7 @@ mod tests {
         Trees { started, before, after }
     }
 
-    /// The tree with another value at this path.
+    /// The tree with a different value at this path.
     fn other(tree: &Value, path: &str) -> Value {
         let mut tree = tree.clone();
         let pointer = format!("/{}", path.replace('.', "/"));
@@ -203,7 +204,8 @@ mod tests {
             assert!(lines[0].starts_with(path.split('.').next().unwrap()), "{path}: {lines:?}");
             let needs_upgrade = row.about().apply == Apply::Upgrade;
             assert_eq!(lines[0].ends_with("an upgrade"), needs_upgrade, "{path}: {lines:?}");
-            // What needs an upgrade is reported until one comes; the rest is reported once.
+            // A change that needs an upgrade is reported until there is one; other changes are
+            // reported once.
             let lines = trees(&tree, &after, &after).top_lines();
             assert_eq!(lines.is_empty(), !needs_upgrade, "{path}: {lines:?}");
         }
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_ask_the_admin_listener_follows_a_reload_unless_there_was_none() {
+    fn access_to_the_admin_listener_follows_a_reload_unless_there_was_no_listener() {
         let tree = tree(&everything());
         let other = other(&tree, "admin.token");
         assert_eq!(trees(&tree, &tree, &other).top_lines(), ["admin.token changed"]);

@@ -1,7 +1,7 @@
 //! Flags that describe a balancer: alone, or over a file.
 //!
-//! A flag has no default here. What was not given leaves the file as it is; without a file the
-//! defaults are a configuration of their own, [`base`], and the flags go over that one.
+//! A flag has no default here. A flag that was not given leaves the file as it is; without a file the
+//! defaults are a configuration of their own, [`base`], and the flags are applied to that one.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -17,7 +17,7 @@ use super::{
     },
     origin::Origin,
     read,
-    values::{ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, Kind, choice_of},
+    values::{ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, Kind, choice_of, shown_duration},
     word::Word,
     wording::quoted,
 };
@@ -30,7 +30,8 @@ const HEALTH_INTERVAL: &str = "--health-interval";
 const HEALTH_TIMEOUT: &str = "--health-timeout";
 const MAX_RETRIES: &str = "--max-retries";
 
-/// As flags spell the algorithms, without an underscore; the words of the file are understood, too.
+/// The algorithms as flags spell them, without an underscore; the words of the file are understood
+/// too.
 const ALGORITHMS: Kind<Algorithm> = Kind {
     parse: |text| match Algorithm::ALL.iter().find(|algorithm| algorithm.word() == text) {
         Some(algorithm) => Ok(*algorithm),
@@ -47,10 +48,10 @@ fn flag_word(algorithm: Algorithm) -> &'static str {
     }
 }
 
-/// The flags that were given, as they were given; `None` is one that was not.
+/// The flags as they were given; `None` is a flag that was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags {
-    /// `--daemon`: in the background, whatever the file says.
+    /// `--daemon`: run in the background, even if the file says otherwise.
     pub daemon: bool,
     /// `--port`: the port of the only listener; 0 lets the system choose.
     pub port: Option<u16>,
@@ -66,18 +67,37 @@ pub struct Flags {
     pub max_retries: Option<u32>,
 }
 
-/// Without a file: the listener's port, on all addresses.
+/// The listener's port without a file; it listens on all IPv4 addresses.
 const DEFAULT_PORT: u16 = 8080;
-/// Without a file.
+/// The interval of health checks without a file.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
-/// Without a file.
+/// The limit on a health check without a file.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Without a file; one more try than this is made.
+/// The number of tries after the first one, without a file.
 const DEFAULT_RETRIES: u32 = 3;
 /// The name of the only pool without a file.
 const DEFAULT_POOL: &str = "default";
 
-/// The configuration that holds without a file and without flags, but for its backends.
+impl Flags {
+    /// The flags that say the same as no flags at all, without a file. Backends have no default.
+    #[must_use]
+    pub fn defaults() -> Self {
+        let config = base();
+        let pool = config.pools.first();
+        let check = pool.and_then(|pool| pool.health_check.as_ref());
+        Self {
+            daemon: config.process.daemon,
+            port: config.listeners.first().map(|listener| listener.address.port()),
+            backends: None,
+            algorithm: pool.map(|pool| flag_word(pool.algorithm).to_owned()),
+            health_interval: check.map(|check| shown_duration(check.interval)),
+            health_timeout: check.map(|check| shown_duration(check.timeout)),
+            max_retries: pool.map(|pool| pool.retry.attempts.get() - 1),
+        }
+    }
+}
+
+/// The configuration without a file and without flags; it has no backends.
 pub(super) fn base() -> Config {
     let name = PoolName::new(DEFAULT_POOL);
     let mut pool = Pool::new(name.clone());
@@ -98,7 +118,7 @@ pub(super) fn base() -> Config {
     }
 }
 
-/// Without a file nothing else names the backends.
+/// Reports missing backends: without a file nothing but the flag can name them.
 pub(super) fn require_backends(flags: &Flags, report: &Report) {
     if flags.backends.is_none() {
         let message = "is missing (name the backends, as in --backends \
@@ -107,7 +127,7 @@ pub(super) fn require_backends(flags: &Flags, report: &Report) {
     }
 }
 
-/// What the flags replace.
+/// The values that replace those of the file.
 #[derive(Debug)]
 pub(super) struct Overrides {
     daemon: bool,
@@ -133,7 +153,7 @@ impl Overrides {
         }
     }
 
-    /// Replaces what they name.
+    /// Replaces the values of the flags that were given.
     pub(super) fn apply(self, config: &mut Config, report: &Report) {
         self.apply_daemon(config, report);
         self.apply_port(config, report);
@@ -154,7 +174,7 @@ impl Overrides {
     }
 
     fn apply_daemon(&self, config: &mut Config, report: &Report) {
-        // Where the file says so too, it has been warned of there.
+        // If the file says so too, the warning was given there.
         if !self.daemon || std::mem::replace(&mut config.process.daemon, true) {
             return;
         }
@@ -228,8 +248,7 @@ impl Overrides {
         if check.timeout < check.interval || self.interval.is_wrong() || self.timeout.is_wrong() {
             return;
         }
-        let shown = super::values::shown_duration;
-        let (long, short) = (shown(check.timeout), shown(check.interval));
+        let (long, short) = (shown_duration(check.timeout), shown_duration(check.interval));
         if timeout.is_some() {
             let message = format!("must be below the interval of {short}, found {long}");
             report.add(Origin::flag(HEALTH_TIMEOUT), message);
@@ -287,7 +306,7 @@ fn backends(texts: &[String], report: &Report) -> Vec<BackendSpec> {
     backends
 }
 
-/// Retries are tries after the first.
+/// The number of tries for this number of retries, which are tries after the first one.
 fn attempts(retries: u32, report: &Report) -> NonZeroU32 {
     if retries >= ATTEMPTS_MAX {
         let message = format!("must be between 0 and {}, found {retries}", ATTEMPTS_MAX - 1);
@@ -364,6 +383,17 @@ mod tests {
         let check = pool.health_check.as_ref().unwrap();
         assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (10, 2));
         assert_eq!(pool.retry.attempts.get(), 4);
+    }
+
+    #[test]
+    fn without_a_file_the_defaults_are_those_that_help_shows() {
+        let backends = Some(vec!["http://127.0.0.1:9001".to_owned()]);
+        let given = Flags { backends: backends.clone(), ..Flags::defaults() };
+        assert!(given.port.is_some() && given.max_retries.is_some());
+        assert!(given.algorithm.is_some() && given.health_interval.is_some());
+        assert!(given.health_timeout.is_some());
+        let left_out = Flags { backends, ..Flags::default() };
+        assert_eq!(alone(&given), alone(&left_out));
     }
 
     #[test]

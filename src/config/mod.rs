@@ -1,14 +1,14 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
-//! Text becomes a tree that knows its lines (`document`). The tree is read key by key (`read`), by the
-//! definition of each key (`keys`), with one parser for each kind of value (`values`), into the `model`.
-//! Flags come last (`flags`). Reading never stops at a problem: the problem is recorded, a stand-in
-//! takes the place of the value, and reading goes on, so that one run shows all that is wrong. A
-//! configuration leaves here only when nothing was recorded, so no stand-in ever does.
+//! Text becomes a tree that knows its lines (`document`). The tree is read key by key (`read`), by
+//! the definition of each key (`keys`), with one parser for each kind of value (`values`), into the
+//! `model`. Flags come last (`flags`). Reading never stops at a problem: the problem is recorded, a
+//! stand-in takes the place of the value, and reading goes on, so that one run shows every problem.
+//! A configuration is returned only if no problem was recorded, so a stand-in never gets out.
 //!
-//! The table of keys feeds what is written about a configuration as well: the view of what serves and
-//! the difference of two configurations (`settings`, `changes`), and the reference, its page and the
-//! JSON Schema (`reference`).
+//! The table of keys is also the source of all texts about a configuration: the effective
+//! configuration and the difference of two configurations (`settings`, `changes`), and the
+//! reference, its page and the JSON Schema (`reference`).
 
 mod changes;
 mod document;
@@ -47,19 +47,19 @@ use read::Secret;
 
 use crate::files;
 
-/// A configuration, and what is odd about it without being wrong.
+/// A configuration and its warnings.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// Complete and valid.
+    /// The configuration, complete and valid.
     pub config: Config,
     /// Warnings for the author of the file, in the order of the file.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads a file, then lets the flags that were given replace what it says.
+/// Reads a file, then replaces values by the flags that were given.
 ///
 /// # Errors
-/// Everything that is wrong with the file and the flags, or why the file cannot be read.
+/// All problems of the file and the flags, or the reason why the file cannot be read.
 pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
     match files::read(path) {
@@ -74,10 +74,10 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
     }
 }
 
-/// As [`load`], of a file that has been read; `file` is its name in messages.
+/// Like [`load`], for a file that has been read; `file` is its name in messages.
 ///
 /// # Errors
-/// Everything that is wrong with the text and the flags.
+/// All problems of the text and the flags.
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(file));
     let overrides = Overrides::read(flags, &report);
@@ -90,10 +90,10 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
     conclude(config, report)
 }
 
-/// What the flags say alone, without a file: one listener, one pool, one route.
+/// The configuration of flags without a file: one listener, one pool, one route.
 ///
 /// # Errors
-/// Everything that is wrong with the flags.
+/// All problems of the flags.
 pub fn from_flags(flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(""));
     let overrides = Overrides::read(flags, &report);
@@ -112,7 +112,7 @@ fn conclude(config: Option<Config>, report: Report) -> Result<Loaded, Problems> 
     }
 }
 
-/// What a file says that has a secret in it.
+/// Reads a file that contains a secret.
 fn read_secret(path: &Path) -> Result<Secret, String> {
     let read = || {
         let data = fs::metadata(path)?;
@@ -125,7 +125,7 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     })
 }
 
-/// Why the system refused, without its error codes.
+/// The system's reason, without its error codes.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),

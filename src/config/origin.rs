@@ -7,14 +7,14 @@ use std::{fmt, sync::Arc};
 pub struct Origin {
     /// The file, as the user named it; `None` for flags.
     pub file: Option<Arc<str>>,
-    /// Counted from 1; 0 when there is no line to name.
+    /// The line, counted from 1; 0 if no line can be named.
     pub line: usize,
-    /// `pools.web.backends[1].address`, or `--backends`.
+    /// The key or flag, such as `pools.web.backends[1].address` or `--backends`.
     pub key: Arc<str>,
 }
 
 impl Origin {
-    /// A line of a file, or all of the file when the line is 0.
+    /// A line of a file, or the whole file if the line is 0.
     #[must_use]
     pub fn file(file: impl Into<Arc<str>>, line: usize) -> Self {
         Self { file: Some(file.into()), line, key: Arc::from("") }
@@ -28,7 +28,7 @@ impl Origin {
 }
 
 impl fmt::Display for Origin {
-    /// `conf/lb.yaml:12: pools.web`, without the parts that are not known.
+    /// Writes `conf/lb.yaml:12: pools.web`, without unknown parts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             f.write_str(file)?;

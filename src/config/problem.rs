@@ -1,15 +1,15 @@
-//! What is wrong with an input, and where, in the words that the user reads.
+//! Problems of an input and their places, in the words that the user reads.
 
 use std::fmt;
 
 use super::origin::Origin;
 
-/// One thing that is wrong, or odd.
+/// One problem or warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
+    /// The place of the problem.
     pub origin: Origin,
-    /// What is wrong, what was found, and how to mend it; reads on from the origin, on one line.
+    /// The problem, the text found, and how to correct it; continues the origin, on one line.
     pub message: String,
 }
 
@@ -26,25 +26,25 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with an input; prints one problem a line, flags first, then in file
-/// order, and the number of problems at the end.
+/// All problems of an input. Prints one problem per line, flags first, then in file order, and the
+/// number of problems at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Puts them in order.
+    /// Sorts the problems.
     #[must_use]
     pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.origin.line);
         Self(problems)
     }
 
-    /// In the order in which they print.
+    /// The problems in the order in which they are printed.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
 
-    /// The file or the flags, or both.
+    /// Returns the file or the flags, or both.
     fn sources(&self) -> String {
         let file = self.0.iter().find_map(|problem| problem.origin.file.as_deref());
         let flags = self.0.iter().any(|problem| problem.origin.file.is_none());

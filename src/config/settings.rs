@@ -1,7 +1,8 @@
 //! A configuration as a tree in the shape of its file: every default filled in.
 //!
-//! The model has no keys, so this is where each value meets its definition again. The view of what
-//! serves prints the tree, and the difference of two configurations compares two of them.
+//! The model has no keys, so each value is joined with its definition here. The view of the
+//! effective configuration prints the tree, and the difference of two configurations compares two
+//! trees.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ use super::{
     values::{CheckType, Failure},
 };
 
-/// Stands in place of a secret.
+/// The text that replaces a secret.
 const MASK: &str = "***";
 
 /// An entry of a mapping.
@@ -93,7 +94,7 @@ pub(super) fn listener(listener: &Listener) -> Value {
 }
 
 fn body(limits: BodyLimits) -> Entry {
-    // Without a rate it means nothing, and is not in the model.
+    // Without a rate this key has no meaning, and is not in the model.
     let after = limits.min_rate.map(|rate| rate.after);
     listener_keys::BODY.show([
         listener_keys::BODY_IDLE.show(&limits.idle),
@@ -247,7 +248,8 @@ mod tests {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/reference.yaml"));
     const SECRET: &str = "s3cret-s3cret-s3cret";
 
-    /// The places of backends are not part of what a configuration says, nor is the order of pools.
+    /// Loads a text without the places of backends and the order of pools, which are not part of
+    /// its meaning.
     fn load(text: &str) -> Config {
         let mut config = config::parse("lb.yaml", text, &Flags::default()).unwrap().config;
         for backend in config.pools.iter_mut().flat_map(|pool| &mut pool.backends) {
@@ -257,7 +259,7 @@ mod tests {
         config
     }
 
-    /// With every key, but the one that names another file.
+    /// The reference with every key enabled, except the one that names another file.
     fn reference() -> String {
         let lines = REFERENCE.lines().filter(|line| !line.contains("#token_file:"));
         lines
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_what_serves() {
+    fn the_shown_configuration_loads_as_the_same() {
         assert_loads_again(REFERENCE);
         assert_loads_again(&reference());
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/valid");
@@ -298,7 +300,7 @@ mod tests {
         assert!(!shown.contains(SECRET) && shown.contains(MASK), "{shown}");
     }
 
-    /// Every key, with the name of a pool and the number of an item left out.
+    /// Collects every key, without names of pools and numbers of items.
     fn keys(yaml: &Yaml<'_>, at: &str, found: &mut BTreeSet<String>) {
         if let Some(mapping) = yaml.as_mapping() {
             for (key, value) in mapping {

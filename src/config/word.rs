@@ -1,6 +1,6 @@
 //! Values that are one of a few words.
 //!
-//! The word of a value is written here alone, in `word`: the reader, the view of what serves, the
+//! The word of a value is defined once, in `word`: the reader, the effective configuration, the
 //! documents, the status page and the schema all take it from there.
 
 /// A type with one word for each of its values.

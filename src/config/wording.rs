@@ -1,6 +1,6 @@
-//! How messages speak: what was found, lists of words, and "did you mean".
+//! The wording of messages: the text found, lists of words, and "did you mean".
 
-/// Longer texts are cut: a message stays on one line.
+/// The longest text in a message: longer ones are cut, so that a message stays on one line.
 const SHOWN: usize = 60;
 
 /// A text as messages show it: numbers bare, anything else in quotes; see [`visible`].
@@ -27,7 +27,7 @@ pub(super) fn visible(text: &str) -> String {
 pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = plain(text);
     let allowed = match text.chars().count() {
-        // As many short words differ in two letters as not: min and max.
+        // Short words often differ in two letters, such as min and max.
         0..=4 => 1,
         length => 1 + length / 3,
     };
@@ -39,7 +39,7 @@ pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) 
         .map(|(_, word)| word)
 }
 
-/// The message, and the word to write if one is near enough.
+/// Appends the word to write to the message, if one is near enough.
 pub(super) fn with_nearest<'a>(
     message: String,
     text: &str,
@@ -51,7 +51,7 @@ pub(super) fn with_nearest<'a>(
     }
 }
 
-/// `a`, `a or b`, `a, b or c`.
+/// Returns `a`, `a or b`, `a, b or c`.
 pub(super) fn alternatives(words: &[&str]) -> String {
     match words {
         [] => String::new(),
@@ -60,22 +60,23 @@ pub(super) fn alternatives(words: &[&str]) -> String {
     }
 }
 
-/// Whether they differ in nothing but how words are joined: `max_fails` and `max-fails`.
+/// Whether two names differ only in the way words are joined: `max_fails` and `max-fails`.
 pub(super) fn is_same_word(text: &str, word: &str) -> bool {
     plain(text) == plain(word)
 }
 
-/// Typing mistakes between two words; one that was cut short, or went on, counts as one.
+/// The number of typing mistakes between two words; a word that was cut short, or extended, counts
+/// as one.
 fn distance(text: &str, word: &str) -> usize {
     let singular = text.strip_suffix('s').unwrap_or(text);
     let is_cut = [text, singular].iter().any(|cut| cut.len() >= 3 && word.starts_with(cut));
-    // With three letters too many other words begin: max_percent is not max.
+    // Too many other words begin with three letters: max_percent is not max.
     let went_on = word.len() > 3 && text.starts_with(word);
     let typed = strsim::osa_distance(text, word);
     if is_cut || went_on { typed.min(1) } else { typed }
 }
 
-/// Case, `-` and `_` are what people mix up most; they are no difference here.
+/// The word without case, `-` and `_`, which people mix up most.
 fn plain(word: &str) -> String {
     word.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
 }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_one_short_line() {
+    fn a_shown_text_is_one_short_line() {
         assert_eq!(quoted("0"), "0");
         assert_eq!(quoted("a\nb\u{1b}[0m"), r#""a\nb\u{1b}[0m""#);
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), SHOWN + 3);

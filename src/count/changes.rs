@@ -1,12 +1,12 @@
-//! The version of something that threads read word by word.
+//! A version number for values that threads read word by word.
 //!
 //! A reader that keeps a copy takes the version first and the words after it. If the version is
-//! still the same later, the copy has every change that was counted by then: a copy may hold more
-//! than its version says, and is taken again in vain, but never less.
+//! still the same later, the copy has every change that was counted by then. A copy may be newer
+//! than its version, and is then taken again in vain, but never older.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Counts changes of something, for readers that keep a copy of it.
+/// Counts changes, for readers that keep a copy of the values.
 #[derive(Debug, Default)]
 pub struct Changes(AtomicU64);
 

@@ -40,7 +40,7 @@ impl DurationHistogram {
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let ticks = (micros.saturating_mul(TICKS) / 1000).min(MAX);
-        // No value is above what the histogram takes.
+        // No value is above the histogram's range.
         let _ = self.ticks.increment(ticks);
         self.micros.add(micros);
     }
@@ -68,7 +68,7 @@ impl Default for DurationSnapshot {
 impl DurationSnapshot {
     /// Adds the durations of another snapshot.
     pub fn add(&mut self, other: &Self) {
-        // All are alike, and no sum comes near 2^64.
+        // All histograms have the same buckets, and no sum comes near 2^64.
         let _ = self.ticks.checked_add_assign(&other.ticks);
         self.micros = self.micros.wrapping_add(other.micros);
     }
@@ -108,8 +108,8 @@ impl DurationSnapshot {
         counts
     }
 
-    /// The duration that this share of all does not exceed, at most an eighth too long; `None` without
-    /// any.
+    /// The duration that this share of all durations does not exceed, at most an eighth too long;
+    /// `None` if there is no duration.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let bucket = self.ticks.quantile_bucket(share).ok().flatten()?;
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_a_bound_is_not_below_it() {
+    fn a_duration_longer_than_a_bound_is_not_counted_below_it() {
         let observed = of(&[0, 400, 600, 900, 1_100, 2_100, 3_000, 70_000_000, 4_000_000_000]);
         assert_eq!(observed.up_to([-1, 0, 1, 2, 16]), [2, 4, 5, 7, 7]);
         assert_eq!(observed.count(), 9);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_and_the_rest_are_the_whole() {
+    fn a_part_and_the_rest_add_up() {
         let durations = DurationHistogram::default();
         durations.observe(Duration::from_millis(3));
         let before = durations.get();

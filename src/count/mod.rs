@@ -1,7 +1,7 @@
 //! Counters that cost next to nothing to add to: one atomic addition, no lock, no allocation.
 //!
-//! A reader gets the sum of a moment; counts that belong together may be a request apart. Counts only
-//! grow, for as long as the thing that they belong to is known.
+//! A reader gets the sum of a moment; counts that belong together may be a request apart. Counts
+//! only grow, for as long as their owner exists.
 
 mod changes;
 mod counter;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_status_is_of_one_class() {
+    fn each_status_has_one_class() {
         let classes = StatusClassCounts::default();
         for status in [0, 100, 101, 200, 204, 304, 404, 499, 500, 599, 700, 999] {
             classes.one(StatusClass::of(status));

@@ -1,5 +1,5 @@
-//! How an attempt can end, in the words that the log, the metrics and the status page share. There are
-//! so few that each is counted for each backend, whatever backends answer.
+//! How an attempt can end, in the words that the log, the metrics and the status page share. The
+//! outcomes are few, so that each can be counted for each backend, regardless of the answers.
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Outcome {
     NoSocket,
     /// The connection broke.
     Reset,
-    /// What came over the connection cannot be passed on as an answer.
+    /// The bytes from the backend cannot be passed on as an answer.
     InvalidAnswer,
     /// No answer in time, or a pause in it that was too long.
     Timeout,

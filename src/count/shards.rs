@@ -1,7 +1,7 @@
-//! One count in several places, so that threads that count the same thing do not fight for it.
+//! One count in several places, so that threads that add to it do not contend for one cache line.
 //!
-//! For what every request adds to. Counts of one backend are not worth it: requests are spread over
-//! backends already, and there may be ten thousand of them.
+//! Used for counts that every request adds to. Counts of one backend are not worth it: requests are
+//! spread over backends already, and there may be ten thousand backends.
 
 use std::{
     cell::Cell,
@@ -18,7 +18,7 @@ thread_local! {
     static PLACE: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed));
 }
 
-/// The same counts, once for each of a few threads.
+/// The same counts, once for each of a few groups of threads.
 #[derive(Debug)]
 pub struct Shards<T>(Box<[CacheAligned<T>]>);
 

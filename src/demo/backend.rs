@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 backend that answers with its name and with what it received.
+//! A small HTTP/1.1 backend that answers with its name and the request it received.
 //!
 //! Pingora reads and writes the HTTP; the sockets are our own, because Pingora's server binds for
 //! the life of the process, and a backend is worth trying only when it can be stopped and started
@@ -33,7 +33,7 @@ use tokio::{
 
 /// How long a connection may wait for its next request, in seconds.
 const KEEPALIVE: u64 = 60;
-/// Before accepting is tried again when the system is out of something, such as descriptors.
+/// The wait before the next accept if the system lacks something, such as descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// How a [`DemoBackend`] answers.
@@ -80,8 +80,8 @@ impl DemoBackend {
     ///
     /// # Errors
     ///
-    /// When the host does not resolve, the port cannot be had, the name cannot be a header's
-    /// value, or the status is not a final one.
+    /// If the host does not resolve, the port is taken, the name cannot be a header's value, or the
+    /// status is not a final one.
     pub fn bind(host: &str, port: u16, options: Options) -> io::Result<Self> {
         if options.status.is_informational() {
             return Err(invalid(format!("status {} is not a final one", options.status.as_u16())));
@@ -116,12 +116,12 @@ impl DemoBackend {
         matches!(self.state, State::Running { .. })
     }
 
-    /// Answers from now on; nothing changes when it does so already. Needs a Tokio runtime, which
-    /// is why it is `async`.
+    /// Starts to answer; does nothing if it is running. Needs a Tokio runtime, which is why it is
+    /// `async`.
     ///
     /// # Errors
     ///
-    /// When another process has taken the port since it was stopped.
+    /// If another process has taken the port since it was stopped.
     pub async fn start(&mut self) -> io::Result<()> {
         let listeners = match std::mem::replace(&mut self.state, State::Stopped) {
             State::Bound(listeners) => listeners,
@@ -139,12 +139,12 @@ impl DemoBackend {
         Ok(())
     }
 
-    /// Closes the port and every connection, whatever is in flight. When this returns, connections
-    /// are refused.
+    /// Closes the port and every connection, even those with a request in flight. When this
+    /// returns, connections are refused.
     pub async fn stop(&mut self) {
         if let State::Running { stop, task } = std::mem::replace(&mut self.state, State::Stopped) {
             stop.send_replace(true);
-            // An error is a panic in a connection's task; the port is closed all the same.
+            // An error means a panic in a connection's task; the port is closed all the same.
             task.await.ok();
         }
     }
@@ -167,7 +167,7 @@ fn listen(address: SocketAddr) -> io::Result<Vec<StdListener>> {
     Ok([first].into_iter().chain(other).collect())
 }
 
-/// With `SO_REUSEADDR`, so that a port that was closed a moment ago can be had again.
+/// Listens with `SO_REUSEADDR`, so that a port that was closed a moment ago can be opened again.
 fn listener(address: SocketAddr) -> io::Result<StdListener> {
     let listener = StdListener::bind(address)?;
     listener.set_nonblocking(true)?;
@@ -185,7 +185,7 @@ async fn serve(listeners: Vec<TcpListener>, app: Arc<Answers>, mut stopped: Shut
 }
 
 async fn until(stopped: &mut ShutdownWatch) {
-    // An error is a sender that was dropped, which means the same.
+    // An error means that the sender was dropped, which has the same meaning.
     stopped.wait_for(|stopped| *stopped).await.ok();
 }
 
@@ -220,7 +220,7 @@ async fn converse(stream: TcpStream, app: Arc<Answers>, stopped: ShutdownWatch) 
     }
 }
 
-/// What every connection of one backend shares.
+/// The state that all connections of one backend share.
 #[derive(Debug)]
 struct Answers {
     name: String,
@@ -278,7 +278,8 @@ impl Answers {
         Ok(())
     }
 
-    /// Its name, the request line without the version, the headers in the case received.
+    /// Returns the name, the request line without the version, and the headers in the case
+    /// received.
     fn body(&self, request: &RequestHeader) -> String {
         let target = String::from_utf8_lossy(request.raw_path());
         let mut body = format!("backend {}\n{} {target}\n", self.name, request.method);
@@ -306,7 +307,7 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than any of this takes, so that a broken test ends.
+    /// Far longer than any step of a test takes, so that a broken test ends.
     const DEADLINE: Duration = Duration::from_secs(10);
 
     async fn start(options: Options) -> DemoBackend {
@@ -325,7 +326,7 @@ mod tests {
 
     struct Client {
         stream: TcpStream,
-        /// Received and not yet looked at.
+        /// Bytes received and not yet consumed.
         rest: Vec<u8>,
     }
 
@@ -339,7 +340,7 @@ mod tests {
             within(self.stream.write_all(bytes.as_bytes())).await.unwrap();
         }
 
-        /// Zero at the end of the stream, or when it breaks.
+        /// Returns the number of bytes received; zero at the end of the stream, or if it breaks.
         async fn receive(&mut self) -> usize {
             within(self.stream.read_buf(&mut self.rest)).await.unwrap_or(0)
         }
@@ -361,7 +362,7 @@ mod tests {
             String::from_utf8(self.rest.drain(..length).collect()).unwrap()
         }
 
-        /// Head and body of an answer.
+        /// Returns head and body of an answer.
         async fn answer(&mut self) -> (String, String) {
             let head = self.head().await;
             let body = self.body(length(&head)).await;
@@ -439,7 +440,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_to_be_told_to_continue_is_told() {
+    async fn a_client_that_waits_for_100_continue_gets_it() {
         let backend = start(named("a")).await;
         let mut client = Client::connect(backend.address()).await;
         let head = "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n";
@@ -465,7 +466,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_request_is_refused() {
+    async fn malformed_requests_are_refused() {
         let backend = start(named("a")).await;
         let mut client = Client::connect(backend.address()).await;
         client.send("GET\0 / HTTP/1.1\r\n\r\n").await;
@@ -473,7 +474,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_late_and_with_the_status_that_it_was_given() {
+    async fn answers_late_and_with_its_configured_status() {
         let delay = Duration::from_millis(50);
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let backend = start(Options { delay, status, ..named("a") }).await;
@@ -544,7 +545,7 @@ mod tests {
         if StdListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
             return;
         }
-        // Another process may hold the port there, which is no failure: the next one is tried.
+        // Another process may hold the port there, which is not a failure: the next port is tried.
         for _ in 0..10 {
             let backend = start(named("a")).await;
             let address = SocketAddr::from((Ipv6Addr::LOCALHOST, backend.address().port()));

@@ -1,8 +1,9 @@
-//! Who is in a pool: from names to addresses.
+//! The addresses of a pool's backends, resolved from their names.
 //!
 //! A name is resolved once, at start, and each of its addresses is a backend of its own, as in
 //! nginx. A name that does not resolve stops the start: a balancer that silently serves from half
-//! of its backends is found out on the worst day. So does a backend that is the process itself.
+//! of its backends would be noticed only under the heaviest load. A backend that is the process
+//! itself stops the start as well.
 
 mod own;
 
@@ -16,20 +17,20 @@ use std::{
 use crate::backend::Address;
 use crate::config::{BackendSpec, Config, Host, Origin, PoolName, Problem, Problems, Weight};
 
-/// One address of a pool, and what the configuration says about it.
+/// One address of a pool, and its settings in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// What it is shown as: host and port as configured.
+    /// The name by which it is shown: host and port as configured.
     pub name: Arc<str>,
-    /// Where to connect.
+    /// The address to connect to.
     pub address: Address,
     /// Its share among the backends of the pool.
     pub weight: Weight,
-    /// Used only when no other is eligible.
+    /// Whether it is used only if no other backend is eligible.
     pub backup: bool,
-    /// Gets no new requests.
+    /// Whether it gets no new requests.
     pub drain: bool,
-    /// Requests that it may have at once.
+    /// The most requests that it may have at once.
     pub max_connections: Option<NonZeroU32>,
 }
 
@@ -82,7 +83,8 @@ pub fn resolve(config: &Config) -> Result<ResolvedBackends, Problems> {
     if problems.is_empty() { Ok(resolved) } else { Err(Problems::new(problems)) }
 }
 
-/// Without repetitions and in a fixed order: resolvers rotate their answers.
+/// Resolves one backend, without repetitions and in a fixed order, because resolvers rotate their
+/// answers.
 fn addresses(spec: &BackendSpec) -> Result<BTreeSet<SocketAddr>, Problem> {
     let port = spec.address.port.get();
     let name = match &spec.address.host {

@@ -1,13 +1,13 @@
 //! Active checks: Pingora's loop, with our jitter, our deadline, and our bookkeeping.
 //!
 //! One pass of Pingora's loop starts all checks at once and waits for the slowest. So that 200
-//! backends are not hit in the same millisecond every time, each check first waits a random part
-//! of `interval - timeout`: whatever it then takes, the pass still ends within the interval. Only
-//! the first check of a backend does not wait, since until then nothing is known of it.
+//! backends are not hit in the same millisecond every time, each check first waits a random part of
+//! `interval - timeout`, so that the pass still ends within the interval. Only the first check of a
+//! backend does not wait, because until then its health is unknown.
 //!
-//! Of a large pool only [`AT_ONCE`] checks run at a time. More of them would wait for this machine
-//! rather than for their backends, and be called failures for it; the time that a check waits for
-//! its turn is no part of its deadline.
+//! Of a large pool only [`AT_ONCE`] checks run at a time. More checks would wait for this machine
+//! rather than for their backends, and would be counted as failures; the time for which a check
+//! waits for its turn is not part of its deadline.
 
 use std::{
     net::SocketAddr,
@@ -32,7 +32,7 @@ use crate::clock;
 use crate::config;
 use crate::state_log::{self, ChangeCause};
 
-/// Checks of one pool that run at a time.
+/// The most checks of one pool that run at a time.
 const AT_ONCE: usize = 256;
 
 /// The active check of one pool.
@@ -42,12 +42,12 @@ pub struct ActiveCheck {
     policy: Policy,
     question: Question,
     turns: Semaphore,
-    /// The last check could not be made, for lack of something on this machine.
+    /// Whether the last check could not be made, because this machine lacked something.
     is_starved: AtomicBool,
 }
 
 impl ActiveCheck {
-    /// Records its results in this roster.
+    /// A check that records its results in this roster.
     #[must_use]
     pub fn new(config: config::HealthCheck, policy: Policy, roster: Arc<Roster>) -> Self {
         Self {
@@ -190,7 +190,7 @@ pools: { web: { backends: [ { address: 127.0.0.1:1 } ],
     }
 
     #[tokio::test]
-    async fn of_a_large_pool_some_are_checked_at_a_time_and_all_are_found_well() {
+    async fn a_large_pool_is_checked_in_parts_and_found_healthy() {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -1,8 +1,8 @@
-//! What a check asks a backend, and what counts as an answer.
+//! The question of a health check, and the answers that count.
 //!
 //! Over HTTP, the header of the answer decides. A body that is long, that never ends or that is cut
-//! off says nothing about whether the backend works, so it is not read; neither is a 1xx before
-//! the answer one. Pingora's own check reads the body, and takes the first header for the answer.
+//! off says nothing about whether the backend works, so it is not read; a 1xx before the answer is
+//! skipped. Pingora's own check reads the body, and takes the first header for the answer.
 
 use http::{Method, header};
 use pingora::http::RequestHeader;
@@ -16,11 +16,11 @@ use pingora_core::{
 use crate::backend::Address;
 use crate::config::{self, Probe, StatusRanges};
 
-/// What backends see in their logs.
+/// The user agent of checks, as backends see it in their logs.
 const USER_AGENT: &str = concat!("lb/", env!("CARGO_PKG_VERSION"), " (health check)");
-/// The error that an unexpected status makes.
+/// The error of an unexpected status.
 pub(super) const UNEXPECTED: &str = "unexpected status";
-/// Informational headers that are passed over before the answer's own; more are an endless answer.
+/// The most informational headers before the answer; with more, the answer counts as endless.
 const INFORMATIONAL: usize = 16;
 
 /// The question of one pool's checks.
@@ -54,7 +54,7 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// When no connection comes about, no answer comes, or it has another status than expected.
+    /// If no connection is made, no answer comes, or it has an unexpected status.
     pub(super) async fn ask(
         &self,
         address: &Address,
@@ -89,12 +89,12 @@ impl Question {
     }
 }
 
-/// The status of the answer itself.
+/// Returns the status of the final answer.
 async fn answer(session: &mut HttpSession) -> Result<u16> {
     for _ in 0..=INFORMATIONAL {
         session.read_response_header().await?;
         let status = session.response_header().map_or(0, |answer| answer.status.as_u16());
-        // A switch of protocols is an answer, and the last one in HTTP.
+        // 101 is a final answer, although it is a 1xx.
         if !(100..200).contains(&status) || status == 101 {
             return Ok(status);
         }

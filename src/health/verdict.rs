@@ -1,4 +1,5 @@
-//! What a failed check says: of the backend, in a few plain words, or nothing of it at all.
+//! The meaning of a failed check: a reason in a few plain words, or no verdict about the backend at
+//! all.
 
 use std::io;
 
@@ -7,17 +8,17 @@ use pingora_core::{Error, ErrorType};
 
 use super::probe::UNEXPECTED;
 
-/// What this machine may lack for a connection: files, ports, buffers.
+/// The errors for which this machine is to blame: it lacks files, ports or buffers.
 const LACKS: [Errno; 5] =
     [Errno::EMFILE, Errno::ENFILE, Errno::EADDRNOTAVAIL, Errno::ENOBUFS, Errno::ENOMEM];
 
-/// What this machine lacks, where that is why a check failed. Such a check has not been made, and is
-/// no verdict about the backend.
+/// The resource that this machine lacks, if that is why a check failed. Such a check was not made,
+/// and is no verdict about the backend.
 pub(super) fn local_lack(error: &Error) -> Option<String> {
     let cause = error.root_cause();
     let system = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
     let is_lack = |code: i32| LACKS.contains(&Errno::from_raw(code));
-    // Pingora has errors of their own for a socket that cannot be made or bound.
+    // Pingora has separate errors for a socket that cannot be created or bound.
     let is_socket = matches!(error.root_etype(), ErrorType::SocketError | ErrorType::BindError);
     (is_socket || system.is_some_and(is_lack)).then(|| cause.to_string())
 }
@@ -45,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_machine_lacks_is_no_verdict_about_a_backend() {
+    fn a_lack_on_this_machine_is_no_verdict_about_a_backend() {
         for errno in LACKS {
             assert!(local_lack(&failed(ErrorType::ConnectError, errno)).is_some(), "{errno}");
         }
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_backend_does_is_a_verdict_about_it() {
+    fn a_failure_of_a_backend_is_a_verdict_about_it() {
         for (kind, errno) in [
             (ErrorType::ConnectRefused, Errno::ECONNREFUSED),
             (ErrorType::ConnectNoRoute, Errno::EHOSTUNREACH),

@@ -1,4 +1,4 @@
-//! What is counted of one pool: its clients' requests, and what became of them on the way.
+//! The counts of one pool: its clients' requests, their retries, and their waits.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::count::{
     Counter, DurationHistogram, DurationSnapshot, Outcome, Shards, StatusClass, StatusClassCounts,
 };
 
-/// Counts of one pool since it is known.
+/// Counts of one pool, since the registry has known it.
 #[derive(Debug, Default)]
 pub struct Counts {
     requests: Shards<Requests>,
@@ -31,15 +31,15 @@ struct Requests {
 /// How requests left the queue.
 #[derive(Debug, Default)]
 pub struct QueueCounts {
-    /// With a backend.
+    /// They got a backend.
     pub served: Counter,
-    /// Without one when their time was over.
+    /// Their time was over before a backend was free.
     pub late: Counter,
-    /// Without one, because their client left.
+    /// Their client left.
     pub left: Counter,
-    /// Turned away at once, because the queue was full.
+    /// They were turned away at once, because the queue was full.
     pub full: Counter,
-    /// How long each request that came into the queue was in it.
+    /// How long each queued request waited.
     pub waits: DurationHistogram,
 }
 
@@ -47,19 +47,20 @@ pub struct QueueCounts {
 pub(super) struct QueueWait<'a> {
     counts: &'a QueueCounts,
     since: Instant,
-    /// How the queue ended it, with a place or without; `None` while it goes on.
+    /// How the queue ended the wait, with a backend (`None` inside) or without; `None` while it
+    /// goes on.
     end: Option<Option<Unavailable>>,
 }
 
 impl QueueCounts {
-    /// A request comes to the queue.
+    /// Begins to count a request that has come to the queue.
     pub(super) fn arrived(&self, now: Instant) -> QueueWait<'_> {
         QueueWait { counts: self, since: now, end: None }
     }
 }
 
 impl QueueWait<'_> {
-    /// The queue has ended the wait. A wait that is dropped without this has lost its client.
+    /// Notes how the queue ended the wait. A wait that is dropped without this has lost its client.
     pub(super) fn ended<T>(mut self, with: &Result<T, Unavailable>) {
         self.end = Some(with.as_ref().err().copied());
     }
@@ -80,19 +81,19 @@ impl Drop for QueueWait<'_> {
 }
 
 impl Counts {
-    /// A request has ended.
+    /// Counts a request that has ended.
     pub fn request_ended(&self, answered: StatusClass, took: Duration) {
         let requests = self.requests.mine();
         requests.responses.one(answered);
         requests.latency.observe(took);
     }
 
-    /// An answer has begun, so long after the end of the request.
+    /// Notes that an answer began this long after the end of the request.
     pub fn answer_began(&self, waited: Duration) {
         self.requests.mine().first_byte.observe(waited);
     }
 
-    /// A failed attempt is followed by another.
+    /// Counts a retry by how the attempt before it ended.
     pub fn retried(&self, after: Outcome) {
         self.retries[after as usize].one();
     }
@@ -103,7 +104,8 @@ impl Counts {
         self.retries.each_ref().map(Counter::get)
     }
 
-    /// Requests that have ended by what the client was answered, in the order of [`StatusClass::ALL`].
+    /// Requests that have ended, by the class of their status, in the order of
+    /// [`StatusClass::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {
         StatusClassCounts::sum(self.requests.iter().map(|requests| &requests.responses))

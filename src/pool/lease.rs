@@ -1,7 +1,7 @@
 //! An attempt's claim on a backend, given back on drop.
 //!
-//! What is in flight must be counted out on every path: an answer, an error, a client that left,
-//! a retry, a panic. Dropping is the one thing that all of them do.
+//! Every path must count the request out: an answer, an error, a client that left, a retry, a
+//! panic. A drop happens on all of them.
 
 use std::sync::{Arc, Weak};
 
@@ -15,13 +15,13 @@ pub(super) struct Member {
     pub(super) backend: Arc<Backend>,
     pub(super) endpoint: Endpoint,
     pub(super) peer: HttpPeer,
-    /// The pool that lends it.
+    /// The pool that it is given back to.
     pub(super) lender: Weak<dyn Lender>,
 }
 
-/// What lends backends, and wants to know when one is given back.
+/// The owner of leases, which is notified when a backend is given back.
 pub(super) trait Lender: Send + Sync {
-    /// A request on this backend has ended; `was_probe` says whether it was its probe.
+    /// Notes that a request on this backend has ended; `was_probe` says whether it was its probe.
     fn given_back(&self, backend: &Arc<Backend>, was_probe: bool);
 }
 
@@ -32,14 +32,14 @@ pub struct Lease {
     claim: Claim,
 }
 
-/// What a backend was claimed for.
+/// The reason for a claim on a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// The request is its own reason.
+    /// An ordinary request.
     Request,
-    /// The request is a probe whose time had come.
+    /// A probe that was due.
     Probe,
-    /// The request is a probe before its time, because what it would get otherwise fails.
+    /// A probe before its time, because the request would fail otherwise.
     EarlyProbe,
 }
 
@@ -61,14 +61,15 @@ impl Lease {
         &self.member.peer
     }
 
-    /// Whether this request is to show that an ejected backend works again.
+    /// Whether this request is the probe of an ejected backend.
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.claim != Claim::Request
     }
 
-    /// Whether a retry of the request costs no budget: a probe whose time had come was `lb`'s idea. In
-    /// an outage many requests are early probes, and their retries would be an outage of their own.
+    /// Whether a retry of the request costs no budget: a probe that was due was sent in `lb`'s
+    /// interest. In an outage many requests are early probes, and free retries of these would make
+    /// it worse.
     #[must_use]
     pub fn has_free_retry(&self) -> bool {
         self.claim == Claim::Probe
@@ -79,8 +80,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let backend = &self.member.backend;
         backend.leave();
-        // Only these concern other requests. Most leases end without touching the pool, which all
-        // threads share.
+        // Only probes and backends with a limit concern other requests. Most leases end without
+        // touching the pool, which all threads share.
         if (self.is_probe() || backend.limit().is_some())
             && let Some(lender) = self.member.lender.upgrade()
         {

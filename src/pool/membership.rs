@@ -1,6 +1,6 @@
 //! The backends of a pool at one instant: one value, replaced as a whole.
 //!
-//! A reload replaces it, and so can whatever else learns of backends. A pick is made from one
+//! A reload replaces it, and so can any other source of backends. A pick is made from one
 //! membership from beginning to end, and a lease holds its member, so that a request in flight does
 //! not notice a change.
 
@@ -23,19 +23,19 @@ use crate::discovery::Endpoint;
 
 /// The backends of a pool, and how one of them is picked.
 pub(super) struct Membership {
-    /// In the order of the configuration.
+    /// The members, in the order of the configuration.
     members: Vec<Arc<Member>>,
     by_address: HashMap<Address, Arc<Member>>,
     /// Whether any backend may be full.
     pub(super) has_limits: bool,
-    /// How its backends are judged.
+    /// The rules by which its backends are judged.
     pub(super) policy: Policy,
     pub(super) balancer: Arc<Balancer>,
 }
 
 impl Membership {
-    /// Backends at these endpoints. The members of `previous` go on where their endpoint is the
-    /// same.
+    /// A membership with backends at these endpoints. Members of `previous` are kept if their
+    /// endpoint is the same.
     pub(super) fn new(
         endpoints: &[Endpoint],
         previous: &Self,
@@ -72,8 +72,8 @@ impl Membership {
         Self { members, by_address, has_limits: false, policy, balancer }
     }
 
-    /// This membership, in which those that leave it are still found by their address. It bridges
-    /// the moment until the balancer offers them no more.
+    /// This membership, in which leaving members are still found by their address. It bridges the
+    /// moment until the balancer no longer offers them.
     pub(super) fn with_leaving(&self, before: &Self) -> Self {
         let mut by_address = before.by_address.clone();
         by_address.extend(self.by_address.iter().map(|(at, it)| (at.clone(), Arc::clone(it))));
@@ -99,12 +99,12 @@ impl Membership {
         self.by_address.get(address)
     }
 
-    /// Whether it has exactly these backends, on the same terms and in the same order.
+    /// Whether it has exactly these backends, with the same settings and in the same order.
     pub(super) fn is_at(&self, endpoints: &[Endpoint]) -> bool {
         self.members.iter().map(|member| &member.endpoint).eq(endpoints)
     }
 
-    /// What the roster should know of each backend.
+    /// The settings of each backend, for the roster.
     pub(super) fn settings(&self) -> HashMap<Address, BackendSettings> {
         let keyed = |it: &Arc<Member>| (it.endpoint.address.clone(), settings(&it.endpoint));
         self.members.iter().map(keyed).collect()
@@ -115,12 +115,12 @@ impl Membership {
         discovered_of(&self.members)
     }
 
-    /// Those of which no check has ended, as Pingora knows them.
+    /// The backends of which no check has ended, as Pingora knows them.
     pub(super) fn unchecked(&self) -> BTreeSet<Discovered> {
         discovered_of(self.members.iter().filter(|member| !member.backend.is_checked()))
     }
 
-    /// Whether the first check of every backend has ended, as it has where checks are off.
+    /// Whether the first check of every backend has ended; true if checks are off.
     pub(super) fn is_checked(&self) -> bool {
         !self.policy.checked || self.members.iter().all(|member| member.backend.is_checked())
     }
@@ -144,8 +144,8 @@ fn settings(endpoint: &Endpoint) -> BackendSettings {
     BackendSettings { name, drain: endpoint.drain, max_connections: limit }
 }
 
-/// Built once for each backend and cloned for each attempt. How long the backend may take to answer is
-/// watched by the proxy itself, in which each wait has a limit of its own.
+/// Builds the peer of a backend, once for each backend; attempts clone it. How long the backend may take
+/// to answer is watched by the proxy itself, in which each wait has a limit of its own.
 fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     let mut peer = HttpPeer::new(address, false, String::new());
     peer.options = PeerOptions::new();
@@ -153,9 +153,9 @@ fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     peer.options.total_connection_timeout = Some(timeouts.connect);
     peer.options.write_timeout = Some(timeouts.idle);
     peer.options.idle_timeout = Some(timeouts.keepalive);
-    // Has Pingora ask for sessions of our own.
+    // Makes Pingora ask for sessions of our own.
     peer.options.alpn = ALPN::Custom(CustomALPN::new(b"http".to_vec()));
-    // The client's session leaves out what belongs to the client's connection.
+    // The client's session leaves out the fields that belong to the client's connection.
     peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     peer
 }

@@ -1,4 +1,4 @@
-//! What one process tells the next about a pool.
+//! The state of a pool that one process passes to the next.
 
 use std::time::Instant;
 
@@ -8,20 +8,20 @@ use super::Pool;
 use crate::backend;
 use crate::state_log::{self, ChangeCause};
 
-/// What is known of one pool.
+/// The state of one pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Its name.
+    /// The name of the pool.
     pub pool: String,
-    /// How its backends are checked, in words that are the same where that is the same.
+    /// A text that is equal for pools whose backends are checked in the same way.
     checks: String,
-    /// What `response: auto` has learned: see [`crate::retry::Quantile::remember`].
+    /// The learned limit: see [`crate::retry::Quantile::remember`].
     first_byte: (f32, u16),
     backends: Vec<backend::Memory>,
 }
 
 impl Pool {
-    /// What the next process should know.
+    /// The state of the pool for the next process.
     #[must_use]
     pub fn remember(&self, now: Instant) -> Memory {
         Memory {
@@ -36,7 +36,7 @@ impl Pool {
         format!("{:?}", self.config.health_check)
     }
 
-    /// Goes on from what the process before knew, on this configuration's terms.
+    /// Goes on from the state of the process before, under this configuration.
     pub fn recall(&self, memory: &Memory, now: Instant) {
         self.state.first_byte.recall(memory.first_byte);
         let has_same_checks = memory.checks == self.checks();

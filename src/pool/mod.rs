@@ -1,9 +1,8 @@
 //! Everything about one named group of backends: pick one, lease it, learn from the outcome.
 //!
-//! A [`Pool`] is what one configuration says of the group, together with a state that all pools of
-//! that name share, one after the other (`state`): what is known of the backends, which backends
-//! there are, and which requests wait for one. `membership` is what changes when backends come and
-//! go, with a reload or without one.
+//! A [`Pool`] is one configuration of the group, together with a state (`state`) that all later
+//! pools of that name take over: the roster of backends, the membership, and the queue of requests.
+//! `membership` is the part that changes when backends come and go, with or without a reload.
 
 mod counts;
 mod lease;
@@ -47,7 +46,7 @@ use state::PoolState;
 
 /// One named group of backends, as one configuration has it.
 pub struct Pool {
-    /// What it was built from, but for its backends.
+    /// The configuration that it was built from, without the backends.
     config: config::Pool,
     policy: Policy,
     balancer: Arc<Balancer>,
@@ -63,7 +62,7 @@ pub struct PreparedPool {
 
 impl Pool {
     /// Prepares the pool for a configuration and its endpoints. `previous` is the pool of this name
-    /// that serves until then: its state goes on, and where nothing but its backends has changed, it
+    /// that serves until then: its state goes on, and if nothing but its backends has changed, it
     /// is the same pool.
     #[must_use]
     pub fn prepare(
@@ -108,7 +107,7 @@ impl Pool {
         Self { config: config.clone(), policy, balancer, state }
     }
 
-    /// The membership with backends at these endpoints: the one that serves, if it has just these.
+    /// The membership with backends at these endpoints: the current one, if it has exactly these.
     fn membership_at(&self, endpoints: &[Endpoint]) -> Arc<Membership> {
         let current = self.state.membership();
         let has_other_terms = !Arc::ptr_eq(&current.balancer, &self.balancer);
@@ -126,14 +125,14 @@ impl Pool {
         ))
     }
 
-    /// Gives the pool backends at these endpoints instead of those that it has. Those that stay
-    /// notice nothing: their state, their checks and their turns go on. New ones start slowly, where
-    /// the pool has a slow start, and are checked at once; those that left get no new requests, and
-    /// are forgotten when their last request has ended.
+    /// Gives the pool backends at these endpoints instead of those that it has. Backends that stay
+    /// keep their state, their checks and their turns. New ones start slowly, if the pool has a
+    /// slow start, and are checked at once; those that left get no new requests, and are forgotten
+    /// when their last request has ended.
     ///
     /// # Errors
     ///
-    /// Pingora's, when it cannot take the backends over; not known to happen.
+    /// Pingora's error if it cannot take the backends over; not known to happen.
     pub async fn change_members(&self, endpoints: &[Endpoint], now: Instant) -> Result<()> {
         self.state.change(self.membership_at(endpoints), now).await
     }
@@ -154,12 +153,12 @@ impl Pool {
             let unchecked = self.state.membership().unchecked();
             let roster = Arc::clone(&self.state.roster);
             let check = ActiveCheck::new(check.clone(), self.policy, roster);
-            // Only a source of backends that fails makes an error, and this one does not.
+            // An error comes only from a source of backends that fails, and this one does not.
             let _ = check_once(Box::new(check), unchecked).await;
         }
     }
 
-    /// Its key in the configuration.
+    /// The name of the pool: its key in the configuration.
     #[must_use]
     pub fn name(&self) -> &PoolName {
         &self.config.name
@@ -171,13 +170,13 @@ impl Pool {
         &self.config.retry
     }
 
-    /// How many retries it can afford.
+    /// The budget of its retries.
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.state.budget
     }
 
-    /// What is counted of it.
+    /// The counts of the pool.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.state.counts
@@ -195,18 +194,18 @@ impl Pool {
         &self.config.timeouts
     }
 
-    /// How long the first byte of an answer may take before a retry is the better bet; `None`
-    /// where that is not learned.
+    /// How long the first byte of an answer may take before a retry is the better bet; `None` if no
+    /// limit is learned.
     #[must_use]
     pub fn learned_limit(&self) -> Option<Duration> {
         let is_learned = self.config.timeouts.response == ResponseTimeout::Auto;
         is_learned.then(|| self.state.first_byte.limit())
     }
 
-    /// Whether a request that came now would get no backend, even if none was full.
+    /// Whether a request that came now would get no backend, even if no backend were full.
     #[must_use]
     pub fn is_unavailable(&self, now: Instant) -> bool {
-        self.state.roster.has_nobody(now)
+        self.state.roster.is_unavailable(now)
     }
 
     /// Whether the first check of every backend has ended, as it has where checks are off.
@@ -237,21 +236,22 @@ impl Pool {
         }
     }
 
-    /// A backend for an attempt, claimed.
+    /// Picks and claims a backend for an attempt.
     ///
     /// # Errors
     ///
-    /// [`Unavailable::NoneEligible`], or [`Unavailable::Full`] when it is worth waiting.
+    /// [`Unavailable::NoneEligible`], or [`Unavailable::Full`] if it is worth waiting.
     pub fn pick(&self, request: &PickRequest<'_>, now: Instant) -> Result<Lease, Unavailable> {
         // A new request does not overtake the requests in line.
         if self.queued() > 0 { Err(Unavailable::Full) } else { self.state.pick(request, now) }
     }
 
-    /// A place on a backend, waited for in the queue; `deadline` may be before the queue's own.
+    /// Waits in the queue for a free backend; `deadline` may be before the queue's own.
     ///
     /// # Errors
     ///
-    /// [`Unavailable::Full`] or [`Unavailable::QueueTimeout`], as the queue is.
+    /// [`Unavailable::Full`] if the queue is full, [`Unavailable::QueueTimeout`] if the wait was
+    /// too long.
     pub async fn wait(
         &self,
         request: PickRequest<'_>,
@@ -274,11 +274,11 @@ impl Pool {
 }
 
 impl PreparedPool {
-    /// Takes effect on the backends: which there are, which drain, how much each may have.
+    /// Applies the configuration to the backends: which exist, which drain, and their limits.
     ///
     /// # Errors
     ///
-    /// As [`Pool::change_members`].
+    /// As for [`Pool::change_members`].
     pub async fn take_effect(self, now: Instant) -> Result<Arc<Pool>> {
         self.pool.state.change(self.membership, now).await?;
         Ok(self.pool)

@@ -1,5 +1,5 @@
-//! What an attempt has shown, and what learns of it: the backend's standing, the estimates that
-//! selection and time limits use, and the log.
+//! The outcome of an attempt, and the places that it is reported to: the backend's standing, the
+//! estimates that selection and time limits use, and the log.
 
 use std::time::{Duration, Instant};
 
@@ -11,27 +11,27 @@ use crate::retry::Failure;
 /// An attempt that has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedAttempt {
-    /// How.
+    /// How it failed.
     pub failure: Failure,
     /// When it began.
     pub began: Instant,
-    /// In the middle of an answer that did not count against the backend.
+    /// Whether it failed in the middle of an answer that did not count against the backend.
     pub midway: bool,
-    /// What the answer said about when to come back.
+    /// The pause that the answer asked for.
     pub retry_after: Option<Duration>,
 }
 
 impl Pool {
-    /// A backend has answered with an error that is not held against it. An
-    /// algorithm that goes by latency must not take a quick refusal for a quick answer.
+    /// Notes that a backend has answered with an error that is not held against it. An algorithm
+    /// that goes by latency must not take a quick refusal for a quick answer.
     pub fn refused_to_answer(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
         if self.is_timed() {
             lease.backend().latency().failed(waited.unwrap_or_default(), now);
         }
     }
 
-    /// A backend's answer has begun, and it is none that counts against it. `waited` is the time
-    /// from the end of the request to now, where there was such a time.
+    /// Notes that a backend's answer has begun and does not count against it. `waited` is the time
+    /// since the end of the request; `None` if the answer came before that.
     pub fn answered(&self, lease: &Lease, waited: Option<Duration>, now: Instant) {
         let backend = lease.backend();
         backend.note_answer(now);
@@ -48,14 +48,14 @@ impl Pool {
         }
     }
 
-    /// A backend's answer has come to its end.
+    /// Notes that a backend's answer is complete.
     pub fn completed(&self, lease: &Lease, now: Instant) {
         if lease.backend().is_suspect() {
             self.state.apply(lease.backend(), Event::Completed, now);
         }
     }
 
-    /// An attempt has failed.
+    /// Notes that an attempt has failed.
     pub fn failed(&self, lease: &Lease, attempt: &FailedAttempt, now: Instant) {
         let Some(cause) = cause(attempt.failure) else { return };
         let backend = lease.backend();
@@ -63,7 +63,7 @@ impl Pool {
             let waited = now.saturating_duration_since(attempt.began);
             backend.latency().failed(waited, now);
         }
-        // Once it is ejected, those that still wait for it say nothing new about the pool.
+        // Once it is ejected, attempts that still wait for it say nothing new about the pool.
         if cause == EjectionCause::Timeout && !attempt.midway && backend.is_open() {
             self.state.first_byte.late();
         }
@@ -78,7 +78,8 @@ impl Pool {
     }
 }
 
-/// What a failure counts as; `None` when it says nothing about the backend.
+/// The cause for which a failure may eject the backend; `None` if it says nothing about the
+/// backend.
 fn cause(failure: Failure) -> Option<EjectionCause> {
     match failure {
         Failure::Refused => Some(EjectionCause::Refused),

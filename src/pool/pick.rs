@@ -1,5 +1,5 @@
-//! Which backend a request gets: a probe that is due, the backend that it wishes for, an eligible
-//! one that it has not tried, or one that it has tried if there is no other.
+//! Picks the backend of a request: one whose probe is due, the one that it prefers, an eligible one
+//! that it has not tried, or one that it has tried if there is no other.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,7 +11,7 @@ use super::{
 use crate::backend::{Address, Backend, Roster};
 
 impl Membership {
-    /// A backend for an attempt, claimed.
+    /// Picks and claims a backend for an attempt.
     pub(super) fn pick(
         &self,
         roster: &Roster,
@@ -32,7 +32,7 @@ impl Membership {
         if self.is_any_full(is_new) {
             return Err(Unavailable::Full);
         }
-        // Every eligible backend has failed it: an ejected one may well be better.
+        // Every eligible backend has failed this request, so an ejected one may well be better.
         if let Some(lease) = self.claim_last_resort(roster, request, now) {
             return Ok(lease);
         }
@@ -63,7 +63,7 @@ impl Membership {
             .map(|member| Lease::new(member, Claim::Request))
     }
 
-    /// The backend at this address, if it is eligible.
+    /// Claims the backend at this address, if it is eligible.
     fn claim(&self, address: &Address) -> Option<Lease> {
         let member = self.get(address).filter(|member| member.backend.is_open())?;
         member.backend.try_enter().then(|| Lease::new(Arc::clone(member), Claim::Request))
@@ -82,7 +82,7 @@ impl Membership {
         Some(Lease::new(Arc::clone(member), claim))
     }
 
-    /// An ejected backend for a request that would fail otherwise.
+    /// Claims an ejected backend for a request that would fail otherwise.
     fn claim_last_resort(
         &self,
         roster: &Roster,
@@ -106,7 +106,7 @@ impl Membership {
         !request.is_tried(address) && self.get(address).is_some_and(is_ours)
     }
 
-    /// Whether one of these could take it, but for its load.
+    /// Whether one of these backends could take the request if it were not full.
     fn is_any_full(&self, accept: impl Fn(&Address) -> bool) -> bool {
         let is_open =
             |member: &Member| member.backend.is_open() && accept(&member.endpoint.address);

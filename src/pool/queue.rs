@@ -1,11 +1,11 @@
-//! Where requests wait while every backend is full: bounded, and first in, first out.
+//! The queue of requests while every backend is full: bounded, and first in, first out.
 //!
-//! A place that comes free is handed to the first in line by the request that gives it back.
-//! Newcomers join the line as long as there is one, so no request overtakes. The request path looks
-//! at one number as long as no request waits.
+//! A slot that becomes free is handed to the first request in line by the request that gives it
+//! back. New requests join the line as long as there is one, so no request overtakes. The request
+//! path looks at one number as long as no request waits.
 //!
-//! No wake-up is lost: a request that waits first joins the line and then looks for a place; a
-//! request that gives a place back first gives it back and then looks at the line. One of the two
+//! No wake-up is lost: a request that waits first joins the line and then looks for a free slot; a
+//! request that gives a slot back first gives it back and then looks at the line. One of the two
 //! sees the other.
 
 use std::{
@@ -20,27 +20,27 @@ use tokio::sync::oneshot;
 
 use super::request::{PickRequest, Unavailable};
 
-/// A place can also appear because a backend returns or its probe is due, and no request announces
+/// A slot can also appear because a backend returns or its probe is due, and no request announces
 /// that. The leader of the line therefore looks at this interval.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Where a waiting request finds a place.
+/// The slots that waiting requests look for.
 pub(super) trait Places<T> {
-    /// A place for this request, claimed.
+    /// Claims a slot for this request.
     fn find(&self, request: &PickRequest<'_>) -> Result<T, Unavailable>;
 
-    /// Whether there may be a place for some other request.
+    /// Whether there may be a slot for some other request.
     fn has_free(&self) -> bool;
 }
 
-/// The requests of one pool that wait for a place.
+/// The requests of one pool that wait for a slot.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     /// The length of the line, as the request path reads it.
     len: AtomicUsize,
     line: Mutex<VecDeque<Waiter<T>>>,
     next: AtomicU64,
-    /// Held by the one waiter that looks for all; handed on in the order in which they came.
+    /// Held by the one waiter that looks for slots for all; passed on in the order of arrival.
     leader: tokio::sync::Mutex<()>,
 }
 
@@ -66,7 +66,7 @@ impl<T> Queue<T> {
         self.len.load(Ordering::SeqCst)
     }
 
-    /// Waits for a place until this instant, in a line of at most `size`.
+    /// Waits for a slot until this instant, in a line of at most `size`.
     pub(super) async fn wait(
         &self,
         size: usize,
@@ -76,7 +76,7 @@ impl<T> Queue<T> {
     ) -> Result<T, Unavailable> {
         let (place, handed) = oneshot::channel();
         let number = self.join(size, request, place)?;
-        // Leaves the line however this ends, also when the request is dropped while it waits.
+        // Leaves the line on every path, also if the request is dropped while it waits.
         let _in_line = InLine { queue: self, number };
         self.serve(places);
         tokio::select! {
@@ -87,7 +87,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Looks for places on behalf of the whole line, once this waiter is its leader.
+    /// Looks for slots on behalf of the whole line, once this waiter is its leader.
     async fn lead(&self, places: &impl Places<T>) -> Infallible {
         let _leader = self.leader.lock().await;
         loop {
@@ -112,13 +112,13 @@ impl<T> Queue<T> {
         Ok(number)
     }
 
-    /// Hands free places to the requests in line, the first one first.
+    /// Hands free slots to the requests in line, the first one first.
     pub(super) fn serve(&self, places: &impl Places<T>) {
         fence(Ordering::SeqCst);
         if self.len() == 0 {
             return;
         }
-        // A place whose waiter has left is given back after the lock, since giving back comes here
+        // A slot whose waiter has left is given back after the lock, since giving back calls this
         // again.
         let mut refused = vec![];
         let mut line = self.line.lock();
@@ -129,7 +129,7 @@ impl<T> Queue<T> {
                     let Some(waiter) = line.remove(position) else { break };
                     refused.extend(waiter.place.send(place).err());
                 }
-                // This one has tried what is free; one behind it may want that.
+                // This request has tried the free backends; one behind it may want them.
                 Err(_) if waiter.request.has_tried() && places.has_free() => position += 1,
                 Err(_) => break,
             }

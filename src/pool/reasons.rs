@@ -1,4 +1,4 @@
-//! Why a request gets no backend: the backends of a pool, counted by what keeps each from serving.
+//! Why a request gets no backend: the number of backends for each reason.
 
 use std::{
     collections::BTreeMap,
@@ -8,12 +8,13 @@ use std::{
 use super::{PickRequest, Pool};
 use crate::backend::Eligibility;
 
-/// How long a count of the backends in each state is good enough.
+/// How long a count of the backends in each state is reused.
 const STATES_KEPT: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// Why such a request gets no backend: the number of backends for each reason, by its word. A
-    /// backend that has failed the request, and that nothing else keeps from serving, is `tried`.
+    /// The number of backends for each reason why such a request gets none, by the word of the
+    /// reason. A backend that has failed the request, and that nothing else keeps from serving, is
+    /// `tried`.
     ///
     /// May ask every backend, so it is for requests that got none.
     #[must_use]

@@ -1,4 +1,4 @@
-//! What a request asks of the pool for its next attempt, and how the pool says no.
+//! The request for a backend that an attempt makes to its pool, and the reasons for a refusal.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -24,7 +24,7 @@ impl TriedBackend {
     }
 }
 
-/// What a request asks of the backend for its next attempt.
+/// The requirements of a request for the backend of its next attempt.
 #[derive(Debug, Clone)]
 pub struct PickRequest<'a> {
     /// The backends that have failed it, in order.
@@ -51,7 +51,7 @@ pub enum Unavailable {
 }
 
 impl<'a> PickRequest<'a> {
-    /// A request that has tried these backends, and wishes for none in particular.
+    /// A request that has tried these backends, and prefers none.
     #[must_use]
     pub fn new(tried: impl Into<Cow<'a, [TriedBackend]>>, repeatable: bool) -> Self {
         Self { tried: tried.into(), repeatable, hash_key: None, sticky: None }
@@ -73,7 +73,7 @@ impl<'a> PickRequest<'a> {
         self.tried.last().is_none_or(|last| !last.has_answered())
     }
 
-    /// Whether its last attempt has not failed, but only takes longer than the learned limit.
+    /// Whether its last attempt has not failed, but has only exceeded the learned limit.
     pub(super) fn may_be_answered_yet(&self) -> bool {
         self.tried.last().is_some_and(|last| last.failure == Failure::LearnedTimeout)
     }
@@ -89,7 +89,7 @@ impl<'a> PickRequest<'a> {
         self.tried.iter().filter(|tried| tried.is_at(address)).any(TriedBackend::has_answered)
     }
 
-    /// The same request, as the owner of what it has borrowed.
+    /// The same request with owned values.
     #[must_use]
     pub fn into_owned(self) -> PickRequest<'static> {
         PickRequest { tried: Cow::Owned(self.tried.into_owned()), ..self }

@@ -1,5 +1,5 @@
-//! What a pool keeps whatever its configuration becomes: roster, membership, queue, and what it has
-//! learned of its requests.
+//! The state of a pool that outlives its configuration: roster, membership, queue, and the figures
+//! learned from its requests.
 //!
 //! A reload makes another [`Pool`](super::Pool) of the same name, which goes on with this. So
 //! requests in the queue stay in line, and a request of an older configuration gets a backend of the
@@ -38,7 +38,7 @@ pub(super) struct PoolState {
     pub(super) counts: Counts,
     /// The number of backends in each state, and when they were counted.
     pub(super) states: Mutex<Option<(Instant, BTreeMap<&'static str, usize>)>>,
-    /// Told when a change of members may have brought backends that were never checked.
+    /// Notified when a change of members may have brought backends that were never checked.
     pub(super) joined: Notify,
     membership: ArcSwap<Membership>,
     /// Held while the membership changes: one change after the other.
@@ -65,20 +65,20 @@ impl PoolState {
         self.membership.load()
     }
 
-    /// What the members of this pool give themselves back to.
+    /// The lender to which leases of this pool are given back.
     pub(super) fn as_lender(self: &Arc<Self>) -> Weak<dyn Lender> {
         let lender: Weak<Self> = Arc::downgrade(self);
         lender
     }
 
-    /// Replaces the membership: new backends are enlisted, and start slowly where others serve
+    /// Replaces the membership: new backends are enlisted, and start slowly if others serve
     /// already; those that left get no new requests and are forgotten. There is no moment at which
     /// a request finds neither the old ones nor the new ones.
     pub(super) async fn change(&self, next: Arc<Membership>, now: Instant) -> Result<()> {
         let _changing = self.changing.lock().await;
         let before = self.membership.load_full();
         self.enlist(&next, now);
-        // The loop of another balancer begins with a check of all.
+        // The loop of a new balancer begins with a check of all backends.
         let is_under_way = Arc::ptr_eq(&before.balancer, &next.balancer) && !before.is_empty();
         if !Arc::ptr_eq(&before, &next) {
             if is_under_way {
@@ -95,7 +95,7 @@ impl PoolState {
         Ok(())
     }
 
-    /// Tells the roster which backends there are, and on which terms.
+    /// Tells the roster which backends exist, and their settings.
     pub(super) fn enlist(&self, membership: &Membership, now: Instant) {
         let changes = self.roster.enlist(&membership.settings(), &membership.policy, now);
         state_log::record(&self.roster, &changes, ChangeCause::Implied, now);

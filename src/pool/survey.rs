@@ -1,4 +1,4 @@
-//! What can be observed of a pool without changing it, and what an operator does to it.
+//! Views of a pool, which do not change it, and orders of an operator, which do.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,34 +9,34 @@ use crate::config::{self, Algorithm};
 use crate::discovery::Endpoint;
 use crate::state_log::{self, ChangeCause};
 
-/// What is to be seen of one backend of a pool at one instant.
+/// The view of one backend of a pool at one instant.
 #[derive(Debug)]
 pub struct BackendView {
     /// Its live state.
     pub backend: Arc<Backend>,
-    /// As configured.
+    /// The endpoint as configured.
     pub endpoint: Endpoint,
     /// Whether it may get a request.
     pub eligibility: Eligibility,
-    /// What slow start leaves of its share, from 0 to 1.
+    /// The part of its share that slow start leaves, from 0 to 1.
     pub share: f64,
 }
 
 impl BackendView {
-    /// As configured, or as an operator has set it.
+    /// The weight as configured, or as an operator has set it.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.backend.weight().unwrap_or_else(|| self.endpoint.weight.get().into())
     }
 
-    /// The same, less what slow start takes from it.
+    /// The weight, reduced by slow start.
     #[must_use]
     pub fn weight_in_effect(&self) -> f64 {
         self.weight() as f64 * self.share
     }
 }
 
-/// Why an order was not followed.
+/// Why an order was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// No backend of the pool has this address.
@@ -45,8 +45,10 @@ pub enum OrderError {
     /// There is no ejection to end.
     #[error("it is not ejected")]
     NotEjected,
-    /// It would take out the last backend that can take requests; only a drain may do that.
-    #[error("nobody else of its pool can take requests (to take it out all the same, drain it)")]
+    /// The order would take out the last backend that can take requests; only a drain may do that.
+    #[error(
+        "no other backend of its pool can take requests (to take it out all the same, drain it)"
+    )]
     LastBackend,
 }
 
@@ -57,7 +59,7 @@ impl Pool {
         &self.config
     }
 
-    /// What happens to its backends.
+    /// The roster of its backends.
     #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.state.roster
@@ -80,7 +82,7 @@ impl Pool {
         })
     }
 
-    /// What a request that came now would be offered. It changes nothing.
+    /// The backends that a request would be offered now. It changes nothing.
     #[must_use]
     pub fn rehearse(&self) -> Rehearsal {
         self.state.membership().balancer.rehearse()
@@ -92,7 +94,7 @@ impl Pool {
         self.state.roster.next_probe(repeatable, now)
     }
 
-    /// The figure that the algorithm compares, the lowest first; `None` where backends take turns.
+    /// The figure that the algorithm compares, the lowest first; `None` if backends take turns.
     #[must_use]
     pub fn score(&self, view: &BackendView, now: Instant) -> Option<f64> {
         let weight = view.weight_in_effect();
@@ -108,7 +110,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// When there is nothing that it could be done to.
+    /// If the order cannot be carried out.
     pub fn order(
         &self,
         address: &Address,

@@ -1,17 +1,19 @@
 //! How long to wait before a retry.
 //!
 //! Full jitter (Brooker, "Exponential Backoff and Jitter", 2015): a random part of a time that
-//! doubles with each try. Whoever failed together does not come back together.
+//! doubles with each try. Requests that failed together do not come back together.
 
 use std::time::Duration;
 
 use super::Failure;
 use crate::config::Backoff;
 
-/// The wait after this failure, the `attempts`th of its request, before the next try.
+/// The wait before the next try, after this failure, which was the `attempts`th attempt of its
+/// request.
 ///
-/// None after a refused connection when the next try is on another backend: the one that refused
-/// was not burdened, and the other one has done nothing. `draw` is from 0 to 1, at random.
+/// There is no wait after a refused connection if the next try is on another backend: the refusal
+/// cost the first one nothing, and the other one has not failed. `draw` is a random number from 0
+/// to 1.
 #[must_use]
 pub fn wait(
     backoff: Backoff,

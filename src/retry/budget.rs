@@ -1,12 +1,12 @@
-//! How many retries a pool can afford.
+//! The number of retries that a pool can afford.
 //!
 //! When all backends are in trouble, retries multiply the load just when it hurts most. So retries
 //! of requests that may have been executed are held to a share of all requests over the last ten
-//! seconds, and where there is little traffic, to so many a second. (Finagle's and linkerd's retry
-//! budget.)
+//! seconds, and where there is little traffic, to a fixed number a second. (Finagle's and linkerd's
+//! retry budget.)
 //!
-//! Requests are counted without a lock: each second has a word that holds which second it is and
-//! how many there were. A retry is rare and takes a lock, so that the limit is exact.
+//! Requests are counted without a lock: each second has a word that holds the second and the number
+//! of requests in it. A retry is rare and takes a lock, so that the limit is exact.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -17,9 +17,9 @@ use parking_lot::Mutex;
 
 use crate::config::Retry;
 
-/// Seconds that are remembered.
+/// The length of the window in seconds.
 const WINDOW: u64 = 10;
-/// Bits of a word that count; the others say which second it is.
+/// The bits of a word that hold the count; the others hold the second.
 const COUNT_BITS: u32 = 40;
 
 /// Requests and retries of the last ten seconds.
@@ -31,7 +31,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Nothing has happened yet.
+    /// A budget without requests and retries.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self { start: now, requests: Default::default(), retries: Mutex::default() }
@@ -53,8 +53,8 @@ impl Budget {
         }
     }
 
-    /// Whether a retry is left at the moment. Spares who would be picked for one that is not; only
-    /// [`Budget::try_take`] can be relied on.
+    /// Whether a retry is left at the moment: a cheap check that avoids claiming a backend in vain.
+    /// Only [`Budget::try_take`] is authoritative.
     #[must_use]
     pub fn has_left(&self, policy: &Retry, now: Instant) -> bool {
         self.is_within(policy, self.retries.lock().as_slice(), self.second(now))
@@ -73,7 +73,7 @@ impl Budget {
         true
     }
 
-    /// Whether fewer were retried than may be.
+    /// Whether there were fewer retries than are allowed.
     fn is_within(&self, policy: &Retry, retries: &[u64], second: u64) -> bool {
         let requests = self.requests.iter().map(|word| word.load(Ordering::Relaxed));
         let share = recent(requests, second) * u64::from(policy.budget.get()) / 100;
@@ -81,7 +81,7 @@ impl Budget {
         recent(retries.iter().copied(), second) < share.max(floor)
     }
 
-    /// Seconds since the start, from 1, so that a word of zero is of none.
+    /// Seconds since the start, counted from 1, so that a word of zero belongs to no second.
     fn second(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.start).as_secs() + 1
     }
@@ -99,12 +99,12 @@ fn count_of(word: u64) -> u64 {
     word & ((1 << COUNT_BITS) - 1)
 }
 
-/// The word of a second in which there was one.
+/// The word of a second with one request.
 fn first_of(second: u64) -> u64 {
     second << COUNT_BITS | 1
 }
 
-/// How many there were in the window that ends with this second.
+/// The count in the window that ends with this second.
 fn recent(words: impl Iterator<Item = u64>, second: u64) -> u64 {
     let is_recent = |word: &u64| second_of(*word) + WINDOW > second;
     words.filter(is_recent).map(count_of).sum()
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_what_is_left_takes_nothing() {
+    fn asking_whether_a_retry_is_left_takes_nothing() {
         let start = clock::now();
         let budget = Budget::new(start);
         let policy = policy(0, 1);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_ten_seconds_is_forgotten() {
+    fn counts_older_than_ten_seconds_are_forgotten() {
         let start = clock::now();
         let budget = Budget::new(start);
         (0..100).for_each(|_| budget.note_request(start));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_a_second_are_always_allowed() {
+    fn the_minimum_a_second_is_always_allowed() {
         let start = clock::now();
         let budget = Budget::new(start);
         let policy = policy(20, 10);
@@ -187,7 +187,8 @@ mod tests {
     proptest! {
         #![proptest_config(crate::properties::config())]
 
-        /// Each step: so many milliseconds later, a request, and as many retries as it gets.
+        /// In each step a number of milliseconds pass, a request comes, and it is retried as often
+        /// as the budget allows.
         #[test]
         fn over_any_time_retries_keep_to_the_share_and_the_floor(
             steps in vec((0_u64..2_000, 0_usize..50), 1..200),

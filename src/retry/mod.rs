@@ -1,13 +1,13 @@
-//! May a failed attempt be followed by another, when, and at whose expense.
+//! Decides whether another attempt follows a failed one, when, and whether it costs budget.
 //!
 //! Only what is safe is repeated. Until a connection is established nothing can have reached the
-//! backend, and any request may go elsewhere. After that the backend may have acted on it, so it
-//! is repeated only when doing so twice is the same as doing so once (an idempotent method,
-//! RFC 9110 section 9.2.2, or an `Idempotency-Key`), when its body is still at hand whole, and
-//! when the client has not seen a byte of an answer. Pingora's own guard for this goes away when
-//! its hook is overridden; this one replaces it.
+//! backend, and any request may go elsewhere. After that the backend may have acted on it, so it is
+//! repeated only when doing so twice is the same as doing so once (an idempotent method, RFC 9110
+//! section 9.2.2, or an `Idempotency-Key`), when its body is still at hand whole, and when the
+//! client has not seen a byte of an answer. Pingora's own guard is lost when its hook is
+//! overridden; this one replaces it.
 //!
-//! What may have been executed is also paid for, from the pool's [`Budget`].
+//! Retries of requests that may have been executed are also charged to the pool's [`Budget`].
 
 mod backoff;
 mod budget;
@@ -35,7 +35,7 @@ pub enum Failure {
     NoSocket,
     /// The connection broke before the end of the answer.
     Broken,
-    /// What came over the connection cannot be passed on as an answer, for this reason.
+    /// The bytes from the backend cannot be passed on as an answer, for this reason.
     InvalidAnswer(&'static str),
     /// No answer in time, or a pause in it that was too long.
     Timeout,
@@ -43,7 +43,7 @@ pub enum Failure {
     LearnedTimeout,
     /// A whole answer, with a status that means "not me, not now".
     Status(u16),
-    /// The time for the whole request is over; what that says of the backend is nothing.
+    /// The time for the whole request is over, which says nothing about the backend.
     OutOfTime,
 }
 
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// What it is counted as.
+    /// The outcome as which the failure is counted.
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
@@ -79,7 +79,7 @@ impl Failure {
         }
     }
 
-    /// In one word, as the access log shows it; a status is its number.
+    /// The failure in one word, as the access log shows it; a status is its number.
     #[must_use]
     pub fn word(self) -> Cow<'static, str> {
         match self {
@@ -88,7 +88,7 @@ impl Failure {
         }
     }
 
-    /// The entry of `retry.on` that it comes under; a status is its number.
+    /// The entry of `retry.on` that covers the failure; a status is its number.
     #[must_use]
     pub fn listed_as(self) -> Cow<'static, str> {
         match self {
@@ -136,14 +136,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What is known about a request when an attempt of it has failed.
+/// The facts about a request of which an attempt has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryContext {
     /// Tries made so far, the failed one included.
     pub attempts: u32,
-    /// Whether executing it twice does no harm.
+    /// Whether the request can be executed twice without harm.
     pub repeatable: bool,
-    /// Whether its body, as far as it was read, can be sent again.
+    /// Whether the part of its body that was read can be sent again.
     pub replayable: bool,
     /// Whether the client has seen a part of an answer.
     pub answered: bool,
@@ -156,19 +156,19 @@ pub enum Verdict {
     Retry,
     /// It may, if the budget pays for it.
     Pay,
-    /// Every try that is allowed was made.
+    /// All allowed tries were made.
     NoneLeft,
     /// The client has seen a part of an answer.
     Answered,
     /// Failures like this are not retried.
     NotListed,
-    /// It may have been executed, and must not be executed twice.
+    /// The request may have been executed, and must not be executed twice.
     NotRepeatable,
-    /// Its body is gone.
+    /// The body of the request is no longer available.
     NotReplayable,
 }
 
-/// The rule.
+/// Decides whether another attempt may follow this failure.
 #[must_use]
 pub fn decide(policy: &Retry, failure: Failure, attempted: RetryContext) -> Verdict {
     if attempted.attempts >= policy.attempts.get() {
@@ -189,10 +189,10 @@ pub fn decide(policy: &Retry, failure: Failure, attempted: RetryContext) -> Verd
     if failure.may_have_arrived() { Verdict::Pay } else { Verdict::Retry }
 }
 
-/// Whether a request may be the probe of an ejected backend: whatever goes wrong, another attempt can
-/// follow, so that its client does not pay for what `lb` wants to know. `made` attempts were made
-/// before, and `repeatable` says that executing the request twice does no harm and that all of its
-/// body is at hand.
+/// Whether a request may be the probe of an ejected backend: another attempt can follow any
+/// failure, so that its client does not pay for the probe. `made` is the number of attempts before;
+/// `repeatable` says that the request can be executed twice without harm and that all of its body
+/// is at hand.
 #[must_use]
 pub fn may_probe(policy: &Retry, made: u32, repeatable: bool) -> bool {
     let on = &policy.on;
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_never_arrived_is_retried_free_of_charge_whatever_it_is() {
+    fn any_request_that_never_arrived_is_retried_free_of_charge() {
         for failure in [Failure::Refused, Failure::ConnectTimeout, Failure::ConnectFailed] {
             expect(failure, GET, Verdict::Retry);
             expect(failure, POST, Verdict::Retry);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_retried_where_the_word_that_it_comes_under_is_listed() {
+    fn a_failure_is_retried_where_its_entry_is_listed() {
         let failures = [
             Failure::Refused,
             Failure::ConnectTimeout,

@@ -1,4 +1,4 @@
-//! How long an attempt may take to its first byte, learned from what the pool usually takes.
+//! How long an attempt may take to its first byte, learned from the pool's usual times.
 //!
 //! The limit is a generous multiple of the 99th percentile of the first-byte times. That is
 //! estimated with DUMIQE (Yazidi and Hammer, "Multiplicative Update Methods for Incremental
@@ -6,17 +6,17 @@
 //! moves it up by a factor, a sample below moves it down by a factor that is 99 times weaker, and
 //! where one sample in a hundred is above, it stays. No samples are kept, and it forgets.
 //!
-//! An attempt that was given up counts as a sample above the estimate, whatever it would have
-//! taken, if its backend is still in service then. So one backend that hangs moves the estimate
-//! little before it is ejected, and not at all afterwards, however many attempts were under way;
-//! when the whole pool becomes slow, the limit grows until answers come again. It must not grow
-//! with how long was waited, or the backends that hang would set the limit that is meant for them.
+//! An attempt that was given up counts as a sample above the estimate, if its backend is still in
+//! service then. So one backend that hangs moves the estimate little before it is ejected, and not
+//! at all afterwards, however many attempts were under way; when the whole pool becomes slow, the
+//! limit grows until answers come again. It must not grow with the wait itself, or the backends
+//! that hang would set the limit that is meant for them.
 //!
-//! As it stands DUMIQE needs thousands of samples to find its way from afar, and we are often
-//! afar: at the start, where the first answers are the slow ones of cold caches and new
-//! connections, and after a change. So two things are added. The first [`WARM_UP`] samples count
-//! with their size: the estimate is the longest of them. And where so many in a row were below
-//! that it cannot be the 99th percentile ([`SURE`]), the way down is faster.
+//! DUMIQE alone needs thousands of samples to converge from a distant estimate, and distant
+//! estimates are common: at the start, when the first answers are slow because of cold caches and
+//! new connections, and after a change. So two things are added. The first [`WARM_UP`] samples
+//! count with their size: the estimate is the longest of them. And after [`SURE`] samples in a row
+//! below the estimate it cannot be the 99th percentile, so it falls faster.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -25,28 +25,33 @@ use std::{
 
 /// The share of samples below the estimate.
 const PART: f32 = 0.99;
-/// How far one sample moves the estimate; the estimate of a steady pool is off by about a tenth.
+/// The factor by which one sample moves the estimate; the estimate of a steady pool is off by about
+/// a tenth.
 const STEP: f32 = 0.05;
-/// As often as fast is the way down where the estimate is surely too high.
+/// How many times faster the estimate falls if it is surely too high.
 const HASTE: f32 = 20.0;
-/// Samples that count with their size. Of so many the longest is about the 99th percentile, and a
-/// slow kind of answer that is one in fifty has shown itself in 98 of 100 cases.
+/// The number of samples that count with their size. The longest of them is about the 99th
+/// percentile, and a slow kind of answer that is one in fifty is among them in 98 of 100 cases.
 const WARM_UP: u16 = 200;
-/// So many in a row are below the 99th percentile once in 150 times.
+/// The number of samples in a row below the estimate from which on it is taken to be too high; a
+/// row this long below the true 99th percentile has a chance of one in 150.
 const SURE: u16 = 500;
 
 /// How much longer than nearly all answers an answer may take.
 const GENEROSITY: u32 = 4;
-/// Below this, limits would find pauses of a scheduler or a collector, and no hung backends.
+/// The shortest limit: a shorter one would catch pauses of a scheduler or a garbage collector
+/// rather than hung backends.
 const FLOOR: Duration = Duration::from_millis(100);
-/// A limit that rests on few samples is not below this.
+/// The shortest limit while there are few samples.
 const EARLY_FLOOR: Duration = Duration::from_millis(500);
-/// Until there are so many samples nothing is known of the longest in a hundred.
+/// The number of samples below which there are few: too few to know the longest in a hundred.
 const EARLY: u16 = 100;
-/// As the fixed limit is by default: who learns is never more patient than who does not.
+/// The longest limit: the default of the fixed one, so that a learned limit is never longer than
+/// that.
 const CEILING: Duration = Duration::from_secs(60);
 
-/// How often a sample tries to get in between those of other threads; losing one does no harm.
+/// How often a thread tries to store a sample when others do so at the same time; losing one does
+/// no harm.
 const TRIES: usize = 4;
 
 /// The learned limit of one pool. Shared without a lock.
@@ -56,14 +61,14 @@ pub struct Quantile {
 }
 
 impl Quantile {
-    /// An answer began after so long.
+    /// Notes that an answer began after this long.
     pub fn observe(&self, sample: Duration) {
         let micros = micros(sample);
         self.update(|estimate| estimate.with(micros));
     }
 
-    /// An attempt was given up, because no answer had begun at the limit, on a backend that is still
-    /// in service.
+    /// Notes that an attempt was given up, because no answer had begun at the limit, on a backend
+    /// that is still in service.
     pub fn late(&self) {
         self.update(Estimate::raised);
     }
@@ -77,16 +82,16 @@ impl Quantile {
         (usual * GENEROSITY).clamp(floor, CEILING)
     }
 
-    /// What goes on in another process: the 99th percentile in microseconds, and how many samples
-    /// it rests on.
+    /// The state for the next process: the 99th percentile in microseconds, and the number of
+    /// samples.
     #[must_use]
     pub fn remember(&self) -> (f32, u16) {
         let estimate = Estimate::from_word(self.word.load(Ordering::Relaxed));
         (estimate.micros, estimate.seen)
     }
 
-    /// Goes on from what [`Quantile::remember`] has told. Another process has told it, so that it may
-    /// be anything; what is no time is ignored.
+    /// Goes on from the result of [`Quantile::remember`] in another process. The values are not
+    /// trusted; anything that is not a time is ignored.
     pub fn recall(&self, (told, seen): (f32, u16)) {
         if !told.is_finite() {
             return;
@@ -113,14 +118,14 @@ fn micros(sample: Duration) -> f32 {
     sample.as_secs_f32() * 1e6
 }
 
-/// What the word holds.
+/// The contents of the word.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Estimate {
     /// The 99th percentile.
     micros: f32,
-    /// How many samples there were; not counted further than [`WARM_UP`].
+    /// The number of samples, counted up to [`WARM_UP`].
     seen: u16,
-    /// How many of the last in a row were not above it.
+    /// The length of the current row of samples that were not above it.
     below: u16,
 }
 
@@ -146,8 +151,8 @@ impl Estimate {
     }
 
     fn raised(self) -> Self {
-        // From where the limit begins to be what was learned; below that, a pool that answers
-        // nothing would never reach it.
+        // Without samples it starts at the value from which on the limit is the learned one. From
+        // zero, a pool that answers nothing would never get there.
         let base = if self.seen == 0 { micros(EARLY_FLOOR / GENEROSITY) } else { self.micros };
         Self { micros: base * (1.0 + STEP * PART), below: 0, ..self }.counted()
     }
@@ -158,7 +163,8 @@ impl Estimate {
         Self { micros, below: self.below.saturating_add(1), ..self }.counted()
     }
 
-    /// Within what can become a limit, so that the way back is not longer than it must be.
+    /// Clamps the estimate to values that can become a limit, so that the way back is not longer
+    /// than necessary.
     fn counted(self) -> Self {
         let micros = self.micros.clamp(1.0, micros(CEILING / GENEROSITY));
         Self { micros, seen: self.seen.saturating_add(1).min(WARM_UP), ..self }
@@ -191,7 +197,7 @@ mod tests {
             match self {
                 Self::Constant => 20.0,
                 Self::Exponential => -50.0 * (1.0 - part).ln(),
-                // A normal number from twelve even ones.
+                // A sum of twelve uniform numbers is nearly normal.
                 Self::LogNormal => 30.0 * ((0..12).map(|_| random.f64()).sum::<f64>() - 6.0).exp(),
                 Self::Bimodal if part < 0.98 => 20.0,
                 Self::Bimodal => 1_000.0,
@@ -229,7 +235,7 @@ mod tests {
             }
         }
 
-        /// The learned one, by the true one.
+        /// The learned limit divided by the true one.
         fn error(&self) -> f64 {
             let estimate = Estimate::from_word(self.quantile.word.load(Ordering::Relaxed));
             f64::from(estimate.micros) / 1e3 / (self.times.p99() * self.slower)
@@ -239,7 +245,7 @@ mod tests {
             (0.5..=2.0).contains(&self.error())
         }
 
-        /// Until it is near; so many were needed.
+        /// Adds samples until the estimate is near; returns their number.
         fn settle(&mut self) -> usize {
             let mut needed = 0;
             while !self.is_near() {
@@ -262,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_four_times_what_nearly_all_take() {
+    fn it_is_four_times_the_99th_percentile() {
         let limit = of(1_000, 200).limit().as_secs_f64();
         assert!((0.75..=0.9).contains(&limit), "{limit}");
     }
@@ -300,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_when_all_becomes_ten_times_faster() {
+    fn it_follows_when_the_pool_becomes_ten_times_faster() {
         for times in ALL {
             let mut fixture = Fixture::new(times, 7);
             fixture.observe(3_000);
@@ -311,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_when_all_becomes_ten_times_slower() {
-        // Of the last, only one in fifty is above the estimate for most of the way.
+    fn it_follows_when_the_pool_becomes_ten_times_slower() {
+        // Of the bimodal times, only one in fifty is above the estimate for most of the way.
         let most = [(Times::Exponential, 250), (Times::LogNormal, 500), (Times::Bimodal, 7_000)];
         for (times, most) in most {
             let mut fixture = Fixture::new(times, 7);
@@ -379,7 +385,7 @@ mod tests {
         }
 
         #[test]
-        fn a_slow_kind_of_answer_that_has_shown_itself_is_reckoned_with(seed in any::<u64>()) {
+        fn a_slow_kind_of_answer_is_included_once_it_was_seen(seed in any::<u64>()) {
             let mut fixture = Fixture::new(Times::Bimodal, seed);
             fixture.quantile.observe(Duration::from_secs(1));
             fixture.observe(2_000);
@@ -387,7 +393,7 @@ mod tests {
         }
 
         #[test]
-        fn the_limit_is_within_its_bounds_whatever_happens(
+        fn the_limit_is_always_within_its_bounds(
             events in prop::collection::vec(prop::option::of(0_u64..100_000_000), 0..600),
         ) {
             let quantile = Quantile::default();
@@ -401,7 +407,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_recalled_the_limit_is_within_its_bounds(
+        fn any_recalled_state_keeps_the_limit_within_its_bounds(
             told in prop::num::f32::ANY,
             seen in any::<u16>(),
             sample in any::<u32>(),
@@ -416,7 +422,7 @@ mod tests {
         }
 
         #[test]
-        fn a_word_holds_what_was_put_into_it(
+        fn a_word_is_read_back_unchanged(
             micros in 1.0_f32..1e9,
             seen in any::<u16>(),
             below in any::<u16>(),

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// In lower case, without port and without the dot that may end a full name.
+/// Returns the host in lower case, without port and without the dot that may end a full name.
 ///
-/// What is no host at all stays what it is, and so matches nothing.
+/// Text that is not a host is returned unchanged, and so matches no route.
 pub(super) fn canonical(host: &str) -> Cow<'_, str> {
     let name = without_port(host);
     let name = name.strip_suffix('.').unwrap_or(name);
@@ -15,7 +15,7 @@ pub(super) fn canonical(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// The brackets of an IPv6 address hold colons that begin no port.
+/// Removes the port. The colons in the brackets of an IPv6 address do not begin one.
 fn without_port(host: &str) -> &str {
     let name_end = if host.starts_with('[') { host.find(']').map_or(0, |end| end + 1) } else { 0 };
     match host[name_end..].split_once(':') {
@@ -26,8 +26,8 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// What follows each label but with its dot, longest first: `.b.c` and `.c` for `a.b.c`; those
-/// that are longer than `longest` are left out.
+/// The suffixes of a host with their leading dots, longest first: `.b.c` and `.c` for `a.b.c`;
+/// suffixes longer than `longest` are left out.
 pub(super) fn suffixes(host: &str, longest: usize) -> impl Iterator<Item = &str> {
     let first = host.len().saturating_sub(longest).max(1);
     host.bytes()
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_stays_what_it_is() {
+    fn text_that_is_not_a_host_is_unchanged() {
         for host in ["example.com:80x", "::1", "[::1", "a:b:80", "exämple.com", "]["] {
             assert_eq!(canonical(host), host);
         }

@@ -6,15 +6,15 @@
 //!    before a shorter one, and any suffix before a route without host.
 //! 2. Path: within one host, the longest prefix that matches.
 //!
-//! The host decides first, but only if a path matches there: a host with nothing but `/v1` does
-//! not hide the route for all hosts from its other paths. Two routes for the same host and path
-//! are one too many; the first written is used.
+//! The host decides first, but only if a path matches there: a host with nothing but `/v1` does not
+//! hide the route for all hosts from its other paths. If two routes have the same host and path,
+//! the first one written is used.
 //!
 //! # What is compared
 //!
-//! The host without case, port, and the dot that may end a full name. The path as it was
-//! received, up to the query: nothing is decoded or resolved, because the backend receives it
-//! that way too, and two readings of one path are a hole.
+//! The host is compared without case, port, and the dot that may end a full name. The path is
+//! compared as it was received, up to the query: nothing is decoded or resolved, because the
+//! backend receives it that way too, and two readings of one path are a security hole.
 
 mod host;
 mod path;
@@ -26,13 +26,13 @@ use crate::config::{HostPattern, Route};
 use path::Paths;
 
 /// All routes, arranged for the search. A search costs one look-up for each label of the host and
-/// one comparison for each path of the hosts that match, whatever the number of hosts.
+/// one comparison for each path of the hosts that match; the number of hosts does not matter.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     exact: HashMap<Box<str>, Paths>,
-    /// With the leading dot.
+    /// The suffixes, with the leading dot.
     suffixes: HashMap<Box<str>, Paths>,
-    /// Limits the look-ups for a host that is nothing but dots.
+    /// The length of the longest suffix, which limits the look-ups for a host of many dots.
     longest_suffix: usize,
     any_host: Paths,
 }
@@ -93,7 +93,7 @@ mod tests {
         RouteTable::from_pairs(routes.iter().map(|(host, path)| (host.as_ref(), *path)))
     }
 
-    /// As the configuration writes it; empty for any host.
+    /// A pattern as the configuration writes it; empty for any host.
     fn pattern(host: &str) -> Option<HostPattern> {
         match host.strip_prefix('*') {
             _ if host.is_empty() => None,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_route_for_all_there_may_be_none() {
+    fn without_a_route_for_all_hosts_a_request_may_match_none() {
         let routes = [("api.example.com", "/v1"), ("*.example.org", "/")];
         assert_eq!(found(&routes, "api.example.com", "/"), None);
         assert_eq!(found(&routes, "www.example.com", "/v1"), None);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_taken_as_received() {
+    fn the_path_is_compared_as_received() {
         let routes = [("", "/v1")];
         for path in ["/V1", "/%761", "/x/../v1", "//v1"] {
             assert_eq!(found(&routes, "", path), None, "{path}");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_routes_for_the_same_the_first_written_is_used() {
+    fn of_two_equal_routes_the_first_written_is_used() {
         assert_eq!(table(&[("a", "/"), ("a", "/")]).find(Some("a"), "/"), Some(0));
     }
 

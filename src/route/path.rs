@@ -3,7 +3,7 @@
 /// The prefixes of one host, each with the index of its route.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
-    /// Longest first: the first that matches is the most specific.
+    /// The prefixes, longest first, so that the first match is the most specific.
     prefixes: Vec<(Box<str>, usize)>,
 }
 
@@ -19,13 +19,13 @@ impl Paths {
     }
 }
 
-/// The root covers everything, also what is no path, as in `OPTIONS *`.
+/// Whether the prefix covers the path. The root covers everything, also the `*` of `OPTIONS *`.
 fn covers(prefix: &str, path: &str) -> bool {
     prefix == "/"
         || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Up to the first `?`.
+/// The path up to the first `?`.
 pub(super) fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_is_found_in_whichever_order_they_came() {
+    fn the_longest_prefix_is_found_in_any_order_of_insertion() {
         let prefixes = ["/a", "/a/b/c", "/", "/a/b"];
         for turn in 0..prefixes.len() {
             let mut paths = Paths::default();

@@ -1,4 +1,4 @@
-//! What changes requests and answers on their way, one kind after the other.
+//! The filters that change requests and answers on their way.
 
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::Result;
@@ -7,20 +7,20 @@ use super::server_timing::{self, AnswerTimes};
 use crate::config::Config;
 use crate::headers::{self, Client, RequestId, TraceContext};
 
-/// One step on the way of a request to its backend, and of the answer back. It has its settings in
-/// its variant; what it keeps over reloads is in the [`RouteState`](super::RouteState).
+/// One step on the way of a request to its backend, and of the answer back. Its settings are in its
+/// variant; state that outlives a reload is in the [`RouteState`](super::RouteState).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// Tells the backend who the client is, the request's id, and its trace.
+    /// Tells the backend the client's address, the request's id, and its trace.
     ForwardedHeaders,
     /// Tells the client where the time of an answer went.
     ServerTiming,
 }
 
-/// What is known of a request before any backend has it.
+/// The facts about a request before it is sent to a backend.
 #[derive(Debug)]
 pub struct RequestFacts<'a> {
-    /// The client; `None` where its address is not known.
+    /// The client; `None` if its address is not known.
     pub client: Option<&'a Client>,
     /// The id that the client gave the request, or one of ours.
     pub request_id: &'a RequestId,
@@ -53,7 +53,7 @@ impl Filter {
         }
     }
 
-    /// Changes the header of an answer that is about to go to the client. `times` is `None` where no
+    /// Changes the header of an answer that is about to go to the client. `times` is `None` if no
     /// backend was asked.
     pub(super) fn on_response(
         self,

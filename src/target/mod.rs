@@ -1,8 +1,8 @@
-//! Where a route leads: filters, which see each request and its answer on the way, and an action,
-//! which says what becomes of the request.
+//! The target of a route: filters, which see each request and its answer on the way, and an action,
+//! which decides how the request is served.
 //!
-//! A target is built anew with each configuration. What must outlive a reload is in the state of its
-//! route, which the [`RouteRegistry`] keeps, as it keeps nothing that the configuration says.
+//! A target is rebuilt with each configuration. State that must outlive a reload belongs to the
+//! route and is kept by the [`RouteRegistry`], which keeps nothing from the configuration.
 
 mod filter;
 mod registry;
@@ -19,16 +19,16 @@ pub use server_timing::AnswerTimes;
 
 use crate::pool::Pool;
 
-/// Where a route leads.
+/// The target of a route.
 #[derive(Debug)]
 pub struct Target {
-    /// In the order in which they see a request.
+    /// The filters, in the order in which they see a request.
     filters: Vec<Filter>,
     action: Action,
     state: Arc<RouteState>,
 }
 
-/// What becomes of a request.
+/// How a request is served.
 #[derive(Debug)]
 pub enum Action {
     /// A backend of this pool answers it.
@@ -42,13 +42,13 @@ impl Target {
         Self { filters, action, state }
     }
 
-    /// What becomes of a request.
+    /// How a request is served.
     #[must_use]
     pub fn action(&self) -> &Action {
         &self.action
     }
 
-    /// What is kept of its route over reloads.
+    /// The state of its route, which outlives reloads.
     #[must_use]
     pub fn state(&self) -> &RouteState {
         &self.state
@@ -68,7 +68,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// As [`Target::on_request`].
+    /// As for [`Target::on_request`].
     pub fn on_response(
         &self,
         response: &mut ResponseHeader,

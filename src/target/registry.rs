@@ -1,8 +1,8 @@
-//! What is kept of routes whatever becomes of the configuration, as rosters keep what is known of
-//! backends.
+//! The state of routes that outlives the configuration, as rosters do for backends.
 //!
-//! A route is known by its host and path. Each kind of filter that has a state has a field of its own
-//! in [`RouteState`], so that a state is found by route and filter and has the filter's own type.
+//! A route is identified by its host and path. Each kind of filter with state has a field of its
+//! own in [`RouteState`], so that the state is found by route and filter and has the filter's own
+//! type.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,21 +20,21 @@ pub struct RouteRegistry {
     states: Mutex<HashMap<RouteKey, Arc<RouteState>>>,
 }
 
-/// What tells one route from another: which requests it is for.
+/// The key of a route: the requests that it is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RouteKey {
     host: Option<HostPattern>,
     path: String,
 }
 
-/// What is kept of one route.
+/// The state of one route.
 #[derive(Debug, Default)]
 pub struct RouteState {
     responses: Shards<StatusClassCounts>,
 }
 
 impl RouteRegistry {
-    /// The state of this route: the one that is there, or a first one.
+    /// The state of this route; it is created if there is none.
     pub fn state(&self, route: &Route) -> Arc<RouteState> {
         self.state_of(RouteKey::of(route))
     }
@@ -65,7 +65,7 @@ impl RouteState {
         self.responses.mine().one(answered);
     }
 
-    /// Requests that have ended, by what the client was answered, in the order of
+    /// Requests that have ended, by the class of their status, in the order of
     /// [`StatusClass::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {

@@ -1,29 +1,28 @@
-//! `Server-Timing`: where the time of an answer went, for the person who looks at it in a browser.
+//! `Server-Timing`: the times of an answer, for the developer tools of a browser.
 //!
-//! Durations up to the answer's header are known when it is sent, so these are told: before the last
-//! try began, to its connection, and to the beginning of its answer. They are added to what the
-//! backend tells.
+//! The durations up to the answer's header are known when it is sent: until the last try began, its
+//! connection, and its first byte. They are added to the backend's own.
 
 use std::{io::Write, time::Duration};
 
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 
-/// Long enough for three durations of a day.
+/// The length of a value: enough for three durations of a day.
 const LENGTH: usize = 96;
 
-/// Where the time of an answer went, as far as it is known when its header is sent.
+/// The times of an answer that are known when its header is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerTimes {
     /// From the request to the beginning of the last attempt.
     pub queue: Duration,
-    /// From there to the connection to the backend; `None` where it was there already.
+    /// From there to the connection to the backend; `None` if an open connection was used.
     pub connect: Option<Duration>,
     /// From the end of the request to the first byte of the answer.
     pub first_byte: Option<Duration>,
 }
 
-/// Adds it. `100` and `103` have none.
+/// Adds the header, except to `100` and `103`.
 pub(super) fn add(response: &mut ResponseHeader, times: &AnswerTimes) -> Result<()> {
     if response.status.is_informational() {
         return Ok(());
@@ -35,7 +34,7 @@ pub(super) fn add(response: &mut ResponseHeader, times: &AnswerTimes) -> Result<
     }
 }
 
-/// How much of the value was written; `None` if it does not fit.
+/// The number of bytes written; `None` if the value does not fit.
 fn write(value: &mut [u8; LENGTH], times: &AnswerTimes) -> Option<usize> {
     let mut rest = value.as_mut_slice();
     write!(rest, "queue;dur={}", Millis(times.queue)).ok()?;
@@ -49,7 +48,7 @@ fn write(value: &mut [u8; LENGTH], times: &AnswerTimes) -> Option<usize> {
     Some(LENGTH - left)
 }
 
-/// Exact to the microsecond, as in the access log.
+/// Milliseconds, exact to the microsecond, as in the access log.
 struct Millis(Duration);
 
 impl std::fmt::Display for Millis {
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_happened_is_told() {
+    fn only_known_times_are_told() {
         let micros = Duration::from_micros;
         let mut times = AnswerTimes { queue: micros(1_005), connect: None, first_byte: None };
         assert_eq!(text(times), "queue;dur=1.005");

@@ -1,4 +1,4 @@
-//! The backends of one pool with what is counted of them, kept in step with every change of a
+//! The backends of one pool and the figures derived from them, kept in step with every change of a
 //! standing.
 
 use std::{
@@ -14,12 +14,13 @@ use super::super::{
 };
 use super::tally::{Tally, TallyEntry};
 
-/// The backends by address, how many are in which state, and the probes that are to come.
+/// The backends by address, the number in each state, and the probes to come.
 #[derive(Debug, Default)]
 pub(super) struct Members {
     pub(super) backends: HashMap<Address, Arc<Backend>>,
     pub(super) tally: Tally,
-    /// Who waits for a probe, by when it is due; and from when on any request may be it.
+    /// The backends that wait for a probe, by when it is due; the value is when any request may be
+    /// the probe.
     pub(super) probes: BTreeMap<(Instant, Address), Instant>,
     /// Ejected backends that a request may try before it fails, by when they were ejected.
     pub(super) last_resorts: BTreeSet<(Instant, Address)>,
@@ -39,9 +40,9 @@ pub enum PoolChange {
     },
     /// Health counts again.
     PanicEnded {
-        /// As in [`PoolChange::PanicBegan`].
+        /// Counted as in [`PoolChange::PanicBegan`].
         unhealthy: usize,
-        /// As in [`PoolChange::PanicBegan`].
+        /// Counted as in [`PoolChange::PanicBegan`].
         listening: usize,
     },
     /// No backend can take a request any more.
@@ -69,7 +70,7 @@ impl Members {
         last_resorts.retain(|(_, address)| is_wanted(address));
     }
 
-    /// An event befalls a standing. Returns whether what is published has changed.
+    /// Applies an event to a standing. Returns whether a published value has changed.
     pub(super) fn update(
         &mut self,
         backend: &Arc<Backend>,
@@ -86,17 +87,17 @@ impl Members {
                 notices.push(PoolChange::Backend(Arc::clone(backend), change));
             }
             let after = TallyEntry::of(standing, now);
-            // One that panic has used has served all the time.
+            // A backend that was used during panic has served all the time.
             if after.in_service && !before.in_service && !backend.is_open() {
                 standing.serving_since = Some(now);
-                // What it took before it went says nothing about it now.
+                // Its latency before it went out says nothing about it now.
                 backend.latency().forget();
             }
         })
     }
 
-    /// Changes a standing, and everything that is counted from it. Returns whether what is
-    /// published has changed.
+    /// Changes a standing and all figures derived from it. Returns whether a published value has
+    /// changed.
     pub(super) fn replace(
         &mut self,
         backend: &Arc<Backend>,
@@ -134,7 +135,7 @@ impl Members {
         }
     }
 
-    /// Readmits the ejected backends that can be.
+    /// Readmits the ejected backends that nothing but a limited ejection keeps out.
     pub(super) fn lift(&mut self, notices: &mut Vec<PoolChange>, now: Instant) -> bool {
         let is_spare =
             |backend: &&Arc<Backend>| TallyEntry::of(&backend.standing.lock(), now).spare;

@@ -1,8 +1,9 @@
-//! What one process tells the next about a backend, so that an upgrade does not start blind.
+//! The state of a backend that one process passes to the next, so that an upgrade does not start
+//! blind.
 //!
-//! Verdicts go along, counts towards the next verdict do not: they are made anew in seconds. An
-//! instant means nothing to another process, so each is told as its distance from the moment of
-//! telling.
+//! Verdicts are passed on; counts towards the next verdict are not, because they are back within
+//! seconds. An instant means nothing to another process, so each is written as its distance from
+//! the present.
 
 use std::time::{Duration, Instant};
 
@@ -20,31 +21,31 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The greatest weight.
 const WEIGHT_MAX: u64 = Weight::MAX as u64;
 
-/// What is known of one backend.
+/// The state of one backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Which of its pool's.
+    /// The address of the backend in its pool.
     pub address: Address,
     health: Health,
     was_healthy: bool,
     listens: bool,
     ejected: Option<Ejected>,
-    /// Ejections, each soon after the one before, and how long the last one lasted.
+    /// The number of ejections that followed one another closely, and how long the last one lasted.
     ejections: u32,
     term: Duration,
     /// How long it has been back in service.
     serving_for: Option<Duration>,
-    /// What an operator has said: to drain or not to, and the weight.
+    /// An operator's orders: to drain or not to, and the weight.
     #[serde(default)]
     ordered: (Option<bool>, Option<u64>),
-    /// The expected time to the first byte in microseconds, where it was measured.
+    /// The expected time to the first byte in microseconds, if it was measured.
     latency: Option<f32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Ejected {
     cause: EjectionCause,
-    /// Until its probe; without one it waits for checks to pass.
+    /// The time until its probe; `None` if it waits for checks to pass.
     probe_in: Option<Duration>,
 }
 
@@ -72,9 +73,9 @@ impl Memory {
         }
     }
 
-    /// Takes the place of what this process has found by itself, which is less. What checks have
-    /// said counts only where they are the same. Another process has told it, perhaps of another
-    /// version, so that it may be anything, and is kept within what this one could have found.
+    /// Replaces the state that this process has found by itself, which is less. Results of checks
+    /// count only if both processes check in the same way. The values come from another process,
+    /// perhaps of another version, so they are kept within the bounds of this one.
     pub(super) fn recall(
         &self,
         backend: &Backend,
@@ -159,7 +160,7 @@ mod tests {
         #![proptest_config(crate::properties::config())]
 
         #[test]
-        fn whatever_is_recalled_the_backend_goes_on(memory in memory(), same in any::<bool>()) {
+        fn any_recalled_state_leaves_the_backend_usable(memory in memory(), same in any::<bool>()) {
             let (now, policy) = (crate::clock::now(), policy());
             let roster = Roster::new(PoolName::new("web"), Default::default(), now);
             let backend = roster.backend(&memory.address);
@@ -170,7 +171,7 @@ mod tests {
             prop_assert!(backend.weight().is_none_or(|weight| (1..=WEIGHT_MAX).contains(&weight)));
             let later = now + 2 * LONGEST;
             for now in [now, later] {
-                let _ = (backend.eligibility(now), roster.has_nobody(now), backend.serving_since());
+                let _ = (backend.eligibility(now), roster.is_unavailable(now), backend.serving_since());
                 prop_assert!(backend.latency().estimate(now).is_none_or(f32::is_finite));
                 if roster.claim_probe(false, |_| true, now).is_some() {
                     backend.leave();

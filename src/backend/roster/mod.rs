@@ -1,9 +1,9 @@
-//! The backends of one pool, and what befalls them.
+//! The backends of one pool, and the events that change them.
 //!
-//! Some decisions about a backend are decisions about its pool: how many may be ejected, whether
-//! somebody is left, whether so many are unhealthy that health is not asked. So every event goes
-//! through here, one at a time, under one lock. The request path does not take it: it reads what
-//! an event has published, and reports only what would change something.
+//! Some decisions about a backend are decisions about its pool: how many may be ejected, whether a
+//! backend is left, whether the pool panics. So every event goes through here, one at a time, under
+//! one lock. The request path does not take the lock: it reads the values that an event has
+//! published, and reports only outcomes that would change a standing.
 
 mod members;
 mod memory;
@@ -38,7 +38,7 @@ use crate::count::Changes;
 use members::Members;
 use tally::TallyEntry;
 
-/// The process before this one may tell of what happened so long ago.
+/// The age up to which instants of the process before this one can be represented.
 const BEFORE: Duration = Duration::from_secs(3600);
 
 /// The backends of one pool, by address.
@@ -50,19 +50,19 @@ pub struct Roster {
     journal: Arc<Journal>,
 }
 
-/// What the configuration says about a backend.
+/// The settings of a backend in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendSettings {
-    /// What it is shown as: host and port as configured.
+    /// The name by which it is shown: host and port as configured.
     pub name: Arc<str>,
     /// Takes no new requests.
     pub drain: bool,
-    /// Requests that it may have at once.
+    /// The most requests that it may have at once.
     pub max_connections: Option<usize>,
 }
 
 impl Roster {
-    /// Without backends. What happens to them is told to the journal.
+    /// A roster without backends. Their changes go to this journal.
     #[must_use]
     pub fn new(pool: PoolName, journal: Arc<Journal>, now: Instant) -> Self {
         let published = PublishedState {
@@ -84,26 +84,26 @@ impl Roster {
         &self.pool
     }
 
-    /// Where it is told what happened.
+    /// The journal of this pool's changes.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// How often what the selection goes by has changed: who is in service, and since when.
-    /// Whoever keeps something that was computed from it compares this.
+    /// The number of changes to the values that the selection uses: which backends are in service,
+    /// and since when. Code that keeps a value computed from them compares this number.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.published.changes.get()
     }
 
-    /// The backend at this address; `None` where no such backend is known.
+    /// The backend at this address; `None` if the roster does not know it.
     #[must_use]
     pub fn known(&self, address: &Address) -> Option<Arc<Backend>> {
         self.members.lock().backends.get(address).cloned()
     }
 
-    /// The backend at this address: the one that is known, or a first one.
+    /// The backend at this address; it is created if the roster does not know it.
     #[must_use]
     pub fn backend(&self, address: &Address) -> Arc<Backend> {
         let mut members = self.members.lock();
@@ -119,8 +119,9 @@ impl Roster {
         backend
     }
 
-    /// Takes over a configuration: these are the backends from now on, on these terms. Whoever is
-    /// not among them is forgotten, and ends as a backend when its last request does.
+    /// Takes over a configuration: from now on the pool has these backends, with these settings.
+    /// Backends that are not listed are removed from the roster; a removed backend is freed when
+    /// its last request ends.
     ///
     /// Returns what changed, for the caller to log.
     pub fn enlist(
@@ -150,8 +151,8 @@ impl Roster {
         notices
     }
 
-    /// Applies an event to a backend of this roster, and publishes what follows. What befalls one
-    /// that the roster has forgotten meanwhile concerns nobody.
+    /// Applies an event to a backend of this roster, and publishes what follows. Events of a
+    /// backend that the roster has removed meanwhile are ignored.
     ///
     /// Returns what changed, for the caller to log.
     pub fn apply(
@@ -179,10 +180,10 @@ impl Roster {
                 BackendChange::WeightChanged(weight),
             ));
         }
-        if members.tally.is_nobody_left() {
+        if members.tally.must_lift() {
             changed |= members.lift(&mut notices, now);
         }
-        // One that fails as much is no better than those that are out.
+        // A backend that fails this often is no better than those that are out.
         if matches!(event, Event::AttemptFailed(_))
             && backend.standing.lock().is_kept_for_want_of_another(policy, now)
         {
@@ -202,13 +203,13 @@ impl Roster {
         changed |= self.publish_panic(members, policy, notices);
         self.publish_empty(members, notices);
         self.publish_probes(members);
-        // Last: the count must not be seen before the words that it counts.
+        // Counted last, so that no reader sees the count before the words.
         if changed {
             self.published.changes.note();
         }
     }
 
-    /// What the next process should know of every backend.
+    /// The state of every backend for the next process.
     #[must_use]
     pub fn remember(&self, now: Instant) -> Vec<Memory> {
         let members = self.members.lock();
@@ -216,8 +217,8 @@ impl Roster {
         members.backends.values().map(memory).collect()
     }
 
-    /// Takes over what the process before knew; of backends that are not in this roster, nothing,
-    /// and of what its checks have said only where they are the same as ours.
+    /// Takes over the state of the process before this one. Backends that are not in this roster
+    /// are skipped, and results of checks count only if both processes check in the same way.
     ///
     /// Returns what changed, for the caller to log.
     pub fn recall(
@@ -237,8 +238,8 @@ impl Roster {
                 });
             }
         }
-        // Those who were left there may be no backends here.
-        if members.tally.is_nobody_left() {
+        // The backends that were in service there may not exist here.
+        if members.tally.must_lift() {
             changed |= members.lift(&mut notices, now);
         }
         self.publish(&members, policy, changed, &mut notices);
@@ -275,7 +276,8 @@ impl Roster {
         }
     }
 
-    /// Whether so many are unhealthy that checks are not believed.
+    /// Whether the pool panics: more than the threshold of its backends are unhealthy, so that
+    /// checks are ignored.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         self.published.is_panic()

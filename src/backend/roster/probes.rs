@@ -1,5 +1,5 @@
-//! Whoever is ejected and has served its time waits for a probe: one request that shows whether it
-//! works. Probes are handed out apart from the selection, which knows nothing of them.
+//! Probes. A backend whose ejection term is over waits for a probe: one request that shows whether
+//! it works. Probes are handed out apart from the selection, which knows nothing of them.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -23,24 +23,24 @@ impl Roster {
         self.published.has_last_resort.store(has_last_resort, Ordering::Relaxed);
     }
 
-    /// Whether a request that came now would find nobody. A backend that waits for its probe is
-    /// somebody once that is due: it comes back by a request, so whoever sends requests only to
-    /// those who can take one must be told that it can.
+    /// Whether a request that came now would find no backend. A backend whose probe is due counts
+    /// as one: it comes back by a request, so a balancer in front that sends requests only to ready
+    /// instances must be told that this one is ready.
     #[must_use]
-    pub fn has_nobody(&self, now: Instant) -> bool {
+    pub fn is_unavailable(&self, now: Instant) -> bool {
         let PublishedState { empty, probe_due, .. } = &*self.published;
         empty.load(Ordering::Relaxed) && !self.published.is_due(probe_due, now)
     }
 
-    /// Whose probe a request would be, if it came now.
+    /// The backend whose probe a request would be, if it came now.
     #[must_use]
     pub fn next_probe(&self, repeatable: bool, now: Instant) -> Option<Address> {
         let members = self.members.lock();
         members.due_probes(repeatable, now).next().map(|backend| backend.id().address.clone())
     }
 
-    /// Claims a backend that waits for a probe, for a request that can be repeated or for any.
-    /// Whoever claims it owes a [`Backend::leave`] and an [`Event::ProbeEnded`](super::Event).
+    /// Claims a backend that waits for a probe, for a request that is `repeatable` or not. The
+    /// caller then owes a [`Backend::leave`] and an [`Event::ProbeEnded`](super::Event).
     #[must_use]
     pub fn claim_probe(
         &self,
@@ -61,10 +61,10 @@ impl Roster {
         Some(backend)
     }
 
-    /// Claims an ejected backend for a request that can be repeated and would fail otherwise: the one
-    /// that has been out for the longest of those whose checks pass. An ejection is a preference
-    /// for others, and there are none. It is a probe, and several may be under way: each of these
-    /// requests would fail.
+    /// Claims an ejected backend for a request that can be repeated and would fail otherwise: the
+    /// one that has been out for the longest of those whose checks pass. An ejection is only a
+    /// preference for other backends, and none is left. The claim is a probe, and several may be
+    /// under way, because each of these requests would fail.
     ///
     /// The claim is given back as in [`Roster::claim_probe`].
     #[must_use]
@@ -93,7 +93,7 @@ impl Roster {
 }
 
 impl Members {
-    /// Who waits for a probe that is due.
+    /// The backends whose probe is due.
     fn due_probes(&self, repeatable: bool, now: Instant) -> impl Iterator<Item = &Arc<Backend>> {
         let due = self.probes.iter().take_while(move |((at, _), _)| *at <= now);
         let due = due.filter(move |(_, any_from)| repeatable || **any_from <= now);

@@ -1,4 +1,4 @@
-//! Where live state is kept: outside the selector and outside the configuration.
+//! The registry of live state, outside the selector and outside the configuration.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -16,14 +16,14 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The roster of this pool: the one that is there, or a first one.
+    /// The roster of this pool; it is created if there is none.
     pub fn roster(&self, pool: &PoolName, now: Instant) -> Arc<Roster> {
         let mut rosters = self.rosters.lock();
         let first = || Arc::new(Roster::new(pool.clone(), Arc::clone(&self.journal), now));
         Arc::clone(rosters.entry(pool.clone()).or_insert_with(first))
     }
 
-    /// What has happened in all of them.
+    /// The journal of all pools.
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal

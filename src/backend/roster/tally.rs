@@ -1,8 +1,7 @@
-//! How many of a pool are in which state, and what a pool can therefore afford.
+//! The number of a pool's backends in each state, and what the pool can therefore afford.
 //!
-//! Ejecting is a guess from traffic. A guess must not make things worse, so it takes out half of a
-//! pool at most, and never the last one; when the last one goes for another reason, whoever was
-//! ejected by a guess is better than nobody.
+//! Ejection is a guess, so it removes at most half of a pool and never the last backend. If the
+//! last backend goes for another reason, ejected backends are readmitted.
 
 use std::time::Instant;
 
@@ -12,18 +11,18 @@ use super::super::standing::{
 };
 use crate::config::Percent;
 
-/// What one backend adds to the tally.
+/// The contribution of one backend to the tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TallyEntry {
-    /// Nothing but its load stands in the way of a request.
+    /// Whether nothing but its load keeps it from a request.
     pub(super) in_service: bool,
-    /// Ejected for a cause that is limited.
+    /// Whether it is ejected for a cause that is limited to half of the pool.
     pub(super) ejected: bool,
-    /// One of those, and nothing else stands in its way.
+    /// Whether it is ejected for such a cause, and nothing else keeps it from a request.
     pub(super) spare: bool,
-    /// Neither drained nor refusing: panic may use it.
+    /// Whether it is neither drained nor refusing connections, so that panic may use it.
     pub(super) listens: bool,
-    /// One of those, but unhealthy.
+    /// Whether panic may use it and it is unhealthy.
     pub(super) unhealthy: bool,
 }
 
@@ -79,24 +78,25 @@ impl Tally {
         2 * ejected <= self.members && left > 0
     }
 
-    /// Whether somebody must be let back in.
-    pub(super) fn is_nobody_left(&self) -> bool {
+    /// Whether ejected backends must be readmitted because no backend is in service.
+    pub(super) fn must_lift(&self) -> bool {
         self.in_service == 0 && self.spare > 0
     }
 
-    /// Whether so many are unhealthy that the checks are more likely wrong than the backends.
+    /// Whether the share of unhealthy backends is above the threshold, so that the checks are more
+    /// likely wrong than the backends.
     pub(super) fn is_panic(&self, threshold: Option<Percent>) -> bool {
         threshold.is_some_and(|threshold| {
             100 * self.unhealthy > usize::from(threshold.get()) * self.listening
         })
     }
 
-    /// Whether nobody can take a request, full or not.
+    /// Whether no backend can take a request, regardless of load.
     pub(super) fn is_empty(&self, panic: bool) -> bool {
         self.in_service == 0 && !(panic && self.unhealthy > 0)
     }
 
-    /// Unhealthy backends, of so many that listen.
+    /// The number of unhealthy backends, and the number of those that listen.
     pub(super) fn unhealthy(&self) -> (usize, usize) {
         (self.unhealthy, self.listening)
     }

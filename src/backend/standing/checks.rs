@@ -1,4 +1,4 @@
-//! What active checks change in a standing.
+//! The changes that active checks make to a standing.
 
 use std::{mem, time::Instant};
 
@@ -46,15 +46,15 @@ impl Standing {
             self.health = Health::Unhealthy;
             changes.push(BackendChange::BecameUnhealthy(self.failures));
         }
-        // A backend that does not even listen is gone, whatever it was ejected for; once something
-        // listens there again, that is another process.
+        // A backend that does not even listen is gone, regardless of the cause of its ejection;
+        // once something listens there again, that is another process.
         if refused && self.ejection.is_some_and(|ejection| ejection.is_limited()) {
             changes.push(self.eject_until_checks_pass(now));
         }
         changes
     }
 
-    /// A backend that was to come back when checks pass is probed instead.
+    /// Handles the end of checks: a backend that waits for checks to pass is probed instead.
     pub(super) fn checks_ended(&mut self, now: Instant) {
         (self.health, self.was_healthy) = (Health::Unchecked, false);
         (self.passes, self.failures) = (0, 0);

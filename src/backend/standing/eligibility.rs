@@ -1,9 +1,9 @@
 //! The one predicate: may this backend get a request, and if not, why not.
 //!
-//! Selection, logs, and whatever else shows a backend's state all ask here, so that they cannot
-//! disagree. Its answer is made of events alone, with one exception that time makes: an ejection
-//! whose term is over waits for a probe, and a probe is claimed apart from other requests. So what
-//! ordinary requests may use changes only when something happens.
+//! Selection, logs, and every view of a backend's state all ask here, so that they cannot disagree.
+//! The result depends on events alone, with one exception: an ejection whose term is over waits for
+//! a probe, and a probe is claimed apart from other requests. So the set of backends for ordinary
+//! requests changes only by events.
 
 use std::{fmt, time::Instant};
 
@@ -11,28 +11,28 @@ use super::super::event::{DrainedBy, EjectionCause, EjectionEnd};
 use super::{Health, Standing};
 
 /// Whether a backend may get a request. Anything but [`Eligibility::Eligible`] is the reason why
-/// not; where several hold, the one named is the one that is listed first.
+/// not; if several hold, the first one in this list is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Eligibility {
-    /// Nothing stands in the way.
+    /// It may get requests.
     Eligible,
-    /// Somebody says so.
+    /// It is drained, by the configuration or by an operator.
     Draining(DrainedBy),
-    /// Active checks say so.
+    /// Active checks fail.
     Unhealthy,
-    /// Its traffic says so.
+    /// Its traffic, or an operator, has ejected it.
     Ejected {
-        /// What it did.
+        /// The cause of the ejection.
         cause: EjectionCause,
-        /// When that ends.
+        /// When the ejection ends.
         until: EjectionEnd,
     },
-    /// It has served its time, and one request is to show whether it works.
+    /// Its ejection term is over, and a probe must show whether it works.
     HalfOpen {
-        /// What it was ejected for.
+        /// The cause of the ejection.
         cause: EjectionCause,
     },
-    /// It has as many requests as it may have at once.
+    /// It has `max_connections` requests.
     Full,
 }
 
@@ -47,7 +47,7 @@ impl Eligibility {
         matches!(self, Self::Eligible)
     }
 
-    /// In one word, as logs show it.
+    /// The state in one word, as logs show it.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -67,12 +67,12 @@ impl fmt::Display for Eligibility {
     }
 }
 
-/// What the predicate asks about beside the backend's own standing.
+/// The facts that the predicate needs beside the backend's own standing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::backend) struct Circumstances {
-    /// So many of the pool are unhealthy that health is not asked.
+    /// Whether the pool panics, so that health is ignored.
     pub(in crate::backend) panic: bool,
-    /// It has as many requests as it may have at once.
+    /// It has `max_connections` requests.
     pub(in crate::backend) full: bool,
 }
 
@@ -85,7 +85,7 @@ pub(in crate::backend) fn of(
     if let Some(says) = standing.draining() {
         return Eligibility::Draining(says);
     }
-    // What waits for checks to pass would wait for ever where checks are not believed.
+    // A backend that waits for checks to pass would wait for ever if checks are not believed.
     let is_check_void = around.panic && standing.listens;
     if standing.health == Health::Unhealthy && !is_check_void {
         return Eligibility::Unhealthy;
@@ -104,7 +104,7 @@ fn load(around: Circumstances) -> Eligibility {
     if around.full { Eligibility::Full } else { Eligibility::Eligible }
 }
 
-/// When a probe may be sent, where that is all that it takes.
+/// When a probe may be sent, if nothing else keeps the backend out.
 pub(in crate::backend) fn probe_at(standing: &Standing) -> Option<Instant> {
     let ejection = standing.ejection.filter(|ejection| ejection.probes == 0)?;
     let EjectionEnd::Probe(at) = ejection.until else { return None };

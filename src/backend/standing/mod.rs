@@ -1,12 +1,13 @@
-//! What a backend's checks and its traffic have shown, and what follows from it.
+//! The standing of a backend: the results of its checks and its traffic, and the verdicts that
+//! follow.
 //!
 //! Two witnesses, two words. **Health** is the verdict of active checks: `fall` failures in a row
 //! make a backend unhealthy, `rise` passes in a row make it healthy again. **Ejection** is the
 //! verdict of traffic: a refused connection is proof enough, anything else must repeat.
 //!
-//! What brings a backend back depends on what took it out. One that refused connections listens
-//! again when its checks pass. One that failed requests while it listened passes checks all the
-//! time, so it serves its time, and then one request has to be answered. With checks off, one that
+//! The way back depends on the cause. A backend that refused connections listens again when its
+//! checks pass. A backend that failed requests while it listened passes checks all the time, so its
+//! ejection lasts a term, and then a probe has to be answered. With checks off, a backend that
 //! refused is probed as well, soon at first and later less often.
 //!
 //! Pingora keeps a verdict of its own and reports only when that flips. A backend that a failed
@@ -31,11 +32,11 @@ use crate::config::EjectionRules;
 
 /// The first cool-down after a refused connection where checks are off. It costs a client nothing.
 const COOL_DOWN: Duration = Duration::from_secs(1);
-/// The longest of these.
+/// The longest such cool-down.
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 /// If a backend has produced nothing but failures for this long, `FEWER` of them are enough to eject it.
 const NOTHING_ELSE: Duration = Duration::from_secs(1);
-/// How many are enough then: one may be the request's own fault.
+/// The number of failures that are enough then: a single one may be the request's fault.
 const FEWER: u32 = 2;
 
 /// The verdict of active checks.
@@ -50,18 +51,18 @@ pub enum Health {
     Unhealthy,
 }
 
-/// An ejection that was passed.
+/// An ejection under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::backend) struct Ejection {
     pub(in crate::backend) cause: EjectionCause,
     pub(in crate::backend) until: EjectionEnd,
-    /// When it began.
+    /// When the ejection began.
     since: Instant,
     /// Probes under way.
     pub(in crate::backend) probes: u32,
-    /// Its probe is due before its time, because the pool could not spare another ejection.
+    /// Whether its probe is due early, because the pool could not spare another ejection.
     pub(in crate::backend) is_hastened: bool,
-    /// Probes in a row that have shown nothing.
+    /// Probes in a row that were inconclusive.
     unproven: u32,
 }
 
@@ -74,33 +75,33 @@ impl Ejection {
         Self { cause, until, since, probes: 0, is_hastened: false, unproven: 0 }
     }
 
-    /// Whether a failure is that of a probe of this ejection. Another probe, begun before it, has
-    /// nothing to add.
+    /// Whether a failure is that of a probe of this ejection. A probe that began before this
+    /// ejection does not count.
     fn is_of_its_probe(&self, failed: &AttemptFailure) -> bool {
         failed.probe && self.probes > 0 && failed.since >= self.since
     }
 
-    /// Whether it is one of those that must not take out more than a part of a pool. Who refuses
-    /// has taken itself out.
+    /// Whether the limit of half of the pool applies to this ejection. It does not apply to a
+    /// backend that refuses connections.
     pub(in crate::backend) fn is_limited(&self) -> bool {
         !matches!(self.cause, EjectionCause::Refused | EjectionCause::Operator)
     }
 }
 
-/// What checks and traffic have shown of one backend.
+/// The standing of one backend.
 #[derive(Debug, Clone)]
 pub struct Standing {
     pub(in crate::backend) health: Health,
     pub(in crate::backend) ejection: Option<Ejection>,
-    /// The configuration says so.
+    /// Whether the configuration drains it.
     pub(in crate::backend) configured: bool,
-    /// What an operator says instead: to drain, or not to.
+    /// An operator's order instead: to drain, or not to.
     pub(in crate::backend) ordered: Option<bool>,
-    /// The last connection that a check or a request has tried was accepted.
+    /// Whether the last connection of a check or a request was accepted.
     pub(in crate::backend) listens: bool,
-    /// Since when it is back in service; `None` from the beginning.
+    /// When it came back into service; `None` if it has always been.
     pub(in crate::backend) serving_since: Option<Instant>,
-    /// Has been healthy at some time.
+    /// Whether it has ever been healthy.
     pub(in crate::backend) was_healthy: bool,
     /// Checks passed in a row; an ejection starts the count anew.
     passes: u32,
@@ -108,15 +109,15 @@ pub struct Standing {
     failures: u32,
     /// Attempts failed in a row.
     row: u32,
-    /// Since when these are all that it has shown.
+    /// When the current row of failures began.
     row_since: Option<Instant>,
     /// Answers of 503 in a row.
     unavailable: u32,
-    /// Answers in a row that broke off in their middle.
+    /// Answers in a row that broke off midway.
     broken: u32,
-    /// Ejections, each soon after the one before.
+    /// The number of ejections that followed one another closely.
     pub(in crate::backend) ejections: u32,
-    /// How long the last one lasted.
+    /// The term of the last ejection.
     pub(in crate::backend) term: Duration,
 }
 
@@ -143,8 +144,8 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// Applies an event, and returns everything that it changes, in order. `has_room` says whether
-    /// the pool can spare this backend.
+    /// Applies an event, and returns all changes in order. `has_room` says whether the pool can
+    /// spare this backend.
     pub(in crate::backend) fn apply(
         &mut self,
         event: Event,
@@ -176,7 +177,7 @@ impl Standing {
         change.into_iter().collect()
     }
 
-    /// Ends the ejection because no other backend is left.
+    /// Readmits the backend because no other one is left.
     pub(in crate::backend) fn lift(&mut self) -> Vec<BackendChange> {
         self.forget_failures();
         let readmitted = BackendChange::Readmitted(ReadmissionCause::NoOtherBackend);
@@ -193,7 +194,7 @@ impl Standing {
             (self.row, self.row_since, self.unavailable) = (0, None, 0);
             return None;
         }
-        // Others were under way when it was ejected; their answers prove nothing.
+        // Requests that were under way when it was ejected prove nothing by their answers.
         self.ejection.take_if(|ejection| probe && ejection.probes > 0)?;
         self.forget_failures();
         self.listens = true;
@@ -230,7 +231,7 @@ impl Standing {
             || (self.row >= FEWER && self.row_since.is_some_and(is_all))
     }
 
-    /// Whether it would be ejected if the pool could spare it.
+    /// Whether it stays only because the pool cannot spare it.
     pub(in crate::backend) fn is_kept_for_want_of_another(
         &self,
         policy: &Policy,
@@ -240,7 +241,8 @@ impl Standing {
         self.ejection.is_none() && policy.ejection.is_some_and(has_failed)
     }
 
-    /// An attempt failed although the backend is ejected: it was under way, or it is the probe.
+    /// Handles a failure while the backend is ejected: the attempt was under way, or it is the
+    /// probe.
     fn probe_failed(
         &mut self,
         ejection: Ejection,
@@ -251,7 +253,7 @@ impl Standing {
         if !ejection.is_of_its_probe(failed) {
             return None;
         }
-        // Who refused is not among those that the limit on guesses counts, and stays so.
+        // A refusal is not counted by the limit on guesses, and that must not change.
         if ejection.cause == EjectionCause::Refused {
             return Some(self.cool_down(now));
         }
@@ -283,7 +285,7 @@ impl Standing {
         let failures = self.row.max(self.broken).max(1);
         self.passes = 0;
         self.forget_failures();
-        // Probes of the ejection before have yet to be given back.
+        // Probes of the previous ejection are still under way.
         let probes = self.ejection.map_or(0, |ejection| ejection.probes);
         self.ejection = Some(Ejection { probes, ..Ejection::new(cause, until, now) });
         BackendChange::Ejected(cause, until, failures)
@@ -293,15 +295,15 @@ impl Standing {
         (self.row, self.row_since, self.unavailable, self.broken) = (0, None, 0, 0);
     }
 
-    /// A probe is under way.
+    /// Notes that a probe has begun.
     pub(in crate::backend) fn begin_probe(&mut self) {
         if let Some(ejection) = &mut self.ejection {
             ejection.probes = ejection.probes.saturating_add(1);
         }
     }
 
-    /// A probe has ended. One that has shown nothing, because its client left, has cost a client:
-    /// the next one waits, each time longer.
+    /// Notes that a probe has ended. If it was inconclusive because its client left, the next one
+    /// waits, each time longer.
     fn probe_ended(&mut self, now: Instant) {
         let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes > 0) else {
             return;
@@ -315,15 +317,15 @@ impl Standing {
         }
     }
 
-    /// When it was ejected, where a request may try it all the same before it fails: nothing but the
-    /// ejection speaks against the backend, since it listens and its checks do not fail.
+    /// When it was ejected, if a request may try it as a last resort: the backend listens, its
+    /// checks do not fail, and only the ejection keeps it out.
     pub(in crate::backend) fn last_resort_since(&self) -> Option<Instant> {
         let is_out = self.draining().is_some() || self.health == Health::Unhealthy;
         let ejection = self.ejection.filter(|_| self.listens && !is_out)?;
         (ejection.cause != EjectionCause::Operator).then_some(ejection.since)
     }
 
-    /// Makes the next request its probe, however long its ejection was to last.
+    /// Makes the next request its probe, regardless of the term that is left.
     pub(in crate::backend) fn hasten(&mut self, now: Instant) {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
@@ -333,9 +335,9 @@ impl Standing {
         }
     }
 
-    /// From when on any request may be the probe: one that is executed if it gets through at all
-    /// cannot be hurt by who refuses; of others one may be lost, which is better than a backend
-    /// that is never tried again because no request can be repeated.
+    /// When any request may be the probe. A backend that refuses connections cannot harm a request,
+    /// so any request will do at once. For other causes one request may be lost, which is better
+    /// than a backend that is never tried again because no request can be repeated.
     pub(in crate::backend) fn any_probe_from(&self, due: Instant) -> Instant {
         match self.ejection {
             Some(ejection) if ejection.is_limited() => due + self.term,
@@ -344,7 +346,7 @@ impl Standing {
     }
 }
 
-/// Once, twice, four times… as long, up to the longest.
+/// The cool-down, doubled each time up to the longest.
 fn doubling(times: u32) -> Duration {
     COOL_DOWN.saturating_mul(2_u32.saturating_pow(times)).min(COOL_DOWN_MAX)
 }

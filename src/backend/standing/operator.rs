@@ -1,5 +1,6 @@
-//! What an operator says of a backend, beside what the configuration does. The operator is right, until
-//! told otherwise: a reload must not put a machine back that an operator works on.
+//! An operator's orders for a backend, beside the configuration. The orders outweigh the
+//! configuration until they are withdrawn: a reload must not put a machine back that an operator
+//! works on.
 
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use super::super::event::{
 use super::Standing;
 
 impl Standing {
-    /// Who says that it drains, if anybody does.
+    /// The source of its drain, if it is drained.
     pub(in crate::backend) fn draining(&self) -> Option<DrainedBy> {
         match self.ordered {
             Some(true) => Some(DrainedBy::Operator),
@@ -18,17 +19,17 @@ impl Standing {
         }
     }
 
-    /// It serves from now on, in a pool in which others serve already.
+    /// Notes that it has joined a pool in which other backends serve already.
     pub(super) fn joined(&mut self, now: Instant) -> Option<BackendChange> {
         self.serving_since = Some(now);
         None
     }
 
-    /// The configuration says whether it drains.
+    /// Sets whether the configuration drains it.
     pub(in crate::backend) fn configure_drain(&mut self, draining: bool) -> Option<BackendChange> {
         self.change_draining(|own| {
             own.configured = draining;
-            // What the operator has objected to is gone.
+            // An order not to drain ends when the configuration no longer drains.
             own.ordered = own.ordered.filter(|ordered| *ordered || draining);
         })
     }
@@ -43,7 +44,7 @@ impl Standing {
         }
     }
 
-    /// Does as an operator says.
+    /// Carries out an operator's order.
     pub(in crate::backend) fn follow(
         &mut self,
         order: OperatorAction,
@@ -54,7 +55,7 @@ impl Standing {
                 let is_new = self.ordered.replace(true) != Some(true);
                 is_new.then_some(BackendChange::Drained)
             }
-            // The configuration is objected to for as long as it says that.
+            // The order stands against a drain in the configuration, as long as there is one.
             OperatorAction::Undrain => {
                 self.change_draining(|own| own.ordered = own.configured.then_some(false))
             }
@@ -67,7 +68,7 @@ impl Standing {
                 self.listens = true;
                 Some(BackendChange::Readmitted(ReadmissionCause::Operator))
             }
-            // Not a matter of standing.
+            // The weight is not part of the standing.
             OperatorAction::Weight(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! How long an ejection lasts, and what ends it.
+//! The term of an ejection, and the event that ends it.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,13 @@ use crate::config::EjectionRules;
 
 /// The longest ejection that a backend can ask for itself.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-/// Shortens a term by up to so much, so that those ejected together do not return together.
+/// A term is shortened at random by up to this share, so that backends ejected together do not
+/// return together.
 const JITTER: f64 = 0.1;
 
 impl Standing {
-    /// Requests that were under way when the first of them ejected the backend are refused too;
-    /// they add nothing.
+    /// Handles a refused connection. Requests that were under way when the first refusal ejected
+    /// the backend change nothing more.
     pub(super) fn refused(
         &mut self,
         failed: &AttemptFailure,
@@ -40,13 +41,13 @@ impl Standing {
         self.eject(EjectionCause::Refused, EjectionEnd::ChecksPass, now)
     }
 
-    /// Ejects who refuses until a probe, where checks are off.
+    /// Ejects a backend that refuses until a probe; used if checks are off.
     pub(super) fn cool_down(&mut self, now: Instant) -> BackendChange {
         self.eject_again(EjectionCause::Refused, now, |times| doubling(times - 1))
     }
 
-    /// Ejects as often `base` as ejections have followed one another; where no connection came about
-    /// and checks run, until they pass, since they try the same.
+    /// Ejects for `base` times the number of ejections that followed one another. If no connection
+    /// was made and checks run, it ejects until they pass, because a check tries the same.
     pub(super) fn eject_for(
         &mut self,
         failed: &AttemptFailure,
@@ -66,7 +67,7 @@ impl Standing {
         })
     }
 
-    /// Ejects for as long as the backend has asked for; how often it failed has no part in that.
+    /// Ejects for as long as the backend has asked for, regardless of its failures.
     pub(super) fn leave_alone(&mut self, asked: Duration, now: Instant) -> BackendChange {
         self.ejections = self.in_succession(now);
         let end = EjectionEnd::Probe(now + asked.min(RETRY_AFTER_MAX));
@@ -84,8 +85,8 @@ impl Standing {
         self.eject(cause, EjectionEnd::Probe(now + self.term), now)
     }
 
-    /// Ejections that followed one another up to now; none when it has served since for as long as
-    /// the last one lasted.
+    /// The number of ejections that followed one another; 0 once it has served for as long as the
+    /// last one lasted.
     pub(super) fn in_succession(&self, now: Instant) -> u32 {
         let has_served = |since| now.saturating_duration_since(since) >= self.term;
         let is_over = self.ejection.is_none() && self.serving_since.is_none_or(has_served);

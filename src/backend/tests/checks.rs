@@ -1,4 +1,4 @@
-//! What active checks alone decide.
+//! Decisions of active checks alone.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn the_first_check_decides() {
 }
 
 #[test]
-fn who_comes_up_for_the_first_time_needs_one_pass() {
+fn the_first_time_up_one_pass_is_enough() {
     let world = World::new(1, CHECKED);
     world.check(0, false);
     world.check(0, false);

@@ -1,4 +1,4 @@
-//! What is forgotten and what is marked when a backend is back.
+//! A backend that comes back: its latency is forgotten, and its slow start begins.
 
 use super::*;
 

@@ -12,7 +12,7 @@ const CAUSES: [EjectionCause; 6] = [
 ];
 
 #[test]
-fn follows_five_failures_in_a_row_of_whatever_cause() {
+fn follows_five_failures_in_a_row_of_any_cause() {
     let world = World::new(2, CHECKED);
     for cause in [
         EjectionCause::Reset,
@@ -40,7 +40,7 @@ fn an_answer_in_between_starts_the_row_anew() {
 }
 
 #[test]
-fn two_are_enough_when_for_a_second_it_has_shown_nothing_else() {
+fn follows_two_failures_if_nothing_else_happened_for_a_second() {
     for cause in CAUSES {
         let mut world = World::new(2, CHECKED);
         assert_eq!(world.fail(0, cause), []);
@@ -60,7 +60,7 @@ fn an_attempt_that_hung_for_a_second_counts_from_its_beginning() {
 }
 
 #[test]
-fn a_sign_of_life_to_another_request_is_something_else() {
+fn an_answer_to_another_request_starts_the_row_anew() {
     let mut world = World::new(2, CHECKED);
     let began = world.now;
     world.pass(SECOND);
@@ -119,7 +119,7 @@ fn never_takes_out_the_last_one() {
 }
 
 #[test]
-fn ends_when_nobody_else_is_left() {
+fn ends_when_no_other_backend_is_left() {
     let world = World::new(2, CHECKED);
     world.eject(0);
     let changes = world.fail(1, EjectionCause::Refused);
@@ -128,7 +128,7 @@ fn ends_when_nobody_else_is_left() {
 }
 
 #[test]
-fn lasts_as_often_thirty_seconds_as_it_follows_another_and_no_longer_than_300() {
+fn lasts_thirty_seconds_more_each_time_and_no_longer_than_300() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     for terms in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10] {
@@ -145,7 +145,7 @@ fn lasts_as_often_thirty_seconds_as_it_follows_another_and_no_longer_than_300() 
 }
 
 #[test]
-fn who_has_served_for_as_long_as_it_was_out_starts_anew() {
+fn starts_anew_after_serving_for_as_long_as_the_last_term() {
     let mut world = World::new(2, CHECKED);
     for (served, terms) in [(0, 1), (29, 2), (60, 1), (29, 2), (59, 3)] {
         world.pass(served * SECOND);
@@ -200,7 +200,7 @@ fn passed_checks_do_not_shorten_it() {
 }
 
 #[test]
-fn becomes_one_for_refusing_when_a_check_finds_nobody_listening() {
+fn becomes_one_for_refusing_when_a_check_is_refused() {
     let world = World::new(2, CHECKED);
     world.check(0, true);
     world.eject(0);
@@ -243,7 +243,7 @@ fn that_coincides_with_unhealthy_is_reported_and_counted_as_well() {
 }
 
 #[test]
-fn for_want_of_a_connection_ends_when_checks_pass() {
+fn for_a_connection_that_was_not_made_ends_when_checks_pass() {
     for cause in [EjectionCause::ConnectTimeout, EjectionCause::ConnectFailure] {
         let world = World::new(2, CHECKED);
         (0..5).for_each(|_| drop(world.fail(0, cause)));

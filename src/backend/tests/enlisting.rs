@@ -1,4 +1,4 @@
-//! What a configuration changes: who stays, who goes, who comes back.
+//! Backends that stay, go and come back with a new configuration.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn enlist(world: &World, ports: &[u16], policy: &Policy) {
 }
 
 #[test]
-fn who_stays_keeps_what_is_known_of_it() {
+fn a_backend_that_stays_keeps_its_state() {
     let world = World::new(3, CHECKED);
     world.fail(0, EjectionCause::Refused);
     enlist(&world, &[1, 2, 7], &CHECKED);
@@ -18,7 +18,7 @@ fn who_stays_keeps_what_is_known_of_it() {
 }
 
 #[test]
-fn who_is_removed_does_not_count_any_more_whatever_befalls_it() {
+fn events_of_a_removed_backend_are_ignored() {
     let world = World::new(4, CHECKED);
     enlist(&world, &[1, 2], &CHECKED);
     (0..9).for_each(|_| assert!(world.fail(3, EjectionCause::Timeout).is_empty()));
@@ -29,7 +29,7 @@ fn who_is_removed_does_not_count_any_more_whatever_befalls_it() {
 }
 
 #[test]
-fn who_returns_is_a_new_one() {
+fn a_backend_that_returns_is_a_new_one() {
     let world = World::new(2, CHECKED);
     world.fail(1, EjectionCause::Refused);
     enlist(&world, &[1], &CHECKED);
@@ -38,7 +38,7 @@ fn who_returns_is_a_new_one() {
 }
 
 #[test]
-fn without_checks_their_word_is_void_and_who_refused_is_probed() {
+fn without_checks_their_results_are_void_and_refusers_are_probed() {
     let world = World::new(3, CHECKED);
     world.check(0, false);
     world.fail(1, EjectionCause::Refused);

@@ -1,4 +1,4 @@
-//! As many requests at once as a backend may have.
+//! The limit on the requests that a backend has at once.
 
 use super::*;
 

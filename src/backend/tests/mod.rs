@@ -1,15 +1,15 @@
-//! What befalls the backends of a pool, event by event, and what must hold whatever happens.
+//! The backends of a pool, event by event, and the properties that must hold after any events.
 
 mod checks;
 mod comeback;
 mod ejection;
 mod enlisting;
 mod limit;
+mod next_process;
 mod panic;
 mod probe;
 mod refused;
 mod retry_after;
-mod what_the_next_process_is_told;
 
 use std::{
     collections::HashMap,
@@ -36,7 +36,7 @@ const CHECKED: Policy =
 const UNCHECKED: Policy = Policy { checked: false, ..CHECKED };
 const PANICKY: Policy = Policy { panic_threshold: Percent::new(50), ..CHECKED };
 
-/// A pool whose time is what the test says.
+/// A pool whose clock the test moves.
 struct World {
     roster: Roster,
     backends: Vec<Arc<Backend>>,
@@ -73,7 +73,7 @@ impl World {
         self.apply(index, Event::AttemptFailed(self.failure(cause)))
     }
 
-    /// One that began when it failed.
+    /// A failure of an attempt that began in the same instant.
     fn failure(&self, cause: EjectionCause) -> AttemptFailure {
         AttemptFailure::new(cause, self.now)
     }
@@ -104,7 +104,7 @@ impl World {
         (0..self.backends.len()).filter(|index| self.is_eligible(*index)).collect()
     }
 
-    /// Who is claimed for a probe now.
+    /// Claims a backend for a probe, and returns its index.
     fn probe(&self, repeatable: bool) -> Option<usize> {
         let claimed = self.roster.claim_probe(repeatable, |_| true, self.now)?;
         claimed.leave();
@@ -148,7 +148,7 @@ fn address(port: u16) -> Address {
 }
 
 #[test]
-fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
+fn the_loss_of_the_last_backend_and_the_first_return_are_reported_once() {
     let world = World::new(2, CHECKED);
     let empty = |index: usize, event| {
         let notices = world.roster.apply(&world.backends[index], event, &CHECKED, world.now);
@@ -167,21 +167,21 @@ fn that_nobody_is_left_is_reported_once_and_so_is_the_first_to_come_back() {
 }
 
 #[test]
-fn while_nobody_is_left_a_probe_that_is_due_is_somebody() {
+fn a_pool_with_a_probe_due_is_available() {
     let mut world = World::new(2, UNCHECKED);
-    let has_nobody = |world: &World| world.roster.has_nobody(world.now);
+    let is_unavailable = |world: &World| world.roster.is_unavailable(world.now);
     world.fail(0, EjectionCause::Refused);
-    assert!(!has_nobody(&world));
+    assert!(!is_unavailable(&world));
     world.fail(1, EjectionCause::Refused);
-    assert!(has_nobody(&world));
+    assert!(is_unavailable(&world));
     world.pass(SECOND);
-    assert!(!has_nobody(&world));
+    assert!(!is_unavailable(&world));
     let probed = world.probe(true).unwrap();
-    assert!(!has_nobody(&world), "the other one is due as well");
+    assert!(!is_unavailable(&world), "the other one is due as well");
     world.probe(true).unwrap();
-    assert!(has_nobody(&world), "both probes are under way");
+    assert!(is_unavailable(&world), "both probes are under way");
     world.apply(probed, Event::Answered { probe: true });
-    assert!(!has_nobody(&world));
+    assert!(!is_unavailable(&world));
 }
 
 #[test]
@@ -206,7 +206,7 @@ enum Step {
     Unavailable(u64),
     Answer,
     Complete,
-    /// Claim a probe, and what comes of it.
+    /// Claim a probe; whether it is answered, fails, or (`None`) is inconclusive.
     Probe(Option<bool>),
     Drain(bool),
 }
@@ -265,7 +265,7 @@ fn take(world: &mut World, index: usize, step: Step) {
     }
 }
 
-/// Who is out by a guess.
+/// Whether the backend is ejected for a cause that is limited.
 fn is_ejected_by_a_guess(world: &World, index: usize) -> bool {
     match world.backends[index].eligibility(world.now) {
         Eligibility::Ejected { cause, .. } | Eligibility::HalfOpen { cause } => {
@@ -279,7 +279,7 @@ proptest! {
     #![proptest_config(crate::properties::config())]
 
     #[test]
-    fn whatever_happens_half_stays_and_somebody_is_left(
+    fn after_any_events_half_of_a_pool_stays_and_one_backend_is_left(
         size in 1_u16..8,
         steps in vec((any::<prop::sample::Index>(), step()), 0..150),
         checked in any::<bool>(),
@@ -292,13 +292,13 @@ proptest! {
             prop_assert!(2 * guessed <= usize::from(size), "{guessed} of {size} after {step:?}");
             prop_assert!(
                 guessed == 0 || !world.eligible().is_empty(),
-                "nobody is left although somebody could be, after {:?}", step
+                "no backend is left although one could be, after {:?}", step
             );
         }
     }
 
     #[test]
-    fn whatever_has_happened_who_works_again_comes_back(
+    fn after_any_events_a_backend_that_works_again_comes_back(
         size in 1_u16..8,
         steps in vec((any::<prop::sample::Index>(), step()), 0..150),
         policy in prop_oneof![Just(CHECKED), Just(UNCHECKED), Just(PANICKY)],
@@ -316,7 +316,7 @@ proptest! {
                     (0..2).for_each(|_| drop(world.check(index, true)));
                 }
             } else {
-                // Who is unhealthy from before has nobody to ask it.
+                // A backend that is still unhealthy comes back by its checks.
                 all.clone().for_each(|index| drop(world.apply(index, Event::CheckPassed)));
                 all.clone().for_each(|index| drop(world.apply(index, Event::CheckPassed)));
             }

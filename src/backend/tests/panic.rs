@@ -1,4 +1,4 @@
-//! So many are unhealthy that checks are not believed.
+//! Panic: the share of unhealthy backends is so large that checks are not believed.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn neither_counts_nor_uses_the_draining_and_the_refusing() {
     fall(&world, 1, true);
     world.check(2, true);
     world.fail(2, EjectionCause::Refused);
-    assert_eq!(world.eligible(), [3, 4], "nobody who listens is unhealthy");
+    assert_eq!(world.eligible(), [3, 4], "no listening backend is unhealthy");
     fall(&world, 3, false);
     assert_eq!(world.eligible(), [4], "one of two who listen is");
     fall(&world, 4, false);
@@ -42,7 +42,7 @@ fn neither_counts_nor_uses_the_draining_and_the_refusing() {
 }
 
 #[test]
-fn takes_back_who_has_refused_once_and_listens_again() {
+fn takes_back_a_backend_that_listens_again_after_a_refusal() {
     let world = World::new(3, PANICKY);
     (0..3).for_each(|index| fall(&world, index, false));
     for index in 0..3 {
@@ -54,7 +54,7 @@ fn takes_back_who_has_refused_once_and_listens_again() {
 }
 
 #[test]
-fn counts_as_service_for_who_becomes_healthy_meanwhile() {
+fn counts_as_service_for_a_backend_that_becomes_healthy_meanwhile() {
     let world = World::new(3, PANICKY);
     (0..3).for_each(|index| fall(&world, index, false));
     (0..2).for_each(|_| drop(world.check(0, true)));
@@ -62,7 +62,7 @@ fn counts_as_service_for_who_becomes_healthy_meanwhile() {
 }
 
 #[test]
-fn counts_each_change_of_who_may_be_used() {
+fn counts_each_change_of_the_usable_backends() {
     let world = World::new(3, PANICKY);
     (0..3).for_each(|index| fall(&world, index, false));
     world.apply(1, Event::CheckFailed { refused: true });

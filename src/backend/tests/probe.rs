@@ -17,7 +17,7 @@ fn is_one_at_a_time_and_readmits_when_answered() {
 }
 
 #[test]
-fn that_showed_nothing_is_followed_by_another_later() {
+fn that_was_inconclusive_is_followed_by_another_later() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(RULES.base);
@@ -31,7 +31,7 @@ fn that_showed_nothing_is_followed_by_another_later() {
 }
 
 #[test]
-fn is_a_request_that_can_be_repeated_or_after_a_while_any() {
+fn is_a_repeatable_request_or_after_a_while_any_request() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(RULES.base);
@@ -43,7 +43,7 @@ fn is_a_request_that_can_be_repeated_or_after_a_while_any() {
 }
 
 #[test]
-fn of_who_refused_is_any_request_as_it_cannot_be_lost_there() {
+fn of_a_refusing_backend_is_any_request_as_none_can_be_lost_there() {
     let mut world = World::new(2, UNCHECKED);
     world.fail(0, EjectionCause::Refused);
     assert_eq!(world.probe(false), None);
@@ -52,7 +52,7 @@ fn of_who_refused_is_any_request_as_it_cannot_be_lost_there() {
 }
 
 #[test]
-fn is_not_sent_to_who_is_out_for_another_reason() {
+fn is_not_sent_to_a_backend_that_is_out_for_another_reason() {
     let mut world = World::new(4, CHECKED);
     world.eject(0);
     world.eject(1);
@@ -67,7 +67,7 @@ fn is_not_sent_to_who_is_out_for_another_reason() {
 }
 
 #[test]
-fn does_not_go_where_it_is_not_wanted_or_has_no_place() {
+fn does_not_go_to_an_unwanted_or_full_backend() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(RULES.base);
@@ -109,7 +109,7 @@ fn that_came_early_and_failed_lengthens_the_ejection_once() {
 }
 
 #[test]
-fn comes_early_to_none_against_which_more_speaks_than_its_ejection() {
+fn comes_early_only_to_backends_that_nothing_but_the_ejection_keeps_out() {
     let mut world = World::new(8, CHECKED);
     (0..4).for_each(|index| world.eject(index));
     (0..3).for_each(|_| drop(world.check(0, false)));

@@ -1,4 +1,4 @@
-//! Who refuses connections, and how it comes back.
+//! Backends that refuse connections, and how they come back.
 
 use super::*;
 

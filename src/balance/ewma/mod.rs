@@ -1,29 +1,31 @@
-//! The lower expected latency of two that are drawn.
+//! Expected latency: the better one of two backends that are drawn.
 //!
-//! What a backend is expected to take is its latency times the requests that would share it, for
-//! its weight. Latency alone sees a slow backend that counting requests never sees; the requests
-//! in flight see a pile-up long before an answer is late.
+//! The expected time of a backend is its latency times the requests that would share it, divided by
+//! its weight. Latency shows a slow backend, which a count of requests does not; the requests in
+//! flight show a pile-up long before an answer is late.
 //!
-//! Comparing all would send every request to the one that looks best until the next answer comes.
-//! Of two that are drawn the better one is nearly as good (Mitzenmacher, 2001), no backend is flooded,
-//! and the cost does not grow with the pool. The draw is even: the weight is in the comparison.
+//! Comparing all backends would send every request to the one that looks best until the next answer
+//! comes. The better one of two random backends is nearly as good (Mitzenmacher, 2001), no backend
+//! is flooded, and the cost does not grow with the pool. The draw is uniform, because the
+//! comparison includes the weight.
 //!
-//! A backend of which nothing is known is taken for a usual one. Taken for a fast one it would get
-//! a burst, taken for a slow one nothing, and nothing would ever be learned of it. Nor does it lose to one
-//! that was measured because the guess was too high: then both count as equally fast, and the
-//! requests in flight decide.
+//! A backend without measurements is assumed to be a usual one. If it were assumed to be fast it
+//! would get a burst, if slow no requests, and it would never be measured. A guess that is too high
+//! does not make it lose to a measured backend: then both count as equally fast, and the requests
+//! in flight decide.
 
 use std::time::Instant;
 
 use super::{candidates::Candidates, random::Random};
 use crate::backend::Backend;
 
-/// How often two may be drawn of which one must not be picked, before the rest is counted out.
+/// The number of draws that may hit a backend which must not be picked, before all backends are
+/// walked through.
 const DRAWS: usize = 4;
-/// What a backend is expected to take where nothing is known of any, in microseconds; as Envoy.
+/// The expected latency while no backend has been measured, in microseconds; as in Envoy.
 pub(super) const USUAL: f32 = 10_000.0;
 
-/// Picks a position; `None` when there is none to pick.
+/// Picks a position; `None` if no backend can be picked.
 ///
 /// `free` gives the backend at a position, or `None` if it must not be picked.
 pub(super) fn pick<'a>(
@@ -47,12 +49,12 @@ pub(super) fn pick<'a>(
     }
 }
 
-/// Whether all of this many candidates are compared.
+/// Whether all candidates are compared if there are this many.
 pub(super) fn is_exact(candidates: usize) -> bool {
     candidates <= 2
 }
 
-/// What the two are expected to take alone, in microseconds.
+/// The expected latencies of two backends without load, in microseconds.
 fn latencies(two: [&Backend; 2], now: Instant) -> [f32; 2] {
     let [one, other] = two.map(|backend| backend.latency().estimate(now).unwrap_or(USUAL));
     match two.map(|backend| backend.latency().is_measured()) {
@@ -62,8 +64,8 @@ fn latencies(two: [&Backend; 2], now: Instant) -> [f32; 2] {
     }
 }
 
-/// Two different ones of those that are found, each pair as likely in each order; one where there
-/// is only one.
+/// Draws two different backends of those found, each ordered pair with the same chance; or one if
+/// there is only one.
 fn two_of<T>(
     len: usize,
     random: &mut fastrand::Rng,
@@ -80,7 +82,7 @@ fn two_of<T>(
     }
     let mut two = [None, None];
     for (before, one) in (0..len).filter_map(found).enumerate() {
-        // Each is kept with the same chance, however many follow.
+        // Reservoir sampling: each is kept with the same chance, however many follow.
         let place = if before < two.len() { before } else { random.usize(0..=before) };
         if let Some(place) = two.get_mut(place) {
             *place = Some(one);
@@ -90,7 +92,7 @@ fn two_of<T>(
     two
 }
 
-/// Takes those of which nothing is known for usual ones: the median of the others.
+/// Assumes the median of the measured backends for those without measurements.
 pub(super) fn introduce<'a>(backends: impl Iterator<Item = &'a Backend>, now: Instant) {
     let mut known = vec![];
     let mut unknown = vec![];
@@ -103,8 +105,8 @@ pub(super) fn introduce<'a>(backends: impl Iterator<Item = &'a Backend>, now: In
     if unknown.is_empty() {
         return;
     }
-    // Of an even number the lower one of the two in the middle, so that one backend that fails
-    // does not make its only neighbour the measure.
+    // Of an even number the lower one of the two in the middle is taken, so that of two backends
+    // the one that fails does not become the measure.
     let middle = known.len().saturating_sub(1) / 2;
     let usual = match known.is_empty() {
         true => USUAL,

@@ -1,4 +1,5 @@
-//! Expected latency in virtual time: clients in a closed loop, and backends that take so long.
+//! Expected latency in virtual time: clients in a closed loop, and backends with given response
+//! times.
 
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How a backend behaves.
 #[derive(Debug, Clone, Copy)]
 enum Behaviour {
-    /// It answers after about so long.
+    /// It answers after about this long.
     Takes(Duration),
     /// It fails at once.
     Fails,
@@ -29,14 +30,14 @@ struct Simulation {
     backends: Vec<Arc<Backend>>,
     behaviours: Vec<Behaviour>,
     now: Instant,
-    /// Requests in flight by when they end: backend, and when they began.
+    /// Requests in flight, ordered by their end: the backend, and when they began.
     in_flight: BinaryHeap<Reverse<(Instant, usize, Instant)>>,
 }
 
-/// What clients saw in a span of time.
+/// The observations of clients in a span of time.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Of answers, by backend.
+    /// The number of answers, by backend.
     counts: Vec<usize>,
     times: Vec<Duration>,
 }
@@ -129,7 +130,7 @@ impl Simulation {
 }
 
 #[test]
-fn a_slow_backend_gets_next_to_nothing_and_the_tail_is_that_of_the_fast_ones() {
+fn a_slow_backend_gets_few_requests_and_the_tail_is_that_of_the_fast_ones() {
     let mut pool = Simulation::new(&[Takes(2 * MILLI), Takes(2 * MILLI), Takes(100 * MILLI)]);
     pool.connect(32);
     let mut seen = pool.run(5 * SECOND);
@@ -144,7 +145,7 @@ fn a_backend_that_becomes_slow_is_left_at_once() {
     pool.connect(32);
     pool.run(SECOND);
     pool.behaviours[2] = Takes(100 * MILLI);
-    // Those that are on their way when the first slow answer comes.
+    // Only requests that were on their way when the first slow answer came.
     let seen = pool.run(SECOND);
     assert!(seen.counts[2] <= 64, "{:?}", seen.counts);
     let seen = pool.run(SECOND);
@@ -176,7 +177,7 @@ fn a_backend_that_fails_fast_attracts_nothing() {
     let mut pool = Simulation::new(&[Takes(2 * MILLI), Takes(2 * MILLI), Fails]);
     pool.connect(32);
     let seen = pool.run(5 * SECOND);
-    // Until the first failure is known nothing tells it from the others.
+    // Until its first failure it looks like the others.
     assert!(seen.counts[2] <= 32, "{:?}", seen.counts);
     assert_eq!(pool.run(5 * SECOND).counts[2], 0);
 }
@@ -197,7 +198,7 @@ fn a_backend_that_failed_once_is_back_within_a_minute() {
         pool.run(SECOND);
         pool.backends[1].latency().failed(MILLI, pool.now);
         let seen = pool.run(5 * SECOND);
-        // Those that were on their way.
+        // Only requests that were on their way.
         assert!(seen.counts[1] <= clients, "{:?}", seen.counts);
         let seen = pool.run(40 * SECOND);
         assert!(seen.counts[1] > 0, "{:?}", seen.counts);
@@ -257,7 +258,7 @@ fn an_unmeasured_backend_gets_no_burst_and_is_not_left_out() {
 }
 
 #[test]
-fn one_that_was_never_picked_gets_no_burst_after_a_quiet_night() {
+fn a_backend_that_was_never_picked_gets_no_burst_after_a_quiet_night() {
     let mut pool = Simulation::new(&[Takes(2 * MILLI); 3]);
     pool.now += 3600 * SECOND;
     for backend in &pool.backends[..2] {
@@ -296,7 +297,7 @@ fn a_guess_that_is_too_high_does_not_lose_and_one_that_is_too_low_wins() {
 }
 
 #[test]
-fn a_backend_that_nobody_introduced_is_tried_all_the_same() {
+fn a_backend_without_an_assumed_latency_is_tried_all_the_same() {
     let mut pool = Simulation::new(&[Takes(2 * MILLI); 2]);
     pool.backends.iter().for_each(|backend| backend.latency().forget());
     pool.backends[0].latency().observe(2 * MILLI, pool.now);
@@ -306,7 +307,7 @@ fn a_backend_that_nobody_introduced_is_tried_all_the_same() {
 }
 
 #[test]
-fn nobody_known_is_the_usual_and_one_that_fails_is_not_the_measure() {
+fn without_measurements_the_usual_is_assumed_and_a_failing_backend_is_not_the_measure() {
     let estimate = |pool: &Simulation, index: usize| {
         pool.backends[index].latency().estimate(pool.now).unwrap()
     };
@@ -330,7 +331,7 @@ fn equals_get_the_same() {
 }
 
 #[test]
-fn the_free_ones_of_many_that_are_not_get_the_same() {
+fn the_few_free_backends_of_many_get_the_same() {
     let pool = Simulation::new(&[Fails; 1000]);
     let mut counts = [0_usize; 3];
     for _ in 0..3_000 {
@@ -342,7 +343,7 @@ fn the_free_ones_of_many_that_are_not_get_the_same() {
 }
 
 #[test]
-fn what_must_not_be_picked_is_not() {
+fn a_backend_that_must_not_be_picked_is_not_picked() {
     let pool = Simulation::new(&[Fails; 3]);
     assert_eq!(pool.pick_among(|index| index == 1), Some(1));
     assert_eq!(pool.pick_among(|_| false), None);

@@ -1,4 +1,4 @@
-//! Backups come when no primary is left.
+//! Backups serve when no primary is left.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn backups_share_when_no_primary_is_eligible_and_make_way_when_one_is_back() {
 #[test]
 fn a_request_that_has_tried_all_primaries_gets_the_backups() {
     for algorithm in ALL {
-        // More of each than are remembered one by one.
+        // There are more of each than a request remembers one by one.
         let backups: Vec<usize> = (0..20).step_by(2).collect();
         let fixture = Fixture::with_backups(algorithm, &[1; 20], &backups);
         fixture.eject(0);

@@ -1,4 +1,4 @@
-//! Only who is eligible is yielded, also when the snapshot is stale.
+//! Only eligible backends are yielded, also if the snapshot is stale.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn an_ejected_backend_is_not_yielded_and_a_readmitted_one_is() {
 }
 
 #[test]
-fn a_full_backend_is_not_yielded_and_one_with_a_place_is() {
+fn a_full_backend_is_not_yielded_and_one_with_a_free_slot_is() {
     for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         let terms = BackendSettings { name: "a:1".into(), drain: false, max_connections: Some(1) };
@@ -32,7 +32,7 @@ fn a_full_backend_is_not_yielded_and_one_with_a_place_is() {
 }
 
 #[test]
-fn nobody_eligible_is_nobody_yielded() {
+fn without_an_eligible_backend_none_is_yielded() {
     for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         fixture.eject(0);

@@ -1,4 +1,4 @@
-//! Who comes after a backend that the request has refused, by each algorithm.
+//! The picks after a backend that the request has refused, by each algorithm.
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn later_picks_do_not_take_turns_from_other_requests() {
 }
 
 #[test]
-fn what_has_ended_stays_ended() {
+fn picks_that_have_ended_stay_ended() {
     for algorithm in ALL {
         let fixture = Fixture::new(algorithm, &[1, 1]);
         fixture.eject(1);
@@ -85,7 +85,7 @@ fn later_picks_by_expected_latency_are_the_better_ones_of_the_rest() {
 }
 
 #[test]
-fn a_backend_that_joins_is_taken_for_a_usual_one() {
+fn a_backend_that_joins_is_assumed_to_be_a_usual_one() {
     let fixture = Fixture::new(Algorithm::Ewma, &[1, 1, 1]);
     for (backend, millis) in fixture.backends.iter().zip([5, 2, 900]) {
         backend.latency().observe(Duration::from_millis(millis), clock::now());

@@ -35,7 +35,7 @@ use crate::config::{Algorithm, PoolName, Weight};
 const POLICY: Policy =
     Policy { rise: 1, fall: 1, checked: true, ejection: None, panic_threshold: None };
 const ALL: [Algorithm; 3] = [Algorithm::RoundRobin, Algorithm::LeastConn, Algorithm::Ewma];
-/// Those that take turns.
+/// The algorithms that take turns.
 const BOTH: [Algorithm; 2] = [Algorithm::RoundRobin, Algorithm::LeastConn];
 
 /// A selector over backends that are known by their place in the list of weights.
@@ -119,7 +119,7 @@ impl Fixture {
     }
 }
 
-/// In the order of the indexes, which is that of the addresses.
+/// The address of the backend with this index; both have the same order.
 fn address(index: usize) -> Address {
     format!("10.0.{}.{}:80", index / 256, index % 256).parse().unwrap()
 }
@@ -140,7 +140,7 @@ fn set(weights: &[u16], backups: &[usize]) -> BTreeSet<Discovered> {
     discovered.collect::<Option<_>>().unwrap()
 }
 
-/// Without slow start, of a roster that is ten minutes old.
+/// A configuration without slow start, of a roster that is ten minutes old.
 fn config(algorithm: Algorithm) -> SelectorConfig {
     let roster = Roster::new(PoolName::new("web"), Arc::default(), ago(Duration::from_secs(600)));
     SelectorConfig { algorithm, roster: Arc::new(roster), slow_start: Duration::ZERO, seed: 7 }

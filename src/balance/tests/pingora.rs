@@ -1,4 +1,4 @@
-//! What Pingora asks of a selector, and what it makes of the answers.
+//! A selector behind Pingora's load balancer.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn a_rehearsal_names_the_next_backend_and_changes_nothing() {
 #[test]
 fn a_rehearsal_says_whether_its_first_choice_was_drawn() {
     let by_chance = |algorithm, backends: usize| {
-        // Backups are offered later, and so have no part in the first choice.
+        // Backups are offered later, and so do not count in the first choice.
         let balancer = Balancer::new(config(algorithm));
         update(&balancer, set(&vec![1; backends + 1], &[0]));
         balancer.rehearse().by_chance

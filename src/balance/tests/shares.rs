@@ -1,4 +1,4 @@
-//! Properties over generated weights: everybody's share, and everybody once.
+//! Properties over generated weights: every backend has its share, and is yielded once.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A backend that comes back gets its share by and by.
+//! A backend that comes back gets its share gradually.
 
 use super::*;
 
@@ -21,7 +21,8 @@ fn a_backend_that_is_just_back_has_a_tenth_of_its_share_with_every_algorithm() {
         let fixture = Fixture::with_slow_start(algorithm, Duration::from_secs(300));
         fixture.eject(1);
         fixture.readmit(1);
-        // Each stays in flight; among the idle, expected latency sends nobody to the handicapped.
+        // Each request stays in flight; among idle backends, expected latency would send none to a
+        // backend in slow start.
         let mut counts = [0; 3];
         for _ in 0..630 {
             let picked = fixture.pick().unwrap();
@@ -43,7 +44,7 @@ fn a_slow_start_ends_without_an_event() {
         let deadline = clock::now() + Duration::from_secs(5);
         let weight = || fixture.selector.snapshot().tiers[0].candidates.weight(1);
         assert!(weight() < 20, "{algorithm:?}");
-        // Where nobody is handicapped, weights are as they are configured.
+        // Once no backend is in slow start, the weights are the configured ones.
         while weight() != 1 {
             assert!(clock::now() < deadline, "{algorithm:?}: it did not end");
             thread::yield_now();
@@ -53,7 +54,7 @@ fn a_slow_start_ends_without_an_event() {
 }
 
 #[test]
-fn who_was_never_away_does_not_start_slowly() {
+fn a_backend_that_was_never_away_does_not_start_slowly() {
     let fixture = Fixture::with_slow_start(Algorithm::RoundRobin, Duration::from_secs(300));
     assert_eq!(fixture.picks(3), [0, 1, 2]);
     assert_eq!(fixture.selector.snapshot().tiers[0].candidates.weight(1), 1);

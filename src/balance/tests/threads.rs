@@ -1,4 +1,4 @@
-//! Many threads ask at once, while others change who is eligible.
+//! Many threads pick at once, while others change which backends are eligible.
 
 use super::*;
 
@@ -44,7 +44,8 @@ fn under_changes_from_other_threads_no_pick_misses_the_eligible() {
     }
 }
 
-/// How often somebody was missing or came twice, where the first three are always eligible.
+/// The number of times that an eligible backend was missing or came twice; the first three are
+/// always eligible.
 fn ask(fixture: &Fixture, times: usize) -> usize {
     let is_wrong = |picks: Vec<usize>| {
         let unique: HashSet<_> = picks.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! Places in the tree: what stands there, and what is wrong with it.
+//! Places in the tree: their values, and the problems found there.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::config::{
 #[derive(Debug, Clone)]
 pub(in crate::config) struct Cursor<'a> {
     pub(super) node: &'a Node,
-    /// The line of the key, where there is one: what is missing is missing under its key.
+    /// The line of the key, if there is one: a missing value is reported at its key.
     line: usize,
     key: String,
     pub(super) report: &'a Report,
@@ -31,12 +31,12 @@ impl<'a> Cursor<'a> {
         Origin { key: self.key.as_str().into(), ..self.line_origin(self.line) }
     }
 
-    /// Says what is wrong here.
+    /// Reports a problem here.
     pub(in crate::config) fn problem(&self, message: impl Into<String>) {
         self.report.add(self.origin(), message);
     }
 
-    /// Says what is odd here.
+    /// Reports a warning here.
     pub(in crate::config) fn warning(&self, message: impl Into<String>) {
         self.report.warn(self.origin(), message);
     }
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `found …`, the end of most messages.
+    /// Returns `found …`, the end of most messages.
     pub(in crate::config) fn found(&self) -> String {
         match &self.node.value {
             Value::Nothing => "found nothing".to_owned(),
@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A scalar of this kind.
+    /// The value of a scalar of this kind.
     pub(in crate::config) fn value<T>(&self, kind: &Kind<T>) -> Option<T> {
         let Some(text) = self.text() else {
             self.problem(format!("must be {}, {}", kind.expected, self.found()));
@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
         Some(nodes.iter().enumerate().map(item).collect())
     }
 
-    /// The items of a list that must have some.
+    /// The items of a list that must not be empty.
     pub(in crate::config) fn filled_list(&self, expected: &str) -> Option<Vec<Cursor<'a>>> {
         let items = self.list(expected)?;
         if items.is_empty() {

@@ -1,4 +1,4 @@
-//! Values that must not be given twice, and where each was given first.
+//! Values that must not be given twice, and the place where each was given first.
 
 use std::{
     collections::{HashMap, hash_map},
@@ -18,7 +18,8 @@ impl<T> Default for Firsts<T> {
 }
 
 impl<T: Eq + Hash> Firsts<T> {
-    /// Returns the earlier place of this value, in words; if there is none, this is the first.
+    /// Returns the earlier place of this value, in words; if there is none, notes this one as the
+    /// first.
     pub(in crate::config) fn earlier(&mut self, value: T, cursor: &Cursor<'_>) -> Option<String> {
         match self.0.entry(value) {
             hash_map::Entry::Occupied(entry) => Some(entry.get().clone()),

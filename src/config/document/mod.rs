@@ -1,4 +1,4 @@
-//! From YAML text to values: a tree that knows its lines, and readers that record what is wrong.
+//! From YAML text to values: a tree that knows its lines, and readers that record problems.
 
 mod cursor;
 mod firsts;

@@ -1,7 +1,7 @@
 //! Two durations of one mapping that must be in order, such as a base and its maximum.
 //!
-//! A default counts as if it were written. Raising one of the two over the other's default is the same
-//! mistake, and the other cannot be seen in the file, so the message names it.
+//! A default counts as if it were written. Raising one of the two above the other's default is the
+//! same mistake, and that default is not visible in the file, so the message names it.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::config::{
     values::shown_duration as shown,
 };
 
-/// One of the two.
+/// One of the two durations.
 #[derive(Debug)]
 pub(in crate::config) struct Side {
     pub(in crate::config) key: &'static Preset<Duration>,
-    /// What it must be to the other: "must be below the interval".
+    /// Its relation to the other: "must be below the interval".
     pub(in crate::config) rule: &'static str,
 }
 
-/// What must hold between the two.
+/// The required order of two durations.
 #[derive(Debug)]
 pub(in crate::config) struct Order {
-    /// The one to which a problem belongs when both are written.
+    /// The duration at which a problem is reported if both are written.
     pub(in crate::config) judged: Side,
     pub(in crate::config) other: Side,
     /// Whether the judged one and the other are in order.
@@ -49,7 +49,7 @@ impl Order {
     }
 
     fn check(&self, keys: &Section<'_>, judged: &Setting<Duration>, other: &Setting<Duration>) {
-        // A wrong one has its problem already.
+        // A malformed value has been reported already.
         if judged.is_wrong() || other.is_wrong() {
             return;
         }

@@ -1,4 +1,4 @@
-//! The list of what is wrong with an input, and of what is odd.
+//! The list of an input's problems and warnings.
 //!
 //! Reading never stops at a problem. It adds the problem to this list and goes on with a stand-in, so
 //! that one run shows all of them.
@@ -9,7 +9,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use crate::config::{origin::Origin, problem::Problem};
 
-/// What has been found until now.
+/// The problems and warnings found so far.
 #[derive(Debug)]
 pub(in crate::config) struct Report {
     pub(super) file: Arc<str>,
@@ -35,17 +35,17 @@ impl Report {
         self.problems.borrow_mut().push(Problem::new(origin, message));
     }
 
-    /// Adds a problem of a line, whatever key it has.
+    /// Adds a problem of a line without naming a key.
     pub(in crate::config) fn add_line(&self, line: usize, message: impl Into<String>) {
         self.add(Origin::file(Arc::clone(&self.file), line), message);
     }
 
-    /// Adds what is odd without being wrong.
+    /// Adds a warning.
     pub(in crate::config) fn warn(&self, origin: Origin, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Problem::new(origin, message));
     }
 
-    /// Problems as they were found, and warnings in file order.
+    /// Returns the problems as they were found, and the warnings in file order.
     pub(in crate::config) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
         let mut warnings = self.warnings.into_inner();
         warnings.sort_by_key(|warning| warning.origin.line);

@@ -1,8 +1,8 @@
 //! Mappings with known keys, which are read by their definitions.
 //!
-//! A key is asked for by its definition; at the end the keys that were not asked for are unknown, and
-//! the ones that were asked for are the words to compare them with. A mapping that is left out is read
-//! as an empty one, so that each default is written once, in the definition of its key.
+//! A key is read by its definition; at the end the keys that were not read are unknown, and the
+//! names that were read serve as suggestions. A mapping that is left out is read as an empty one,
+//! so that each default is written once, in the definition of its key.
 
 use std::sync::Arc;
 
@@ -28,17 +28,17 @@ pub(in crate::config) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Says what is wrong at a place that was read before.
+    /// Reports a problem at a place that was read before.
     pub(in crate::config) fn problem_at(&self, origin: &Origin, message: impl Into<String>) {
         self.cursor.report.add(origin.clone(), message);
     }
 
-    /// Says what is odd about a place that was read before.
+    /// Reports a warning about a place that was read before.
     pub(in crate::config) fn warning_at(&self, origin: &Origin, message: impl Into<String>) {
         self.cursor.report.warn(origin.clone(), message);
     }
 
-    /// Says what is odd about the mapping.
+    /// Reports a warning about the mapping.
     pub(in crate::config) fn warning(&self, message: impl Into<String>) {
         self.cursor.warning(message);
     }
@@ -53,7 +53,7 @@ impl<'a> Section<'a> {
         found.map(|(_, cursor)| cursor.clone())
     }
 
-    /// The value of a key that must be there; `hint` says what to write.
+    /// The value of a required key; `hint` says what to write.
     pub(in crate::config) fn required(&mut self, row: &dyn Row, hint: &str) -> Option<Cursor<'a>> {
         let found = self.optional(row);
         if found.is_none() {
@@ -64,7 +64,7 @@ impl<'a> Section<'a> {
         found
     }
 
-    /// What was written for a key.
+    /// The setting of a key: left out, wrong, or given.
     pub(in crate::config) fn setting<T>(&mut self, key: &Key<T>) -> Setting<T> {
         let Some(cursor) = self.optional(key) else { return Setting::LeftOut };
         match cursor.value(&key.kind) {
@@ -73,17 +73,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// What was written for a key, if it is right.
+    /// The value of a key, if it is given and valid.
     pub(in crate::config) fn given<T>(&mut self, key: &Key<T>) -> Option<T> {
         self.setting(key).given()
     }
 
-    /// What was written for a key with a default; or the default, also as a stand-in.
+    /// The value of a key with a default; the default also stands in for an invalid value.
     pub(in crate::config) fn get<T>(&mut self, preset: &Preset<T>) -> T {
         self.given(&preset.key).unwrap_or_else(preset.default)
     }
 
-    /// The values of a list, or its default; what is wrong is left out.
+    /// The values of a list, or its default; invalid items are left out.
     pub(in crate::config) fn list<T>(&mut self, list: &List<T>) -> Vec<T> {
         let Some(cursor) = self.optional(list) else { return (list.default)() };
         let items = match list.instead {
@@ -106,7 +106,8 @@ impl<'a> Section<'a> {
         value.unwrap_or_else(|| self.absent(&mut read))
     }
 
-    /// As [`Section::group`], of a mapping that can be switched off: `None` when it is off, or wrong.
+    /// Like [`Section::group`], for a mapping that can be switched off: `None` if it is off or
+    /// invalid.
     pub(in crate::config) fn switch<T>(
         &mut self,
         group: &Group,
@@ -124,12 +125,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a mapping that is not there, for the defaults of its keys.
+    /// Reads a missing mapping, to get the defaults of its keys.
     fn absent<T>(&self, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
         read(&mut Section { cursor: self.cursor.clone(), entries: Vec::new(), asked: Vec::new() })
     }
 
-    /// Answers keys that are known elsewhere, each with its own message.
+    /// Refuses keys that belong elsewhere, each with its own message.
     pub(in crate::config) fn refuse(&mut self, keys: &[(&str, &str)]) {
         self.entries.retain(|(name, cursor)| {
             match keys.iter().find(|(key, _)| is_same_word(key, name)) {
@@ -165,14 +166,14 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether this is written, right or wrong.
+    /// Whether this key is written, valid or not.
     pub(in crate::config) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(name, _)| *name == key)
     }
 }
 
 impl<'a> Cursor<'a> {
-    /// Reads a mapping whose keys are known; those that `read` does not ask for are reported.
+    /// Reads a mapping with known keys; keys that `read` does not read are reported.
     pub(in crate::config) fn section<T>(
         &self,
         expected: &str,
@@ -185,7 +186,8 @@ impl<'a> Cursor<'a> {
         Some(result)
     }
 
-    /// As [`Cursor::section`], of an item in whose place people write the value of its `main` key.
+    /// Like [`Cursor::section`], for an item in whose place people write the value of its `main`
+    /// key.
     pub(in crate::config) fn item<T>(
         &self,
         main: &dyn Row,
@@ -203,7 +205,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Reads a mapping in which nothing is written, for the defaults of its keys.
+/// Reads an empty mapping, to get the defaults of its keys.
 pub(in crate::config) fn from_nothing<T>(read: impl FnOnce(&mut Section<'_>) -> T) -> T {
     let node = Node { line: 0, value: Value::Mapping(Vec::new()) };
     let report = Report::new(Arc::from(""));

@@ -1,18 +1,18 @@
-//! What became of a key that may be left out.
+//! The setting of a key that may be left out.
 //!
-//! Left out, wrong and given are three things: a stand-in takes the place of the first two, and
-//! only the first is to be judged as if its default were written.
+//! Left out, wrong and given are three cases: a stand-in replaces the value in the first two, and
+//! only in the first one the default is checked as if it were written.
 
 use crate::config::origin::Origin;
 
-/// The value of a key that may be left out.
+/// The setting of a key that may be left out.
 #[derive(Debug)]
 pub(in crate::config) enum Setting<T> {
-    /// It is not there: the default holds.
+    /// The key is not there, so its default holds.
     LeftOut,
-    /// It is there and wrong; the report says so.
+    /// The key is there and its value is invalid, which has been reported.
     Wrong,
-    /// It is there, at this place.
+    /// The key has this value, at this place.
     Given(T, Origin),
 }
 
@@ -25,7 +25,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Where it was written.
+    /// The place where it was written.
     pub(in crate::config) fn origin(&self) -> Option<&Origin> {
         match self {
             Self::Given(_, origin) => Some(origin),
@@ -33,7 +33,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Whether something was written, right or wrong.
+    /// Whether something was written, valid or not.
     pub(in crate::config) fn is_there(&self) -> bool {
         !matches!(self, Self::LeftOut)
     }

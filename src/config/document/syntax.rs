@@ -1,17 +1,17 @@
-//! YAML's own complaints, in words that say what to do.
+//! Errors of the YAML parser, in words that say what to do.
 //!
-//! A YAML parser names the rule of the grammar that did not match. What people have done is
-//! usually one of a dozen things, and the rule together with the text gives it away.
+//! A YAML parser names the rule of the grammar that did not match. The cause is usually one of a
+//! dozen mistakes, which can be guessed from the rule and the text.
 
 use saphyr_parser::ScanError;
 
 use crate::config::wording::visible;
 
-/// A complaint of the parser about this text: the line, and what is wrong with it.
+/// An error of the parser about this text: returns the line and the message.
 pub(super) fn explain(error: &ScanError, text: &str) -> (usize, String) {
     let what = complaint(error, text);
     let (line, last) = (error.marker().line(), text.trim_end().lines().count());
-    // What is missing at the end is missed after it, on a line that is not there.
+    // Something that is missing at the end is reported behind it, on a line that does not exist.
     if line > last && last > 0 {
         return (last, format!("is not valid YAML at the end of the file: {what}"));
     }
@@ -33,7 +33,7 @@ fn complaint(error: &ScanError, text: &str) -> String {
 
 const STAR: &str = "a value that starts with * must be in quotes, such as \"*.example.com\"";
 
-/// What people have usually done when the parser says this.
+/// The usual mistake behind this message of the parser.
 fn in_plain_words(info: &str) -> &str {
     let has = |part: &str| info.contains(part);
     match info {
@@ -70,7 +70,8 @@ fn in_plain_words(info: &str) -> &str {
 
 const LINE_UP: &str = "this line does not line up with the others of its block (indent them alike)";
 
-/// `*` where nothing is marked `&` so: an alias without its original, or a host pattern.
+/// The message about a `*` without a matching `&`: an alias without its original, or a host
+/// pattern.
 fn unknown_alias(error: &ScanError, text: &str) -> String {
     let word: String =
         starts_at(error, text).chars().skip(1).take_while(|c| !c.is_whitespace()).collect();

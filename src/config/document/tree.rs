@@ -1,10 +1,10 @@
-//! YAML text as a tree that remembers the line of everything.
+//! YAML text as a tree that knows the line of each value.
 //!
-//! Scalars stay text: whether `200` is a status, a port, or a pool's name is for the reader of
-//! that key to say, and messages can show what was written. Aliases are replaced by what they
-//! refer to, with the lines of the original, since that is where it is to be mended; `<<` merges
-//! mappings as most YAML tools do. Depth and size are bounded, because aliases of aliases grow
-//! exponentially and recursion over the tree must not exhaust the stack.
+//! Scalars stay text: the reader of the key decides whether `200` is a status, a port, or a pool's
+//! name, and messages can show the original text. Aliases are replaced by their targets, with the
+//! lines of the original, because that is the place to correct; `<<` merges mappings as most YAML
+//! tools do. Depth and size are bounded, because aliases of aliases grow exponentially and
+//! recursion over the tree must not exhaust the stack.
 
 use std::{
     borrow::Cow,
@@ -16,9 +16,9 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use super::{report::Report, syntax};
 use crate::config::wording::quoted;
 
-/// Deeper than any configuration; shallow enough for every stack.
+/// The greatest depth: more than any configuration has, and little enough for every stack.
 const DEPTH: usize = 64;
-/// More values than any configuration has.
+/// The most values: more than any configuration has.
 const NODES: usize = 200_000;
 
 /// A value and where it starts.
@@ -28,7 +28,7 @@ pub(in crate::config) struct Node {
     pub(in crate::config) value: Value,
 }
 
-/// What is written at a place.
+/// The value at a place.
 #[derive(Debug, Clone)]
 pub(in crate::config) enum Value {
     /// Nothing, `~` or `null`.
@@ -49,7 +49,7 @@ pub(in crate::config) struct Entry {
     pub(in crate::config) node: Node,
 }
 
-/// Reads a text that holds one document; `None` when that fails, and then the report says why.
+/// Reads a text that holds one document; `None` if that fails, with the reason in the report.
 pub(in crate::config) fn read(text: &str, report: &Report) -> Option<Node> {
     let mut parser = Parser::new_from_str(text);
     let mut builder = Builder::new(report);
@@ -57,7 +57,7 @@ pub(in crate::config) fn read(text: &str, report: &Report) -> Option<Node> {
     while let Some(event) = parser.next_event() {
         let result = match event {
             Ok((event, span)) => {
-                // What is missing at the end is on a line of its own, behind the last one.
+                // A value that is missing at the end is located on a line behind the last one.
                 builder.take(event, span.start.line().min(last_line))
             }
             Err(error) => {
@@ -82,7 +82,7 @@ fn last_line(text: &str) -> usize {
     text.replace("\r\n", "\n").split_terminator(['\n', '\r']).count().max(1)
 }
 
-/// Why there is no tree.
+/// The reason why there is no tree.
 struct Refused {
     line: usize,
     message: String,
@@ -92,7 +92,7 @@ struct Refused {
 struct Open {
     anchor: usize,
     line: usize,
-    /// What the budget was at its start.
+    /// The budget at its start.
     budget: usize,
     content: Content,
 }
@@ -105,9 +105,9 @@ enum Content {
 struct Builder<'a> {
     report: &'a Report,
     open: Vec<Open>,
-    /// By number, with the nodes in each.
+    /// The anchors by number, with the number of nodes in each.
     anchors: HashMap<usize, (Node, usize)>,
-    /// Nodes that may still come.
+    /// The number of nodes that may still come.
     budget: usize,
     root: Option<Node>,
 }
@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
         self.place(Node { line, value }, anchor, budget - self.budget)
     }
 
-    /// Puts a finished node where it belongs.
+    /// Puts a finished node into its parent.
     fn place(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Refused> {
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), size));

@@ -15,7 +15,7 @@ pub(in crate::config) static ACCESS_LOG: Group = Group::new(
     "One line for each request. `access_log: off` for none.",
 );
 
-// Machines read it first; `text` is for people.
+// JSON is the default, because the log is mostly read by machines; `text` is for people.
 pub(in crate::config) static FORMAT: Preset<LogFormat> = Preset::new(
     "access_log.format",
     Kind::word("json, text or combined"),
@@ -23,7 +23,7 @@ pub(in crate::config) static FORMAT: Preset<LogFormat> = Preset::new(
     "or text, for people; combined, for tools that read the logs of Apache and nginx",
 );
 
-// Where containers and service managers expect it.
+// Containers and service managers expect the log on standard output.
 pub(in crate::config) static LOG_PATH: Preset<LogTarget> = Preset::new(
     "access_log.path",
     TARGET,
@@ -35,8 +35,8 @@ pub(in crate::config) static FILTER: Group = Group::new(
     "access_log.filter",
     Presence::IfGiven,
     "off, or a mapping such as { status: [4xx, 5xx], min_latency: 500ms }",
-    "which requests have a line: those that one of these keys names, and those whose answer broke off; \
-     left out, or off: all",
+    "which requests have a line: those that one of these keys names, and those whose answer broke \
+     off; left out, or off: all",
 );
 
 pub(in crate::config) static STATUS: List<StatusRanges> = List::new(

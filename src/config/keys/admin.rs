@@ -12,8 +12,8 @@ pub(in crate::config) static ADMIN: Group = Group::new(
     "admin",
     Presence::IfGiven,
     "off, or a mapping such as { address: 127.0.0.1:9900 }",
-    "Where the process answers about itself: GET /live and GET /ready for balancers and probes, and \
-     everything else for operators. Left out, or off: nowhere.",
+    "The admin listener: GET /live and GET /ready for balancers and probes, everything else for \
+     operators. Left out, or off: none.",
 );
 
 pub(in crate::config) static ADDRESS: Key<AdminAddress> = Key::required(
@@ -27,8 +27,8 @@ pub(in crate::config) static ADDRESS: Key<AdminAddress> = Key::required(
 pub(in crate::config) static ADMIN_TOKEN: Key<Token> = Key::optional(
     "admin.token",
     TOKEN,
-    ("3f1c0d7e52a94b68", "no token, which is refused where other machines can connect"),
-    "16 characters or more; asked for by everything but /live and /ready",
+    ("3f1c0d7e52a94b68", "no token, which is an error if other machines can connect"),
+    "16 characters or more; required for everything except /live and /ready",
 )
 .secret();
 
@@ -43,5 +43,5 @@ pub(in crate::config) static HOSTS: List<Box<str>> = List::new(
     "admin.hosts",
     HOST_NAME,
     "a list of names such as [lb.internal]",
-    "names in URLs of it, beside localhost and addresses",
+    "names that URLs may use for it, besides localhost and addresses",
 );

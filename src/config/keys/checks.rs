@@ -25,11 +25,11 @@ pub(in crate::config) static TYPE: Preset<CheckType> = Preset::new(
     "or tcp: the connection is accepted",
 );
 
-// The root answers on nearly every server.
+// The root path is answered by nearly every server.
 pub(in crate::config) static PATH: Preset<Box<str>> =
     Preset::new("pools.*.health_check.path", CHECK_PATH, || "/".into(), "http only");
 
-// As HAProxy and Traefik: a redirect is a sign of life.
+// As in HAProxy and Traefik: a redirect is a sign of life.
 pub(in crate::config) static EXPECT: Preset<StatusRanges> = Preset::new(
     "pools.*.health_check.expect",
     STATUSES,
@@ -51,7 +51,7 @@ pub(in crate::config) static CHECK_PORT: Key<NonZeroU16> = Key::optional(
     "checked in place of the backend's port",
 );
 
-// As HAProxy: a dead backend is found in seconds, at half a request a second.
+// As in HAProxy: a dead backend is found in seconds, at half a request a second.
 pub(in crate::config) static INTERVAL: Preset<Duration> = Preset::new(
     "pools.*.health_check.interval",
     DURATION,
@@ -59,12 +59,12 @@ pub(in crate::config) static INTERVAL: Preset<Duration> = Preset::new(
     "from one check to the next",
 );
 
-// Below the interval, and longer than any healthy answer.
+// It is below the interval, and longer than any healthy answer takes.
 pub(in crate::config) static TIMEOUT: Preset<Duration> = Preset::new(
     "pools.*.health_check.timeout",
     DURATION,
     || Duration::from_secs(1),
-    "for a whole check; below the interval",
+    "the limit on a whole check; below the interval",
 );
 
 // One lucky pass does not bring a flapping backend back.
@@ -80,5 +80,5 @@ pub(in crate::config) static FALL: Preset<NonZeroU32> = Preset::new(
     "pools.*.health_check.fall",
     CHECKS,
     || NonZeroU32::MIN.saturating_add(2),
-    "failures in a row before a healthy one is dropped",
+    "failures in a row before a healthy backend is taken out",
 );

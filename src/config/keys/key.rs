@@ -1,23 +1,24 @@
-//! What a key of the file is.
+//! The definition of a key of the file.
 //!
-//! A key is defined once. The reader takes the definition and gives the value; the view of what
-//! serves takes it and shows the value; the difference of two configurations, the reference, the
-//! schema and its documents go through the table of all definitions.
+//! A key is defined once. The reader takes the definition and returns the value; the view of the
+//! effective configuration takes it and shows the value; the difference of two configurations, the
+//! reference, the schema and the documents go through the table of all definitions.
 
 use serde_json::{Value, json};
 
 use crate::config::values::{Kind, Shape};
 
-/// What every definition says, whatever the type of its value.
+/// The part of a definition that does not depend on the type of its value.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) struct About {
-    /// `pools.*.backends[].weight`: `*` is any name, `[]` any item.
+    /// The path, such as `pools.*.backends[].weight`: `*` is any name, `[]` any item.
     pub(in crate::config) path: &'static str,
-    /// What it is for, in the words of the comment beside it; a whole sentence at the top of the file.
+    /// The purpose of the key, as the comment beside it says it; a whole sentence for keys at the
+    /// top of the file.
     pub(in crate::config) doc: &'static str,
-    /// A value, where documents show one and there is no default.
+    /// A value that documents show if there is no default.
     pub(in crate::config) example: &'static str,
-    /// What holds without a value, where there is no default.
+    /// The meaning of a missing value, if there is no default.
     pub(in crate::config) absent: Absent,
     /// Whether a reload is enough to change it.
     pub(in crate::config) apply: Apply,
@@ -25,56 +26,56 @@ pub(in crate::config) struct About {
     pub(in crate::config) is_secret: bool,
 }
 
-/// What it means that a key is left out.
+/// The meaning of a key that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Absent {
-    /// That is an error.
+    /// The key is required.
     Refused,
     /// Its default holds.
     Default,
-    /// This holds, in words.
+    /// It means this, in words.
     Means(&'static str),
 }
 
-/// What it takes to change the value of a key.
+/// The step that a change of a key's value needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Apply {
     /// A reload.
     Reload,
-    /// A new process: the value is read once, at the start.
+    /// An upgrade: the value is read once, at the start of a process.
     Upgrade,
 }
 
-/// What may be written under a key.
+/// The content that may be written under a key.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) enum Content {
     /// One value.
     Value(Shape),
-    /// A list of values, or what may stand in its place.
+    /// A list of values, or one of the alternatives to a list.
     List(Shape, Instead),
     /// A mapping with known keys.
     Group(Presence),
-    /// A list of mappings with known keys; without an item nothing works.
+    /// A list of mappings with known keys; it must not be empty.
     Items,
     /// A mapping from names to mappings with known keys.
     Names,
 }
 
-/// What may stand in place of a list.
+/// The alternatives to a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Instead {
     Nothing,
     Off,
-    /// One of its items, and the list must not be empty.
+    /// A single item may replace the list, and the list must not be empty.
     OneItem,
 }
 
-/// What holds where a mapping is left out, and whether it can be switched off.
+/// The meaning of a mapping that is left out, and whether it can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Presence {
     /// The defaults of its keys hold.
     Always,
-    /// As [`Presence::Always`], unless it is `off`.
+    /// The defaults of its keys hold, unless it is `off`.
     UnlessOff,
     /// It is off.
     IfGiven,
@@ -86,10 +87,10 @@ pub(in crate::config) trait Row: Sync {
 
     fn content(&self) -> Content;
 
-    /// What a value is called in messages, with an example.
+    /// The description of a value in messages, with an example.
     fn expected(&self) -> &'static str;
 
-    /// The default, as the file would have it; `None` where there is none.
+    /// The default as the file would have it; `None` without a default.
     fn default(&self) -> Option<Value>;
 
     /// The last part of the path.
@@ -99,7 +100,7 @@ pub(in crate::config) trait Row: Sync {
     }
 }
 
-/// A key that has to be given, or whose absence has a meaning of its own.
+/// A key that is required, or whose absence has a meaning of its own.
 #[derive(Debug)]
 pub(in crate::config) struct Key<T: 'static> {
     pub(in crate::config) about: About,
@@ -118,7 +119,7 @@ pub(in crate::config) struct Preset<T: 'static> {
 pub(in crate::config) struct List<T: 'static> {
     about: About,
     pub(in crate::config) kind: Kind<T>,
-    /// What it is a list of, for messages.
+    /// The description of the list's content, for messages.
     pub(in crate::config) expected: &'static str,
     pub(in crate::config) instead: Instead,
     pub(in crate::config) default: fn() -> Vec<T>,
@@ -129,7 +130,7 @@ pub(in crate::config) struct List<T: 'static> {
 pub(in crate::config) struct Group {
     about: About,
     content: Content,
-    /// What has to be there, for messages.
+    /// The description of the mapping, for messages.
     pub(in crate::config) expected: &'static str,
 }
 
@@ -147,7 +148,7 @@ impl About {
 }
 
 impl<T> Key<T> {
-    /// A key that has to be given.
+    /// A required key.
     pub(in crate::config) const fn required(
         path: &'static str,
         kind: Kind<T>,
@@ -158,7 +159,7 @@ impl<T> Key<T> {
         Self { about, kind }
     }
 
-    /// A key that may be left out, which `means` something.
+    /// An optional key; `means` is the meaning of its absence.
     pub(in crate::config) const fn optional(
         path: &'static str,
         kind: Kind<T>,
@@ -177,7 +178,7 @@ impl<T> Key<T> {
         Self { about: About { is_secret: true, ..self.about }, kind: self.kind }
     }
 
-    /// The name and the value as the file has them; nothing where there is none.
+    /// The name and the value as the file has them; `null` without a value.
     pub(in crate::config) fn show(&self, value: Option<&T>) -> (&'static str, Value) {
         (self.name(), value.map_or(Value::Null, self.kind.show))
     }
@@ -214,12 +215,12 @@ impl<T> List<T> {
         Self { about, kind, expected, instead: Instead::Nothing, default: Vec::new }
     }
 
-    /// A list in whose place something else may stand, with its default.
+    /// The list with an alternative and a default.
     pub(in crate::config) const fn or(self, instead: Instead, default: fn() -> Vec<T>) -> Self {
         Self { instead, default, ..self }
     }
 
-    /// A list that may be left out, which `means` something.
+    /// An optional list; `means` is the meaning of its absence.
     pub(in crate::config) const fn optional(
         self,
         example: &'static str,
@@ -262,7 +263,7 @@ impl Group {
         Self { about, content, expected }
     }
 
-    /// The name, and the mapping with the entries that are there.
+    /// The name, and the mapping with these entries, without empty ones.
     pub(in crate::config) fn show(
         &self,
         entries: impl IntoIterator<Item = (&'static str, Value)>,
@@ -270,7 +271,7 @@ impl Group {
         (self.name(), mapping(entries))
     }
 
-    /// As [`Group::show`], or that it is off.
+    /// Like [`Group::show`], or `off`.
     pub(in crate::config) fn show_or_off<const N: usize>(
         &self,
         entries: Option<[(&'static str, Value); N]>,
@@ -279,7 +280,7 @@ impl Group {
     }
 }
 
-/// A mapping of the entries that are there.
+/// A mapping of these entries, without empty ones.
 pub(in crate::config) fn mapping(
     entries: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Value {

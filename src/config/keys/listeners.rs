@@ -30,12 +30,12 @@ pub(in crate::config) static CLIENT: Group = Group::new(
     "limits towards the client",
 );
 
-// Slow clients are served; a slowloris is not.
+// Enough for slow clients, too short for a slowloris attack.
 pub(in crate::config) static HEADER: Preset<Duration> = Preset::new(
     "listeners[].client.header",
     DURATION,
     || Duration::from_secs(10),
-    "for the whole header of a request",
+    "the limit on the whole header of a request",
 );
 
 // Longer than the 60s for which a well-known cloud balancer in front reuses a connection: if both
@@ -44,15 +44,15 @@ pub(in crate::config) static KEEPALIVE: Preset<Duration> = Preset::new(
     "listeners[].client.keepalive",
     DURATION,
     || Duration::from_secs(75),
-    "an idle connection between two requests",
+    "how long a connection may be idle between two requests",
 );
 
-// As nginx's `send_timeout`.
+// As nginx's `send_timeout` is by default.
 pub(in crate::config) static WRITE: Preset<Duration> = Preset::new(
     "listeners[].client.write",
     DURATION,
     || Duration::from_secs(60),
-    "a client that takes nothing of what it is sent",
+    "how long a client may accept none of the data sent to it",
 );
 
 pub(in crate::config) static BODY: Group = Group::new(
@@ -70,7 +70,7 @@ pub(in crate::config) static BODY_IDLE: Preset<Option<Duration>> = Preset::new(
     "the longest pause without a byte of the body; or off",
 );
 
-// Less than any modem sends, and more than a client that only wants to hold a connection.
+// Slower than any modem, and faster than a client that only wants to hold a connection.
 pub(in crate::config) static BODY_MIN_RATE: Preset<Option<NonZeroU64>> = Preset::new(
     "listeners[].client.body.min_rate",
     RATE,
@@ -82,16 +82,16 @@ pub(in crate::config) static BODY_MIN_RATE_AFTER: Preset<Duration> = Preset::new
     "listeners[].client.body.min_rate_after",
     DURATION,
     || Duration::from_secs(10),
-    "a body that takes no longer than this may come at any rate",
+    "the rate applies only to a body that takes longer than this",
 );
 
 pub(in crate::config) static ROUTES: Group = Group::several(
     "routes",
     Content::Items,
     "a list of routes, each starting with \"- pool: web\" or \"- host: …\"",
-    "Which pool gets a request. The most specific route wins, wherever it stands: an exact host comes \
-     before *.suffix, and *.suffix before no host; then the longest path wins. A request without a \
-     route is answered with 404.",
+    "Which pool gets a request. The most specific route wins, wherever it stands: an exact host \
+     comes before *.suffix, and *.suffix before no host; then the longest path wins. A request \
+     without a route is answered with 404.",
 );
 
 pub(in crate::config) static POOL: Key<PoolName> =

@@ -13,7 +13,7 @@ pub(super) use key::{
     Absent, Apply, Content, Group, Instead, Key, List, Presence, Preset, Row, mapping,
 };
 
-/// Every key. A group stands before its keys.
+/// Every key. A group comes before its keys.
 pub(super) static TABLE: &[&dyn Row] = &[
     &listeners::LISTENERS,
     &listeners::ADDRESS,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_is_read_by_its_definition_and_stands_in_the_table() {
+    fn each_key_is_read_by_its_definition_and_is_in_the_table() {
         let report = Report::new(Arc::from("reference.yaml"));
         let root = read_tree(&enabled(), &report).unwrap();
         // Its token is read later.
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_stands_below_a_group() {
+    fn each_key_is_below_a_group() {
         for row in TABLE {
             let path = row.about().path;
             let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);

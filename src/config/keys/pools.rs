@@ -74,12 +74,12 @@ pub(in crate::config) static TIMEOUTS: Group = Group::new(
     "limits towards a backend",
 );
 
-// In the same data centre it accepts within milliseconds; the kernel's own limit is minutes.
+// A backend in the same data centre accepts within milliseconds; the kernel's own limit is minutes.
 pub(in crate::config) static CONNECT: Preset<Duration> = Preset::new(
     "pools.*.timeouts.connect",
     DURATION,
     || Duration::from_secs(2),
-    "to accept a connection",
+    "the limit for accepting a connection",
 );
 
 // As nginx's `proxy_read_timeout`.
@@ -90,12 +90,12 @@ pub(in crate::config) static RESPONSE: Preset<ResponseTimeout> = Preset::new(
     "from the end of the request to the first byte of the response; or auto",
 );
 
-// Longer than one slow answer, shorter than any client's patience with three.
+// Longer than one slow answer, and shorter than clients wait for three.
 pub(in crate::config) static REQUEST: Preset<Duration> = Preset::new(
     "pools.*.timeouts.request",
     DURATION,
     || Duration::from_secs(120),
-    "the same, over all attempts and the waits between them; above response",
+    "like response, over all attempts and the waits between them; above response",
 );
 
 // As nginx's `proxy_read_timeout` and `proxy_send_timeout`.
@@ -103,7 +103,7 @@ pub(in crate::config) static IDLE: Preset<Duration> = Preset::new(
     "pools.*.timeouts.idle",
     DURATION,
     || Duration::from_secs(60),
-    "between two reads or writes after that",
+    "the longest pause between two reads or writes after that",
 );
 
 // As nginx's upstream `keepalive_timeout`.
@@ -111,7 +111,7 @@ pub(in crate::config) static KEEPALIVE: Preset<Duration> = Preset::new(
     "pools.*.timeouts.keepalive",
     DURATION,
     || Duration::from_secs(60),
-    "an unused connection that is kept for the next request",
+    "how long an unused connection is kept for the next request",
 );
 
 // Like Envoy's outlier detection, which ejects after this many gateway errors, for this long.
@@ -119,14 +119,14 @@ pub(in crate::config) static EJECTION: Group = Group::new(
     "pools.*.ejection",
     Presence::UnlessOff,
     "off, or a mapping such as { failures: 5, base: 30s, max: 300s }",
-    "of a backend that fails requests; `ejection: off` for a refused connection alone",
+    "of a backend that fails requests; with `ejection: off`, only refused connections eject",
 );
 
 pub(in crate::config) static EJECTION_FAILURES: Preset<NonZeroU32> = Preset::new(
     "pools.*.ejection.failures",
     FAILURES,
     || NonZeroU32::MIN.saturating_add(4),
-    "in a row",
+    "the number of failures in a row that eject",
 );
 
 pub(in crate::config) static EJECTION_BASE: Preset<Duration> = Preset::new(
@@ -136,15 +136,19 @@ pub(in crate::config) static EJECTION_BASE: Preset<Duration> = Preset::new(
     "the length of the first ejection; the n-th in quick succession is n times as long",
 );
 
-pub(in crate::config) static EJECTION_MAX: Preset<Duration> =
-    Preset::new("pools.*.ejection.max", DURATION, || Duration::from_secs(300), "the longest");
+pub(in crate::config) static EJECTION_MAX: Preset<Duration> = Preset::new(
+    "pools.*.ejection.max",
+    DURATION,
+    || Duration::from_secs(300),
+    "the longest ejection",
+);
 
 // Long enough for caches and connection pools to fill.
 pub(in crate::config) static POOL_SLOW_START: Preset<Option<Duration>> = Preset::new(
     "pools.*.slow_start",
     SLOW_START,
     || Some(Duration::from_secs(30)),
-    "until a backend that came back has its full share; or off: at once",
+    "the time after which a backend that came back has its full share; or off: at once",
 );
 
 pub(in crate::config) static POOL_PANIC_THRESHOLD: Preset<Option<Percent>> = Preset::new(

@@ -1,4 +1,4 @@
-//! The keys of the top of the file that are about the process, and about all requests.
+//! The keys at the top of the file that concern the process or all requests.
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -13,17 +13,17 @@ use crate::config::{
     },
 };
 
-// A log line then names its trace also where no client starts one.
+// So a log line has a trace id even if the client starts no trace.
 pub(in crate::config) static TRACE: Preset<Traceparent> = Preset::new(
     "traceparent",
     TRACEPARENT,
     || Traceparent::Start,
-    "What is done with a request that belongs to no trace (W3C Trace Context): start adds a \
-     traceparent that says \"not sampled\", pass leaves the request alone. The traceparent of a \
-     request that belongs to a trace is passed on as it came.",
+    "How a request without a trace (W3C Trace Context) is treated: start adds a traceparent that \
+     says \"not sampled\", pass leaves the request alone. The traceparent of a request that \
+     belongs to a trace is passed on as it came.",
 );
 
-// Where the time went is no business of clients.
+// Clients have no need to know where the time went.
 pub(in crate::config) static SERVER_TIMING: Preset<bool> = Preset::new(
     "server_timing",
     TRUTH,
@@ -35,8 +35,8 @@ pub(in crate::config) static TRUSTED_PROXIES: List<IpNet> = List::new(
     "trusted_proxies",
     BLOCK,
     "a list of address blocks such as [10.0.0.0/8]",
-    "Proxies whose X-Forwarded-* headers are believed: address blocks such as 10.0.0.0/8, or single \
-     addresses.",
+    "Proxies whose X-Forwarded-* headers are believed: address blocks such as 10.0.0.0/8, or \
+     single addresses.",
 );
 
 pub(in crate::config) static WORKERS: Preset<Option<NonZeroUsize>> =
@@ -51,8 +51,8 @@ pub(in crate::config) static PROCESS_LOG: Preset<Option<PathBuf>> = Preset::new(
      ejected, back again. SIGUSR1 reopens the files of both logs, which a log rotation needs.",
 );
 
-// As nginx in a hurry and Docker in none: no shutdown waits without need, and requests in flight may
-// take as long as Kubernetes allows.
+// No shutdown waits without need, and requests in flight may take as long as Kubernetes allows by
+// default.
 pub(in crate::config) static SHUTDOWN: Group = Group::new(
     "shutdown",
     Presence::Always,
@@ -64,14 +64,15 @@ pub(in crate::config) static SHUTDOWN_DELAY: Preset<Duration> = Preset::new(
     "shutdown.delay",
     DELAY,
     || Duration::ZERO,
-    "up to 1h; keeps accepting for this long after /ready turns 503, so that others can notice",
+    "up to 1h; keeps accepting for this long after /ready turns 503, so that balancers in front \
+     can notice",
 );
 
 pub(in crate::config) static SHUTDOWN_TIMEOUT: Preset<Duration> = Preset::new(
     "shutdown.timeout",
     DURATION_OR_NONE,
     || Duration::from_secs(30),
-    "after that, for requests in flight; 0s cuts them off",
+    "how long requests in flight may take after that; 0s cuts them off",
 );
 
 pub(in crate::config) static WATCH: Preset<bool> = Preset::new(
@@ -85,7 +86,8 @@ pub(in crate::config) static DAEMON: Preset<bool> = Preset::new(
     "daemon",
     TRUTH,
     || false,
-    "true: runs in the background, and the command that starts it says whether it serves; as -d does.",
+    "true: runs in the background, and the command that starts it returns once it serves; as with \
+     -d.",
 )
 .needs_upgrade();
 
@@ -93,7 +95,8 @@ pub(in crate::config) static PID_FILE: Key<PathBuf> = Key::optional(
     "pid_file",
     FILE,
     ("/run/lb/lb.pid", "no file"),
-    "Has the process's number while it serves. Paths are relative to the folder lb was started in.",
+    "File with the process's number while it serves. Paths are relative to the folder lb was \
+     started in.",
 )
 .needs_upgrade();
 

@@ -15,7 +15,7 @@ pub(in crate::config) static RETRY: Group = Group::new(
     "of requests that fail, on a backend that has not failed them",
 );
 
-// As HAProxy: two failures in a row are rarely the backends' own.
+// As in HAProxy: if three backends in a row fail, the request is the more likely cause.
 pub(in crate::config) static RETRY_ATTEMPTS: Preset<NonZeroU32> = Preset::new(
     "pools.*.retry.attempts",
     ATTEMPTS,
@@ -23,20 +23,21 @@ pub(in crate::config) static RETRY_ATTEMPTS: Preset<NonZeroU32> = Preset::new(
     "tries in all, each on another backend while there is one; 1 never retries",
 );
 
-// What a site means by "the backend failed", as Envoy's `gateway-error,reset,connect-failure`.
+// The usual meaning of "the backend failed", as Envoy's `gateway-error,reset,connect-failure`.
 pub(in crate::config) static ON: List<Failure> = List::new(
     "pools.*.retry.on",
     FAILURE,
     "off, or a list such as [connect_failure, reset, timeout, 503]",
-    "which failures: no connection, a connection that broke before the answer, no answer in time, and \
-     answers with these statuses (400 to 599, but not 429); `on: off`, or `on: []`, for none",
+    "the failures that are retried: no connection, a connection that broke before the answer, no \
+     answer in time, and answers with these statuses (400 to 599, but not 429); `on: off`, or \
+     `on: []`, for none",
 )
 .or(Instead::Off, || {
     let statuses = [502, 503, 504].map(Failure::Status);
     [Failure::Connect, Failure::Reset, Failure::Timeout].into_iter().chain(statuses).collect()
 });
 
-// Executing a request twice is the application's decision, not ours; as nginx.
+// Whether a request may be executed twice is the application's decision; as in nginx.
 pub(in crate::config) static RETRY_METHODS: Preset<RetryMethods> = Preset::new(
     "pools.*.retry.methods",
     METHODS,
@@ -44,23 +45,24 @@ pub(in crate::config) static RETRY_METHODS: Preset<RetryMethods> = Preset::new(
     "or all: executing a request twice does no harm",
 );
 
-// As linkerd and Envoy: enough to hide one backend in five, too little to make an outage worse.
+// As in linkerd and Envoy: enough to hide one failing backend of five, too little to make an outage
+// worse.
 pub(in crate::config) static RETRY_BUDGET: Preset<Percent> = Preset::new(
     "pools.*.retry.budget",
     BUDGET,
     || Percent(20),
-    "of all requests; for retries of requests that may have reached a backend",
+    "share of all requests; limits retries of requests that may have reached a backend",
 );
 
-// As linkerd: a share of little traffic would be no retry at all.
+// As in linkerd: a share of little traffic would be no retry at all.
 pub(in crate::config) static RETRY_BUDGET_MIN: Preset<u32> = Preset::new(
     "pools.*.retry.budget_min",
     BUDGET_MIN,
     || 10,
-    "retries a second that are allowed however few requests there are",
+    "retries a second that are allowed even if there are few requests",
 );
 
-// As Envoy.
+// As in Envoy.
 pub(in crate::config) static BACKOFF: Group = Group::new(
     "pools.*.retry.backoff",
     Presence::UnlessOff,
@@ -72,12 +74,12 @@ pub(in crate::config) static BASE: Preset<Duration> = Preset::new(
     "pools.*.retry.backoff.base",
     DURATION,
     || Duration::from_millis(25),
-    "the longest before the first retry, doubled before each one after it",
+    "the longest wait before the first retry; it doubles with each retry",
 );
 
 pub(in crate::config) static MAX: Preset<Duration> = Preset::new(
     "pools.*.retry.backoff.max",
     DURATION,
     || Duration::from_millis(250),
-    "the longest before any retry",
+    "the longest wait before any retry",
 );

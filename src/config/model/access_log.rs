@@ -1,61 +1,61 @@
-//! What the configuration says of the access log and of traces.
+//! The settings of the access log and of traces.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::quantity::{Percent, StatusRanges};
 use crate::config::word::Word;
 
-/// Where request lines go, and how they look.
+/// The destination and the format of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessLog {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
-    /// Where it goes.
+    /// The destination.
     pub path: LogTarget,
-    /// Which requests have one; `None` for all.
+    /// The requests that have a line; `None` for all.
     pub filter: Option<LogFilter>,
 }
 
 /// Which requests have a line in the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Those with such a status.
+    /// Requests with one of these statuses.
     pub status: Option<StatusRanges>,
     /// Requests that took at least this long.
     pub min_latency: Option<Duration>,
-    /// Of all others, this share. Left out, it is none of them where one of the keys above is
-    /// given, and all of them where neither is.
+    /// This share of all other requests. If it is left out, none of them has a line if one of the
+    /// keys above is given, and all of them if neither is.
     pub sample: Option<Percent>,
 }
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// For people.
+    /// A line for people.
     Text,
-    /// For what reads the logs of Apache and nginx.
+    /// The combined format of Apache and nginx.
     Combined,
 }
 
-/// Where log lines go.
+/// The destination of log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {
     /// Standard output.
     Stdout,
     /// Standard error.
     Stderr,
-    /// Appended to this file.
+    /// The end of this file.
     File(PathBuf),
 }
 
-/// What becomes of a request that is no part of a trace.
+/// The treatment of a request that is not part of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traceparent {
-    /// It starts one.
+    /// A trace is started.
     Start,
-    /// It stays as it is.
+    /// The request is passed on without a trace.
     Pass,
 }
 

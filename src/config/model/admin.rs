@@ -1,24 +1,24 @@
-//! What the configuration says of the listener where the process answers about itself.
+//! The settings of the admin listener.
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-/// Where the process answers about itself, and which requests it answers.
+/// The admin listener: its address, and the requests that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Where to listen. Read once, at the start.
     pub address: AdminAddress,
     /// The secret that a request must bring; never `None` where other machines can connect.
     pub token: Option<Token>,
-    /// Names by which it may be asked, besides addresses and `localhost`; in lower case.
+    /// Names that clients may use for it, besides addresses and `localhost`; in lower case.
     pub hosts: Vec<Box<str>>,
 }
 
-/// Where the admin listener accepts connections.
+/// The address of the admin listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminAddress {
-    /// Port 0 lets the system choose.
+    /// An IP address and a port; port 0 lets the system choose.
     Tcp(SocketAddr),
-    /// A file.
+    /// The file of a Unix socket.
     Unix(PathBuf),
 }
 
@@ -40,7 +40,7 @@ impl AdminAddress {
 }
 
 impl fmt::Display for AdminAddress {
-    /// As it is written in the file.
+    /// Writes it as the configuration file does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),

@@ -1,11 +1,11 @@
-//! How a pool chooses the backend for a request.
+//! The algorithms by which a pool chooses the backend for a request.
 
 use crate::config::word::Word;
 
-/// Which backend gets the next request.
+/// The algorithm that chooses the backend of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Algorithm {
-    /// Each in turn, by weight, evenly spread. It is what people expect of a balancer.
+    /// Each in turn, by weight, evenly spread. It is the default, because people expect it.
     #[default]
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.

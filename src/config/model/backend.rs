@@ -1,4 +1,4 @@
-//! What the configuration says of one backend.
+//! The settings of one backend.
 
 use std::{
     fmt,
@@ -12,26 +12,26 @@ use crate::config::origin::Origin;
 /// addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendSpec {
-    /// Address or name, and port.
+    /// An address or a name, and a port.
     pub address: BackendAddress,
     /// Its share among the backends of the pool.
     pub weight: Weight,
-    /// Used only when no other backend is eligible.
+    /// Whether it is used only if no other backend is eligible.
     pub backup: bool,
-    /// Gets no new requests.
+    /// Whether it gets no new requests.
     pub drain: bool,
-    /// The most requests that it has at once; `None` for any number.
+    /// The most requests that it may have at once; `None` for any number.
     pub max_connections: Option<NonZeroU32>,
-    /// Where it was written, for messages about a name that does not resolve.
+    /// The place where it was written, for messages about a name that does not resolve.
     pub origin: Origin,
 }
 
-/// Address or name, and port.
+/// An address or a name, and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BackendAddress {
     /// The host.
     pub host: Host,
-    /// Never 0.
+    /// The port, never 0.
     pub port: NonZeroU16,
 }
 
@@ -63,13 +63,13 @@ impl Weight {
     /// The greatest share.
     pub const MAX: u16 = 1000;
 
-    /// `None` outside 1 to 1000.
+    /// A weight; `None` outside 1 to 1000.
     #[must_use]
     pub fn new(weight: u16) -> Option<Self> {
         NonZeroU16::new(weight).filter(|weight| weight.get() <= Self::MAX).map(Self)
     }
 
-    /// 1 to 1000.
+    /// The weight, from 1 to 1000.
     #[must_use]
     pub fn get(self) -> u16 {
         self.0.get()

@@ -1,4 +1,4 @@
-//! What the configuration says of a pool's health checks.
+//! The settings of a pool's health checks.
 
 use std::{
     num::{NonZeroU16, NonZeroU32},
@@ -7,31 +7,31 @@ use std::{
 
 use super::quantity::StatusRanges;
 
-/// How a pool's backends are checked.
+/// The health checks of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// What is asked, and what is a pass.
+    /// The question of a check, and the answers that pass.
     pub probe: Probe,
-    /// Between the starts of two checks of one backend.
+    /// The time between the starts of two checks of one backend.
     pub interval: Duration,
-    /// For the whole check; below the interval.
+    /// The limit on the whole check; below the interval.
     pub timeout: Duration,
     /// Passes in a row before an unhealthy backend is used again.
     pub rise: NonZeroU32,
-    /// Failures in a row before a healthy one is dropped.
+    /// Failures in a row before a healthy backend is taken out.
     pub fall: NonZeroU32,
-    /// Checked instead of the backend's own port.
+    /// The port to check instead of the backend's own.
     pub port: Option<NonZeroU16>,
 }
 
-/// What a health check asks, and what is a pass.
+/// The question of a health check, and the answers that pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// The connection is accepted.
     Tcp,
     /// `GET path` answers with an expected status.
     Http {
-        /// Starts with `/`; may have a query.
+        /// The path, which starts with `/` and may have a query.
         path: Box<str>,
         /// The Host header; the backend's address when `None`.
         host: Option<Box<str>>,

@@ -1,30 +1,31 @@
-//! What the configuration says of a listener: its address, and how long its clients may take.
+//! The settings of a listener: its address, and the limits on its clients.
 
 use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
 
-/// An address we accept on.
+/// An address at which connections are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// Where to listen; port 0 lets the system choose.
+    /// The address; port 0 lets the system choose.
     pub address: SocketAddr,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
 }
 
-/// How long a client may take.
+/// The limits on a client's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
     /// From the first byte of a request's header (on a new connection: from accept) to its last.
     pub header: Duration,
-    /// An idle connection between two requests.
+    /// How long a connection may be idle between two requests.
     pub keepalive: Duration,
-    /// A client that takes nothing of what we send.
+    /// How long a client may accept nothing of an answer.
     pub write: Duration,
-    /// The body of a request.
+    /// The limits on the body of a request.
     pub body: BodyLimits,
 }
 
-/// How slowly a client may send the body of a request. Only time in which the body was wanted counts.
+/// How slowly a client may send the body of a request. Only time in which `lb` waits for the body
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimits {
     /// The longest pause without a byte of the body; `None` for any.
@@ -36,8 +37,8 @@ pub struct BodyLimits {
 /// The least average rate at which a body has to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinRate {
-    /// Bytes of the body a second.
+    /// The rate in bytes of the body per second.
     pub bytes: NonZeroU64,
-    /// The rate counts only when a body has been waited for longer than this.
+    /// The rate applies only once `lb` has waited for the body for longer than this.
     pub after: Duration,
 }

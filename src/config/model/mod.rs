@@ -32,27 +32,27 @@ pub use quantity::{Percent, StatusRanges};
 pub use retry::{Backoff, Retry, RetryMethods, RetryOn};
 pub use route::{HostPattern, PathPrefix, PoolName, Route};
 
-/// Everything that one configuration says.
+/// One configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Addresses we accept on; never empty, no address twice.
+    /// The listeners; never empty, no address twice.
     pub listeners: Vec<Listener>,
-    /// Host and path to pool, in the order written.
+    /// The routes from host and path to a pool, in the order written.
     pub routes: Vec<Route>,
     /// Groups of backends; every route names one of them.
     pub pools: Vec<Pool>,
-    /// Where request lines go; `None` for nowhere.
+    /// The access log; `None` without one.
     pub access_log: Option<AccessLog>,
-    /// What becomes of a request that is no part of a trace.
+    /// The treatment of a request that is not part of a trace.
     pub traceparent: Traceparent,
-    /// Whether answers say in `Server-Timing` where the time went.
+    /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Worker threads; `None` is one for each core.
     pub threads: Option<NonZeroUsize>,
-    /// Where the process answers about itself; `None` for nowhere.
+    /// The admin listener; `None` without one.
     pub admin: Option<Admin>,
-    /// How the process runs.
+    /// The settings of the process itself.
     pub process: Process,
 }

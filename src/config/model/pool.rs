@@ -1,6 +1,7 @@
-//! A pool: its backends, and all that is decided for each pool on its own.
+//! A pool: its backends, and all settings that each pool has for itself.
 //!
-//! Apart from the rest because it is most of the configuration, and most of what changes.
+//! It has a file of its own because it is most of the configuration, and the part that changes
+//! most.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -12,7 +13,7 @@ use super::{
     retry::Retry, route::PoolName,
 };
 
-/// A learned limit is never longer; as the fixed one is by default.
+/// The longest learned limit; equal to the default of the fixed one.
 const RESPONSE_CEILING: Duration = Duration::from_secs(60);
 
 /// A named group of backends with one algorithm and one health policy.
@@ -22,29 +23,29 @@ pub struct Pool {
     pub name: PoolName,
     /// How the backend for a request is chosen.
     pub algorithm: Algorithm,
-    /// As written; never empty, no address twice.
+    /// The backends as written; never empty, no address twice.
     pub backends: Vec<BackendSpec>,
-    /// `None` when checks are off.
+    /// The health checks; `None` if they are off.
     pub health_check: Option<HealthCheck>,
     /// When a failed request goes to another backend.
     pub retry: Retry,
     /// How long a backend may take.
     pub timeouts: Timeouts,
-    /// When its traffic takes a backend out; `None` when only a refused connection does.
+    /// The rules by which its traffic ejects a backend; `None` if only refused connections eject.
     pub ejection: Option<EjectionRules>,
-    /// How long a backend that comes back takes to reach its full share; `None` for at once.
+    /// How long a backend that comes back takes to reach its full share; `None` for no slow start.
     pub slow_start: Option<Duration>,
-    /// Above this share of unhealthy backends, health is not asked; `None` for never.
+    /// The share of unhealthy backends above which health is ignored; `None` for never.
     pub panic_threshold: Option<Percent>,
-    /// Where requests wait while all backends are full.
+    /// The queue in which requests wait while all backends are full.
     pub queue: QueueLimits,
     /// Bytes of a body that are read before a request gets a backend; `None` for none.
     pub request_buffer: Option<NonZeroUsize>,
 }
 
 impl Pool {
-    /// Whether it equals another but for its backends, which are compared when their names are
-    /// resolved.
+    /// Whether it equals another pool apart from the backends, which are compared when their names
+    /// are resolved.
     #[must_use]
     pub fn is_as(&self, other: &Self) -> bool {
         let without = |pool: &Self| Self { backends: Vec::new(), ..pool.clone() };
@@ -52,18 +53,18 @@ impl Pool {
     }
 }
 
-/// When its traffic takes a backend out, and for how long.
+/// The rules by which traffic ejects a backend, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EjectionRules {
-    /// Failures in a row.
+    /// The number of failures in a row that eject.
     pub failures: NonZeroU32,
-    /// How long the first time; after ejections in quick succession as often as long.
+    /// The length of the first ejection; later ones in quick succession are multiples of it.
     pub base: Duration,
-    /// The longest; not below `base`.
+    /// The longest ejection; not below `base`.
     pub max: Duration,
 }
 
-/// Where requests wait while all backends are full.
+/// The queue in which requests wait while all backends are full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Requests that may wait at once; 0 for none.
@@ -75,16 +76,16 @@ pub struct QueueLimits {
 /// How long a backend may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// To accept a connection.
+    /// The limit for accepting a connection.
     pub connect: Duration,
     /// From the end of the request to the first byte of the response.
     pub response: ResponseTimeout,
     /// From the end of the request to the first byte of the response, over all attempts and all
     /// waits between them.
     pub request: Duration,
-    /// Between two reads or writes after that.
+    /// The longest time between two reads or writes after that.
     pub idle: Duration,
-    /// An unused pooled connection.
+    /// How long an unused pooled connection is kept.
     pub keepalive: Duration,
 }
 
@@ -93,12 +94,12 @@ pub struct Timeouts {
 pub enum ResponseTimeout {
     /// A limit of this length.
     Fixed(Duration),
-    /// Learned from what the pool usually takes, where a retry can follow.
+    /// A limit learned from the pool's usual times; it applies if a retry can follow.
     Auto,
 }
 
 impl ResponseTimeout {
-    /// What holds where nothing shorter was learned.
+    /// The limit if no shorter one was learned.
     #[must_use]
     pub fn ceiling(self) -> Duration {
         match self {

@@ -1,14 +1,14 @@
-//! What the configuration says of the process itself: how it runs, and how it ends.
+//! The settings of the process itself: how it runs, and how it ends.
 
 use std::{path::PathBuf, time::Duration};
 
-/// How the process runs. All but [`Process::shutdown`], [`Process::error_log`] and
-/// [`Process::watch`] is read once, at the start.
+/// The settings of the process. All except [`Process::shutdown`], [`Process::error_log`] and
+/// [`Process::watch`] are read once, at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Whether it runs in the background: the command that starts it returns once it serves.
     pub daemon: bool,
-    /// Where the process's number is written while it serves.
+    /// The file that holds the process's number while it serves.
     pub pid_file: Option<PathBuf>,
     /// Where a new process waits for the sockets of the one that serves; `None` is a place
     /// derived from the configuration file's name.

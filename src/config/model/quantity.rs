@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A set of status codes: `200-399`, `200,204,301-302`.
+/// A set of status codes, such as `200-399` or `200,204,301-302`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRanges(pub(in crate::config) Vec<(u16, u16)>);
 
@@ -15,7 +15,7 @@ impl StatusRanges {
 }
 
 impl fmt::Display for StatusRanges {
-    /// As it is written in the file.
+    /// Writes it as the configuration file does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (low, high)) in self.0.iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
@@ -34,13 +34,13 @@ impl fmt::Display for StatusRanges {
 pub struct Percent(pub(in crate::config) u8);
 
 impl Percent {
-    /// `None` above 100.
+    /// A share; `None` above 100.
     #[must_use]
     pub const fn new(percent: u8) -> Option<Self> {
         if percent <= 100 { Some(Self(percent)) } else { None }
     }
 
-    /// 0 to 100.
+    /// The share in percent, from 0 to 100.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0

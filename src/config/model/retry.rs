@@ -1,4 +1,4 @@
-//! What the configuration says of retries.
+//! The settings of retries.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -10,9 +10,9 @@ use crate::config::word::Word;
 pub struct Retry {
     /// Tries in all, each on another backend while there is one; 1 never retries.
     pub attempts: NonZeroU32,
-    /// Which failures.
+    /// The failures that are retried.
     pub on: RetryOn,
-    /// Which requests, once they may have reached a backend.
+    /// The requests that are retried once they may have reached a backend.
     pub methods: RetryMethods,
     /// Retries of requests that may have reached a backend, as a share of all requests.
     pub budget: Percent,
@@ -25,7 +25,7 @@ pub struct Retry {
 /// Which failures are retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryOn {
-    /// No connection came about.
+    /// No connection was made.
     pub connect_failure: bool,
     /// The connection broke before the answer.
     pub reset: bool,
@@ -38,7 +38,7 @@ pub struct RetryOn {
 /// Which requests are retried once they may have reached a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryMethods {
-    /// Idempotent methods (RFC 9110 section 9.2.2), and what carries an `Idempotency-Key`.
+    /// Idempotent methods (RFC 9110 section 9.2.2), and requests with an `Idempotency-Key`.
     Idempotent,
     /// Every request; the operator says that executing one twice does no harm.
     All,
@@ -47,9 +47,9 @@ pub enum RetryMethods {
 /// How long to wait before a retry: a random part of `base`, doubled each time up to `max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Before the first retry.
+    /// The longest wait before the first retry.
     pub base: Duration,
-    /// Before any; not below `base`.
+    /// The longest wait before any retry; not below `base`.
     pub max: Duration,
 }
 

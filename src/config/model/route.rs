@@ -1,19 +1,19 @@
-//! Which pool gets a request: host and path, and the name of the pool.
+//! A route: host and path, and the name of the pool that gets the request.
 
 use std::{fmt, sync::Arc};
 
-/// Host and path to pool.
+/// A route from host and path to a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Any host when `None`.
+    /// The hosts; `None` for any host.
     pub host: Option<HostPattern>,
-    /// `/` matches every path.
+    /// The path prefix; `/` matches every path.
     pub path: PathPrefix,
     /// The name of a pool in `Config::pools`.
     pub pool: PoolName,
 }
 
-/// Which hosts a route is for. Lower case, without port.
+/// The hosts that a route is for, in lower case and without port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// This host and no other.
@@ -23,7 +23,7 @@ pub enum HostPattern {
     Suffix(Box<str>),
 }
 
-/// As the configuration writes it.
+/// Writes it as the configuration does.
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,7 +52,7 @@ impl PathPrefix {
 pub struct PoolName(pub(in crate::config) Arc<str>);
 
 impl PoolName {
-    /// A name as a pool's key in the configuration would give it.
+    /// The name of a pool, as its key in the configuration.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }

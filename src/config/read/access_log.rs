@@ -9,7 +9,7 @@ use crate::config::{
     values::{is_off, is_on},
 };
 
-/// `None` for no access log.
+/// Returns `None` for no access log.
 pub(super) fn read(top: &mut Section<'_>) -> Option<AccessLog> {
     top.switch(&ACCESS_LOG, access_log)
 }

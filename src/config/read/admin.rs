@@ -1,6 +1,6 @@
-//! The listener where the process answers about itself: where it is, and which requests it answers.
+//! The admin listener: its address, and the requests that it answers.
 //!
-//! Its token may stand in a file of its own, which the caller reads: everything here is a function of
+//! Its token may be in a file of its own, which the caller reads: everything here is a function of
 //! text. No message shows a token.
 
 use std::{
@@ -18,37 +18,37 @@ use crate::config::{
     wording::quoted,
 };
 
-/// What to write where there is no token.
+/// The message about a missing token, with what to write.
 const NEEDS_TOKEN: &str = "can be reached from other machines, so it needs a token (write \
                            \"token_file: /etc/lb/admin.token\" beside it, or listen on 127.0.0.1)";
 
-/// A token's file, which is yet to be read.
+/// A token's file, which has not been read yet.
 #[derive(Debug)]
 pub(in crate::config) struct TokenFile {
     path: PathBuf,
     origin: Origin,
 }
 
-/// What the file says of the admin listener.
+/// The admin listener as the file has it, before its token is read.
 #[derive(Debug)]
 pub(in crate::config) struct Written {
     admin: Admin,
-    /// Where the address stands.
+    /// The place of the address.
     address: Origin,
     token: Setting<Token>,
     token_file: Setting<PathBuf>,
 }
 
-/// What there is to know of a token's file.
+/// The content and the permissions of a token's file.
 #[derive(Debug)]
 pub(in crate::config) struct Secret {
-    /// What it says.
+    /// The content of the file.
     pub(in crate::config) text: String,
     /// Whether every user can read it.
     pub(in crate::config) is_open: bool,
 }
 
-/// `taken` are the addresses of the listeners.
+/// Reads the admin listener; `taken` has the addresses of the listeners.
 pub(super) fn read(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> Option<Written> {
     let cursor = top.optional(&ADMIN)?;
     if cursor.text().is_some_and(is_off) {

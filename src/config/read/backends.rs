@@ -6,7 +6,7 @@ use crate::config::{
     model::{BackendAddress, BackendSpec},
 };
 
-/// What to do about a key of one backend that stands beside all of them.
+/// The advice about a key of a backend that is written at the pool.
 const BELONGS: &str = "belongs to a backend (write it beside the backend's address)";
 const BELONGS_RENAMED: &str =
     "belongs to a backend, as max_connections (write it beside the backend's address)";
@@ -43,7 +43,8 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Vec<BackendSpec> {
 
 fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<BackendSpec> {
     let read = |keys: &mut Section<'_>| {
-        // The address last: the other keys are read, and judged, without one too.
+        // The address is read last, so that problems of the other keys are reported without one
+        // too.
         let weight = keys.get(&BACKEND_WEIGHT);
         let backup = keys.get(&BACKUP);
         let drain = keys.get(&DRAIN);
@@ -62,7 +63,7 @@ fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<Bac
     item.item(&ADDRESS, "a backend with its address", read).flatten()
 }
 
-/// Warns of what makes sense for one backend, and not for all of them.
+/// Warns of settings that make sense for one backend, and not for all of them.
 fn warn(cursor: &Cursor<'_>, backends: &[BackendSpec]) {
     if backends.is_empty() {
         return;

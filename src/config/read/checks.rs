@@ -1,4 +1,4 @@
-//! How a pool's backends are checked.
+//! Reads how a pool's backends are checked.
 
 use crate::config::{
     document::{Order, Section, Side},
@@ -19,7 +19,7 @@ const CHECK_ORDER: Order = Order {
     why: "a check must end before the next one starts",
 };
 
-/// `None` when checks are off.
+/// Returns `None` if checks are off.
 pub(super) fn read(keys: &mut Section<'_>) -> Option<HealthCheck> {
     keys.switch(&HEALTH_CHECK, check)
 }

@@ -1,4 +1,4 @@
-//! What holds where nothing is written: each part of the configuration as it is read from nothing.
+//! The defaults: each part of the configuration as it is read from an empty text.
 
 use super::{access_log, checks, listeners, pools, process, retry};
 use crate::config::{
@@ -43,7 +43,7 @@ impl Default for Shutdown {
 }
 
 impl Pool {
-    /// A pool without backends, and with every default but checks, which are off.
+    /// A pool without backends, with all defaults, except that checks are off.
     #[must_use]
     pub fn new(name: PoolName) -> Self {
         let pool = from_nothing(|keys| pools::settings(keys, name, Vec::new()));

@@ -1,4 +1,4 @@
-//! Addresses to accept connections on, and how long their clients may take.
+//! Reads the listeners: their addresses, and the limits on their clients.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -11,10 +11,10 @@ use crate::config::{
     model::{BodyLimits, ClientLimits, Listener, MinRate},
 };
 
-/// Stands in for the address of a listener that is wrong.
+/// The stand-in for an invalid address of a listener.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// `taken` are the addresses of all listeners.
+/// Reads the listeners; `taken` collects the addresses of all listeners.
 pub(super) fn read(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Vec<Listener> {
     let items = cursor.filled_list(LISTENERS.expected).into_iter().flatten();
     items.filter_map(|item| listener(&item, taken)).collect()
@@ -31,7 +31,7 @@ fn listener(item: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<Listene
 /// Reads an address to listen on, which no other listener may have.
 pub(super) fn listen_on(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<SocketAddr> {
     let address = cursor.value(&ADDRESS.kind)?;
-    // With port 0 the system chooses another port each time.
+    // With port 0 the system chooses a different port each time.
     let first = if address.port() == 0 { None } else { taken.earlier(address, cursor) };
     if let Some(first) = first {
         cursor.problem(format!("{address} is already used by {first}"));

@@ -1,4 +1,4 @@
-//! The top of the file, and what stands below it: definitions of keys in, the model out.
+//! Reads the file by the definitions of keys into the model.
 
 mod access_log;
 mod admin;
@@ -26,21 +26,21 @@ use super::{
 pub(super) use admin::{Secret, Written};
 pub(super) use process::unheard;
 
-/// Reads the whole tree. Beside it comes the admin listener, which is not in the configuration
-/// before its token is known.
+/// Reads the whole tree. The admin listener is returned separately, because it is not part of the
+/// configuration before its token is known.
 pub(super) fn read(root: &Cursor<'_>) -> (Config, Option<Written>) {
     let expected = "a mapping with listeners, routes and pools";
     root.section(expected, config).unwrap_or_else(|| (nothing(), None))
 }
 
-/// A configuration without listeners, routes and pools, and with every default.
+/// A configuration without listeners, routes and pools, with all defaults.
 pub(super) fn nothing() -> Config {
     from_nothing(|top| rest(top, &mut Firsts::default()).0)
 }
 
 fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
     let listeners = top.required(&LISTENERS, "write \"listeners: [{ address: 0.0.0.0:8080 }]\"");
-    // Pools before routes: a message about what one of them lacks has names from the other.
+    // Pools are read before routes, because messages about one of them name the other.
     let routes = top.optional(&ROUTES);
     let pools = top.required(&POOLS, pools::EXAMPLE);
     let pools = pools.map(|cursor| pools::read(&cursor)).unwrap_or_default();
@@ -60,7 +60,7 @@ fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
     (config, admin)
 }
 
-/// Reads what holds for the whole process.
+/// Reads the settings of the whole process.
 fn rest(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> (Config, Option<Written>) {
     let access_log = access_log::read(top);
     let admin = admin::read(top, taken);

@@ -1,5 +1,4 @@
-//! The pools of the file: how they are balanced, checked and timed, and what else holds for a pool
-//! as a whole.
+//! Reads the pools of the file with all their settings.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::config::{
     values::{POOL_NAME, shown_duration},
 };
 
-/// What to write where there are no pools.
+/// The example that is shown if there are no pools.
 pub(super) const EXAMPLE: &str =
     "write \"pools: { web: { backends: [{ address: 127.0.0.1:9001 }] } }\"";
 
@@ -63,7 +62,7 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
     Some(pool.unwrap_or_else(|| Pool::new(name.clone())))
 }
 
-/// All but the backends.
+/// Reads all keys of a pool except the backends.
 pub(super) fn settings(keys: &mut Section<'_>, name: PoolName, backends: Vec<BackendSpec>) -> Pool {
     Pool {
         name,
@@ -95,8 +94,8 @@ fn timeouts(keys: &mut Section<'_>) -> Timeouts {
     })
 }
 
-/// Without a shorter `response`, the first backend that hangs uses up all of a request's time. A learned
-/// limit is short.
+/// Warns if `response` is not below `request`, because then the first backend that hangs uses up
+/// all of a request's time. A learned limit is short.
 fn warn_of_no_second_try(keys: &Section<'_>, response: ResponseTimeout, request: Duration) {
     let ResponseTimeout::Fixed(response) = response else { return };
     if response < request {
@@ -124,7 +123,7 @@ fn queue(keys: &mut Section<'_>, backends: &[BackendSpec]) -> QueueLimits {
     let read = |keys: &mut Section<'_>| {
         let queue = QueueLimits { size: keys.get(&SIZE), timeout: keys.get(&QUEUE_TIMEOUT) };
         let is_used = backends.iter().any(|backend| backend.max_connections.is_some());
-        // The default, written out, promises no more than the default left out.
+        // The default, written out, means no more than the default left out.
         if !is_used && queue.size > 0 && queue != default {
             keys.warning("nothing is ever queued: no backend of this pool has max_connections");
         }

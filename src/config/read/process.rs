@@ -1,4 +1,4 @@
-//! The keys of the top of the file that are about the process itself.
+//! Reads the keys at the top of the file that concern the process itself.
 
 use crate::config::{
     document::Section,
@@ -9,7 +9,7 @@ use crate::config::{
     model::{AccessLog, LogTarget, Process, Shutdown},
 };
 
-/// Reads all but the admin listener; the access log has been read before.
+/// Reads all keys except the admin listener; the access log has been read before.
 pub(super) fn read(top: &mut Section<'_>, access_log: Option<&AccessLog>) -> Process {
     let daemon = top.setting(&DAEMON.key);
     let origin = daemon.origin().cloned();

@@ -1,4 +1,4 @@
-//! Which failures of a pool are retried, how often, and after what wait.
+//! Reads which failures of a pool are retried, how often, and after which wait.
 
 use std::time::Duration;
 

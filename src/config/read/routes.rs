@@ -1,4 +1,4 @@
-//! Which pool gets a request.
+//! Reads the routes.
 
 use crate::config::{
     document::{Cursor, Firsts, Section},
@@ -7,7 +7,7 @@ use crate::config::{
     wording::{nearest, quoted},
 };
 
-/// `pools` are all that have a name, however wrong the rest of them is.
+/// Reads the routes; `pools` has all pools with a name, even if the rest of them is invalid.
 pub(super) fn read(cursor: &Cursor<'_>, pools: &[(Pool, Cursor<'_>)]) -> Vec<Route> {
     let Some(items) = cursor.filled_list(ROUTES.expected) else { return Vec::new() };
     let mut firsts = Firsts::default();
@@ -47,7 +47,7 @@ fn route(
 fn known_pool(cursor: &Cursor<'_>, pools: &[(Pool, Cursor<'_>)]) -> Option<PoolName> {
     let Some(text) = cursor.text() else { return cursor.value(&POOL.kind) };
     let names: Vec<&str> = pools.iter().map(|(pool, _)| pool.name.as_str()).collect();
-    // Without any pool there is a problem already, and it is not this one.
+    // If there is no pool at all, that has been reported already.
     if names.is_empty() || names.contains(&text) {
         return Some(PoolName::new(text));
     }

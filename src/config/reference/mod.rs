@@ -1,4 +1,4 @@
-//! What is written about the keys, made from their table: the reference file, its page in the
+//! Documents that are generated from the table of keys: the reference file, its page in the
 //! documents, and a JSON Schema that editors complete from.
 
 mod page;

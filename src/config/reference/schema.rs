@@ -1,8 +1,8 @@
 //! A JSON Schema of the file, draft 2020-12.
 //!
-//! It is for editors: it knows every key, its default, its words and the form of its value. It refuses
-//! nothing that the reader takes as people write it, and leaves to the reader what needs more than one
-//! key, or a parser.
+//! It is for editors: it has every key, its default, its words and the form of its value. It
+//! accepts every usual spelling that the reader accepts, and leaves to the reader all rules that
+//! need more than one key, or a parser.
 
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,7 @@ fn object(rows: &[&'static dyn Row]) -> Value {
     schema
 }
 
-/// One key: what is said about it, and what may be its value.
+/// One key: its description and its possible values.
 fn key(row: &'static dyn Row) -> Value {
     let about = row.about();
     let mut schema = json!({});
@@ -90,7 +90,7 @@ fn content(row: &'static dyn Row) -> Value {
     }
 }
 
-/// `false` is what `off` is to YAML 1.1.
+/// The word `off`, or `false`, which is how YAML 1.1 reads it.
 fn off() -> Value {
     json!({ "enum": ["off", false] })
 }
@@ -110,7 +110,7 @@ fn scalar(shape: Shape) -> Value {
     }
 }
 
-/// An example as the value that YAML makes of it.
+/// An example as a YAML value.
 fn example(row: &dyn Row) -> Value {
     let text = row.about().example;
     match (row.content(), text.parse::<u64>()) {

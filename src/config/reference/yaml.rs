@@ -13,7 +13,7 @@ const WIDTH: usize = 100;
 const HEAD: &str = "\
 # Every key. The values are the defaults, except in the lines marked \"required\".
 # A line that starts with # and no space, such as `#host: …`, is a key without a default value: the
-# comment beside it says what holds while it is left out.
+# comment beside it says what its absence means.
 # Durations need a unit: 500ms, 2s, 1m 30s. An unknown key is an error.
 # This file is generated from src/config/keys; an editor can complete from the output of `lb schema`.
 ";
@@ -38,7 +38,7 @@ pub fn yaml() -> String {
 struct Line {
     row: &'static dyn Row,
     indent: usize,
-    /// What is written before the first key of an item.
+    /// The text before the first key of an item.
     mark: &'static str,
     /// Whether the keys around it are behind a `#`.
     is_hidden: bool,
@@ -103,7 +103,7 @@ impl Line {
     }
 }
 
-/// What is said about a key beside it.
+/// The comment beside a key.
 fn comment(row: &dyn Row) -> String {
     let about = row.about();
     let is_group = matches!(row.content(), Content::Group(_));
@@ -116,7 +116,7 @@ fn comment(row: &dyn Row) -> String {
     format!("{before}{}{after}", about.doc)
 }
 
-/// What is said about a key at the top of the file.
+/// The sentences above a key at the top of the file.
 fn sentences(row: &dyn Row) -> String {
     let about = row.about();
     match (row.content(), about.absent) {

@@ -1,7 +1,7 @@
-//! Parsers of addresses, hosts, and paths, and of what people write in their place.
+//! Parsers of addresses, hosts, and paths, and of the mistakes that people make in writing them.
 //!
-//! An error names the mistake and, where it can be guessed, what to write: a URL where an address
-//! belongs, an IPv6 address without brackets, `:8080` for all addresses.
+//! An error names the mistake and, if it can be guessed, what to write: a URL in place of an
+//! address, an IPv6 address without brackets, `:8080` for all addresses.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -18,7 +18,7 @@ use crate::config::{
     wording::quoted,
 };
 
-/// What starts with a slash and has neither a blank nor a fragment.
+/// A text that starts with a slash and has neither a blank nor a fragment.
 const PATH_PATTERN: &str = "^/[^ #]*$";
 
 pub(in crate::config) const LISTEN_ADDRESS: Kind<SocketAddr> = Kind {
@@ -45,7 +45,7 @@ pub(in crate::config) const HOST_PATTERN: Kind<HostPattern> = Kind {
     shape: Form::Text("^([^*/: ]+|\\*\\.[^*/: ]+|\\[[0-9A-Fa-f:.]+\\])$").alone(),
 };
 
-/// One name, as it stands in a `Host` header.
+/// One name, as in a `Host` header.
 pub(in crate::config) const HOST_NAME: Kind<Box<str>> = Kind {
     expected: "a host such as lb.internal",
     parse: |text| match text {
@@ -88,7 +88,7 @@ pub(in crate::config) const BLOCK: Kind<IpNet> = Kind {
     shape: Form::Text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$").alone(),
 };
 
-/// A port where HTTP has one by default.
+/// The default port of HTTP.
 const HTTP_PORT: NonZeroU16 = NonZeroU16::new(80).unwrap();
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -100,7 +100,7 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     Err(format!("must be an address and port such as 0.0.0.0:8080, found {found} ({hint})"))
 }
 
-/// What was probably meant.
+/// The address that was probably meant.
 fn listen_hint(text: &str) -> String {
     if text.contains("://") {
         return "write only address and port, without http://".to_owned();
@@ -145,7 +145,7 @@ fn backend_address(text: &str) -> Result<BackendAddress, String> {
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if has_user(authority) {
-        // Not shown: what is found here is often a password.
+        // The text is not shown, because it often contains a password.
         return Err("must not have a user name or password (write only host:port)".to_owned());
     }
     if let Some(part) = extra_part(authority) {
@@ -169,7 +169,7 @@ fn has_user(authority: &str) -> bool {
     authority.split(['/', '?', '#']).next().is_some_and(|head| head.contains('@'))
 }
 
-/// What of a URL is more than host and port.
+/// The part of a URL that is more than host and port.
 fn extra_part(authority: &str) -> Option<&'static str> {
     match authority.chars().find(|c| matches!(c, '/' | '?' | '#'))? {
         '/' => Some("a path"),
@@ -211,7 +211,7 @@ fn backend_host(host: &str, found: &str) -> Result<Host, String> {
     Ok(Host::Name(host.to_ascii_lowercase().into()))
 }
 
-/// What a name may consist of, and that it is not an address with a slip in it.
+/// Checks that a name has only allowed characters, and is not a mistyped address.
 fn check_name(name: &str, found: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err(format!("has no host name, found {found}"));
@@ -341,7 +341,7 @@ fn block(text: &str) -> Result<IpNet, String> {
 /// An IPv6 address without brackets, and the port after it if there is one.
 fn bare_ipv6(text: &str) -> Option<(&str, &str)> {
     if text.parse::<Ipv6Addr>().is_ok() {
-        // The last part may have been meant as a port; the text does not tell.
+        // The last part may have been meant as a port; the text is ambiguous.
         return match text.rsplit_once(':') {
             Some((ip, port)) if port.len() == 4 && ip.parse::<Ipv6Addr>().is_ok() => {
                 Some((ip, port))

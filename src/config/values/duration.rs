@@ -14,15 +14,15 @@ use crate::config::{
     wording::{alternatives, quoted},
 };
 
-/// A shorter limit is a mistake: no connection is that fast.
+/// The shortest limit: a shorter one is a mistake, because no connection is that fast.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// A longer limit limits nothing.
+/// The longest limit: a longer one has no effect.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// No balancer in front takes longer to notice that this one is leaving.
+/// The longest delay: no balancer in front takes longer to notice that this one is leaving.
 const DELAY_MAX: Duration = Duration::from_secs(60 * 60);
-/// Numbers with units, such as `1m 30s`.
+/// The pattern of numbers with units, such as `1m 30s`.
 const PATTERN: &str = "^ *([0-9]+ *[a-z]+ *)+$";
-/// As [`PATTERN`], or a zero.
+/// The pattern of a duration or a zero.
 const PATTERN_OR_ZERO: &str = "^( *([0-9]+ *[a-z]+ *)+|0)$";
 
 /// Units in which lengths are shown: milliseconds in each, and in the least length that is shown in it.
@@ -36,7 +36,7 @@ pub(in crate::config) const DURATION: Kind<Duration> = Kind {
     shape: Form::Text(PATTERN).alone(),
 };
 
-/// A pause that may be as long as it wants.
+/// A pause that may be unlimited.
 pub(in crate::config) const PAUSE: Kind<Option<Duration>> = Kind {
     expected: "off or a duration such as 30s",
     parse: |text| match text {
@@ -141,7 +141,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(length)
 }
 
-/// Zero needs no unit.
+/// Reads a duration or a zero, which needs no unit.
 fn duration_or_none(text: &str) -> Result<Duration, String> {
     if is_zero(text) {
         return Ok(Duration::ZERO);
@@ -149,7 +149,7 @@ fn duration_or_none(text: &str) -> Result<Duration, String> {
     duration(text).map_err(|message| message.replacen("at least 1ms", "0s or at least 1ms", 1))
 }
 
-/// What a number without a unit may have meant; an empty list for any other text.
+/// The durations that a number without a unit may mean; an empty list for any other text.
 fn with_units(text: &str) -> Vec<String> {
     if !text.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! A kind of value: how it is read, how it is shown, and what it may be.
+//! A kind of value: how it is read, how it is shown, and which values are allowed.
 //!
-//! The file and the flags share the kinds, so the same mistake reads the same in both. Reading and
-//! showing stand side by side, because what is shown of a configuration can be loaded again.
+//! The file and the flags share the kinds, so the same mistake has the same message in both.
+//! Reading and showing are side by side, because a shown configuration can be loaded again.
 
 use serde_json::{Value, json};
 
@@ -13,21 +13,21 @@ use crate::config::{
 /// A kind of value that is written as one word.
 #[derive(Debug)]
 pub(in crate::config) struct Kind<T> {
-    /// What a value is called in a message about something else in its place, with an example.
+    /// The description of a value, with an example, in a message about an invalid one.
     pub(in crate::config) expected: &'static str,
-    /// Reads a text. An error reads on from the key: "must be …, found …".
+    /// Reads a text. An error continues the key: "must be …, found …".
     pub(in crate::config) parse: fn(&str) -> Result<T, String>,
     /// Shows a value as the file has it.
     pub(in crate::config) show: fn(&T) -> Value,
-    /// What may be written, for documents and for editors.
+    /// The allowed spellings, for documents and for editors.
     pub(in crate::config) shape: Shape,
 }
 
-/// What may be written for a value.
+/// The allowed spellings of a value.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) struct Shape {
     pub(in crate::config) form: Form,
-    /// Words that may stand in place of the form, such as `auto`.
+    /// Words that may be used instead of the form, such as `auto`.
     pub(in crate::config) words: &'static [&'static str],
 }
 
@@ -43,7 +43,7 @@ pub(in crate::config) enum Form {
     /// A text that this regular expression, in the dialect of ECMA-262, does not rule out. The reader
     /// may still refuse it.
     Text(&'static str),
-    /// As [`Form::Text`], where people also write a bare number.
+    /// Like [`Form::Text`], but people also write a bare number.
     TextOrNumber(&'static str),
 }
 
@@ -78,7 +78,7 @@ pub(in crate::config) fn choice<T: Word>(text: &str) -> Result<T, String> {
     choice_of(text, T::word)
 }
 
-/// As [`choice`], with another spelling of the words.
+/// Like [`choice`], with another spelling of the words.
 pub(in crate::config) fn choice_of<T: Word>(
     text: &str,
     spell: fn(T) -> &'static str,

@@ -5,9 +5,10 @@ use serde_json::json;
 use super::kind::{Form, Kind};
 use crate::config::{model::PoolName, wording::quoted};
 
-/// Letters of any language, digits, and what else Linux allows.
+/// The pattern of a user's or a group's name: letters of any language, digits, and other characters
+/// that Linux allows.
 const USER_PATTERN: &str = "^[^-:/ ][^:/ ]*$";
-/// As a pool's name has to be.
+/// The pattern of a pool's name.
 pub(in crate::config) const POOL_PATTERN: &str = "^[A-Za-z0-9._-]+$";
 
 pub(in crate::config) const USER: Kind<Box<str>> = Kind {

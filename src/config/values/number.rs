@@ -10,19 +10,19 @@ use super::{
 };
 use crate::config::{model::Weight, wording::quoted};
 
-/// More checks in a row than this is a typing mistake.
+/// The most checks in a row: a greater number is a typing mistake.
 const CHECKS_MAX: u64 = 100;
-/// Each try is on another backend, and adds to the time for which a client waits.
+/// The most tries: each is on another backend, and adds to the time for which a client waits.
 pub(in crate::config) const ATTEMPTS_MAX: u32 = 16;
-/// More retries a second than this are no limit.
+/// The most retries a second: a greater number would not limit anything.
 const BUDGET_MIN_MAX: u64 = 100_000;
-/// With more failures in a row than this a backend is never ejected.
+/// The most failures in a row: with a greater number a backend would never be ejected.
 const FAILURES_MAX: u64 = 1000;
-/// More than the ports of one address allow, many times over.
+/// The greatest limit on a backend's requests: many times the number of ports of one address.
 const MAX_CONNECTIONS_MAX: u64 = 1_000_000;
-/// In a longer queue every request is late.
+/// The longest queue: in a longer one every request would be late.
 const QUEUE_MAX: u64 = 100_000;
-/// More threads than this make nothing faster.
+/// The most threads: more would make nothing faster.
 const THREADS_MAX: u64 = 1024;
 
 /// The hint for a zero that was meant to take a backend out.
@@ -137,7 +137,7 @@ fn number(text: &str, low: u64, high: u64) -> Result<u64, String> {
         .ok_or_else(|| format!("must be between {low} and {high}, found {found}"))
 }
 
-/// Converts a number whose range excludes both zero and what does not fit.
+/// Converts a number whose range excludes zero and numbers that do not fit.
 fn non_zero(number: u64) -> NonZeroU32 {
     u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
 }

@@ -1,7 +1,7 @@
 //! Paths of files and sockets.
 //!
-//! Where a path belongs, `off` or `stdout` would quietly make a file of that name. Such words are
-//! refused, with what to write instead.
+//! In place of a path, `off` or `stdout` would quietly create a file of that name. Such words are
+//! refused, with a hint what to write instead.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::config::{
 /// The longest path of a socket that the kernel takes, without the zero at its end.
 const SOCKET_PATH_MAX: usize = 107;
 
-/// What marks the path of a socket as an address.
+/// The prefix that marks the path of a socket as an address.
 pub(in crate::config) const UNIX: &str = "unix:";
 
 pub(in crate::config) const FILE: Kind<PathBuf> = Kind {

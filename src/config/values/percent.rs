@@ -19,7 +19,8 @@ pub(in crate::config) const BUDGET: Kind<Percent> = Kind {
 
 pub(in crate::config) const SAMPLE: Kind<Percent> = Kind {
     expected: "a percentage such as 10%",
-    // A sample of nothing is refused: its author would notice only when the line is missing.
+    // A sample of nothing is refused: its author would notice the mistake only when a line is
+    // missing.
     parse: |text| {
         percent(text, 1).map_err(|message| match text {
             "0" | "0%" => format!("{message} (for none of the other requests, leave it out)"),

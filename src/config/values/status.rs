@@ -37,7 +37,7 @@ const FAILURE_WORDS: [(&str, Failure); 3] = [
     ("timeout", Failure::Timeout),
 ];
 
-/// Names of failures elsewhere, not least in our own access log, and what to write instead.
+/// Names of failures in other places, such as our own access log, and what to write instead.
 const OTHER_WORDS: [(&str, &str); 7] = [
     ("refused", "write connect_failure"),
     ("connect_timeout", "write connect_failure"),

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::kind::{Form, Kind};
 use crate::config::model::Token;
 
-/// Shorter ones can be guessed.
+/// The shortest token: shorter ones can be guessed.
 const TOKEN_MIN: usize = 16;
-/// Longer ones do not fit into a header beside the rest of it.
+/// The longest token: longer ones do not fit into a header beside its other fields.
 const TOKEN_MAX: usize = 512;
 
 pub(in crate::config) const TOKEN: Kind<Token> = Kind {

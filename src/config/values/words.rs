@@ -1,4 +1,4 @@
-//! Words that switch something on or off, and values that are words with a hint of their own.
+//! Words that switch a setting on or off, and values that are words with a hint of their own.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::config::{
     wording::{is_same_word, quoted, with_nearest},
 };
 
-/// What to do about `on` where the default is on.
+/// The message about `on` if the default is on.
 pub(in crate::config) const ON_IS_DEFAULT: &str = "on is the default: remove this line";
 
 pub(in crate::config) const TRUTH: Kind<bool> = Kind {
@@ -42,7 +42,7 @@ pub(in crate::config) const TRACEPARENT: Kind<Traceparent> = Kind {
     ..Kind::word("start or pass")
 };
 
-/// What a health check asks.
+/// The type of a health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum CheckType {
     Http,
@@ -72,7 +72,7 @@ pub(in crate::config) fn is_on(text: &str) -> bool {
     matches!(text, "on" | "true" | "yes")
 }
 
-/// Adds a word to the message about a value in whose place the word may stand.
+/// Adds a word to the message about a value, if the word may be written instead.
 pub(super) fn or_word<T>(word: &str, result: Result<T, String>) -> Result<T, String> {
     result.map_err(|message| message.replacen("must be ", &format!("must be {word} or "), 1))
 }

@@ -21,6 +21,8 @@ pub struct ChunkedBody {
     /// Data bytes of the chunk that are still to come.
     left: u64,
     trailers: Trailers,
+    /// What is wrong, once something is.
+    refusal: Option<Refusal>,
 }
 
 /// The part of the body that the next byte belongs to.
@@ -48,24 +50,21 @@ pub struct Decoded {
 
 impl ChunkedBody {
     /// Goes on with these bytes, which follow those that were consumed before. All of them are
-    /// consumed, unless the body ends among them or a large piece of data comes behind other data:
-    /// call again until nothing is consumed. The consumed part of the buffer may be overwritten.
+    /// consumed, unless the body ends among them, or a large piece of data or something malformed comes
+    /// behind data: call again until nothing is consumed. The consumed part of the buffer may be
+    /// overwritten.
     ///
     /// # Errors
-    /// A 400 as soon as a byte cannot belong to a body. The data before it are lost, and nothing
-    /// behind it can be trusted: the connection has to be closed.
+    /// A 400 as soon as a byte cannot belong to a body, behind the data before it, so that both are the
+    /// same however the body is cut. Nothing behind it can be trusted: the connection has to be closed.
     pub fn decode(&mut self, buffer: &mut [u8]) -> Result<Decoded, Refusal> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
         let mut data = 0..0;
         let mut at = 0;
-        while let Some(byte) = buffer.get(at).copied() {
+        while at < buffer.len() {
             match self.part {
-                Part::Line => {
-                    if let Some(size) = self.line.read(byte)? {
-                        self.left = size;
-                        self.part = if size == 0 { Part::Trailers } else { Part::Data };
-                    }
-                    at += 1;
-                }
                 Part::Data => {
                     let here = self.left.min((buffer.len() - at) as u64) as usize;
                     if data.is_empty() {
@@ -83,25 +82,43 @@ impl ChunkedBody {
                         self.part = Part::DataEnd;
                     }
                 }
-                Part::DataEnd => {
-                    self.part = follows(byte, b'\r', Part::LineFeed)?;
-                    at += 1;
-                }
-                Part::LineFeed => {
-                    self.part = follows(byte, b'\n', Part::Line)?;
-                    at += 1;
-                }
-                Part::Trailers => {
-                    let (read, is_end) = self.trailers.read(&buffer[at..])?;
-                    at += read;
-                    if is_end {
-                        self.part = Part::Nothing;
-                    }
-                }
                 Part::Nothing => break,
+                _ => match self.read_framing(&buffer[at..]) {
+                    Ok(read) => at += read,
+                    Err(refusal) if data.is_empty() => return Err(refusal),
+                    Err(_) => break,
+                },
             }
         }
         Ok(Decoded { data, consumed: at })
+    }
+
+    /// Reads something other than data, and returns how many bytes that was.
+    fn read_framing(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        self.read_unless_refused(bytes).inspect_err(|refusal| self.refusal = Some(*refusal))
+    }
+
+    fn read_unless_refused(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        let &[byte, ..] = bytes else { return Ok(0) };
+        match self.part {
+            Part::Line => {
+                if let Some(size) = self.line.read(byte)? {
+                    self.left = size;
+                    self.part = if size == 0 { Part::Trailers } else { Part::Data };
+                }
+            }
+            Part::DataEnd => self.part = follows(byte, b'\r', Part::LineFeed)?,
+            Part::LineFeed => self.part = follows(byte, b'\n', Part::Line)?,
+            Part::Trailers => {
+                let (read, is_end) = self.trailers.read(bytes)?;
+                if is_end {
+                    self.part = Part::Nothing;
+                }
+                return Ok(read);
+            }
+            Part::Data | Part::Nothing => return Ok(0),
+        }
+        Ok(1)
     }
 
     /// Takes bytes of the body off the buffer, and returns the next piece of data, if there is one
@@ -145,6 +162,28 @@ fn follows(byte: u8, expected: u8, then: Part) -> Result<Part, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_before_an_error_come_before_it() {
+        for cut in 0..20 {
+            let mut body = ChunkedBody::default();
+            let bytes = b"2\r\nab\r\n1\r\nc\r\n;\r\nrest";
+            let (mut buffer, mut data) = (BytesMut::new(), vec![]);
+            let mut verdict = Ok(None);
+            for part in [&bytes[..cut], &bytes[cut..]] {
+                buffer.extend_from_slice(part);
+                while let Ok(Some(more)) = {
+                    verdict = body.take(&mut buffer);
+                    &verdict
+                } {
+                    data.extend_from_slice(more);
+                }
+            }
+            assert_eq!(data, b"abc", "cut at {cut}");
+            assert_eq!(verdict, Err(Refusal::bad("a chunk has no size")), "cut at {cut}");
+            assert_eq!(body.take(&mut buffer), verdict, "for good");
+        }
+    }
 
     #[test]
     fn chunks_of_one_read_are_put_together() {

@@ -123,9 +123,12 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
         expects_continue: facts.expects_continue
             && version != Version::HTTP_10
             && !matches!(body, Body::None | Body::Length(0)),
+        // Other methods and bodies go on as they are, without the offer (RFC 6455 section 4.1).
         wants_websocket: facts.connection.upgrade
             && facts.upgrades_to_websocket
-            && version != Version::HTTP_10,
+            && version != Version::HTTP_10
+            && line.method == b"GET"
+            && matches!(body, Body::None | Body::Length(0)),
         nominates: facts.connection.nominates,
         positions,
     };

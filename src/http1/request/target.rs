@@ -34,11 +34,15 @@ pub enum Form<'a> {
 impl<'a> Target<'a> {
     /// Reads a target, which has no blank and no control character, because the request line ends
     /// it there. Other bytes that a URI does not allow, such as `"`, `<`, `>` and bytes from 0x80,
-    /// are accepted as they are, because scripts send them and servers accept them.
+    /// are accepted as they are, because scripts send them and servers accept them; an overlong
+    /// encoding is not.
     ///
     /// # Errors
     /// A 400 with the reason.
     pub fn parse(method: &[u8], sent: &'a [u8]) -> Result<Self, Refusal> {
+        if !sent.is_ascii() && has_overlong(sent) {
+            return Err(Refusal::bad("the request target has an overlong encoding of a character"));
+        }
         if sent.contains(&b'#') {
             return Err(Refusal::bad("the request target has a fragment"));
         }
@@ -68,6 +72,20 @@ impl<'a> Target<'a> {
             Form::Origin | Form::Authority | Form::Asterisk => self.sent.into(),
         }
     }
+}
+
+/// Whether a character takes more bytes than it needs (RFC 3629 section 3): a server that decodes it may
+/// find a slash where the route has seen none.
+fn has_overlong(target: &[u8]) -> bool {
+    let is_overlong = |at: usize| {
+        matches!(
+            target[at..],
+            [0xc0 | 0xc1, 0x80..=0xbf, ..]
+                | [0xe0, 0x80..=0x9f, 0x80..=0xbf, ..]
+                | [0xf0, 0x80..=0x8f, 0x80..=0xbf, 0x80..=0xbf, ..]
+        )
+    };
+    (0..target.len()).any(is_overlong)
 }
 
 fn absolute<'a>(method: &[u8], sent: &'a [u8]) -> Result<Form<'a>, Refusal> {

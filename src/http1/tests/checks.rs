@@ -110,8 +110,11 @@ fn chunks_in(bytes: &[u8], piece: usize) -> String {
         buffer.extend_from_slice(piece);
         loop {
             match body.take(&mut buffer) {
-                // Whether the data before it are lost depends on how the reads fell.
-                Err(refusal) => return format!("{} {}", refusal.status, refusal.why),
+                Err(refusal) => {
+                    let behind = format!(" behind \"{}\"", data.escape_ascii());
+                    let behind = if data.is_empty() { "" } else { &behind };
+                    return format!("{} {}{behind}", refusal.status, refusal.why);
+                }
                 Ok(Some(more)) => data.extend(more),
                 Ok(None) => break,
             }

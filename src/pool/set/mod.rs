@@ -27,17 +27,18 @@ pub struct PreparedPools {
 }
 
 impl PreparedPools {
-    /// The pools, which do not know their backends yet.
+    /// The pools, whose backends are not enlisted yet.
     #[must_use]
     pub fn pools(&self) -> &Pools {
         &self.pools
     }
 
-    /// Takes effect on the backends of every pool, and forgets those of all other pools.
+    /// Applies the configuration to the backends of every pool, and forgets those of all other
+    /// pools.
     ///
     /// # Errors
     ///
-    /// As [`Pool::change_members`].
+    /// As for [`Pool::change_members`].
     pub async fn take_effect(self, registry: &Registry, now: Instant) -> Result<Pools> {
         for prepared in self.prepared {
             prepared.take_effect(now).await?;
@@ -48,12 +49,12 @@ impl PreparedPools {
 }
 
 impl Pools {
-    /// Prepares every pool. Backends that the registry knows keep what is known of them, and a pool
-    /// that is as in `previous` but for its backends is the same pool.
+    /// Prepares every pool. Backends that the registry knows keep their state, and a pool that
+    /// differs from the one in `previous` by its backends only is the same pool.
     ///
     /// # Errors
     ///
-    /// A pool that is not among the resolved.
+    /// A pool that is missing in `resolved`.
     pub fn prepare(
         config: &Config,
         resolved: &ResolvedBackends,
@@ -87,7 +88,7 @@ impl Pools {
         self.iter().all(|pool| pool.is_checked())
     }
 
-    /// All of them, in no order.
+    /// All pools, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.by_name.values()
     }

@@ -1,8 +1,8 @@
 //! One Pingora background service that runs the loops of all pools.
 //!
-//! Pingora starts its services once; pools come and go with the configuration. So not every pool
-//! is a service of its own: this one is, and it runs Pingora's health-check loop of each pool as a
-//! task, from when the pool comes until it goes.
+//! Pingora starts its services once; pools come and go with the configuration. So this is the only
+//! service, and it runs Pingora's health-check loop of each pool as a task, for as long as the pool
+//! exists.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl BackgroundService for Supervisor {
             }
             tokio::select! {
                 changed = pools.changed() => if changed.is_err() {
-                    // Nothing is left that could change them.
+                    // The sender is gone, so the pools change no more.
                     let _ = shutdown.changed().await;
                     return;
                 },

@@ -11,7 +11,7 @@ fn ports(pool: &Arc<Pool>) -> Vec<u16> {
     pool.backends(clock::now()).map(|view| view.endpoint.address.tcp().unwrap().port()).collect()
 }
 
-/// The pool of another configuration, in place of this one.
+/// Puts the pool of another configuration in place of this one.
 fn reload(
     pool: &Arc<Pool>,
     endpoints: &[Endpoint],
@@ -55,7 +55,7 @@ fn three_of_five_thousand_change_and_the_others_notice_nothing() {
     assert_eq!(port(&pick(&pool, &first()).unwrap()), 3, "the turn goes on");
     assert!(after[4997..].iter().all(|new| new.share < 0.2), "new ones start slowly");
 
-    // Those that left get nothing new, and end with their last request.
+    // Backends that left get no new requests, and end with their last request.
     assert!(pool.roster().known(&address(5000)).is_none());
     assert_eq!((last.active(), port(&on_last)), (1, 5000));
     drop((on_last, before));
@@ -145,7 +145,7 @@ fn a_queue_goes_on_when_the_configuration_changes() {
 }
 
 #[test]
-fn a_new_member_serves_those_who_wait_at_once() {
+fn a_new_member_serves_waiting_requests_at_once() {
     let pool = build(&[limited(1, 1)], |_| {});
     let _lease = pick(&pool, &first()).unwrap();
     runtime().block_on(async {

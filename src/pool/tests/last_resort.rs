@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::backend::{AttemptFailure, Backend, BackendSettings, EjectionCause};
 
-/// What a backend does with every request.
+/// The reaction of a backend to every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Well,
@@ -15,7 +15,7 @@ enum Mode {
     Down,
 }
 
-/// A pool, and what each of its backends does.
+/// A pool, and the reaction of each of its backends.
 struct Scene {
     pool: Arc<Pool>,
     modes: Vec<Mode>,
@@ -65,7 +65,8 @@ impl Scene {
         self.check();
     }
 
-    /// This number of requests at once, each tried until it is answered; the tries that each took.
+    /// Sends this number of requests at once, each tried until it is answered; returns the tries of
+    /// each.
     fn requests(&mut self, count: usize) -> Vec<usize> {
         let mut under_way: Vec<(Vec<TriedBackend>, Lease)> = (0..count)
             .map(|_| (vec![], self.pool.pick(&PickRequest::new(vec![], true), self.now).unwrap()))
@@ -154,7 +155,7 @@ fn a_retry_takes_no_probe_while_a_backend_is_eligible_that_was_not_tried() {
 }
 
 #[test]
-fn a_probe_is_claimed_of_the_very_backend_that_the_lease_is_of() {
+fn a_probe_is_claimed_on_the_backend_of_the_lease() {
     let scene = Scene::new(2);
     let (pool, roster) = (&scene.pool, scene.pool.roster());
     let settings = |ports: &[u16]| {
@@ -164,7 +165,8 @@ fn a_probe_is_claimed_of_the_very_backend_that_the_lease_is_of() {
         };
         ports.iter().map(one).collect()
     };
-    // Removed and added by two reloads, while this membership still has the first one.
+    // The backend is removed and added by two reloads, while this membership still has the first
+    // one.
     for ports in [&[1_u16][..], &[1, 2]] {
         roster.enlist(&settings(ports), &policy(pool.config()), scene.now);
     }
@@ -197,7 +199,7 @@ proptest! {
     #![proptest_config(crate::properties::config())]
 
     #[test]
-    fn while_a_backend_is_well_no_repeatable_request_fails_by_our_choice(
+    fn while_a_backend_is_well_no_repeatable_request_fails(
         size in 2_usize..6,
         steps in vec((vec(mode(), 5), any::<prop::sample::Index>(), 0_u64..20_000, 1_usize..12), 1..80),
     ) {
@@ -209,7 +211,7 @@ proptest! {
             let before = scene.failed.clone();
             let tries = scene.requests(count);
             prop_assert!(tries.iter().all(|tries| *tries <= size));
-            // No more than one attempt of each request.
+            // Each backend gets no more than one attempt of each request.
             let is_bounded = |(now, before): (&usize, &usize)| now - before <= count;
             prop_assert!(scene.failed.iter().zip(&before).all(is_bounded));
             scene.now += Duration::from_millis(pause);

@@ -28,7 +28,7 @@ fn a_lease_is_given_back_by_a_panic() {
 }
 
 #[test]
-fn who_was_tried_is_not_picked_while_another_is_left() {
+fn a_tried_backend_is_not_picked_while_another_is_left() {
     let pool = pool(&[1, 2]);
     for _ in 0..4 {
         assert_eq!(port(&pick(&pool, &tried(&[1], Failure::Broken)).unwrap()), 2);
@@ -36,7 +36,7 @@ fn who_was_tried_is_not_picked_while_another_is_left() {
 }
 
 #[test]
-fn who_was_tried_is_picked_again_when_nobody_else_is_left_unless_it_answered() {
+fn a_tried_backend_is_picked_again_if_none_is_left_unless_it_answered() {
     let pool = pool(&[1, 2]);
     assert!(pick(&pool, &tried(&[1, 2], Failure::Broken)).is_ok());
     let answered = pick(&pool, &tried(&[1, 2], Failure::Status(503)));
@@ -44,7 +44,7 @@ fn who_was_tried_is_picked_again_when_nobody_else_is_left_unless_it_answered() {
 }
 
 #[test]
-fn who_answered_is_not_picked_again_after_another_gave_no_answer() {
+fn a_backend_that_answered_is_not_picked_again_after_another_gave_no_answer() {
     let pool = pool(&[1, 2]);
     let mut request = tried(&[1], Failure::Status(503)).into_owned();
     request.tried.to_mut().extend(super::tried(&[2], Failure::Broken).tried.into_owned());
@@ -54,7 +54,7 @@ fn who_answered_is_not_picked_again_after_another_gave_no_answer() {
 }
 
 #[test]
-fn who_refused_is_not_picked() {
+fn a_refusing_backend_is_not_picked() {
     let pool = pool(&[1, 2]);
     let refused = pick(&pool, &tried(&[2], Failure::Broken)).unwrap();
     fail(&pool, &refused, Failure::Refused, clock::now());
@@ -66,7 +66,7 @@ fn who_refused_is_not_picked() {
 }
 
 #[test]
-fn a_status_that_is_no_gateway_error_and_a_time_that_is_over_say_nothing_about_the_backend() {
+fn other_statuses_and_the_request_timeout_say_nothing_about_the_backend() {
     let pool = pool(&[1, 2]);
     let lease = pick(&pool, &first()).unwrap();
     for failure in [Failure::Status(500), Failure::Status(429), Failure::OutOfTime] {
@@ -94,7 +94,7 @@ fn a_probe_goes_first_and_ends_with_its_lease() {
 }
 
 #[test]
-fn a_full_backend_is_not_picked_and_nobody_overtakes() {
+fn a_full_backend_is_not_picked_and_no_request_overtakes() {
     let pool = build(&[limited(1, 1), limited(2, 2)], |_| {});
     let leases: Vec<_> = (0..3).map(|_| pick(&pool, &first()).unwrap()).collect();
     assert_eq!(leases.iter().filter(|lease| port(lease) == 1).count(), 1);

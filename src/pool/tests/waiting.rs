@@ -22,7 +22,7 @@ fn the_queue_is_first_in_first_out() {
 }
 
 #[test]
-fn who_wants_another_backend_does_not_block_those_behind() {
+fn a_request_that_wants_another_backend_does_not_block_those_behind() {
     runtime().block_on(async {
         let pool = build_in(&[limited(1, 1), limited(2, 1)], |_| {}).await;
         let one = pick(&pool, &tried(&[2], Failure::Broken)).unwrap();
@@ -69,7 +69,7 @@ fn the_queue_is_bounded_in_size_and_time() {
 }
 
 #[test]
-fn who_leaves_the_queue_frees_its_place_and_takes_none_along() {
+fn a_request_that_leaves_the_queue_frees_its_slot() {
     runtime().block_on(async {
         let pool = build_in(&[limited(1, 1)], |_| {}).await;
         let lease = pick(&pool, &first()).unwrap();
@@ -96,7 +96,7 @@ fn who_leaves_the_queue_frees_its_place_and_takes_none_along() {
 }
 
 #[test]
-fn no_place_is_lost_between_threads() {
+fn no_slot_is_lost_between_threads() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let pool = build_in(&[limited(1, 2), limited(2, 1)], |config| {

@@ -1,6 +1,6 @@
 //! The body of a request, read as its header frames it.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result};
@@ -31,6 +31,8 @@ pub(super) enum Framing {
 pub(super) struct BodyReader {
     framing: Framing,
     is_empty: bool,
+    /// It is malformed, came too slowly, or broke off.
+    has_failed: bool,
     pace: Pace,
     bytes: u64,
     /// The trailers that are passed on, as lines, from the end of the body until they are.
@@ -45,7 +47,8 @@ impl BodyReader {
             Body::Chunked => Framing::Chunked(Box::default()),
         };
         let is_empty = matches!(framing, Framing::Ended);
-        Self { framing, is_empty, pace: Pace::new(limits), bytes: 0, trailers: Bytes::new() }
+        let pace = Pace::new(limits);
+        Self { framing, is_empty, has_failed: false, pace, bytes: 0, trailers: Bytes::new() }
     }
 
     /// Checks the part of the body that has come with the header, so that a malformed body is
@@ -53,7 +56,10 @@ impl BodyReader {
     pub(super) fn check(&self, input: &[u8]) -> Result<(), Refusal> {
         match &self.framing {
             Framing::Chunked(chunks) if !input.is_empty() => {
-                ChunkedBody::clone(chunks).decode(&mut input.to_vec()).map(|_| ())
+                let mut chunks = ChunkedBody::clone(chunks);
+                let mut input = BytesMut::from(input);
+                while chunks.take(&mut input)?.is_some() {}
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -67,6 +73,11 @@ impl BodyReader {
     /// Whether the whole body has been read.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.framing, Framing::Ended)
+    }
+
+    /// Whether nothing that follows on the connection can be trusted to be a request.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Bytes of the body that have been read.
@@ -90,6 +101,16 @@ impl BodyReader {
     ///
     /// If the client leaves before the end, is too slow, or sends malformed chunks.
     pub(super) fn poll_piece(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        let piece = ready!(self.poll_unless_failed(connection, cx));
+        self.has_failed = piece.is_err();
+        Poll::Ready(piece)
+    }
+
+    fn poll_unless_failed(
         &mut self,
         connection: &mut Connection,
         cx: &mut Context<'_>,

@@ -6,7 +6,7 @@
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
@@ -17,7 +17,7 @@ use pingora_core::{
     Error, ErrorType, Result,
     protocols::{Digest, Stream},
 };
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 use super::{
     super::{reading, watch::Timer},

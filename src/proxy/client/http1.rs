@@ -73,7 +73,7 @@ impl Http1Exchange {
             self.waits_to_send = false;
         }
         let is_final = !header.status.is_informational();
-        let mut closes = self.connection.link.is_last();
+        let mut closes = self.connection.link.is_last() || self.body.has_failed();
         if is_final && self.is_body_withheld() {
             // The client may send the body all the same, so the next bytes could be the body or a
             // request (RFC 9110 section 10.1.1).

@@ -293,14 +293,17 @@ fn it_answers_while_the_proxy_is_saturated() {
         })
         .collect();
     eventually(PATIENCE, "requests come", || a.requests_to("/").len() > 100);
-    let mut slowest = Duration::ZERO;
+    let done = || a.count(|request| request.path == "/");
+    let mut most = 0;
     for _ in 0..20 {
-        let began = now();
+        let before = done();
         assert_eq!(try_get(admin, "/ready").unwrap().status, 200);
-        slowest = slowest.max(began.elapsed());
+        most = most.max(done() - before);
     }
     is_over.store(true, Ordering::Relaxed);
     let answers: u32 = clients.into_iter().map(|client| client.join().unwrap()).sum();
     assert!(answers > 100, "{answers}");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // Counted in requests and not in time, which says more about the machine. Behind those that the
+    // proxy is to answer it would wait for each of them again and again.
+    assert!(most < 1_000, "{most} requests were proxied before one of these was answered");
 }

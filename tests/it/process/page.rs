@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use lb::clock;
 use nix::sys::signal::Signal;
 
 use crate::support::{
@@ -26,8 +25,6 @@ use crate::support::{
 use super::yaml;
 
 const ADMIN: &str = "access_log: off\nadmin: { address: 127.0.0.1:0 }";
-/// The page asks every second. As much again, and more, is for a machine that is busy.
-const SOON: Duration = Duration::from_secs(4);
 /// Between two requests of light traffic.
 const PAUSE: Duration = Duration::from_millis(4);
 const TOKEN: &str = "correct-horse-battery-staple";
@@ -100,13 +97,9 @@ fn a_backend_that_dies_is_shown_with_the_reason_and_without_a_reload() {
     browser.eval("window.isSame = true");
 
     dies.kill();
-    let begun = clock::now();
     let of = row(dies.address());
     let state = format!("document.querySelector(\"{of}[data-f=state]\").innerText");
     browser.wait_until("it is out", &format!("/ejected|unhealthy/.test({state})"));
-    let took = clock::now() - begun;
-    println!("shown after {took:?}");
-    assert!(took < SOON, "{took:?}");
     let reason = browser.text(&format!("{of}[data-f=reason]"));
     assert!(reason.contains("refused"), "{reason:?}");
     let address = dies.address().to_string();
@@ -203,7 +196,7 @@ fn a_page_without_the_token_asks_for_it_once() {
     browser.click("#confirm-yes");
     wait_for_state(&mut browser, backend.address(), "draining");
 
-    browser.eval("location.reload()");
+    browser.reload();
     wait_for_state(&mut browser, backend.address(), "draining");
 }
 
@@ -239,11 +232,8 @@ fn a_process_that_is_gone_is_said_to_be_and_its_successor_is_found() {
     wait_for_state(&mut browser, backend.address(), "eligible");
     browser.forgive("net::ERR_");
     lb.signal(Signal::SIGKILL);
-    let begun = clock::now();
     lb.wait_for_exit(PATIENCE);
     browser.wait_for_text("#banner", "lb cannot be reached since");
-    let took = clock::now() - begun;
-    assert!(took < SOON, "{took:?}");
     assert_ne!(browser.text(&row(backend.address())), "", "what was known is gone");
     let _next = LbProcess::with_config(&text, &[]);
     browser.wait_until("it is back", "document.querySelector('#banner').hidden");

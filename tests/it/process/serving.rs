@@ -132,7 +132,7 @@ fn the_log_filter_of_the_environment_is_obeyed() {
     let (_other, address) = taken();
     let filter = "lb::server=error,lb::state_log=warn";
     let dead = claim().unwrap();
-    let check = "    health_check: { interval: 200ms, timeout: 100ms }";
+    let check = "    health_check: { interval: 200ms, timeout: 190ms }";
     let mut lb = LbProcess::with_environment(&yaml(&[dead.0], check), &[("RUST_LOG", filter)]);
     lb.wait_for_log("backend unhealthy");
     stop(&mut lb);
@@ -196,7 +196,8 @@ fn the_access_log_can_be_off() {
 #[test]
 fn checks_log_each_change_once_with_its_reason() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
-    let check = "    health_check: { interval: 100ms, timeout: 60ms, rise: 2, fall: 2 }";
+    // A check that is late is a failure, the first one at once; so it has all the time there is.
+    let check = "    health_check: { interval: 500ms, timeout: 490ms, rise: 2, fall: 2 }";
     let text = yaml(&[a.address(), b.address()], &format!("{check}\n{TEXT}"));
     let mut lb = LbProcess::with_config(&text, &[]);
     a.wait_for_requests(1);
@@ -227,7 +228,7 @@ fn checks_log_each_change_once_with_its_reason() {
 fn traffic_logs_each_change_once_with_its_reason() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     // Checks so rare that traffic is first; and two passes, as one may be on its way already.
-    let check = "    health_check: { interval: 500ms, timeout: 100ms, rise: 2, fall: 100 }";
+    let check = "    health_check: { interval: 500ms, timeout: 490ms, rise: 2, fall: 100 }";
     let text = yaml(&[a.address(), b.address()], &format!("{check}\n{TEXT}"));
     let mut lb = LbProcess::with_config(&text, &[]);
     let address = lb.address();

@@ -78,7 +78,11 @@ fn a_backend_that_is_ejected_is_back_when_it_is_readmitted() {
     assert_eq!(who(address, 6), ["b"; 6]);
     let last = ask(&lb, &["eject", "web", &b.address().to_string()]);
     assert_eq!((last.code, last.stdout.as_str()), (Some(1), ""));
-    assert!(last.stderr.contains("nobody else of its pool can take requests"), "{}", last.stderr);
+    assert!(
+        last.stderr.contains("no other backend of its pool can take requests"),
+        "{}",
+        last.stderr
+    );
     done(&lb, &["readmit", "web", &name]);
     eventually(PATIENCE, "requests for it", || who(address, 1) == ["a"]);
 }

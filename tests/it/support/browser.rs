@@ -38,6 +38,14 @@ const LAST_LINES: usize = 20;
 /// It reads and writes a lot when it starts, on a machine that other tests keep busy.
 const START: Duration = Duration::from_secs(60);
 
+/// What the browser says of an expression whose page was replaced meanwhile.
+const PAGE_GONE_ERRORS: [&str; 3] = [
+    "Inspected target navigated or closed",
+    "Execution context was destroyed.",
+    "Cannot find default execution context",
+];
+const PAGE_GONE: &str = "the page was replaced by another one";
+
 /// A browser with one page. Ends when dropped; the page must not have complained by then.
 #[derive(Debug)]
 pub(crate) struct Browser {
@@ -99,6 +107,16 @@ impl Browser {
         self.wait_until("the page has loaded", &is_there);
     }
 
+    /// Loads the page again; returns when the new one has loaded.
+    #[track_caller]
+    pub(crate) fn reload(&mut self) {
+        // Only the page that is about to go has this mark.
+        self.eval("window.isOld = true");
+        self.call("Page.reload", json!({}));
+        let is_there = "document.readyState == 'complete' && !window.isOld";
+        self.wait_until("the page has loaded again", is_there);
+    }
+
     /// Gives the page this size, in CSS pixels.
     pub(crate) fn resize(&mut self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
@@ -108,12 +126,23 @@ impl Browser {
     /// The value of an expression of JavaScript in the page.
     #[track_caller]
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
+        self.eval_now(expression).unwrap_or_else(|| panic!("{expression}: {PAGE_GONE}"))
+    }
+
+    /// The value of an expression of JavaScript; `None` where the page made way for another one
+    /// before it had answered.
+    #[track_caller]
+    fn eval_now(&mut self, expression: &str) -> Option<Value> {
         let asked =
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.call("Runtime.evaluate", asked);
+        let answer = match self.try_call("Runtime.evaluate", asked) {
+            Ok(answer) => answer,
+            Err(error) if PAGE_GONE_ERRORS.iter().any(|it| error["message"] == *it) => return None,
+            Err(error) => panic!("{expression}: {error}"),
+        };
         let thrown = answer.get("exceptionDetails");
         assert!(thrown.is_none(), "{expression}: {thrown:?}");
-        answer["result"]["value"].clone()
+        Some(answer["result"]["value"].clone())
     }
 
     /// The text that the first such element shows; empty where there is none.
@@ -123,11 +152,13 @@ impl Browser {
         self.eval(&found).as_str().unwrap_or_default().to_owned()
     }
 
-    /// Returns when the expression is true.
+    /// Returns when the expression is true. A page that makes way for another one is asked again.
     #[track_caller]
     pub(crate) fn wait_until(&mut self, what: &str, expression: &str) {
         let expression = format!("Boolean({expression})");
-        let held = wait_for(PATIENCE, || (self.eval(&expression) == true).then_some(()));
+        let held = wait_for(PATIENCE, || {
+            (self.eval_now(&expression) == Some(Value::Bool(true))).then_some(())
+        });
         if held.is_none() {
             panic!("not within {PATIENCE:?}: {what}\n{}", self.text("body"));
         }
@@ -158,7 +189,7 @@ impl Browser {
                return hit && node.contains(hit) ? {{ x, y }} : null; }})()",
             json!(selector)
         );
-        let found = wait_for(PATIENCE, || Some(self.eval(&place)).filter(Value::is_object));
+        let found = wait_for(PATIENCE, || self.eval_now(&place).filter(Value::is_object));
         let place =
             found.unwrap_or_else(|| panic!("cannot be clicked: {selector}\n{}", self.text("body")));
         for kind in ["mousePressed", "mouseReleased"] {
@@ -206,6 +237,12 @@ impl Browser {
     /// Sends a command and waits for its answer.
     #[track_caller]
     fn call(&mut self, method: &str, params: Value) -> Value {
+        self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Sends a command and waits for its answer, or for the browser's refusal.
+    #[track_caller]
+    fn try_call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.sent += 1;
         let mut message = json!({ "id": self.sent, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -221,8 +258,8 @@ impl Browser {
             let mut message =
                 message.unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.log()));
             if message["id"] == self.sent {
-                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].take();
+                let error = message["error"].take();
+                return if error.is_null() { Ok(message["result"].take()) } else { Err(error) };
             }
             self.complaints.extend(complaint(&message));
         }

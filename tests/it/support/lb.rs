@@ -69,17 +69,33 @@ impl Lb {
     /// As [`Lb::over`], with these entries of the pool's list.
     #[track_caller]
     pub(crate) fn over_entries(entries: &str, settings: &str) -> Self {
+        Self::start(&Self::one_pool(entries, settings))
+    }
+
+    fn one_pool(entries: &str, settings: &str) -> String {
         let has_checks = settings.contains("health_check");
         let checks = if has_checks { "" } else { "    health_check: off\n" };
-        Self::start(&format!(
+        format!(
             "routes: [ {{ pool: web }} ]\npools:\n  web:\n    backends: [{entries}]\n{checks}{settings}\n",
-        ))
+        )
     }
 
     /// From a configuration; a listener and an access log are added where it has none. An access log
     /// of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
+        Self::launch(yaml, ListenerApp::with_http2)
+    }
+
+    /// As [`Lb::over`], for clients of HTTP/1 alone.
+    #[track_caller]
+    pub(crate) fn in_http1_over(backend: &ScriptedBackend) -> Self {
+        let entries = items([backend.address()].into_iter());
+        Self::launch(&Self::one_pool(&entries, ""), |app| app)
+    }
+
+    #[track_caller]
+    fn launch(yaml: &str, prepare: impl FnOnce(ListenerApp) -> ListenerApp) -> Self {
         let folder = new_folder();
         let mut yaml = yaml.to_owned();
         if !yaml.contains("listeners:") {
@@ -108,7 +124,7 @@ impl Lb {
             let conf = Arc::new(server::pingora_conf(&config));
             let listener = &config.listeners[0];
             let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
-            let service = listener_service(&conf, Backends::new(&conf), app.with_http2());
+            let service = listener_service(&conf, Backends::new(&conf), prepare(app));
             let socket = TcpListener::bind(listener.address).expect("a port");
             let address = socket.local_addr().expect("a bound socket has an address");
             tokio::spawn(accept(service, socket, watch));

@@ -1,4 +1,4 @@
-//! What goes over to the next process.
+//! The state that is passed to the next process.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn told(world: &World, other: &World) {
 }
 
 #[test]
-fn is_not_what_other_checks_have_said() {
+fn leaves_out_results_of_different_checks() {
     let (before, after) = (World::new(1, CHECKED), World::new(1, CHECKED));
     before.check(0, false);
     after.check(0, true);
@@ -63,7 +63,7 @@ fn counts_for_the_next_ejection() {
 }
 
 #[test]
-fn does_not_keep_out_whoever_is_the_last_one_here() {
+fn does_not_keep_out_the_last_backend_here() {
     let before = World::new(2, UNCHECKED);
     before.eject(0);
     let after = World::new(1, UNCHECKED);
@@ -72,7 +72,7 @@ fn does_not_keep_out_whoever_is_the_last_one_here() {
 }
 
 #[test]
-fn leaves_what_this_process_checks_where_the_other_did_not() {
+fn keeps_own_results_where_the_other_process_did_not_check() {
     let (before, after) = (World::new(1, UNCHECKED), World::new(1, CHECKED));
     after.check(0, false);
     told(&before, &after);
