@@ -52,6 +52,8 @@ mod status_page;
 mod support;
 /// The support keeps its own promises.
 mod support_works;
+/// What goes over the connections to backends.
+mod to_backends;
 /// Which trace a request is a part of.
 mod traces;
 /// A connection that becomes a tunnel.

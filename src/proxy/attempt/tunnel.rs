@@ -16,6 +16,8 @@ const QUESTIONS: usize = 9;
 /// direction is the two ends' business, so that only the system notices a backend that vanished.
 pub(super) fn prepare(peer: &mut HttpPeer) {
     peer.group_key = TUNNELS;
+    // One that did not become a tunnel is closed: the next tunnel is seldom soon.
+    peer.options.idle_timeout = Some(Duration::ZERO);
     peer.options.tcp_keepalive = Some(TcpKeepalive {
         idle: KEEPALIVE,
         interval: KEEPALIVE,
