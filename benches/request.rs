@@ -12,7 +12,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr},
-    os::fd::IntoRawFd,
+    os::fd::AsRawFd,
     sync::Arc,
     time::Duration,
 };
@@ -25,21 +25,18 @@ use lb::{
     discovery,
     generation::Current,
     in_flight::InFlight,
-    proxy::{Backends, ListenerApp, listener_service},
+    proxy::{ListenerApp, Proxy, pingora_proxy},
     server,
     telemetry::AccessLog,
 };
-use parking_lot::Mutex;
 use pingora_core::{
     Result,
     apps::ServerApp,
-    listeners::ListenerConfig,
-    protocols::l4::stream::L4BufferSettings,
-    server::{Fds, configuration::ServerConf},
-    services::{Service, listening},
+    protocols::{GetSocketDigest, SocketDigest, l4::stream::Stream},
+    server::configuration::ServerConf,
     upstreams::peer::HttpPeer,
 };
-use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
+use pingora_proxy::{ProxyHttp, Session, http_proxy};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -99,9 +96,10 @@ impl World {
         let building = Current::new(&config, &resolved, access_log, clock::now());
         let current = Arc::new(self.runtime.block_on(building).expect("a generation"));
         let in_flight = InFlight::default();
+        let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
         let conf = Arc::new(server::pingora_conf(&config));
-        let app = ListenerApp::new(current, in_flight, &config.listeners[0]);
-        self.serve(listener_service(&conf, Backends::new(&conf), app))
+        let proxy = self.runtime.block_on(pingora_proxy(&conf, proxy)).expect("a socket");
+        self.serve(ListenerApp::new(proxy, current, in_flight, &config.listeners[0]))
     }
 
     fn config(&self, algorithm: &str) -> Config {
@@ -119,26 +117,15 @@ impl World {
 
     fn start_bare(&self) -> SocketAddr {
         let conf = Arc::new(ServerConf::default());
-        self.serve(http_proxy_service(&conf, Bare(self.backends[0])))
+        self.serve(http_proxy(&conf, Bare(self.backends[0])))
     }
 
-    fn serve<A: ServerApp + Send + Sync + 'static>(
-        &self,
-        mut service: listening::Service<A>,
-    ) -> SocketAddr {
-        let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        socket.set_nonblocking(true).expect("a socket");
-        let address = socket.local_addr().expect("a bound socket has an address");
-        let name = address.to_string();
-        let buffers = L4BufferSettings { read: Some(0), write: None };
-        service.add_listener(ListenerConfig::tcp(&name).l4_buffer(buffers));
-        let mut sockets = Fds::new();
-        sockets.add(name, socket.into_raw_fd());
-        let shutdown = self.shutdown.subscribe();
-        self.runtime.spawn(async move {
-            service.start_service(Some(Arc::new(Mutex::new(sockets))), shutdown, 1).await;
-        });
-        address
+    fn serve(&self, app: impl ServerApp + Send + Sync + 'static) -> SocketAddr {
+        self.runtime.block_on(async {
+            let (listener, address) = listen().await;
+            tokio::spawn(accept(listener, Arc::new(app), self.shutdown.subscribe()));
+            address
+        })
     }
 }
 
@@ -146,6 +133,28 @@ async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("a bound socket has an address");
     (listener, address)
+}
+
+async fn accept<A>(listener: TcpListener, app: Arc<A>, shutdown: watch::Receiver<bool>)
+where
+    A: ServerApp + Send + Sync + 'static,
+{
+    while let Ok((socket, client)) = listener.accept().await {
+        let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+        tokio::spawn(async move {
+            app.process_new(Box::new(stream(socket, client)), &shutdown).await;
+        });
+    }
+}
+
+/// As Pingora's own accept path: without the digest nobody knows who the client is.
+fn stream(socket: TcpStream, client: SocketAddr) -> Stream {
+    socket.set_nodelay(true).expect("a TCP socket");
+    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
+    digest.peer_addr.set(Some(client.into())).expect("nobody else has it");
+    let mut stream = Stream::from(socket);
+    stream.set_socket_digest(digest);
+    stream
 }
 
 /// Answers every request in the same way.

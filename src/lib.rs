@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod count;
 pub mod demo;
+pub mod digits;
 pub mod discovery;
 pub mod files;
 pub mod generation;

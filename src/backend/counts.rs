@@ -110,7 +110,7 @@ mod tests {
         for outcome in Outcome::ALL {
             counts.attempt_ended(outcome, StatusClass::None, Duration::ZERO);
         }
-        assert_eq!(counts.attempts(), (13, 10));
-        assert_eq!(counts.latency.get().count(), 13);
+        assert_eq!(counts.attempts(), (14, 10));
+        assert_eq!(counts.latency.get().count(), 14);
     }
 }

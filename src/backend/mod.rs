@@ -237,7 +237,7 @@ impl Backend {
     /// Whether its ejection was cut short, because the pool could not spare another one.
     #[must_use]
     pub fn is_hastened(&self) -> bool {
-        self.standing.lock().ejection.is_some_and(|ejection| ejection.is_hastened)
+        self.standing.lock().ejection.is_some_and(|ejection| ejection.hastened_from.is_some())
     }
 
     /// Whether a good answer would change the standing, so that it must be reported.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     keys::{Apply, Content, Row, below, keys_of, listeners, pools},
-    model::{Config, Listener, PoolName},
+    model::{Config, ListenAddress, Listener, PoolName},
     settings::tree,
 };
 
@@ -131,21 +131,28 @@ fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
 
 /// The lines of listeners, whose sockets are opened at the start and closed at the end.
 fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<String> {
-    let find = |config: &Config, address| -> Option<Listener> {
-        config.listeners.iter().find(|it| it.address == address).cloned()
+    let find = |config: &Config, address: &ListenAddress| -> Option<Listener> {
+        config.listeners.iter().find(|it| it.address == *address).cloned()
     };
     let mut lines = vec![];
     for listener in &after.listeners {
-        let address = listener.address;
+        let address = &listener.address;
         let Some(first) = find(started, address) else {
             lines.push(format!("listener {address} needs an upgrade to be opened"));
             continue;
         };
-        if find(before, address).unwrap_or(first) != *listener {
+        if first.file != listener.file {
+            lines.push(format!("listener {address}: mode and owner need an upgrade"));
+        }
+        let known = find(before, address).unwrap_or(first);
+        if known.client != listener.client {
             lines.push(format!("listener {address}: limits changed, for new connections"));
         }
+        if known.proxy_protocol != listener.proxy_protocol {
+            lines.push(format!("listener {address}: proxy_protocol changed, for new connections"));
+        }
     }
-    let gone = started.listeners.iter().filter(|known| find(after, known.address).is_none());
+    let gone = started.listeners.iter().filter(|known| find(after, &known.address).is_none());
     lines.extend(gone.map(|it| format!("listener {} needs an upgrade to be closed", it.address)));
     lines
 }

@@ -12,8 +12,8 @@ use std::{
 use super::{
     document::{Report, Setting},
     model::{
-        Algorithm, BackendSpec, ClientLimits, Config, HealthCheck, Listener, PathPrefix, Pool,
-        PoolName, Route, Weight,
+        Algorithm, BackendSpec, Config, HealthCheck, Listener, PathPrefix, Pool, PoolName, Route,
+        Weight,
     },
     origin::Origin,
     read,
@@ -87,7 +87,7 @@ impl Flags {
         let check = pool.and_then(|pool| pool.health_check.as_ref());
         Self {
             daemon: config.process.daemon,
-            port: config.listeners.first().map(|listener| listener.address.port()),
+            port: config.listeners.first().and_then(|it| it.address.tcp()).map(|it| it.port()),
             backends: None,
             algorithm: pool.map(|pool| flag_word(pool.algorithm).to_owned()),
             health_interval: check.map(|check| shown_duration(check.interval)),
@@ -108,10 +108,9 @@ pub(super) fn base() -> Config {
     });
     pool.retry.attempts = NonZeroU32::MIN.saturating_add(DEFAULT_RETRIES);
     Config {
-        listeners: vec![Listener {
-            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
-            client: ClientLimits::default(),
-        }],
+        listeners: vec![Listener::new(
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT).into(),
+        )],
         routes: vec![Route { host: None, path: PathPrefix("/".into()), pool: name }],
         pools: vec![pool],
         ..read::nothing()
@@ -188,8 +187,16 @@ impl Overrides {
         match (self.port, config.listeners.as_mut_slice()) {
             (None, _) | (Some(_), []) => {}
             (Some(port), [listener]) => {
-                listener.address.set_port(port);
-                let address = listener.address;
+                let Some(mut address) = listener.address.tcp() else {
+                    let message = format!(
+                        "needs a listener with a port, and the one in the file is {}",
+                        listener.address
+                    );
+                    report.add(Origin::flag(PORT), message);
+                    return;
+                };
+                address.set_port(port);
+                listener.address = address.into();
                 if port != 0 && admin == Some(address) {
                     let message = format!("{address} is already used by admin.address in the file");
                     report.add(Origin::flag(PORT), message);
@@ -460,7 +467,7 @@ command line: 8 problems";
         let plain = over(ONE_POOL, &Flags::default()).unwrap();
         let port = Flags { port: Some(80), ..Flags::default() };
         let mut expected = plain.clone();
-        expected.listeners[0].address.set_port(80);
+        expected.listeners[0].address = "127.0.0.1:80".parse::<SocketAddr>().unwrap().into();
         assert_eq!(over(ONE_POOL, &port).unwrap(), expected);
         assert_eq!(plain.pools[0].retry.attempts.get(), 2);
     }

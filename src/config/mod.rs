@@ -28,11 +28,11 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Admin, AdminAddress, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
-    ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern, Listener, LogFilter,
-    LogFormat, LogTarget, MinRate, PathPrefix, Percent, Pool, PoolName, Probe, Process,
-    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, StatusRanges,
-    Timeouts, Token, Traceparent, Weight,
+    AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits, ClientLimits,
+    Config, EjectionRules, HealthCheck, Host, HostPattern, ListenAddress, Listener, LogFilter,
+    LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
+    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile,
+    StatusRanges, Timeouts, Token, Traceparent, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

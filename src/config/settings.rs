@@ -84,6 +84,11 @@ pub(super) fn listener(listener: &Listener) -> Value {
     let client = listener.client;
     mapping([
         listener_keys::ADDRESS.show(Some(&listener.address)),
+        listener_keys::SOCKET_MODE.show(listener.file.mode.as_ref()),
+        listener_keys::SOCKET_OWNER.show(listener.file.owner.as_ref()),
+        listener_keys::PROXY_PROTOCOL.show_or_off(
+            listener.proxy_protocol.as_ref().map(|from| [listener_keys::FROM.show(from)]),
+        ),
         listener_keys::CLIENT.show([
             listener_keys::HEADER.show(&client.header),
             listener_keys::KEEPALIVE.show(&client.keepalive),

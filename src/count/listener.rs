@@ -4,19 +4,22 @@
 //! module that knows it, when the request or the attempt ends.
 
 use std::{
-    net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
 };
 
-use super::{Counter, Shards, StatusClass, StatusClassCounts};
+use super::{ConnectionRefusal, Counter, OncePerSecond, Shards, StatusClass, StatusClassCounts};
 
 /// Counts of one listener since the process began.
 #[derive(Debug)]
 pub struct ListenerCounts {
-    address: SocketAddr,
+    address: Box<str>,
     connections: AtomicUsize,
     /// Connections that were accepted.
     pub accepted: Counter,
+    refused: [Counter; ConnectionRefusal::ALL.len()],
+    /// Decides which connections that are refused are logged.
+    pub refusals_log: OncePerSecond,
     /// Requests that were refused because they had come round in a circle of proxies.
     pub loops: Counter,
     requests: Shards<Requests>,
@@ -32,11 +35,13 @@ struct Requests {
 impl ListenerCounts {
     /// The counts of the listener with this address in the configuration, all zero.
     #[must_use]
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(address: impl Into<Box<str>>, now: Instant) -> Self {
         Self {
-            address,
+            address: address.into(),
             connections: AtomicUsize::new(0),
             accepted: Counter::default(),
+            refused: Default::default(),
+            refusals_log: OncePerSecond::new(now),
             loops: Counter::default(),
             requests: Shards::default(),
         }
@@ -44,8 +49,8 @@ impl ListenerCounts {
 
     /// Returns the address in the configuration.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Counts a client's connection until the guard is dropped.
@@ -59,6 +64,18 @@ impl ListenerCounts {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that was closed before its first request.
+    pub fn refused(&self, why: ConnectionRefusal) {
+        self.refused[why as usize].one();
+    }
+
+    /// Returns the number of connections that were refused, in the order of
+    /// [`ConnectionRefusal::ALL`].
+    #[must_use]
+    pub fn refusals(&self) -> [u64; ConnectionRefusal::ALL.len()] {
+        self.refused.each_ref().map(Counter::get)
     }
 
     /// Counts a request that has ended, with the bytes of its body and of the body of its answer.

@@ -8,14 +8,18 @@ mod counter;
 mod durations;
 mod listener;
 mod outcome;
+mod refusal;
 mod shards;
+mod sparse;
 
 pub use changes::Changes;
 pub use counter::Counter;
 pub use durations::{DurationHistogram, DurationSnapshot};
 pub use listener::{ConnectionGuard, ListenerCounts};
 pub use outcome::Outcome;
+pub use refusal::ConnectionRefusal;
 pub use shards::Shards;
+pub use sparse::OncePerSecond;
 
 /// The class of a status (RFC 9110 section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,18 +3,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use crate::config::{AdminAddress, Config};
+use crate::config::Config;
 
 /// The key and the address of the listener that connections to this address would reach, if it is one of
 /// this configuration. A listener whose port the system chooses is no one's backend.
 pub(super) fn listener(config: &Config, backend: SocketAddr) -> Option<(String, SocketAddr)> {
     let listeners = config.listeners.iter().enumerate();
-    let listeners = listeners.map(|(at, it)| (format!("listeners[{at}].address"), it.address));
-    let admin = config.admin.as_ref().and_then(|admin| match admin.address {
-        AdminAddress::Tcp(address) => Some(("admin.address".to_owned(), address)),
-        AdminAddress::Unix(_) => None,
-    });
-    listeners.chain(admin).find(|(_, listener)| accepts(*listener, backend))
+    let listeners =
+        listeners.map(|(at, it)| (format!("listeners[{at}].address"), it.address.tcp()));
+    let admin = config.admin.iter().map(|it| ("admin.address".to_owned(), it.address.tcp()));
+    let mut all = listeners.chain(admin).filter_map(|(key, address)| Some((key, address?)));
+    all.find(|(_, listener)| accepts(*listener, backend))
 }
 
 /// Whether a listener at this address accepts connections to that one.

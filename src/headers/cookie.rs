@@ -6,11 +6,17 @@
 use http::{HeaderValue, header::COOKIE};
 use pingora::{Result, http::RequestHeader};
 
+use crate::http1::{Known, KnownFields};
+
 /// The name of the cookie.
 pub const ADMIN_COOKIE: &str = "lb_admin";
 
-/// Removes the cookie from the request, and leaves all others.
-pub(super) fn keep_ours(request: &mut RequestHeader) -> Result<()> {
+/// Removes the cookie from the request, and leaves all others. `received` are the known fields that
+/// came.
+pub(super) fn keep_ours(request: &mut RequestHeader, received: KnownFields) -> Result<()> {
+    if !received.has(Known::Cookie) {
+        return Ok(());
+    }
     let mut lines = request.headers.get_all(COOKIE).into_iter();
     if !lines.any(|line| line.as_bytes().split(is_separator).any(is_ours)) {
         return Ok(());
@@ -41,6 +47,7 @@ fn is_ours(pair: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::fields::tests::known;
 
     #[test]
     fn only_the_admin_cookie_is_removed() {
@@ -56,7 +63,8 @@ mod tests {
             for line in sent {
                 request.append_header("Cookie", *line).unwrap();
             }
-            keep_ours(&mut request).unwrap();
+            let received = known(&request);
+            keep_ours(&mut request, received).unwrap();
             let left = request.headers.get_all(COOKIE).iter().map(|line| line.to_str().unwrap());
             assert_eq!(left.collect::<Vec<_>>(), passed_on, "{sent:?}");
         }

@@ -12,16 +12,22 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{FORWARDED, HOST, InvalidHeaderValue},
+    HeaderValue,
+    header::{HOST, InvalidHeaderValue},
 };
 use ipnet::{IpNet, Ipv4Net};
 use pingora::{Result, http::RequestHeader};
 
-static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+use super::fields::{self, Name, ReceivedFields};
+use crate::config::PeerBlock;
+use crate::digits::Ipv4Text;
+use crate::http1::{Known, KnownFields};
+
+const FORWARDED: Name = Name(Known::Forwarded, "Forwarded");
+const FORWARDED_FOR: Name = Name(Known::XForwardedFor, "X-Forwarded-For");
+const FORWARDED_HOST: Name = Name(Known::XForwardedHost, "X-Forwarded-Host");
+const FORWARDED_PROTO: Name = Name(Known::XForwardedProto, "X-Forwarded-Proto");
+const REAL_IP: Name = Name(Known::XRealIp, "X-Real-IP");
 
 /// Bits of the prefix `::ffff:0:0/96`, in which IPv6 carries IPv4.
 const MAPPED_PREFIX: u8 = 96;
@@ -30,20 +36,54 @@ const MAPPED_PREFIX: u8 = 96;
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
+    /// Those that connect to a Unix socket.
+    unix: bool,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// At this address.
+    Ip(IpAddr),
+    /// A process that has connected to a Unix socket.
+    Unix,
+    /// Not told by the system, or by the proxy that opened the connection.
+    Unknown,
+}
+
+impl Peer {
+    /// Its address, if it has one; an IPv4-mapped address as IPv4.
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.to_canonical()),
+            Self::Unix | Self::Unknown => None,
+        }
+    }
 }
 
 impl TrustedProxies {
     /// Networks of IPv4-mapped addresses count as the IPv4 networks that they mean.
     #[must_use]
-    pub fn new(networks: &[IpNet]) -> Self {
-        Self { networks: networks.iter().copied().map(canonical).collect() }
+    pub fn new(peers: &[PeerBlock]) -> Self {
+        let network = |peers: &PeerBlock| match peers {
+            PeerBlock::Net(network) => Some(canonical(*network)),
+            PeerBlock::Unix => None,
+        };
+        let networks = peers.iter().filter_map(network).collect();
+        Self { networks, unix: peers.contains(&PeerBlock::Unix) }
     }
 
-    /// Whether the address is that of a trusted proxy. An IPv4-mapped address counts as IPv4.
+    /// Whether the peer is a trusted proxy. An IPv4-mapped address counts as IPv4.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
+    pub fn contains(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Ip(address) => {
+                let address = address.to_canonical();
+                self.networks.iter().any(|network| network.contains(&address))
+            }
+            Peer::Unix => self.unix,
+            Peer::Unknown => false,
+        }
     }
 }
 
@@ -59,24 +99,26 @@ fn canonical(network: IpNet) -> IpNet {
 /// The client of a request, identified once when the request arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    peer: IpAddr,
+    /// Its address, where it has one.
+    peer: Option<IpAddr>,
     is_trusted: bool,
-    real_ip: IpAddr,
+    real_ip: Option<IpAddr>,
 }
 
 impl Client {
-    /// Identifies the client by the peer of the connection and the headers as received.
+    /// Identifies the client by the peer of the connection and the fields as received.
     #[must_use]
-    pub fn identify(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        let peer = peer.to_canonical();
+    pub fn identify(peer: Peer, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> Self {
         let is_trusted = trusted.contains(peer);
-        let real_ip = if is_trusted { first_untrusted(peer, headers, trusted) } else { peer };
+        let peer = peer.address();
+        let real_ip = if is_trusted { first_untrusted(peer, fields, trusted) } else { peer };
         Self { peer, is_trusted, real_ip }
     }
 
-    /// The first address that is not a trusted proxy; the farthest one when all of them are.
+    /// The nearest address that is not a trusted proxy; the farthest one when all of them are; `None`
+    /// if no address is known.
     #[must_use]
-    pub fn real_ip(&self) -> IpAddr {
+    pub fn real_ip(&self) -> Option<IpAddr> {
         self.real_ip
     }
 
@@ -89,15 +131,19 @@ impl Client {
 
 /// An entry that cannot be read ends the walk at the last address before it: a trusted proxy wrote
 /// the entry, but everything beyond it is uncertain.
-fn first_untrusted(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+fn first_untrusted(
+    peer: Option<IpAddr>,
+    fields: ReceivedFields<'_>,
+    trusted: &TrustedProxies,
+) -> Option<IpAddr> {
     let mut farthest = peer;
-    let lines = headers.get_all(&FOR).into_iter().rev();
+    let lines = fields.all(&FORWARDED_FOR).rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
         match address(entry) {
             None => return farthest,
-            Some(address) if !trusted.contains(address) => return address,
-            Some(address) => farthest = address,
+            Some(address) if !trusted.contains(Peer::Ip(address)) => return Some(address),
+            Some(address) => farthest = Some(address),
         }
     }
     farthest
@@ -115,63 +161,71 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// Tells the backend who the client is.
-pub(super) fn set(request: &mut RequestHeader, client: &Client, is_tls: bool) -> Result<()> {
-    let keeps = |request: &RequestHeader, name: &HeaderName| {
-        client.is_trusted && request.headers.contains_key(name)
-    };
+/// Tells the backend the client's address and what the client asked for. `received` are the known
+/// fields of the request as it came.
+pub(super) fn set(
+    request: &mut RequestHeader,
+    received: KnownFields,
+    client: &Client,
+    is_tls: bool,
+) -> Result<()> {
+    let keeps = |name: &Name| client.is_trusted && received.has(name.0);
     if !client.is_trusted {
-        super::remove(request, &FORWARDED);
-        super::remove(request, &FORWARDED_HOST);
+        fields::remove(request, received, &FORWARDED);
+        fields::remove(request, received, &FORWARDED_HOST);
     }
-    let peer = value(client.peer)?;
-    let real_ip = if client.real_ip == client.peer { peer.clone() } else { value(client.real_ip)? };
-    let chain = if client.is_trusted { chain(request, &peer)? } else { peer };
-    request.insert_header("X-Forwarded-For", chain)?;
-    if !keeps(request, &FORWARDED_HOST)
+    let peer = client.peer.map(value).transpose()?;
+    let real_ip = match client.real_ip {
+        real_ip if real_ip == client.peer => peer.clone(),
+        real_ip => real_ip.map(value).transpose()?,
+    };
+    match peer {
+        Some(peer) => {
+            let chain = if client.is_trusted { chain(request, received, peer)? } else { peer };
+            fields::replace(request, received, &FORWARDED_FOR, chain)?;
+        }
+        None if client.is_trusted => {}
+        None => fields::remove(request, received, &FORWARDED_FOR),
+    }
+    if !keeps(&FORWARDED_HOST)
         && let Some(host) = request.headers.get(HOST).cloned()
     {
-        request.insert_header("X-Forwarded-Host", host)?;
+        fields::replace(request, received, &FORWARDED_HOST, host)?;
     }
-    if !keeps(request, &PROTO) {
+    if !keeps(&FORWARDED_PROTO) {
         let proto = HeaderValue::from_static(if is_tls { "https" } else { "http" });
-        request.insert_header("X-Forwarded-Proto", proto)?;
+        fields::replace(request, received, &FORWARDED_PROTO, proto)?;
     }
-    if !keeps(request, &REAL_IP) {
-        request.insert_header("X-Real-IP", real_ip)?;
+    if !keeps(&REAL_IP) {
+        match real_ip {
+            Some(real_ip) => fields::replace(request, received, &REAL_IP, real_ip)?,
+            None => fields::remove(request, received, &REAL_IP),
+        }
     }
     Ok(())
 }
 
-/// The address as a header value. Every request needs one, and formatting is slower than everything
-/// else here, so IPv4 is written by hand.
+/// The address as a header value.
 fn value(address: IpAddr) -> Result<HeaderValue> {
-    let IpAddr::V4(v4) = address else {
-        return HeaderValue::try_from(address.to_string()).map_err(invalid);
-    };
-    let mut text = [b'.'; "255.255.255.255".len()];
-    let mut length = 0;
-    for octet in v4.octets() {
-        let digits = [octet / 100, octet / 10 % 10, octet % 10];
-        let zeros = usize::from(octet < 100) + usize::from(octet < 10);
-        for digit in &digits[zeros..] {
-            text[length] = b'0' + digit;
-            length += 1;
-        }
-        length += 1;
+    match address {
+        IpAddr::V4(v4) => HeaderValue::from_bytes(Ipv4Text::new(v4).as_bytes()),
+        IpAddr::V6(v6) => HeaderValue::try_from(v6.to_string()),
     }
-    HeaderValue::from_bytes(&text[..length - 1]).map_err(invalid)
+    .map_err(invalid)
 }
 
 /// The `X-Forwarded-For` of a trusted peer, with its own address appended.
-fn chain(request: &RequestHeader, peer: &HeaderValue) -> Result<HeaderValue> {
+fn chain(request: &RequestHeader, received: KnownFields, peer: HeaderValue) -> Result<HeaderValue> {
     let mut chain = Vec::new();
-    for line in request.headers.get_all(&FOR) {
+    for line in ReceivedFields::new(&request.headers, received).all(&FORWARDED_FOR) {
         let line = line.as_bytes().trim_ascii();
         if !line.is_empty() {
             chain.extend_from_slice(line);
             chain.extend_from_slice(b", ");
         }
+    }
+    if chain.is_empty() {
+        return Ok(peer);
     }
     chain.extend_from_slice(peer.as_bytes());
     HeaderValue::try_from(chain).map_err(invalid)
@@ -184,13 +238,14 @@ fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::fields::tests::{known, received};
 
     const STRANGER: &str = "203.0.113.9";
     const PROXY: &str = "10.0.0.1";
 
     fn trusted() -> TrustedProxies {
         let networks = ["10.0.0.0/8", "::ffff:192.168.0.0/120", "fd00::/8"];
-        TrustedProxies::new(&networks.map(|network| network.parse().unwrap()))
+        TrustedProxies::new(&networks.map(|network| PeerBlock::Net(network.parse().unwrap())))
     }
 
     fn request(lines: &[(&'static str, &str)]) -> RequestHeader {
@@ -202,19 +257,20 @@ mod tests {
     }
 
     fn identify(peer: &str, request: &RequestHeader) -> Client {
-        Client::identify(peer.parse().unwrap(), &request.headers, &trusted())
+        Client::identify(Peer::Ip(peer.parse().unwrap()), received(request), &trusted())
     }
 
     fn real_ip(peer: &str, lines: &[&str]) -> String {
         let lines: Vec<_> = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
-        identify(peer, &request(&lines)).real_ip().to_string()
+        identify(peer, &request(&lines)).real_ip().unwrap().to_string()
     }
 
     /// The headers that a backend receives: names in the case sent, in no particular order.
     fn forwarded(peer: &str, lines: &[(&'static str, &str)], is_tls: bool) -> Vec<String> {
         let mut request = request(lines);
         let client = identify(peer, &request);
-        set(&mut request, &client, is_tls).unwrap();
+        let received = known(&request);
+        set(&mut request, received, &client, is_tls).unwrap();
         let mut wire = Vec::new();
         request.header_to_h1_wire(&mut wire);
         let mut lines: Vec<_> = wire
@@ -272,9 +328,9 @@ mod tests {
             assert_eq!(real_ip(PROXY, &[&line]), "10.9.9.9", "{entry}");
         }
         let bytes = HeaderValue::from_bytes(b"6.6.6.6, \xff\xfe").unwrap();
-        let headers = HeaderMap::from_iter([(FOR.clone(), bytes)]);
-        let client = Client::identify(PROXY.parse().unwrap(), &headers, &trusted());
-        assert_eq!(client.real_ip().to_string(), PROXY);
+        let mut request = request(&[]);
+        request.append_header("X-Forwarded-For", bytes).unwrap();
+        assert_eq!(identify(PROXY, &request).real_ip(), Some(PROXY.parse().unwrap()));
     }
 
     #[test]
@@ -291,11 +347,33 @@ mod tests {
 
     #[test]
     fn an_address_is_written_as_the_standard_library_does() {
-        let octets = (0..=u8::MAX).map(|octet| IpAddr::from([octet, 255 - octet, 0, octet]));
-        let others = ["::1", "2001:db8::ff"].map(|address| address.parse().unwrap());
-        for address in octets.chain(others) {
-            assert_eq!(value(address).unwrap(), address.to_string());
+        for address in ["192.0.2.1", "::1", "2001:db8::ff"] {
+            assert_eq!(value(address.parse().unwrap()).unwrap(), address);
         }
+    }
+
+    #[test]
+    fn a_peer_without_an_address_is_believed_only_if_its_kind_is_trusted() {
+        let said = [("X-Forwarded-For", "6.6.6.6, 1.2.3.4"), ("X-Real-IP", "6.6.6.6")];
+        let told = |peer, trusted: &[PeerBlock]| {
+            let mut request = request(&said);
+            let known = known(&request);
+            let fields = ReceivedFields::new(&request.headers, known);
+            let client = Client::identify(peer, fields, &TrustedProxies::new(trusted));
+            set(&mut request, known, &client, false).unwrap();
+            let chain =
+                request.headers.get("x-forwarded-for").map(|it| it.to_str().unwrap().to_owned());
+            (
+                client.real_ip().map(|ip| ip.to_string()),
+                chain,
+                request.headers.contains_key("x-real-ip"),
+            )
+        };
+        let nothing = (None, None, false);
+        assert_eq!(told(Peer::Unix, &[]), nothing);
+        assert_eq!(told(Peer::Unknown, &[PeerBlock::Unix]), nothing);
+        let believed = (Some("1.2.3.4".into()), Some("6.6.6.6, 1.2.3.4".into()), true);
+        assert_eq!(told(Peer::Unix, &[PeerBlock::Unix]), believed);
     }
 
     #[test]

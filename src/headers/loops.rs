@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::{Result, http::RequestHeader};
 
-use super::write_hex;
+use crate::digits::write_hex;
 
 static NAME: HeaderName = HeaderName::from_static("cdn-loop");
 

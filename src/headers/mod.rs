@@ -18,11 +18,11 @@
 //! session leaves them out when it reads a request, long before [`apply`], so that no client can have
 //! our headers stripped by naming them in `Connection`.
 //!
-//! Pingora keeps the case of each name beside the header map. Names are inserted here as literals
-//! in the usual case, which it takes without a copy, and looked up as ready-made [`http`] names,
-//! which nobody parses.
+//! Pingora keeps the spelling of each name beside the header map. Names are added here as literals in
+//! the usual spelling, which Pingora takes without a copy.
 
 mod cookie;
+mod fields;
 mod forwarded;
 mod loops;
 mod request_id;
@@ -30,52 +30,37 @@ mod retry_after;
 mod trace_context;
 
 pub use cookie::ADMIN_COOKIE;
-pub use forwarded::{Client, TrustedProxies};
+pub use fields::ReceivedFields;
+pub use forwarded::{Client, Peer, TrustedProxies};
 pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::TraceContext;
 
-use http::HeaderName;
 use pingora::{Result, http::RequestHeader};
+
+use crate::http1::KnownFields;
 
 /// The most fields that a request is given on its way to a backend: those of [`apply`], a
 /// `traceparent`, the [`mark`], a `Host` and a `Transfer-Encoding`. A map that has room for them
 /// from the start does not have to grow.
 pub const MOST_ADDED: usize = 9;
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// Makes the request ready for a backend. Each attempt needs its own copy of the request as
-/// received: a trusted proxy's chain would grow with every application.
+/// Makes the request ready for a backend. `received` are the known fields that came with it. Each
+/// attempt needs its own copy of the request as received: a trusted proxy's chain would grow with
+/// every application.
 ///
 /// # Errors
 ///
 /// When a header cannot be stored, which no request that was parsed can cause.
 pub fn apply(
     request: &mut RequestHeader,
+    received: KnownFields,
     client: &Client,
     id: &RequestId,
     is_tls: bool,
 ) -> Result<()> {
-    forwarded::set(request, client, is_tls)?;
-    cookie::keep_ours(request)?;
-    id.set(request)
-}
-
-/// Removes a header. Asks first, because most requests do not have it and Pingora looks into two
-/// maps to remove it.
-fn remove(request: &mut RequestHeader, name: &HeaderName) {
-    if request.headers.contains_key(name) {
-        request.remove_header(name);
-    }
-}
-
-/// Fills `digits` with the low digits of `number`, in hexadecimal.
-fn write_hex(digits: &mut [u8], number: u128) {
-    let bytes = number.to_le_bytes();
-    for (pair, byte) in digits.rchunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
-    }
+    forwarded::set(request, received, client, is_tls)?;
+    cookie::keep_ours(request, received)?;
+    id.set(request, received)
 }

@@ -4,12 +4,14 @@
 //! ids into log searches and shell commands, so only plain ids are accepted. Ids are random, not
 //! secret: nothing may be protected by one.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderValue, header::InvalidHeaderValue};
 use pingora::{Result, http::RequestHeader};
 
-use super::write_hex;
+use super::fields::{self, Name, ReceivedFields};
+use crate::digits::write_hex;
+use crate::http1::{Known, KnownFields};
 
-static NAME: HeaderName = HeaderName::from_static("x-request-id");
+const NAME: Name = Name(Known::XRequestId, "X-Request-Id");
 
 /// Longest id that is passed on, in bytes.
 const MAX_LENGTH: usize = 128;
@@ -30,10 +32,9 @@ impl RequestId {
     /// The client's id, if it sent exactly one with 1 to 128 letters, digits and `._:/+=@-`; else
     /// 32 random hexadecimal digits.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
-        let mut lines = headers.get_all(&NAME).into_iter();
-        match (lines.next(), lines.next()) {
-            (Some(only), None) if is_plain(only.as_bytes()) => Self(Id::Sent(only.clone())),
+    pub fn of(fields: ReceivedFields<'_>) -> Self {
+        match fields.only(&NAME) {
+            Some(only) if is_plain(only.as_bytes()) => Self(Id::Sent(only.clone())),
             _ => Self::random(),
         }
     }
@@ -44,7 +45,7 @@ impl RequestId {
         Self(Id::Drawn(digits))
     }
 
-    /// The id as logs show it: visible ASCII without quotes or blanks.
+    /// The id as logs show it: visible ASCII without quotes, backslashes or blanks.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -53,13 +54,18 @@ impl RequestId {
         }
     }
 
-    /// Sets the header, and removes all others of this name.
-    pub(super) fn set(&self, request: &mut RequestHeader) -> Result<()> {
-        match &self.0 {
-            Id::Sent(value) => request.insert_header("X-Request-Id", value.clone()),
-            Id::Drawn(digits) => request.insert_header("X-Request-Id", &digits[..]),
-        }
+    /// Sets the header, and removes all others of this name. `received` are the known fields that came.
+    pub(super) fn set(&self, request: &mut RequestHeader, received: KnownFields) -> Result<()> {
+        let value = match &self.0 {
+            Id::Sent(value) => value.clone(),
+            Id::Drawn(digits) => HeaderValue::from_bytes(digits).map_err(invalid)?,
+        };
+        fields::replace(request, received, &NAME, value)
     }
+}
+
+fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
+    pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, NAME.1, error)
 }
 
 fn is_plain(id: &[u8]) -> bool {
@@ -70,6 +76,7 @@ fn is_plain(id: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::fields::tests::{known, received};
 
     fn request(lines: &[&[u8]]) -> RequestHeader {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
@@ -84,7 +91,7 @@ mod tests {
     fn a_plain_id_is_passed_on() {
         let longest = "x".repeat(MAX_LENGTH);
         for id in ["1", "Ab-0._:/+=@", "0190f7d2-2b8e-7cc3-98c4-dc0c0c07398f", &longest] {
-            assert_eq!(RequestId::of(&request(&[id.as_bytes()]).headers).as_str(), id);
+            assert_eq!(RequestId::of(received(&request(&[id.as_bytes()]))).as_str(), id);
         }
     }
 
@@ -104,7 +111,7 @@ mod tests {
             &[b"one", b"two"],
         ];
         for lines in cases {
-            let id = RequestId::of(&request(lines).headers);
+            let id = RequestId::of(received(&request(lines)));
             assert_eq!(id.as_str().len(), 32, "{lines:?}");
             assert!(id.as_str().bytes().all(|byte| byte.is_ascii_hexdigit()), "{lines:?}");
         }
@@ -112,15 +119,17 @@ mod tests {
 
     #[test]
     fn two_requests_have_two_ids() {
-        assert_ne!(RequestId::of(&HeaderMap::new()), RequestId::of(&HeaderMap::new()));
+        let request = request(&[]);
+        assert_ne!(RequestId::of(received(&request)), RequestId::of(received(&request)));
     }
 
     #[test]
     fn the_id_replaces_every_line_of_the_request() {
         let mut request = request(&[b"one", b"two"]);
-        let id = RequestId::of(&request.headers);
-        id.set(&mut request).unwrap();
-        let lines: Vec<_> = request.headers.get_all(&NAME).into_iter().collect();
+        let received = known(&request);
+        let id = RequestId::of(ReceivedFields::new(&request.headers, received));
+        id.set(&mut request, received).unwrap();
+        let lines: Vec<_> = request.headers.get_all(NAME.1).into_iter().collect();
         assert_eq!(lines, [id.as_str()]);
     }
 }

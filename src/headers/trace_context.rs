@@ -6,13 +6,15 @@
 //! that the request has the same id in our log and in those of all services behind us. It says "not
 //! sampled", because no service before us recorded a span. Ids are random, not secret.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderValue, header::InvalidHeaderValue};
 use pingora::{Result, http::RequestHeader};
 
-use super::{DIGITS, write_hex};
+use super::fields::{self, Name, ReceivedFields};
+use crate::digits::{is_hex, write_hex};
+use crate::http1::{Known, KnownFields};
 
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const TRACEPARENT: Name = Name(Known::TraceParent, "traceparent");
+const TRACESTATE: Name = Name(Known::TraceState, "tracestate");
 
 /// `00-`, 32 digits of the trace, `-`, 16 digits of the parent, `-`, two digits of flags.
 const LENGTH: usize = 55;
@@ -30,10 +32,8 @@ pub struct TraceContext {
 impl TraceContext {
     /// The client's trace, if it sent exactly one valid `traceparent`.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut lines = headers.get_all(&TRACEPARENT).into_iter();
-        let (Some(only), None) = (lines.next(), lines.next()) else { return None };
-        let id = valid_id(only.as_bytes())?;
+    pub fn of(fields: ReceivedFields<'_>) -> Option<Self> {
+        let id = valid_id(fields.only(&TRACEPARENT)?.as_bytes())?;
         Some(Self { id, started: None })
     }
 
@@ -57,23 +57,28 @@ impl TraceContext {
     }
 
     /// Makes the request a part of this trace. If the trace was started here, the client's trace
-    /// headers are removed.
+    /// headers are removed. `received` are the known fields that came.
     ///
     /// # Errors
     ///
-    /// As for [`super::apply`].
-    pub fn apply(&self, request: &mut RequestHeader) -> Result<()> {
+    /// When the header cannot be stored, which no request that was parsed can cause.
+    pub fn apply(&self, request: &mut RequestHeader, received: KnownFields) -> Result<()> {
         let Some(started) = &self.started else { return Ok(()) };
-        super::remove(request, &TRACESTATE);
-        request.insert_header("traceparent", &started[..])
+        fields::remove(request, received, &TRACESTATE);
+        let started = HeaderValue::from_bytes(started).map_err(invalid)?;
+        fields::replace(request, received, &TRACEPARENT, started)
     }
 }
 
+fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
+    pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, TRACEPARENT.1, error)
+}
+
 /// The trace's id, if the value is valid. A version later than ours may have more at its end, and
-/// is otherwise read as ours, as the standard demands.
+/// is read as ours in all else, as the standard demands.
 fn valid_id(value: &[u8]) -> Option<[u8; 32]> {
     let (known, rest) = value.split_at_checked(LENGTH)?;
-    let is_hex = |part: &[u8]| part.iter().all(|byte| DIGITS.contains(byte));
+    let is_hex = |part: &[u8]| part.iter().all(|byte| is_hex(*byte));
     let is_some_id = |part: &[u8]| is_hex(part) && part.iter().any(|byte| *byte != b'0');
     let version = &known[..2];
     let may_go_on = rest.is_empty() || (version != b"00" && rest.starts_with(b"-"));
@@ -91,6 +96,7 @@ fn valid_id(value: &[u8]) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::fields::tests::{known, received};
 
     const ID_TEXT: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -107,8 +113,8 @@ mod tests {
         rest(ID_TEXT)
     }
 
-    fn lines<'a>(request: &'a RequestHeader, name: &HeaderName) -> Vec<&'a str> {
-        request.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    fn lines<'a>(request: &'a RequestHeader, name: &Name) -> Vec<&'a str> {
+        request.headers.get_all(name.1).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
     #[test]
@@ -121,9 +127,10 @@ mod tests {
         ];
         for value in values {
             let mut request = request(&[&value]);
-            let trace = TraceContext::of(&request.headers).unwrap();
+            let trace = TraceContext::of(received(&request)).unwrap();
             assert_eq!(trace.id(), ID_TEXT);
-            trace.apply(&mut request).unwrap();
+            let received = known(&request);
+            trace.apply(&mut request, received).unwrap();
             assert_eq!(lines(&request, &TRACEPARENT), [value]);
             assert_eq!(lines(&request, &TRACESTATE), ["vendor=1"]);
         }
@@ -150,19 +157,20 @@ mod tests {
             format!("00-{}-{parent}-01", "0".repeat(32)),
         ];
         for value in invalid {
-            assert_eq!(TraceContext::of(&request(&[&value]).headers), None, "{value}");
+            assert_eq!(TraceContext::of(received(&request(&[&value]))), None, "{value}");
         }
         let valid = with_id(|id| format!("00-{id}-{parent}-01"));
-        assert_eq!(TraceContext::of(&request(&[&valid, &valid]).headers), None, "two");
-        assert_eq!(TraceContext::of(&HeaderMap::new()), None);
+        assert_eq!(TraceContext::of(received(&request(&[&valid, &valid]))), None, "two");
+        assert_eq!(TraceContext::of(received(&request(&[]))), None, "none");
     }
 
     #[test]
     fn a_new_trace_is_valid_and_replaces_all_trace_headers() {
         let mut request = request(&["00-nonsense", "more"]);
         let trace = TraceContext::start();
-        trace.apply(&mut request).unwrap();
-        assert_eq!(TraceContext::of(&request.headers).unwrap().id(), trace.id());
+        let before = known(&request);
+        trace.apply(&mut request, before).unwrap();
+        assert_eq!(TraceContext::of(received(&request)).unwrap().id(), trace.id());
         let sent = lines(&request, &TRACEPARENT);
         assert!(sent.len() == 1 && sent[0].ends_with("-00"), "{sent:?}");
         assert_eq!(lines(&request, &TRACESTATE), [""; 0]);

@@ -12,7 +12,7 @@
 use http::Version;
 
 use crate::http1::rules::{
-    Known,
+    Known, KnownFields,
     connection::{self, Connection},
     framing::{self, TransferEncoding},
     syntax,
@@ -61,7 +61,7 @@ pub struct Answer {
     pub keeps_alive: bool,
     /// Whether `Connection` names fields that go no further: see [`connection::nominated`].
     pub nominates: bool,
-    hop_by_hop: u64,
+    known: KnownFields,
 }
 
 impl Answer {
@@ -120,7 +120,7 @@ impl Answer {
                 && body != AnswerBody::UntilClose
                 && line.status != 101,
             nominates: seen.connection.nominates,
-            hop_by_hop: seen.hop_by_hop,
+            known: seen.known,
         })
     }
 
@@ -128,8 +128,8 @@ impl Answer {
     /// `Upgrade` has a meaning for the client in a 101 and a 426, `Trailer` if it is sent trailers:
     /// there the caller leaves them.
     pub fn hop_by_hop(&self) -> impl Iterator<Item = Known> {
-        let bits = self.hop_by_hop;
-        connection::HOP_BY_HOP.into_iter().filter(move |known| bits & 1 << *known as u64 != 0)
+        let known = self.known;
+        connection::HOP_BY_HOP.into_iter().filter(move |field| known.has(*field))
     }
 }
 
@@ -148,7 +148,7 @@ struct Seen {
     is_length_plain: bool,
     transfer_encoding: TransferEncoding,
     connection: Connection,
-    hop_by_hop: u64,
+    known: KnownFields,
 }
 
 impl Seen {
@@ -159,9 +159,7 @@ impl Seen {
             Known::Connection => self.connection.read(value),
             _ => {}
         }
-        if connection::is_hop_by_hop(known) {
-            self.hop_by_hop |= 1 << known as u64;
-        }
+        self.known.add(known);
     }
 
     /// A length that is repeated with the same number is one length (RFC 9110 section 8.6).

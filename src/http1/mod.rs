@@ -20,7 +20,7 @@ pub use chunked::{ChunkedBody, Decoded};
 pub use request::{
     Body, HeadEnd, MAX_FIELDS, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm,
 };
-pub use rules::{Authority, Field, Known, Refusal};
+pub use rules::{Authority, Field, Known, KnownFields, Refusal};
 
 #[cfg(test)]
 mod tests;

@@ -89,7 +89,7 @@ impl Membership {
         request: &PickRequest<'_>,
         now: Instant,
     ) -> Option<Lease> {
-        if !request.repeatable || request.may_be_answered_yet() {
+        if !request.may_be_last_resort || request.may_be_answered_yet() {
             return None;
         }
         let is_wanted = |backend: &Backend| self.is_wanted(request, backend);

@@ -31,6 +31,9 @@ pub struct PickRequest<'a> {
     pub tried: Cow<'a, [TriedBackend]>,
     /// Whether it can be repeated if it fails, so that it may serve as a probe.
     pub repeatable: bool,
+    /// Whether it may be the probe of an ejected backend where it would fail otherwise. No other
+    /// attempt need be left after that one.
+    pub may_be_last_resort: bool,
     /// Requests with the same key should get the same backend, where the algorithm hashes.
     pub hash_key: Option<u64>,
     /// The backend that has served this client before. The request gets it if it is eligible, has a
@@ -54,7 +57,13 @@ impl<'a> PickRequest<'a> {
     /// A request that has tried these backends, and prefers none.
     #[must_use]
     pub fn new(tried: impl Into<Cow<'a, [TriedBackend]>>, repeatable: bool) -> Self {
-        Self { tried: tried.into(), repeatable, hash_key: None, sticky: None }
+        Self {
+            tried: tried.into(),
+            repeatable,
+            may_be_last_resort: repeatable,
+            hash_key: None,
+            sticky: None,
+        }
     }
 
     pub(super) fn has_tried(&self) -> bool {

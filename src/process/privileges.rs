@@ -3,9 +3,12 @@
 
 use std::{
     ffi::CString,
-    fs::File,
+    fs::{self, File, Permissions},
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    },
     path::Path,
 };
 
@@ -78,13 +81,7 @@ impl Identity {
     ///
     /// The system's; when it is something else than a socket that was just made.
     pub fn own_socket(&self, path: &Path) -> io::Result<()> {
-        // Another user may have put a link, or another file's second name, in its place meanwhile.
-        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
-        let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-        let data = file.metadata()?;
-        if !data.file_type().is_socket() || data.nlink() > 1 {
-            return Err(io::Error::other("it is not a socket, or has another name: remove it"));
-        }
+        let file = open_socket(path)?;
         let uid = self.user.as_ref().map(|(_, uid)| *uid);
         Ok(fchownat(&file, c"", uid, Some(self.group), AtFlags::AT_EMPTY_PATH)?)
     }
@@ -109,6 +106,30 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+/// Sets the permissions of the Unix socket with this name.
+///
+/// # Errors
+///
+/// The system's; when it is something else than a socket that was just made.
+pub fn set_socket_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let file = open_socket(path)?;
+    // The system changes the mode of a file that is opened like this only by a name.
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::set_permissions(name, Permissions::from_mode(mode))
+}
+
+/// Opens the file itself, whatever it is. Another user may have put a link, or another file's second
+/// name, in the place of a socket meanwhile.
+fn open_socket(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let data = file.metadata()?;
+    if !data.file_type().is_socket() || data.nlink() > 1 {
+        return Err(io::Error::other("it is not a socket, or has another name: remove it"));
+    }
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -36,8 +36,7 @@ pub struct RequestContext {
 /// What the header of a request says about where it comes from.
 pub(super) struct Received {
     pub(super) link: Arc<ClientLink>,
-    /// `None` only where the system did not say.
-    pub(super) client: Option<Client>,
+    pub(super) client: Client,
     pub(super) request_id: RequestId,
     /// The trace that the request is a part of, if any.
     pub(super) trace: Option<TraceContext>,
@@ -182,7 +181,8 @@ impl Routed {
     pub(super) fn pick_request(&self) -> PickRequest<'_> {
         let is_at_hand = self.repeatable && self.is_body_at_hand;
         let may_probe = retry::may_probe(self.pool.retry(), self.attempts(), is_at_hand);
-        PickRequest::new(self.failed.tried(), may_probe)
+        let request = PickRequest::new(self.failed.tried(), may_probe);
+        PickRequest { may_be_last_resort: is_at_hand, ..request }
     }
 
     /// Whether a retry of the attempt under way costs no budget.

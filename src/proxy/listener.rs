@@ -3,71 +3,49 @@
 
 use std::{pin::pin, sync::Arc};
 
+use async_trait::async_trait;
 use pingora_core::{
-    apps::{HttpServerApp, HttpServerOptions},
+    apps::{HttpServerApp, ServerApp},
     protocols::{Stream, http::ServerSession},
-    server::{ShutdownWatch, configuration::ServerConf},
-    services::listening,
+    server::ShutdownWatch,
 };
-use pingora_proxy::{HttpProxy, ProcessCustomSession, ProxyServiceBuilder};
 
 use super::{
-    Proxy,
-    backend::Backends,
-    client::{self, Connection, Home, Http1Exchange},
+    PingoraProxy,
+    accept::{self, Opened},
+    client::{self, Connection, ConnectionContext, Home, Http1Exchange},
 };
-use crate::config::{ClientLimits, Listener};
+use crate::config::{ListenAddress, Listener};
 use crate::count::ListenerCounts;
-use crate::generation::Current;
+use crate::generation::{Current, ListenerSettings};
 use crate::in_flight::InFlight;
 
-/// Pingora's proxy around ours, with our sessions towards backends.
-type PingoraProxy = HttpProxy<Proxy, Backends>;
-/// Pingora's loop that accepts connections for such a proxy.
-pub type ListenerService = listening::Service<PingoraProxy>;
-
-/// The service of one listener. Pingora gives a proxy with sessions of our own to a service and to
-/// nothing else, so each listener has a proxy; they share the connections to backends.
-#[must_use]
-pub fn listener_service(
-    conf: &Arc<ServerConf>,
-    backends: Backends,
-    app: ListenerApp,
-) -> ListenerService {
-    let mut options = HttpServerOptions::default();
-    // Pingora refuses CONNECT without calling a hook; our refusal is logged as well.
-    options.allow_connect_method_proxying = true;
-    options.force_custom = true;
-    let proxy = Proxy::new(Arc::clone(&app.current), app.in_flight.clone());
-    let name = app.counts.address().to_string();
-    let app = Arc::new(app);
-    let serve: ProcessCustomSession<Proxy, Backends> =
-        Arc::new(move |proxy, connection, shutdown| {
-            let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
-            Box::pin(async move { app.serve(&proxy, connection, &shutdown).await })
-        });
-    let service = ProxyServiceBuilder::new(conf, proxy).name(name);
-    service.custom(backends, serve).server_options(options).build()
-}
-
-/// The application of one listener.
+/// The application of one listener. Several share one proxy, and with it its pooled connections.
 pub struct ListenerApp {
+    proxy: Arc<PingoraProxy>,
     current: Arc<Current>,
     in_flight: InFlight,
+    address: ListenAddress,
     counts: Arc<ListenerCounts>,
     /// Used if the configuration does not name this listener any more; it stays open until the
     /// process ends.
-    limits: ClientLimits,
+    settings: Arc<ListenerSettings>,
     speaks_http2: bool,
 }
 
 impl ListenerApp {
     /// An application that serves connections with the limits of the current generation.
     #[must_use]
-    pub fn new(current: Arc<Current>, in_flight: InFlight, listener: &Listener) -> Self {
-        let counts = current.listener(listener.address);
-        let limits = listener.client;
-        Self { current, in_flight, counts, limits, speaks_http2: false }
+    pub fn new(
+        proxy: Arc<PingoraProxy>,
+        current: Arc<Current>,
+        in_flight: InFlight,
+        listener: &Listener,
+    ) -> Self {
+        let counts = current.listener(&listener.address);
+        let settings = Arc::new(ListenerSettings::new(listener));
+        let address = listener.address.clone();
+        Self { proxy, current, in_flight, address, counts, settings, speaks_http2: false }
     }
 
     /// Clients may speak HTTP/2 as well, with prior knowledge of it.
@@ -78,7 +56,7 @@ impl ListenerApp {
 
     /// Answers the requests of a connection one after another.
     async fn serve_http1(
-        proxy: &Arc<PingoraProxy>,
+        &self,
         mut connection: Box<Connection>,
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
@@ -95,38 +73,48 @@ impl ListenerApp {
             };
             let session = Http1Exchange::session(connection, request, Arc::clone(&home));
             let session = ServerSession::new_custom(Box::new(session));
-            proxy.process_new_http(session, shutdown).await;
+            self.proxy.process_new_http(session, shutdown).await;
             connection = home.take().await?;
         }
     }
 
     async fn serve_http2(
-        proxy: &Arc<PingoraProxy>,
+        self: &Arc<Self>,
         connection: Box<Connection>,
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
     ) {
         let answer = |session| {
-            let (proxy, shutdown) = (Arc::clone(proxy), shutdown.clone());
+            let (app, shutdown) = (Arc::clone(self), shutdown.clone());
             async move {
-                proxy.process_new_http(session, &shutdown).await;
+                app.proxy.process_new_http(session, &shutdown).await;
             }
         };
         client::serve_http2(connection, ends, answer).await;
     }
+}
 
-    async fn serve(
-        &self,
-        proxy: &Arc<PingoraProxy>,
+#[async_trait]
+impl ServerApp for ListenerApp {
+    async fn process_new(
+        self: &Arc<Self>,
         connection: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let _open = (self.in_flight.connect(), self.counts.connect());
-        let address = self.counts.address();
-        let limits = self.current.pin().client_limits(&address).unwrap_or(self.limits);
-        let connection = Connection::new(connection, limits, Arc::clone(&self.counts));
-        let mut connection = Box::new(connection.ok()?);
+        let settings = {
+            let generation = self.current.pin();
+            Arc::clone(generation.listener(&self.address).unwrap_or(&self.settings))
+        };
+        let context = ConnectionContext { counts: Arc::clone(&self.counts), settings, facts: None };
         let mut idle_ends = pin!(self.in_flight.idle_ends());
+        let opened = tokio::select! {
+            biased;
+            opened = accept::open(connection, context) => opened?,
+            () = &mut idle_ends => return None,
+        };
+        let Opened { stream, input, context } = opened;
+        let mut connection = Box::new(Connection::new(stream, input, context).ok()?);
         let is_http2 = self.speaks_http2
             && tokio::select! {
                 biased;
@@ -134,17 +122,16 @@ impl ListenerApp {
                 () = &mut idle_ends => return None,
             };
         if is_http2 {
-            Self::serve_http2(proxy, connection, idle_ends, shutdown).await;
+            // Apart, because every connection would keep room for it.
+            Box::pin(self.serve_http2(connection, idle_ends, shutdown)).await;
             return None;
         }
-        Self::serve_http1(proxy, connection, idle_ends, shutdown).await
+        self.serve_http1(connection, idle_ends, shutdown).await
     }
 }
 
 impl std::fmt::Debug for ListenerApp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ListenerApp")
-            .field("address", &self.counts.address())
-            .finish_non_exhaustive()
+        f.debug_struct("ListenerApp").field("address", &self.address).finish_non_exhaustive()
     }
 }

@@ -3,11 +3,13 @@
 //! Each hook reads the clock once at most and delegates by name; the life of a request is drawn
 //! in ARCHITECTURE.md.
 
+mod accept;
 mod attempt;
 mod backend;
 mod client;
 mod context;
 mod listener;
+mod proxy_service;
 mod reading;
 mod record;
 mod request;
@@ -24,9 +26,11 @@ use pingora_core::{
 };
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+pub use accept::unix_stream;
 pub use backend::Backends;
 pub use context::RequestContext;
-pub use listener::{ListenerApp, ListenerService, listener_service};
+pub use listener::ListenerApp;
+pub use proxy_service::{PingoraProxy, pingora_proxy};
 
 use crate::clock;
 use crate::generation::Current;

@@ -12,7 +12,6 @@ use std::{
 };
 
 use bytes::BytesMut;
-use pingora_core::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// The most bytes of a small read: an ordinary head, with a small body.
@@ -21,7 +20,7 @@ pub(super) const SMALL: usize = 4096;
 /// Reads at most this much, and [`SMALL`], behind what is in `input`. Ready with how much has come: 0
 /// when the connection has ended.
 pub(super) fn poll_small(
-    stream: &mut Stream,
+    stream: &mut (impl AsyncRead + Unpin),
     most: usize,
     input: &mut BytesMut,
     cx: &mut Context<'_>,
@@ -35,7 +34,7 @@ pub(super) fn poll_small(
 
 /// Reads at most this much behind what is in `input`, for which room is made.
 pub(super) fn poll_large(
-    stream: &mut Stream,
+    stream: &mut (impl AsyncRead + Unpin),
     most: usize,
     input: &mut BytesMut,
     cx: &mut Context<'_>,

@@ -40,8 +40,12 @@ struct State {
     headers: VecDeque<Box<ResponseHeader>>,
     /// Bytes of the answer's body that have come and were not written to the client.
     unwritten: usize,
+    /// Whether nothing more of an answer will come.
+    is_over: bool,
     backend: Option<Waker>,
     client: Option<Waker>,
+    /// What waits until nothing more will come, in either direction.
+    ends: [Option<Waker>; 2],
 }
 
 /// Where the request towards the backend is.
@@ -223,6 +227,33 @@ impl Transit {
     /// This much of the answer has come for the client.
     pub(super) fn came(&self, bytes: usize) {
         self.0.lock().unwritten += bytes;
+    }
+
+    /// Nothing more of an answer will come in this attempt.
+    pub(super) fn end_answer(&self) {
+        let mut state = self.0.lock();
+        state.is_over = true;
+        for waker in state.ends.iter_mut().filter_map(Option::take) {
+            waker.wake();
+        }
+    }
+
+    /// Whether nothing more of an answer will come in this attempt.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.lock().is_over
+    }
+
+    /// Ready when nothing more of an answer will come in this attempt. Two tell each other apart by
+    /// their number.
+    pub(super) fn poll_over(&self, number: usize, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock();
+        if state.is_over {
+            return Poll::Ready(());
+        }
+        if let Some(place) = state.ends.get_mut(number) {
+            *place = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// This much of it has been written to the client.

@@ -4,7 +4,7 @@ use super::{
     error::StartError,
     listeners::{self, Sockets},
 };
-use crate::config::{AdminAddress, Config};
+use crate::config::Config;
 use crate::process::{handover::NamedSocket, pid_file::PidFile, privileges::Identity};
 
 /// What was opened as root and is used afterwards.
@@ -21,19 +21,10 @@ pub(super) fn last(
     is_upgrade: bool,
 ) -> Result<RootHandles, StartError> {
     let bound = if is_upgrade {
-        listeners::bind_what_is_free(config)
+        listeners::bind_what_is_free(config, identity)
     } else {
-        Sockets::bind(config, Vec::new())?.into_all()
+        Sockets::bind(config, Vec::new(), identity)?.into_all()
     };
-    let admin = config.admin.as_ref().map(|admin| &admin.address);
-    if let (Some(identity), Some(AdminAddress::Unix(path))) = (identity, admin)
-        && bound.iter().any(|(name, _)| Some(name) == admin.map(ToString::to_string).as_ref())
-    {
-        identity.own_socket(path).map_err(|source| {
-            let (address, key) = (path.display().to_string(), "admin.address".to_owned());
-            StartError::Listen { address, key, source }
-        })?;
-    }
     let pid_file = config.process.pid_file.clone();
     let pid_file = pid_file.map(|path| PidFile::prepare(path, identity));
     let pid_file = pid_file.transpose().map_err(StartError::PidFile)?;

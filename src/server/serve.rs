@@ -1,7 +1,7 @@
 //! From the first health check to the last answer: what a process needs to serve is put together
 //! here, and everything that can fail does so before the first connection is accepted.
 
-use std::{os::unix::net::UnixListener, process::ExitCode, sync::Arc};
+use std::{os::unix::net::UnixListener, path::Path, process::ExitCode, sync::Arc};
 
 use socket2::SockRef;
 use tokio::sync::mpsc;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     error::{StartError, set_up},
     life::{
-        draining::Draining,
+        draining::{Draining, LocalSockets},
         stop_accepting::StopAccepting,
         supervision::{FileOperations, Supervision},
     },
@@ -56,7 +56,7 @@ pub(super) async fn serve(
     let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
     let in_flight = InFlight::default();
     let stop = StopAccepting::default();
-    let server = PingoraServer::start(config, &current, &in_flight, &stop)?;
+    let server = PingoraServer::start(config, &current, &in_flight, &stop).await?;
 
     let mut meeting = MeetingSockets::of(&start)?;
     let inherited = match &meeting {
@@ -72,7 +72,7 @@ pub(super) async fn serve(
     let from_admin = start.origin.as_ref().map(|_| commands.0.clone());
     let api = Api::new(Arc::clone(&readiness), Arc::clone(&current), in_flight.clone(), from_admin);
     let (inherited, opened) = open_all(config, bound, inherited, api);
-    let Opened { owned, listeners, admin } = match opened {
+    let Opened { owned, listeners, sockets } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             inherited.into_iter().for_each(|inherited| inherited.failed(&error.to_string()));
@@ -101,7 +101,8 @@ pub(super) async fn serve(
         file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
-    let draining = Draining { current, in_flight, readiness, stop, admin, successor };
+    let draining =
+        Draining { current, in_flight, readiness, stop, proxy: server.proxy, sockets, successor };
     let supervision = Supervision { draining, pid_file, file };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,
@@ -170,7 +171,7 @@ struct Opened {
     owned: Sockets,
     /// Copies for Pingora's server.
     listeners: Vec<NamedSocket>,
-    admin: Option<Admin>,
+    sockets: LocalSockets,
 }
 
 /// Opens everything that can still fail before this process serves.
@@ -183,14 +184,16 @@ fn open_all(
     let before = inherited.as_mut().map(|inherited| std::mem::take(&mut inherited.sockets));
     let open = || {
         let all = before.into_iter().flatten().chain(bound).collect();
-        let owned = Sockets::bind(config, all)?;
+        let owned = Sockets::bind(config, all, None)?;
         let Sockets { listeners, admin } =
             owned.duplicate().map_err(|source| set_up("the listeners", source))?;
         let address = config.admin.as_ref().map(|admin| admin.address.clone());
         let admin = admin.zip(address);
         let admin = admin.map(|((_, socket), address)| Admin::start(socket, address, api));
         let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
-        Ok(Opened { owned, listeners, admin })
+        let files = config.listeners.iter().filter_map(|listener| listener.address.file());
+        let sockets = LocalSockets { admin, files: files.map(Path::to_owned).collect() };
+        Ok(Opened { owned, listeners, sockets })
     };
     let opened = open();
     (inherited, opened)

@@ -6,6 +6,7 @@ use pingora_core::Result;
 use super::server_timing::{self, AnswerTimes};
 use crate::config::Config;
 use crate::headers::{self, Client, RequestId, TraceContext};
+use crate::http1::KnownFields;
 
 /// One step on the way of a request to its backend, and of the answer back. Its settings are in its
 /// variant; state that outlives a reload is in the [`RouteState`](super::RouteState).
@@ -20,12 +21,16 @@ pub enum Filter {
 /// The facts about a request before it is sent to a backend.
 #[derive(Debug)]
 pub struct RequestFacts<'a> {
-    /// The client; `None` if its address is not known.
-    pub client: Option<&'a Client>,
+    /// The client.
+    pub client: &'a Client,
+    /// Whether the client speaks TLS.
+    pub is_tls: bool,
     /// The id that the client gave the request, or one of ours.
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
     pub trace: Option<&'a TraceContext>,
+    /// The known fields that came with it.
+    pub received: KnownFields,
 }
 
 impl Filter {
@@ -44,10 +49,9 @@ impl Filter {
     ) -> Result<()> {
         match self {
             Self::ForwardedHeaders => {
-                if let Some(client) = facts.client {
-                    headers::apply(request, client, facts.request_id, false)?;
-                }
-                facts.trace.map_or(Ok(()), |trace| trace.apply(request))
+                let RequestFacts { client, is_tls, request_id, received, .. } = facts;
+                headers::apply(request, *received, client, request_id, *is_tls)?;
+                facts.trace.map_or(Ok(()), |trace| trace.apply(request, facts.received))
             }
             Self::ServerTiming => Ok(()),
         }

@@ -5,18 +5,19 @@
 //! the configuration says, and drops lines rather than delay a request. The [process log](log) goes
 //! to standard error or a file, and has the changes: started, ejected, back again.
 
-mod access_log;
-mod combined;
+mod connection_record;
 mod filter;
 mod json_escapes;
-mod json_line;
+mod line;
 pub mod log;
 mod log_output;
 mod queue;
+mod record;
 mod text;
 mod writer;
 
-pub use access_log::{AccessRecord, Try};
+pub use connection_record::{ConnectionRecord, TlsRecord};
 pub use filter::Ended;
+pub use record::{AccessRecord, Try};
 pub use text::timestamp;
 pub use writer::AccessLog;

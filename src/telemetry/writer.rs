@@ -23,9 +23,10 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    access_log::AccessRecord,
     filter::{self, Ended},
+    line,
     queue::Queue,
+    record::AccessRecord,
 };
 use crate::clock;
 use crate::config::{self, LogFilter, LogFormat, LogTarget};
@@ -105,7 +106,7 @@ impl AccessLog {
     pub fn log(&self, record: &AccessRecord<'_>) {
         LINE.with_borrow_mut(|line| {
             line.clear();
-            match record.write(self.format, line) {
+            match line::write(record, self.format, line) {
                 Ok(()) => self.queue.push(line),
                 Err(_) => self.queue.drop_lines(1),
             }
@@ -326,7 +327,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::telemetry::access_log::tests::record;
+    use crate::telemetry::line::tests::record;
 
     /// Far longer than any step of a test takes, so that a broken test ends.
     const DEADLINE: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use super::{imports, source::sources};
 /// Files and folders of one folder, each of which leads to all the others.
 pub(crate) struct Circle {
     /// The folder that holds them, relative to `src`.
-    pub(crate) folder: String,
+    folder: String,
     names: Vec<String>,
 }
 

@@ -68,7 +68,10 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+    let is_module = |rest: &str| ["mod ", "pub(super) mod "].iter().any(|it| rest.starts_with(it));
+    let mut marks = text.match_indices("#[cfg(test)]\n");
+    let tests = marks.find(|(at, mark)| is_module(&text[at + mark.len()..]));
+    tests.map_or(text, |(at, _)| &text[..at])
 }
 
 fn without_comment(line: &str) -> &str {

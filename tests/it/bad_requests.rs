@@ -1,4 +1,5 @@
-//! What two parsers could read differently is refused, byte for byte as an attacker would send it.
+//! Requests that two parsers could read differently are refused, byte for byte as an attacker would
+//! send them.
 
 use crate::support::{
     backend::ScriptedBackend,
@@ -28,7 +29,7 @@ fn is_400(request: &str) {
 
 #[track_caller]
 fn is_refused(request: &str, status: u16) {
-    // What is smuggled comes right behind.
+    // The smuggled request follows immediately.
     let smuggled = format!("{request}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
     refused(smuggled.as_bytes(), &[status]);
 }
@@ -118,7 +119,7 @@ fn connect_is_refused() {
 }
 
 #[test]
-fn what_is_unusual_but_clear_is_served() {
+fn unusual_but_clear_requests_are_served() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     for request in [

@@ -1,4 +1,4 @@
-//! Who gets the next request.
+//! The backend that gets the next request.
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
@@ -56,7 +56,7 @@ fn a_backend_that_is_out_leaves_its_share_to_all_the_others() {
     let backends = named(&["a", "b", "c", "d"]);
     let lb = over(&backends, "");
     backends[1].stop();
-    // The ones that find out that it is gone.
+    // These requests find out that it is gone.
     for _ in 0..4 {
         assert_eq!(get(lb.address(), "/").status, 200);
     }
@@ -85,12 +85,12 @@ fn under_concurrent_clients_the_counts_stay_close() {
     });
     let counts = counts(&backends);
     assert_eq!(counts.iter().sum::<usize>(), 480);
-    // One for each worker thread of the harness.
+    // The difference may be one for each worker thread of the harness.
     assert!(counts.iter().all(|count| count.abs_diff(160) <= 2), "{counts:?}");
 }
 
 #[test]
-fn least_conn_picks_who_has_the_fewest_in_flight() {
+fn least_conn_picks_the_backend_with_the_fewest_in_flight() {
     let backends = named(&["a", "b", "c"]);
     let lb = over(&backends, "    algorithm: least_conn");
     let hang = |backend: &ScriptedBackend| backend.reply_to("/hang", Reply::hang());
@@ -121,7 +121,7 @@ fn least_conn_picks_who_has_the_fewest_in_flight() {
 }
 
 #[test]
-fn active_is_what_is_in_flight_until_the_last_byte() {
+fn active_counts_requests_until_the_last_byte() {
     let a = ScriptedBackend::replying(Reply::ok("0123").slowly(1, Duration::from_millis(100)));
     let lb = Lb::over(&[&a], "");
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What a client of HTTP/1 sees of an answer that has no length, or breaks off.
+//! Answers without a length, or that break off, as a client of HTTP/1 sees them.
 
 use crate::support::{
     backend::ScriptedBackend,

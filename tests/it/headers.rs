@@ -1,4 +1,4 @@
-//! What backends are told about the client, and what clients are told.
+//! Headers that tell backends about the client, and headers of answers.
 
 use crate::support::{
     backend::ScriptedBackend,
@@ -8,7 +8,7 @@ use crate::support::{
     request::Request,
 };
 
-/// What the backend receives when a client sends these headers.
+/// The request that the backend receives when a client sends these headers.
 fn forwarded(trusted: &str, headers: &[(&str, &str)]) -> Request {
     let a = ScriptedBackend::named("a");
     let lb = Lb::start(&format!(
@@ -22,7 +22,7 @@ fn forwarded(trusted: &str, headers: &[(&str, &str)]) -> Request {
 }
 
 #[test]
-fn a_stranger_is_told_on_and_what_it_claims_is_replaced() {
+fn an_untrusted_clients_address_is_passed_on_and_its_claims_are_replaced() {
     let received = forwarded(
         "",
         &[
@@ -58,7 +58,7 @@ fn a_trusted_proxy_is_believed_and_appended() {
 }
 
 #[test]
-fn the_cookie_of_the_admin_listener_is_no_backends_business() {
+fn the_cookie_of_the_admin_listener_is_kept_from_backends() {
     let sent = [("Cookie", "a=1; lb_admin=secret; b=2"), ("Cookie", "lb_admin=secret")];
     assert_eq!(forwarded("", &sent).header_lines("cookie"), ["a=1; b=2"]);
 }

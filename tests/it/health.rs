@@ -59,7 +59,7 @@ fn one_failure_is_not_enough_and_neither_is_one_pass() {
 #[test]
 fn a_backend_that_traffic_ejected_is_taken_back_by_checks() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
-    // Checks so rare that traffic is first.
+    // Checks are so rare that traffic comes first.
     let lb =
         checked(&[&a, &b], "path: /health, interval: 400ms, timeout: 100ms, rise: 2, fall: 100");
     eventually(PATIENCE, "both are checked", || {
@@ -102,7 +102,7 @@ fn a_backend_that_is_down_at_the_start_is_found_by_the_first_check() {
 }
 
 #[test]
-fn a_check_asks_what_is_configured() {
+fn a_check_sends_the_configured_request() {
     let (a, checked_port) = (ScriptedBackend::named("a"), ScriptedBackend::named("checks"));
     let port = checked_port.address().port();
     let check = format!(
@@ -197,7 +197,7 @@ fn the_header_of_the_answer_decides_and_not_its_body() {
 }
 
 #[test]
-fn an_informational_answer_alone_is_none() {
+fn an_informational_answer_alone_is_not_an_answer() {
     let a = ScriptedBackend::named("a");
     a.reply_to("/health", Reply::raw("HTTP/1.1 103 Early Hints\r\n\r\n"));
     let lb = checked(&[&a], "path: /health, interval: 2s, timeout: 1900ms, fall: 1");

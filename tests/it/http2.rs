@@ -1,5 +1,5 @@
-//! What clients of HTTP/2 alone can do: many requests on one connection, of which each may end by
-//! itself; cookies in crumbs; a host that is no field.
+//! Features of HTTP/2 alone: many requests on one connection, each of which may end by itself;
+//! split cookies; a host that is not a field.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::support::{
     reply::{Gate, Reply},
 };
 
-/// A connection, and the end of it.
+/// A connection, and the task that notices its end.
 struct Http2 {
     runtime: Runtime,
     requests: SendRequest<Bytes>,
@@ -39,7 +39,7 @@ impl Http2 {
         Self { runtime, requests, end }
     }
 
-    /// A request without a body that is under way.
+    /// Begins a request without a body.
     fn ask(&mut self, request: http::request::Builder) -> client::ResponseFuture {
         self.requests.send_request(request.body(()).unwrap(), true).unwrap().0
     }
@@ -60,7 +60,7 @@ fn get(path: &str) -> http::request::Builder {
 }
 
 #[test]
-fn a_request_that_is_given_up_ends_and_those_beside_it_go_on() {
+fn a_request_that_is_cancelled_ends_and_those_beside_it_go_on() {
     let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
     a.reply_to("/hang", Reply::hang());
     a.reply_to("/stays", Reply::behind(&gate, "stays"));
@@ -79,7 +79,7 @@ fn a_request_that_is_given_up_ends_and_those_beside_it_go_on() {
 }
 
 #[test]
-fn a_request_that_is_given_up_in_the_queue_frees_its_place() {
+fn a_request_that_is_cancelled_in_the_queue_frees_its_place() {
     let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
     a.reply_to("/first", Reply::behind(&gate, "first"));
     let entry = crate::support::lb::entry(&a, "max_connections: 1");
@@ -134,7 +134,7 @@ fn an_end_without_data_does_not_spoil_the_connection_to_the_backend() {
 }
 
 #[test]
-fn what_is_doubtful_is_refused_and_logged_and_the_connection_goes_on() {
+fn doubtful_requests_are_refused_and_logged_and_the_connection_goes_on() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     let mut client = Http2::to(&lb);

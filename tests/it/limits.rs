@@ -1,4 +1,4 @@
-//! How long a client of HTTP/1 may take to ask, and what it sends too early.
+//! Limits on the time of HTTP/1 clients, and requests that are sent too early.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn a_header_has_a_deadline_as_a_whole() {
     let a = ScriptedBackend::named("a");
     let lb = with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
     let mut connection = Connection::open(lb.address()).unwrap();
-    // A byte at a time, each well within the limit.
+    // One byte is sent at a time, each well within the limit.
     let mut sent = 0;
     for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: 1" {
         if connection.send(&[*byte]).is_err() {

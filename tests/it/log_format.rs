@@ -1,4 +1,4 @@
-//! What the access log's format, its filter, and `Server-Timing` make of real requests.
+//! The access log's formats, its filter, and `Server-Timing`, with real requests.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{
     reply::Reply,
 };
 
-/// Over one backend, with these keys of the access log and these of the file.
+/// A balancer over one backend, with these keys of the access log and these of the file.
 fn logging(a: &ScriptedBackend, keys: &str, rest: &str) -> Lb {
     Lb::start(&format!(
         "routes: [ {{ pool: web }} ]\n\
@@ -23,7 +23,7 @@ fn logging(a: &ScriptedBackend, keys: &str, rest: &str) -> Lb {
 }
 
 #[test]
-fn combined_lines_are_what_readers_of_apaches_log_expect() {
+fn combined_lines_are_read_as_apaches() {
     let a = ScriptedBackend::replying(Reply::status(201).body("hello"));
     let lb = logging(&a, "format: combined", "");
     let mut connection = Connection::open(lb.address()).unwrap();
@@ -76,7 +76,7 @@ fn a_sample_is_about_its_share() {
     connection.get("/missing").unwrap();
     lb.line_of("/missing");
     let count = lb.log_text().lines().count() - 1;
-    // Outside once in 10^12 runs.
+    // The count is outside once in 10^12 runs.
     assert!((50..=150).contains(&count), "{count} of 200");
 }
 
@@ -123,7 +123,7 @@ fn tries_that_failed_before_are_time_that_an_answer_waited() {
 }
 
 #[test]
-fn what_a_client_writes_cannot_forge_a_line() {
+fn text_from_clients_cannot_forge_a_line() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     let request =

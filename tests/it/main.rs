@@ -9,32 +9,34 @@
 )]
 #![allow(clippy::duplicate_mod, reason = "tests of every protocol are written once")]
 
-/// What two parsers could read differently is refused.
+/// Requests that two parsers could read differently are refused.
 mod bad_requests;
-/// Who gets the next request.
+/// The backend that gets the next request.
 mod balancing;
-/// What a client of HTTP/1 sees of an answer without a length.
+/// Answers without a length, as a client of HTTP/1 sees them.
 mod broken_answers;
-/// Backends fail under load, in every way there is, and clients do not notice.
+/// Everything goes wrong at once, in an order that a seed determines.
+mod chaos;
+/// Backends fail under load in many ways, and clients do not notice.
 mod failures;
 mod faithful;
-/// What backends are told about the client.
+/// Headers that tell backends about the client.
 mod headers;
 /// Active checks, and how a backend comes back.
 mod health;
-/// What clients of HTTP/2 alone can do.
+/// Features of HTTP/2 alone.
 mod http2;
-/// How long a client of HTTP/1 may take to ask.
+/// Limits on the time of HTTP/1 clients.
 mod limits;
-/// How a line looks, who has one, and `Server-Timing`.
+/// Formats and filter of the access log, and `Server-Timing`.
 mod log_format;
 /// Rules, dashboard and the list of metrics agree.
 mod monitoring;
-/// What operators do every week costs no request.
+/// Weekly work of operators costs no request.
 mod operations;
-/// What holds for every protocol, in HTTP/1.
+/// Tests of every protocol, in HTTP/1.
 mod over_http1;
-/// What holds for every protocol, in HTTP/2.
+/// Tests of every protocol, in HTTP/2.
 mod over_http2;
 /// Dockerfile, compose file, CI: they agree with one another.
 mod packaging;
@@ -44,17 +46,19 @@ mod panic_threshold;
 mod pipelining;
 /// The built binary as its users meet it.
 mod process;
+/// A proxy in front says who the client is.
+mod proxy_protocol;
 /// Host and path to pool.
 mod routing;
-/// What the status page makes of what it is told.
+/// The status page over a scripted process.
 mod status_page;
-/// Scripted backends, raw clients, the built binary under a leash.
+/// Scripted backends, raw clients, and the built binary as a guarded process.
 mod support;
 /// The support keeps its own promises.
 mod support_works;
 /// What goes over the connections to backends.
 mod to_backends;
-/// Which trace a request is a part of.
+/// The trace of a request.
 mod traces;
 /// A connection that becomes a tunnel.
 mod tunnels;

@@ -1,5 +1,5 @@
-//! What Prometheus and Grafana are given agrees with what is counted: the files in `deploy/` and the
-//! list of metrics there, which a test of the metrics compares with a scrape.
+//! The files in `deploy/` for Prometheus and Grafana agree with the list of metrics there, which a
+//! test of the metrics compares with a scrape.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,9 +34,9 @@ fn words(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// What users are told of the metrics.
+/// The metrics as the documents list them.
 struct Told {
-    /// By name, whether it is a histogram.
+    /// The metrics by name, and whether each is a histogram.
     metrics: BTreeMap<String, bool>,
     /// Every value of the labels whose values the code chooses.
     values: BTreeMap<String, BTreeSet<String>>,
@@ -75,7 +75,7 @@ fn asked(expression: &str) -> Vec<&str> {
     names.filter(|name| name.contains("lb_") || name.starts_with("process_")).collect()
 }
 
-/// The labels that an expression compares with fixed values, and these.
+/// The labels that an expression compares with fixed values, and those values.
 fn compared(expression: &str) -> Vec<(&str, Vec<&str>)> {
     let pieces: Vec<_> = expression.split('"').collect();
     let pairs = pieces.chunks_exact(2);
@@ -94,7 +94,7 @@ struct Asks {
     expression: String,
 }
 
-/// Every rule as what the file has of it.
+/// Reads every rule of the file.
 fn with_rules<T>(mut ask: impl FnMut(&Yaml<'_>) -> T) -> Vec<T> {
     let text = read(RULES);
     let documents = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{RULES}: {error}"));
@@ -117,7 +117,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&read("deploy/grafana.json")).expect("JSON")
 }
 
-/// With what Grafana puts in for its variables.
+/// The queries of the dashboard, with values for Grafana's variables.
 fn of_dashboard() -> Vec<Asks> {
     let dashboard = dashboard();
     let mut all = vec![];
@@ -145,7 +145,7 @@ fn of_dashboard() -> Vec<Asks> {
 }
 
 #[test]
-fn whatever_is_asked_for_is_there() {
+fn every_metric_and_label_that_is_queried_exists() {
     let told = Told::read();
     let recorded: Vec<_> = of_rules().into_iter().map(|rule| rule.what).collect();
     for Asks { what, expression } in of_rules().into_iter().chain(of_dashboard()) {
@@ -164,7 +164,7 @@ fn whatever_is_asked_for_is_there() {
 }
 
 #[test]
-fn prometheus_takes_the_rules_and_every_query_of_the_dashboard() {
+fn prometheus_accepts_the_rules_and_every_query_of_the_dashboard() {
     promtool(&["check", "rules", path(RULES).to_str().unwrap()], "");
     // The token is in a file of the machine where it runs.
     let config = path("deploy/prometheus.yaml");

@@ -1,4 +1,4 @@
-//! What operators do every week, done twenty times under load: nobody notices.
+//! Weekly work of operators, done twenty times under load: no client notices.
 
 use std::{
     fs,
@@ -19,22 +19,23 @@ use crate::{
         backend::{ScriptedBackend, claim},
         client::{Connection, ask, get},
         eventually::eventually,
+        footprint::Footprint,
         load::{Load, good_answer},
-        process::{LbProcess, memory_of},
+        process::LbProcess,
         reply::Reply,
     },
 };
 
 const REQUESTS: usize = 100_000;
-/// Each is four reloads, one of them of a file that is wrong, and an upgrade.
+/// The number of rounds; each has four reloads, one of them of an invalid file, and an upgrade.
 const WEEKS: usize = 5;
 const BACKENDS: usize = 6;
-/// Of them serve at a time.
+/// The number of backends that serve at a time.
 const SERVING: usize = 3;
 const SLOW: Duration = Duration::from_secs(5);
 const STREAM: usize = 5_000;
 
-/// The balancer, whatever process it is now. Its last one is killed when dropped.
+/// The balancer over all its processes. The last one is killed when dropped.
 struct Site {
     lb: LbProcess,
     address: SocketAddr,
@@ -76,7 +77,7 @@ impl Site {
         fs::write(self.lb.folder().join("lb.yaml"), text).expect("the folder takes a file");
     }
 
-    /// What this command says, and whether it succeeded.
+    /// Runs a command; returns whether it succeeded, and its output.
     fn command(&self, word: &str) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
         command.args([word, "-c", "lb.yaml"]).current_dir(self.lb.folder());
@@ -115,7 +116,7 @@ impl Site {
         assert_ne!(before, pid);
     }
 
-    /// Its new listener's port is somebody else's.
+    /// Upgrades to a listener whose port is taken.
     #[track_caller]
     fn upgrade_in_vain(&mut self) {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -143,7 +144,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // It has ended already, unless the test failed.
+        // The process has ended already, unless the test failed.
         if let Ok(text) = fs::read_to_string(self.lb.folder().join("lb.pid"))
             && let Ok(pid) = text.trim().parse()
         {
@@ -169,7 +170,7 @@ fn yaml<'a>(
     )
 }
 
-/// Answers that take long, begun before something is changed.
+/// Long answers that began before a change.
 struct Long {
     slow: Connection,
     stream: Connection,
@@ -222,44 +223,11 @@ fn reloads_upgrades_and_changing_backends_cost_no_request() {
     assert!(!site.lb.folder().join("lb.pid").exists());
 }
 
-/// What the system says of a process.
-struct Footprint {
-    /// Kilobytes.
-    memory: u64,
-    files: usize,
-}
-
-impl Footprint {
-    fn of(pid: Pid) -> Self {
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-        let passing = connections(pid);
-        let is_kept = |name: &String| !passing.contains(name);
-        let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        let files = files.map(|name| name.to_string_lossy().into_owned()).filter(is_kept);
-        Self { memory: memory_of(pid), files: files.count() }
-    }
-}
-
-/// They come and go with checks and requests; whoever asked for a reload may not have gone yet.
-fn connections(pid: Pid) -> Vec<String> {
-    let table = |name: &str| {
-        let table = fs::read_to_string(format!("/proc/{pid}/net/{name}")).expect("it runs");
-        table.lines().skip(1).map(|line| line.to_owned()).collect::<Vec<_>>()
-    };
-    let socket = |line: &str, state: usize, listens: &str, inode: usize| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let is_listening = fields.get(state) == Some(&listens);
-        (!is_listening).then(|| format!("socket:[{}]", fields.get(inode).unwrap_or(&"0")))
-    };
-    let tcp = table("tcp").into_iter().filter_map(|line| socket(&line, 3, "0A", 9));
-    let unix = table("unix").into_iter().filter(|line| line.contains("@lb/control:"));
-    tcp.chain(unix.filter_map(|line| socket(&line, 3, "00010000", 6))).collect()
-}
-
 #[test]
 fn a_hundred_reloads_leave_nothing_behind() {
     const RELOADS: usize = 50;
-    /// The allocator takes memory by the megabyte now and then; what is kept grows in every round.
+    /// The number of rounds. The allocator takes memory by the megabyte now and then, but a leak
+    /// grows in every round.
     const ROUNDS: usize = 4;
     let mut site = Site::new();
     let round = |site: &mut Site| -> Vec<Footprint> {
@@ -285,7 +253,7 @@ fn a_hundred_reloads_leave_nothing_behind() {
         assert_eq!(fewest(before), fewest(after));
         let (before, after) = (median(before), median(after));
         seen.push(format!("{before} kB, then {after} kB"));
-        // A configuration of this size takes some ten kilobytes: 25 of them would show.
+        // A configuration of this size takes about ten kilobytes, so 25 leaked ones would show.
         if after <= before + 200 {
             return;
         }

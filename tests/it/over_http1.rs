@@ -1,4 +1,4 @@
-//! What holds for every protocol, with a client of HTTP/1.
+//! The tests of every protocol, with a client of HTTP/1.
 
 use crate::support::client;
 

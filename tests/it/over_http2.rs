@@ -1,4 +1,4 @@
-//! What holds for every protocol, with a client of HTTP/2.
+//! The tests of every protocol, with a client of HTTP/2.
 
 use crate::support::http2_client as client;
 

@@ -1,4 +1,4 @@
-//! The files around the code that nothing else here runs agree with one another.
+//! Files around the code that no other test runs: they agree with one another.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
@@ -55,7 +55,7 @@ fn the_composed_balancer_knows_the_composed_backends() {
     });
 }
 
-/// What cargo knows of the dependencies on this machine.
+/// The metadata of cargo about the dependencies on this machine.
 fn metadata() -> Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let version = Command::new(&cargo).arg("-vV").output().expect("cargo runs");
@@ -83,7 +83,7 @@ fn version(text: &str) -> Vec<u64> {
 
 /// There is one toolchain here, so the oldest one is computed and not tried.
 #[test]
-fn the_oldest_toolchain_that_is_named_is_one_that_builds_the_dependencies() {
+fn the_oldest_toolchain_that_is_named_builds_the_dependencies() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
     let resolved: Vec<_> = metadata["resolve"]["nodes"].as_array().expect("nodes").iter().collect();
@@ -158,7 +158,7 @@ fn with_manifest<T>(kind: &str, ask: impl FnOnce(&Yaml<'_>) -> T) -> T {
     ask(object.unwrap_or_else(|| panic!("a {kind}")))
 }
 
-/// What the ConfigMap has lb run from.
+/// The configuration in the ConfigMap.
 fn deployed_configuration() -> Config {
     let text = with_manifest("ConfigMap", |map| {
         map["data"]["lb.yaml"].as_str().expect("lb.yaml in the ConfigMap").to_owned()
@@ -220,7 +220,7 @@ fn the_unit_and_logrotate_agree_on_the_user_and_the_folders() {
 }
 
 #[test]
-fn whoever_stops_the_balancer_waits_until_it_has_drained() {
+fn every_manager_waits_until_the_balancer_has_drained() {
     let usual = config::Shutdown::default();
     let grace: Vec<u64> = unit("TimeoutStopSec").iter().map(|s| s.parse().unwrap()).collect();
     assert!(Duration::from_secs(grace[0]) > usual.delay + usual.timeout);
@@ -238,7 +238,7 @@ fn whoever_stops_the_balancer_waits_until_it_has_drained() {
 #[test]
 fn the_pod_has_the_ports_that_its_configuration_opens() {
     let config = deployed_configuration();
-    assert!(config.process.watch, "nobody sends a signal into a pod");
+    assert!(config.process.watch, "no process sends a signal into a pod");
     let admin = config.admin.expect("probes ask it").address.tcp().unwrap();
     assert!(admin.ip().is_unspecified(), "the kubelet asks from outside");
     with_manifest("Deployment", |deployment| {
@@ -248,7 +248,10 @@ fn the_pod_has_the_ports_that_its_configuration_opens() {
             let port = ports.iter().find(|port| port["name"].as_str() == Some(name));
             port.expect("it is listed")["containerPort"].as_integer().expect("a number")
         };
-        assert_eq!(port("http"), i64::from(config.listeners[0].address.port()));
+        assert_eq!(
+            port("http"),
+            i64::from(config.listeners[0].address.tcp().expect("a port").port())
+        );
         assert_eq!(port("admin"), i64::from(admin.port()));
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"].as_str(), Some("admin"), "{probe}");

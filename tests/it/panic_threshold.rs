@@ -1,4 +1,4 @@
-//! When so many backends fail their checks that the checks are more likely wrong, all are used.
+//! If the share of backends that fail their checks is above the threshold, all are used.
 
 use lb::backend::Eligibility;
 
@@ -6,7 +6,7 @@ use crate::support::{
     PATIENCE, backend::ScriptedBackend, client::get, eventually::eventually, lb::Lb, reply::Reply,
 };
 
-/// Three backends of which so many fail their checks, once each has been checked.
+/// Three backends, once each has been checked; `failing` of them fail their checks.
 #[track_caller]
 fn with_failing(failing: usize, threshold: &str) -> (Lb, [ScriptedBackend; 3]) {
     let backends = ["a", "b", "c"].map(ScriptedBackend::named);
@@ -24,7 +24,7 @@ fn with_failing(failing: usize, threshold: &str) -> (Lb, [ScriptedBackend; 3]) {
     (lb, backends)
 }
 
-/// What nine requests are answered.
+/// The answers to nine requests.
 fn answers(lb: &Lb) -> String {
     (0..9).map(|_| get(lb.address(), "/").text()).collect()
 }
@@ -66,7 +66,7 @@ fn it_ends_when_enough_pass_again() {
 }
 
 #[test]
-fn who_refuses_is_neither_counted_nor_used() {
+fn a_refusing_backend_is_neither_counted_nor_used() {
     let (lb, [a, b, c]) = with_failing(1, "40%");
     assert_eq!(lb.eligibility(&a), Eligibility::Unhealthy, "one of three");
     c.stop();
@@ -76,5 +76,5 @@ fn who_refuses_is_neither_counted_nor_used() {
     eventually(PATIENCE, "b is out", || !lb.backend(&b).is_eligible());
     assert_eq!(answers(&lb), "aaaaaaaaa");
     let lines = lb.log_lines(9);
-    assert!(lines.iter().all(|line| line["attempts"] == 1), "nobody else was tried");
+    assert!(lines.iter().all(|line| line["attempts"] == 1), "no other backend was tried");
 }

@@ -1,5 +1,5 @@
-//! Clients that do not wait for an answer before they send the next request. What was read too early
-//! belongs to the next request, however the bytes fall into reads.
+//! Clients that do not wait for an answer before they send the next request. Bytes that were read
+//! too early belong to the next request, for every division into reads.
 
 use crate::support::{
     PATIENCE,
@@ -57,7 +57,8 @@ fn a_header_may_begin_in_one_read_and_end_in_the_next() {
     let long = format!("/{}", "x".repeat(100));
     for second in [get(&long), post("/2", &"b".repeat(100))] {
         let path = if second.starts_with("GET") { &long } else { "/2" };
-        // What is left of it is as long as what was read too early, and so on.
+        // The cut makes the rest of the header as long as the part that was read too early, or
+        // longer or shorter.
         for cut in 1..second.len() {
             let (before, after) = second.split_at(cut);
             let parts = [

@@ -1,5 +1,5 @@
-//! What the status page makes of what it is told. Its files come from a scripted process here, which
-//! says at will what a real one says only in bad luck.
+//! The status page over a scripted process, which can send answers that a real one sends only
+//! rarely.
 
 use serde_json::{Value, json};
 
@@ -19,10 +19,10 @@ const FILES: [(&str, &str, &str); 6] = [
 ];
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Words that would run, were they taken for anything but words.
+/// Text that would run as a script if it were not treated as text.
 const HOSTILE: &str = "<img src=x onerror='window.ran = true'><script>window.ran = true</script>";
 
-/// A process that says this status and these events.
+/// A process with this status and these events.
 fn saying(status: &Value, events: &[Value]) -> ScriptedBackend {
     let process = ScriptedBackend::replying(Reply::status(404));
     for (path, kind, content) in FILES {
@@ -64,7 +64,7 @@ fn pool(name: &str, backends: &[Value]) -> Value {
     })
 }
 
-/// A backend with what is said of it beside.
+/// A backend with these additional values.
 fn backend(pool: &str, address: &str, state: &str, beside: &Value) -> Value {
     let none = json!({ "p50_ms": null, "p95_ms": null, "p99_ms": null });
     let mut backend = json!({
@@ -82,7 +82,7 @@ fn backend(pool: &str, address: &str, state: &str, beside: &Value) -> Value {
 }
 
 #[test]
-fn what_it_is_told_never_becomes_a_part_of_the_page() {
+fn text_from_the_process_never_becomes_markup() {
     let check = json!({ "passed": false, "reason": HOSTILE, "took_ms": 1.0, "ago_ms": 1 });
     let beside = json!({
         "reason": HOSTILE, "until": HOSTILE, "set_by_operator": [HOSTILE], "check": check,
@@ -152,7 +152,7 @@ fn trouble_comes_first_with_its_reason_and_when_it_ends() {
     assert_eq!(weight, "2.5/10");
 }
 
-/// It accepts and says nothing, as a process does that is stopped or stuck.
+/// The process accepts and says nothing, like one that is stopped or stuck.
 #[test]
 fn a_process_that_no_longer_answers_is_given_up_and_time_goes_on() {
     let ejected = json!({ "until": "2026-01-01T00:00:00Z", "for_ms": 30_000 });
@@ -169,7 +169,7 @@ fn a_process_that_no_longer_answers_is_given_up_and_time_goes_on() {
     process.reply_to("/api/v1/pools", Reply::ok(told.to_string()));
     browser.wait_until("it is back", "document.querySelector('#banner').hidden");
     browser.wait_until("it is live", "!document.body.classList.contains('stale')");
-    // The request that it gave up.
+    // This is the request that it gave up.
     browser.forgive("net::ERR_");
 }
 

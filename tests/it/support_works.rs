@@ -1,5 +1,5 @@
-//! The support keeps its own promises: a test that stands on a backend which does not really
-//! hang, or a client which calls a cut body whole, proves nothing.
+//! The support keeps its own promises: a test with a backend that does not really hang, or with a
+//! client that calls a cut body whole, proves nothing.
 
 use std::{
     io,
@@ -74,7 +74,7 @@ fn a_delayed_answer_comes_after_its_delay() {
 }
 
 #[test]
-fn what_is_not_an_answer_is_an_error_of_its_own_kind() {
+fn malformed_answers_are_errors_of_their_own_kind() {
     let kind = |reply| answer_to(reply).unwrap_err().kind();
     assert_eq!(kind(Reply::reset()), io::ErrorKind::ConnectionReset);
     assert_eq!(kind(Reply::reset_in_header()), io::ErrorKind::ConnectionReset);
@@ -308,7 +308,7 @@ fn an_address_is_found_in_text_and_json() {
     assert_eq!(address_in("listening on port 8080"), None);
 }
 
-/// Were a complaint not heard, a page that breaks its own policy would pass.
+/// If complaints were not noticed, a page that breaks its own policy would pass.
 #[test]
 fn a_browser_clicks_types_and_hears_complaints() {
     let page = "<!doctype html><link rel=icon href='data:,'><style>body {}</style>\

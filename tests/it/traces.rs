@@ -1,4 +1,4 @@
-//! Which trace a request is a part of, for its backend and in the access log.
+//! The trace of a request, for its backend and in the access log.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::support::{
 const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const VALID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// What the backend receives and what is logged when a client sends these headers.
+/// The request that the backend receives, and the log line, when a client sends these headers.
 fn forwarded(setting: &str, headers: &[(&str, &str)]) -> (Request, Value) {
     let a = ScriptedBackend::named("a");
     let lb = Lb::start(&format!(
@@ -53,7 +53,7 @@ fn a_request_without_a_trace_starts_one() {
 }
 
 #[test]
-fn one_that_is_not_valid_is_replaced() {
+fn an_invalid_trace_is_replaced() {
     let zeros = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
     let cases = [
         vec![("traceparent", "nonsense"), ("tracestate", "a=1")],
@@ -70,7 +70,7 @@ fn one_that_is_not_valid_is_replaced() {
 }
 
 #[test]
-fn pass_leaves_everything_alone() {
+fn pass_leaves_all_headers_alone() {
     let (received, line) = forwarded("traceparent: pass", &[]);
     assert_eq!((received.header("traceparent"), &line["trace_id"]), (None, &Value::Null));
     let headers = [("traceparent", "nonsense"), ("tracestate", "a=1")];

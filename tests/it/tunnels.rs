@@ -61,7 +61,7 @@ fn the_client_hears_of_it_when_the_backend_closes() {
     assert_eq!(connection.read_to_close(), b"bye");
 }
 
-/// Without the work-around each of these fails with even odds: the 101 is there before Pingora
+/// Without the work-around each of these fails in half of all runs: the 101 comes before Pingora
 /// has told the backend's side that the request has no body.
 #[test]
 fn a_101_that_comes_early_does_not_tear_the_tunnel_down() {
@@ -71,7 +71,7 @@ fn a_101_that_comes_early_does_not_tear_the_tunnel_down() {
     for _ in 0..20 {
         let (mut connection, response) = upgrade(&lb);
         assert_eq!(response.status, 101);
-        // The backend echoes the request itself first.
+        // The backend first echoes the request itself.
         let mut echoed = Vec::new();
         while !echoed.ends_with(b"\r\n\r\n") {
             echoed.extend(connection.read_exact(1).expect("the tunnel is open"));
@@ -168,7 +168,7 @@ fn a_connection_that_did_not_become_a_tunnel_is_not_kept() {
 }
 
 #[test]
-fn a_101_that_nobody_asked_for_is_no_answer() {
+fn an_unrequested_101_is_not_an_answer() {
     let a = ScriptedBackend::replying(Reply::upgrade());
     let lb = Lb::over(&[&a], "");
     assert_eq!(get(lb.address(), "/").status, 502);

@@ -17,7 +17,7 @@ use super::{
     resource::{self, Access, NoResource, Resource},
     response::Response,
 };
-use crate::config::{AdminAddress, Token};
+use crate::config::{ListenAddress, Token};
 use crate::headers::ADMIN_COOKIE;
 
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
@@ -35,11 +35,11 @@ pub(super) enum Exposure {
 }
 
 impl Exposure {
-    pub(super) fn of(address: &AdminAddress) -> Self {
+    pub(super) fn of(address: &ListenAddress) -> Self {
         match address {
-            AdminAddress::Unix(_) => Self::UnixSocket,
-            AdminAddress::Tcp(_) if address.is_local() => Self::Loopback,
-            AdminAddress::Tcp(_) => Self::Network,
+            ListenAddress::Unix(_) | ListenAddress::Abstract(_) => Self::UnixSocket,
+            ListenAddress::Tcp(_) if address.is_local() => Self::Loopback,
+            ListenAddress::Tcp(_) => Self::Network,
         }
     }
 }

@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use tokio::{runtime::Builder, sync::watch, task::JoinSet, time};
 
 use super::Api;
-use crate::config::AdminAddress;
+use crate::config::ListenAddress;
 use crate::process::meeting_socket::MeetingSocket;
 use reserve::Reserve;
 use shared::Shared;
@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The admin listener. It is closed when dropped.
 #[derive(Debug)]
 pub struct Admin {
-    address: AdminAddress,
+    address: ListenAddress,
     closed: watch::Sender<bool>,
 }
 
@@ -49,7 +49,7 @@ impl Admin {
     /// # Errors
     ///
     /// The system's, if it cannot start a thread or refuses the socket.
-    pub fn start(socket: OwnedFd, address: AdminAddress, api: Api) -> io::Result<Self> {
+    pub fn start(socket: OwnedFd, address: ListenAddress, api: Api) -> io::Result<Self> {
         let runtime =
             Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build()?;
         let socket = {
@@ -75,7 +75,7 @@ impl Admin {
     /// other process serves it.
     pub fn end(&self) {
         self.close();
-        if let AdminAddress::Unix(path) = &self.address {
+        if let ListenAddress::Unix(path) = &self.address {
             MeetingSocket::File(path.clone()).remove();
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::{access::Exposure, idle::Idle};
 use crate::admin::Api;
 use crate::clock;
-use crate::config::AdminAddress;
+use crate::config::ListenAddress;
 
 /// The time that a client has for its first header, for a body, and for taking a piece of the response.
 pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) address: AdminAddress,
+    pub(super) address: ListenAddress,
     pub(super) exposure: Exposure,
     pub(super) api: Api,
     pub(super) idle: Idle,
@@ -36,7 +36,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(address: &AdminAddress, api: Api) -> Self {
+    pub(super) fn new(address: &ListenAddress, api: Api) -> Self {
         Self {
             address: address.clone(),
             exposure: Exposure::of(address),

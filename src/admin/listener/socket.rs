@@ -12,7 +12,7 @@ use std::{
 use pingora_core::protocols::{GetSocketDigest, SocketDigest, l4::stream::Stream};
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::config::AdminAddress;
+use crate::config::ListenAddress;
 
 /// Names clients of a Unix socket in the log, since they have no address.
 const LOCAL_CLIENT: &str = "unix";
@@ -28,14 +28,14 @@ pub(super) enum Socket {
 
 impl Socket {
     /// Prepares `socket` for accepting. Must be called in the runtime that accepts.
-    pub(super) fn new(socket: OwnedFd, address: &AdminAddress) -> io::Result<Self> {
+    pub(super) fn new(socket: OwnedFd, address: &ListenAddress) -> io::Result<Self> {
         Ok(match address {
-            AdminAddress::Tcp(_) => {
+            ListenAddress::Tcp(_) => {
                 let socket = StdTcpListener::from(socket);
                 socket.set_nonblocking(true)?;
                 Self::Tcp(TcpListener::from_std(socket)?)
             }
-            AdminAddress::Unix(_) => {
+            ListenAddress::Unix(_) | ListenAddress::Abstract(_) => {
                 let socket = StdUnixListener::from(socket);
                 socket.set_nonblocking(true)?;
                 Self::Unix(UnixListener::from_std(socket)?)

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ListenerCounts, Outcome, StatusClass};
+use crate::count::{ConnectionRefusal, ListenerCounts, Outcome, StatusClass};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -107,29 +107,37 @@ const OF_PROCESS: [(Metric, Source); 6] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 6] = [
+const OF_LISTENERS: [(Metric, Source); 7] = [
     (
         metric::LISTENER_CONNECTIONS,
-        Source::Listener(|to, it| to.count(&[&address(it)], it.connections() as u64)),
+        Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
     ),
     (
         metric::LISTENER_ACCEPTED,
-        Source::Listener(|to, it| to.count(&[&address(it)], it.accepted.get())),
+        Source::Listener(|to, it| to.count(&[it.address()], it.accepted.get())),
+    ),
+    (
+        metric::LISTENER_REFUSED,
+        Source::Listener(|to, it| {
+            for (why, count) in ConnectionRefusal::ALL.into_iter().zip(it.refusals()) {
+                to.count(&[it.address(), why.word()], count);
+            }
+        }),
     ),
     (
         metric::LISTENER_REQUESTS,
         Source::Listener(|to, it| {
             for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
-                to.count(&[&address(it), class.word()], count);
+                to.count(&[it.address(), class.word()], count);
             }
         }),
     ),
-    (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[&address(it)], it.loops.get()))),
+    (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),
     (
         metric::LISTENER_RECEIVED,
-        Source::Listener(|to, it| to.count(&[&address(it)], it.received())),
+        Source::Listener(|to, it| to.count(&[it.address()], it.received())),
     ),
-    (metric::LISTENER_SENT, Source::Listener(|to, it| to.count(&[&address(it)], it.sent()))),
+    (metric::LISTENER_SENT, Source::Listener(|to, it| to.count(&[it.address()], it.sent()))),
 ];
 
 const OF_ROUTES: [(Metric, Source); 1] = [(
@@ -313,10 +321,6 @@ pub(super) static FAMILIES: LazyLock<Vec<(Metric, Source)>> = LazyLock::new(|| {
         [&OF_PROCESS, &OF_LISTENERS, &OF_ROUTES, &OF_POOLS, &OF_BACKENDS];
     all.concat()
 });
-
-fn address(listener: &ListenerCounts) -> String {
-    listener.address().to_string()
-}
 
 fn name(it: &PoolView) -> &str {
     it.pool.name().as_str()

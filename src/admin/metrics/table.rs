@@ -53,6 +53,8 @@ metrics! {
     LISTENER_CONNECTIONS = Gauge "lb_listener_connections" LISTENER, "Clients connected.";
     LISTENER_ACCEPTED = Counter "lb_listener_connections_accepted_total" LISTENER,
         "Connections accepted.";
+    LISTENER_REFUSED = Counter "lb_listener_connections_refused_total" &["listener", "reason"],
+        "Connections closed because of what came before their first request.";
     LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
     LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,

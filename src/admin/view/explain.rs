@@ -69,7 +69,11 @@ pub(in crate::admin) fn explain(
 ) -> view::Explanation {
     let generation = current.pin();
     let mut explanation = view::Explanation {
-        listeners: current.listeners().iter().map(|listener| listener.address()).collect(),
+        listeners: current
+            .listeners()
+            .iter()
+            .map(|listener| listener.address().to_owned())
+            .collect(),
         route: None,
         pool: None,
         repeatable: false,

@@ -11,8 +11,6 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Address, BackendNames};
@@ -51,7 +49,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
     /// As configured.
-    pub address: SocketAddr,
+    pub address: String,
     /// Requests that have ended.
     pub requests: u64,
     /// The same by the class of the status.
@@ -272,7 +270,7 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The listeners that would take it; a route is for all of them.
-    pub listeners: Vec<SocketAddr>,
+    pub listeners: Vec<String>,
     /// The first route that matches; `null` where none does.
     pub route: Option<Route>,
     /// Where that leads.

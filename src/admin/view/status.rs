@@ -47,7 +47,7 @@ pub(in crate::admin) fn status(sources: Sources<'_>, now: Instant) -> view::Stat
 fn listener(counts: &ListenerCounts) -> view::Listener {
     let responses = counts.responses();
     view::Listener {
-        address: counts.address(),
+        address: counts.address().to_owned(),
         requests: responses.iter().sum(),
         responses: classes(responses),
         connections: counts.connections(),

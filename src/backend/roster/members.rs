@@ -22,7 +22,7 @@ pub(super) struct Members {
     /// The backends that wait for a probe, by when it is due; the value is when any request may be
     /// the probe.
     pub(super) probes: BTreeMap<(Instant, Address), Instant>,
-    /// Ejected backends that a request may try before it fails, by when they were ejected.
+    /// Ejected backends that a request may try before it fails, by when they have failed last.
     pub(super) last_resorts: BTreeSet<(Instant, Address)>,
 }
 

@@ -56,12 +56,13 @@ pub enum Health {
 pub(in crate::backend) struct Ejection {
     pub(in crate::backend) cause: EjectionCause,
     pub(in crate::backend) until: EjectionEnd,
-    /// When the ejection began.
+    /// When the ejection began, or an early probe failed last.
     since: Instant,
     /// Probes under way.
     pub(in crate::backend) probes: u32,
-    /// Whether its probe is due early, because the pool could not spare another ejection.
-    pub(in crate::backend) is_hastened: bool,
+    /// When its term ends, where its probe is due before that because the pool could not spare
+    /// another ejection.
+    pub(in crate::backend) hastened_from: Option<Instant>,
     /// Probes in a row that were inconclusive.
     unproven: u32,
 }
@@ -72,13 +73,30 @@ impl Ejection {
         until: EjectionEnd,
         since: Instant,
     ) -> Self {
-        Self { cause, until, since, probes: 0, is_hastened: false, unproven: 0 }
+        Self { cause, until, since, probes: 0, hastened_from: None, unproven: 0 }
     }
 
     /// Whether a failure is that of a probe of this ejection. A probe that began before this
     /// ejection does not count.
     fn is_of_its_probe(&self, failed: &AttemptFailure) -> bool {
         failed.probe && self.probes > 0 && failed.since >= self.since
+    }
+
+    /// Whether a probe that fails now was sent before its time.
+    fn is_early(&self, now: Instant) -> bool {
+        match self.until {
+            EjectionEnd::ChecksPass => true,
+            EjectionEnd::Probe(at) => self.hastened_from.unwrap_or(at) > now,
+        }
+    }
+
+    /// An early probe has failed, which says what was known: the term stays as it was. Other backends
+    /// are tried before this one from now on.
+    fn put_off(&mut self, now: Instant) {
+        if let Some(end) = self.hastened_from.take() {
+            self.until = EjectionEnd::Probe(end);
+        }
+        self.since = now;
     }
 
     /// Whether the limit of half of the pool applies to this ejection. It does not apply to a
@@ -253,6 +271,10 @@ impl Standing {
         if !ejection.is_of_its_probe(failed) {
             return None;
         }
+        if ejection.is_early(now) {
+            self.ejection.iter_mut().for_each(|ejection| ejection.put_off(now));
+            return None;
+        }
         // A refusal is not counted by the limit on guesses, and that must not change.
         if ejection.cause == EjectionCause::Refused {
             return Some(self.cool_down(now));
@@ -329,9 +351,10 @@ impl Standing {
     pub(in crate::backend) fn hasten(&mut self, now: Instant) {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
+            && at > now
         {
-            ejection.is_hastened |= at > now;
-            ejection.until = EjectionEnd::Probe(at.min(now));
+            ejection.hastened_from.get_or_insert(at);
+            ejection.until = EjectionEnd::Probe(now);
         }
     }
 

@@ -91,21 +91,59 @@ fn may_come_early_for_requests_that_would_fail_and_then_several_at_once() {
     assert!(claim().is_none(), "it is back");
 }
 
+/// In an outage every request is such a probe, and what failed a hundred times in a second would be out
+/// for the longest term.
 #[test]
-fn that_came_early_and_failed_lengthens_the_ejection_once() {
+fn that_came_early_and_failed_changes_nothing() {
+    let mut world = World::new(2, CHECKED);
+    world.eject(0);
+    for seconds in 1..10 {
+        world.pass(SECOND);
+        let claim = || world.roster.claim_last_resort(|_| true, world.now).map(|it| it.leave());
+        assert!(claim().is_some() && claim().is_some());
+        for cause in [EjectionCause::Status(503), EjectionCause::ConnectTimeout] {
+            let retry_after = Some(SECOND);
+            let failed = AttemptFailure { probe: true, retry_after, ..world.failure(cause) };
+            assert_eq!(world.apply(0, Event::AttemptFailed(failed)), []);
+        }
+        assert_eq!(world.term(0), RULES.base - seconds * SECOND);
+    }
+    world.pass(RULES.base - 9 * SECOND);
+    assert_eq!(world.probe(true), Some(0), "all were given back");
+    let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+    assert_eq!(world.apply(0, Event::AttemptFailed(failed)).len(), 1);
+    assert_eq!(world.term(0), 2 * RULES.base);
+}
+
+#[test]
+fn that_came_early_and_failed_is_followed_by_one_of_another_backend() {
+    let mut world = World::new(4, CHECKED);
+    world.eject(0);
+    world.pass(SECOND);
+    world.eject(1);
+    for expected in [0, 1, 0, 1] {
+        world.pass(SECOND);
+        let claimed = world.roster.claim_last_resort(|_| true, world.now).unwrap();
+        claimed.leave();
+        assert!(Arc::ptr_eq(&claimed, &world.backends[expected]));
+        let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+        world.apply(expected, Event::AttemptFailed(failed));
+    }
+}
+
+#[test]
+fn that_was_hastened_and_failed_leaves_the_term_as_it_was() {
     let mut world = World::new(2, CHECKED);
     world.eject(0);
     world.pass(SECOND);
-    let claim = || world.roster.claim_last_resort(|_| true, world.now).map(|it| it.leave());
-    assert!(claim().is_some() && claim().is_some());
-    let began = world.failure(EjectionCause::Timeout);
-    world.pass(SECOND);
-    let failed = Event::AttemptFailed(AttemptFailure { probe: true, ..began });
-    assert_eq!(world.apply(0, failed).len(), 1);
-    assert_eq!(world.apply(0, failed), [], "it began before that ejection");
-    assert_eq!(world.term(0), 2 * RULES.base);
-    world.pass(2 * RULES.base);
-    assert_eq!(world.probe(true), Some(0), "both were given back");
+    (0..5).for_each(|_| drop(world.fail(1, EjectionCause::Status(503))));
+    for _ in 0..5 {
+        assert_eq!(world.probe(true), Some(0));
+        let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
+        assert_eq!(world.apply(0, Event::AttemptFailed(failed)), []);
+        assert_eq!(world.term(0), RULES.base - SECOND);
+        world.fail(1, EjectionCause::Status(503));
+    }
 }
 
 #[test]

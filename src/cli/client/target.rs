@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 
 use super::{address::Address, request::AdminClient};
-use crate::config::{self, AdminAddress, Flags};
+use crate::config::{self, Flags, ListenAddress};
 
 /// Which process to ask.
 #[derive(Debug, Clone, Default, Args)]
@@ -75,14 +75,15 @@ fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
         )
     })?;
     let address = match admin.address {
-        AdminAddress::Unix(path) => Address::Unix(path),
-        AdminAddress::Tcp(address) if address.port() == 0 => {
+        ListenAddress::Unix(path) => Address::Unix(path),
+        ListenAddress::Abstract(name) => Address::Unix(format!("\0{name}").into()),
+        ListenAddress::Tcp(address) if address.port() == 0 => {
             return Err(format!(
                 "the port of the admin listener in {shown} is 0, so only the log of the process \
                  shows it (name it, as in --admin http://127.0.0.1:9900)"
             ));
         }
-        AdminAddress::Tcp(address) => Address::Tcp(reachable(address).to_string()),
+        ListenAddress::Tcp(address) => Address::Tcp(reachable(address).to_string()),
     };
     Ok((address, admin.token.map(|token| token.secret().to_owned())))
 }

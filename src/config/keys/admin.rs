@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::key::{Group, Key, List, Presence};
 use crate::config::{
-    model::{AdminAddress, Token},
-    values::{FILE, HOST_NAME, TOKEN, UNIX_ADDRESS},
+    model::{ListenAddress, Token},
+    values::{FILE, HOST_NAME, LISTEN_ADDRESS, TOKEN},
 };
 
 pub(in crate::config) static ADMIN: Group = Group::new(
@@ -16,9 +16,9 @@ pub(in crate::config) static ADMIN: Group = Group::new(
      operators. Left out, or off: none.",
 );
 
-pub(in crate::config) static ADDRESS: Key<AdminAddress> = Key::required(
+pub(in crate::config) static ADDRESS: Key<ListenAddress> = Key::required(
     "admin.address",
-    UNIX_ADDRESS,
+    LISTEN_ADDRESS,
     "127.0.0.1:9900",
     "or a socket, as in unix:/run/lb/admin.sock",
 )

@@ -1,11 +1,14 @@
 //! The keys of listeners and routes.
 
-use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, time::Duration};
 
-use super::key::{Content, Group, Key, Presence, Preset};
+use super::key::{Content, Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
-    model::{HostPattern, PathPrefix, PoolName},
-    values::{DURATION, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PAUSE, POOL_NAME, RATE},
+    model::{HostPattern, ListenAddress, PathPrefix, PeerBlock, PoolName},
+    values::{
+        DURATION, HOST_PATTERN, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS, POOL_NAME,
+        RATE,
+    },
 };
 
 pub(in crate::config) static LISTENERS: Group = Group::several(
@@ -15,13 +18,47 @@ pub(in crate::config) static LISTENERS: Group = Group::several(
     "Addresses to accept connections on.",
 );
 
-pub(in crate::config) static ADDRESS: Key<SocketAddr> = Key::required(
+pub(in crate::config) static ADDRESS: Key<ListenAddress> = Key::required(
     "listeners[].address",
     LISTEN_ADDRESS,
     "0.0.0.0:8080",
-    "IP address and port, IPv6 as \"[::]:8080\"",
+    "IP address and port, IPv6 as \"[::]:8080\"; or a Unix socket, as unix:/run/lb/http.sock, or \
+     unix:@lb for one without a file",
 )
 .needs_upgrade();
+
+pub(in crate::config) static SOCKET_MODE: Key<u32> = Key::optional(
+    "listeners[].mode",
+    MODE,
+    ("660", "660, so that its user and its group may connect"),
+    "permissions of the file of a Unix socket",
+)
+.needs_upgrade();
+
+pub(in crate::config) static SOCKET_OWNER: Key<Box<str>> = Key::optional(
+    "listeners[].owner",
+    OWNER,
+    ("www-data", "the user and the group of the process"),
+    "of the file of a Unix socket: a user, or user:group",
+)
+.needs_upgrade();
+
+pub(in crate::config) static PROXY_PROTOCOL: Group = Group::new(
+    "listeners[].proxy_protocol",
+    Presence::IfGiven,
+    "off, or a mapping such as { from: [10.0.0.0/8] }",
+    "whether connections begin with a header of the PROXY protocol (version 1 or 2), which says who \
+     the client is; a connection without one, or from an address not named here, is closed",
+);
+
+pub(in crate::config) static FROM: List<PeerBlock> = List::new(
+    "listeners[].proxy_protocol.from",
+    PEERS,
+    "a list of address blocks such as [10.0.0.0/8]",
+    "the proxies that send it; required",
+)
+.or(Instead::OneItem, Vec::new)
+.optional("[10.0.0.0/8]", "none, which is refused");
 
 pub(in crate::config) static CLIENT: Group = Group::new(
     "listeners[].client",

@@ -17,6 +17,10 @@ pub(super) use key::{
 pub(super) static TABLE: &[&dyn Row] = &[
     &listeners::LISTENERS,
     &listeners::ADDRESS,
+    &listeners::SOCKET_MODE,
+    &listeners::SOCKET_OWNER,
+    &listeners::PROXY_PROTOCOL,
+    &listeners::FROM,
     &listeners::CLIENT,
     &listeners::HEADER,
     &listeners::KEEPALIVE,

@@ -2,13 +2,11 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use ipnet::IpNet;
-
 use super::key::{Group, Key, List, Presence, Preset};
 use crate::config::{
-    model::Traceparent,
+    model::{PeerBlock, Traceparent},
     values::{
-        BLOCK, DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, GROUP, SOCKET, THREADS, TRACEPARENT,
+        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, GROUP, PEERS, SOCKET, THREADS, TRACEPARENT,
         TRUTH, USER,
     },
 };
@@ -31,12 +29,12 @@ pub(in crate::config) static SERVER_TIMING: Preset<bool> = Preset::new(
     "true: answers say in Server-Timing where the time went: queue, connect, backend.",
 );
 
-pub(in crate::config) static TRUSTED_PROXIES: List<IpNet> = List::new(
+pub(in crate::config) static TRUSTED_PROXIES: List<PeerBlock> = List::new(
     "trusted_proxies",
-    BLOCK,
+    PEERS,
     "a list of address blocks such as [10.0.0.0/8]",
-    "Proxies whose X-Forwarded-* headers are believed: address blocks such as 10.0.0.0/8, or \
-     single addresses.",
+    "Proxies whose X-Forwarded-* headers are believed: address blocks such as 10.0.0.0/8, single \
+     addresses, or unix for those that connect to a Unix socket.",
 );
 
 pub(in crate::config) static WORKERS: Preset<Option<NonZeroUsize>> =

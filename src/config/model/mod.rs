@@ -18,14 +18,14 @@ mod route;
 
 use std::num::NonZeroUsize;
 
-use ipnet::IpNet;
-
 pub use access_log::{AccessLog, LogFilter, LogFormat, LogTarget, Traceparent};
-pub use admin::{Admin, AdminAddress, Token};
+pub use admin::{Admin, Token};
 pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
-pub use listener::{BodyLimits, ClientLimits, Listener, MinRate};
+pub use listener::{
+    BodyLimits, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock, SocketFile,
+};
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};
 pub use quantity::{Percent, StatusRanges};
@@ -48,7 +48,7 @@ pub struct Config {
     /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
     /// Proxies whose `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<PeerBlock>,
     /// Worker threads; `None` is one for each core.
     pub threads: Option<NonZeroUsize>,
     /// The admin listener; `None` without one.

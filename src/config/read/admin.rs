@@ -3,19 +3,15 @@
 //! Its token may be in a file of its own, which the caller reads: everything here is a function of
 //! text. No message shows a token.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::listeners::listen_on;
 use crate::config::{
     document::{Cursor, Firsts, Report, Section, Setting},
     keys::admin::{ADDRESS, ADMIN, ADMIN_TOKEN, HOSTS, TOKEN_FILE},
-    model::{Admin, AdminAddress, Token},
+    model::{Admin, ListenAddress, Token},
     origin::Origin,
-    values::{UNIX, is_off, token},
-    wording::quoted,
+    values::{is_off, token},
 };
 
 /// The message about a missing token, with what to write.
@@ -49,7 +45,7 @@ pub(in crate::config) struct Secret {
 }
 
 /// Reads the admin listener; `taken` has the addresses of the listeners.
-pub(super) fn read(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> Option<Written> {
+pub(super) fn read(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> Option<Written> {
     let cursor = top.optional(&ADMIN)?;
     if cursor.text().is_some_and(is_off) {
         return None;
@@ -65,18 +61,16 @@ pub(super) fn read(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> Opt
     cursor.section(ADMIN.expected, read).flatten()
 }
 
-fn address(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<AdminAddress> {
-    match cursor.text() {
-        Some(text) if text.starts_with(UNIX) => cursor.value(&ADDRESS.kind),
-        Some(text) if text.starts_with('/') => {
-            let found = quoted(text);
-            cursor.problem(format!(
-                "must be an address and port, or {UNIX} and a path, found {found} (write {UNIX}{text})"
-            ));
-            None
-        }
-        _ => listen_on(cursor, taken).map(AdminAddress::Tcp),
+fn address(cursor: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Option<ListenAddress> {
+    let address = listen_on(cursor, taken)?;
+    if let ListenAddress::Abstract(_) = address {
+        cursor.problem(format!(
+            "must be an address and port, or unix: and a path, found \"{address}\" (a socket without \
+             a file has no owner, so every user of this machine could connect)"
+        ));
+        return None;
     }
+    Some(address)
 }
 
 impl Written {

@@ -3,7 +3,10 @@
 use super::{access_log, checks, listeners, pools, process, retry};
 use crate::config::{
     document::from_nothing,
-    model::{AccessLog, ClientLimits, EjectionRules, HealthCheck, Pool, PoolName, Retry, Shutdown},
+    model::{
+        AccessLog, ClientLimits, EjectionRules, HealthCheck, ListenAddress, Listener, Pool,
+        PoolName, Retry, Shutdown,
+    },
 };
 
 impl Default for AccessLog {
@@ -39,6 +42,14 @@ impl Default for Retry {
 impl Default for Shutdown {
     fn default() -> Self {
         from_nothing(process::shutdown)
+    }
+}
+
+impl Listener {
+    /// A listener with every default.
+    #[must_use]
+    pub fn new(address: ListenAddress) -> Self {
+        from_nothing(|keys| listeners::settings(keys, address))
     }
 }
 

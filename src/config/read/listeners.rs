@@ -4,35 +4,80 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::{
     document::{Cursor, Firsts, Section},
-    keys::listeners::{
-        ADDRESS, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER, CLIENT, HEADER, KEEPALIVE,
-        LISTENERS, WRITE,
+    keys::{
+        Row,
+        listeners::{
+            ADDRESS, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER, CLIENT, FROM, HEADER,
+            KEEPALIVE, LISTENERS, PROXY_PROTOCOL, SOCKET_MODE, SOCKET_OWNER, WRITE,
+        },
     },
-    model::{BodyLimits, ClientLimits, Listener, MinRate},
+    model::{BodyLimits, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock, SocketFile},
+    values::is_off,
 };
 
 /// The stand-in for an invalid address of a listener.
-const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const ANYWHERE: ListenAddress =
+    ListenAddress::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
 
 /// Reads the listeners; `taken` collects the addresses of all listeners.
-pub(super) fn read(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Vec<Listener> {
+pub(super) fn read(cursor: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Vec<Listener> {
     let items = cursor.filled_list(LISTENERS.expected).into_iter().flatten();
     items.filter_map(|item| listener(&item, taken)).collect()
 }
 
-fn listener(item: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<Listener> {
+fn listener(item: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Option<Listener> {
     item.item(&ADDRESS, "a listener with its address", |keys| {
         let address = keys.required(&ADDRESS, "write \"address: 0.0.0.0:8080\"");
         let address = address.and_then(|cursor| listen_on(&cursor, taken));
-        Listener { address: address.unwrap_or(ANYWHERE), client: client(keys) }
+        settings(keys, address.unwrap_or(ANYWHERE))
     })
 }
 
+/// Reads everything but the address.
+pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listener {
+    Listener {
+        file: socket_file(keys, &address),
+        address,
+        proxy_protocol: proxy_protocol(keys),
+        client: client(keys),
+    }
+}
+
+fn socket_file(keys: &mut Section<'_>, address: &ListenAddress) -> SocketFile {
+    let (mode, owner) = (keys.setting(&SOCKET_MODE), keys.setting(&SOCKET_OWNER));
+    if address.file().is_none() {
+        for origin in mode.origin().into_iter().chain(owner.origin()) {
+            keys.warning_at(origin, "has no effect: only a Unix socket with a path is a file");
+        }
+    }
+    SocketFile { mode: mode.given(), owner: owner.given() }
+}
+
+fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {
+    let cursor = keys.optional(&PROXY_PROTOCOL)?;
+    if cursor.text().is_some_and(is_off) {
+        return None;
+    }
+    let (is_given, from) = cursor
+        .section(PROXY_PROTOCOL.expected, |keys| (keys.has(FROM.name()), keys.list(&FROM)))?;
+    if !is_given {
+        cursor.problem(
+            "needs the addresses of the proxies that send it (write \"from: [10.0.0.0/8]\"): a \
+             client that may connect could otherwise give itself any address",
+        );
+    }
+    Some(from)
+}
+
 /// Reads an address to listen on, which no other listener may have.
-pub(super) fn listen_on(cursor: &Cursor<'_>, taken: &mut Firsts<SocketAddr>) -> Option<SocketAddr> {
+pub(super) fn listen_on(
+    cursor: &Cursor<'_>,
+    taken: &mut Firsts<ListenAddress>,
+) -> Option<ListenAddress> {
     let address = cursor.value(&ADDRESS.kind)?;
     // With port 0 the system chooses a different port each time.
-    let first = if address.port() == 0 { None } else { taken.earlier(address, cursor) };
+    let is_any = address.tcp().is_some_and(|address| address.port() == 0);
+    let first = if is_any { None } else { taken.earlier(address.clone(), cursor) };
     if let Some(first) = first {
         cursor.problem(format!("{address} is already used by {first}"));
     }

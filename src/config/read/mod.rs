@@ -11,8 +11,6 @@ mod process;
 mod retry;
 mod routes;
 
-use std::net::SocketAddr;
-
 use super::{
     document::{Cursor, Firsts, Section, from_nothing},
     keys::{
@@ -20,7 +18,7 @@ use super::{
         pools::POOLS,
         process::{SERVER_TIMING, TRACE, TRUSTED_PROXIES, WORKERS},
     },
-    model::Config,
+    model::{Config, ListenAddress},
 };
 
 pub(super) use admin::{Secret, Written};
@@ -61,7 +59,7 @@ fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
 }
 
 /// Reads the settings of the whole process.
-fn rest(top: &mut Section<'_>, taken: &mut Firsts<SocketAddr>) -> (Config, Option<Written>) {
+fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Option<Written>) {
     let access_log = access_log::read(top);
     let admin = admin::read(top, taken);
     let config = Config {

@@ -3,7 +3,7 @@
 //! An error names the mistake and, if it can be guessed, what to write: a URL in place of an
 //! address, an IPv6 address without brackets, `:8080` for all addresses.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU16;
 
 use ipnet::IpNet;
@@ -12,20 +12,21 @@ use serde_json::json;
 use super::{
     kind::{Form, Kind},
     number::port,
+    path::{UNIX, unix_address},
 };
 use crate::config::{
-    model::{BackendAddress, Host, HostPattern, PathPrefix},
+    model::{BackendAddress, Host, HostPattern, ListenAddress, PathPrefix, PeerBlock},
     wording::quoted,
 };
 
 /// A text that starts with a slash and has neither a blank nor a fragment.
 const PATH_PATTERN: &str = "^/[^ #]*$";
 
-pub(in crate::config) const LISTEN_ADDRESS: Kind<SocketAddr> = Kind {
+pub(in crate::config) const LISTEN_ADDRESS: Kind<ListenAddress> = Kind {
     expected: "an address and port such as 0.0.0.0:8080",
     parse: listen_address,
-    show: |address| json!(address),
-    shape: Form::Text(":[0-9]{1,5}$").alone(),
+    show: |address| json!(address.to_string()),
+    shape: Form::Text("^unix:/?[^/]|:[0-9]{1,5}$").alone(),
 };
 
 pub(in crate::config) const BACKEND_ADDRESS: Kind<BackendAddress> = Kind {
@@ -81,19 +82,29 @@ pub(in crate::config) const CHECK_HOST: Kind<Box<str>> = Kind {
     shape: Form::Text("^[^/ ]+$").alone(),
 };
 
-pub(in crate::config) const BLOCK: Kind<IpNet> = Kind {
-    expected: "an address block such as 10.0.0.0/8, or one address",
-    parse: block,
-    show: |block| json!(block.to_string()),
-    shape: Form::Text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$").alone(),
+/// Peers of connections.
+pub(in crate::config) const PEERS: Kind<PeerBlock> = Kind {
+    expected: "an address block such as 10.0.0.0/8, one address, or unix",
+    parse: peers,
+    show: |peers| json!(peers.to_string()),
+    shape: Form::Text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$").or(&["unix"]),
 };
 
 /// The default port of HTTP.
 const HTTP_PORT: NonZeroU16 = NonZeroU16::new(80).unwrap();
 
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
+fn listen_address(text: &str) -> Result<ListenAddress, String> {
     if let Ok(address) = text.parse() {
-        return Ok(address);
+        return Ok(ListenAddress::Tcp(address));
+    }
+    if let Some(socket) = text.strip_prefix(UNIX) {
+        return unix_address(socket);
+    }
+    if text.starts_with(['/', '@']) {
+        let found = quoted(text);
+        return Err(format!(
+            "must be an address and port, or {UNIX} and a path, found {found} (write {UNIX}{text})"
+        ));
     }
     let hint = listen_hint(text);
     let found = quoted(text);
@@ -330,11 +341,14 @@ fn check_host(text: &str) -> Result<Box<str>, String> {
     backend_host(host, &found).map(|_| text.into())
 }
 
-fn block(text: &str) -> Result<IpNet, String> {
+fn peers(text: &str) -> Result<PeerBlock, String> {
+    if text == "unix" {
+        return Ok(PeerBlock::Unix);
+    }
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| {
+    net.map(|net| PeerBlock::Net(net.trunc())).map_err(|_| {
         let found = quoted(text);
-        format!("must be an address block such as 10.0.0.0/8, or one address, found {found}")
+        format!("must be an address block such as 10.0.0.0/8, one address, or unix, found {found}")
     })
 }
 

@@ -13,8 +13,8 @@ mod token;
 mod words;
 
 pub(super) use addresses::{
-    BACKEND_ADDRESS, BLOCK, CHECK_HOST, CHECK_PATH, HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS,
-    PATH_PREFIX,
+    BACKEND_ADDRESS, CHECK_HOST, CHECK_PATH, HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX,
+    PEERS,
 };
 pub(super) use duration::{
     DELAY, DURATION, DURATION_OR_NONE, PAUSE, RESPONSE_TIMEOUT, SLOW_START, shown as shown_duration,
@@ -25,7 +25,7 @@ pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     THREADS, WEIGHT,
 };
-pub(super) use path::{ERROR_LOG, FILE, SOCKET, TARGET, UNIX, UNIX_ADDRESS};
+pub(super) use path::{ERROR_LOG, FILE, MODE, OWNER, SOCKET, TARGET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
 pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};

@@ -12,7 +12,7 @@ use super::{
     words::{is_off, is_on},
 };
 use crate::config::{
-    model::{AdminAddress, LogTarget},
+    model::{ListenAddress, LogTarget},
     wording::quoted,
 };
 
@@ -20,7 +20,7 @@ use crate::config::{
 const SOCKET_PATH_MAX: usize = 107;
 
 /// The prefix that marks the path of a socket as an address.
-pub(in crate::config) const UNIX: &str = "unix:";
+pub(super) const UNIX: &str = "unix:";
 
 pub(in crate::config) const FILE: Kind<PathBuf> = Kind {
     expected: "the path of a file",
@@ -81,21 +81,62 @@ pub(in crate::config) const TARGET: Kind<LogTarget> = Kind {
     shape: Form::Text("[^/]$").alone(),
 };
 
-pub(in crate::config) const UNIX_ADDRESS: Kind<AdminAddress> = Kind {
-    expected: "an address such as unix:/run/lb/admin.sock",
+/// Reads the address of a Unix socket, without what marks it as one.
+pub(super) fn unix_address(text: &str) -> Result<ListenAddress, String> {
+    let found = || quoted(&format!("{UNIX}{text}"));
+    if let Some(name) = text.strip_prefix('@') {
+        return match name.len() {
+            0 => Err(format!("needs a name after @, found {}", found())),
+            _ if name.contains('\0') => Err(format!("must not contain a zero, found {}", found())),
+            1..=SOCKET_PATH_MAX => Ok(ListenAddress::Abstract(name.into())),
+            length => Err(format!(
+                "its name must be at most {SOCKET_PATH_MAX} bytes long, found {length} bytes"
+            )),
+        };
+    }
+    if text.starts_with("//") {
+        let path = text.trim_start_matches('/');
+        return Err(format!("must be {UNIX} and a path, found {} (write {UNIX}/{path})", found()));
+    }
+    (SOCKET.parse)(text).map(ListenAddress::Unix)
+}
+
+/// Permissions, as `chmod` takes them.
+pub(in crate::config) const MODE: Kind<u32> = Kind {
+    expected: "permissions such as 660",
     parse: |text| {
-        let path = text.strip_prefix(UNIX).unwrap_or(text);
-        if path.starts_with("//") {
-            let path = path.trim_start_matches('/');
-            return Err(format!(
-                "must be {UNIX} and a path, found {} (write {UNIX}/{path})",
+        let is_octal =
+            (3..=4).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+        match u32::from_str_radix(text, 8) {
+            Ok(mode @ 0..=0o777) if is_octal => Ok(mode),
+            _ => Err(format!(
+                "must be permissions such as 660 (owner and group) or 666 (every user), found {}",
                 quoted(text)
-            ));
+            )),
         }
-        (SOCKET.parse)(path).map(AdminAddress::Unix)
     },
-    show: |address| json!(address.to_string()),
-    shape: Form::Text("^unix:/?[^/]|:[0-9]{1,5}$").alone(),
+    show: |mode| json!(format!("{mode:03o}")),
+    shape: Form::TextOrNumber("^0?[0-7]{3}$").alone(),
+};
+
+/// A user, or a user and a group.
+pub(in crate::config) const OWNER: Kind<Box<str>> = Kind {
+    expected: "a user such as www-data, or user:group",
+    parse: |text| {
+        let mut names = text.split(':');
+        let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
+        match (names.next(), names.next(), names.next()) {
+            (Some(user), group, None) if is_name(user) && group.is_none_or(is_name) => {
+                Ok(text.into())
+            }
+            _ => Err(format!(
+                "must be a user such as www-data, or user:group, found {}",
+                quoted(text)
+            )),
+        }
+    },
+    show: |owner| json!(owner),
+    shape: Form::Text("^[^: ]+(:[^: ]+)?$").alone(),
 };
 
 fn file(text: &str) -> Result<PathBuf, String> {

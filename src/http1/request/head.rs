@@ -9,7 +9,7 @@ use super::{
     refused::{self, Refused},
     target::Target,
 };
-use crate::http1::rules::{Field, Known, Refusal, connection, fields};
+use crate::http1::rules::{Field, Known, KnownFields, Refusal, connection, fields};
 
 /// The most fields of a head.
 pub const MAX_FIELDS: usize = 100;
@@ -39,6 +39,8 @@ pub struct RequestHead<'a> {
     pub expects_continue: bool,
     /// Whether the client asks to speak WebSocket on this connection.
     pub wants_websocket: bool,
+    /// Those of the known fields that it has.
+    pub known: KnownFields,
     nominates: bool,
     positions: Positions,
 }
@@ -97,6 +99,7 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
     let version = line.version.unwrap_or(Version::HTTP_11);
     let mut fields = Vec::with_capacity(ORDINARY_FIELDS);
     let mut facts = Facts::default();
+    let mut known_fields = KnownFields::default();
     let mut positions = Positions::default();
     loop {
         let (field, behind) = fields::field_line(rest)?;
@@ -105,6 +108,7 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
             return Err(Refusal { status: 431, why: "the request has more than 100 fields" });
         }
         if let Some(known) = field.known {
+            known_fields.add(known);
             positions.add(known, fields.len());
             facts.read(known, field.value)?;
         }
@@ -129,6 +133,7 @@ fn read<'a>(bytes: &'a [u8], line: &mut RequestLine<'a>) -> Result<RequestHead<'
             && version != Version::HTTP_10
             && line.method == b"GET"
             && matches!(body, Body::None | Body::Length(0)),
+        known: known_fields,
         nominates: facts.connection.nominates,
         positions,
     };

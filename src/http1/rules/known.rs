@@ -105,6 +105,31 @@ const fn by_length() -> [(u8, u8); LONGEST + 1] {
     ranges
 }
 
+/// Some of the known fields: those that a head has, say, however many lines of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KnownFields(u64);
+
+impl KnownFields {
+    /// Adds a field.
+    pub const fn add(&mut self, known: Known) {
+        self.0 |= 1 << known as u32;
+    }
+
+    /// Whether the field is among them.
+    #[must_use]
+    pub const fn has(self, known: Known) -> bool {
+        self.0 & 1 << known as u32 != 0
+    }
+}
+
+impl FromIterator<Known> for KnownFields {
+    fn from_iter<I: IntoIterator<Item = Known>>(fields: I) -> Self {
+        let mut all = Self::default();
+        fields.into_iter().for_each(|known| all.add(known));
+        all
+    }
+}
+
 impl Known {
     /// The number of known fields.
     pub const COUNT: usize = NAMES.len();
@@ -139,6 +164,17 @@ mod tests {
         let mut positions: Vec<_> = NAMES.iter().map(|(_, known)| *known as usize).collect();
         positions.sort_unstable();
         assert_eq!(positions, (0..Known::COUNT).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_set_has_what_was_added_and_nothing_else() {
+        assert!(Known::COUNT <= u64::BITS as usize);
+        for (_, added) in NAMES {
+            let set: KnownFields = [*added].into_iter().collect();
+            let has: Vec<_> = NAMES.iter().filter(|(_, known)| set.has(*known)).collect();
+            assert_eq!(has.len(), 1);
+            assert!(set.has(*added));
+        }
     }
 
     #[test]

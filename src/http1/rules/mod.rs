@@ -12,6 +12,6 @@ mod trailers;
 
 pub use authority::Authority;
 pub use fields::Field;
-pub use known::Known;
+pub use known::{Known, KnownFields};
 pub use refusal::Refusal;
 pub use trailers::may_be_trailer;

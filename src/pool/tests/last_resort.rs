@@ -151,6 +151,8 @@ fn a_retry_takes_no_probe_while_a_backend_is_eligible_that_was_not_tried() {
     assert!(last.is_probe() && port(&last) == 1, "it is tried before the request fails");
     let mut post = tried(&[2, 3], Failure::Status(503));
     post.repeatable = false;
+    assert!(scene.pool.pick(&post, scene.now).is_ok(), "no try need be left after it");
+    post.may_be_last_resort = false;
     assert!(scene.pool.pick(&post, scene.now).is_err(), "a probe must be repeatable");
 }
 

@@ -116,6 +116,7 @@ pub(super) fn request_sent(session: &Session, routed: &mut Routed, now: Instant)
     if let Some(connected) = connected {
         routed.prolong(now.saturating_duration_since(connected));
     }
+    routed.is_body_at_hand |= !session.retry_buffer_truncated();
     if verdict == Verdict::None && !has_answered(session) {
         expect_answer(session, routed, now);
     }

@@ -325,7 +325,11 @@ impl Session for BackendSession {
     }
 
     async fn read_response_body(&mut self) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.poll_piece(cx)).await
+        let piece = poll_fn(|cx| self.poll_piece(cx)).await;
+        if piece.is_err() {
+            self.link()?.transit().end_answer();
+        }
+        piece
     }
 
     /// Whether this was the end of the answer, which may still have trailers.
@@ -335,6 +339,7 @@ impl Session for BackendSession {
     }
 
     async fn read_trailers(&mut self) -> Result<Option<HeaderMap>> {
+        self.link()?.transit().end_answer();
         Ok(self.trailers.take())
     }
 
@@ -393,7 +398,7 @@ impl Session for BackendSession {
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Messages<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
-        Some(Box::new(NoMessages))
+        Some(Box::new(NoMessages::towards_client(self.link.as_ref()?)))
     }
 
     async fn drain_custom_messages(&mut self) -> Result<()> {

@@ -13,22 +13,19 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use pingora_core::{
-    Error, ErrorType, Result,
-    protocols::{Digest, Stream},
-};
+use pingora_core::{Error, ErrorType, Result, protocols::Digest};
 use tokio::io::AsyncWrite;
 
 use super::{
     super::{reading, watch::Timer},
+    accepted::{ClientStream, ConnectionContext},
     link::{ClientLink, Protocol},
 };
 use crate::clock;
 use crate::config::ClientLimits;
-use crate::count::ListenerCounts;
 
-/// Data up to this size is copied behind what is to be written already, so that it is written with
-/// it; more is worth a buffer of its own in the same call.
+/// Data up to this size is copied: what is read gets a buffer of its size, and what is to be written
+/// goes behind what waits to be written already. More is worth a buffer of its own.
 const COPIED: usize = 4096;
 /// A written buffer up to this size is kept for the next answer.
 const KEPT: usize = 16 * 1024;
@@ -36,7 +33,7 @@ const KEPT: usize = 16 * 1024;
 /// A client's connection.
 #[derive(Debug)]
 pub(in super::super) struct Connection {
-    pub(super) stream: Stream,
+    pub(super) stream: ClientStream,
     pub(super) limits: ClientLimits,
     pub(super) link: Arc<ClientLink>,
     pub(super) digest: Digest,
@@ -55,20 +52,21 @@ pub(in super::super) struct Connection {
 }
 
 impl Connection {
-    /// Takes over a connection that was accepted by the listener with these counts.
+    /// Takes over a connection of which `input` has come already.
     ///
     /// # Errors
     ///
     /// Pingora's error if it cannot create a header; not known to happen.
     pub(in super::super) fn new(
-        stream: Stream,
-        limits: ClientLimits,
-        counts: Arc<ListenerCounts>,
+        stream: ClientStream,
+        input: BytesMut,
+        context: ConnectionContext,
     ) -> Result<Self> {
-        let link = Arc::new(ClientLink::new(counts, Protocol::Http11));
+        let limits = context.settings.client;
+        let link = Arc::new(ClientLink::new(context, Protocol::Http11));
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
-            socket_digest: stream.get_socket_digest(),
+            socket_digest: stream.socket_digest(),
             ..Digest::default()
         };
         Ok(Self {
@@ -76,7 +74,7 @@ impl Connection {
             limits,
             link,
             digest,
-            input: BytesMut::new(),
+            input,
             output: BytesMut::new(),
             deadline: clock::now() + limits.header,
             has_asked: false,
@@ -93,6 +91,9 @@ impl Connection {
 
     /// Reads once, at most `most` bytes. Ready with the number of bytes read; 0 if the client has
     /// closed.
+    ///
+    /// Most reads find nothing. So a small piece is read onto the stack, and only what has come gets
+    /// memory of its own, of its own size.
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,

@@ -102,7 +102,7 @@ impl Exchange for Http1Exchange {
         &mut self.connection.digest
     }
 
-    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer) {
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer) {
         (&self.connection.link, &mut self.connection.read_timer)
     }
 

@@ -17,13 +17,16 @@ use pingora::http::ResponseHeader;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_proxy::Session;
 
-use super::super::{
-    transit::Transit,
-    watch::{AttemptWatch, Patience, Wait},
+use super::{
+    super::{
+        transit::Transit,
+        watch::{AttemptWatch, Patience, Wait},
+    },
+    accepted::ConnectionContext,
 };
 use crate::clock;
 use crate::count::ListenerCounts;
-use crate::http1::Refusal;
+use crate::http1::{KnownFields, Refusal};
 use crate::pool::Lease;
 
 /// The protocol that a client speaks, as logs show it.
@@ -60,12 +63,14 @@ pub(in super::super) struct RequestFacts {
     pub(in super::super) takes_trailers: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
+    /// Those of the known fields that came.
+    pub(in super::super) known: KnownFields,
 }
 
 /// Shared by a client's session and the hooks of its request.
 #[derive(Debug)]
 pub(in super::super) struct ClientLink {
-    counts: Arc<ListenerCounts>,
+    connection: ConnectionContext,
     request: Mutex<Request>,
     transit: Transit,
 }
@@ -86,7 +91,7 @@ struct Request {
 }
 
 impl ClientLink {
-    pub(in super::super) fn new(counts: Arc<ListenerCounts>, protocol: Protocol) -> Self {
+    pub(in super::super) fn new(connection: ConnectionContext, protocol: Protocol) -> Self {
         let facts = RequestFacts {
             refusal: None,
             protocol,
@@ -95,6 +100,7 @@ impl ClientLink {
             asks_for_trailers: false,
             takes_trailers: false,
             wants_tunnel: false,
+            known: KnownFields::default(),
         };
         let request = Request {
             facts,
@@ -105,7 +111,7 @@ impl ClientLink {
             was_late: false,
             is_last: false,
         };
-        Self { counts, request: Mutex::new(request), transit: Transit::default() }
+        Self { connection, request: Mutex::new(request), transit: Transit::default() }
     }
 
     /// The link of a request's session.
@@ -122,8 +128,18 @@ impl ClientLink {
     }
 
     /// Counts of the listener that the client connected to.
-    pub(in super::super) fn counts(&self) -> &Arc<ListenerCounts> {
-        &self.counts
+    pub(in super::super) fn counts(&self) -> &ListenerCounts {
+        &self.connection.counts
+    }
+
+    /// What is known of the client's connection.
+    pub(in super::super) fn connection(&self) -> &ConnectionContext {
+        &self.connection
+    }
+
+    /// Whether the client speaks TLS.
+    pub(in super::super) fn is_tls(&self) -> bool {
+        false
     }
 
     /// What is on its way between this session and the backend's.

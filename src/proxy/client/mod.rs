@@ -7,6 +7,7 @@
 //! and Pingora drives the request from there on. Facts that hooks need from a session are in its
 //! [`ClientLink`], which is the same for every protocol.
 
+mod accepted;
 mod answer;
 mod body;
 mod connection;
@@ -20,6 +21,7 @@ mod receive;
 mod replay;
 mod session;
 
+pub(super) use accepted::{ClientStream, ConnectionContext, ConnectionFacts};
 pub(super) use connection::Connection;
 pub(super) use date::date;
 pub(super) use home::Home;

@@ -22,7 +22,7 @@ use super::{
 use crate::clock;
 use crate::headers;
 use crate::http1::{
-    Body, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
+    Body, HeadEnd, Known, KnownFields, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
 };
 
 /// A header is read in pieces of this size: most fit.
@@ -139,6 +139,7 @@ impl Connection {
             asks_for_trailers: head.takes_trailers(),
             takes_trailers: head.takes_trailers() && head.version == Version::HTTP_11,
             wants_tunnel: head.wants_websocket,
+            known: head.known,
         });
         Ok(Request { header, body, keeps_alive: head.keeps_alive })
     }
@@ -153,6 +154,7 @@ impl Connection {
             asks_for_trailers: false,
             takes_trailers: false,
             wants_tunnel: false,
+            known: KnownFields::default(),
         };
         self.link.request_began(facts);
         let method = refused.method.and_then(|method| Method::from_bytes(method).ok());

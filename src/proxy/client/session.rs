@@ -9,6 +9,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -46,7 +47,7 @@ pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
     fn digest(&self) -> &Digest;
     fn digest_mut(&mut self) -> &mut Digest;
     /// The link, and the timer by which the client and the backend are waited for.
-    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer);
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer);
 
     /// The next piece of the body, never empty; `None` at its end.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>>;
@@ -95,7 +96,7 @@ impl<E: Exchange> ClientSession<E> {
         self.exchange.as_mut().ok_or_else(left)
     }
 
-    fn link(&mut self) -> Result<&ClientLink> {
+    fn link(&mut self) -> Result<&Arc<ClientLink>> {
         Ok(self.exchange()?.link_and_timer().0)
     }
 
@@ -104,6 +105,13 @@ impl<E: Exchange> ClientSession<E> {
         self.exchange.as_mut().is_none_or(|exchange| {
             exchange.is_body_done() || exchange.link_and_timer().0.transit().is_broken()
         })
+    }
+
+    /// Whether all of the final answer has come from the backend.
+    fn is_answered(&mut self) -> Result<bool> {
+        let exchange = self.exchange()?;
+        let has_begun = exchange.answer().is_some();
+        Ok(has_begun && exchange.link_and_timer().0.transit().is_over())
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
@@ -123,6 +131,10 @@ impl<E: Exchange> ClientSession<E> {
     ) -> Poll<Result<Option<Bytes>>> {
         if is_piece_wanted && self.is_body_over() {
             return Poll::Ready(Ok(None));
+        }
+        if !is_piece_wanted && self.is_answered()? {
+            // What is left to do does not depend on the client.
+            return Poll::Pending;
         }
         let reads = is_piece_wanted && self.link()?.transit().room(cx) == Room::Some;
         if reads {
@@ -161,14 +173,28 @@ fn body_bytes(task: &HttpTask) -> usize {
     }
 }
 
-/// The messages beside a request that Pingora asks for: there are none.
-pub(in super::super) struct NoMessages;
+/// The messages beside a request that Pingora asks for. There are none, and they end with the answer:
+/// Pingora's loop is woken for their end, and then it is awake anyway.
+pub(in super::super) struct NoMessages {
+    link: Arc<ClientLink>,
+    number: usize,
+}
+
+impl NoMessages {
+    pub(in super::super) fn towards_backend(link: &Arc<ClientLink>) -> Self {
+        Self { link: Arc::clone(link), number: 0 }
+    }
+
+    pub(in super::super) fn towards_client(link: &Arc<ClientLink>) -> Self {
+        Self { link: Arc::clone(link), number: 1 }
+    }
+}
 
 impl Stream for NoMessages {
     type Item = Result<Bytes>;
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        Poll::Ready(None)
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        self.link.transit().poll_over(self.number, cx).map(|()| None)
     }
 }
 
@@ -341,7 +367,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
-        Some(Box::new(NoMessages))
+        Some(Box::new(NoMessages::towards_backend(self.link().ok()?)))
     }
 
     fn restore_custom_message_reader(

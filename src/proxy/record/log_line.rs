@@ -6,10 +6,14 @@ use http::{HeaderName, header};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
-use super::{super::context::RequestContext, outcome::status, tries::Tries};
+use super::{
+    super::context::{Received, RequestContext},
+    outcome::status,
+    tries::Tries,
+};
 use crate::clock;
 use crate::config::LogFormat;
-use crate::telemetry::{AccessRecord, Ended};
+use crate::telemetry::{AccessRecord, ConnectionRecord, Ended};
 
 /// The protocol shown for a request that was refused before its protocol was known.
 const PROTOCOL: &str = "HTTP/1.1";
@@ -37,7 +41,7 @@ pub(in super::super) fn write(
     access_log.log(&AccessRecord {
         time: clock::wall(),
         client: peer,
-        real_ip: received.and_then(|received| received.client).map(|client| client.real_ip()),
+        real_ip: received.and_then(|received| received.client.real_ip()),
         method: request.method.as_str(),
         path: request.raw_path(),
         protocol: received.map_or(PROTOCOL, |received| received.link.facts().protocol.word()),
@@ -54,8 +58,18 @@ pub(in super::super) fn write(
         tries: tries.as_slice(),
         no_backend: routed.and_then(|routed| routed.unavailable.as_deref()),
         bytes: session.body_bytes_sent() as u64,
+        connection: received.map(connection).unwrap_or_default(),
         error: error.map(|error| reason(error, context)).as_deref().or(context.refusal),
     });
+}
+
+fn connection(received: &Received) -> ConnectionRecord<'_> {
+    let Some(facts) = &received.link.connection().facts else { return ConnectionRecord::default() };
+    ConnectionRecord {
+        authority: facts.authority.as_deref(),
+        unique_id: facts.unique_id.as_deref(),
+        tls: None,
+    }
 }
 
 fn ended(

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 
 use http::header;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_core::{Error, ErrorSource, ErrorType, Result, protocols::l4::socket::SocketAddr};
 use pingora_proxy::Session;
 
 use super::{
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{self, Client, RequestId, TraceContext};
-use crate::http1::Refusal;
+use crate::headers::{self, Client, Peer, ReceivedFields, RequestId, TraceContext};
+use crate::http1::{Known, KnownFields, Refusal};
 use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
 use respond::Answer;
@@ -27,9 +27,6 @@ use respond::Answer;
 /// The status logged for a client that left before an answer, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 const LOOP_DETECTED: u16 = 508;
-/// Says that executing the request twice does no harm, whatever its method
-/// (draft-ietf-httpapi-idempotency-key-header).
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The header has come: identifies the client, and refuses a request that the client's session
 /// found doubtful.
@@ -41,20 +38,25 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     let Some(link) = ClientLink::of(session) else {
         return Err(Error::explain(ErrorType::InternalError, "a session without its link"));
     };
-    let headers = &session.req_header().headers;
-    let mut trace = TraceContext::of(headers);
+    let facts = link.facts();
+    let fields = ReceivedFields::new(&session.req_header().headers, facts.known);
+    let mut trace = TraceContext::of(fields);
     if trace.is_none() && context.generation.traceparent == Traceparent::Start {
         trace = Some(TraceContext::start());
     }
-    let peer = session.client_addr().and_then(|address| address.as_inet());
+    let peer = match session.client_addr() {
+        Some(SocketAddr::Inet(address)) => Peer::Ip(address.ip()),
+        Some(SocketAddr::Unix(_)) => Peer::Unix,
+        None => Peer::Unknown,
+    };
     let trusted = &context.generation.trusted;
     context.received = Some(Received {
         link: Arc::clone(link),
-        client: peer.map(|peer| Client::identify(peer.ip(), headers, trusted)),
-        request_id: RequestId::of(headers),
+        client: Client::identify(peer, fields, trusted),
+        request_id: RequestId::of(fields),
         trace,
     });
-    match link.facts().refusal {
+    match facts.refusal {
         None => Ok(()),
         Some(Refusal { status, why }) => {
             if status == LOOP_DETECTED {
@@ -77,7 +79,8 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         return Ok(true);
     };
     let Action::Pool(pool) = target.action();
-    let repeatable = is_repeatable(request, pool.retry().methods);
+    let known = received.link.facts().known;
+    let repeatable = is_repeatable(request, known, pool.retry().methods);
     let to = (route, Arc::clone(pool));
     let routed = context.routed.insert(Routed::new(Arc::clone(&received.link), to, repeatable));
     let mut now = context.started;
@@ -112,11 +115,12 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
     Ok(true)
 }
 
-/// Whether executing a request twice does no harm.
-fn is_repeatable(request: &RequestHeader, methods: RetryMethods) -> bool {
+/// Whether executing a request twice does no harm. `Idempotency-Key` says so whatever the method
+/// (draft-ietf-httpapi-idempotency-key-header).
+fn is_repeatable(request: &RequestHeader, known: KnownFields, methods: RetryMethods) -> bool {
     methods == RetryMethods::All
         || request.method.is_idempotent()
-        || request.headers.contains_key(IDEMPOTENCY_KEY)
+        || known.has(Known::IdempotencyKey)
 }
 
 /// The header that goes to the backend.
@@ -128,11 +132,13 @@ pub(super) fn set_headers(
     context: &RequestContext,
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
+        let Received { link, client, request_id, trace } = received;
         // The backend's session finds the request's link there.
-        upstream_request.extensions_mut().insert(Arc::clone(&received.link));
-        let Received { client, request_id, trace, .. } = received;
-        let (client, trace) = (client.as_ref(), trace.as_ref());
-        target.on_request(upstream_request, &RequestFacts { client, request_id, trace })?;
+        upstream_request.extensions_mut().insert(Arc::clone(link));
+        let (is_tls, trace) = (link.is_tls(), trace.as_ref());
+        let known = link.facts().known;
+        let facts = RequestFacts { client, is_tls, request_id, trace, received: known };
+        target.on_request(upstream_request, &facts)?;
     }
     headers::mark(upstream_request)?;
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())

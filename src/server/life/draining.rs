@@ -1,15 +1,17 @@
 //! The last part of the process's life: requests in flight end, and clients and balancers are told
 //! early enough that none of them sees a connection break.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use pingora_core::apps::HttpServerApp;
 use tokio::time;
 
 use super::stop_accepting::StopAccepting;
 use crate::admin::Admin;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use crate::process::service_manager;
+use crate::process::{meeting_socket::MeetingSocket, service_manager};
+use crate::proxy::PingoraProxy;
 use crate::readiness::{Phase, Readiness};
 use crate::server::{signals::Signals, upgrade::successor::Successor};
 
@@ -25,9 +27,36 @@ pub(in crate::server) struct Draining {
     pub(in crate::server) in_flight: InFlight,
     pub(in crate::server) readiness: Arc<Readiness>,
     pub(in crate::server) stop: StopAccepting,
-    pub(in crate::server) admin: Option<Admin>,
+    pub(in crate::server) proxy: Arc<PingoraProxy>,
+    pub(in crate::server) sockets: LocalSockets,
     /// `None` for a process that cannot hand over.
     pub(in crate::server) successor: Option<Arc<Successor>>,
+}
+
+/// What this process alone can close: the admin listener, and the files of Unix sockets.
+pub(in crate::server) struct LocalSockets {
+    pub(in crate::server) admin: Option<Admin>,
+    /// Of sockets that clients connect to.
+    pub(in crate::server) files: Vec<PathBuf>,
+}
+
+impl LocalSockets {
+    /// Closes the admin listener, because another process serves it.
+    fn close(&self) {
+        if let Some(admin) = &self.admin {
+            admin.close();
+        }
+    }
+
+    /// Closes the admin listener and removes the files, because no other process serves them.
+    pub(super) fn end(&self) {
+        if let Some(admin) = &self.admin {
+            admin.end();
+        }
+        for file in &self.files {
+            MeetingSocket::File(file.clone()).remove();
+        }
+    }
 }
 
 impl Draining {
@@ -56,9 +85,7 @@ impl Draining {
     pub(super) async fn make_way(&self, signals: &mut Signals) {
         self.begin();
         log::info!(in_flight = self.in_flight.requests(); "another process serves, draining");
-        if let Some(admin) = &self.admin {
-            admin.close();
-        }
+        self.sockets.close();
         tokio::select! {
             () = self.drain(self.current.pin().shutdown.timeout) => {}
             _ = signals.interrupt.recv() => {}
@@ -88,6 +115,7 @@ impl Draining {
         let close_idle = async {
             time::sleep(NOTICE).await;
             self.in_flight.end_idle();
+            self.proxy.http_cleanup().await;
             std::future::pending().await
         };
         tokio::select! {

@@ -130,8 +130,8 @@ impl Supervision {
                 return ExitCode::FAILURE;
             }
         }
-        if let Some(admin) = self.draining.admin.as_ref().filter(|_| !is_replaced) {
-            admin.end();
+        if !is_replaced {
+            self.draining.sockets.end();
         }
         match self.draining.in_flight.requests() {
             0 => {

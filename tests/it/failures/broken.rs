@@ -35,7 +35,7 @@ fn one_is_broken_for_a_while(breaks: impl FnOnce(&ScriptedBackend)) -> Ended {
 fn a_backend_that_accepts_connections_and_closes_them() {
     one_is_broken_for_a_while(|c| {
         c.on_accept(Reply::close());
-        // Those that are open already.
+        // Connections that are open already.
         c.reply(Reply::close());
     });
 }
@@ -66,9 +66,9 @@ const DEATHS: [fn(&Request) -> Reply; 5] = [
     |request| good_answer(request).chunked().reset_after(5),
     |request| good_answer(request).until_close().reset_after(5),
 ];
-/// Of these, what was sent arrives in any case.
+/// The number of these after which the bytes that were sent arrive in any case.
 const ORDERLY: usize = 2;
-/// One answer in so many: rarely enough that the backend stays.
+/// One answer in this number breaks off: rarely enough that the backend stays.
 const DEATH_EVERY: usize = 8;
 
 #[test]

@@ -1,10 +1,10 @@
-//! Backends that are gone, and come back: nobody listens on their port, connections are refused.
+//! Backends that are gone, and come back: their port is closed, and connections are refused.
 
 use super::{Ended, REQUESTS, SOME, Scene, is_plain};
 
-/// What holds wherever one backend is left.
+/// Asserts what holds if one backend is left.
 #[track_caller]
-fn nobody_noticed(ended: &Ended) {
+fn assert_no_client_noticed(ended: &Ended) {
     ended.assert_no_get_failed(0);
     ended.assert_orders_failed_plainly();
 }
@@ -16,7 +16,7 @@ fn a_backend_that_is_killed_and_comes_back() {
     scene.load.more(SOME);
     c.start();
     scene.wait_until_used(scene.c());
-    nobody_noticed(&scene.end());
+    assert_no_client_noticed(&scene.end());
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn a_backend_that_refuses_connections_for_a_while() {
     scene.load.more(SOME);
     scene.c().start();
     scene.wait_until_used(scene.c());
-    nobody_noticed(&scene.end());
+    assert_no_client_noticed(&scene.end());
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn all_but_one_of_three_refuse_connections() {
     for index in [1, 2] {
         scene.wait_until_used(&scene.backends[index]);
     }
-    nobody_noticed(&scene.end());
+    assert_no_client_noticed(&scene.end());
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn every_backend_is_restarted_one_after_the_other() {
         backend.start();
         scene.wait_until_used(backend);
     }
-    nobody_noticed(&scene.end());
+    assert_no_client_noticed(&scene.end());
 }
 
 #[test]
@@ -78,5 +78,5 @@ fn all_backends_are_down_and_come_back() {
     let failures = &ended.report.failures;
     assert!(failures.iter().all(|failed| is_plain(&failed.failure)), "{}", ended.report);
     assert!(failures.iter().all(|failed| failed.number < all_are_back), "{}", ended.report);
-    assert!(!failures.is_empty(), "nobody noticed that all were down");
+    assert!(!failures.is_empty(), "no client noticed that all were down");
 }

@@ -1,5 +1,5 @@
 //! A client that leaves takes nothing with it: its place in the queue and its backend's slot are
-//! free again, whatever its request was waiting for.
+//! free again, at every stage of its request.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn while_it_waits_for_the_first_byte() {
     for response in ["60s", "auto"] {
         let a = ScriptedBackend::replying(Reply::hang());
         let lb = Lb::over(&[&a], &format!("    timeouts: {{ response: {response} }}"));
-        // An order: a learned limit, which would free the slot too, is not for it.
+        // The request is a POST, so that no learned limit can free the slot.
         let client = client(&lb, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
         a.wait_for_requests(1);
         leaves(&lb, &a, client);
@@ -98,7 +98,8 @@ fn while_it_waits_in_the_queue() {
 fn while_it_waits_for_another_try() {
     let backends = [(); 2].map(|()| ScriptedBackend::replying(Reply::reset()));
     let [a, b] = &backends;
-    // A random part of this: far longer than the test, but for bad luck in a thousand.
+    // The wait is a random part of this: far longer than the test, except with a chance of one in a
+    // thousand.
     let settings = "    retry: { backoff: { base: 5h, max: 5h } }\n    timeouts: { request: 6h }";
     let lb = Lb::over(&[a, b], settings);
     let tries = || a.requests().len() + b.requests().len();

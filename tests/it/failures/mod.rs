@@ -1,10 +1,10 @@
-//! Backends fail under load, in every way there is, and clients do not notice.
+//! Backends fail under load in many ways, and clients do not notice.
 //!
 //! Each scenario runs the built binary over three backends with 32 clients, through at least
 //! [`REQUESTS`] requests, a fifth of them orders: POSTs that must not be executed twice. A backend
-//! has executed an order when it has received it whole, whatever it answers then.
+//! has executed an order when it has received it whole, regardless of its answer.
 
-/// Backends that are there and do not serve: connections that break, answers of 503.
+/// Backends that accept connections and do not serve: connections that break, answers of 503.
 mod broken;
 /// Retries do not multiply an outage.
 mod budget;
@@ -12,7 +12,7 @@ mod budget;
 mod gone;
 /// A client that leaves takes nothing with it.
 mod leaving;
-/// The clients notice what they are there to notice.
+/// The clients notice the faults that they look for.
 mod noticing;
 /// Backends that are late.
 mod slow;
@@ -33,15 +33,15 @@ use crate::support::{
     request::Request,
 };
 
-/// Of each scenario, at least.
+/// The least number of requests in each scenario.
 const REQUESTS: usize = 5_000;
-/// Long enough for a state to be that of all clients.
+/// A number of requests in which every client meets the state.
 const SOME: usize = REQUESTS / 5;
-/// Everything quick, so that a test sees a backend come back. A high `fall`: on a busy machine a
-/// check may be late, and where a scenario is about traffic, traffic must decide.
+/// Short times, so that a test sees a backend come back. `fall` is high, because on a busy machine
+/// a check may be late, and in a scenario about traffic the traffic must decide.
 const QUICK: &str = "    health_check: { path: /health, interval: 100ms, timeout: 90ms, \
                      rise: 2, fall: 100 }\n    slow_start: off\n";
-/// The same for ejections, where a scenario does not say otherwise.
+/// Short ejections, for scenarios without settings of their own.
 const BRIEF: &str = "    ejection: { failures: 5, base: 500ms, max: 1s }\n";
 /// How long a good answer takes, so that something is always in flight on each backend.
 const TAKES: Duration = Duration::from_millis(2);
@@ -52,20 +52,21 @@ const C: usize = 2;
 struct Scene {
     load: Load,
     lb: LbProcess,
-    /// They tell what was executed, also of the process in front of the last one.
+    /// The scripted backends, which know what was executed, also for the process in front of the
+    /// last one.
     backends: Vec<ScriptedBackend>,
-    /// Of the last one, as the balancer knows it.
+    /// The address of the last one, as the balancer knows it.
     address_of_c: SocketAddr,
     _turn: Turn,
 }
 
 impl Scene {
-    /// With these lines of YAML below the pool, each indented by four.
+    /// A scene with these lines of YAML below the pool, each indented by four.
     fn new(settings: &str) -> Self {
         Self::replying(settings, answer)
     }
 
-    /// Of backends that answer so from the beginning.
+    /// A scene whose backends reply like this from the beginning.
     fn replying(settings: &str, choose: fn(&Request) -> Reply) -> Self {
         let turn = Turn::wait();
         let backends = backends(choose);
@@ -73,7 +74,7 @@ impl Scene {
         Self::over(backends, address_of_c, settings, turn)
     }
 
-    /// The last of the backends is a process.
+    /// A scene in which the last of the backends is a process.
     fn with_process(settings: &str) -> (Self, ProcessBackend) {
         let turn = Turn::wait();
         let backends = backends(answer);
@@ -107,28 +108,28 @@ impl Scene {
         &self.backends[C]
     }
 
-    /// Returns when a backend has got requests that it had not when this was called.
+    /// Returns when a backend has got new requests since this call.
     #[track_caller]
     fn wait_until_used(&self, backend: &ScriptedBackend) {
         let before = backend.count(is_a_clients);
         self.load.until("it is used again", || backend.count(is_a_clients) > before + 10);
     }
 
-    /// Returns when the balancer's log says this of the backend to which things happen.
+    /// Returns when the balancer's log has this message about the last backend.
     #[track_caller]
     fn wait_for_log(&self, message: &str) {
         self.wait_for_logs(message, 1);
     }
 
-    /// Returns when it has said so `count` times.
+    /// Returns when it has this message `count` times.
     #[track_caller]
     fn wait_for_logs(&self, message: &str, count: usize) {
         let lines = || log_lines(&self.lb, message, self.address_of_c).len();
         self.load.until(message, || lines() >= count);
     }
 
-    /// Everything that every scenario ends with: enough requests, nothing executed twice, no
-    /// answer that only looks good, and a balancer that leaves in good order.
+    /// Ends a scenario with the checks that hold for all: enough requests, no request executed
+    /// twice, no answer that only looks good, and a balancer that stops in good order.
     #[track_caller]
     fn end(mut self) -> Ended {
         self.load.reach(REQUESTS);
@@ -149,21 +150,21 @@ impl Scene {
 /// A scenario that is over.
 struct Ended {
     report: Report,
-    /// Has left; its logs are complete.
+    /// The balancer, which has ended; its logs are complete.
     lb: LbProcess,
     backends: Vec<ScriptedBackend>,
     address_of_c: SocketAddr,
 }
 
 impl Ended {
-    /// From the request with this number on, what may be repeated has not failed.
+    /// Asserts that from the request with this number on, no GET has failed.
     #[track_caller]
     fn assert_no_get_failed(&self, from: usize) {
         let failures = self.report.failures_of(Kind::Get, from);
         assert!(failures.is_empty(), "{}\n{}", self.report, self.lb.stderr().join("\n"));
     }
 
-    /// Orders have failed only in ways that a client can tell.
+    /// Asserts that orders have failed only in ways that a client can recognise.
     #[track_caller]
     fn assert_orders_failed_plainly(&self) {
         let failures = self.report.failures_of(Kind::Order, 0);
@@ -171,7 +172,7 @@ impl Ended {
         assert!(!self.report.orders.is_empty(), "{}", self.report);
     }
 
-    /// Nothing has failed at all.
+    /// Asserts that no request has failed.
     #[track_caller]
     fn assert_nothing_failed(&self) {
         assert!(self.report.failures.is_empty(), "{}", self.report);
@@ -188,11 +189,11 @@ impl Ended {
     }
 }
 
-/// What the access log says of a client's request.
+/// A client's request in the access log.
 struct Logged {
     number: usize,
     method: String,
-    /// Each try's backend and outcome.
+    /// The backend and the outcome of each try.
     tries: Vec<(String, String)>,
 }
 
@@ -241,7 +242,7 @@ fn backends(choose: fn(&Request) -> Reply) -> Vec<ScriptedBackend> {
     (0..3).map(|_| backend()).collect()
 }
 
-/// What a backend that is well answers.
+/// The answer of a healthy backend.
 fn answer(request: &Request) -> Reply {
     good_answer(request).delayed(TAKES)
 }
@@ -271,13 +272,13 @@ pub(crate) fn assert_executed_once(backends: &[ScriptedBackend], report: &Report
     assert!(made_up.is_empty(), "answered and never executed: {made_up:?}\n{report}");
 }
 
-/// An error that says what it is.
+/// Whether it is an error that a client can recognise.
 fn is_plain(failure: &Failure) -> bool {
     matches!(failure, Failure::Status(502..=504))
 }
 
-/// A scenario's turn. Two at once are enough for a small machine; on a large one the test runner
-/// would start them all, and checks and limits would miss their time.
+/// A permit to run a scenario. Two at once are enough for a small machine; on a large one the test
+/// runner would start them all, and checks and limits would miss their time.
 pub(crate) struct Turn;
 
 static RUNNING: Mutex<usize> = Mutex::new(0);

@@ -1,4 +1,4 @@
-//! The clients notice what they are there to notice: a load that calls everything good proves
+//! The clients notice the faults that they look for: a load that accepts every answer proves
 //! nothing.
 
 use crate::support::{
@@ -13,7 +13,7 @@ use super::{assert_executed_once, executed};
 
 const FEW: usize = 500;
 
-/// A load without a balancer, straight to a backend that answers so.
+/// A load without a balancer, directly on a backend that replies like this.
 fn load_on(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (ScriptedBackend, Report) {
     let backend = ScriptedBackend::named("a");
     backend.reply_with(reply);
@@ -91,7 +91,7 @@ fn an_order_that_is_executed_twice_is_found() {
 
 #[test]
 #[should_panic(expected = "answered and never executed")]
-fn an_order_that_was_answered_by_nobody_is_found() {
+fn an_order_that_was_not_executed_is_found() {
     let (_backend, report) = load_on(good_answer);
     assert_executed_once(&[ScriptedBackend::named("idle")], &report);
 }

@@ -10,9 +10,9 @@ use crate::support::load::good_answer;
 use super::{Ended, Logged, SOME, Scene, answer, is_a_clients, log_lines};
 
 const AUTO: &str = "    timeouts: { response: auto }\n";
-/// Far above what is learned, far below a fixed limit.
+/// Far above a learned limit, far below a fixed one.
 const SLOW: Duration = Duration::from_secs(3);
-/// Slow answers where nothing cuts them off: clients wait for them.
+/// The number of slow answers if no limit cuts them off: clients wait for them.
 const SLOW_ANSWERS: usize = 24;
 
 /// The requests that a limit has ended on the last backend; none of them an order.
@@ -28,7 +28,7 @@ fn late_gets(ended: &Ended) -> Vec<usize> {
 }
 
 #[test]
-fn nobody_waits_for_a_stopped_backend_and_nobody_goes_there_once_it_is_ejected() {
+fn no_request_waits_for_a_stopped_backend_or_goes_there_once_it_is_ejected() {
     // No probe before the test is over.
     let long = "    ejection: { failures: 5, base: 10m, max: 10m }\n";
     let (scene, c) = Scene::with_process(&format!("{AUTO}{long}"));
@@ -36,8 +36,8 @@ fn nobody_waits_for_a_stopped_backend_and_nobody_goes_there_once_it_is_ejected()
     scene.wait_for_log("backend ejected");
     let ejected = scene.load.begun();
     scene.load.more(SOME);
-    // While it is still stopped: nothing but a limit can have ended these, and the fixed one is
-    // longer than a test waits.
+    // The backend is still stopped, so only a limit can have ended these requests, and the fixed
+    // one is longer than a test waits.
     scene.load.until("an end of every stuck GET", || !scene.load.awaits_get_below(ejected));
     c.resume();
     scene.load.more(SOME);

@@ -1,4 +1,4 @@
-//! The listener that answers about the process: `/live` and `/ready`.
+//! The admin listener: `/live` and `/ready`.
 
 use std::{
     io,
@@ -21,11 +21,11 @@ use crate::support::{
 use super::yaml;
 
 const ADMIN: &str = "admin: { address: 127.0.0.1:0 }";
-/// Two checks in a row decide.
+/// Settings in which two checks in a row decide.
 const CHECK: &str =
     "    health_check: { path: /health, interval: 100ms, timeout: 90ms, rise: 2, fall: 2 }";
 const READY: (u16, &str) = (200, "ready\n");
-const NOBODY: (u16, &str) = (503, "not ready: no eligible backend in pool web\n");
+const NO_BACKEND: (u16, &str) = (503, "not ready: no eligible backend in pool web\n");
 const NOT_ALLOWED: &str = "method not allowed; allowed here: GET, HEAD\n";
 const DRAINING: (u16, &str) = (503, "not ready: draining\n");
 
@@ -41,7 +41,7 @@ fn admin_of(lb: &mut LbProcess) -> SocketAddr {
     address_in(&lb.wait_for_log("admin listening")).expect("its address")
 }
 
-/// Waits until it answers so; whatever it answers before.
+/// Waits until `/ready` has this answer; earlier answers are ignored.
 #[track_caller]
 fn wait_for_ready(admin: SocketAddr, expected: (u16, &str)) {
     let mut last = String::new();
@@ -65,7 +65,7 @@ fn it_is_ready_when_the_first_checks_have_ended() {
     let gate = Gate::closed();
     let fine = Step::Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into());
     a.reply_to("/health", Reply::steps_of([Step::Pass(gate.clone()), fine]));
-    // Whose first check does not end by itself while the test looks.
+    // The first check does not end by itself while the test looks.
     let (_lb, admin) = start(&a, "    health_check: { path: /health, interval: 1m, timeout: 50s }");
     a.wait_for_heads(1);
     wait_for_ready(admin, (503, "not ready: starting\n"));
@@ -74,22 +74,22 @@ fn it_is_ready_when_the_first_checks_have_ended() {
     wait_for_ready(admin, READY);
 }
 
-/// Nobody works, which is known as well as it can be: the reason is no longer that it starts.
+/// No backend works, and since every check has ended, the reason is no longer "starting".
 #[test]
 fn checks_that_fail_have_ended_too() {
     let a = ScriptedBackend::named("a");
     a.stop();
     let (_lb, admin) = start(&a, CHECK);
-    wait_for_ready(admin, NOBODY);
+    wait_for_ready(admin, NO_BACKEND);
 }
 
 #[test]
-fn a_pool_without_anybody_is_named_until_somebody_is_back() {
+fn a_pool_without_a_backend_is_named_until_one_is_back() {
     let a = ScriptedBackend::named("a");
     let (mut lb, admin) = start(&a, CHECK);
     wait_for_ready(admin, READY);
     a.stop();
-    wait_for_ready(admin, NOBODY);
+    wait_for_ready(admin, NO_BACKEND);
     assert_live(admin);
     assert_eq!(get(lb.address(), "/").status, 503);
     a.start();
@@ -97,7 +97,7 @@ fn a_pool_without_anybody_is_named_until_somebody_is_back() {
     assert_eq!(get(lb.address(), "/").text(), "a");
 }
 
-/// It comes back by a request; were none sent before it is back, it would never be.
+/// The backend comes back by a request; without `/ready`, a balancer in front would never send one.
 #[test]
 fn without_checks_it_is_ready_again_when_a_request_may_try() {
     let a = ScriptedBackend::named("a");
@@ -105,7 +105,7 @@ fn without_checks_it_is_ready_again_when_a_request_may_try() {
     wait_for_ready(admin, READY);
     a.stop();
     assert_eq!(get(lb.address(), "/").status, 502);
-    wait_for_ready(admin, NOBODY);
+    wait_for_ready(admin, NO_BACKEND);
     a.start();
     wait_for_ready(admin, READY);
     assert_eq!(get(lb.address(), "/").text(), "a");
@@ -155,7 +155,7 @@ fn it_drains_from_the_signal_on_and_lives_to_the_end() {
 }
 
 #[test]
-fn its_answers_are_text_that_nobody_keeps() {
+fn its_answers_are_text_that_is_not_cached() {
     let a = ScriptedBackend::named("a");
     let (_lb, admin) = start(&a, "");
     wait_for_ready(admin, READY);
@@ -188,7 +188,7 @@ fn its_answers_are_text_that_nobody_keeps() {
 }
 
 #[test]
-fn a_body_that_nobody_asked_for_does_no_harm() {
+fn an_unexpected_body_does_no_harm() {
     let a = ScriptedBackend::named("a");
     let (_lb, admin) = start(&a, "");
     let mut connection = Connection::open(admin).unwrap();
@@ -203,7 +203,7 @@ fn the_connection_that_was_idle_for_longest_makes_room() {
     let (_lb, admin) = start(&a, "");
     wait_for_ready(admin, READY);
     let mut held: Vec<_> = (0..256).map(|_| Connection::open(admin).unwrap()).collect();
-    // In the order in which they came: when the last one is answered, all have a place.
+    // Connections are accepted in order: when the last one is answered, all are accepted.
     assert_eq!(held.last_mut().unwrap().get("/live").unwrap().status, 200);
     let mut newcomer = ask(admin, "/live");
     newcomer.limit(Duration::from_secs(2)).unwrap();
@@ -268,14 +268,14 @@ fn an_address_that_is_taken_is_named_with_its_key() {
 }
 
 #[test]
-fn without_the_key_nobody_listens() {
+fn without_the_key_no_port_is_open() {
     let a = ScriptedBackend::named("a");
     let mut lb = LbProcess::with_config(&yaml(&[a.address()], ""), &[]);
     assert_eq!(get(lb.address(), "/").text(), "a");
     assert!(!lb.stderr().iter().any(|line| line.contains("admin")), "{:?}", lb.stderr());
 }
 
-/// An address that is written with port 0 is another one each time, and none of ours.
+/// With port 0 the system chooses another port each time, which is never one of the listeners'.
 #[test]
 fn the_proxy_does_not_answer_for_it() {
     let a = ScriptedBackend::named("a");

@@ -1,5 +1,4 @@
-//! Who may ask the admin listener and who may change something, and what it answers beside `/live`
-//! and `/ready`.
+//! Access to the admin listener, and its answers besides `/live` and `/ready`.
 
 use std::{
     fs,
@@ -60,7 +59,7 @@ fn status_with(admin: SocketAddr, token: &str) -> u16 {
 }
 
 #[test]
-fn where_there_is_a_token_it_is_needed_for_all_but_life_and_the_page() {
+fn a_configured_token_is_needed_for_all_but_life_and_the_page() {
     let (mut lb, admin) = start(WITH_TOKEN);
     for path in ["/live", "/ready", "/", "/status.css", "/status.js"] {
         assert!([200, 503].contains(&get(admin, path).status), "{path}");
@@ -184,7 +183,7 @@ fn a_listener_that_a_reload_takes_away_opens_nothing() {
         rewrite(&lb, &yaml(&[([127, 0, 0, 1], 9).into()], after));
         lb.signal(Signal::SIGHUP);
         lb.wait_for_log("admin.address needs an upgrade");
-        eventually(PATIENCE, "nobody may ask", || status_with(admin, TOKEN) == 403);
+        eventually(PATIENCE, "no request is allowed", || status_with(admin, TOKEN) == 403);
         let drain = ("POST", "/api/v1/pools/web/backends/127.0.0.1:9/drain");
         assert_eq!(ask(admin, drain, &[MARK], b"").status, 403, "{after}");
         assert_eq!(get(admin, "/live").status, 200);
@@ -192,7 +191,7 @@ fn a_listener_that_a_reload_takes_away_opens_nothing() {
 }
 
 #[test]
-fn on_an_address_that_others_reach_a_token_is_required() {
+fn on_an_address_of_the_network_a_token_is_required() {
     let text = yaml(&[([127, 0, 0, 1], 9).into()], "admin: { address: 0.0.0.0:0 }");
     let tested = outcome(LbProcess::with_config(&text, &["-t"]));
     assert_eq!(tested.code, Some(1));
@@ -213,7 +212,7 @@ fn the_configuration_is_shown_without_its_secret() {
 }
 
 #[test]
-fn nobody_keeps_an_answer_and_nothing_is_where_nothing_is() {
+fn no_answer_is_cached_and_unknown_paths_are_404() {
     let (_lb, admin) = start("admin: { address: 127.0.0.1:0 }");
     let drain = "/api/v1/pools/web/backends/127.0.0.1:9/drain";
     for (method, path, status) in [
@@ -254,7 +253,7 @@ fn a_body_has_a_limit() {
     let answer = connection.request("POST", "/login", &[MARK], &[b' '; (64 << 10) + 1]).unwrap();
     assert_eq!(answer.status, 413);
     assert_eq!(connection.get("/live").unwrap().status, 200, "the rest of it is read");
-    // Two chunks, each below the limit.
+    // The body has two chunks, each below the limit.
     let piece = vec![b' '; 40 << 10];
     let mut chunked = b"POST /login HTTP/1.1\r\nHost: localhost\r\nX-Requested-With: lb\r\n\
                         Transfer-Encoding: chunked\r\n\r\n"
@@ -270,7 +269,7 @@ fn a_body_has_a_limit() {
     assert_eq!(connection.read_response("POST").unwrap().status, 413);
 }
 
-/// It has one thread for everything it proxies, and more to do there than it can.
+/// The proxy has one thread and more work than it can do.
 #[test]
 fn it_answers_while_the_proxy_is_saturated() {
     let a = ScriptedBackend::named("a");
@@ -303,7 +302,7 @@ fn it_answers_while_the_proxy_is_saturated() {
     is_over.store(true, Ordering::Relaxed);
     let answers: u32 = clients.into_iter().map(|client| client.join().unwrap()).sum();
     assert!(answers > 100, "{answers}");
-    // Counted in requests and not in time, which says more about the machine. Behind those that the
-    // proxy is to answer it would wait for each of them again and again.
+    // The wait is counted in requests, because time would depend on the machine. If the admin
+    // listener queued behind the proxy's requests, the number would be far greater.
     assert!(most < 1_000, "{most} requests were proxied before one of these was answered");
 }

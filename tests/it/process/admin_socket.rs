@@ -1,4 +1,4 @@
-//! The admin listener at a Unix socket: who may connect, and whose file it is.
+//! The admin listener at a Unix socket: permissions and ownership of its file.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ fn ask(socket: &Path, request: &str) -> Option<String> {
 }
 
 #[test]
-fn its_owner_asks_under_any_name_and_nothing_is_left_behind() {
+fn its_owner_may_use_any_name_and_no_file_is_left_behind() {
     let mut lb = LbProcess::with_config(&text(), &[]);
     let line = lb.wait_for_log("admin listening");
     assert!(line.contains("unix:admin.sock"), "{line}");

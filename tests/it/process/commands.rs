@@ -27,7 +27,7 @@ fn start(text: &str) -> (LbProcess, SocketAddr) {
     (lb, address)
 }
 
-/// With this in the file, requests for another path lead nowhere.
+/// The configuration with a route for this path only.
 fn only(text: &str, path: &str) -> String {
     text.replacen("{ pool: web }", &format!("{{ pool: web, path: {path} }}"), 1)
 }
@@ -68,7 +68,7 @@ fn a_reload_says_what_is_wrong_and_where() {
     assert_eq!(get(address, "/").text(), "a");
 }
 
-/// Wherever it is called from, and whatever leads to the file.
+/// The command works from any folder, and by any path to the file.
 #[test]
 fn a_command_finds_the_process_by_the_file() {
     let a = ScriptedBackend::named("a");
@@ -100,7 +100,7 @@ fn health_is_that_of_the_pools() {
 }
 
 #[test]
-fn all_who_ask_at_once_are_answered() {
+fn all_commands_at_the_same_time_are_answered() {
     let a = ScriptedBackend::named("a");
     let (lb, address) = start(&config(&a, ""));
     rewrite(&lb, &only(&config(&a, ""), "/x"));
@@ -143,10 +143,11 @@ fn a_file_that_is_watched_is_loaded_when_it_changes() {
     fs::write(&next, only(&text, "/replaced")).unwrap();
     fs::rename(&next, lb.folder().join("lb.yaml")).unwrap();
     wait_for_route(address, "/replaced");
-    assert_eq!(get(of_unwatched, "/").status, 200, "nobody wants it to look");
+    assert_eq!(get(of_unwatched, "/").status, 200, "it is not to watch");
 }
 
-/// As Kubernetes mounts a ConfigMap: the file is a link through `..data`, and that is what changes.
+/// Kubernetes mounts a ConfigMap like this: the file is a link through `..data`, and that link
+/// changes.
 #[test]
 fn a_link_that_leads_elsewhere_is_a_change() {
     let a = ScriptedBackend::named("a");

@@ -1,4 +1,4 @@
-//! `lb -d`: whoever started it is told that it serves, or why it does not.
+//! `lb -d`: the command reports that the process serves, or why it does not.
 
 use std::{fs, net::SocketAddr};
 
@@ -23,7 +23,7 @@ fn config(backend: &ScriptedBackend) -> String {
     yaml(&[backend.address()], SETTINGS)
 }
 
-/// `lb -d` with this file, which must end well.
+/// Runs `lb -d` with this file, which must succeed.
 #[track_caller]
 fn start(text: &str) -> LbProcess {
     let mut lb = LbProcess::with_config(text, &["-d"]);
@@ -32,7 +32,7 @@ fn start(text: &str) -> LbProcess {
     lb
 }
 
-/// `lb -d` with this file, which must not: what it says, when nothing of it is left.
+/// Runs `lb -d` with this file, which must fail; returns its output once no process of it is left.
 #[track_caller]
 fn fail_to_start(text: &str) -> Vec<String> {
     let mut lb = LbProcess::with_config(text, &["-d"]);
@@ -77,7 +77,7 @@ fn it_serves_when_the_command_is_done_and_ends_at_a_signal() {
         assert_eq!(target.to_str(), Some("/dev/null"));
     }
     signal::kill(pid, Signal::SIGTERM).unwrap();
-    eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
     assert!(logged(&lb).ends_with(" INFO stopped\n"), "{}", logged(&lb));
     assert!(!lb.folder().join("lb.pid").exists());
 }
@@ -92,7 +92,7 @@ fn the_key_in_the_file_does_the_same() {
 }
 
 #[test]
-fn what_is_written_nowhere_is_said_before() {
+fn a_log_without_a_file_is_warned_of_before() {
     let a = ScriptedBackend::named("a");
     let mut lb = LbProcess::with_config(&yaml(&[a.address()], ""), &["-d"]);
     assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
@@ -106,7 +106,7 @@ fn what_is_written_nowhere_is_said_before() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_to_whoever_started_it() {
+fn a_port_that_is_taken_is_reported_by_the_command() {
     let (a, taken) = (ScriptedBackend::named("a"), ScriptedBackend::named("taken"));
     let taken = taken.address();
     let says = fail_to_start(&config(&a).replacen("127.0.0.1:0", &taken.to_string(), 1));
@@ -115,7 +115,7 @@ fn a_port_that_is_taken_is_told_to_whoever_started_it() {
 }
 
 #[test]
-fn a_pid_file_that_cannot_be_written_is_told_too() {
+fn a_pid_file_that_cannot_be_written_is_reported_too() {
     let a = ScriptedBackend::named("a");
     let says = fail_to_start(&config(&a).replace("lb.pid", "no/lb.pid"));
     let expected = "cannot write the process's number (pid_file): no/lb.pid: No such file";
@@ -123,7 +123,7 @@ fn a_pid_file_that_cannot_be_written_is_told_too() {
 }
 
 #[test]
-fn so_are_a_log_a_user_and_a_file() {
+fn a_log_a_user_and_a_file_are_reported_too() {
     let a = ScriptedBackend::named("a");
     let text = config(&a);
     for (text, expected) in [

@@ -57,18 +57,18 @@ fn url(line: &str) -> SocketAddr {
     rest[..end].parse().expect("an address")
 }
 
-/// Who answered.
+/// The name of the backend that answered.
 fn name(response: &Response) -> String {
     assert_eq!(response.status, 200);
     let first = response.text().lines().next().unwrap_or_default().to_owned();
     first.strip_prefix("backend ").expect("the first line names the backend").to_owned()
 }
 
-/// Three ports in a row that are taken, though nobody listens on them.
+/// Three ports in a row that are taken by sockets that do not listen.
 fn three_in_a_row() -> (u16, Vec<TcpSocket>) {
     for _ in 0..1000 {
         let (first, claimed) = claim().expect("a free port");
-        // Without `SO_REUSEADDR`: another test's port is not joined.
+        // Bound without `SO_REUSEADDR`, so that it cannot share another test's port.
         let take = |offset| {
             let socket = TcpSocket::new_v4().ok()?;
             let port = first.port().checked_add(offset)?;

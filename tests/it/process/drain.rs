@@ -1,4 +1,5 @@
-//! SIGTERM where others need time to notice: `shutdown.delay` and `shutdown.timeout`.
+//! SIGTERM with `shutdown.delay` and `shutdown.timeout`, for balancers in front that need time to
+//! notice.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -25,7 +26,7 @@ fn config(backend: &ScriptedBackend, shutdown: &str) -> String {
     yaml(&[backend.address()], &format!("{SETTINGS}\nshutdown: {{ {shutdown} }}"))
 }
 
-/// Where it serves, and where it answers about itself.
+/// A process with the addresses of its listener and of its admin listener.
 fn start(text: &str) -> (LbProcess, SocketAddr, SocketAddr) {
     let mut lb = LbProcess::with_config(text, &[]);
     let address = lb.address();
@@ -41,7 +42,7 @@ fn stop(lb: &mut LbProcess) -> String {
 }
 
 #[test]
-fn during_the_delay_everybody_is_served_and_told_to_leave() {
+fn during_the_delay_every_client_is_served_and_told_to_leave() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address, admin) = start(&config(&a, "delay: 800ms"));
     let mut client = Connection::open(address).unwrap();
@@ -65,7 +66,7 @@ fn during_the_delay_everybody_is_served_and_told_to_leave() {
 /// A client that sends something each half second, as one under load sends something each
 /// millisecond: its requests are answered until it is told that there will be no more.
 #[test]
-fn whoever_talks_is_told_before_the_connection_ends() {
+fn an_active_client_is_told_before_its_connection_ends() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address, _) = start(&config(&a, "delay: 0s"));
     let clients: Vec<_> = (1..=5)
@@ -73,7 +74,8 @@ fn whoever_talks_is_told_before_the_connection_ends() {
             let mut client = Connection::open(address).unwrap();
             assert_eq!(client.get("/").unwrap().text(), "a");
             thread::spawn(move || {
-                // Out of step, so that some are about to send when the signal comes.
+                // The clients are out of step, so that some are about to send when the signal
+                // comes.
                 thread::sleep(Duration::from_millis(100 * number));
                 while client.get("/").unwrap().header("connection") != Some("close") {
                     thread::sleep(Duration::from_millis(500));
@@ -91,7 +93,7 @@ fn whoever_talks_is_told_before_the_connection_ends() {
 }
 
 #[test]
-fn what_takes_longer_than_the_timeout_is_cut_off_and_counted() {
+fn requests_longer_than_the_timeout_are_cut_off_and_counted() {
     let a = ScriptedBackend::named("a");
     let first = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n";
     a.reply_to("/download", Reply::steps_of([Step::Send(first.to_vec()), Step::Hang]));
@@ -115,7 +117,7 @@ fn a_second_signal_ends_the_delay() {
     for second in [Signal::SIGTERM, Signal::SIGINT] {
         let a = ScriptedBackend::named("a");
         let (mut lb, address, _) = start(&config(&a, "delay: 1h, timeout: 1h"));
-        // It would be waited for, too.
+        // Without the second signal, this client would be waited for.
         let _client = Connection::open(address).unwrap();
         stop(&mut lb);
         lb.signal(second);

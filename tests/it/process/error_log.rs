@@ -39,7 +39,7 @@ fn reload(lb: &LbProcess, text: &str) {
 }
 
 #[test]
-fn what_is_told_is_in_the_file_and_nowhere_else() {
+fn messages_are_in_the_file_and_nowhere_else() {
     let a = ScriptedBackend::named("a");
     let mut lb = start(&a, "error_log: error.log");
     wait_for(&lb, "error.log", " INFO serving pool=web backends=1\n");
@@ -122,7 +122,7 @@ fn another_one_is_not_used_when_the_rest_of_the_reload_fails() {
 }
 
 #[test]
-fn what_keeps_it_from_starting_is_told_to_whoever_started_it_too() {
+fn a_failed_start_is_reported_on_standard_error_too() {
     let (a, taken) = (ScriptedBackend::named("a"), ScriptedBackend::named("taken"));
     let text =
         config(&a, "error_log: error.log").replacen("127.0.0.1:0", &taken.address().to_string(), 1);

@@ -21,7 +21,7 @@ pools:
   api: { backends: [ { address: 127.0.0.1:2 } ] }
 ";
 
-/// The one on all addresses, reached over loopback.
+/// A listener on all addresses, reached over loopback.
 fn local(address: SocketAddr) -> SocketAddr {
     assert!(address.ip().is_unspecified(), "{address}");
     SocketAddr::from(([127, 0, 0, 1], address.port()))
@@ -31,7 +31,7 @@ fn two() -> (ScriptedBackend, ScriptedBackend) {
     (ScriptedBackend::named("a"), ScriptedBackend::named("b"))
 }
 
-/// Who answers four requests while one is in flight on one of the two.
+/// The backends that answer four requests while one is in flight on one of the two.
 fn answers_while_one_is_busy(lb: SocketAddr, a: &ScriptedBackend, b: &ScriptedBackend) -> String {
     for backend in [a, b] {
         backend.reply_to("/hang", Reply::hang());
@@ -75,7 +75,7 @@ fn every_flag_counts() {
             .collect::<Vec<_>>(),
     );
     let address = local(lb.address());
-    // Checks at this pace: the default is 10 seconds, the patience of a test.
+    // Checks come at the pace of the flag: the default is 10 seconds, the patience of a test.
     a.wait_for_requests(4);
     assert!(is_least_conn(address, &a, &b));
     for backend in [&a, &b] {

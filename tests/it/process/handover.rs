@@ -32,13 +32,13 @@ fn wait_until_refused(address: SocketAddr) {
     eventually(PATIENCE, "connections are refused", || TcpStream::connect(address).is_err());
 }
 
-/// With this in the file, another path than `/x` leads nowhere.
+/// The configuration with a route for `/x` only.
 fn only_x(text: &str) -> String {
     text.replacen("{ pool: web }", "{ pool: web, path: /x }", 1)
 }
 
 #[test]
-fn with_nobody_waiting_it_goes_on_and_says_so() {
+fn without_a_waiting_process_it_goes_on_and_says_so() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address) = serving(&succession(&a));
     for times in 1..=2 {
@@ -51,7 +51,7 @@ fn with_nobody_waiting_it_goes_on_and_says_so() {
 }
 
 #[test]
-fn who_waits_takes_over_and_what_it_was_told_meanwhile_is_not_lost() {
+fn a_waiting_process_takes_over_and_obeys_earlier_commands() {
     for socket in ["", "\nupgrade_socket: next.sock"] {
         let a = ScriptedBackend::named("a");
         let text = succession(&a) + socket;
@@ -90,7 +90,7 @@ fn a_file_that_changes_while_its_reader_waits_is_loaded_anew() {
 }
 
 #[test]
-fn who_waits_can_be_told_to_leave() {
+fn a_waiting_process_can_be_told_to_leave() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address) = serving(&(succession(&a) + "\nupgrade_socket: next.sock"));
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
@@ -105,9 +105,10 @@ fn who_waits_can_be_told_to_leave() {
     assert_eq!(pid_that(&lb, |_| true), lb.pid());
 }
 
-/// Whether somebody waits is found out by knocking, and a place that a crash has left is taken.
+/// A second process notices the first one by connecting; a socket that a crash has left is
+/// replaced.
 #[test]
-fn only_one_can_wait() {
+fn only_one_process_can_wait() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address) = serving(&(succession(&a) + "\nupgrade_socket: next.sock"));
     let mut killed = next(&lb);
@@ -148,7 +149,7 @@ fn a_reload_during_an_upgrade_holds_after_it() {
 }
 
 #[test]
-fn who_is_stopped_before_the_next_one_serves_leaves_nobody() {
+fn a_process_stopped_before_the_next_one_serves_leaves_no_process() {
     let a = ScriptedBackend::named("a");
     let text = yaml(&[a.address()], &format!("{CHECKED}\n{SUCCESSION}"));
     let (mut lb, address) = serving(&text);
@@ -161,14 +162,14 @@ fn who_is_stopped_before_the_next_one_serves_leaves_nobody() {
     let outcome = outcome(upgrade);
     assert_eq!(outcome.code, Some(1));
     assert!(!outcome.stderr.is_empty());
-    eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
     wait_until_refused(address);
     assert!(!fs::exists(lb.folder().join("lb.pid")).unwrap());
 }
 
-/// However long it stays: who stops it wants nobody to serve in its place.
+/// A process that is told to stop must not be replaced, however long it drains.
 #[test]
-fn who_is_stopping_hands_over_to_nobody() {
+fn a_process_that_is_stopping_does_not_hand_over() {
     let a = ScriptedBackend::named("a");
     let gate = Gate::closed();
     let text = yaml(&[a.address()], &format!("{CHECKED}\n{SUCCESSION}\nshutdown: {{ delay: 1m }}"));
@@ -182,13 +183,13 @@ fn who_is_stopping_hands_over_to_nobody() {
     assert_eq!(outcome(upgrade).code, Some(1));
     assert_eq!(get(address, "/").header("connection"), Some("close"));
     gate.open();
-    eventually(PATIENCE, "nobody else is left", || lb.pids_in_folder() == [lb.pid()]);
+    eventually(PATIENCE, "no other process is left", || lb.pids_in_folder() == [lb.pid()]);
     lb.signal(Signal::SIGTERM);
     assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
 }
 
 #[test]
-fn who_is_stopped_when_the_next_one_serves_leaves_that_one() {
+fn a_process_stopped_when_the_next_one_serves_leaves_that_one() {
     let a = ScriptedBackend::named("a");
     let (mut lb, address) = serving(&succession(&a));
     let _upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
@@ -199,12 +200,12 @@ fn who_is_stopped_when_the_next_one_serves_leaves_that_one() {
     assert_eq!(get(address, "/").text(), "a");
     assert_eq!(pid_that(&lb, |_| true), next);
     signal::kill(next, Signal::SIGTERM).unwrap();
-    eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
     wait_until_refused(address);
 }
 
 #[test]
-fn without_a_file_nobody_can_take_over() {
+fn without_a_file_no_process_can_take_over() {
     let a = ScriptedBackend::named("a");
     let backend = format!("http://{}", a.address());
     let mut lb = LbProcess::start(&["--port", "0", "--backends", &backend]);

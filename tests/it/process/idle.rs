@@ -1,4 +1,4 @@
-//! What a connection costs that waits for its next request.
+//! The cost of a connection that waits for its next request.
 
 use crate::support::{
     backend::ScriptedBackend,
@@ -9,7 +9,7 @@ use crate::support::{
 use super::yaml;
 
 const CONNECTIONS: usize = 300;
-/// Kilobytes; Pingora alone would hold more than twenty.
+/// The most kilobytes of a connection; Pingora alone would hold more than twenty.
 const AT_MOST: u64 = 14;
 
 #[test]

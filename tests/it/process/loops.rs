@@ -1,4 +1,4 @@
-//! Requests that would go round in a circle.
+//! Requests that would go round in a loop.
 
 use serde_json::{Value, json};
 

@@ -1,20 +1,20 @@
-//! The built binary as its users meet it: what it prints, how it ends, what it does under load.
+//! The built binary as its users meet it: its output, its exit codes, its behaviour under load.
 
-/// The listener that answers about the process.
+/// The admin listener: `/live` and `/ready`.
 mod admin;
-/// Who may ask it, and what else it answers.
+/// Access to the admin listener, and its other answers.
 mod admin_access;
-/// The same through a file.
+/// The admin listener at a Unix socket.
 mod admin_socket;
 /// What the command line prints, and the exit code.
 mod cli;
 /// Commands to a process that runs, and the file that it watches.
 mod commands;
-/// In the background.
+/// `lb -d`.
 mod daemon;
 /// `lb demo` and `lb backend`.
 mod demo;
-/// The time that others need to notice that it ends.
+/// The delay and the limit of a drain.
 mod drain;
 /// The process log in a file of its own.
 mod error_log;
@@ -22,17 +22,17 @@ mod error_log;
 mod flags;
 /// SIGQUIT, and a process that waits for it.
 mod handover;
-/// What a connection costs that waits.
+/// The cost of an idle connection.
 mod idle;
-/// Requests that would go round in a circle.
+/// Requests that would go round in a loop.
 mod loops;
-/// What a service manager is told.
+/// The messages to a service manager.
 mod notify;
 /// After a known load, log, metrics and API agree.
 mod numbers;
-/// How many files it may have open.
+/// The limit on open files.
 mod open_files;
-/// Seen and steered over the admin listener.
+/// The commands over the admin listener, with a scripted process.
 mod operate;
 /// The status page in a browser.
 mod page;
@@ -40,19 +40,22 @@ mod page;
 mod pipes;
 /// A real Prometheus.
 mod prometheus;
-/// SIGHUP.
+/// SIGHUP: reloads.
 mod reload;
-/// Starting, and what the two logs say.
+/// The start of a process, and its two logs.
 mod serving;
-/// Signals, and what is in flight.
+/// Signals, and requests in flight.
 mod shutdown;
 /// A reader of the process log that stalls.
 mod stalled_log;
-/// Seen and steered over the admin listener, with traffic.
+/// The commands over the admin listener, with traffic.
 mod steering;
+/// Listeners at Unix sockets.
+mod unix_listener;
 /// One process in place of another.
+/// `lb upgrade`: one process in place of another.
 mod upgrade;
-/// A user who can do less.
+/// `user`: a process that gives up root.
 mod user;
 
 use std::{fs, net::SocketAddr};
@@ -64,14 +67,14 @@ use crate::support::{
     PATIENCE, backend::ScriptedBackend, eventually::wait_for, process::LbProcess,
 };
 
-/// What a process says that another one follows.
+/// The keys of a process that can be upgraded.
 const SUCCESSION: &str = "access_log: off\npid_file: lb.pid";
 
 fn succession(backend: &ScriptedBackend) -> String {
     yaml(&[backend.address()], SUCCESSION)
 }
 
-/// A process that serves, and where.
+/// A process that serves, and its address.
 #[track_caller]
 fn serving(text: &str) -> (LbProcess, SocketAddr) {
     let mut lb = LbProcess::with_config(text, &[]);
@@ -92,7 +95,7 @@ fn yaml(backends: &[SocketAddr], settings: &str) -> String {
     )
 }
 
-/// A command that ends by itself: what it printed, and its exit code.
+/// The output and the exit code of a command that has ended by itself.
 struct Outcome {
     code: Option<i32>,
     stdout: String,
@@ -106,7 +109,7 @@ fn outcome(mut process: LbProcess) -> Outcome {
     Outcome { code: status.code(), stdout: text(process.stdout()), stderr: text(process.stderr()) }
 }
 
-/// What `lb COMMAND -c lb.yaml` comes to, in the folder of this process.
+/// Runs `lb COMMAND -c lb.yaml` in the folder of this process.
 #[track_caller]
 fn tell(lb: &LbProcess, command: &str) -> Outcome {
     outcome(lb.beside(&[command, "-c", "lb.yaml"]))
@@ -117,7 +120,7 @@ fn rewrite(lb: &LbProcess, text: &str) {
     fs::write(lb.folder().join("lb.yaml"), text).unwrap();
 }
 
-/// The number in the file `lb.pid` in its folder, as soon as there is one that `is_it`.
+/// The number in the file `lb.pid` in its folder, as soon as one satisfies `is_it`.
 #[track_caller]
 fn pid_that(lb: &LbProcess, is_it: impl Fn(Pid) -> bool) -> Pid {
     let read = || {
@@ -127,7 +130,7 @@ fn pid_that(lb: &LbProcess, is_it: impl Fn(Pid) -> bool) -> Pid {
     wait_for(PATIENCE, read).unwrap_or_else(|| panic!("no such number: {:?}", lb.stderr()))
 }
 
-/// The lines of the file `access.log` in its folder, once there are so many.
+/// The lines of the file `access.log` in its folder, once there are `count`.
 #[track_caller]
 fn access_lines(lb: &LbProcess, count: usize) -> Vec<Value> {
     let mut found = 0;

@@ -1,4 +1,4 @@
-//! What a service manager is told (`Type=notify`), by a manager that the test plays.
+//! The messages to a service manager (`Type=notify`), whose part the test plays.
 
 use std::{
     os::unix::net::UnixDatagram,
@@ -31,7 +31,7 @@ impl Manager {
         let folder = new_folder();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         let (sender, messages) = mpsc::channel();
-        // Only few messages wait for it; whoever sends more is kept waiting.
+        // The socket holds few messages, and then blocks the sender; so a thread reads them.
         thread::spawn(move || {
             let mut message = [0; 4096];
             while let Ok(length @ 1..) = socket.recv(&mut message)
@@ -41,7 +41,7 @@ impl Manager {
         Self { folder, messages }
     }
 
-    /// A process that it manages, with these variables besides.
+    /// Starts a process that it manages, with these variables in addition.
     fn start(&self, text: &str, variables: &[(&str, &str)]) -> LbProcess {
         let path = self.folder.path().join("notify");
         let socket = [("NOTIFY_SOCKET", path.to_str().unwrap())];
@@ -114,10 +114,10 @@ fn it_hears_which_process_serves_after_an_upgrade() {
     manager.assert_next(&["READY=1"]);
     assert_eq!(tell(&lb, "upgrade").code, Some(0));
     let next = pid_that(&lb, |pid| pid != lb.pid());
-    // From the next process, which nobody listens to yet.
+    // This message comes from the next process, which the manager does not listen to yet.
     manager.assert_next(&["READY=1"]);
     manager.assert_next(&[&format!("MAINPID={next}"), "READY=1", "WATCHDOG=1"]);
-    // The one before says nothing when it ends: nobody stops the service.
+    // The old process says nothing when it ends, because the service is not being stopped.
     assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
     signal::kill(next, Signal::SIGTERM).unwrap();
     manager.assert_next(&["STOPPING=1"]);
@@ -140,7 +140,7 @@ fn it_hears_again_and_again_that_the_process_is_well() {
 }
 
 #[test]
-fn an_address_where_nobody_listens_is_no_reason_not_to_serve() {
+fn an_address_without_a_listener_does_not_keep_it_from_serving() {
     let a = ScriptedBackend::named("a");
     let variables = [("NOTIFY_SOCKET", "/nowhere/notify"), ("WATCHDOG_USEC", "nonsense")];
     let mut lb = LbProcess::with_environment(&config(&a), &variables);

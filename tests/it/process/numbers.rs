@@ -1,5 +1,5 @@
-//! After a known load with known failures, the access log, `/metrics` and the API tell the same
-//! counts, and those that the clients have.
+//! After a known load with known failures, the access log, `/metrics`, the API and the clients have
+//! the same counts.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -22,15 +22,16 @@ use super::access_lines;
 const LOAD: usize = 2000;
 /// Answers of 503 of the second backend.
 const UNAVAILABLE: usize = 60;
-/// Requests that no route is for.
+/// Requests without a route.
 const LOST: usize = 25;
 /// Clients that leave before they have an answer.
 const LEAVERS: usize = 12;
-/// Clients that leave in the middle of one.
+/// Clients that leave in the middle of an answer.
 const CUTTERS: usize = 5;
 /// Requests to a pool whose only backend answers with 500.
 const BROKEN: usize = 17;
-/// Requests to a pool whose only backend is gone: the first is refused there, the others find nobody.
+/// Requests to a pool whose only backend is gone: the first is refused there, the others find no
+/// backend.
 const STRANDED: usize = 6;
 /// POSTs with this body.
 const ORDERS: usize = 40;
@@ -38,11 +39,11 @@ const BODY: &[u8] = &[b'x'; 3000];
 
 type Counts = BTreeMap<String, usize>;
 
-/// What is known of a load without asking the process.
+/// The facts of a load that are known without the process.
 struct Known {
-    /// By status, what the clients have been answered; 499 for those that left.
+    /// The clients' answers by status; 499 for clients that left.
     seen: Counts,
-    /// Bytes of their bodies.
+    /// Bytes of the clients' bodies.
     uploaded: usize,
     lines: Vec<Value>,
     scrape: Scrape,
@@ -56,8 +57,7 @@ fn configuration(
 ) -> String {
     let [a, b, c] = web.map(ScriptedBackend::address);
     let (broken, gone) = (broken.address(), gone.address());
-    // In the first pool a backend that fails is not left alone, so that it answers as often as it is
-    // told to.
+    // In the first pool a failing backend is not ejected, so that it fails as often as arranged.
     format!(
         "
 listeners: [ {{ address: 127.0.0.1:0 }} ]
@@ -101,7 +101,7 @@ fn leave(lb: SocketAddr, backends: &[&ScriptedBackend]) {
     }
 }
 
-/// One after the other, beside the load; what the clients saw.
+/// Sends the other requests one after the other, beside the load; returns the clients' counts.
 fn others(lb: SocketAddr, patient: [&ScriptedBackend; 2]) -> Counts {
     let mut seen = Counts::new();
     let mut saw = |status: u16, times: usize| *seen.entry(status.to_string()).or_default() += times;
@@ -162,7 +162,7 @@ fn tries(line: &Value) -> &[Value] {
     line["tries"].as_array().expect("a list")
 }
 
-/// As the metrics call it: any status that was a failure is one outcome.
+/// The outcome as the metrics name it: any failed status is the same outcome.
 fn outcome(one: &Value) -> String {
     let outcome = one["outcome"].as_str().expect("a word");
     let is_status = outcome.parse::<u16>().is_ok();
@@ -177,7 +177,7 @@ fn number(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))).unwrap()
 }
 
-/// Those of an object that are not 0.
+/// The counts of an object that are not 0.
 fn counts(object: &Value) -> Counts {
     let object = object.as_object().expect("an object");
     let all = object.iter().map(|(name, value)| (name.clone(), number(value)));
@@ -201,7 +201,7 @@ impl Known {
         self.lines.iter().filter(move |line| line["pool"] == pool)
     }
 
-    /// What was arranged has happened, and the clients have seen what the log says.
+    /// Asserts that everything arranged has happened, and that the clients agree with the log.
     fn assert_arranged(&self) {
         assert_eq!(count(self.lines.iter().map(|line| &line["status"])), self.seen);
         let outcomes = count(self.all_tries().map(outcome));
@@ -306,7 +306,7 @@ impl Known {
 }
 
 #[test]
-fn the_log_the_metrics_and_the_api_tell_the_same_counts() {
+fn the_log_the_metrics_and_the_api_have_the_same_counts() {
     let known = known();
     known.assert_arranged();
     known.assert_requests();

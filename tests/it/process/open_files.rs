@@ -1,4 +1,4 @@
-//! The limit on open files: raised at the start, and told when it comes near.
+//! The limit on open files: raised at the start, and logged when it comes near.
 
 use std::{fs, net::TcpStream, process::Command};
 
@@ -29,11 +29,11 @@ fn the_soft_limit_is_raised_to_the_hard_one() {
 }
 
 #[test]
-fn a_limit_that_comes_near_is_told_and_that_it_is_far_again() {
+fn a_limit_that_comes_near_is_logged_and_so_is_its_end() {
     let a = ScriptedBackend::named("a");
     let mut lb = limited(&a, "ulimit -Sn 300; ulimit -Hn 300");
     let address = lb.address();
-    // With those of the process itself, near 300 and not at it.
+    // Together with the process's own files the number is near 300, and below.
     let own = fs::read_dir(format!("/proc/{}/fd", lb.pid())).unwrap().count();
     let clients: Vec<_> = (0..280 - own).map(|_| TcpStream::connect(address).unwrap()).collect();
     let line = lb.wait_for_log(" WARN open files come near the limit: ");

@@ -1,5 +1,5 @@
-//! `lb status`, `lb explain`, the changes and `lb top`, before an admin listener that says what the
-//! test wants to hear: what they ask, what they print, and what they say of whoever is none.
+//! `lb status`, `lb explain`, the changes and `lb top`, with a scripted admin listener: their
+//! requests, their output, and their messages about a peer that is not an admin listener.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Outcome {
     outcome(LbProcess::spawn(new_folder(), command))
 }
 
-/// Who listens there, as an argument.
+/// The scripted listener as an argument.
 fn at(admin: &ScriptedBackend) -> String {
     format!("--admin=http://{}", admin.address())
 }
@@ -88,7 +88,7 @@ fn web() -> Value {
     status(&[backend("10.0.0.1:9001", "eligible"), backend("10.0.0.2:9001", "ejected")])
 }
 
-/// Also of a process that is not ready: that is what one wants to see then.
+/// The status is shown for a process that is not ready, too, when it is needed most.
 #[test]
 fn the_status_is_a_table() {
     let admin = answering(POOLS, 200, &web());
@@ -124,7 +124,7 @@ fn a_script_gets_the_json_as_it_was_sent() {
 }
 
 #[test]
-fn a_change_asks_as_no_form_can_and_says_what_it_came_to() {
+fn a_change_sends_a_header_that_no_form_can_and_prints_the_result() {
     const OF_WEB: &str = "/api/v1/pools/web/backends/10.0.0.1:9001";
     for (args, method, path, body) in [
         (["drain"].as_slice(), "POST", "drain", ""),
@@ -156,7 +156,7 @@ fn a_change_asks_as_no_form_can_and_says_what_it_came_to() {
 }
 
 #[test]
-fn an_explanation_is_asked_for_with_all_that_decides() {
+fn an_explanation_is_requested_with_all_parameters() {
     let path = "/api/v1/explain?method=POST&host=example.com%3A8080&path=%2Fa+b&client=10.1.2.3";
     let answer = json!({
         "listeners": ["0.0.0.0:8080"], "route": null, "pool": null, "repeatable": false,
@@ -172,7 +172,7 @@ fn an_explanation_is_asked_for_with_all_that_decides() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_answered_with_those_that_there_are() {
+fn an_unknown_name_is_answered_with_the_known_ones() {
     let admin = answering(POOLS, 200, &web());
     let refusal = |status: u16| Reply::status(status).body(r#"{"error":"no such thing"}"#);
     admin.reply(refusal(404));
@@ -197,7 +197,7 @@ fn a_name_that_nobody_has_is_answered_with_those_that_there_are() {
 }
 
 #[test]
-fn a_no_is_told_with_its_reason() {
+fn a_refusal_is_printed_with_its_reason() {
     let path = "/api/v1/pools/web/backends/10.0.0.1:9001/eject";
     let answer = json!({ "error": "it is the last one that serves \u{1b}[2J" });
     let admin = answering(path, 409, &answer);
@@ -207,7 +207,7 @@ fn a_no_is_told_with_its_reason() {
 }
 
 #[test]
-fn it_says_what_is_missing_where_nobody_answers() {
+fn without_an_admin_listener_it_says_what_is_missing() {
     let admin = ScriptedBackend::named("a");
     admin.stop();
     let address = admin.address();
@@ -225,7 +225,7 @@ fn it_says_what_is_missing_where_nobody_answers() {
 }
 
 #[test]
-fn whoever_is_not_the_admin_listener_is_told_apart() {
+fn other_servers_are_recognised() {
     let json = "Content-Type: application/json\r\n";
     let short = format!("HTTP/1.1 200 OK\r\n{json}Content-Length: 9\r\n\r\n{{");
     for (reply, says) in [
@@ -250,9 +250,9 @@ fn whoever_is_not_the_admin_listener_is_told_apart() {
     }
 }
 
-/// Of a process that is stopped, or of a firewall.
+/// The peer does not answer, as a stopped process or a firewall does not.
 #[test]
-fn nobody_is_waited_for_without_end() {
+fn every_wait_has_a_limit() {
     let silent = ScriptedBackend::replying(Reply::hang());
     let (full, _waiting) = full_listener();
     let silent_at = at(&silent);
@@ -267,7 +267,7 @@ fn nobody_is_waited_for_without_end() {
 }
 
 #[test]
-fn a_token_that_is_missing_or_wrong_is_told_with_where_it_goes() {
+fn a_missing_or_wrong_token_is_reported_with_its_place() {
     let admin = answering(POOLS, 401, &json!({ "error": "a token is required" }));
     let outcome = run(&["status", &at(&admin)]);
     assert_eq!(outcome.code, Some(1));
@@ -302,7 +302,7 @@ fn a_token_comes_from_a_file_before_the_environment() {
     assert!(outcome.stderr.contains("the token cannot be read"), "{}", outcome.stderr);
 }
 
-/// With a backend whose name nobody can look up: it has nothing to do with it.
+/// A configuration with a backend whose name does not resolve, which must not matter.
 fn configuration(admin: &str) -> String {
     format!(
         "listeners: [ {{ address: 127.0.0.1:0 }} ]\nroutes: [ {{ pool: web }} ]\npools:\n  web: {{ \
@@ -395,7 +395,7 @@ fn a_wrong_command_line_is_code_2() {
     }
 }
 
-/// `lb top` in a terminal of 80 by 24, and afterwards the shell says how it found the terminal.
+/// `lb top` in a terminal of 80 by 24; afterwards the shell prints the state of the terminal.
 struct Top {
     script: LbProcess,
 }
@@ -415,8 +415,8 @@ impl Top {
         Self { script: LbProcess::spawn(folder, command) }
     }
 
-    /// All that was written to the terminal. Of what stays where it is only the first is in it, and
-    /// what is between two words may be a jump.
+    /// Everything that was written to the terminal. Text that stays in place was written once, and
+    /// a jump may stand between two words.
     fn screen(&self) -> String {
         let bytes = fs::read(self.script.folder().join("screen")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()

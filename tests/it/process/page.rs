@@ -1,4 +1,4 @@
-//! The status page, as somebody sees it who looks at it and clicks.
+//! The status page as a user sees and clicks it.
 
 use std::{
     net::SocketAddr,
@@ -25,13 +25,13 @@ use crate::support::{
 use super::yaml;
 
 const ADMIN: &str = "access_log: off\nadmin: { address: 127.0.0.1:0 }";
-/// Between two requests of light traffic.
+/// The pause between two requests of light traffic.
 const PAUSE: Duration = Duration::from_millis(4);
 const TOKEN: &str = "correct-horse-battery-staple";
 /// Whether the page is as wide as its window.
 const FITS: &str = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
 
-/// One client, who asks again and again until dropped.
+/// A client that sends one request after another until dropped.
 struct Traffic {
     is_over: Arc<AtomicBool>,
     client: Option<JoinHandle<()>>,
@@ -43,7 +43,7 @@ impl Traffic {
         let told = Arc::clone(&is_over);
         let client = thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
-                // What becomes of it is for the page to tell.
+                // The result is not needed: the page shows it.
                 let _ = try_get(address, "/");
                 thread::sleep(PAUSE);
             }
@@ -73,7 +73,7 @@ fn open(text: &str) -> (LbProcess, Browser) {
     (lb, browser)
 }
 
-/// Where the page shows this backend; with a space behind.
+/// The text with which the row of this backend begins, with a space behind.
 fn row(address: SocketAddr) -> String {
     format!("[data-backend='{address}'] ")
 }
@@ -116,7 +116,7 @@ fn a_backend_that_dies_is_shown_with_the_reason_and_without_a_reload() {
 }
 
 #[test]
-fn a_backend_is_drained_and_undrained_by_a_click_and_a_yes() {
+fn a_backend_is_drained_and_undrained_by_a_click_and_a_confirmation() {
     let backends = [(); 2].map(|()| ScriptedBackend::named("a"));
     let [a, b] = [0, 1].map(|at| backends[at].address());
     let (mut lb, mut browser) = open(&yaml(&[a, b], ADMIN));
@@ -139,7 +139,7 @@ fn a_backend_is_drained_and_undrained_by_a_click_and_a_yes() {
     browser.click(&button);
     browser.click("#confirm-yes");
     wait_for_state(&mut browser, a, "draining");
-    // What was in flight is done long before these are.
+    // Requests that were in flight are done long before these.
     more(1);
     let before = count(0);
     more(1);
@@ -201,7 +201,7 @@ fn a_page_without_the_token_asks_for_it_once() {
 }
 
 #[test]
-fn on_a_phone_nothing_is_beside_the_screen() {
+fn on_a_phone_the_page_fits_the_screen() {
     let dead: SocketAddr = "127.0.0.1:9".parse().unwrap();
     let backend = ScriptedBackend::named("a");
     let settings = format!(
@@ -224,7 +224,7 @@ fn on_a_phone_nothing_is_beside_the_screen() {
 }
 
 #[test]
-fn a_process_that_is_gone_is_said_to_be_and_its_successor_is_found() {
+fn a_lost_process_is_reported_and_its_successor_is_found() {
     let backend = ScriptedBackend::named("a");
     let (admin, _claim) = claim().unwrap();
     let text = yaml(&[backend.address()], &format!("admin: {{ address: {admin} }}"));

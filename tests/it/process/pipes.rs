@@ -1,5 +1,5 @@
-//! A pipe (FIFO) where a file is expected. To open one waits for a process at its other end, which
-//! must hold up nothing.
+//! A pipe (FIFO) where a file is expected. Opening one waits for a process at its other end, which
+//! must delay nothing.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use super::{outcome, rewrite, serving, yaml};
 
 const UNREAD: &str = "it is a pipe that no process reads: start its reader first";
 
-/// `lb` in a folder in which `pipe` is one.
+/// Starts `lb` in a folder in which `pipe` is a pipe.
 fn start(text: &str, arguments: &[&str]) -> LbProcess {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("lb.yaml"), text).unwrap();

@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes a running process, and says what was sent.
+//! A real Prometheus scrapes a running process, and its counts match the traffic.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn start(backends: &[&ScriptedBackend], settings: &str) -> (LbProcess, Asked) {
 }
 
 #[test]
-fn a_scrape_is_as_promtool_likes_it() {
+fn promtool_accepts_a_scrape() {
     let a = ScriptedBackend::named("a");
     let (mut lb, admin) =
         start(&[&a], "    health_check: { path: /, interval: 100ms, timeout: 90ms }");
@@ -39,7 +39,7 @@ fn a_scrape_is_as_promtool_likes_it() {
 }
 
 #[test]
-fn prometheus_says_what_was_sent() {
+fn prometheus_counts_what_was_sent() {
     let [a, b] = ["a", "b"].map(ScriptedBackend::named);
     let (mut lb, admin) = start(&[&a, &b], "    retry: { attempts: 2 }");
     let prometheus = Prometheus::scraping(admin.0, TOKEN);

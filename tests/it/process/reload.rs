@@ -83,7 +83,7 @@ fn without_a_file_there_is_nothing_to_reload() {
 }
 
 #[test]
-fn a_request_that_began_before_ends_as_it_began() {
+fn a_request_that_began_before_ends_under_its_configuration() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     a.reply(Reply::ok("a").delayed(Duration::from_millis(800)));
     let mut lb = LbProcess::with_config(&over(&[&a]), &[]);
@@ -98,7 +98,7 @@ fn a_request_that_began_before_ends_as_it_began() {
 }
 
 #[test]
-fn a_backend_that_stays_keeps_what_is_known_of_it() {
+fn a_backend_that_stays_keeps_its_state() {
     let (a, b, c) =
         (ScriptedBackend::named("a"), ScriptedBackend::named("b"), ScriptedBackend::named("c"));
     let mut lb = LbProcess::with_config(&over(&[&a, &b]), &[]);
@@ -166,7 +166,7 @@ fn a_filter_of_the_access_log_follows() {
 }
 
 #[test]
-fn listeners_need_an_upgrade_and_that_is_said() {
+fn listeners_need_an_upgrade_and_the_reload_says_so() {
     let a = ScriptedBackend::named("a");
     let mut lb = LbProcess::with_config(&over(&[&a]), &[]);
     let address = lb.address();
@@ -193,7 +193,7 @@ fn reloading_again_and_again_leaves_no_file_open() {
         reload(&mut lb, &yaml(&backends[..1 + round % 2], &check.replace("access.log", log)));
         files.push(open_files(&lb));
     }
-    // A check may be under way at any of these moments; what leaks stays.
+    // A check may be under way at any of these moments, but a leak would stay.
     let at_first = files[..6].iter().copied().max();
     eventually(PATIENCE, &format!("as many as at first: {files:?}"), || {
         Some(open_files(&lb)) <= at_first

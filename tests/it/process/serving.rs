@@ -1,4 +1,4 @@
-//! Starting, and what the two logs say.
+//! The start of a process, and its two logs.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -32,7 +32,7 @@ fn count(lb: &LbProcess, marker: &str) -> usize {
     lb.stderr().iter().filter(|line| line.contains(marker)).count()
 }
 
-/// The address of a listener that is somebody else's.
+/// The address of a listener of another process.
 fn taken() -> (ScriptedBackend, SocketAddr) {
     let other = ScriptedBackend::named("other");
     let address = other.address();
@@ -196,7 +196,8 @@ fn the_access_log_can_be_off() {
 #[test]
 fn checks_log_each_change_once_with_its_reason() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
-    // A check that is late is a failure, the first one at once; so it has all the time there is.
+    // A late check is a failure, and the first one decides at once, so it gets as much time as
+    // possible.
     let check = "    health_check: { interval: 500ms, timeout: 490ms, rise: 2, fall: 2 }";
     let text = yaml(&[a.address(), b.address()], &format!("{check}\n{TEXT}"));
     let mut lb = LbProcess::with_config(&text, &[]);
@@ -227,7 +228,8 @@ fn checks_log_each_change_once_with_its_reason() {
 #[test]
 fn traffic_logs_each_change_once_with_its_reason() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
-    // Checks so rare that traffic is first; and two passes, as one may be on its way already.
+    // Checks are so rare that traffic comes first, and two passes are needed, because one check may
+    // be under way already.
     let check = "    health_check: { interval: 500ms, timeout: 490ms, rise: 2, fall: 100 }";
     let text = yaml(&[a.address(), b.address()], &format!("{check}\n{TEXT}"));
     let mut lb = LbProcess::with_config(&text, &[]);

@@ -1,4 +1,4 @@
-//! Signals, and what is in flight.
+//! Signals, and requests in flight.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use super::yaml;
 
 /// Far below the limit for requests in flight, and enough for a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(4);
-/// Long enough for a test to look at what happens meanwhile.
+/// Long enough for a test to look at the process meanwhile.
 const SLOW: Duration = Duration::from_millis(1500);
 
 fn start(backend: &ScriptedBackend) -> LbProcess {
@@ -46,8 +46,8 @@ fn logged(lb: &LbProcess) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// How long it took from the signal to the end, as its own log says: that does not depend on when
-/// a busy machine runs the test.
+/// The time from the signal to the end by the process's own log, which does not depend on the
+/// test's own delays.
 fn time_to_stop(lb: &LbProcess) -> Duration {
     let time_of = |marker: &str| {
         let line = lb.stderr().into_iter().find(|line| line.contains(marker)).unwrap();
@@ -57,7 +57,7 @@ fn time_to_stop(lb: &LbProcess) -> Duration {
 }
 
 #[test]
-fn it_leaves_at_once_when_nobody_is_connected() {
+fn it_leaves_at_once_without_connected_clients() {
     let a = ScriptedBackend::named("a");
     let mut lb = start(&a);
     assert_eq!(get(lb.address(), "/").text(), "a");
@@ -70,7 +70,7 @@ fn connections_without_a_request_are_closed_after_a_moment() {
     let a = ScriptedBackend::named("a");
     let mut lb = start(&a);
     let address = lb.address();
-    // Neither a connection between requests nor half a header is a request.
+    // Neither an idle connection nor half a header is a request.
     let mut idle = Connection::open(address).unwrap();
     assert_eq!(idle.get("/").unwrap().text(), "a");
     let mut posted = Connection::open(address).unwrap();
@@ -99,7 +99,7 @@ fn an_interrupt_does_not_wait_for_connections_without_a_request() {
 }
 
 #[test]
-fn a_request_in_flight_gets_its_answer_and_nobody_else_gets_in() {
+fn a_request_in_flight_gets_its_answer_and_new_clients_are_refused() {
     let a = ScriptedBackend::replying(Reply::ok("late").delayed(SLOW));
     let mut lb = start(&a);
     let address = lb.address();
@@ -139,7 +139,7 @@ fn a_body_on_its_way_arrives_whole() {
 }
 
 #[test]
-fn an_interrupt_cuts_off_what_is_in_flight() {
+fn an_interrupt_cuts_off_requests_in_flight() {
     let a = ScriptedBackend::replying(Reply::hang());
     let mut lb = start(&a);
     let client = ask(lb.address());
@@ -151,7 +151,7 @@ fn an_interrupt_cuts_off_what_is_in_flight() {
 }
 
 #[test]
-fn a_second_signal_cuts_off_what_is_in_flight() {
+fn a_second_signal_cuts_off_requests_in_flight() {
     for second in [Signal::SIGTERM, Signal::SIGINT] {
         let a = ScriptedBackend::replying(Reply::hang());
         let mut lb = start(&a);
@@ -220,7 +220,7 @@ fn a_log_that_was_moved_away_is_opened_anew() {
     assert!(fs::read_to_string(moved).unwrap().contains("/before"));
 }
 
-/// More lines than a pipe holds, and nobody reads them before the end is near.
+/// There are more lines than a pipe holds, and they are read only near the end.
 #[test]
 fn lines_that_wait_for_a_slow_reader_are_written_before_it_leaves() {
     const REQUESTS: usize = 600;

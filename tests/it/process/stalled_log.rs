@@ -22,10 +22,10 @@ use super::yaml;
 
 /// Far more requests than fill a pipe at `trace`.
 const REQUESTS: usize = 200;
-/// What a pipe holds, in bytes.
+/// The capacity of a pipe, in bytes.
 const PIPE: usize = 64 * 1024;
 
-/// Killed when dropped, by its own id.
+/// A process that is killed when dropped, by its own id.
 struct Killed(Child);
 
 impl Drop for Killed {

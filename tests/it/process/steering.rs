@@ -1,5 +1,5 @@
-//! The commands over the admin listener of a process that serves: what they say is so, and what they
-//! change changes where requests go.
+//! The commands over the admin listener of a process that serves: their output is true, and their
+//! changes redirect requests.
 
 use std::net::SocketAddr;
 
@@ -26,7 +26,7 @@ fn start(backends: [&ScriptedBackend; 2], settings: &str) -> (LbProcess, SocketA
     (lb, address)
 }
 
-/// `lb` with these arguments and the file of the process.
+/// Runs `lb` with these arguments and the file of the process.
 #[track_caller]
 fn ask(lb: &LbProcess, args: &[&str]) -> Outcome {
     outcome(lb.beside(&[args, &["-c", "lb.yaml"]].concat()))
@@ -39,7 +39,7 @@ fn done(lb: &LbProcess, args: &[&str]) -> String {
     outcome.stdout
 }
 
-/// Who answers these many requests, in order.
+/// The names of the backends that answer this many requests, in order.
 fn who(address: SocketAddr, requests: usize) -> Vec<String> {
     (0..requests).map(|_| get(address, "/").text()).collect()
 }
@@ -88,7 +88,7 @@ fn a_backend_that_is_ejected_is_back_when_it_is_readmitted() {
 }
 
 #[test]
-fn a_weight_is_in_effect_until_that_of_the_configuration_is() {
+fn a_weight_is_in_effect_until_the_configured_one_is_restored() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let (lb, address) = start([&a, &b], &format!("    algorithm: round_robin\n{ON_A_SOCKET}"));
     let name = a.address().to_string();
@@ -123,7 +123,7 @@ fn a_script_reads_the_state_it_has_made() {
 }
 
 #[test]
-fn names_that_nobody_has_are_answered_with_those_that_there_are() {
+fn unknown_names_are_answered_with_the_known_ones() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let (lb, _) = start([&a, &b], ON_A_SOCKET);
     for (backend, says) in [
@@ -141,7 +141,7 @@ fn names_that_nobody_has_are_answered_with_those_that_there_are() {
 }
 
 #[test]
-fn a_token_opens_what_is_closed_without_one() {
+fn commands_work_with_a_token_and_are_refused_without() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let settings = "admin: { address: 127.0.0.1:0, token: 0123456789abcdef }";
     let (mut lb, _) = start([&a, &b], settings);

@@ -1,4 +1,4 @@
-//! `lb upgrade`: another process in place of the one that serves, which nobody notices.
+//! `lb upgrade`: another process replaces the one that serves, and no client notices.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use crate::support::{
 
 use super::{SUCCESSION, outcome, pid_that, rewrite, serving, succession, tell, yaml};
 
-/// `lb upgrade`, which must do; the process that serves from then on.
+/// Runs `lb upgrade`, which must succeed; returns the process that serves from then on.
 #[track_caller]
 fn upgrade(lb: &LbProcess) -> Pid {
     let before = pid_that(lb, |_| true);
@@ -38,7 +38,7 @@ fn upgrade(lb: &LbProcess) -> Pid {
     pid
 }
 
-/// `lb upgrade`, which must not; what it says.
+/// Runs `lb upgrade`, which must fail; returns its message.
 #[track_caller]
 fn fail_to_upgrade(lb: &LbProcess) -> String {
     let outcome = tell(lb, "upgrade");
@@ -46,7 +46,7 @@ fn fail_to_upgrade(lb: &LbProcess) -> String {
     outcome.stderr
 }
 
-/// With a second listener, on this address.
+/// The configuration with a second listener, on this address.
 fn with_listener(text: &str, address: SocketAddr) -> String {
     let second = format!("127.0.0.1:0 }}, {{ address: \"{address}\" }} ]");
     text.replacen("127.0.0.1:0 } ]", &second, 1)
@@ -72,15 +72,15 @@ fn the_next_process_serves_in_place_of_the_one_before() {
     assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
     let next = get(address, "/");
     assert_eq!((next.text().as_str(), next.header("connection")), ("a", Some("keep-alive")));
-    // The file is the next one's, and goes with it.
+    // The pid file belongs to the next process, and is removed by it.
     assert_eq!(pid_that(&lb, |_| true), pid);
     signal::kill(pid, Signal::SIGTERM).unwrap();
-    eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
     wait_until_refused(address);
     assert!(!lb.folder().join("lb.pid").exists());
 }
 
-/// As nginx's users know it: the signal alone starts the next process.
+/// As in nginx, the signal alone starts the next process.
 #[test]
 fn sigusr2_upgrades() {
     let a = ScriptedBackend::named("a");
@@ -92,9 +92,9 @@ fn sigusr2_upgrades() {
     assert_eq!(get(address, "/").text(), "a");
 }
 
-/// Whoever sends commands does not notice either that there is another one.
+/// A sender of commands does not notice the other process either.
 #[test]
-fn it_can_be_done_again_at_once() {
+fn it_can_be_repeated_at_once() {
     let a = ScriptedBackend::named("a");
     let (lb, address) = serving(&succession(&a));
     let first = upgrade(&lb);
@@ -109,7 +109,7 @@ fn it_can_be_done_again_at_once() {
 }
 
 #[test]
-fn what_began_before_is_finished_whole() {
+fn requests_that_began_before_are_finished() {
     let a = ScriptedBackend::named("a");
     let gate = Gate::closed();
     a.reply_to("/download", Reply::body_behind(&gate, "all of it"));
@@ -140,9 +140,9 @@ fn what_began_before_is_finished_whole() {
 }
 
 #[test]
-fn what_is_known_of_backends_goes_along() {
+fn the_state_of_backends_is_taken_over() {
     let [a, b, c] = ["a", "b", "c"].map(ScriptedBackend::named);
-    // Without slow start the shares are equal, so that everybody is asked.
+    // Without slow start the shares are equal, so that every backend gets requests.
     let settings =
         format!("    ejection: {{ base: 5m, max: 5m }}\n    slow_start: off\n{SUCCESSION}");
     let text = yaml(&[a.address(), b.address(), c.address()], &settings);
@@ -196,7 +196,7 @@ fn when_the_next_process_cannot_listen_the_one_before_goes_on() {
 }
 
 #[test]
-fn a_file_that_is_wrong_disturbs_nobody() {
+fn an_invalid_file_disturbs_no_client() {
     let a = ScriptedBackend::named("a");
     let (lb, address) = serving(&succession(&a));
     rewrite(&lb, "listeners: [ { adress: 1 } ]\n");
@@ -227,7 +227,7 @@ fn a_program_that_does_not_run_is_no_successor() {
     assert_eq!(get(address, "/").text(), "a");
 }
 
-/// While nothing is decided yet.
+/// Begins an upgrade that is not decided yet.
 fn who_takes_over(lb: &LbProcess) -> Pid {
     let takes_over = |pid: &Pid| {
         let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -254,7 +254,7 @@ fn a_process_that_hangs_as_soon_as_it_serves_is_no_successor_even_if_it_goes_on(
     assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
 }
 
-/// The test is the next process here: so it ends between two known words.
+/// The test plays the next process, so that it ends between two known words.
 #[test]
 fn a_process_that_dies_as_soon_as_it_serves_is_no_successor() {
     for (last_word, says) in [
@@ -282,7 +282,7 @@ fn a_process_that_dies_as_soon_as_it_serves_is_no_successor() {
     }
 }
 
-/// It may have said that it serves by then, or not.
+/// It may or may not have said that it serves by then.
 #[test]
 fn a_process_that_is_killed_when_it_begins_to_serve_is_no_successor() {
     ends_as_soon_as_it_serves(Signal::SIGKILL);
@@ -300,7 +300,7 @@ fn ends_as_soon_as_it_serves(by: Signal) {
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
     let next = who_takes_over(&lb);
-    // Both accept, and who has some of these does not leave at once.
+    // Both processes accept, and one with some of these connections does not leave at once.
     let mut idle: Vec<_> = (0..16).map(|_| Connection::open(address).unwrap()).collect();
     idle.iter_mut().for_each(|connection| assert_eq!(connection.get("/").unwrap().text(), "a"));
     signal::kill(next, by).unwrap();
@@ -316,13 +316,13 @@ fn ends_as_soon_as_it_serves(by: Signal) {
 }
 
 #[test]
-fn one_at_a_time() {
+fn only_one_upgrade_runs_at_a_time() {
     let a = ScriptedBackend::named("a");
     let gate = Gate::closed();
     let check = "    health_check: { path: /health, interval: 1m, timeout: 9s }";
     let (lb, address) = serving(&yaml(&[a.address()], &format!("{check}\n{SUCCESSION}")));
     eventually(PATIENCE, "it is ready", || tell(&lb, "health").code == Some(0));
-    // So the first round of the next process takes a while.
+    // This delays the first round of checks of the next process.
     a.reply_to("/health", Reply::behind(&gate, ""));
     let first = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     eventually(PATIENCE, "it checks", || a.requests_to("/health").len() == 2);
@@ -336,7 +336,7 @@ fn one_at_a_time() {
 }
 
 #[test]
-fn without_a_process_that_is_said() {
+fn without_a_process_the_command_says_so() {
     let a = ScriptedBackend::named("a");
     let (mut lb, _) = serving(&succession(&a));
     lb.signal(Signal::SIGTERM);

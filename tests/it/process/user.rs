@@ -1,6 +1,6 @@
-//! `user`: root opens ports and files, and somebody who can do less serves.
+//! `user`: root opens ports and files, and a user with fewer rights serves.
 //!
-//! Only root can become another user; where the tests are not root's, there is less to see.
+//! Only root can become another user; if the tests do not run as root, they check less.
 
 use std::{
     fs,
@@ -28,8 +28,7 @@ use super::{outcome, pid_that, yaml};
 const SETTINGS: &str = "user: nobody\npid_file: lb.pid\nerror_log: error.log\n\
                         access_log: { format: text, path: access.log }";
 
-/// In a folder that is that user's, with a program that this user can start: others may be out of
-/// its reach.
+/// A command in a folder of that user, with a copy of the program that this user can start.
 fn program(folder: &Path) -> Command {
     let program = folder.join("lb");
     if !program.exists() {
@@ -121,13 +120,13 @@ fn it_serves_reopens_its_logs_and_is_upgraded_as_that_user() {
         assert!(!log.contains(" WARN "), "{log}");
 
         signal::kill(after, Signal::SIGTERM).unwrap();
-        eventually(PATIENCE, "nobody is left", || lb.pids_in_folder().is_empty());
+        eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
         assert!(!lb.folder().join("lb.pid").exists());
     }
 }
 
 #[test]
-fn without_the_right_to_it_that_is_said_and_it_serves() {
+fn without_root_it_serves_and_logs_that_the_user_stays() {
     if geteuid().is_root() {
         return;
     }

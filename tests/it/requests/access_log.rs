@@ -1,4 +1,4 @@
-//! What is logged for a request.
+//! The access log line of a request.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::super::client::{Connection, get};
 use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};
 
 #[test]
-fn a_line_tells_who_asked_what_and_who_answered() {
+fn a_line_has_the_client_the_request_and_the_backend() {
     let a = ScriptedBackend::replying(Reply::status(201).body("hello"));
     let lb = Lb::over(&[&a], "");
     let mut connection = Connection::open(lb.address()).unwrap();
@@ -50,7 +50,7 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_readme_tells_of_every_field() {
+fn the_readme_has_every_field() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");

@@ -9,10 +9,11 @@ use crate::support::{
     reply::{Reply, Step},
 };
 
-/// So long that a wait drawn from it never ends within the time for a request.
+/// A back-off so long that a wait drawn from it never ends within the time for a request.
 const FOR_EVER: &str = "{ base: 24h, max: 24h }";
 
-/// Two backends of which the first fails so, and what the request got that began there.
+/// Two backends of which the first fails like this; returns the answer of the request that began
+/// there.
 fn begun_on_a_failing_one(reply: Option<Reply>, backoff: &str) -> (u64, Vec<String>) {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let settings = format!(
@@ -54,7 +55,7 @@ fn there_is_no_wait_after_a_refused_connection_when_the_next_try_is_elsewhere() 
     assert_eq!((status, outcomes), (200, vec!["refused".to_owned(), "ok".to_owned()]));
 }
 
-/// So many waits that not all of them are drawn short.
+/// There are enough waits that not all of them are short.
 #[test]
 fn a_wait_may_go_on_past_the_time_in_which_the_answer_was_due() {
     let late = Reply::steps_of([Step::Wait(Duration::from_millis(150)), Step::Reset]);

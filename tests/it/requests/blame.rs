@@ -1,4 +1,4 @@
-//! Whose fault it was: what is held against a backend, and what is not.
+//! Blame: failures that count against a backend, and failures that do not.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::support::{
 };
 
 #[test]
-fn a_retry_may_use_the_place_that_the_failed_attempt_had() {
+fn a_retry_may_use_the_slot_of_the_failed_attempt() {
     let a = ScriptedBackend::named("a");
     a.reply_next(1, Reply::close());
-    // Nor is there a line in which it could wait for it.
+    // There is no queue in which it could wait for the slot.
     let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), "    queue: off");
     assert_eq!(get(lb.address(), "/").text(), "a");
     assert_eq!(outcomes(&lb.log_lines(1)[0]), ["reset", "ok"]);
@@ -88,7 +88,7 @@ fn a_probe_that_its_client_gave_up_is_not_followed_by_another_at_once() {
 }
 
 #[test]
-fn who_waits_for_a_hung_backend_goes_where_another_comes_up() {
+fn a_request_on_a_hung_backend_moves_when_another_comes_up() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     b.stop();
     let check = "    health_check: { path: /health, interval: 100ms, timeout: 50ms }";

@@ -1,4 +1,4 @@
-//! What a client sees of an answer that breaks off: never a short one that looks whole.
+//! Answers that break off: a client never sees a short one that looks whole.
 
 use super::super::client::{Connection, get};
 use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};

@@ -1,4 +1,4 @@
-//! What is counted of a request: by its listener, its pool, and the backends of its attempts.
+//! The counts of a request: of its listener, its pool, and the backends of its attempts.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_listener_counts_connections_requests_and_bytes() {
 }
 
 #[test]
-fn a_pool_counts_answers_and_what_they_took() {
+fn a_pool_counts_answers_and_their_durations() {
     let a = ScriptedBackend::replying(Reply::ok("x").delayed(Duration::from_millis(100)));
     let lb = Lb::over(&[&a], "");
     assert_eq!(get(lb.address(), "/").status, 200);

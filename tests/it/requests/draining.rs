@@ -13,7 +13,7 @@ fn draining(backend: &ScriptedBackend) -> String {
 }
 
 #[test]
-fn it_gets_nothing() {
+fn it_gets_no_requests() {
     let [a, b, c] = ["a", "b", "c"].map(ScriptedBackend::named);
     b.reply_next(2, Reply::reset());
     let entries = [draining(&a), entry(&b, "weight: 1"), entry(&c, "weight: 1")].join(", ");
@@ -27,7 +27,7 @@ fn it_gets_nothing() {
 }
 
 #[test]
-fn it_gets_nothing_either_when_nobody_else_is_left() {
+fn it_gets_no_requests_even_if_no_other_is_left() {
     let [a, b] = ["a", "b"].map(ScriptedBackend::named);
     let lb = Lb::over_entries(&[draining(&a), entry(&b, "weight: 1")].join(", "), "");
     b.stop();

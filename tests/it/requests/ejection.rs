@@ -1,4 +1,4 @@
-//! A backend that fails requests is left alone for a while, and comes back by answering one.
+//! A backend that fails requests is ejected for a while, and comes back by answering a probe.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use crate::support::{
     reply::Reply,
 };
 
-/// No waits and no second tries, so that each request shows one backend one thing.
+/// Settings without waits and second tries, so that each request is one result of one backend.
 const ONCE: &str = "    retry: { attempts: 1 }\n    slow_start: off";
-/// Terms that a test can wait for.
+/// Settings with terms that a test can wait for.
 const SHORT: &str = "    retry: { backoff: off }\n    slow_start: off\n    \
                      ejection: { base: 300ms, max: 1s }";
 
-/// Two backends, the first of which replies so.
+/// Two backends, the first of which replies like this.
 fn first_replies(reply: Reply) -> (ScriptedBackend, ScriptedBackend) {
     (ScriptedBackend::replying(reply), ScriptedBackend::named("b"))
 }
@@ -39,7 +39,7 @@ fn get_past(lb: &Lb, backend: &ScriptedBackend, count: usize) {
     panic!("{} of {count} requests came", backend.requests().len());
 }
 
-/// What a backend was ejected for, and until when; `None` when it is not.
+/// The cause of a backend's ejection, and when it ends; `None` if it is not ejected.
 fn ejection(lb: &Lb, backend: &ScriptedBackend) -> Option<(EjectionCause, Instant)> {
     match lb.eligibility(backend) {
         Eligibility::Ejected { cause, until: EjectionEnd::Probe(at) } => Some((cause, at)),
@@ -47,13 +47,13 @@ fn ejection(lb: &Lb, backend: &ScriptedBackend) -> Option<(EjectionCause, Instan
     }
 }
 
-/// For so long already that a probe, which is due on the millisecond, is due.
+/// Whether the backend has been half-open for a millisecond, so that its probe is certainly due.
 fn is_half_open(lb: &Lb, backend: &ScriptedBackend) -> bool {
     let before = clock::now() - Duration::from_millis(2);
     matches!(lb.backend(backend).eligibility(before), Eligibility::HalfOpen { .. })
 }
 
-/// A balancer over two backends, of which the first was ejected and has served its time.
+/// A balancer over two backends, of which the first was ejected and waits for its probe.
 #[track_caller]
 fn with_half_open(a: &ScriptedBackend, b: &ScriptedBackend, settings: &str) -> Lb {
     let lb = Lb::over(&[a, b], settings);
@@ -90,14 +90,14 @@ fn five_failures_in_a_row_eject() {
 }
 
 #[test]
-fn two_are_enough_when_they_are_all_that_it_shows_for_a_second() {
+fn two_are_enough_if_nothing_else_happened_for_a_second() {
     let (a, b) = first_replies(Reply::hang());
     let lb = Lb::over(&[&a, &b], "    timeouts: { response: 600ms }");
     get_past(&lb, &a, 2);
     assert_eq!(ejection(&lb, &a).map(|(cause, _)| cause), Some(EjectionCause::Timeout));
 }
 
-/// Whether a backend is ejected that replies so, so many times each.
+/// Whether a backend is ejected that gives these replies, each this number of times.
 fn is_ejected_after(replies: &[(usize, Reply)]) -> bool {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     for (times, reply) in replies {
@@ -150,13 +150,13 @@ fn no_more_than_half_are_ejected() {
     for _ in 0..60 {
         assert_eq!(get(lb.address(), "/").status, 503);
     }
-    // One of them may be due for its probe, as the pool could not spare another.
+    // One of them may be waiting for its probe, because the pool could not spare another.
     let ejected = backends.iter().filter(|backend| !lb.backend(backend).is_open()).count();
     assert_eq!(ejected, 2);
 }
 
 #[test]
-fn when_the_last_one_refuses_who_was_ejected_is_let_back_in() {
+fn when_the_last_one_refuses_an_ejected_backend_is_readmitted() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     a.reply_next(5, Reply::status(503));
     let lb = Lb::over(&[&a, &b], "    retry: { backoff: off }");
@@ -193,7 +193,7 @@ fn one_request_at_a_time_probes() {
     assert!(is_half_open(&lb, &a));
     drop(probe);
     a.reply(Reply::ok("a"));
-    // A probe whose client has left shows nothing, so another follows.
+    // A probe whose client has left is inconclusive, so another follows.
     eventually(PATIENCE, "the next one probes", || get(lb.address(), "/").text() == "a");
     assert!(lb.backend(&a).is_eligible());
 }
@@ -217,7 +217,7 @@ fn a_probe_that_fails_doubles_the_term_and_no_client_notices() {
         let settings = SHORT.replace("backoff: off", "backoff: off, budget: 0%, budget_min: 0");
         let lb = with_half_open(&a, &b, &settings);
         let before = clock::now();
-        assert_eq!(get(lb.address(), "/").text(), "b", "at nobody's expense");
+        assert_eq!(get(lb.address(), "/").text(), "b", "at no client's expense");
         assert_eq!(a.requests().len(), 6);
         let (_, until) = ejection(&lb, &a).expect("it is out again");
         // 600 ms, less a tenth of jitter.
@@ -236,7 +236,7 @@ fn a_probe_that_hangs_ends_like_any_other_request() {
 }
 
 #[test]
-fn what_cannot_be_repeated_does_not_probe() {
+fn a_request_that_cannot_be_repeated_does_not_probe() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let lb = with_half_open(&a, &b, SHORT);
     for _ in 0..4 {

@@ -1,5 +1,5 @@
-//! `response: auto`: a backend that takes much longer than usual is left for another, where there
-//! is one.
+//! `response: auto`: a backend that takes much longer than usual is left for another, if there is
+//! one.
 //!
 //! Before anything is learned the limit is 500 ms; replies are delayed past that.
 
@@ -21,7 +21,7 @@ fn late(name: &str) -> ScriptedBackend {
     ScriptedBackend::replying(Reply::ok(name).delayed(LATE))
 }
 
-/// The request was waited for, on the backend that it was sent to first.
+/// Asserts that the request was waited for on its first backend.
 #[track_caller]
 fn was_waited_for(response: &Response, lb: &Lb) {
     assert_eq!(response.status, 200);
@@ -68,7 +68,7 @@ fn the_last_backend_that_was_not_tried_is_waited_for() {
 }
 
 #[test]
-fn whoever_found_nobody_else_at_the_limit_goes_to_who_is_free_later() {
+fn a_request_without_a_backend_at_the_limit_moves_when_one_is_free() {
     let (a, b, gate) =
         (ScriptedBackend::replying(Reply::hang()), ScriptedBackend::named("b"), Gate::closed());
     b.reply_to("/first", Reply::body_behind(&gate, "first"));
@@ -86,9 +86,9 @@ fn whoever_found_nobody_else_at_the_limit_goes_to_who_is_free_later() {
 }
 
 #[test]
-fn what_is_not_retried_is_waited_for() {
+fn a_request_that_is_not_retried_is_waited_for() {
     let retries = ["budget: 0%, budget_min: 0", "attempts: 1", "on: [connect_failure, reset]"];
-    // All at once, as each takes its time.
+    // The requests run at the same time, because each takes long.
     let asked: Vec<_> = retries
         .into_iter()
         .map(|retry| {

@@ -1,4 +1,4 @@
-//! How long clients and backends may take, and that a client may leave.
+//! Limits on the time of clients and backends, and clients that leave.
 
 use std::time::Duration;
 

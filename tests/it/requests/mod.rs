@@ -1,25 +1,27 @@
-//! What holds for a request whatever protocol its client speaks: written once, and run with a client of
-//! each. The client is the parent module's.
+//! Tests of requests in every protocol: written once, and run with a client of each protocol. The
+//! client is the parent module's.
 
-/// What is logged for a request.
+/// The access log line of a request.
 mod access_log;
 /// The wait before a retry.
 mod back_off;
-/// Whose fault it was.
+/// Failures that count against a backend.
 mod blame;
-/// What a client sees of an answer that breaks off.
+/// Answers that break off.
 mod broken_answers;
-/// What is counted of a request.
+/// The counts of a request.
 mod counts;
 /// A backend that an operator has taken out.
 mod draining;
-/// A backend that fails requests is left alone, and comes back by answering one.
+/// A backend that fails requests is ejected, and comes back by answering a probe.
 mod ejection;
+/// What a request tries before it fails.
+mod last_resort;
 /// A backend that takes much longer than usual is left for another.
 mod learned_limit;
-/// How long clients and backends may take.
+/// Limits on the time of clients and backends.
 mod limits;
-/// Requests wait while every backend has as many as it may have.
+/// Requests wait in the queue while every backend is full.
 mod queue;
 /// A body that is read before its request gets a backend.
 mod request_buffer;
@@ -27,9 +29,9 @@ mod request_buffer;
 mod request_limit;
 /// A failed request goes to another backend, when that is safe.
 mod retry;
-/// How many retries a pool pays for.
+/// The retry budget of a pool.
 mod retry_budget;
-/// Which failures of which requests are tried again.
+/// The failures and requests that are tried again.
 mod retry_rules;
-/// What is logged for each try of a request.
+/// The tries of a request in the access log.
 mod tries;

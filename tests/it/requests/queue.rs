@@ -1,4 +1,4 @@
-//! Requests wait while every backend has as many as it may have.
+//! Requests wait in the queue while every backend is full.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ struct Busy {
     first: Connection,
 }
 
-/// What is asked next finds the backend busy. It answers each request with its path.
+/// A balancer whose backend is busy. The backend answers each request with its path.
 fn busy(settings: &str) -> Busy {
     let (backend, gate) = (ScriptedBackend::named("a"), Gate::closed());
     backend.reply_with(|request| Reply::ok(request.path.clone()));
@@ -31,11 +31,11 @@ fn busy(settings: &str) -> Busy {
     Busy { lb, backend, gate, first }
 }
 
-/// Patient enough for a test that is not about its end.
+/// A queue timeout that is long enough for a test that is not about it.
 const PATIENT: &str = "    queue: { timeout: 60s }";
 
 impl Busy {
-    /// Returns when so many wait.
+    /// Returns when `count` requests wait.
     #[track_caller]
     fn wait_for_queued(&self, count: usize) {
         eventually(PATIENCE, &format!("{count} wait"), || self.lb.queued() == count);
@@ -54,7 +54,7 @@ impl Busy {
 }
 
 #[test]
-fn whoever_waits_is_served_when_a_request_ends() {
+fn a_waiting_request_is_served_when_another_ends() {
     let mut busy = busy(PATIENT);
     let mut second = ask(busy.lb.address(), "/second");
     busy.wait_for_queued(1);
@@ -66,7 +66,7 @@ fn whoever_waits_is_served_when_a_request_ends() {
 }
 
 #[test]
-fn as_many_as_it_may_have_do_not_wait() {
+fn requests_within_the_limit_do_not_wait() {
     let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
     a.reply(Reply::body_behind(&gate, "a"));
     let lb = Lb::over_entries(&entry(&a, "max_connections: 3"), PATIENT);
@@ -96,7 +96,7 @@ fn the_first_to_come_is_the_first_to_be_served() {
     assert_eq!(busy.paths()[1..], paths);
 }
 
-/// A 503 that says when to come back, on a connection that goes on.
+/// Asserts a 503 with `Retry-After`, on a connection that goes on.
 #[track_caller]
 fn is_turned_away(connection: &mut Connection, why: &str) {
     let response = connection.get("/turned-away").unwrap();
@@ -106,7 +106,7 @@ fn is_turned_away(connection: &mut Connection, why: &str) {
 }
 
 #[test]
-fn who_finds_the_queue_full_is_turned_away_at_once() {
+fn a_request_that_finds_the_queue_full_is_turned_away_at_once() {
     let mut busy = busy("    queue: { size: 1, timeout: 60s }");
     let mut second = ask(busy.lb.address(), "/second");
     busy.wait_for_queued(1);
@@ -119,7 +119,7 @@ fn who_finds_the_queue_full_is_turned_away_at_once() {
 }
 
 #[test]
-fn who_waits_too_long_is_turned_away() {
+fn a_request_that_waits_too_long_is_turned_away() {
     let mut busy = busy("    queue: { timeout: 200ms }");
     let mut second = Connection::open(busy.lb.address()).unwrap();
     is_turned_away(&mut second, "none had a place in time");
@@ -130,7 +130,7 @@ fn who_waits_too_long_is_turned_away() {
 }
 
 #[test]
-fn switched_off_nobody_waits() {
+fn switched_off_no_request_waits() {
     let mut busy = busy("    queue: off");
     let mut second = Connection::open(busy.lb.address()).unwrap();
     is_turned_away(&mut second, "every backend is full");
@@ -139,7 +139,7 @@ fn switched_off_nobody_waits() {
     assert_eq!(second.get("/second").unwrap().text(), "/second", "the connection was kept");
 }
 
-/// What is sent while it waits must not be lost, nor taken for the next request.
+/// Asserts that a body sent while its request waits is neither lost nor taken for the next request.
 #[track_caller]
 fn arrives_whole(length: usize) {
     let mut busy = busy(PATIENT);
@@ -148,7 +148,7 @@ fn arrives_whole(length: usize) {
     let announced = length.to_string();
     second.begin("POST", "/second", &[("Content-Length", &announced)]).unwrap();
     busy.wait_for_queued(1);
-    // The half of it fits into what lies between us and the balancer.
+    // Half of the body fits into the buffers between the client and the balancer.
     let (early, late) = body.split_at(length / 2);
     second.send_body(early).unwrap();
     busy.end_first();
@@ -193,7 +193,7 @@ fn a_client_that_waits_to_be_asked_for_its_body_is_asked_when_its_turn_comes() {
     assert_eq!(busy.backend.requests()[1].body, b"body");
 }
 
-/// Two backends: the first replies so, the other one takes one request at a time and has it.
+/// Two backends: the first replies like this, the other one takes one request at a time and has it.
 fn with_one_busy(
     reply: Reply,
     settings: &str,
@@ -210,7 +210,7 @@ fn with_one_busy(
 }
 
 #[test]
-fn whoever_waits_is_served_by_a_backend_that_comes_back() {
+fn a_waiting_request_is_served_by_a_backend_that_comes_back() {
     let (a, b, gate) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"), Gate::closed());
     a.reply_to("/first", Reply::body_behind(&gate, "first"));
     b.stop();
@@ -227,7 +227,7 @@ fn whoever_waits_is_served_by_a_backend_that_comes_back() {
 }
 
 #[test]
-fn whoever_waits_may_serve_as_a_probe() {
+fn a_waiting_request_may_serve_as_a_probe() {
     let (a, b, gate) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"), Gate::closed());
     a.reply_to("/first", Reply::body_behind(&gate, "first"));
     b.reply_next(5, Reply::status(503));
@@ -245,7 +245,7 @@ fn whoever_waits_may_serve_as_a_probe() {
 }
 
 #[test]
-fn a_retry_waits_for_a_place_elsewhere() {
+fn a_retry_waits_for_a_slot_on_another_backend() {
     let gate = Gate::closed();
     let last = Reply::body_behind(&gate, "first");
     let (lb, [a, _b], _first) = with_one_busy(Reply::reset(), PATIENT, last);
@@ -266,7 +266,7 @@ fn a_retry_may_wait_longer_than_an_answer_may_take() {
 }
 
 #[test]
-fn a_retry_that_finds_no_place_in_time_is_reported_as_what_failed() {
+fn a_retry_without_a_slot_in_time_is_reported_as_its_failure() {
     let gate = Gate::closed();
     let last = Reply::body_behind(&gate, "first");
     let settings = "    queue: { timeout: 200ms }";

@@ -1,4 +1,4 @@
-//! The time for a whole request: all attempts and the waits between them, up to the answer.
+//! The limit on a whole request: all attempts and the waits between them, up to the answer.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_backend_that_had_all_of_the_time_is_cut_short_and_blamed() {
 }
 
 #[test]
-fn a_retry_gets_what_is_left() {
+fn a_retry_gets_the_rest_of_the_time() {
     let (a, b) =
         (ScriptedBackend::replying(Reply::hang()), ScriptedBackend::replying(Reply::hang()));
     let settings = "    retry: { backoff: off }\n    \
@@ -63,14 +63,14 @@ fn an_answer_that_has_begun_may_take_longer() {
 }
 
 #[test]
-fn a_connection_that_does_not_come_about_is_cut_short_and_not_blamed() {
+fn a_connection_that_is_not_accepted_is_cut_short_and_not_blamed() {
     let (listener, _waiting) = full_listener();
     let a = ScriptedBackend::replying(Reply::hang());
     let addresses = [a.address(), listener.local_addr().unwrap()];
     let settings = "    retry: { backoff: off }\n    \
                     timeouts: { connect: 800ms, response: 500ms, request: 800ms }";
     let lb = Lb::over_addresses(&addresses, settings);
-    // One begins here, the other one there.
+    // The two requests begin on different backends.
     let asked = [ask(lb.address(), "/"), ask(lb.address(), "/")];
     for mut connection in asked {
         assert_eq!(connection.read_response("GET").unwrap().status, 504);

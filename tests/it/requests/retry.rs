@@ -8,7 +8,7 @@ use crate::support::{
     lb::Lb, reply::Reply,
 };
 
-/// Two backends, the first of which replies so.
+/// Two backends, the first of which replies like this.
 fn first_replies(reply: Reply) -> (ScriptedBackend, ScriptedBackend) {
     (ScriptedBackend::replying(reply), ScriptedBackend::named("b"))
 }
@@ -48,7 +48,7 @@ fn a_post_whose_connection_is_refused_goes_elsewhere() {
 }
 
 #[test]
-fn a_get_goes_elsewhere_whatever_breaks_before_the_answer() {
+fn a_get_goes_elsewhere_after_any_break_before_the_answer() {
     for reply in
         [Reply::close(), Reply::reset(), Reply::reset_in_header(), Reply::raw("nonsense\r\n\r\n")]
     {
@@ -90,7 +90,7 @@ fn a_503_is_retried_elsewhere() {
 }
 
 #[test]
-fn a_503_is_passed_through_whole_when_nobody_is_left() {
+fn a_503_is_passed_through_whole_without_another_backend() {
     let reply =
         Reply::status(503).header("X-Why", "tired").header("Retry-After", "7").body("not me");
     let (a, b) = (ScriptedBackend::replying(reply.clone()), ScriptedBackend::replying(reply));
@@ -220,7 +220,7 @@ fn a_backend_that_lets_connections_time_out_is_ejected() {
     let mut connection = Connection::open(lb.address()).unwrap();
     for _ in 0..12 {
         let response = connection.request("POST", "/", &[], b"x").unwrap();
-        assert_eq!(response.text(), "b", "what never arrived is retried, whatever it is");
+        assert_eq!(response.text(), "b", "any request that never arrived is retried");
     }
     let lines = lb.log_lines(12);
     let tried_twice = lines.iter().filter(|line| line["attempts"] == 2).count();

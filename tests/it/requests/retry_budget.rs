@@ -1,9 +1,10 @@
-//! How many retries a pool pays for.
+//! The retry budget of a pool.
 
 use super::super::client::get;
 use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};
 
-/// How often two backends that are always unavailable are asked by so many requests.
+/// The number of tries that this number of requests make on two backends that are always
+/// unavailable.
 #[track_caller]
 fn tries_of(requests: usize, budget: &str) -> usize {
     let reply = Reply::status(503).header("X-Why", "tired").body("not me");
@@ -21,7 +22,7 @@ fn tries_of(requests: usize, budget: &str) -> usize {
 
 #[test]
 fn without_a_share_retries_stop_at_the_floor() {
-    // One a second is ten in the ten seconds that are looked at.
+    // One a second is ten in the window of ten seconds.
     assert_eq!(tries_of(20, "budget: 0%, budget_min: 1"), 20 + 10);
     assert_eq!(tries_of(5, "budget: 0%, budget_min: 0"), 5);
 }
@@ -47,7 +48,7 @@ fn a_refused_connection_costs_nothing() {
 }
 
 #[test]
-fn what_may_have_arrived_is_not_retried_on_an_empty_budget() {
+fn a_request_that_may_have_arrived_is_not_retried_on_an_empty_budget() {
     for (reply, status) in [(Reply::reset(), 502), (Reply::hang(), 504)] {
         let (a, b) = (ScriptedBackend::replying(reply), ScriptedBackend::named("b"));
         let settings = "    retry: { budget: 0%, budget_min: 0 }\n    \

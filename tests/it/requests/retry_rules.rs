@@ -1,4 +1,4 @@
-//! Which failures of which requests are tried again, and how often.
+//! The failures and requests that are tried again, and how often.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::support::{
     reply::Reply,
 };
 
-/// What `retry.on` lists by default.
+/// The default of `retry.on`.
 const LISTED: [&str; 6] = ["connect_failure", "reset", "timeout", "502", "503", "504"];
 
 /// Each kind of failure that a scripted reply can be, by its name in `retry.on`, and the status
@@ -28,7 +28,7 @@ fn failures() -> Vec<(&'static str, Reply, u16)> {
     ]
 }
 
-/// What the clients of two requests get, one of which begins on a backend that replies so. The
+/// The statuses of two requests, one of which begins on a backend that replies like this; the
 /// better one first.
 #[track_caller]
 fn statuses(reply: Option<Reply>, on: &str) -> [u16; 2] {
@@ -50,7 +50,7 @@ fn list(words: impl IntoIterator<Item = &'static str>) -> String {
 }
 
 #[test]
-fn what_is_listed_is_retried_and_nothing_else() {
+fn listed_failures_are_retried_and_no_others() {
     for (name, reply, status) in failures() {
         let alone = list([name]);
         assert_eq!(statuses(Some(reply.clone()), &alone), [200, 200], "{name} alone");
@@ -77,7 +77,7 @@ fn with_an_empty_list_nothing_is_retried() {
     }
 }
 
-/// Two POSTs, one of which begins on a backend that resets what it is sent.
+/// Two POSTs, one of which begins on a backend that resets connections.
 fn posts_past_a_reset(settings: &str, headers: &[(&str, &str)]) -> Vec<Response> {
     let (a, b) = (ScriptedBackend::replying(Reply::reset()), ScriptedBackend::named("b"));
     let lb = Lb::over(&[&a, &b], settings);
@@ -101,7 +101,7 @@ fn a_post_is_retried_only_with_an_idempotency_key_once_it_may_have_arrived() {
 }
 
 #[test]
-fn every_request_is_retried_where_the_operator_says_so() {
+fn with_methods_all_every_request_is_retried() {
     assert_eq!(succeeded(&posts_past_a_reset("    retry: { methods: all }", &[])), 2);
     assert_eq!(succeeded(&posts_past_a_reset("    retry: { methods: idempotent }", &[])), 1);
 }
@@ -119,7 +119,7 @@ fn the_first_try_is_among_the_attempts() {
 }
 
 #[test]
-fn who_has_failed_a_request_is_tried_again_only_when_nobody_else_is_left() {
+fn a_failed_backend_is_tried_again_only_if_no_other_is_left() {
     let backends: Vec<_> = ["a", "b", "c"].map(ScriptedBackend::named).into();
     for backend in &backends {
         backend.reply_next(1, Reply::reset());

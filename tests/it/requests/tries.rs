@@ -1,4 +1,4 @@
-//! What the access log says about each try of a request.
+//! The tries of a request in the access log.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ fn an_answer_before_the_end_of_the_request_was_not_waited_for() {
 }
 
 #[test]
-fn a_request_that_finds_nobody_has_the_reasons() {
+fn a_request_without_a_backend_has_the_reasons() {
     let (a, b, c) =
         (ScriptedBackend::named("a"), ScriptedBackend::named("b"), ScriptedBackend::named("c"));
     let [a_entry, b_entry] = [&a, &b].map(|backend| entry(backend, "weight: 1"));
@@ -120,14 +120,14 @@ fn a_request_that_finds_nobody_has_the_reasons() {
     a.stop();
     b.stop();
     assert_eq!(get(lb.address(), "/tries").status, 502);
-    assert_eq!(get(lb.address(), "/nobody").status, 503);
+    assert_eq!(get(lb.address(), "/no-backend").status, 503);
     let reasons = json!({ "draining": 1, "ejected": 2 });
-    assert_eq!(lb.line_of("/nobody")["no_backend"], reasons);
-    assert_eq!(lb.line_of("/nobody")["attempts"], 0);
+    assert_eq!(lb.line_of("/no-backend")["no_backend"], reasons);
+    assert_eq!(lb.line_of("/no-backend")["attempts"], 0);
 }
 
 #[test]
-fn a_retry_that_finds_nobody_has_the_reasons() {
+fn a_retry_without_a_backend_has_the_reasons() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     a.reply(Reply::status(503));
     b.reply(Reply::status(503));
@@ -162,7 +162,7 @@ fn a_retry_without_a_place_in_the_queue_has_the_reasons() {
 }
 
 #[test]
-fn whoever_is_served_has_no_reasons() {
+fn a_request_that_is_served_has_no_reasons() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");
@@ -171,7 +171,7 @@ fn whoever_is_served_has_no_reasons() {
 }
 
 #[test]
-fn a_full_queue_is_told_by_full_backends() {
+fn a_full_queue_is_shown_by_full_backends() {
     let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
     a.reply_to("/first", Reply::behind(&gate, "first"));
     let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), "    queue: off");

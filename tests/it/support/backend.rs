@@ -171,6 +171,11 @@ impl ScriptedBackend {
         self.shared.seen.lock().iter().filter(|request| is_such(request)).count()
     }
 
+    /// What can be told of each of them, without a copy of them all.
+    pub(crate) fn of_each<T>(&self, tell: impl FnMut(&Request) -> Option<T>) -> Vec<T> {
+        self.shared.seen.lock().iter().filter_map(tell).collect()
+    }
+
     /// Those for one path, with its query.
     pub(crate) fn requests_to(&self, path: &str) -> Vec<Request> {
         self.shared.seen.lock().iter().filter(|request| request.path == path).cloned().collect()

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
+
 use super::PATIENCE;
 
 /// An answer as it came over the wire.
@@ -206,6 +208,11 @@ impl Connection {
     /// These bytes and nothing else.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
     /// At least one byte of what comes next, such as after a 101; empty when the other side closed.

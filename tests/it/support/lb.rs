@@ -3,8 +3,7 @@
 //! signal to end.
 
 use std::{
-    net::{SocketAddr, TcpListener},
-    os::fd::IntoRawFd,
+    net::SocketAddr,
     sync::{Arc, LazyLock},
 };
 
@@ -17,20 +16,19 @@ use lb::{
     generation::Current,
     in_flight::InFlight,
     pool::{Pool, Supervisor},
-    proxy::{Backends, ListenerApp, ListenerService, listener_service},
+    proxy::{ListenerApp, Proxy, pingora_proxy},
     server,
     telemetry::AccessLog,
 };
-use parking_lot::Mutex;
 use pingora_core::{
-    listeners::ListenerConfig,
-    protocols::l4::stream::L4BufferSettings,
-    server::Fds,
-    services::{Service, background::BackgroundService},
+    apps::ServerApp,
+    protocols::{GetSocketDigest, SocketDigest, l4::stream::Stream},
+    services::background::BackgroundService,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
+    net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
     sync::watch,
 };
@@ -121,13 +119,20 @@ impl Lb {
             let checks = Supervisor::new(current.pools());
             let checks_watch = watch.clone();
             tokio::spawn(async move { checks.start(checks_watch).await });
+            let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
             let conf = Arc::new(server::pingora_conf(&config));
-            let listener = &config.listeners[0];
-            let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
-            let service = listener_service(&conf, Backends::new(&conf), prepare(app));
-            let socket = TcpListener::bind(listener.address).expect("a port");
-            let address = socket.local_addr().expect("a bound socket has an address");
-            tokio::spawn(accept(service, socket, watch));
+            let proxy = pingora_proxy(&conf, proxy).await.expect("a socket");
+            let app = ListenerApp::new(
+                proxy,
+                Arc::clone(&current),
+                in_flight.clone(),
+                &config.listeners[0],
+            );
+            let app = prepare(app);
+            let address = config.listeners[0].address.tcp().expect("an address");
+            let listener = TcpListener::bind(address).await.expect("a port");
+            let address = listener.local_addr().expect("a bound socket has an address");
+            tokio::spawn(accept(listener, Arc::new(app), watch));
             (address, current)
         });
         Self { address, current, in_flight, folder, access_log, shutdown }
@@ -248,17 +253,30 @@ fn items(addresses: impl Iterator<Item = SocketAddr>) -> String {
     items.collect::<Vec<_>>().join(",")
 }
 
-/// Accepts as the process does: Pingora is given the socket as if another process had handed it over.
-async fn accept(
-    mut service: ListenerService,
-    socket: TcpListener,
-    shutdown: watch::Receiver<bool>,
-) {
-    socket.set_nonblocking(true).expect("a socket");
-    let name = socket.local_addr().expect("a bound socket has an address").to_string();
-    let buffers = L4BufferSettings { read: Some(0), write: None };
-    service.add_listener(ListenerConfig::tcp(&name).l4_buffer(buffers));
-    let mut sockets = Fds::new();
-    sockets.add(name, socket.into_raw_fd());
-    service.start_service(Some(Arc::new(Mutex::new(sockets))), shutdown, 1).await;
+async fn accept(listener: TcpListener, app: Arc<ListenerApp>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = shutdown.changed() => break,
+            accepted = listener.accept() => {
+                let Ok((socket, peer)) = accepted else { continue };
+                let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+                tokio::spawn(async move {
+                    app.process_new(Box::new(stream(socket, peer)), &shutdown).await;
+                });
+            }
+        }
+    }
+    app.cleanup().await;
+}
+
+/// As Pingora's own accept path: without the digest nobody knows who the client is.
+fn stream(socket: TcpStream, peer: SocketAddr) -> Stream {
+    use std::os::fd::AsRawFd;
+
+    let _ = socket.set_nodelay(true);
+    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
+    let _ = digest.peer_addr.set(Some(peer.into()));
+    let mut stream = Stream::from(socket);
+    stream.set_socket_digest(digest);
+    stream
 }

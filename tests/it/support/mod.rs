@@ -9,6 +9,8 @@ pub(crate) mod browser;
 pub(crate) mod client;
 /// Waiting for a condition instead of for time.
 pub(crate) mod eventually;
+/// What the system says of a process.
+pub(crate) mod footprint;
 /// A backend to which no connection comes about.
 pub(crate) mod full_listener;
 /// The same client in HTTP/2.

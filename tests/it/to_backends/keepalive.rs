@@ -41,7 +41,11 @@ fn version_and_framing_count() {
         ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2", "ok", 1),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "2\r\nok\r\n0\r\n\r\n", 1),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "2\r\nok\r\n0\r\nX: y\r\n\r\n", 1),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2", "2\r\nok\r\n0\r\n\r\n", 2),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2",
+            "2\r\nok\r\n0\r\n\r\n",
+            2,
+        ),
         // Bytes behind the answer.
         ("HTTP/1.1 200 OK\r\nContent-Length: 2", "ok\r\n", 2),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "0\r\n\r\nHTTP/1.1 200 OK\r\n", 2),

@@ -2,10 +2,10 @@
 
 /// Answers that end at any byte.
 mod cuts;
-/// When a connection carries another request.
-mod keepalive;
 /// Both directions at once.
 mod duplex;
+/// When a connection carries another request.
+mod keepalive;
 /// A backend of bytes.
 mod raw_backend;
 /// Fields behind a body.

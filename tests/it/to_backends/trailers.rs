@@ -83,7 +83,8 @@ fn a_backend_hears_that_its_trailers_are_wanted() {
         raw(lb.address(), request.as_bytes());
         a.request()
     };
-    let wanted = asked("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers, gzip\r\nConnection: TE, close\r\n\r\n");
+    let wanted =
+        asked("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers, gzip\r\nConnection: TE, close\r\n\r\n");
     assert!(wanted.contains("\r\nTE: trailers\r\n") && wanted.contains("\r\nConnection: TE\r\n"));
     assert!(!wanted.contains("gzip"), "{wanted}");
     let unwanted = asked("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -137,7 +138,8 @@ fn trailers_pass_between_http_2_and_a_backend() {
         let stream = TcpStream::connect(lb.address()).await.unwrap();
         let (mut requests, connection) = client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::post("http://a/").header("te", "trailers").header("trailer", "x-sum");
+        let request =
+            Request::post("http://a/").header("te", "trailers").header("trailer", "x-sum");
         let (answer, mut body) = requests.send_request(request.body(()).unwrap(), false).unwrap();
         body.send_data(Bytes::from_static(b"ok"), false).unwrap();
         // Behind the data, in a read of its own.
@@ -158,6 +160,9 @@ fn trailers_pass_between_http_2_and_a_backend() {
     let names: Vec<_> = trailers.keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["x-sum", "grpc-status"]);
     let seen = a.request().to_lowercase();
-    assert!(seen.contains("\r\ntrailer: x-sum\r\n") && seen.contains("\r\nte: trailers\r\n"), "{seen}");
+    assert!(
+        seen.contains("\r\ntrailer: x-sum\r\n") && seen.contains("\r\nte: trailers\r\n"),
+        "{seen}"
+    );
     assert!(seen.ends_with("2\r\nok\r\n0\r\nx-sum: a b\r\ngrpc-status: 0\r\n\r\n"), "{seen}");
 }

@@ -39,7 +39,7 @@ async fn api(yaml: &str) -> Api {
 async fn admin() -> (Admin, SocketAddr) {
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let name = AdminAddress::Tcp(address);
+    let name = ListenAddress::Tcp(address);
     (Admin::start(socket.into(), name, api(CHECKS_OFF).await).unwrap(), address)
 }
 
@@ -67,7 +67,7 @@ async fn client() -> TcpStream {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, address) = listener.accept().await.unwrap();
-    let name = AdminAddress::Tcp(address);
+    let name = ListenAddress::Tcp(address);
     let shared = Shared::new(&name, api(CHECKS_OFF).await);
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);

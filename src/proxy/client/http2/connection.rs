@@ -56,7 +56,7 @@ pub(in super::super::super) async fn serve<F>(
     let limits = connection.limits;
     let shared = Arc::new(Shared {
         limits,
-        counts: Arc::clone(connection.link.counts()),
+        connection: connection.link.connection().clone(),
         socket: connection.digest.socket_digest.clone(),
         is_last: Notify::new(),
     });

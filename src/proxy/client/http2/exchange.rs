@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::{
     super::{
         super::watch::Timer,
+        accepted::ConnectionContext,
         body::left,
         link::{ClientLink, Protocol},
         session::{ClientSession, Exchange},
@@ -27,13 +28,12 @@ use super::{
     request,
 };
 use crate::config::ClientLimits;
-use crate::count::ListenerCounts;
 
 /// What the requests of one connection share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) limits: ClientLimits,
-    pub(super) counts: Arc<ListenerCounts>,
+    pub(super) connection: ConnectionContext,
     pub(super) socket: Option<Arc<SocketDigest>>,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
@@ -64,9 +64,7 @@ impl Http2Exchange {
         let received = stream.flow_control().used_capacity() as u64;
         let body = StreamBody::new(stream, shared.limits.body);
         let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
-        let counts = Arc::clone(&shared.counts);
-        let link = ClientLink::new(counts, Protocol::Http2);
-        let link = Arc::new(link);
+        let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
         link.request_began(facts);
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
@@ -95,7 +93,7 @@ impl Exchange for Http2Exchange {
         &mut self.digest
     }
 
-    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer) {
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer) {
         (&self.link, &mut self.timer)
     }
 

@@ -15,7 +15,7 @@ use super::super::{
 };
 use crate::headers;
 use crate::http1::{
-    Authority, MAX_FIELDS, Refusal, Target, TargetForm,
+    Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm,
     rules::{connection::takes_trailers, framing},
 };
 
@@ -52,6 +52,7 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
             .any(|te| takes_trailers(te.as_bytes())),
         takes_trailers: true,
         wants_tunnel: false,
+        known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
     let host = fields.map(|fields| fields.host).ok();
     Ok((header(head, host)?, facts))

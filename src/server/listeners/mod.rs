@@ -4,6 +4,8 @@
 //! port. So every address is bound here, before anything starts, or comes from the process before;
 //! either way Pingora is given the sockets as if an earlier process had handed them over.
 
+mod unix;
+
 use std::{
     io,
     net::TcpListener,
@@ -16,8 +18,8 @@ use async_trait::async_trait;
 use pingora_core::{
     listeners::ListenerConfig,
     protocols::l4::stream::L4BufferSettings,
-    server::{ListenFds, ShutdownWatch, configuration::ServerConf},
-    services::Service,
+    server::{ListenFds, ShutdownWatch},
+    services::{Service, listening},
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -26,11 +28,13 @@ use tokio::{
 };
 
 use super::error::StartError;
-use crate::config::{AdminAddress, Config, Listener};
+use crate::config::{Config, ListenAddress, Listener, SocketFile};
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use crate::process::{handover::NamedSocket, meeting_socket::MeetingSocket, service_manager};
-use crate::proxy::{Backends, ListenerApp, listener_service};
+use crate::process::{
+    handover::NamedSocket, meeting_socket::MeetingSocket, privileges::Identity, service_manager,
+};
+use crate::proxy::{ListenerApp, PingoraProxy};
 
 /// A client may be silent for this long before the system asks whether it is still there: a client
 /// that vanished would hold a tunnel for ever. Accepted connections inherit this.
@@ -56,23 +60,28 @@ impl Sockets {
     /// # Errors
     ///
     /// When an address cannot be bound.
-    pub(super) fn bind(config: &Config, mut given: Vec<NamedSocket>) -> Result<Self, StartError> {
-        let mut bind = |address: &AdminAddress, key: String| {
+    pub(super) fn bind(
+        config: &Config,
+        mut given: Vec<NamedSocket>,
+        identity: Option<&Identity>,
+    ) -> Result<Self, StartError> {
+        let mut bind = |address: &ListenAddress, file: Option<&SocketFile>, key: String| {
             let name = address.to_string();
             if let Some(index) = given.iter().position(|(given, _)| *given == name) {
                 return Ok(given.remove(index));
             }
-            match listen(address) {
+            match listen(address, file, identity) {
                 Ok(socket) => Ok((name, socket)),
                 Err(source) => Err(StartError::Listen { address: name, key, source }),
             }
         };
         let listeners = config.listeners.iter().enumerate().map(|(index, listener)| {
-            bind(&AdminAddress::Tcp(listener.address), format!("listeners[{index}].address"))
+            let key = format!("listeners[{index}].address");
+            bind(&listener.address, Some(&listener.file), key)
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
         let admin = config.admin.as_ref();
-        let admin = admin.map(|admin| bind(&admin.address, "admin.address".to_owned()));
+        let admin = admin.map(|admin| bind(&admin.address, None, "admin.address".to_owned()));
         Ok(Self { listeners, admin: admin.transpose()? })
     }
 
@@ -94,19 +103,38 @@ impl Sockets {
 /// Binds what can be bound while another process serves, because this process may do so only now: a
 /// port below 1024 takes root. An address that cannot be bound belongs to the other process, or fails
 /// later with a message.
-pub(super) fn bind_what_is_free(config: &Config) -> Vec<NamedSocket> {
-    let addresses = config.listeners.iter().map(|it| AdminAddress::Tcp(it.address));
-    let addresses = addresses.chain(config.admin.as_ref().map(|admin| admin.address.clone()));
+pub(super) fn bind_what_is_free(config: &Config, identity: Option<&Identity>) -> Vec<NamedSocket> {
+    let addresses = config.listeners.iter().map(|it| (&it.address, Some(&it.file)));
+    let addresses = addresses.chain(config.admin.as_ref().map(|admin| (&admin.address, None)));
     // Port 0 is another port each time, and the other process may have one.
-    let fixed = addresses.filter(|address| address.tcp().is_none_or(|tcp| tcp.port() != 0));
-    fixed.filter_map(|address| Some((address.to_string(), listen(&address).ok()?))).collect()
+    let fixed = addresses.filter(|(address, _)| address.tcp().is_none_or(|tcp| tcp.port() != 0));
+    let bind = |(address, file): (&ListenAddress, _)| {
+        Some((address.to_string(), listen(address, file, identity).ok()?))
+    };
+    fixed.filter_map(bind).collect()
 }
 
-fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
+/// Opens the address. A socket's file belongs to `identity`, and without `file` to nobody else.
+fn listen(
+    address: &ListenAddress,
+    file: Option<&SocketFile>,
+    identity: Option<&Identity>,
+) -> io::Result<OwnedFd> {
     let address = match address {
-        AdminAddress::Tcp(address) => address,
-        AdminAddress::Unix(path) => {
-            return Ok(MeetingSocket::File(path.clone()).listen_alone()?.into());
+        ListenAddress::Tcp(address) => address,
+        ListenAddress::Unix(path) => {
+            let meeting = MeetingSocket::File(path.clone());
+            let socket = meeting.listen_alone()?;
+            let set = match (file, identity) {
+                (Some(file), _) => unix::set_owner_and_mode(path, file, identity),
+                (None, Some(identity)) => identity.own_socket(path),
+                (None, None) => Ok(()),
+            };
+            set.inspect_err(|_| meeting.remove())?;
+            return Ok(socket.into());
+        }
+        ListenAddress::Abstract(name) => {
+            return Ok(MeetingSocket::Abstract(name.to_string()).listen()?.into());
         }
     };
     let socket = TcpListener::bind(address)?;
@@ -120,7 +148,7 @@ fn listen(address: &AdminAddress) -> io::Result<OwnedFd> {
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
     pub(super) sockets: Option<oneshot::Receiver<Vec<NamedSocket>>>,
-    pub(super) conf: Arc<ServerConf>,
+    pub(super) proxy: Arc<PingoraProxy>,
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,
     /// Told when one of them ends by itself: without its port the process would be of no use, and
@@ -130,7 +158,8 @@ pub(super) struct Listeners {
 
 impl Listeners {
     fn app(&self, listener: &Listener) -> ListenerApp {
-        ListenerApp::new(Arc::clone(&self.current), self.in_flight.clone(), listener)
+        let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.current));
+        ListenerApp::new(proxy, current, self.in_flight.clone(), listener)
     }
 }
 
@@ -148,22 +177,28 @@ impl Service for Listeners {
         if let Some(interval) = service_manager::watchdog_interval() {
             tokio::spawn(tell_that_it_is_alive(interval));
         }
-        let backends = Backends::new(&self.conf);
         let mut running = JoinSet::new();
         for (listener, (_, socket)) in self.listeners.iter().zip(sockets) {
+            let app = self.app(listener);
+            if listener.address.tcp().is_none() {
+                let (app, shutdown) = (Arc::new(app), shutdown.clone());
+                running.spawn(unix::accept(socket.into(), app, shutdown));
+                continue;
+            }
             let socket = TcpListener::from(socket);
             let Ok(address) = socket.local_addr() else { continue };
             let name = address.to_string();
-            let mut service = listener_service(&self.conf, backends.clone(), self.app(listener));
+            let mut service = listening::Service::new(name.clone(), app);
             service.add_listener(ListenerConfig::tcp(&name).l4_buffer(BUFFERS));
             fds.lock().add(name, socket.into_raw_fd());
             let (fds, shutdown) = (Arc::clone(&fds), shutdown.clone());
             running.spawn(async move {
                 service.start_service(Some(fds), shutdown, listeners_per_fd).await;
+                Ok(())
             });
         }
         while let Some(ended) = running.join_next().await {
-            if let Err(error) = ended {
+            if let Err(error) = ended.map_err(io::Error::other).and_then(|ended| ended) {
                 log::error!(error:% = error; "a listener failed");
                 self.failed.notify_one();
             }

@@ -11,7 +11,7 @@ use std::{
 
 use httpdate::HttpDate;
 
-use super::access_log::AccessRecord;
+use super::super::record::AccessRecord;
 
 /// Length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 const HTTP_DATE_LENGTH: usize = 29;
@@ -69,7 +69,7 @@ impl fmt::Display for Escaped<'_> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::access_log::tests::{line, record};
+    use super::super::tests::{line, record};
     use super::*;
     use crate::config::LogFormat;
 

@@ -3,15 +3,19 @@
 //! Routes, pools and everything else that serves a request are published together and pinned
 //! together: a request sees one configuration from its first byte to its last.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Instant};
+mod listener;
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
+pub use listener::ListenerSettings;
+
 use crate::backend::{JournalEntry, Registry};
 use crate::clock;
-use crate::config::{ClientLimits, Config, PoolName, Route, Shutdown, Traceparent};
+use crate::config::{Config, ListenAddress, PoolName, Route, Shutdown, Traceparent};
 use crate::count::{Counter, ListenerCounts};
 use crate::discovery::ResolvedBackends;
 use crate::headers::TrustedProxies;
@@ -31,8 +35,8 @@ pub struct Generation {
     targets: Vec<Target>,
     /// Every pool, whether a route leads to it or not.
     pools: Pools,
-    /// Limits of the clients of each listener.
-    client_limits: HashMap<SocketAddr, ClientLimits>,
+    /// The settings of each listener, for its connections.
+    listeners: HashMap<ListenAddress, Arc<ListenerSettings>>,
     /// The proxies whose statements about clients are believed.
     pub trusted: TrustedProxies,
     /// The access log; `None` without one.
@@ -97,10 +101,11 @@ impl Generation {
         self.pools.is_checked()
     }
 
-    /// The limits of the clients of this listener, by its address as configured.
+    /// What holds for the connections of this listener, by its address as configured; `None` when the
+    /// configuration does not name it.
     #[must_use]
-    pub fn client_limits(&self, listener: &SocketAddr) -> Option<ClientLimits> {
-        self.client_limits.get(listener).copied()
+    pub fn listener(&self, address: &ListenAddress) -> Option<&Arc<ListenerSettings>> {
+        self.listeners.get(address)
     }
 }
 
@@ -135,10 +140,12 @@ impl Current {
         let targets = targets(config, prepared.pools(), &routes)?;
         let generation = generation(config, prepared.pools().clone(), targets, access_log, 1);
         let pools = prepared.take_effect(&registry, now).await?;
-        let listeners = config.listeners.iter().map(|listener| listener.address);
+        let listeners = config.listeners.iter().map(|listener| listener.address.to_string());
         Ok(Self {
             generation: ArcSwap::from_pointee(generation),
-            listeners: listeners.map(|address| Arc::new(ListenerCounts::new(address))).collect(),
+            listeners: listeners
+                .map(|address| Arc::new(ListenerCounts::new(address, now)))
+                .collect(),
             started: now,
             reloads: Counter::default(),
             failed_reloads: Counter::default(),
@@ -218,9 +225,10 @@ impl Current {
 
     /// The counts of the listener with this address in the configuration.
     #[must_use]
-    pub fn listener(&self, address: SocketAddr) -> Arc<ListenerCounts> {
+    pub fn listener(&self, address: &ListenAddress) -> Arc<ListenerCounts> {
+        let address = address.to_string();
         let known = self.listeners.iter().find(|counts| counts.address() == address);
-        known.map_or_else(|| Arc::new(ListenerCounts::new(address)), Arc::clone)
+        known.map_or_else(|| Arc::new(ListenerCounts::new(address, clock::now())), Arc::clone)
     }
 
     /// Notes that a reload has ended, with the changes, or the reason why nothing changed.
@@ -283,13 +291,16 @@ fn generation(
     access_log: Option<Arc<AccessLog>>,
     number: u64,
 ) -> Generation {
-    let limits = config.listeners.iter().map(|listener| (listener.address, listener.client));
+    let listeners = config
+        .listeners
+        .iter()
+        .map(|listener| (listener.address.clone(), Arc::new(ListenerSettings::new(listener))));
     Generation {
         number,
         routes: RouteTable::new(&config.routes),
         targets,
         pools,
-        client_limits: limits.collect(),
+        listeners: listeners.collect(),
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
         config: Arc::new(config.clone()),

@@ -1,147 +1,47 @@
-//! The facts that the access log has about one request, and its formats.
+//! A request's line in the access log, in each of its formats.
 //!
-//! [`AccessRecord`] borrows everything, and its lines are written into a buffer that the caller
-//! reuses, so that a line costs no allocation. `json_line` is the table of fields, and a test
-//! compares it with the one in README.md; [`AccessRecord::write_text`] has the fields that a person
-//! looks for, and `combined` those that other programs expect.
+//! A line is appended to a buffer that the caller uses again, so that it costs no allocation. `json` is the
+//! table of fields, and a test compares it with the one in README.md; `text` has the fields that a
+//! person looks for, and `combined` those that other programs have agreed on.
 
-use std::{
-    borrow::Cow,
-    io::{self, Write},
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod combined;
+mod json;
+mod text;
 
-use super::{
-    combined, json_line,
-    text::{Timestamp, Word},
-};
+use std::io;
+
+use super::record::AccessRecord;
 use crate::config::LogFormat;
 
-/// One request, when it has ended.
-#[derive(Debug, Clone, Copy)]
-pub struct AccessRecord<'a> {
-    /// When it ended.
-    pub time: SystemTime,
-    /// The other end of the connection.
-    pub client: Option<SocketAddr>,
-    /// The first address that is not a trusted proxy.
-    pub real_ip: Option<IpAddr>,
-    /// As received.
-    pub method: &'a str,
-    /// As received, with the query; need not be UTF-8.
-    pub path: &'a [u8],
-    /// URL of the backend of the last attempt, by its configured name; `None` when there was no attempt.
-    pub backend: Option<&'a str>,
-    /// As received, such as `HTTP/1.1`.
-    pub protocol: &'static str,
-    /// As received; only [`LogFormat::Combined`] asks for it.
-    pub referer: Option<&'a [u8]>,
-    /// As received; only [`LogFormat::Combined`] asks for it.
-    pub user_agent: Option<&'a [u8]>,
-    /// The status that the client received.
-    pub status: u16,
-    /// From the end of the request's header to the last byte of the answer.
-    pub latency: Duration,
-    /// The client's own id or ours, as `X-Request-Id` tells the backend.
-    pub request_id: &'a str,
-    /// The id of the trace that the request is a part of, if any.
-    pub trace_id: Option<&'a str>,
-    /// The number of tries that were made.
-    pub attempts: u32,
-    /// The tries, in order.
-    pub tries: &'a [Try],
-    /// If no backend could take the request: the number of backends for each reason.
-    pub no_backend: Option<&'a [(&'static str, usize)]>,
-    /// Bytes of the response body that were sent.
-    pub bytes: u64,
-    /// As received; need not be UTF-8.
-    pub host: Option<&'a [u8]>,
-    /// Where the route led; `None` when there was no route.
-    pub pool: Option<&'a str>,
-    /// Why the request did not come to a good end; `None` when it did.
-    pub error: Option<&'a str>,
-}
-
-/// One try of a request.
-#[derive(Debug, Clone)]
-pub struct Try {
-    /// The backend, by the name that it is configured by.
-    pub backend: Arc<str>,
-    /// The address behind that name.
-    pub address: Arc<str>,
-    /// How long the connection took; `None` when none came about.
-    pub connect: Option<Duration>,
-    /// From the end of the request to the beginning of an answer; `None` when none began.
-    pub first_byte: Option<Duration>,
-    /// Whether the connection had served another request.
-    pub reused: bool,
-    /// How the try ended, in one word.
-    pub outcome: Cow<'static, str>,
-    /// Why another try followed, in a word of `retry.on`; `None` when none did.
-    pub retried: Option<Cow<'static, str>>,
-}
-
-impl AccessRecord<'_> {
-    /// Appends the line, newline included.
-    pub(super) fn write(&self, format: LogFormat, line: &mut Vec<u8>) -> io::Result<()> {
-        match format {
-            LogFormat::Json => json_line::write(self, line)?,
-            LogFormat::Text => self.write_text(line)?,
-            LogFormat::Combined => combined::write(self, line)?,
-        }
-        line.push(b'\n');
-        Ok(())
+/// Appends the line of this request, newline included.
+///
+/// # Errors
+///
+/// When a value cannot be written in this format; the line is then incomplete.
+pub(super) fn write(
+    record: &AccessRecord<'_>,
+    format: LogFormat,
+    line: &mut Vec<u8>,
+) -> io::Result<()> {
+    match format {
+        LogFormat::Json => json::write(record, line)?,
+        LogFormat::Text => text::write(record, line)?,
+        LogFormat::Combined => combined::write(record, line)?,
     }
-
-    fn write_text(&self, line: &mut Vec<u8>) -> io::Result<()> {
-        write!(line, "{} ", Timestamp(self.time))?;
-        match self.client() {
-            Some(client) => write!(line, "{client}")?,
-            None => line.push(b'-'),
-        }
-        write!(line, " {} {}", Word(self.method.as_bytes()), Word(self.path))?;
-        write!(line, " {} {}B {:.3}ms", self.status, self.bytes, millis(self.latency))?;
-        write!(line, " -> {} attempts={}", self.backend.unwrap_or("-"), self.attempts)?;
-        for (index, one) in self.tries.iter().enumerate().filter(|_| self.tries.len() > 1) {
-            let before = if index == 0 { " tries=" } else { "," };
-            write!(line, "{before}{}:{}", one.backend, one.outcome)?;
-        }
-        for (index, (reason, count)) in self.no_backend.unwrap_or_default().iter().enumerate() {
-            let before = if index == 0 { " no_backend=" } else { "," };
-            write!(line, "{before}{reason}:{count}")?;
-        }
-        write!(line, " pool={}", Word(self.pool.unwrap_or_default().as_bytes()))?;
-        write!(line, " host={} real_ip=", Word(self.host.unwrap_or_default()))?;
-        match self.real_ip() {
-            Some(real_ip) => write!(line, "{real_ip}")?,
-            None => line.push(b'-'),
-        }
-        write!(line, " id={}", Word(self.request_id.as_bytes()))?;
-        self.trace_id.map_or(Ok(()), |trace_id| write!(line, " trace_id={trace_id}"))?;
-        self.error.map_or(Ok(()), |error| write!(line, " error={}", Word(error.as_bytes())))
-    }
-
-    /// An IPv4 client of a listener on `[::]` looks as it does anywhere else.
-    pub(super) fn client(&self) -> Option<SocketAddr> {
-        self.client.map(|client| SocketAddr::new(client.ip().to_canonical(), client.port()))
-    }
-
-    pub(super) fn real_ip(&self) -> Option<IpAddr> {
-        self.real_ip.map(|address| address.to_canonical())
-    }
-}
-
-/// Milliseconds, exact to the microsecond: smaller digits are noise beside a network.
-fn millis(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
+    line.push(b'\n');
+    Ok(())
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::super::{
+        connection_record::{ConnectionRecord, TlsRecord},
+        queue::KEPT,
+        record::Try,
+    };
     use super::*;
-    use crate::telemetry::queue::KEPT;
 
     pub(in crate::telemetry) fn record() -> AccessRecord<'static> {
         AccessRecord {
@@ -164,6 +64,7 @@ pub(super) mod tests {
             bytes: 12,
             host: Some(b"example.com"),
             pool: Some("web"),
+            connection: ConnectionRecord::default(),
             error: None,
         }
     }
@@ -176,7 +77,7 @@ pub(super) mod tests {
 
     pub(in crate::telemetry) fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
         let mut line = Vec::new();
-        record.write(format, &mut line).unwrap();
+        write(record, format, &mut line).unwrap();
         String::from_utf8(line).unwrap()
     }
 
@@ -205,7 +106,7 @@ pub(super) mod tests {
             r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
             r#""trace_id":null,"attempts":1,"tries":[],"no_backend":null,"bytes":12,"#,
-            r#""host":"example.com","pool":"web","error":null}"#,
+            r#""host":"example.com","pool":"web","scheme":"http","error":null}"#,
             "\n"
         );
         assert_eq!(line(LogFormat::Json, &record()), expected);
@@ -218,10 +119,34 @@ pub(super) mod tests {
             r#""client_ip":null,"real_ip":null"#,
             r#""backend":null"#,
             r#""latency_ms":2000.000,"#,
-            r#""host":null,"pool":null,"error":null}"#,
+            r#""host":null,"pool":null,"scheme":"http","error":null}"#,
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+    }
+
+    #[test]
+    fn the_connection_is_told_where_there_is_something_to_tell() {
+        let tls = TlsRecord {
+            version: "1.3",
+            cipher: "TLS13_AES_128_GCM_SHA256",
+            sni: Some("shop.example"),
+            alpn: None,
+            resumed: true,
+            client_cert: Some("CN=\"a\""),
+        };
+        let (authority, unique_id) = (Some("shop"), Some("7f"));
+        let connection = ConnectionRecord { authority, unique_id, tls: Some(tls) };
+        let record = AccessRecord { connection, ..record() };
+        let expected = concat!(
+            r#","scheme":"https","tls_version":"1.3","cipher":"TLS13_AES_128_GCM_SHA256","#,
+            r#""sni":"shop.example","alpn":null,"resumed":true,"client_cert":"CN=\"a\"","#,
+            r#""authority":"shop","unique_id":"7f","error":null}"#
+        );
+        let json = line(LogFormat::Json, &record);
+        assert!(json.contains(expected), "{json}");
+        let text = line(LogFormat::Text, &record);
+        assert!(text.contains(" tls=1.3 sni=shop.example client_cert="), "{text}");
     }
 
     #[test]

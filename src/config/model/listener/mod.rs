@@ -1,14 +1,37 @@
 //! The settings of a listener: its address, and the limits on its clients.
 
-use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
+mod address;
+
+use std::{num::NonZeroU64, time::Duration};
+
+pub use address::{ListenAddress, PeerBlock};
 
 /// An address at which connections are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// The address; port 0 lets the system choose.
-    pub address: SocketAddr,
+    /// The address.
+    pub address: ListenAddress,
+    /// The access to the socket's file, where the address is one. Read once, when the file is made.
+    pub file: SocketFile,
+    /// The peers whose connections begin with a header of the PROXY protocol, while all others are
+    /// refused; `None` if no connection does. Never empty.
+    pub proxy_protocol: Option<Vec<PeerBlock>>,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
+}
+
+/// The users that may connect to a Unix socket that is a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketFile {
+    /// Its permissions; `None` for [`SocketFile::DEFAULT_MODE`].
+    pub mode: Option<u32>,
+    /// The user that owns it, or user and group as `user:group`; `None` for those of the process.
+    pub owner: Option<Box<str>>,
+}
+
+impl SocketFile {
+    /// For a proxy that runs as another user of the same group, and for no other user.
+    pub const DEFAULT_MODE: u32 = 0o660;
 }
 
 /// The limits on a client's time.

@@ -11,9 +11,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{
-    access_log::{AccessRecord, Try},
+use super::super::{
+    connection_record::ConnectionRecord,
     json_escapes,
+    record::{AccessRecord, Try},
     text::Timestamp,
 };
 
@@ -61,6 +62,7 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     line.option(record.host, Line::text)?;
     line.raw(r#","pool":"#);
     line.option(record.pool.map(str::as_bytes), Line::text)?;
+    line.connection(&record.connection)?;
     line.raw(r#","error":"#);
     line.option(record.error.map(str::as_bytes), Line::text)?;
     line.raw("}");
@@ -193,6 +195,31 @@ impl Line<'_> {
             write!(self.0, "{address}")?;
         }
         self.raw("\"");
+        Ok(())
+    }
+
+    fn connection(&mut self, connection: &ConnectionRecord<'_>) -> io::Result<()> {
+        let ConnectionRecord { authority, unique_id, tls } = connection;
+        self.raw(if tls.is_some() { r#","scheme":"https""# } else { r#","scheme":"http""# });
+        if let Some(tls) = tls {
+            self.raw(r#","tls_version":""#);
+            self.raw(tls.version);
+            self.raw(r#"","cipher":"#);
+            self.text(tls.cipher.as_bytes())?;
+            self.raw(r#","sni":"#);
+            self.option(tls.sni.map(str::as_bytes), Line::text)?;
+            self.raw(r#","alpn":"#);
+            self.option(tls.alpn.map(str::as_bytes), Line::text)?;
+            self.raw(if tls.resumed { r#","resumed":true"# } else { r#","resumed":false"# });
+            self.raw(r#","client_cert":"#);
+            self.option(tls.client_cert.map(str::as_bytes), Line::text)?;
+        }
+        for (name, value) in [(r#","authority":"#, authority), (r#","unique_id":"#, unique_id)] {
+            if let Some(value) = value {
+                self.raw(name);
+                self.text(value.as_bytes())?;
+            }
+        }
         Ok(())
     }
 

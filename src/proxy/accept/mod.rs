@@ -1,0 +1,62 @@
+//! What comes before the first request of a connection: a header of the PROXY protocol.
+//!
+//! A connection of a listener that asks for nothing of this is not delayed, and pays for none of it.
+
+mod proxy_header;
+mod proxy_protocol;
+mod refusal;
+mod unix_stream;
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use pingora_core::protocols::{Stream, l4};
+
+pub use unix_stream::unix_stream;
+
+use super::client::{ClientStream, ConnectionContext, ConnectionFacts};
+
+/// A connection that is ready for requests.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) stream: ClientStream,
+    /// What has come of the first request.
+    pub(super) input: BytesMut,
+    pub(super) context: ConnectionContext,
+}
+
+/// Makes a connection ready that has just been accepted. Returns `None` if it is to be closed, which
+/// has been counted and logged then.
+pub(super) async fn open(stream: Stream, context: ConnectionContext) -> Option<Opened> {
+    // Pingora's listeners make no other kind.
+    let stream = stream.into_any().downcast::<l4::stream::Stream>().ok()?;
+    if context.settings.proxies.is_none() {
+        return Some(Opened {
+            stream: ClientStream::Plain(stream),
+            input: BytesMut::new(),
+            context,
+        });
+    }
+    // Its state would make every connection larger.
+    Box::pin(open_slowly(stream, context)).await
+}
+
+async fn open_slowly(
+    mut stream: Box<l4::stream::Stream>,
+    mut context: ConnectionContext,
+) -> Option<Opened> {
+    let (mut facts, mut input) = (ConnectionFacts::default(), BytesMut::new());
+    if let Some(proxies) = &context.settings.proxies {
+        let limit = context.settings.client.header;
+        let read = proxy_protocol::read(&mut stream, &mut input, proxies, limit).await;
+        match read {
+            Ok(header) => (facts.authority, facts.unique_id) = (header.authority, header.unique_id),
+            Err(why) => {
+                refusal::note(why?, &stream, &context.counts);
+                return None;
+            }
+        }
+    }
+    context.facts = Some(Arc::new(facts));
+    Some(Opened { stream: ClientStream::Plain(stream), input, context })
+}

@@ -1,0 +1,26 @@
+//! What is known of a connection before its first request, for the hooks of all its requests.
+
+use std::sync::Arc;
+
+use crate::count::ListenerCounts;
+use crate::generation::ListenerSettings;
+
+/// What the requests of a connection have in common.
+#[derive(Debug, Clone)]
+pub(in super::super::super) struct ConnectionContext {
+    /// Counts of the listener that accepted the connection.
+    pub(in super::super::super) counts: Arc<ListenerCounts>,
+    /// What that listener's configuration said at that moment.
+    pub(in super::super::super) settings: Arc<ListenerSettings>,
+    /// `None` for a connection that begins with its first request.
+    pub(in super::super::super) facts: Option<Arc<ConnectionFacts>>,
+}
+
+/// What came before the first request of a connection.
+#[derive(Debug, Default)]
+pub(in super::super::super) struct ConnectionFacts {
+    /// The host that the client asked a proxy for, as that proxy says.
+    pub(in super::super::super) authority: Option<Box<str>>,
+    /// The id that a proxy has given the connection.
+    pub(in super::super::super) unique_id: Option<Box<str>>,
+}

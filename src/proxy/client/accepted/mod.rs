@@ -1,0 +1,7 @@
+//! A connection that has been accepted: its bytes, and what is known of it before its first request.
+
+mod facts;
+mod stream;
+
+pub(in super::super) use facts::{ConnectionContext, ConnectionFacts};
+pub(in super::super) use stream::ClientStream;
