@@ -1,5 +1,5 @@
-//! The bare proxy of `throughput` with what `lb` sets: its allocator, its buffers, and no stealing of
-//! work between threads. It is a program of its own because an allocator is a program's choice;
+//! The bare proxy of `throughput` with `lb`'s settings: its allocator, its buffers, and no work
+//! stealing between threads. It is a program of its own because an allocator is a program's choice;
 //! `throughput` starts it, and by itself it measures nothing.
 
 #![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]

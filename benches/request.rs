@@ -1,10 +1,10 @@
-//! What the balancer adds to a request: one round trip through it, beside one through a Pingora
-//! proxy that only forwards.
+//! The cost that the balancer adds to a request: one round trip through it, beside one through a
+//! Pingora proxy that only forwards.
 //!
 //! Proxies and backends share one thread of this process and the client has another, so that the
-//! difference between two figures is what the one proxy does more than the other, and little of
-//! the scheduler. The figures themselves are the round trip of a single client, not what a machine
-//! can do under load.
+//! difference between two figures is the extra work of one proxy, with little influence of the
+//! scheduler. The figures themselves are the round trip of a single client, not the capacity of a
+//! machine under load.
 
 #![allow(missing_docs, reason = "the macros of the harness make public items")]
 #![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]
@@ -45,14 +45,14 @@ use tokio::{
     sync::watch,
 };
 
-/// For the balancer to choose from.
+/// The number of backends that the balancer chooses from.
 const BACKENDS: usize = 3;
 const REQUEST: &[u8] = b"GET /path?x HTTP/1.1\r\nHost: example.com\r\nUser-Agent: bench\r\n\
     Accept: */*\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 const ANSWER_END: &[u8] = b"\r\n\r\nok";
-/// Far longer than any answer takes.
+/// The limit on a wait: far longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Forwards to one backend and does nothing else.
@@ -69,12 +69,12 @@ impl ProxyHttp for Bare {
     }
 }
 
-/// Where the proxies and the backends run.
+/// The runtime of the proxies and the backends.
 struct World {
     runtime: Runtime,
     backends: Vec<SocketAddr>,
     folder: TempDir,
-    /// Pingora wants one; ends nothing here, as all ends with the runtime.
+    /// The shutdown signal that Pingora demands; here everything ends with the runtime.
     shutdown: watch::Sender<bool>,
 }
 
@@ -87,7 +87,7 @@ impl World {
         Self { runtime, backends, folder, shutdown: watch::Sender::new(false) }
     }
 
-    /// The balancer as it comes, its health checks off.
+    /// Starts the balancer with its defaults, but without health checks.
     fn start_lb(&self, algorithm: &str) -> SocketAddr {
         let config = self.config(algorithm);
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
@@ -147,11 +147,11 @@ where
     }
 }
 
-/// As Pingora's own accept path: without the digest nobody knows who the client is.
+/// Adds the digest, as Pingora's own accept path does: without it the client's address is unknown.
 fn stream(socket: TcpStream, client: SocketAddr) -> Stream {
     socket.set_nodelay(true).expect("a TCP socket");
     let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-    digest.peer_addr.set(Some(client.into())).expect("nobody else has it");
+    digest.peer_addr.set(Some(client.into())).expect("no address is set yet");
     let mut stream = Stream::from(socket);
     stream.set_socket_digest(digest);
     stream
@@ -168,7 +168,7 @@ async fn backend() -> SocketAddr {
     address
 }
 
-/// Until the proxy closes the connection.
+/// Answers until the proxy closes the connection.
 async fn answer(mut socket: TcpStream) {
     socket.set_nodelay(true).expect("a TCP socket");
     let (mut buffer, mut filled) = ([0; 4096], 0);
@@ -225,7 +225,7 @@ fn request(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Below half a minute for the whole file.
+/// Settings that take less than half a minute for the whole file.
 fn short() -> Criterion {
     Criterion::default()
         .sample_size(50)

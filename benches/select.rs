@@ -1,9 +1,9 @@
-//! What it costs to choose a backend: our part, and Pingora's `select_with` around it.
+//! The cost of choosing a backend: our part, and Pingora's `select_with` around it.
 //!
 //! Our part is the selector's `iter` and first `next`. `select_with` adds, for each backend that
 //! it is offered, a hash set against repeats, a clone, and its own health look-up.
 //!
-//! What is learned from each answer for the next choice is paid for each request as well.
+//! The update of an estimate after each answer is measured as well.
 //!
 //! With two threads the figure is the time of one selection as each thread sees it, both running.
 
@@ -40,14 +40,14 @@ const ALGORITHMS: [(&str, Algorithm); 3] = [
 const SIZES: [u16; 3] = [3, 100, 10_000];
 const THREADS: [usize; 2] = [1, 2];
 
-/// How the weights of a pool are laid out.
+/// The weights of a pool.
 #[derive(Clone, Copy)]
 enum Weights {
-    /// As in most pools.
+    /// Equal weights, as in most pools.
     Equal,
-    /// A few sizes of machine: 1 to 5 in turn.
+    /// A few sizes of machine: weights from 1 to 5 in turn.
     Mixed,
-    /// As many different ones as the configuration allows: the worst case.
+    /// As many different weights as the configuration allows: the worst case.
     Distinct,
 }
 
@@ -81,7 +81,8 @@ fn selector_over(backends: &BTreeSet<Discovered>, algorithm: Algorithm) -> Arc<P
     Arc::new(PingoraSelector::build_with_config(backends, &succession))
 }
 
-/// Runs this on so many threads at once; the time that the slowest needed for its rounds.
+/// Runs `work` on this number of threads at once; returns the time that the slowest needed for its
+/// rounds.
 fn on_threads(threads: usize, rounds: u64, work: impl Fn() + Sync) -> Duration {
     let barrier = Barrier::new(threads);
     let run = || {
@@ -178,7 +179,7 @@ fn id(algorithm: &str, size: u16, threads: usize) -> BenchmarkId {
     BenchmarkId::new(algorithm, format!("{size}_backends_{threads}_threads"))
 }
 
-/// About a minute for the whole file.
+/// Settings that take about a minute for the whole file.
 fn short() -> Criterion {
     Criterion::default()
         .sample_size(20)

@@ -1,7 +1,7 @@
-//! What is fuzzed: the pure modules that read foreign bytes, and what must be true of them.
+//! The fuzz targets: the pure modules that read untrusted bytes, and the properties that must hold.
 //!
-//! They are compiled alone. A fuzzer that has Pingora in it takes minutes to build, and its coverage
-//! would be Pingora's.
+//! These modules are compiled alone. A fuzzer with Pingora in it takes minutes to build, and its
+//! coverage would be Pingora's.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a check stops at the first surprise")]
 

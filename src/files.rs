@@ -3,34 +3,56 @@
 //! To open a pipe (FIFO) usually waits until a process has opened its other end. A log or a
 //! configuration that is such a pipe would hold up the start, or every reload after it, for as long
 //! as that process likes. Every file with a name from the configuration or the command line is
-//! therefore opened here, and a pipe without a process at its other end is an error.
+//! therefore opened here, and a pipe without a process at its other end is an error. So is one whose
+//! writer does not come to an end, and a device that has none.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use nix::{errno::Errno, fcntl::OFlag};
 use rustix::io::ioctl_fionbio;
 
+/// The time in which the writer of a pipe has to come to its end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The time between two looks at a pipe that is empty.
+const LOOK: Duration = Duration::from_millis(5);
+/// A configuration or a token is never larger. A device may have no end at all.
+const MOST: u64 = 16 << 20;
+
 /// Opens a file with these options and flags. Reads and writes block as usual.
 ///
 /// # Errors
 ///
-/// The system's error, or that the file is a pipe that no process reads.
+/// The system's error, or that the file is a pipe that no process reads, or a socket.
 pub fn open(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
-    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = options.custom_flags(flags.bits()).open(path).map_err(|error| {
-        if error.raw_os_error() == Some(Errno::ENXIO as i32) {
-            let message = "it is a pipe that no process reads: start its reader first";
-            return io::Error::new(error.kind(), message);
-        }
-        error
-    })?;
+    let file = open_now(options, flags, path)?;
     ioctl_fionbio(&file, false)?;
     Ok(file)
+}
+
+/// As [`open`], but reads and writes do not block where the file is one that could.
+fn open_now(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
+    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    options.custom_flags(flags.bits()).open(path).map_err(|error| {
+        if error.raw_os_error() != Some(Errno::ENXIO as i32) {
+            return error;
+        }
+        let kind = path.metadata().map(|data| data.file_type());
+        let message = match kind {
+            Ok(kind) if kind.is_fifo() => {
+                "it is a pipe that no process reads: start its reader first"
+            }
+            Ok(kind) if kind.is_socket() => "it is a socket, not a file",
+            _ => "it is a device that is not there",
+        };
+        io::Error::new(error.kind(), message)
+    })
 }
 
 /// Opens a file to append to it; it is created if it does not exist.
@@ -47,11 +69,34 @@ pub fn append_to(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// The system's error, or that the file is a pipe that no process writes to.
+/// The system's error; that the file is a pipe that no process writes to, or whose writer does not come to
+/// its end in time; or that it is too large to be meant.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open(File::options().read(true), OFlag::empty(), path)?;
+    read_within(path, PATIENCE)
+}
+
+fn read_within(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
+    let file = open_now(File::options().read(true), OFlag::empty(), path)?;
+    let mut rest = (&file).take(MOST + 1);
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let mut looks = patience.as_millis() / LOOK.as_millis();
+    while let Err(error) = rest.read_to_end(&mut bytes) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(error);
+        }
+        if looks == 0 {
+            let seconds = patience.as_secs();
+            let message =
+                format!("the process that writes to it has not finished within {seconds}s");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+        looks -= 1;
+        thread::sleep(LOOK);
+    }
+    if bytes.len() as u64 > MOST {
+        let message = format!("it is larger than {} MiB", MOST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
     // A pipe without a writer is at its end at once.
     if bytes.is_empty() && file.metadata()?.file_type().is_fifo() {
         return Err(io::Error::other("it is a pipe that no process writes to"));
@@ -101,6 +146,26 @@ mod tests {
         let error = in_time(move || append_to(&to_append)).unwrap_err().to_string();
         let says = "it is a pipe that no process reads: start its reader first";
         assert_eq!(error, format!("{}: {says}", path.display()));
+    }
+
+    #[test]
+    fn a_pipe_whose_writer_does_not_finish_is_an_error() {
+        let (_folder, path) = pipe();
+        // Opening both ends at once does not wait.
+        let mut end = File::options().read(true).write(true).open(&path).unwrap();
+        end.write_all(b"begin").unwrap();
+        let error = in_time(move || read_within(&path, Duration::from_millis(100))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn what_is_no_file_says_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(read(&path).unwrap_err().to_string(), "it is a socket, not a file");
+        let error = in_time(|| read(Path::new("/dev/zero"))).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 16 MiB");
     }
 
     #[test]

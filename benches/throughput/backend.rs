@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{group::Group, machine, role, started};
 
-/// Several reads of a large body at once.
+/// The size of a buffer: several reads of a large body.
 const BUFFER: usize = 128 << 10;
 const MAX_FIELDS: usize = 64;
 
@@ -51,7 +51,7 @@ impl Backend {
     }
 }
 
-/// Answers, by size, made once.
+/// The answers by size, each made once.
 type Answers = Rc<RefCell<HashMap<usize, Rc<[u8]>>>>;
 
 /// Serves until the bench ends.
@@ -71,7 +71,7 @@ pub(crate) fn serve(delay: Duration) {
     });
 }
 
-/// Until the proxy closes the connection.
+/// Answers until the proxy closes the connection.
 async fn converse(mut socket: TcpStream, delay: Duration, answers: Answers) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut buffer = vec![0; BUFFER];
@@ -101,15 +101,15 @@ async fn converse(mut socket: TcpStream, delay: Duration, answers: Answers) -> i
     }
 }
 
-/// What matters of a request.
+/// The parts of a request that matter.
 struct Request {
-    /// With its body.
+    /// The length of the request, with its body.
     length: usize,
-    /// How many bytes are asked for; none by a health check.
+    /// The number of bytes requested; `None` for a health check.
     answer: Option<usize>,
 }
 
-/// None as long as the header is not whole. Bodies have a length: the clients say one.
+/// Reads a request; `None` while its header is incomplete. Bodies always have a length here.
 fn parse(bytes: &[u8]) -> io::Result<Option<Request>> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);

@@ -1,5 +1,5 @@
-//! A Pingora proxy that only forwards. As Pingora comes, and on the system's allocator, it is the bar;
-//! with other settings it shows what those are worth.
+//! A Pingora proxy that only forwards. With Pingora's defaults and the system's allocator it is the
+//! reference; with other settings it shows their effect.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -20,7 +20,7 @@ use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
 
 use crate::role;
 
-/// Where it listens, and whom it forwards to.
+/// Its address, and the backends that it forwards to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[arg(long)]

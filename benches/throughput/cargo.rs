@@ -1,5 +1,5 @@
-//! What cargo knows: where it has put the other program of the bench, in a file whose name ends in a
-//! number that nobody else can tell.
+//! The other program of the bench. Cargo puts it into a file whose name ends in a hash, so cargo
+//! has to be asked for it.
 
 use std::{
     env,
@@ -10,19 +10,19 @@ use std::{
 
 use serde_json::Value;
 
-/// The bare proxy with our allocator. None where the bench was not started by cargo, or cargo cannot
-/// build it: it builds it here, if it has not yet.
+/// The bare proxy with our allocator, which cargo builds if necessary. `None` if the bench was not
+/// started by cargo, or the build fails.
 pub(crate) fn bare() -> Option<PathBuf> {
     static BARE: LazyLock<Option<PathBuf>> = LazyLock::new(|| executable("bare"));
     BARE.clone()
 }
 
-/// Of a bench target, built as this one.
+/// The executable of a bench target, built like this one.
 fn executable(target: &str) -> Option<PathBuf> {
     let mut command = Command::new(env::var_os("CARGO")?);
     command.args(["bench", "--no-run", "--message-format=json", "--bench", target]);
     command.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
-    // Where this one was built, whatever cargo was told then.
+    // The folder in which this bench was built, regardless of cargo's settings at that time.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?;
     command.arg("--target-dir").arg(folder);
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().ok()?;

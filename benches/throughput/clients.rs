@@ -1,5 +1,5 @@
 //! The clients: each sends a request, waits for the whole answer, and sends the next. All of them
-//! are one thread, so that little of the core that they share with the backends goes to them.
+//! run on one thread, so that they use little of the core that they share with the backends.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,27 +22,27 @@ use crate::{started, workload::Workload};
 
 const BUFFER: usize = 128 << 10;
 const MAX_FIELDS: usize = 64;
-/// Before another try when there was no answer, so that a dead proxy is not asked without pause.
+/// The pause after a missing answer, so that a dead proxy does not get requests in a busy loop.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(1);
-/// A request that has no answer after this, when the turn is over, hangs.
+/// A request without an answer for this long at the end of a turn counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_millis(500);
 
 /// Clients at work. They stop when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Clients {
     tally: Rc<Tally>,
-    // Before the runtime, in which its tasks end.
+    // Dropped before the runtime, in which its tasks end.
     tasks: LocalSet,
     runtime: Runtime,
 }
 
-/// What clients saw since `Clients::begin`.
+/// The observations of clients since `Clients::begin`.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) latencies: Vec<Duration>,
-    /// Answers other than 200, and none.
+    /// Answers other than 200, and missing answers.
     pub(crate) errors: u64,
-    /// Requests that are still waiting, and have been for long.
+    /// Requests that have been waiting for a long time.
     pub(crate) hanging: u64,
 }
 
@@ -50,15 +50,15 @@ pub(crate) struct Seen {
 struct Tally {
     latencies: RefCell<Vec<Duration>>,
     errors: Cell<u64>,
-    /// When each client sent what it waits for.
+    /// When each client sent its request under way.
     waiting_since: RefCell<Vec<Instant>>,
 }
 
-/// What each of them does.
+/// The behaviour of each client.
 struct Habit {
     proxy: SocketAddr,
     request: Vec<u8>,
-    /// How long the body of its answer is.
+    /// The expected length of an answer's body.
     gets: usize,
     is_fresh: bool,
 }
@@ -69,7 +69,7 @@ impl Habit {
         Self { proxy, request: workload.request(), gets, is_fresh }
     }
 
-    /// Whether it is what a backend says; a proxy that answers by itself is fast.
+    /// Whether it is the answer of a backend; a proxy that answered by itself would be fast.
     fn likes(&self, answer: &Answer) -> bool {
         answer.status == 200 && answer.length == Some(self.gets)
     }
@@ -95,7 +95,7 @@ impl Clients {
         self.tasks.block_on(&self.runtime, async { time::sleep(duration).await });
     }
 
-    /// Forgets what was seen before.
+    /// Resets the observations.
     pub(crate) fn begin(&self) {
         self.tally.latencies.borrow_mut().clear();
         self.tally.errors.set(0);
@@ -144,7 +144,8 @@ async fn round_trip(
     socket.write_all(&habit.request).await?;
     let answer = read_answer(&mut socket, buffer).await?;
     if habit.is_fresh {
-        // Whoever closes first keeps the port for a minute; a real client leaves that to the server.
+        // The side that closes first keeps the port for a minute; real clients leave that to the
+        // server.
         while socket.read(buffer).await? > 0 {}
     } else if answer.keeps_the_connection {
         *connection = Some(socket);
@@ -160,12 +161,12 @@ async fn connect(proxy: SocketAddr) -> io::Result<TcpStream> {
 
 struct Answer {
     status: u16,
-    /// Of the body.
+    /// The length of the body.
     length: Option<usize>,
     keeps_the_connection: bool,
 }
 
-/// To its last byte.
+/// Reads an answer to its last byte.
 async fn read_answer(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Answer> {
     let mut filled = 0;
     loop {
@@ -185,8 +186,8 @@ async fn read_answer(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<An
     }
 }
 
-/// With the length of the whole answer; none as long as its header is not whole. Without a length
-/// it is an error page of the proxy, which ends with the connection.
+/// Returns the answer with its whole length; `None` while its header is incomplete. An answer
+/// without a length is an error page of the proxy, which ends with the connection.
 fn parse(bytes: &[u8]) -> io::Result<Option<(Answer, usize)>> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
@@ -209,7 +210,7 @@ pub(crate) struct Idle {
 }
 
 impl Idle {
-    /// One after the other.
+    /// Opens the connections one after the other.
     pub(crate) fn open(count: usize, workload: &Workload, proxy: SocketAddr) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let habit = Habit::new(workload, proxy);

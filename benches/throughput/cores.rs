@@ -1,5 +1,5 @@
-//! Which cores are whose. A process runs where the thread that started it does, so that is where the
-//! bench goes before it starts one.
+//! The division of cores. A process runs on the cores of the thread that started it, so the bench
+//! moves there before it starts one.
 
 use std::{fs, time::Duration};
 
@@ -10,14 +10,14 @@ use nix::{
 
 use crate::machine;
 
-/// Those that this process may use.
+/// The cores that this process may use.
 pub(crate) fn allowed() -> Vec<usize> {
     let allowed = sched_getaffinity(Pid::from_raw(0)).expect("Linux");
     let is_allowed = |core: &usize| allowed.is_set(*core).unwrap_or(false);
     (0..CpuSet::count()).filter(is_allowed).collect()
 }
 
-/// The cores that proxies have, and those of everybody else.
+/// The cores of the proxies, and those of clients and backends.
 #[derive(Debug)]
 pub(crate) struct Cores {
     proxies: Vec<usize>,
@@ -25,15 +25,16 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// For proxies that have up to `most` cores: from the end, as the first has the most interrupts.
-    /// The others have the rest, or all of them where that is fewer than `most`.
+    /// Divides the cores for proxies with up to `most` cores. Proxies get the last ones, because
+    /// the first has the most interrupts. Clients and backends get the rest, or all cores if the
+    /// rest is fewer than `most`.
     pub(crate) fn divide(all: &[usize], most: usize) -> Self {
         let (rest, last) = all.split_at(all.len().saturating_sub(most));
         let others = if rest.len() < most { all } else { rest };
         Self { proxies: last.iter().rev().copied().collect(), others: others.to_vec() }
     }
 
-    /// Whatever `start` starts has `count` of the proxies' cores.
+    /// Runs `start`; processes that it starts have `count` of the proxies' cores.
     pub(crate) fn on_the_proxy_s<T>(&self, count: usize, start: impl FnOnce() -> T) -> T {
         pin(self.first(count));
         let started = start();
@@ -45,15 +46,16 @@ impl Cores {
         pin(&self.others);
     }
 
-    /// For how long a proxy's `count` cores have worked since the machine started, for whomever, the
-    /// host of a virtual machine included.
+    /// How long a proxy's `count` cores have been busy since the machine started, for any process,
+    /// and for the host of a virtual machine.
     pub(crate) fn worked(&self, count: usize) -> Duration {
         let stat = fs::read_to_string("/proc/stat").expect("Linux");
         let worked = |core: &usize| {
             let name = format!("cpu{core} ");
             let line = stat.lines().find_map(|line| line.strip_prefix(&name));
             let fields = line.unwrap_or_default().split_whitespace().enumerate();
-            // User, nice, system, idle, waiting for a disk, interrupts of two kinds, stolen.
+            // The fields are user, nice, system, idle, waiting for a disk, interrupts of two kinds,
+            // stolen.
             let at_work = fields.filter(|(field, _)| [0, 1, 2, 5, 6, 7].contains(field));
             machine::duration(at_work.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum())
         };

@@ -1,4 +1,4 @@
-//! Samples to figures.
+//! Figures from samples.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// What the rounds have in common, and how far they are apart.
+/// The middle of the rounds' values, and their spread.
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) least: f64,

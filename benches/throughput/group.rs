@@ -1,8 +1,8 @@
-//! Processes that the bench starts, each with all that it starts in a group of its own: they end
-//! with the value that stands for them, and when the bench is interrupted.
+//! Processes that the bench starts, each with its descendants in a process group of its own. They
+//! end when their value is dropped, and when the bench is interrupted.
 //!
-//! The bench has a thread of its own, and the main one waits for its end or for a signal. So it ends
-//! by returning from `main`, with a status, and with what it holds dropped.
+//! The bench has a thread of its own, and the main thread waits for its end or for a signal. So the
+//! program ends by returning from `main`, with a status, after all values were dropped.
 
 use std::{
     collections::BTreeMap,
@@ -23,11 +23,11 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Those that run, by the number of their first process. It is held while one starts or ends, so
-/// that who holds it knows them all.
+/// The running groups, by the number of their first process. The lock is held while a group starts
+/// or ends, so that its holder knows all groups.
 static RUNNING: Mutex<BTreeMap<u32, Child>> = Mutex::new(BTreeMap::new());
 
-/// A process with all that it starts.
+/// A process with all its descendants.
 #[derive(Debug)]
 pub(crate) struct Group {
     first: u32,
@@ -47,7 +47,7 @@ impl Group {
         self.first
     }
 
-    /// Of its first process: once, and if it is piped.
+    /// The standard output of its first process, once, if it is piped.
     pub(crate) fn stdout(&self) -> Option<ChildStdout> {
         RUNNING.lock().get_mut(&self.first)?.stdout.take()
     }
@@ -62,7 +62,8 @@ impl Drop for Group {
     }
 }
 
-/// Its number is its group's, and nobody else's before it has been waited for.
+/// Ends a process and its group. Its number is that of the group, and is not reused before the
+/// process has been waited for.
 fn end(mut process: Child) {
     if let Ok(group) = process.id().try_into() {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
@@ -70,8 +71,8 @@ fn end(mut process: Child) {
     let _ = process.wait();
 }
 
-/// Runs `bench` to its end, or until somebody interrupts it; nothing that it started is left. Its
-/// temporary folders are all in one, which goes too.
+/// Runs `bench` to its end or until it is interrupted. No process that it started is left, and no
+/// temporary folder, because all of them are in one.
 pub(crate) fn run(bench: impl FnOnce() + Send + 'static) -> ExitCode {
     let folder = tempfile::tempdir().expect("a folder");
     tempfile::env::override_temp_dir(folder.path()).expect("the first folder of all");
@@ -81,7 +82,7 @@ pub(crate) fn run(bench: impl FnOnce() + Send + 'static) -> ExitCode {
         let mut terminate = signal(SignalKind::terminate()).expect("a handler");
         let (ends, ended) = oneshot::channel::<()>();
         let bench = thread::spawn(move || {
-            // Dropped by a panic too.
+            // This is dropped by a panic too.
             let _ends = ends;
             bench();
         });
@@ -92,9 +93,10 @@ pub(crate) fn run(bench: impl FnOnce() + Send + 'static) -> ExitCode {
         };
         let mut running = RUNNING.lock();
         mem::take(&mut *running).into_values().for_each(end);
-        // For ever: its thread is still at work, and is not to start anything.
+        // The lock is never released: the bench's thread is still running and must not start a
+        // process.
         mem::forget(running);
-        // As a shell reports it.
+        // The code is the one that a shell reports.
         ExitCode::from(128 + interrupted_by as u8)
     })
 }

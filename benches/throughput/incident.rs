@@ -1,4 +1,4 @@
-//! What befalls a backend, or the proxy, in the middle of a turn.
+//! An incident of a backend, or of the proxy, in the middle of a turn.
 
 use nix::{
     sys::signal::{Signal, kill},

@@ -1,4 +1,4 @@
-//! The machine, and what the system says that processes have used.
+//! The machine, and the resources that processes have used.
 
 use std::{
     collections::HashMap,
@@ -13,13 +13,13 @@ use nix::{
     unistd::{SysconfVar, sysconf},
 };
 
-/// As many as this user may have, for what is started too.
+/// Raises the limit on open files as far as this user may, for started processes too.
 pub(crate) fn allow_many_files() {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("Linux");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("what it may have");
 }
 
-/// What a process has used, with those that it started.
+/// The resources that a process and its descendants have used.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Of this process and all below it, those that have ended included.
+    /// The usage of this process and all its descendants, including those that have ended.
     pub(crate) fn of(pid: u32) -> Self {
         let processes = processes();
         let ticks: u64 = family(&processes, pid).map(|process| process.ticks).sum();
@@ -37,7 +37,7 @@ impl Usage {
     }
 }
 
-/// CPU time of each thread, of this process and all below it.
+/// CPU time of each thread of this process and all its descendants.
 pub(crate) fn threads(pid: u32) -> HashMap<u32, Duration> {
     let processes = processes();
     let folders = family(&processes, pid).map(|process| format!("/proc/{}/task", process.pid));
@@ -50,7 +50,7 @@ pub(crate) fn threads(pid: u32) -> HashMap<u32, Duration> {
     threads.collect()
 }
 
-/// Of so many ticks, in which the system counts.
+/// The duration of this number of ticks, the system's unit.
 pub(crate) fn duration(ticks: u64) -> Duration {
     let ticks_a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().expect("Linux");
     Duration::from_nanos(ticks * 1_000_000_000 / ticks_a_second.unsigned_abs())
@@ -69,7 +69,7 @@ impl Sub for Usage {
 struct Process {
     pid: u32,
     parent: u32,
-    /// On the CPU, with what its children had that have ended.
+    /// Ticks on the CPU, including children that have ended.
     ticks: u64,
 }
 
@@ -79,7 +79,7 @@ fn processes() -> HashMap<u32, Process> {
     pids.filter_map(|pid| Some((pid, process(pid)?))).collect()
 }
 
-/// None when it has just ended.
+/// Reads the line of a process; `None` if it has just ended.
 fn process(pid: u32) -> Option<Process> {
     let fields = stat(Path::new(&format!("/proc/{pid}")))?;
     let parent = u32::try_from(*fields.get(PARENT)?).ok()?;
@@ -87,7 +87,7 @@ fn process(pid: u32) -> Option<Process> {
     Some(Process { pid, parent, ticks: ticks.iter().sum() })
 }
 
-/// Where `stat` has what.
+/// The position of a field in `stat`.
 const PARENT: usize = 1;
 const OWN_TICKS: Range<usize> = 11..13;
 const CHILDREN_S_TICKS: Range<usize> = 13..15;
@@ -96,7 +96,7 @@ const CHILDREN_S_TICKS: Range<usize> = 13..15;
 fn stat(folder: &Path) -> Option<Vec<u64>> {
     let text = fs::read_to_string(folder.join("stat")).ok()?;
     let fields = text.rsplit_once(") ")?.1.split(' ');
-    // A letter, and numbers below 0, are none that matter.
+    // The letter and the negative numbers are not needed.
     Some(fields.map(|field| field.trim().parse().unwrap_or_default()).collect())
 }
 
@@ -120,7 +120,7 @@ fn memory(pid: u32) -> u64 {
     kilobytes.unwrap_or_default() * 1024
 }
 
-/// Processor, cores, memory and kernel, for who reads the figures elsewhere.
+/// Processor, cores, memory and kernel, for readers of the figures on other machines.
 pub(crate) fn describe() -> String {
     let read = |file| fs::read_to_string(file).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
@@ -134,7 +134,7 @@ pub(crate) fn describe() -> String {
     )
 }
 
-/// Over one, five and fifteen minutes: what else the machine does.
+/// The load average over one, five and fifteen minutes, which shows other work of the machine.
 pub(crate) fn load_average() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').take(3).collect::<Vec<_>>().join(" ")

@@ -1,12 +1,13 @@
-//! What `lb` costs beside other proxies: CPU time per request, requests a second, latency, memory.
+//! The cost of `lb` beside other proxies: CPU time per request, requests a second, latency, memory.
 //!
 //! Every proxy is a process of its own on one core, or on two where that is the question, with the
-//! same backends and the same clients on the others, and has its turn in every round, so that
-//! whatever else the machine does befalls all of them. CPU time comes from the accounting of the
-//! operating system: it holds on a noisy machine, where requests a second do not.
+//! same backends and the same clients on the others, and has its turn in every round, so that other
+//! work of the machine affects all of them. CPU time comes from the accounting of the operating
+//! system: it holds on a noisy machine, where requests a second do not.
 //!
-//! This program is also what it measures with and against: started with a role, it is a backend, or
-//! a Pingora proxy that only forwards. With our allocator, that is another program, `benches/bare.rs`.
+//! This program also provides the other processes: started with a role, it is a backend, or a
+//! Pingora proxy that only forwards. With our allocator, that is another program,
+//! `benches/bare.rs`.
 
 #![expect(clippy::expect_used, reason = "a bench may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
@@ -67,7 +68,7 @@ struct Args {
     role: Option<Role>,
 }
 
-/// What this program is in place of the bench.
+/// The role of this program, if it is not the bench.
 #[derive(Debug, Subcommand)]
 enum Role {
     /// A backend, which prints its port
@@ -120,7 +121,7 @@ fn measure(args: &Args) {
     }
 }
 
-/// A name that is asked for is in whatever the mode.
+/// Whether to run a workload; one that is named on the command line is run in every mode.
 fn is_wanted(workload: &Workload, args: &Args) -> bool {
     match &args.only {
         Some(name) => workload.name.contains(name.as_str()),

@@ -1,4 +1,4 @@
-//! The proxies that are compared, each as those who know it would set it up: a worker for each core,
+//! The proxies that are compared, each as an expert would set it up: a worker for each core,
 //! connections to backends kept, a line for each request in a file, the same headers towards
 //! backends, and, where it has them, health checks. Their configurations are the files in `peers/`.
 
@@ -28,11 +28,11 @@ use crate::{
 pub(crate) struct Proxy {
     pub(crate) name: &'static str,
     kind: Kind,
-    /// What the marker `@BALANCE@` in its configuration becomes: its word for an algorithm.
+    /// The value of the marker `@BALANCE@` in its configuration: its word for an algorithm.
     balance: &'static str,
-    /// What `@OPTION@` becomes: one setting that rows of the same program differ in.
+    /// The value of `@OPTION@`: one setting in which rows of the same program differ.
     option: &'static str,
-    /// What `@CORES@` becomes: how many it has, and threads or workers for them.
+    /// The value of `@CORES@`: the number of its cores, and of its threads or workers.
     pub(crate) cores: usize,
 }
 
@@ -78,8 +78,7 @@ const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastcon
 const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
 const CADDY_LEAST: Proxy = proxy("Caddy least_conn", Kind::Caddy, "least_conn");
 
-/// Those that a workload is for and that are installed; the first is what the others are compared
-/// with.
+/// The installed proxies that a workload is for; the others are compared with the first.
 pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
     let is_slow = workload.delays.iter().any(|delay| *delay != workload.delays[0]);
     let is_large = workload.sends.max(workload.gets) > 16 << 10;
@@ -99,7 +98,7 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
     wanted.filter(|row| row.kind.is_here()).copied().collect()
 }
 
-/// What is measured and what is not, in words for the header of the report.
+/// The proxies that are measured and those that are missing, in words for the header of the report.
 pub(crate) fn versions(named: Option<&str>) -> Vec<String> {
     let mut lines: Vec<_> =
         [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect();
@@ -132,7 +131,7 @@ impl Kind {
         self.program().is_some()
     }
 
-    /// The first line of what it says of itself.
+    /// The first line of its version.
     fn version(self) -> String {
         let ask = if self == Self::Caddy { "version" } else { "-v" };
         let Some(program) = self.program() else {
@@ -173,7 +172,7 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    /// How many it has.
+    /// The number of its cores.
     pub(crate) cores: usize,
     kind: Kind,
     process: Group,
@@ -183,7 +182,7 @@ pub(crate) struct Running {
 }
 
 impl Proxy {
-    /// The same program.
+    /// Whether both are the same program.
     pub(crate) fn is_kin(&self, other: &Self) -> bool {
         self.kind == other.kind
     }
@@ -192,7 +191,7 @@ impl Proxy {
         named.is_none_or(|part| self.name.contains(part))
     }
 
-    /// Serves when this returns, with every backend known to be well.
+    /// Starts it; returns when it serves and knows that every backend is healthy.
     pub(crate) fn start(&self, backends: &[Backend], cores: &Cores) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, started::free_port()));
@@ -208,7 +207,7 @@ impl Proxy {
         let process = process.expect("a program that starts");
         let (kind, cores) = (self.kind, self.cores);
         let running = Running { address, cores, kind, process, folder, commands: vec![] };
-        // As often as there are backends: each then has a connection.
+        // One request for each backend: each then has a connection.
         let serves = started::wait_until(|| backends.iter().all(|_| started::answers(address)));
         assert!(serves, "{} does not serve: {}", self.name, running.says());
         running
@@ -255,7 +254,7 @@ impl Running {
         self.process.pid()
     }
 
-    /// Loads its configuration anew, as its operator would have it do.
+    /// Reloads its configuration, as an operator would.
     pub(crate) fn reload(&mut self) {
         match self.kind {
             Kind::Lb | Kind::QuietLb | Kind::LoggingLb | Kind::Nginx => {
@@ -275,7 +274,7 @@ impl Running {
         }
     }
 
-    /// What it complains of.
+    /// The last lines of its log.
     fn says(&self) -> String {
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         read("stdout.log") + &read("stderr.log")

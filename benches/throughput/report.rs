@@ -1,4 +1,5 @@
-//! Samples to tables, a row for each proxy: on standard output as soon as a workload is done, and all of them as Markdown.
+//! Tables from samples, a row for each proxy: on standard output as soon as a workload is done, and
+//! all of them as Markdown.
 
 use std::fmt::Write as _;
 
@@ -14,14 +15,14 @@ use crate::{
     workload::Workload,
 };
 
-/// Everything that was measured so far.
+/// All tables so far.
 #[derive(Debug)]
 pub(crate) struct Report {
     markdown: String,
 }
 
 impl Report {
-    /// With what must be known to read the figures; prints it.
+    /// A report that begins with the facts needed to read the figures; prints them.
     pub(crate) fn new(cores: &Cores, plan: &Plan, named: Option<&str>) -> Self {
         let mut facts = vec![
             format!("Machine: {}", machine::describe()),

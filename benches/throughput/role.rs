@@ -1,4 +1,4 @@
-//! What every process has in common that is not the bench, but what it measures with or against.
+//! The common part of all processes that this program starts in another role.
 
 use std::{
     io::{self, Read},
@@ -7,7 +7,8 @@ use std::{
 
 use nix::sys::signal::{Signal, raise};
 
-/// Its standard input is the bench's, and is closed however that ends.
+/// Ends this process with the bench: its standard input is a pipe from the bench, which closes when
+/// the bench ends in any way.
 pub(crate) fn end_with_the_bench() {
     thread::spawn(|| {
         let _ = io::stdin().read(&mut [0]);

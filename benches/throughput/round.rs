@@ -1,5 +1,5 @@
-//! Turns in rounds: every proxy once, then every proxy again, so that a noisy minute befalls all.
-//! Each round begins with another one, so that nobody is always first.
+//! Turns in rounds: every proxy once, then every proxy again, so that a noisy minute affects all.
+//! Each round begins with another proxy, so that none is always first.
 
 use std::{
     cmp::Reverse,
@@ -19,19 +19,19 @@ use crate::{
     workload::Workload,
 };
 
-/// Before each turn, for connections to be made and caches to be filled.
+/// The time before each turn in which connections are made and caches are filled.
 const WARM_UP: Duration = Duration::from_millis(400);
-/// Until a proxy that has answered has put away what it needed for it.
+/// The time in which a proxy frees the memory of its last answers.
 const SETTLES: Duration = Duration::from_millis(500);
 
-/// How much is measured.
+/// The extent of the measurement.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) turn: Duration,
 }
 
-/// What one turn showed.
+/// The result of one turn.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
     pub(crate) requests: u64,
@@ -39,15 +39,16 @@ pub(crate) struct Sample {
     pub(crate) hanging: u64,
     pub(crate) took: Duration,
     pub(crate) cpu: Duration,
-    /// Of this, what each thread had, from the most to the least.
+    /// The share of each thread in it, from the most to the least.
     pub(crate) threads: Vec<Duration>,
-    /// What others used of the proxy's cores: where that is much, the figures are not worth much.
+    /// The time that other processes used on the proxy's cores: if it is long, the figures are
+    /// unreliable.
     pub(crate) others: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    /// Bytes, at the end.
+    /// Memory in bytes, at the end.
     pub(crate) memory: u64,
-    /// Bytes for each connection that waits.
+    /// Memory in bytes for each idle connection.
     pub(crate) idle: u64,
 }
 
@@ -64,7 +65,8 @@ pub(crate) fn measure(
     let turns = |round: usize| (0..proxies.len()).map(move |at| (at + round) % proxies.len());
     if workload.incident.is_some() || workload.idle > 0 {
         for at in (0..plan.rounds).flat_map(turns) {
-            // A backend that was killed, and memory that was used, are not the next one's.
+            // The next turn starts new processes, so that a killed backend and used memory do not
+            // affect it.
             let backends = backends(workload);
             let mut running = proxies[at].start(&backends, cores);
             rows[at].1.push(sample(workload, &mut running, &backends, (plan, cores)));
@@ -126,7 +128,7 @@ fn sample(
     }
 }
 
-/// What the system says before a turn and after it.
+/// The system's figures at one instant.
 struct Reading {
     at: Instant,
     usage: Usage,
@@ -141,7 +143,7 @@ impl Reading {
         Self { at: clock::now(), usage: Usage::of(pid), threads: machine::threads(pid), worked }
     }
 
-    /// From the most to the least.
+    /// The CPU time of each thread since then, from the most to the least.
     fn threads_since(&self, before: &Self) -> Vec<Duration> {
         let since = |(thread, cpu): (&u32, &Duration)| {
             cpu.saturating_sub(before.threads.get(thread).copied().unwrap_or_default())

@@ -1,9 +1,9 @@
-//! What a second core adds.
+//! The gain by a second core.
 //!
-//! Where a proxy has its cores to itself, requests a second say it. Where clients and backends need
-//! the same cores, CPU time per request does: each core gives a second of it a second, so a proxy on
-//! two serves twice as much, less what a request costs it more there. That holds if each of its
-//! threads works: clients that wait for their answers then keep both busy, however many each has.
+//! If a proxy has its cores to itself, requests a second show it. If clients and backends share the
+//! cores, CPU time per request does: each core provides one second of it per second, so a proxy on
+//! two cores serves twice as many requests, reduced by the extra cost of a request there. That
+//! holds if all its threads work, because waiting clients then keep both busy.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::{
     table::{Table, strings},
 };
 
-/// Of the CPU time, the least that a thread has that works: without it one core would have done.
+/// The least share of the CPU time of a thread that works: with less, one core would have been
+/// enough.
 const WORKS: f64 = 0.2;
 
 pub(crate) fn table(rows: &[Row], cores: &Cores) -> Table {
@@ -70,7 +71,7 @@ pub(crate) fn note(cores: &Cores) -> &'static str {
     }
 }
 
-/// The same program on one core, for one that has two.
+/// The samples of the same program on one core, for a proxy on two.
 fn kin<'a>(rows: &'a [Row], proxy: &Proxy) -> Option<&'a [Sample]> {
     let is_on_one = |(other, _): &&Row| other.cores == 1 && other.is_kin(proxy);
     let (_, samples) = rows.iter().find(is_on_one).filter(|_| proxy.cores > 1)?;
@@ -82,7 +83,7 @@ fn factor(one: &[Sample], two: &[Sample], cores: &Cores) -> f64 {
     if cores.are_shared() { 2.0 / ratio(cpu) } else { ratio(rate) }
 }
 
-/// Of the CPU time, what a thread had; the first is the busiest.
+/// The share of a thread in the CPU time; the first is the busiest.
 fn share(samples: &[Sample], thread: usize) -> f64 {
     let share = |sample: &Sample| {
         let all = sample.threads.iter().sum::<Duration>().max(Duration::from_nanos(1));

@@ -1,4 +1,4 @@
-//! What it takes to start a process, and to know that it serves.
+//! Helpers to start a process, and to wait until it serves.
 
 use std::{
     env,
@@ -11,21 +11,21 @@ use std::{
 
 use lb::clock;
 
-/// How long anything may take that is not measured.
+/// The limit on each step that is not measured.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What is running here, to be started once more with a role.
+/// The path of this program, to start it once more with a role.
 pub(crate) fn this_program() -> PathBuf {
     env::current_exe().expect("Linux")
 }
 
-/// One that is free now, for a program that cannot be told to choose.
+/// A port that is free now, for a program that cannot choose one itself.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Waits until `is_so`, and says whether it came.
+/// Waits until `is_so`; returns whether it came true.
 pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
     let deadline = clock::now() + PATIENCE;
     while !is_so() {
@@ -37,7 +37,7 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Whether it has answered a request with what a backend says.
+/// Whether it answers a request with the answer of a backend.
 pub(crate) fn answers(address: SocketAddr) -> bool {
     let ask = || -> io::Result<bool> {
         let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
@@ -50,7 +50,7 @@ pub(crate) fn answers(address: SocketAddr) -> bool {
     ask().unwrap_or(false)
 }
 
-/// None where no length is said.
+/// The `Content-Length`; `None` without one.
 pub(crate) fn content_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
     let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"))?;
     str::from_utf8(field.value).ok()?.trim().parse().ok()

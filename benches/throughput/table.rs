@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// The first line has the names of the columns.
+/// A table; its first line has the names of the columns.
 pub(crate) type Table = Vec<Vec<String>>;
 
 pub(crate) fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// In columns, the names to the left and the figures to the right.
+/// The table in columns, with names aligned left and figures aligned right.
 pub(crate) fn plain(table: &Table) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();

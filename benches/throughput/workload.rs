@@ -1,4 +1,4 @@
-//! What clients do, and what befalls the backends meanwhile.
+//! The load of clients, and the incidents of backends meanwhile.
 
 use std::fmt::Write as _;
 
@@ -9,23 +9,23 @@ use crate::incident::Incident;
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) says: &'static str,
-    /// In the short mode too.
+    /// Whether the short mode has it too.
     pub(crate) is_short: bool,
-    /// How many ask at once.
+    /// The number of clients at once.
     pub(crate) clients: usize,
-    /// Bytes that each request brings.
+    /// Bytes in the body of each request.
     pub(crate) sends: usize,
     /// Bytes of each answer.
     pub(crate) gets: usize,
-    /// Whether a client asks for one thing and leaves.
+    /// Whether a client makes a new connection for each request.
     pub(crate) is_fresh: bool,
-    /// Keep-alive connections that do nothing but stay; the clients have none of these.
+    /// The number of idle keep-alive connections, beside those of the clients.
     pub(crate) idle: usize,
-    /// How long each backend thinks, in milliseconds.
+    /// The delay of each backend, in milliseconds.
     pub(crate) delays: [u64; 3],
-    /// How many cores the proxies have that have the most.
+    /// The most cores of a proxy.
     pub(crate) cores: usize,
-    /// What happens in the middle of a turn.
+    /// The incident in the middle of a turn.
     pub(crate) incident: Option<Incident>,
 }
 
@@ -46,7 +46,7 @@ impl Workload {
         }
     }
 
-    /// One request, to the last byte.
+    /// The bytes of one request.
     pub(crate) fn request(&self) -> Vec<u8> {
         let method = if self.sends > 0 { "POST" } else { "GET" };
         let mut header = format!(
@@ -70,7 +70,7 @@ const SMALL: usize = 100;
 const LARGE: usize = 64 << 10;
 const HUGE: usize = 1 << 20;
 
-/// In the order in which they are measured.
+/// All workloads, in the order in which they are measured.
 pub(crate) fn all() -> Vec<Workload> {
     let new = Workload::new;
     vec![

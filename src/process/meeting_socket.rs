@@ -108,6 +108,12 @@ impl MeetingSocket {
                 fs::remove_file(path)?;
                 bind()
             }
+            (Err(error), Self::File(path))
+                if error.kind() == io::ErrorKind::AddrInUse && !is_socket(path) =>
+            {
+                let message = "a file of this name is there, and it is no socket: remove it";
+                Err(io::Error::new(error.kind(), message))
+            }
             (bound, _) => bound,
         }
     }

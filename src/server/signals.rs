@@ -9,13 +9,30 @@
 //! | a second SIGTERM or SIGINT | leave now; after a hand-over only SIGINT                           |
 //! | SIGHUP  | load the configuration again                                                       |
 //! | SIGUSR1 | open the log files again, after they were moved away                               |
+//! | SIGALRM, SIGIO, SIGPROF, SIGPWR, SIGSTKFLT, SIGVTALRM, real-time signals | say that it is ignored |
+//! | SIGXFSZ | nothing: a file that may not grow any more is the trouble of what writes to it     |
 //!
+//! The other signals do what the system does: they tell of a fault of the program, end it whatever it does,
+//! or mean nothing.
 //! A signal that arrives while the process is busy is remembered. The exit code is 0 when no request
 //! was cut off, else 1.
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that mean nothing to this process, and of which each would end it with its requests.
+const MEANINGLESS: [(Number, &str); 6] = [
+    (Number::ALARM, "SIGALRM"),
+    (Number::IO, "SIGIO"),
+    (Number::PROF, "SIGPROF"),
+    (Number::POWER, "SIGPWR"),
+    (Number::STKFLT, "SIGSTKFLT"),
+    (Number::VTALARM, "SIGVTALRM"),
+];
+/// Real-time signals, without those that the C library keeps for its own threads.
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// A stream for each signal that the process handles.
 #[derive(Debug)]
@@ -35,6 +52,15 @@ impl Signals {
     ///
     /// When the system refuses a signal handler.
     pub(super) fn listen() -> io::Result<Self> {
+        // What is heard once is never again left to the system.
+        let _ = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
+        for (number, name) in MEANINGLESS {
+            tokio::spawn(ignore(signal(SignalKind::from_raw(number.as_raw()))?, name.to_owned()));
+        }
+        for number in REAL_TIME {
+            let name = format!("real-time {number}");
+            tokio::spawn(ignore(signal(SignalKind::from_raw(number))?, name));
+        }
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -60,5 +86,11 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.quit.recv() => {}
         }
+    }
+}
+
+async fn ignore(mut signal: Signal, name: String) {
+    while signal.recv().await.is_some() {
+        log::warn!(signal = name.as_str(); "signal ignored: it means nothing to this process");
     }
 }

@@ -1,8 +1,8 @@
-//! Files that import each other in a circle: no one of them can be understood, tested or moved
+//! Files that import each other in a circle: none of them can be understood, tested or moved
 //! without the others.
 //!
-//! In each folder of a module, its files and its folders are looked at side by side. A folder
-//! imports what any file in it imports.
+//! In each folder of a module, files and subfolders are treated alike. A folder imports everything
+//! that a file in it imports.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Which file a path in another file leads to.
+//! The resolution of import paths to files.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::source::{is_in_a_word, root};
 /// A path in code, from the root of the crate: `["admin", "metrics", "scrape"]`.
 type Segments = Vec<String>;
 
-/// The files of `src` that the code of this file names, other than by passing them on.
+/// The files of `src` that the code of this file names, without re-exports.
 pub(crate) fn files_named(file: &Path, code: &str) -> Vec<PathBuf> {
     let here = module_of(file);
     let code = without_re_exports(code);
@@ -47,7 +47,7 @@ fn declared_modules(code: &str) -> impl Iterator<Item = &str> {
     declarations.filter_map(|line| line.split_once("mod ").map(|(_, name)| name))
 }
 
-/// Without `pub use child::…;`.
+/// The code without `pub use child::…;`.
 fn without_re_exports(code: &str) -> String {
     let mut statements = code.split_inclusive(';');
     let mut kept = String::new();
@@ -88,7 +88,7 @@ fn expand<'a>(text: &'a str, prefix: &mut Segments, paths: &mut Vec<Segments>) -
     rest
 }
 
-/// Behind ` as name` and whatever else an item of a list ends with.
+/// The text behind an item of a list, such as behind ` as name`.
 fn after_item(text: &str) -> &str {
     &text[text.find([',', '}']).unwrap_or(text.len())..]
 }
@@ -137,7 +137,7 @@ fn target(path: &[String]) -> Option<PathBuf> {
     Some(folder.join("mod.rs"))
 }
 
-/// The child from which a `mod.rs` passes this name on.
+/// The child from which a `mod.rs` re-exports this name.
 fn passed_on_from(module: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(module).ok()?;
     let children: Vec<&str> = declared_modules(&text).collect();

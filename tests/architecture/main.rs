@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 
-/// Lowest first. Modules that share a line do not import one another.
+/// The layers, lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
     &["sync"],
     &["clock", "count", "digits", "files", "http1", "in_flight", "properties"],
@@ -46,7 +46,7 @@ const PURE: &[&str] = &[
     "balance/slow_start",
 ];
 
-/// What pure code does not mention: Pingora, sockets, tasks, the clock, the log, the system.
+/// Words that pure code does not contain: Pingora, sockets, tasks, the clock, the log, the system.
 const IMPURE: &[&str] = &[
     "pingora",
     "tokio",
@@ -66,9 +66,10 @@ const IMPURE: &[&str] = &[
     "stderr()",
 ];
 
-/// What a pure file may mention all the same.
+/// The exceptions: words that a pure file may contain.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    // Reads the file that it parses, so that every caller gets the same message when it cannot.
+    // It reads the file that it parses, so that every caller gets the same message about an
+    // unreadable file.
     ("config/mod.rs", "fs::"),
 ];
 
@@ -107,8 +108,8 @@ fn imports_are_written_so_that_this_test_can_read_them() {
     });
 }
 
-/// A file may use what its `mod.rs` defines, or `mod.rs` may use the file, but not both. What
-/// `mod.rs` passes on with `pub use` is the file's own.
+/// A file may use what its `mod.rs` defines, or `mod.rs` may use the file, but not both. A name
+/// that `mod.rs` re-exports with `pub use` belongs to the file.
 #[test]
 fn files_of_a_module_do_not_import_each_other_in_a_circle() {
     let found = circles::in_sources();
@@ -137,7 +138,7 @@ fn pure_code_touches_nothing_outside() {
 }
 
 #[test]
-fn the_list_of_pure_code_names_what_exists() {
+fn the_list_of_pure_code_names_existing_files() {
     let is_gone = |pure: &&&str| !sources().any(|file| file.is_within(pure));
     let gone: Vec<_> = PURE.iter().filter(is_gone).collect();
     assert!(gone.is_empty(), "PURE names what is not in src: {gone:?}");
@@ -227,13 +228,13 @@ fn is_pure(file: &Source) -> bool {
     PURE.iter().any(|pure| file.is_within(pure))
 }
 
-/// `proxy` of `proxy/context.rs`.
+/// The top module of a path: `proxy` of `proxy/context.rs`.
 fn top_module(path: &Path) -> &str {
     let first = path.iter().next().and_then(|name| name.to_str()).expect("paths are text");
     first.trim_end_matches(".rs")
 }
 
-/// How many `super` it takes from this file to the root of the crate.
+/// The number of `super` from this file to the root of the crate.
 fn depth(path: &Path) -> usize {
     path.iter().filter(|name| *name != "mod.rs").count()
 }

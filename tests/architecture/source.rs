@@ -21,7 +21,7 @@ impl Source {
         let is_test = path.ends_with("tests.rs");
         let text = if is_test { "//! Tests." } else { without_tests(&whole) };
         let path = path.strip_prefix(root).expect("found under the root").to_owned();
-        // Tests of a module, in a folder beside it; what they import is their business.
+        // Tests of a module, in a folder beside it, may import anything.
         let is_code = !path.components().skip(1).any(|part| part.as_os_str() == "tests");
         let code = text.lines().map(without_comment).filter(|_| is_code);
         Self { text: text.to_owned(), code: code.collect::<Vec<_>>().join("\n"), path }
@@ -78,7 +78,7 @@ fn without_comment(line: &str) -> &str {
     if line.trim_start().starts_with("//") {
         return "";
     }
-    // With the space, which `http://` in a string has not.
+    // The separator has a space, which `http://` in a string does not have.
     line.split(" // ").next().unwrap_or_default()
 }
 

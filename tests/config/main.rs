@@ -1,7 +1,7 @@
 //! The configuration as its users meet it: files in, messages out.
 //!
-//! Golden files hold the exact text, because the text is the product: someone who is paged at
-//! night reads it. `UPDATE_GOLDEN=1 cargo test --test config` writes them anew; read the diff.
+//! Golden files hold the exact text, because the text is the product: someone who is paged at night
+//! reads it. `UPDATE_GOLDEN=1 cargo test --test config` rewrites them; read the diff.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -31,13 +31,13 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// As if the file were named by its base name, so that messages are the same on every machine.
+/// Parses a file under its base name, so that messages are the same on every machine.
 fn parse_file(path: &Path) -> Result<Loaded, Problems> {
     let name = path.file_name().expect("a file").to_str().expect("in ASCII");
     config::parse(name, &fs::read_to_string(path).expect("readable"), &Flags::default())
 }
 
-/// Compares with the golden file, or writes it.
+/// Compares a text with the golden file, or writes it.
 fn differs(path: &Path, actual: &str) -> Option<String> {
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(path, actual).expect("writable");
@@ -83,7 +83,7 @@ fn every_valid_file_becomes_the_model_of_its_golden_file() {
 }
 
 #[test]
-fn what_is_written_about_the_keys_comes_from_their_table() {
+fn documents_of_the_keys_come_from_their_table() {
     let schema = format!("{:#}\n", config::reference::schema());
     let different: String = [
         ("conf/reference.yaml", config::reference::yaml()),
@@ -97,7 +97,7 @@ fn what_is_written_about_the_keys_comes_from_their_table() {
 }
 
 #[test]
-fn no_message_shows_how_we_are_written_inside() {
+fn no_message_shows_internals() {
     for path in yaml_files("tests/golden/invalid") {
         let message = parse_file(&path).expect_err("a mistake").to_string();
         for inside in ["Some(", "None", "Err(", "Ok(", " { line", "\u{1b}"] {
@@ -112,7 +112,7 @@ fn no_message_shows_how_we_are_written_inside() {
 }
 
 #[test]
-fn what_we_ship_loads_without_a_warning() {
+fn shipped_files_load_without_a_warning() {
     for path in yaml_files("conf") {
         let loaded =
             config::load(&path, &Flags::default()).unwrap_or_else(|problems| panic!("{problems}"));
@@ -120,7 +120,7 @@ fn what_we_ship_loads_without_a_warning() {
     }
 }
 
-/// The places of backends are not part of what a configuration says.
+/// Removes the places of backends, which are not part of a configuration's meaning.
 fn without_origins(mut config: Config) -> Config {
     for backend in config.pools.iter_mut().flat_map(|pool| &mut pool.backends) {
         backend.origin = Origin::flag("");
@@ -129,7 +129,7 @@ fn without_origins(mut config: Config) -> Config {
 }
 
 #[test]
-fn the_reference_is_what_holds_when_its_optional_keys_are_left_out() {
+fn the_reference_equals_the_defaults() {
     let minimal = "
         listeners: [{ address: 0.0.0.0:8080 }]
         routes: [{ pool: web }]
@@ -159,7 +159,7 @@ fn a_file_that_cannot_be_read_is_a_problem_like_any_other() {
 }
 
 #[test]
-fn a_file_that_is_not_text_is_told_by_its_line() {
+fn a_file_that_is_not_text_is_reported_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lb.yaml");
     fs::write(&path, b"threads: 4\n# caf\xe9\n").expect("writable");
@@ -191,7 +191,7 @@ fn depth_and_aliases_are_bounded() {
     assert!(error(&deep).contains("nested more than 64 levels deep"), "{}", error(&deep));
 }
 
-/// Whatever the text, there is a configuration or a list of problems.
+/// Asserts that any text is a configuration or a list of problems.
 fn survives(text: &str) {
     match config::parse("any.yaml", text, &Flags::default()) {
         Ok(loaded) => assert!(!loaded.config.pools.is_empty()),
@@ -203,7 +203,7 @@ fn survives(text: &str) {
     }
 }
 
-/// What fuzzing has found worth keeping.
+/// Every text that fuzzing has kept has a result.
 #[test]
 fn every_text_that_fuzzing_has_kept_has_an_answer() {
     let inputs =
@@ -225,7 +225,7 @@ fn documents() -> impl Strategy<Value = Vec<String>> {
     prop::sample::select(texts)
 }
 
-/// What is done to a line of a document.
+/// A change of one line of a document.
 #[derive(Debug, Clone)]
 enum Edit {
     Delete,

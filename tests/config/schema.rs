@@ -1,5 +1,5 @@
-//! The JSON Schema against the golden files: it takes what the reader takes, and refuses what the
-//! reader refuses, unless that needs more than one key or a file.
+//! The JSON Schema against the golden files: it accepts what the reader accepts, and refuses what
+//! the reader refuses, unless that needs more than one key or a file.
 //!
 //! The validator knows the keywords that the schema uses, and stops at any other.
 
@@ -50,7 +50,7 @@ fn json(yaml: &Yaml<'_>) -> Value {
     }
 }
 
-/// Where the value is not as the schema wants it; an empty list where it is.
+/// The places where the value violates the schema; empty if it is valid.
 fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let keywords = schema.as_object().expect("a schema is a mapping").iter();
     keywords.flat_map(|(keyword, wanted)| fault(schema, (keyword, wanted), value, at)).collect()
@@ -130,7 +130,7 @@ fn is_of(wanted: &Value, value: &Value) -> bool {
     }
 }
 
-/// What the schema says about a file; `None` for a file that is not YAML to begin with.
+/// The violations of the schema in a file; `None` for a file that is not YAML at all.
 fn faults_of(path: &std::path::Path) -> Option<Vec<String>> {
     let text = fs::read_to_string(path).expect("readable");
     let documents = Yaml::load_from_str(&text).ok()?;

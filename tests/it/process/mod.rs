@@ -22,6 +22,8 @@ mod error_log;
 mod flags;
 /// SIGQUIT, and a process that waits for it.
 mod handover;
+/// A file system that has stopped answering.
+mod hung_mount;
 /// The cost of an idle connection.
 mod idle;
 /// Requests that would go round in a loop.
@@ -46,6 +48,8 @@ mod reload;
 mod serving;
 /// Signals, and requests in flight.
 mod shutdown;
+/// Signals that mean nothing to it.
+mod signals;
 /// A reader of the process log that stalls.
 mod stalled_log;
 /// The commands over the admin listener, with traffic.

@@ -1,7 +1,7 @@
 //! A pipe (FIFO) where a file is expected. Opening one waits for a process at its other end, which
 //! must delay nothing.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use nix::{
     sys::{signal::Signal, stat::Mode},
@@ -67,4 +67,15 @@ fn in_a_reload_it_is_refused_and_the_next_reload_works() {
     assert_eq!(get(address, "/").text(), "a");
     lb.signal(Signal::SIGTERM);
     assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn a_configuration_in_a_pipe_whose_writer_takes_its_time_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lb.yaml"), yaml(&["127.0.0.1:1".parse().unwrap()], "")).unwrap();
+    let mut command = Command::new("sh");
+    let script = "(head -c 20 lb.yaml; sleep 0.2; tail -c +21 lb.yaml) | \"$0\" -t -c /dev/stdin";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_lb")]);
+    let outcome = outcome(LbProcess::spawn(folder, command));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
 }

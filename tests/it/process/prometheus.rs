@@ -43,21 +43,21 @@ fn prometheus_counts_what_was_sent() {
     let [a, b] = ["a", "b"].map(ScriptedBackend::named);
     let (mut lb, admin) = start(&[&a, &b], "    retry: { attempts: 2 }");
     let prometheus = Prometheus::scraping(admin.0, TOKEN);
-    prometheus.comes_to_say("up{job=\"lb\"}", 1.0);
+    prometheus.wait_for_value("up{job=\"lb\"}", 1.0);
 
     b.reply_next(3, Reply::status(404));
     for _ in 0..20 {
         get(lb.address(), "/");
     }
-    prometheus.comes_to_say("sum(lb_listener_requests_total{code=\"2xx\"})", 17.0);
-    prometheus.comes_to_say("sum(lb_pool_requests_total{pool=\"web\", code=\"4xx\"})", 3.0);
+    prometheus.wait_for_value("sum(lb_listener_requests_total{code=\"2xx\"})", 17.0);
+    prometheus.wait_for_value("sum(lb_pool_requests_total{pool=\"web\", code=\"4xx\"})", 3.0);
 
     a.stop();
     for _ in 0..30 {
         assert_eq!(get(lb.address(), "/").status, 200, "the other one answers");
     }
-    prometheus.comes_to_say("sum(lb_listener_requests_total)", 50.0);
-    prometheus.comes_to_say("lb_pool_request_duration_seconds_count{pool=\"web\"}", 50.0);
+    prometheus.wait_for_value("sum(lb_listener_requests_total)", 50.0);
+    prometheus.wait_for_value("lb_pool_request_duration_seconds_count{pool=\"web\"}", 50.0);
     // A probe may have been refused again meanwhile.
     let mut tries = BTreeMap::<_, f64>::new();
     for line in access_lines(&lb, 50) {
@@ -68,11 +68,11 @@ fn prometheus_counts_what_was_sent() {
     assert_eq!(tries.keys().collect::<Vec<_>>(), ["ok", "refused"]);
     for (outcome, count) in tries {
         let query = format!("sum(lb_backend_attempts_total{{outcome=\"{outcome}\"}})");
-        prometheus.comes_to_say(&query, count);
+        prometheus.wait_for_value(&query, count);
     }
     let address = a.address();
     let query =
         format!("sum(lb_backend_state{{backend=\"{address}\", state=~\"ejected|half_open\"}})");
-    prometheus.comes_to_say(&query, 1.0);
+    prometheus.wait_for_value(&query, 1.0);
     prometheus.assert_rules_work();
 }

@@ -39,7 +39,7 @@ fn a_line_has_the_client_the_request_and_the_backend() {
 /// The names in the first column of a table of the README whose first column has this head.
 fn documented(head: &str) -> BTreeSet<&'static str> {
     let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let table = readme.split_once(&format!("| {head} | says |\n")).unwrap().1;
+    let table = readme.split_once(&format!("| {head} | content |\n")).unwrap().1;
     let rows = table.lines().skip(1).map_while(|line| line.strip_prefix("| "));
     let cells = rows.filter_map(|row| row.split(" | ").next());
     cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect()

@@ -1,4 +1,4 @@
-//! A backend that does what it is told and remembers what it was asked.
+//! A scripted backend, which records its requests.
 //!
 //! It speaks HTTP/1.1 by hand over TCP: a real server refuses to misbehave. All backends of a
 //! test run share one small runtime, so that a hundred of them cost no threads.
@@ -45,15 +45,15 @@ type Choose = dyn Fn(&Request) -> Reply + Send + Sync;
 pub(crate) struct ScriptedBackend {
     address: SocketAddr,
     shared: Arc<Shared>,
-    /// `None` while connections are refused.
+    /// The accept loop; `None` while connections are refused.
     accepting: Mutex<Option<Accepting>>,
     _claim: Option<TcpSocket>,
 }
 
 struct Accepting {
-    /// Tells the accept loop, by its end.
+    /// Ends the accept loop when dropped.
     stop: oneshot::Sender<()>,
-    /// Hears from the accept loop, by its end, that the listener is closed.
+    /// Closed by the accept loop when the listener is closed.
     stopped: mpsc::Receiver<()>,
 }
 
@@ -71,14 +71,14 @@ struct Script {
     otherwise: Arc<Choose>,
 }
 
-/// What a test tells it.
+/// The script.
 impl ScriptedBackend {
-    /// Answers everything with 200 and its name.
+    /// A backend that answers every request with 200 and its name.
     pub(crate) fn named(name: &str) -> Self {
         Self::replying(Reply::ok(name))
     }
 
-    /// Answers everything so, until told otherwise.
+    /// A backend that gives this reply to every request, until its script changes.
     pub(crate) fn replying(reply: Reply) -> Self {
         let (address, claim) = claim().expect("a free port");
         let shared = Arc::new(Shared {
@@ -97,23 +97,24 @@ impl ScriptedBackend {
         backend
     }
 
-    /// From now on, to every request that no other rule is for.
+    /// Sets the reply to every request without a rule of its own.
     pub(crate) fn reply(&self, reply: Reply) {
         self.reply_with(move |_| reply.clone());
     }
 
-    /// As [`ScriptedBackend::reply`], decided for each request when its header has come.
+    /// Like [`ScriptedBackend::reply`], but the reply is chosen for each request when its header
+    /// has come.
     pub(crate) fn reply_with(&self, choose: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
         self.shared.script.lock().otherwise = Arc::new(choose);
     }
 
-    /// To the next `times` requests.
+    /// Sets the reply to the next `times` requests.
     pub(crate) fn reply_next(&self, times: usize, reply: Reply) {
         let script = &mut *self.shared.script.lock();
         script.next.extend(std::iter::repeat_n(reply, times));
     }
 
-    /// To the next requests that any of these backends gets, one for each of them.
+    /// Sets the replies to the next requests to any of these backends, one for each request.
     pub(crate) fn reply_in_order(backends: &[&Self], replies: impl Into<VecDeque<Reply>>) {
         let replies = Arc::new(Mutex::new(replies.into()));
         for backend in backends {
@@ -123,17 +124,18 @@ impl ScriptedBackend {
         }
     }
 
-    /// To every request for this path, such as that of a health check, before any other rule.
+    /// Sets the reply to every request for this path, such as that of a health check; it outweighs
+    /// other rules.
     pub(crate) fn reply_to(&self, path: &str, reply: Reply) {
         self.shared.script.lock().by_path.insert(path.to_owned(), reply);
     }
 
-    /// What is done with a new connection before anything is read from it.
+    /// Sets the reaction to a new connection, before anything is read from it.
     pub(crate) fn on_accept(&self, reply: impl Into<Option<Reply>>) {
         self.shared.script.lock().on_accept = reply.into();
     }
 
-    /// As a killed process: from now on connections are refused, and the open ones are gone.
+    /// Stops like a killed process: connections are refused, and the open ones are gone.
     pub(crate) fn stop(&self) {
         if let Some(accepting) = self.accepting.lock().take() {
             drop(accepting.stop);
@@ -154,9 +156,9 @@ impl ScriptedBackend {
     }
 }
 
-/// What a test asks it.
+/// The record.
 impl ScriptedBackend {
-    /// Where it listens, also while it does not.
+    /// Its address, also while it is stopped.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -166,7 +168,7 @@ impl ScriptedBackend {
         self.shared.seen.lock().clone()
     }
 
-    /// How many of them are such, without a copy of them all.
+    /// The number of requests that satisfy `is_such`, without copying all.
     pub(crate) fn count(&self, is_such: impl Fn(&Request) -> bool) -> usize {
         self.shared.seen.lock().iter().filter(|request| is_such(request)).count()
     }
@@ -176,7 +178,7 @@ impl ScriptedBackend {
         self.shared.seen.lock().iter().filter_map(tell).collect()
     }
 
-    /// Those for one path, with its query.
+    /// The requests for one path, with its query.
     pub(crate) fn requests_to(&self, path: &str) -> Vec<Request> {
         self.shared.seen.lock().iter().filter(|request| request.path == path).cloned().collect()
     }
@@ -216,10 +218,10 @@ impl Drop for ScriptedBackend {
     }
 }
 
-/// A free port, and what keeps it ours while nobody listens on it.
+/// A free port, and a socket that reserves it while nothing listens on it.
 ///
-/// Linux gives a port whose only socket was bound without `SO_REUSEADDR` to nobody who asks for a
-/// free one; set afterwards, the option lets our own listeners join. Elsewhere the two cannot
+/// Linux does not hand out a port whose only socket was bound without `SO_REUSEADDR` as a free one;
+/// if the option is set afterwards, our own listeners can join. On other systems the two cannot
 /// share an address, and the port is merely unlikely to be given away.
 pub(crate) fn claim() -> io::Result<(SocketAddr, Option<TcpSocket>)> {
     let socket = TcpSocket::new_v4()?;
@@ -252,7 +254,7 @@ async fn accept(
             }
         }
     }
-    // Not merely dropped: a process that another test is starting holds a copy of the descriptor
+    // A drop is not enough: a process that another test is starting holds a copy of the descriptor
     // for a moment, and would keep the port accepting.
     let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
     drop(listener);
@@ -273,7 +275,7 @@ impl Shared {
         let number = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         self.open.fetch_add(1, Ordering::Relaxed);
         let _open = Open(Arc::clone(&self));
-        // Errors are the other side's choice, and a test sees them there.
+        // Errors come from the other side, where a test sees them.
         let _ = stream.set_nodelay(true);
         let _ = self.converse(Wire::new(stream), number).await;
     }
@@ -295,7 +297,7 @@ impl Shared {
             let Some(open) = perform(wire, steps).await? else { return Ok(()) };
             wire = open;
             if reply.is_early() {
-                // Closing at once would reset the connection and could take the answer with it.
+                // Closing at once would reset the connection, and the answer could be lost.
                 wire.close().await?;
                 return wire.hang().await;
             }

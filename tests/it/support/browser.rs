@@ -1,10 +1,10 @@
 //! A browser that a test looks at and clicks in: Chromium, over its debugging pipe.
 //!
 //! Messages are JSON, each ended by a zero byte, on two descriptors of their own; so there is no
-//! port to choose, nobody else can connect, and the browser ends when the pipe does. Clicks and
-//! keys are the browser's own input events and not calls from a script: what is hidden, covered or
-//! disabled cannot be clicked. A page that complains, of a script or of what its
-//! Content-Security-Policy forbids, fails the test that looks at it.
+//! port to choose, no other process can connect, and the browser ends when the pipe does. Clicks
+//! and keys are the browser's own input events and not calls from a script: an element that is
+//! hidden, covered or disabled cannot be clicked. A page that reports an error, of a script or of
+//! its Content-Security-Policy, fails the test that looks at it.
 
 use std::{
     collections::VecDeque,
@@ -25,17 +25,18 @@ use super::{
     process::{end_all_in, new_folder},
 };
 
-/// What it is called where.
+/// The names of the program on different systems.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-/// The sandbox would need rights that a container and root do not have; all that is opened here
-/// is our own page. Without GPU and with its memory in files, it starts anywhere.
+/// The flags. The sandbox would need rights that a container and root do not have; only our own
+/// page is opened here. Without GPU and with its memory in files, the browser starts anywhere.
 const FLAGS: &str = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage \
     --no-first-run --no-default-browser-check --disable-background-networking \
     --disable-component-update --disable-sync --disable-extensions --mute-audio \
     --remote-debugging-pipe --user-data-dir=profile";
-/// Of the browser's own log, when it says nothing any more.
+/// The number of lines of the browser's own log that are shown if it stops answering.
 const LAST_LINES: usize = 20;
-/// It reads and writes a lot when it starts, on a machine that other tests keep busy.
+/// The limit on the start, in which it reads and writes a lot, on a machine that other tests keep
+/// busy.
 const START: Duration = Duration::from_secs(60);
 
 /// What the browser says of an expression whose page was replaced meanwhile.
@@ -46,11 +47,11 @@ const PAGE_GONE_ERRORS: [&str; 3] = [
 ];
 const PAGE_GONE: &str = "the page was replaced by another one";
 
-/// A browser with one page. Ends when dropped; the page must not have complained by then.
+/// A browser with one page. Ends when dropped; the page must not have reported an error by then.
 #[derive(Debug)]
 pub(crate) struct Browser {
     child: Child,
-    /// `None` once it is to end.
+    /// The pipe for commands; `None` once the browser is to end.
     commands: Option<ChildStdin>,
     messages: Receiver<Value>,
     folder: TempDir,
@@ -60,7 +61,7 @@ pub(crate) struct Browser {
     forgiven: Option<&'static str>,
 }
 
-/// What a test does with it.
+/// The actions of a test.
 impl Browser {
     /// Starts it with an empty page, 1280 wide.
     #[track_caller]
@@ -178,7 +179,7 @@ impl Browser {
     /// Clicks in the middle of the first such element, as soon as nothing covers it.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
-        // Where it is, once a click there would hit it.
+        // The place of the element, once a click there would hit it.
         let place = format!(
             "(() => {{ const node = document.querySelector({});
                if (!node || node.disabled) return null;
@@ -204,12 +205,12 @@ impl Browser {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
-    /// Lets complaints pass that contain this, where a test is about what causes them.
+    /// Ignores complaints that contain this text, for tests about their cause.
     pub(crate) fn forgive(&mut self, text: &'static str) {
         self.forgiven = Some(text);
     }
 
-    /// What the page has complained of so far, oldest first; they are not counted again.
+    /// Takes the complaints of the page so far, oldest first.
     pub(crate) fn take_complaints(&mut self) -> Vec<String> {
         // An answer comes after everything that was said before it.
         self.eval("0");
@@ -217,7 +218,7 @@ impl Browser {
     }
 }
 
-/// How it is spoken to.
+/// The protocol.
 impl Browser {
     fn attach(&mut self) {
         let found = wait_for(START, || {
@@ -275,7 +276,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         let complaints = if thread::panicking() { vec![] } else { self.take_complaints() };
-        // Tells it to end, with all the processes that it has started.
+        // This makes it end, with all the processes that it has started.
         self.commands = None;
         let ended = wait_for(PATIENCE, || self.child.try_wait().ok().flatten());
         if ended.is_none() {
@@ -306,8 +307,8 @@ fn read(mut pipe: impl BufRead + Send + 'static) -> Receiver<Value> {
     messages
 }
 
-/// What this message complains of: an exception, a console error, or an entry of the log that is
-/// an error, such as a violation of the policy or a resource that did not load.
+/// The complaint in this message: an exception, a console error, or an error in the log, such as a
+/// violation of the policy or a resource that did not load.
 fn complaint(message: &Value) -> Option<String> {
     let params = &message["params"];
     let text = match message["method"].as_str()? {

@@ -1,5 +1,5 @@
-//! A client that says exactly what it sent and got: a library would repair what a test is about,
-//! and would not tell a whole body from a cut one.
+//! A client that reports the exact bytes it sent and received: a library would repair the faults
+//! that a test is about, and would not distinguish a whole body from a cut one.
 
 use std::{
     io::{self, Read, Write},
@@ -18,11 +18,11 @@ pub(crate) struct Response {
     pub status: u16,
     /// In the order and the case received.
     pub headers: Vec<(String, String)>,
-    /// What came of it, without chunk framing.
+    /// The bytes of the body that came, without chunk framing.
     pub body: Vec<u8>,
     /// Whether the body came to the end that the header promised.
     pub is_complete: bool,
-    /// The 1xx answers that came before, 101 apart.
+    /// The 1xx answers that came before, without 101.
     pub interim: Vec<u16>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn post_chunked(address: SocketAddr, path: &str, chunks: &[&[u8]]) ->
 #[track_caller]
 pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut connection = Connection::open(address).expect("a connection");
-    // Whoever refuses the first bytes may close before the last are sent.
+    // A server that refuses the first bytes may close before the last are sent.
     let _ = connection.send(bytes);
     connection.read_to_close()
 }
@@ -123,7 +123,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// The limit of every read and write from now on.
+    /// Sets the limit of every read and write.
     pub(crate) fn limit(&self, timeout: Duration) -> io::Result<()> {
         self.stream.set_read_timeout(Some(timeout))?;
         self.stream.set_write_timeout(Some(timeout))
@@ -134,13 +134,13 @@ impl Connection {
         self.stream.local_addr()
     }
 
-    /// GET, and the whole answer.
+    /// Sends a GET and returns the whole answer.
     pub(crate) fn get(&mut self, path: &str) -> io::Result<Response> {
         self.request("GET", path, &[], b"")
     }
 
-    /// Any request, and the whole answer. Content-Length is added when there is a body, Host
-    /// unless it is among the headers.
+    /// Sends a request and returns the whole answer. Content-Length is added if there is a body,
+    /// Host unless it is among the headers.
     pub(crate) fn request(
         &mut self,
         method: &str,
@@ -159,7 +159,7 @@ impl Connection {
         self.read_response(method)
     }
 
-    /// A request with a chunked body, and the whole answer.
+    /// Sends a request with a chunked body and returns the whole answer.
     pub(crate) fn request_chunked(
         &mut self,
         method: &str,
@@ -189,7 +189,7 @@ impl Connection {
         head.into_bytes()
     }
 
-    /// The header of a request, with a body to follow if these have a Content-Length.
+    /// Sends the header of a request, with a body to follow if these headers have a Content-Length.
     pub(crate) fn begin(
         &mut self,
         method: &str,
@@ -200,12 +200,12 @@ impl Connection {
         self.send(&head)
     }
 
-    /// A part of its body.
+    /// Sends a part of the body.
     pub(crate) fn send_body(&mut self, piece: &[u8]) -> io::Result<()> {
         self.send(piece)
     }
 
-    /// These bytes and nothing else.
+    /// Sends these bytes and nothing else.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -215,7 +215,7 @@ impl Connection {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
-    /// At least one byte of what comes next, such as after a 101; empty when the other side closed.
+    /// Receives at least one byte, such as after a 101; empty if the other side closed.
     pub(crate) fn receive(&mut self) -> io::Result<Vec<u8>> {
         if self.buffer.is_empty() {
             self.fill()?;
@@ -223,7 +223,7 @@ impl Connection {
         Ok(std::mem::take(&mut self.buffer))
     }
 
-    /// Whether something has come, or the other side has closed; does not wait.
+    /// Whether bytes have come or the other side has closed; does not wait.
     pub(crate) fn received_something(&mut self) -> bool {
         let _ = self.stream.set_nonblocking(true);
         let has_come = match self.stream.peek(&mut [0]) {
@@ -234,7 +234,7 @@ impl Connection {
         has_come
     }
 
-    /// Everything until the other side closes or resets; fails the test when it does not.
+    /// Reads everything until the other side closes or resets; fails the test if it does not.
     #[track_caller]
     pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
         loop {
@@ -250,15 +250,15 @@ impl Connection {
         std::mem::take(&mut self.buffer)
     }
 
-    /// So many bytes, whatever they are; an error when the other side closes before.
+    /// Reads this number of bytes; an error if the other side closes before.
     pub(crate) fn read_exact(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![];
         self.read_exactly(length, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// The next answer, to a request with this method. An error when none came; an answer that
-    /// breaks off in its body is a [`Response`] that is not complete.
+    /// Reads the answer to a request with this method. An error if none came; an answer that breaks
+    /// off in its body is a [`Response`] that is not complete.
     pub(crate) fn read_response(&mut self, method: &str) -> io::Result<Response> {
         let mut interim = vec![];
         loop {
@@ -319,8 +319,8 @@ impl Connection {
             self.read_until_close(body)
         };
         match read {
-            // The other side is still there and has more to say: a test that waits for the end
-            // of a body wants to hear of it.
+            // The other side is still there and may send more, so a test that waits for the end of
+            // a body gets the error.
             Err(error) if is_timeout(&error) => Err(error),
             read => {
                 response.is_complete = read.is_ok();
@@ -386,7 +386,7 @@ impl Connection {
         let mut piece = [0; 16 * 1024];
         loop {
             match self.stream.read(&mut piece) {
-                // A read with a limit is not taken up again by the system after a signal.
+                // After a signal, the system does not resume a read with a limit.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => {
                     self.buffer.extend_from_slice(&piece[..*read.as_ref().unwrap_or(&0)]);

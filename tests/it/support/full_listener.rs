@@ -1,4 +1,4 @@
-//! A backend to which no connection comes about.
+//! A backend to which no connection can be made.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -7,11 +7,11 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-/// Long enough for a connection on loopback to come about if it ever does.
+/// Long enough for a connection on loopback, if it can be made at all.
 const KNOCK: Duration = Duration::from_millis(200);
 
-/// A listener that accepts nothing and whose queue is full: the system drops what knocks. Stays
-/// so as long as both values live.
+/// A listener that accepts nothing and whose queue is full, so that the system drops new
+/// connections, as long as both values live.
 pub(crate) fn full_listener() -> (TcpListener, Vec<TcpStream>) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();

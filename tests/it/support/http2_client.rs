@@ -1,8 +1,8 @@
 //! A client of HTTP/2 with prior knowledge, with the same calls as the one of HTTP/1, so that a
 //! test can be written once for both.
 //!
-//! A connection has one request at a time here; what many at a time do to each other is for tests
-//! of HTTP/2 alone. Dropped, it gives its request up and leaves.
+//! A connection has one request at a time here; many at a time are for tests of HTTP/2 alone. When
+//! dropped, it cancels its request and leaves.
 
 use std::{future::poll_fn, io, net::SocketAddr, sync::LazyLock, task::Poll, time::Duration};
 
@@ -62,7 +62,7 @@ pub(crate) struct Connection {
 struct Exchange {
     response: ResponseFuture,
     body: SendStream<Bytes>,
-    /// What is left of the length that the header has announced.
+    /// The bytes that are left of the announced length.
     left: Option<u64>,
     interim: Vec<u16>,
 }
@@ -75,14 +75,14 @@ impl Connection {
             stream.set_nodelay(true)?;
             let local_address = stream.local_addr()?;
             let (requests, connection) = client::handshake(stream).await.map_err(other)?;
-            // It ends with the last handle of a request.
+            // The connection ends with the last handle of a request.
             tokio::spawn(connection);
             let host = address.to_string();
             Ok(Self { requests, local_address, host, limit: PATIENCE, exchange: None })
         })
     }
 
-    /// The limit of every wait from now on.
+    /// Sets the limit of every wait.
     pub(crate) fn limit(&mut self, limit: Duration) -> io::Result<()> {
         self.limit = limit;
         Ok(())
@@ -93,12 +93,12 @@ impl Connection {
         Ok(self.local_address)
     }
 
-    /// GET, and the whole answer.
+    /// Sends a GET and returns the whole answer.
     pub(crate) fn get(&mut self, path: &str) -> io::Result<Response> {
         self.request("GET", path, &[], b"")
     }
 
-    /// Any request, and the whole answer. Content-Length is added when there is a body.
+    /// Sends a request and returns the whole answer. Content-Length is added if there is a body.
     pub(crate) fn request(
         &mut self,
         method: &str,
@@ -115,7 +115,7 @@ impl Connection {
         self.read_response(method)
     }
 
-    /// A request with a body of no announced length, and the whole answer.
+    /// Sends a request with a body without an announced length and returns the whole answer.
     pub(crate) fn request_chunked(
         &mut self,
         method: &str,
@@ -130,7 +130,7 @@ impl Connection {
         self.read_response(method)
     }
 
-    /// The header of a request, with a body to follow if these have a Content-Length.
+    /// Sends the header of a request, with a body to follow if these headers have a Content-Length.
     pub(crate) fn begin(
         &mut self,
         method: &str,
@@ -145,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// A part of its body, with the end of the stream if that is the last.
+    /// Sends a part of the body, with the end of the stream if it is the last.
     pub(crate) fn send_body(&mut self, piece: &[u8]) -> io::Result<()> {
         let exchange = self.exchange();
         let left = exchange.left.map(|left| left - piece.len() as u64);
@@ -153,7 +153,7 @@ impl Connection {
         exchange.body.send_data(Bytes::copy_from_slice(piece), left == Some(0)).map_err(other)
     }
 
-    /// A header with all of its body, so that no read of the other side parts them.
+    /// Sends a header with its whole body, so that no read of the other side separates them.
     fn send_header(
         &mut self,
         method: &str,
@@ -163,7 +163,7 @@ impl Connection {
     ) -> io::Result<()> {
         let (request, mut requests) = (self.header(method, path, headers)?, self.ready()?);
         let piece = Bytes::copy_from_slice(body);
-        // The only thread of the runtime, on which the connection then waits for this.
+        // This runs on the only thread of the runtime, so that the connection waits for it.
         let sent = RUNTIME.spawn(async move {
             let (response, mut body) = requests.send_request(request, piece.is_empty())?;
             if !piece.is_empty() {
@@ -226,7 +226,7 @@ impl Connection {
         Ok(next.status().as_u16())
     }
 
-    /// The answer. An error when none came; an answer that breaks off in its body is a
+    /// Reads the answer. An error if none came; an answer that breaks off in its body is a
     /// [`Response`] that is not complete.
     pub(crate) fn read_response(&mut self, _method: &str) -> io::Result<Response> {
         let limit = self.limit;

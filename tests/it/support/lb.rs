@@ -50,21 +50,21 @@ pub(crate) struct Lb {
 }
 
 impl Lb {
-    /// With one pool named `web` of these backends, checks off, and these lines of YAML below the
-    /// pool, each indented by four.
+    /// A balancer with one pool named `web` of these backends, checks off, and these lines of YAML
+    /// below the pool, each indented by four.
     #[track_caller]
     pub(crate) fn over(backends: &[&ScriptedBackend], settings: &str) -> Self {
         let addresses: Vec<_> = backends.iter().map(|backend| backend.address()).collect();
         Self::over_addresses(&addresses, settings)
     }
 
-    /// As [`Lb::over`], of whatever is there.
+    /// Like [`Lb::over`], with any addresses.
     #[track_caller]
     pub(crate) fn over_addresses(addresses: &[SocketAddr], settings: &str) -> Self {
         Self::over_entries(&items(addresses.iter().copied()), settings)
     }
 
-    /// As [`Lb::over`], with these entries of the pool's list.
+    /// Like [`Lb::over`], with these entries of the pool's list.
     #[track_caller]
     pub(crate) fn over_entries(entries: &str, settings: &str) -> Self {
         Self::start(&Self::one_pool(entries, settings))
@@ -78,14 +78,14 @@ impl Lb {
         )
     }
 
-    /// From a configuration; a listener and an access log are added where it has none. An access log
-    /// of its own writes to the file `ACCESS_LOG`.
+    /// A balancer with this configuration; a listener and an access log are added if it has none.
+    /// An access log of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
         Self::launch(yaml, ListenerApp::with_http2)
     }
 
-    /// As [`Lb::over`], for clients of HTTP/1 alone.
+    /// Like [`Lb::over`], for clients of HTTP/1 alone.
     #[track_caller]
     pub(crate) fn in_http1_over(backend: &ScriptedBackend) -> Self {
         let entries = items([backend.address()].into_iter());
@@ -138,12 +138,12 @@ impl Lb {
         Self { address, current, in_flight, folder, access_log, shutdown }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it knows of a backend of the pool `web`.
+    /// The state of a backend of the pool `web`.
     pub(crate) fn backend(&self, backend: &ScriptedBackend) -> Arc<Backend> {
         self.current
             .registry()
@@ -156,7 +156,7 @@ impl Lb {
         self.backend(backend).active()
     }
 
-    /// Why a backend of the pool `web` gets no requests now, if it does not.
+    /// Whether a backend of the pool `web` gets requests now, and why not.
     pub(crate) fn eligibility(&self, backend: &ScriptedBackend) -> Eligibility {
         self.backend(backend).eligibility(clock::now())
     }
@@ -171,17 +171,17 @@ impl Lb {
         Arc::clone(self.current.pin().pool(&PoolName::new("web")).expect("a pool"))
     }
 
-    /// What is counted of the listener.
+    /// The counts of the listener.
     pub(crate) fn listener(&self) -> Arc<ListenerCounts> {
         Arc::clone(&self.current.listeners()[0])
     }
 
-    /// From now on an answer is the last one of its connection.
+    /// Makes every answer from now on the last one of its connection.
     pub(crate) fn drain(&self) {
         self.in_flight.drain();
     }
 
-    /// From now on a connection ends when it has no request.
+    /// Makes every connection end as soon as it has no request.
     pub(crate) fn end_idle(&self) {
         self.in_flight.end_idle();
     }
@@ -206,7 +206,7 @@ impl Lb {
         line.unwrap_or_else(|| panic!("the line of {path} did not come"))
     }
 
-    /// All that the access log has by now.
+    /// The access log so far.
     pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default()
     }
@@ -216,7 +216,7 @@ impl Lb {
         Some(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// Of the first `count` lines, the first whose first try was on this backend.
+    /// The first one of the first `count` lines whose first try was on this backend.
     #[track_caller]
     pub(crate) fn line_begun_on(&self, backend: &ScriptedBackend, count: usize) -> Value {
         let address = backend.address().to_string();
@@ -269,7 +269,7 @@ async fn accept(listener: TcpListener, app: Arc<ListenerApp>, mut shutdown: watc
     app.cleanup().await;
 }
 
-/// As Pingora's own accept path: without the digest nobody knows who the client is.
+/// Adds the digest, as Pingora's own accept path does: without it the client's address is unknown.
 fn stream(socket: TcpStream, peer: SocketAddr) -> Stream {
     use std::os::fd::AsRawFd;
 

@@ -1,9 +1,9 @@
-//! Many clients at once, who note everything that goes wrong.
+//! Many clients at once, which record all failures.
 //!
-//! A load does not run for a time but for a number of requests, and whatever a test does in its
-//! midst it does when so many are done: the same on a fast machine and on a busy one. The clients
-//! are tasks of one small runtime and parse no more than they need, because they share the
-//! machine with what they test.
+//! A load runs for a number of requests and not for a time, and a test acts in its midst after a
+//! number of requests: the same on a fast machine and on a busy one. The clients are tasks of one
+//! small runtime and parse no more than they need, because they share the machine with the process
+//! under test.
 
 use std::{
     collections::BTreeMap,
@@ -28,20 +28,20 @@ use super::{
 };
 
 const CLIENTS: usize = 32;
-/// Between two requests of one that is in no hurry.
+/// The pause between two requests of a calm client.
 const PAUSE: Duration = Duration::from_millis(900);
-/// One request in so many is an order (POST), the others are GETs.
+/// One request in this number is an order (POST); the others are GETs.
 pub(crate) const ORDER_EVERY: usize = 5;
 /// The body of an order.
 pub(crate) const ORDER: &str = "order!";
-/// Where the clients give up on a test that is never over.
+/// The number of requests after which clients give up on a test that does not end.
 const REQUESTS_MAX: usize = 200_000;
-/// How long one request may take before it counts as failed. Longer than anything a test waits
-/// for while a request is stuck.
+/// How long one request may take before it counts as failed: longer than any wait of a test while a
+/// request is stuck.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How long a test may wait for something to happen under load.
 const LOAD_PATIENCE: Duration = Duration::from_secs(60);
-/// Stands for no request.
+/// The value of no request.
 const NONE: usize = usize::MAX;
 
 /// The number in the path of a client's request; `None` for one that is not a client's.
@@ -49,7 +49,7 @@ pub(crate) fn number_in(path: &str) -> Option<usize> {
     path.strip_prefix("/item/").or_else(|| path.strip_prefix("/order/"))?.parse().ok()
 }
 
-/// The good answer: it names the request, so that a client notices when it gets another's.
+/// The good answer: it names the request, so that a client notices an answer to another request.
 pub(crate) fn good_answer(request: &Request) -> Reply {
     Reply::ok(good_body(&request.path))
 }
@@ -58,10 +58,10 @@ fn good_body(path: &str) -> String {
     format!("the answer to {path}")
 }
 
-/// What a client does between two requests.
+/// The behaviour of a client between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {
-    /// Nothing; it keeps its connection.
+    /// It does not pause, and keeps its connection.
     Busy,
     /// It waits for a moment, and keeps its connection.
     Calm,
@@ -87,12 +87,12 @@ struct Shared {
 }
 
 impl Load {
-    /// Begins, with clients that keep their connection from one request to the next.
+    /// Begins a load with clients that keep their connection from one request to the next.
     pub(crate) fn start(address: SocketAddr) -> Self {
         Self::of(address, |_| Habit::Busy)
     }
 
-    /// Begins, with clients of every habit.
+    /// Begins a load with clients of every habit.
     pub(crate) fn of_all_habits(address: SocketAddr) -> Self {
         Self::of(address, |client| match client % 8 {
             0 => Habit::Calm,
@@ -150,10 +150,11 @@ impl Load {
         self.shared.done.load(Ordering::SeqCst)
     }
 
-    /// Ends it, once every request that has begun is done.
+    /// Ends the load, once every request that has begun is done.
     pub(crate) fn finish(mut self) -> Report {
         self.shared.is_over.store(true, Ordering::SeqCst);
-        // Not aborted: what is in flight belongs to the load, and each has its deadline.
+        // The clients are not aborted: requests in flight belong to the load, and each has its
+        // deadline.
         RUNTIME.block_on(async { while self.clients.join_next().await.is_some() {} });
         let mut report = std::mem::take(&mut *self.shared.report.lock());
         report.durations.sort_unstable();
@@ -161,16 +162,16 @@ impl Load {
     }
 }
 
-/// What one request is.
+/// The kind of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Idempotent.
+    /// A GET, which may be repeated.
     Get,
     /// A POST, to be executed once at most.
     Order,
 }
 
-/// What a client got instead of a good answer.
+/// The result of a request without a good answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Failure {
     /// Another status than 200, in a whole answer.
@@ -181,7 +182,7 @@ pub(crate) enum Failure {
     Cut,
     /// A 200 that looks whole, and is not the good answer to this request.
     Wrong,
-    /// Nothing, or not all, in time.
+    /// No answer, or not all of it, in time.
     Late,
 }
 
@@ -193,21 +194,21 @@ pub(crate) struct Failed {
     pub failure: Failure,
 }
 
-/// What became of a load.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// Answers by their status, whole or not.
     pub statuses: BTreeMap<u16, usize>,
-    /// In the order in which they failed.
+    /// The failures, in order.
     pub failures: Vec<Failed>,
     /// The numbers of the orders that got a good answer.
     pub orders: Vec<usize>,
-    /// Of each request, the shortest first.
+    /// The durations of all requests, the shortest first.
     durations: Vec<Duration>,
 }
 
 impl Report {
-    /// All requests.
+    /// The number of all requests.
     pub(crate) fn requests(&self) -> usize {
         self.durations.len()
     }
@@ -296,14 +297,14 @@ struct Asked {
     path: String,
 }
 
-/// What a client needs to know of an answer.
+/// The facts about an answer that a client needs.
 #[derive(Debug, Clone, Copy)]
 struct Answer {
     status: u16,
     framing: Framing,
-    /// The connection is not to be used again.
+    /// Whether the connection must not be used again.
     is_last: bool,
-    /// The body came to the end that was promised.
+    /// Whether the body came to its promised end.
     is_whole: bool,
 }
 
@@ -337,7 +338,7 @@ impl Asked {
         text.into_bytes()
     }
 
-    /// Sends it, and reads what comes, on this connection or a new one.
+    /// Sends a request and reads the answer, on this connection or a new one.
     async fn exchange(
         &self,
         connection: &mut Option<Wire>,

@@ -1,4 +1,4 @@
-//! What a process says of itself to whoever has the token of its admin listener.
+//! The answers of a process's admin listener, with its token.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use super::{
 
 /// The line of the configuration for a listener that [`Asked`] can ask.
 pub(crate) const ADMIN: &str = "admin: { address: 127.0.0.1:0, token: 0123456789abcdef-secret }";
-/// Its token.
+/// The token of that listener.
 pub(crate) const TOKEN: &str = "0123456789abcdef-secret";
 
 /// The admin listener of a process.
@@ -19,13 +19,13 @@ pub(crate) const TOKEN: &str = "0123456789abcdef-secret";
 pub(crate) struct Asked(pub SocketAddr);
 
 impl Asked {
-    /// That of this one, which has [`ADMIN`] in its configuration.
+    /// The admin listener of this process, which has [`ADMIN`] in its configuration.
     #[track_caller]
     pub(crate) fn of(lb: &mut LbProcess) -> Self {
         Self(address_in(&lb.wait_for_log("admin listening")).expect("its address"))
     }
 
-    /// What its API says.
+    /// The answer of its API.
     #[track_caller]
     pub(crate) fn api(self, path: &str) -> Value {
         let answer = self.get(path);
@@ -49,10 +49,10 @@ impl Asked {
     }
 }
 
-/// What a scrape has read.
+/// The result of a scrape.
 #[derive(Debug)]
 pub(crate) struct Scrape {
-    /// As it came.
+    /// The text as it came.
     pub text: String,
     series: Vec<Series>,
 }
@@ -71,7 +71,7 @@ impl Scrape {
         Self { series: series.collect(), text }
     }
 
-    /// The sum of a metric's series that have these labels; fails the test where there is none.
+    /// The sum of a metric's series that have these labels; fails the test if there is none.
     #[track_caller]
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> usize {
         let has = |series: &Series, (label, value): &(&str, &str)| {
@@ -84,11 +84,11 @@ impl Scrape {
             .peekable();
         assert!(such.peek().is_some(), "no {name} with {labels:?}");
         let sum: f64 = such.map(|series| series.value).sum();
-        // What is summed up here are counts.
+        // The values are counts.
         format!("{sum:.0}").parse().expect("a count")
     }
 
-    /// By the value of a label, the sum of a metric's series; without those that are 0.
+    /// The sums of a metric's series by the value of a label, without those that are 0.
     pub(crate) fn by(&self, name: &str, label: &str) -> Vec<(String, usize)> {
         let mut values: Vec<_> = self
             .series

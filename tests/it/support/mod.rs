@@ -1,25 +1,25 @@
-//! What tests are written with. Every address is on port 0, every wait has a deadline, and
-//! everything started ends with the value that stands for it.
+//! The support of the tests. Every address is on port 0, every wait has a deadline, and everything
+//! that is started ends when its value is dropped.
 
-/// A backend that does what it is told.
+/// A scripted backend.
 pub(crate) mod backend;
 /// A browser that a test looks at and clicks in.
 pub(crate) mod browser;
-/// A client that says exactly what it sent and got.
+/// A client that reports the exact bytes it sent and received.
 pub(crate) mod client;
 /// Waiting for a condition instead of for time.
 pub(crate) mod eventually;
 /// What the system says of a process.
 pub(crate) mod footprint;
-/// A backend to which no connection comes about.
+/// A backend to which no connection can be made.
 pub(crate) mod full_listener;
 /// The same client in HTTP/2.
 pub(crate) mod http2_client;
 /// The real proxy in the test's own process.
 pub(crate) mod lb;
-/// Many clients at once, who note everything that goes wrong.
+/// Many clients at once, which record all failures.
 pub(crate) mod load;
-/// What a process says of itself.
+/// The answers of a process's admin listener.
 pub(crate) mod metrics;
 /// The built binary.
 pub(crate) mod process;
@@ -27,13 +27,13 @@ pub(crate) mod process;
 pub(crate) mod process_backend;
 /// A real Prometheus, and its tool.
 pub(crate) mod prometheus;
-/// What a scripted backend answers.
+/// The replies of a scripted backend.
 pub(crate) mod reply;
-/// What a scripted backend was asked.
+/// The requests to a scripted backend.
 pub(crate) mod request;
 
 use std::time::Duration;
 
-/// How long a test waits for what should happen at once: long enough for a busy machine, and
-/// spent only by a test that fails.
+/// How long a test waits for an immediate event: long enough for a busy machine, and used up only
+/// by a test that fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

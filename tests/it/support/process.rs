@@ -20,8 +20,8 @@ use tempfile::TempDir;
 
 use super::{PATIENCE, eventually::wait_for};
 
-/// A running process; killed when dropped, by its own id. What it wrote on stderr must then be fit
-/// for people, or the test fails.
+/// A running process; killed when dropped, by its own id. Its output on stderr must then be
+/// readable for people, or the test fails.
 ///
 /// Processes that it has started, such as the next one at an upgrade, work in its folder, and end
 /// with the last of those that a test has started there.
@@ -93,7 +93,7 @@ impl LbProcess {
         self.folder.path()
     }
 
-    /// All processes that work in its folder, whoever has started them.
+    /// All processes that work in its folder, including those that it has started.
     pub(crate) fn pids_in_folder(&self) -> Vec<Pid> {
         processes_in(self.folder())
     }
@@ -126,13 +126,13 @@ impl LbProcess {
         self.wait_for_lines(|process| &process.stdout, marker, 1).remove(0)
     }
 
-    /// Where the only listener accepts, as the ready line says.
+    /// The address of the only listener, from the ready line.
     #[track_caller]
     pub(crate) fn address(&mut self) -> SocketAddr {
         self.addresses(1)[0]
     }
 
-    /// Where `count` listeners accept, in the order of their ready lines.
+    /// The addresses of `count` listeners, in the order of their ready lines.
     #[track_caller]
     pub(crate) fn addresses(&mut self, count: usize) -> Vec<SocketAddr> {
         let lines = self.wait_for_logs("listening", count);
@@ -148,7 +148,7 @@ impl LbProcess {
         count: usize,
     ) -> Vec<String> {
         let found = wait_for(PATIENCE, || {
-            // Asked before the lines are read, so that the last words of a process count.
+            // Tested before the lines are read, so that the last lines of a process count.
             let has_ended = self.exit_status().is_some() && output(self).reader.is_finished();
             let lines = output(self).with(marker, count);
             (lines.len() == count || has_ended).then_some(lines)
@@ -159,7 +159,7 @@ impl LbProcess {
         }
     }
 
-    /// A line on its standard input.
+    /// Writes a line on its standard input.
     pub(crate) fn type_line(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("piped");
         stdin.write_all(format!("{line}\n").as_bytes()).expect("it reads");
@@ -185,7 +185,7 @@ impl LbProcess {
         ended.unwrap_or_else(|| panic!("still running after {deadline:?}\n{}", self.story()))
     }
 
-    /// As [`LbProcess::wait_for_exit`], while a process that it has started may still write.
+    /// Like [`LbProcess::wait_for_exit`], while a process that it has started may still write.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self, deadline: Duration) -> ExitStatus {
         let ended = wait_for(deadline, || self.exit_status());
@@ -197,7 +197,7 @@ impl LbProcess {
         self.child.try_wait().expect("a child can be waited for")
     }
 
-    /// Whatever a test is about: nobody's log shows a panic or Rust's own view of a value.
+    /// Asserts, in every test, that no log shows a panic or a debug view of a value.
     fn assert_fit_to_read(&self) {
         const UNFIT: [&str; 6] =
             ["panicked", "stack backtrace", "Os {", "Error {", "Some(", "Err("];
@@ -251,7 +251,7 @@ pub(crate) fn lb(args: &[&str]) -> Command {
     command
 }
 
-/// The processes whose working directory this is. A test's folder is nobody else's.
+/// The processes whose working directory this is. A test's folder belongs to that test alone.
 fn processes_in(folder: &Path) -> Vec<Pid> {
     let folder = fs::canonicalize(folder).expect("it is there");
     let works_there =
@@ -261,7 +261,7 @@ fn processes_in(folder: &Path) -> Vec<Pid> {
     pids.map(Pid::from_raw).collect()
 }
 
-/// One of them may be about to start another.
+/// Ends all processes in a folder, repeatedly, because one may be about to start another.
 pub(super) fn end_all_in(folder: &Path) {
     wait_for(PATIENCE, || {
         let pids = processes_in(folder);
@@ -286,7 +286,7 @@ pub(crate) fn memory_of(pid: Pid) -> u64 {
     memory.parse().expect("a number")
 }
 
-/// A folder that is gone when the value is.
+/// A folder that is removed when the value is dropped.
 pub(crate) fn new_folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }

@@ -1,5 +1,5 @@
-//! A backend that can be killed and stopped as only a process can, and that still tells what it
-//! has executed: a balancer of its own in front of a scripted backend, which nobody kills.
+//! A backend that can be killed and stopped like a process, and whose executed requests are still
+//! known: a balancer of its own in front of a scripted backend, which is not killed.
 
 use std::net::SocketAddr;
 
@@ -16,13 +16,13 @@ use super::{
 pub(crate) struct ProcessBackend {
     address: SocketAddr,
     yaml: String,
-    /// `None` while it is dead.
+    /// The process; `None` while it is dead.
     process: Option<LbProcess>,
     _claim: Option<TcpSocket>,
 }
 
 impl ProcessBackend {
-    /// Answers as the scripted backend does, and repeats nothing.
+    /// A backend that answers as the scripted one does, and repeats no request.
     pub(crate) fn before(backend: &ScriptedBackend) -> Self {
         let (address, claim) = claim().expect("a free port");
         let yaml = format!(
@@ -36,12 +36,12 @@ impl ProcessBackend {
         process
     }
 
-    /// Where it listens, also while it is dead.
+    /// Its address, also while it is dead.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// SIGKILL; returns when it is dead.
+    /// Kills it with SIGKILL; returns when it is dead.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::SIGKILL);
@@ -58,12 +58,12 @@ impl ProcessBackend {
         });
     }
 
-    /// SIGSTOP: the system goes on to accept its connections and what comes on them.
+    /// Stops it with SIGSTOP: the system still accepts its connections and their bytes.
     pub(crate) fn stop(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// SIGCONT.
+    /// Continues it with SIGCONT.
     pub(crate) fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }

@@ -1,4 +1,4 @@
-//! A real Prometheus, and its tool: who else could say what they read.
+//! A real Prometheus, and its tool: only they show how they read our files.
 
 use std::{
     fs,
@@ -21,8 +21,8 @@ const SCRAPED: Duration = Duration::from_secs(30);
 const MISSING: &str = "cannot be started. It comes with Prometheus, which the tests need: \
                        scripts/install-build-tools.sh test";
 
-/// Runs `promtool` with this on its standard input; fails the test with its own words unless it is
-/// content.
+/// Runs `promtool` with this text on its standard input; fails the test with its output unless it
+/// succeeds.
 #[track_caller]
 pub(crate) fn promtool(args: &[&str], input: &str) {
     let mut child = Command::new("promtool")
@@ -33,7 +33,7 @@ pub(crate) fn promtool(args: &[&str], input: &str) {
         .spawn()
         .unwrap_or_else(|error| panic!("promtool ({error}) {MISSING}"));
     let mut stdin = child.stdin.take().expect("piped");
-    // It reads all of it before it writes more than a pipe holds.
+    // It reads the whole input before it writes more than a pipe holds.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().expect("it can be waited for");
@@ -49,7 +49,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes this admin listener, with this token.
+    /// A Prometheus that scrapes this admin listener, with this token.
     #[track_caller]
     pub(crate) fn scraping(target: SocketAddr, token: &str) -> Self {
         let folder = new_folder();
@@ -76,10 +76,10 @@ impl Prometheus {
         Self { process, address }
     }
 
-    /// The only value of a query, once that is what is expected; fails the test with what it is
-    /// instead, after the deadline.
+    /// Waits until the only value of a query is the expected one; after the deadline, fails the
+    /// test with the actual one.
     #[track_caller]
-    pub(crate) fn comes_to_say(&self, query: &str, expected: f64) {
+    pub(crate) fn wait_for_value(&self, query: &str, expected: f64) {
         let mut last = None;
         let came = wait_for(SCRAPED, || {
             last = self.value(query);
@@ -98,7 +98,7 @@ impl Prometheus {
         result.first()?["value"][1].as_str()?.parse().ok()
     }
 
-    /// Every rule that we ship has been evaluated without an error, and says that lb is there.
+    /// Asserts that every shipped rule has been evaluated without an error, and sees lb.
     #[track_caller]
     pub(crate) fn assert_rules_work(&self) {
         let mut last = Value::Null;
@@ -121,7 +121,7 @@ impl Prometheus {
     }
 }
 
-/// As a part of a query.
+/// The text escaped as a part of a query.
 fn escaped(text: &str) -> String {
     let bytes = text.bytes();
     bytes

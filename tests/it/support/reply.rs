@@ -1,4 +1,4 @@
-//! What a scripted backend answers, from a plain 200 to a reset in the middle of a header.
+//! The replies of a scripted backend, from a plain 200 to a reset in the middle of a header.
 //!
 //! Every reply becomes a list of [`Step`]s, so that a new way to misbehave is a new list and not
 //! a new branch in the backend.
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// One thing that a backend does with a connection.
+/// One step of a backend on a connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// In one write.
+    /// Sends these bytes in one write.
     Send(Vec<u8>),
-    /// Says and reads nothing.
+    /// Neither sends nor reads for this long.
     Wait(Duration),
-    /// As that, until the gate is open.
+    /// Neither sends nor reads until the gate is open.
     Pass(Gate),
     /// Reads and drops everything until the other side closes.
     Hang,
-    /// Sends back whatever comes until the other side closes.
+    /// Sends back all bytes until the other side closes.
     Echo,
     /// Ends the connection in order.
     Close,
@@ -26,18 +26,18 @@ pub(crate) enum Step {
     Reset,
 }
 
-/// Holds replies back until a test opens it: for what must still be under way, however slow the
-/// machine is.
+/// Holds replies back until a test opens it: for requests that must still be under way, however
+/// slow the machine is.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate(watch::Sender<bool>);
 
 impl Gate {
-    /// To be opened.
+    /// A closed gate.
     pub(crate) fn closed() -> Self {
         Self(watch::Sender::new(false))
     }
 
-    /// For good.
+    /// Opens the gate for good.
     pub(crate) fn open(&self) {
         self.0.send_replace(true);
     }
@@ -48,7 +48,7 @@ impl Gate {
     }
 }
 
-/// What a backend does with one request.
+/// The reply of a backend to one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     is_early: bool,
@@ -68,9 +68,9 @@ struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     framing: Framing,
-    /// So many bytes at a time, with a pause before each piece but the first.
+    /// The size of a piece of the body, and the pause before each piece except the first.
     pace: Option<(usize, Duration)>,
-    /// How much of the body is sent, and how the connection then ends.
+    /// The number of bytes of the body that are sent, and the end of the connection after them.
     cut: Option<(usize, Step)>,
 }
 
@@ -100,27 +100,27 @@ impl Reply {
         }))
     }
 
-    /// With this body.
+    /// The reply with this body.
     pub(crate) fn body(self, body: impl Into<Vec<u8>>) -> Self {
         self.answer(|answer| answer.body = body.into())
     }
 
-    /// With this header, spelt so.
+    /// The reply with this header, in this spelling.
     pub(crate) fn header(self, name: &str, value: &str) -> Self {
         self.answer(|answer| answer.headers.push((name.to_owned(), value.to_owned())))
     }
 
-    /// With a chunked body; one chunk, or one for each piece of [`Reply::slowly`].
+    /// The reply with a chunked body: one chunk, or one for each piece of [`Reply::slowly`].
     pub(crate) fn chunked(self) -> Self {
         self.answer(|answer| answer.framing = Framing::Chunked)
     }
 
-    /// With a body that ends where the connection does.
+    /// The reply with a body that ends with the connection.
     pub(crate) fn until_close(self) -> Self {
         self.answer(|answer| answer.framing = Framing::Close)
     }
 
-    /// The body `piece` bytes at a time, `pause` apart.
+    /// The reply with the body sent `piece` bytes at a time, `pause` apart.
     pub(crate) fn slowly(self, piece: usize, pause: Duration) -> Self {
         self.answer(|answer| answer.pace = Some((piece, pause)))
     }
@@ -144,9 +144,9 @@ impl Reply {
     }
 }
 
-/// Everything that is not an answer.
+/// Replies that are not answers.
 impl Reply {
-    /// Never a byte, until the other side gives up.
+    /// Sends no byte until the other side gives up.
     pub(crate) fn hang() -> Self {
         Self::steps_of([Step::Hang])
     }
@@ -166,7 +166,7 @@ impl Reply {
         Self::steps_of([Step::Send(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), Step::Reset])
     }
 
-    /// These bytes, whatever they are; the connection stays open.
+    /// Sends these bytes; the connection stays open.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self::steps_of([Step::Send(bytes.into())])
     }
@@ -202,13 +202,13 @@ impl Reply {
         Self { is_early: false, delay: Duration::ZERO, content }
     }
 
-    /// After this long.
+    /// The reply after this delay.
     pub(crate) fn delayed(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Before the body of the request is read; the connection ends with it.
+    /// The reply before the body of the request is read; the connection ends with it.
     pub(crate) fn early(mut self) -> Self {
         self.is_early = true;
         self
@@ -218,7 +218,7 @@ impl Reply {
         self.is_early
     }
 
-    /// What is to be done for a request with this method.
+    /// The steps for a request with this method.
     pub(super) fn steps(&self, method: &str) -> Vec<Step> {
         let mut steps = vec![];
         if !self.delay.is_zero() {

@@ -1,4 +1,4 @@
-//! What a scripted backend was asked, exactly as it came over the wire.
+//! The requests to a scripted backend, exactly as they came over the wire.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tokio::{
 /// A request as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// As written.
+    /// The method as written.
     pub method: String,
     /// The request target, with the query.
     pub path: String,
@@ -18,11 +18,11 @@ pub(crate) struct Request {
     pub version: String,
     /// In the order and the case received.
     pub headers: Vec<(String, String)>,
-    /// What has come of it, without chunk framing.
+    /// The bytes of the body that came, without chunk framing.
     pub body: Vec<u8>,
     /// Whether the body has come to its end.
     pub is_complete: bool,
-    /// Which connection of the backend it came on, counted from 1.
+    /// The number of the backend's connection on which it came, from 1.
     pub connection: usize,
 }
 
@@ -88,7 +88,7 @@ impl Wire {
         }
     }
 
-    /// What `parse` makes of the next header, blank line excluded; `None` when the other side
+    /// The result of `parse` for the next header, blank line excluded; `None` if the other side
     /// closed first.
     pub(super) async fn read_head<T>(
         &mut self,
@@ -120,7 +120,7 @@ impl Wire {
         self.read_exactly(length, &mut sink).await
     }
 
-    /// A chunked body, each piece given to `sink` as it comes.
+    /// Reads a chunked body, giving each piece to `sink` as it comes.
     pub(super) async fn read_chunks(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             let line = self.read_line().await?;
@@ -135,7 +135,7 @@ impl Wire {
         }
     }
 
-    /// A body of this length, each piece given to `sink` as it comes.
+    /// Reads a body of this length, giving each piece to `sink` as it comes.
     pub(super) async fn read_exactly(
         &mut self,
         mut length: usize,
@@ -153,7 +153,7 @@ impl Wire {
         Ok(())
     }
 
-    /// A body that ends where the connection does, each piece given to `sink` as it comes.
+    /// Reads a body that ends with the connection, giving each piece to `sink` as it comes.
     pub(super) async fn read_to_close(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             sink(&self.buffer);
@@ -185,7 +185,7 @@ impl Wire {
         self.stream.write_all(bytes).await
     }
 
-    /// Sends back what comes, beginning with what is already here.
+    /// Sends back all bytes, beginning with those read already.
     pub(super) async fn echo(&mut self) -> io::Result<()> {
         loop {
             self.stream.write_all(&self.buffer).await?;
@@ -196,7 +196,7 @@ impl Wire {
         }
     }
 
-    /// Drops what comes.
+    /// Reads and drops all bytes.
     pub(super) async fn hang(&mut self) -> io::Result<()> {
         while self.fill().await? > 0 {
             self.buffer.clear();

@@ -1,4 +1,4 @@
-//! What the models examine: files of the program, with the primitives of [`sync`].
+//! The models, and the files of the program that they examine, with the primitives of [`sync`].
 
 #[path = "../../../src/clock.rs"]
 #[allow(clippy::disallowed_methods, reason = "it is the program's")]

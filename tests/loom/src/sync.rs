@@ -1,13 +1,13 @@
 //! The names of the program's `sync`, with primitives that loom can interleave.
 //!
-//! Locks, the queue and the swapped pointer are modelled by loom's lock: what is examined is the
-//! code around them. Nothing here runs out of time, so that a wake-up that is missed is a deadlock,
-//! which loom reports.
+//! Locks, the queue and the swapped pointer are modelled by loom's lock, because the models examine
+//! the code around them. Waits have no timeout here, so that a missed wake-up is a deadlock, which
+//! loom reports.
 
 use std::{collections::VecDeque, ops, sync::Arc, time::Instant};
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-// Its writer is one thread and sets it before it says that it is idle.
+// The queue's writer is one thread and sets it before it says that it is idle.
 pub(crate) use std::sync::OnceLock;
 
 /// Loom's own `park` forgets a wake-up that comes while another thread gives back a lock; its
@@ -38,7 +38,7 @@ pub(crate) mod thread {
         current().0.wait();
     }
 
-    /// Nothing runs out of time.
+    /// Parks without a timeout.
     pub(crate) fn park_timeout(_: Duration) {
         park();
     }

@@ -5,7 +5,7 @@ use loom::{sync::Arc, thread};
 use super::queue::Queue;
 use crate::clock;
 
-/// Two lines are more than it holds.
+/// The capacity of the queue; two lines are more.
 const CAPACITY: usize = 8 * 1024;
 
 /// A writer that sleeps is woken by every line, and has them all.
@@ -19,7 +19,7 @@ pub fn every_line_wakes_the_writer() {
         .collect();
     let (mut batch, mut lines) = (Vec::new(), 0);
     while lines < threads.len() {
-        // A wake-up that is missed never ends this.
+        // After a missed wake-up this would never return.
         queue.take(&mut batch, None);
         lines += batch.iter().filter(|byte| **byte == b'\n').count();
     }
@@ -27,7 +27,7 @@ pub fn every_line_wakes_the_writer() {
     assert_eq!(queue.dropped(), 0);
 }
 
-/// At the end, each line is either written or counted as lost.
+/// Each line is either written or counted as lost at the end.
 pub fn no_line_is_forgotten_at_the_end() {
     let queue = Arc::new(Queue::holding(CAPACITY));
     let writer = {
