@@ -1,9 +1,9 @@
-# Two commands for a newcomer, `make demo` and `make test`; the rest is for whoever stays.
+# Two commands for a first look, `make demo` and `make test`; the others are for contributors.
 #
 # Both build with the same profile, so that the second one finds most dependencies built; a few are
-# built anew, because the tests switch on more of their features.
+# rebuilt, because the tests enable more of their features.
 
-# rustup installs here, and a shell opened before that does not know.
+# rustup installs here, and a shell that was opened before does not have it in its path.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
@@ -21,7 +21,7 @@ test: test-tools ## Runs every test; ARGS="…" are passed on to cargo test
 loom: ## Tries every interleaving of the code that threads share without a lock
 	@cargo test --locked --manifest-path tests/loom/Cargo.toml --target-dir target/loom
 
-check: ## Does what CI does
+check: ## Runs all checks of CI
 	@.ci/run
 
 bench: build-tools ## Measures selection, one request, and load beside other proxies

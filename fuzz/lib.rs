@@ -1,22 +1,52 @@
 //! The fuzz targets: the pure modules that read untrusted bytes, and the properties that must hold.
 //!
 //! These modules are compiled alone. A fuzzer with Pingora in it takes minutes to build, and its
-//! coverage would be Pingora's.
+//! coverage would be Pingora's. What they name of other modules stands here: a type that has
+//! changed breaks this build, which `.ci/run` checks.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a check stops at the first surprise")]
 
+pub mod admin;
+#[path = "../src/backend/mod.rs"]
+pub mod backend;
+#[path = "../src/backend/tests/recall.rs"]
+mod backend_checks;
 #[path = "../src/http1/tests/checks.rs"]
 mod checks;
+#[path = "../src/clock.rs"]
+pub mod clock;
 #[path = "../src/config/mod.rs"]
 pub mod config;
+#[path = "../src/count/mod.rs"]
+pub mod count;
+#[path = "../src/digits.rs"]
+pub mod digits;
 #[path = "../src/files.rs"]
 pub mod files;
+#[path = "../src/headers/mod.rs"]
+pub mod headers;
+#[path = "../src/headers/checks.rs"]
+mod headers_checks;
 #[path = "../src/http1/mod.rs"]
 pub mod http1;
+pub mod process;
 
-/// Any bytes as the head of a request.
+/// The part of `sync` that counters are made of.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+/// What the responses of the admin listener name of the program's readiness.
+pub mod readiness {
+    #[derive(Debug, thiserror::Error)]
+    #[error("not ready")]
+    pub struct Unready;
+}
+
+/// Any bytes as a stream of requests.
 pub fn request(bytes: &[u8]) {
     checks::request(bytes);
+    checks::stream(bytes);
 }
 
 /// Any bytes as a body in chunks.
@@ -39,4 +69,24 @@ pub fn configuration(text: &str) {
             assert!(problems.iter().all(|problem| problem.origin.line <= lines), "{problems}");
         }
     }
+}
+
+/// Any fields that say where a request comes from.
+pub fn forwarded(bytes: &[u8]) {
+    headers_checks::forwarded(bytes);
+}
+
+/// Any request to the admin listener.
+pub fn admin(bytes: &[u8]) {
+    admin::listener::checks::admin(bytes);
+}
+
+/// Any message of another process at a hand-over.
+pub fn handover(bytes: &[u8]) {
+    process::handover_checks::handover(bytes);
+}
+
+/// Anything that another process says of the backends of a pool.
+pub fn memories(bytes: &[u8]) {
+    backend_checks::memories(bytes);
 }

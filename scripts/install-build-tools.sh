@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what a build needs beyond the Rust toolchain: a C compiler, and cmake and make for
-# zlib-ng, which Pingora links. With the argument `test`, also what the tests need: a browser, for
-# the status page, and Prometheus, for the metrics. Says what it does; does and says nothing when
+# Installs the tools that a build needs beyond the Rust toolchain: a C compiler, and cmake and make
+# for zlib-ng, which Pingora links. With the argument `test`, also those of the tests: a browser for
+# the status page, and Prometheus for the metrics. Prints each step; does and prints nothing if
 # nothing is missing.
 set -eu
 
@@ -16,25 +16,29 @@ has() {
 
 has cargo || stop "cargo is missing: install Rust as https://rustup.rs says, then open a new shell."
 
-# cmake writes Makefiles, and a compiler without the headers of the C library links nothing: where
-# one is missing, all are asked for.
-missing= lacks_tools= lacks_browser= lacks_prometheus=
+# cmake writes Makefiles, and a compiler without the headers of the C library cannot link: if one
+# tool is missing, all are installed.
+missing= lacks_tools= lacks_browser= lacks_prometheus= clients=
 for tool in cc cmake make; do
     has "$tool" || lacks_tools=yes missing="${missing:+$missing, }$tool"
 done
-# As tests/it/support/browser.rs looks for it.
+# The same names as in tests/it/support/browser.rs.
 has_browser() {
     has chromium || has chromium-browser || has google-chrome-stable || has google-chrome
 }
 if [ "${1:-}" = test ] && ! has_browser; then
     lacks_browser=yes missing="${missing:+$missing, }chromium"
 fi
+# Clients that speak TLS, for the tests of it.
+for tool in openssl curl; do
+    [ "${1:-}" != test ] || has "$tool" || clients="$clients $tool" missing="${missing:+$missing, }$tool"
+done
 if [ "${1:-}" = test ] && ! { has prometheus && has promtool; }; then
     lacks_prometheus=yes missing="${missing:+$missing, }prometheus"
 fi
 [ -n "$missing" ] || exit 0
 
-# Whether the packages are the user's own, and not the system's.
+# Set if packages are installed for the user and not for the system.
 is_own=
 if has apt-get; then
     install="env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
@@ -57,9 +61,10 @@ else
     stop "The build needs $missing, and this script knows no package manager here: install by hand."
 fi
 [ -n "$lacks_tools" ] || packages=
-# Every package manager calls it so.
+# The package has this name in every package manager.
 [ -z "$lacks_browser" ] || packages="${packages:+$packages }chromium"
-# Where its package starts a service as well, now and whenever the machine does, only the programs.
+packages="$packages$clients"
+# If the package would also start a service at every boot, only its programs are installed.
 unpacked=
 if [ -n "$lacks_prometheus" ]; then
     packages="$packages${prometheus:+ $prometheus}"
@@ -84,7 +89,7 @@ unpack_prometheus() {
 }
 
 echo "The build needs $missing. Installing it." >&2
-# shellcheck disable=SC2086 # commands with their arguments
+# shellcheck disable=SC2086 # these are commands with their arguments
 {
     { [ -z "$refresh" ] || $as_root $refresh || true; } &&
         { [ -z "$packages" ] || $as_root $install $packages; } &&

@@ -162,8 +162,8 @@ run() {
 }
 
 # What the second file has more than the first, for each request, largest first. A function has a
-# line for each source file that was inlined into it. What it costs by itself is their sum; with what
-# it calls, for which a third argument asks, it is the largest of them.
+# line for each source file that was inlined into it. Its own cost is their sum; with what it calls,
+# for which a third argument asks, it is the largest of them.
 difference() {
     awk -v requests="$requests" '
         function add(before, count) { return largest && before > count ? before : largest ? count : before + count }

@@ -53,10 +53,10 @@ impl Ipv4Text {
         self.length += 1;
     }
 
-    /// The text, in ASCII.
+    /// The text.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.text.get(..self.length).unwrap_or_default()
+    pub fn as_str(&self) -> &str {
+        self.text.get(..self.length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
             for octets in [[octet, 255 - octet, 0, octet], [9, 10, octet, 99], [100, 1, 7, octet]] {
                 let address = Ipv4Addr::from(octets);
                 let text = Ipv4Text::new(address);
-                assert_eq!(text.as_bytes(), address.to_string().as_bytes());
+                assert_eq!(text.as_str(), address.to_string());
             }
         }
     }

@@ -12,6 +12,8 @@ pub mod demo;
 pub mod digits;
 pub mod discovery;
 pub mod files;
+#[cfg(test)]
+mod fuzzed;
 pub mod generation;
 pub mod headers;
 pub mod health;
@@ -30,3 +32,4 @@ pub mod state_log;
 mod sync;
 pub mod target;
 pub mod telemetry;
+pub mod tls;

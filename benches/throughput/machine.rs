@@ -16,7 +16,7 @@ use nix::{
 /// Raises the limit on open files as far as this user may, for started processes too.
 pub(crate) fn allow_many_files() {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("Linux");
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("what it may have");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("the hard limit is allowed");
 }
 
 /// The resources that a process and its descendants have used.

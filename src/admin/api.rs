@@ -1,4 +1,4 @@
-//! What the listener asks the process, and the changes that it passes on to it.
+//! The interface between the listener and the process: views of its state, and changes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::pool::OrderError;
 use crate::process::control::{self, Command, PendingCommand};
 use crate::readiness::{Phase, Readiness};
 
-/// The process, as far as the admin listener knows it.
+/// The process, as the admin listener sees it.
 #[derive(Debug, Clone)]
 pub struct Api {
     pub(super) readiness: Arc<Readiness>,
@@ -83,7 +83,7 @@ impl Api {
         self.backend(name)
     }
 
-    /// What would happen to a request.
+    /// How a request would be served.
     pub(super) fn explain(&self, query: &ExplainQuery) -> Result<view::Explanation, ApiError> {
         let request = SampleRequest::parse(query)
             .map_err(|reason| ApiError::new(StatusCode::BAD_REQUEST, reason))?;

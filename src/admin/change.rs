@@ -1,5 +1,5 @@
-//! A change of a backend that an operator asks for: how its request is written, and what it asks of the
-//! pool. Values in, values out.
+//! An operator's change of a backend: the reading of its request, and the order for the pool.
+//! Values in, values out.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ const EJECTION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,
-    /// What is wrong, and what to do about it.
+    /// The problem, and what to do about it.
     pub(super) reason: String,
 }
 
-/// What the last segment of a change's path asks for.
+/// The kind of change, from the last segment of its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeVerb {
     Drain,
@@ -125,7 +125,7 @@ impl Change {
         })
     }
 
-    /// What this change asks of a pool with this configuration.
+    /// The order of this change for a pool with this configuration.
     pub(super) fn action(self, pool: &config::Pool) -> Result<backend::OperatorAction, ApiError> {
         Ok(match self {
             Self::Drain => backend::OperatorAction::Drain,

@@ -1,5 +1,5 @@
-//! The admin listener: the process answers about itself (does it live, should it get requests, what
-//! does it do?), and operators change backends and reload.
+//! The admin listener: the process reports about itself (liveness, readiness, state), and operators
+//! change backends and reload.
 
 mod api;
 mod change;

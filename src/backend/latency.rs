@@ -18,10 +18,9 @@
 //! microseconds, and when it was made, in milliseconds after the start. Shorter samples change
 //! nothing within a millisecond, so the word is rarely written, however many requests there are.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use crate::count::PackedWord;
 
 /// After this many milliseconds without a sample, 1/e of an estimate is left, as in linkerd.
 const DECAY_MILLIS: f32 = 10_000.0;
@@ -35,9 +34,6 @@ const LEAST_FAILURE: Duration = Duration::from_millis(100);
 /// A failure counts as at most this long, unless the wait was longer: this is longer than nearly
 /// any answer, and short enough that the backend is tried again within a minute or two.
 const MOST_FAILURE: Duration = Duration::from_secs(5);
-/// How often a thread tries to store a sample when others do so at the same time; losing one does
-/// no harm.
-const TRIES: usize = 4;
 /// The word of a backend without an estimate.
 const UNMEASURED: u64 = 0;
 /// The shortest estimate, in microseconds; so that no estimate looks like [`UNMEASURED`].
@@ -48,7 +44,7 @@ const LONGEST: f32 = 3.6e9;
 /// The expected time to the first byte, learned from samples. Shared without a lock.
 #[derive(Debug)]
 pub struct Latency {
-    word: AtomicU64,
+    word: PackedWord,
     start: Instant,
 }
 
@@ -56,7 +52,7 @@ impl Latency {
     /// A latency without an estimate. Instants are counted from `start`.
     #[must_use]
     pub fn new(start: Instant) -> Self {
-        Self { word: AtomicU64::new(UNMEASURED), start }
+        Self { word: PackedWord::new(UNMEASURED), start }
     }
 
     /// Notes that an answer began after this long.
@@ -96,8 +92,7 @@ impl Latency {
     /// estimate.
     pub fn assume(&self, micros: f32) {
         let assumed = Estimate { micros: micros.max(SHORTEST), stamp: 0, assumed: true };
-        // If this fails, another thread has stored an estimate.
-        let _ = self.replace(UNMEASURED, assumed.to_word());
+        self.word.update(|word| (word == UNMEASURED).then(|| assumed.to_word()));
     }
 
     /// Goes on from an estimate in microseconds that another process has measured. The value is not
@@ -107,35 +102,22 @@ impl Latency {
             return;
         }
         let recalled = Estimate::measured(micros.clamp(SHORTEST, LONGEST), self.stamp(now));
-        self.word.store(recalled.to_word(), Ordering::Relaxed);
+        self.word.set(recalled.to_word());
     }
 
     /// Forgets the estimate.
     pub fn forget(&self) {
-        self.word.store(UNMEASURED, Ordering::Relaxed);
+        self.word.set(UNMEASURED);
     }
 
     fn known(&self) -> Option<Estimate> {
-        Estimate::from_word(self.word.load(Ordering::Relaxed))
+        Estimate::from_word(self.word.get())
     }
 
     fn update(&self, change: impl Fn(Option<Estimate>) -> Option<Estimate>) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        for _ in 0..TRIES {
-            let next = change(Estimate::from_word(word)).map_or(UNMEASURED, Estimate::to_word);
-            let Err(other) = self.replace(word, next) else { return };
-            word = other;
-        }
-    }
-
-    /// Replaces the word if it is still `word`; the error is the word that another thread has
-    /// written.
-    fn replace(&self, word: u64, next: u64) -> Result<(), u64> {
-        if word == next {
-            return Ok(());
-        }
-        let order = Ordering::Relaxed;
-        self.word.compare_exchange(word, next, order, order).map(|_| ())
+        self.word.update(|word| {
+            Some(change(Estimate::from_word(word)).map_or(UNMEASURED, Estimate::to_word))
+        });
     }
 
     /// The instant in milliseconds after the start. It wraps around after 49 days.

@@ -61,8 +61,6 @@ pub struct Backend {
     active: AtomicUsize,
     /// The most requests that may be active, or [`NO_LIMIT`].
     limit: AtomicUsize,
-    /// Whether a configuration, or another source of backends, has named it to the roster.
-    enlisted: AtomicBool,
     latency: Latency,
     /// When a good answer last began, in milliseconds after the start.
     answered: AtomicU64,
@@ -86,7 +84,6 @@ impl Backend {
             id,
             active: AtomicUsize::new(0),
             limit: AtomicUsize::new(NO_LIMIT),
-            enlisted: AtomicBool::new(false),
             latency: Latency::new(pool.start),
             answered: AtomicU64::new(0),
             standing: Mutex::default(),
@@ -132,15 +129,6 @@ impl Backend {
 
     fn set_limit(&self, limit: Option<usize>) {
         self.limit.store(limit.unwrap_or(NO_LIMIT), Ordering::Relaxed);
-    }
-
-    fn is_enlisted(&self) -> bool {
-        self.enlisted.load(Ordering::Relaxed)
-    }
-
-    /// Marks it as enlisted. Returns whether it was not before.
-    fn enlist(&self) -> bool {
-        !self.enlisted.swap(true, Ordering::Relaxed)
     }
 
     /// The counts of this backend.

@@ -34,10 +34,13 @@ use super::{
     picks::{Picks, Rehearsal},
     selector::{Selector, SelectorConfig},
 };
-use crate::backend::{Address, Roster};
+use crate::backend::{Address, BackendSettings, Policy, Roster};
 use crate::clock;
 use crate::config::{Algorithm, PoolName, Weight};
 
+/// How backends are judged of which no configuration speaks.
+const UNCHECKED: Policy =
+    Policy { rise: 1, fall: 1, checked: false, ejection: None, panic_threshold: None };
 /// Marks the weight of a backup.
 const BACKUP: usize = 1 << (usize::BITS - 1);
 
@@ -55,13 +58,14 @@ fn address(discovered: &Discovered) -> Option<Address> {
     discovered.addr.as_inet().map(|address| Address::Tcp(*address))
 }
 
-/// The backend of this roster that Pingora knows as `discovered`; `None` for a Unix socket.
+/// The backend of this roster that Pingora knows as `discovered`; `None` for one that the roster has
+/// forgotten, and for a Unix socket.
 fn member(discovered: &Discovered, roster: &Roster) -> Option<Member> {
     let address = address(discovered)?;
     // A weight of zero would make a backend that is never found; the configuration excludes it.
     let weight = (discovered.weight & !BACKUP) as u64;
     Some(Member {
-        backend: roster.backend(&address),
+        backend: roster.known(&address)?,
         weight: weight.clamp(1, u64::from(Weight::MAX)),
         is_backup: discovered.weight & BACKUP != 0,
         discovered: discovered.clone(),
@@ -106,9 +110,17 @@ impl BackendSelection for PingoraSelector {
         Self(config.next(discovered))
     }
 
-    /// Builds a selector with the default algorithm and live state of its own.
+    /// With the default algorithm and live state of its own. Only Pingora's interface asks for this;
+    /// all of `discovered` serve.
     fn build(discovered: &BTreeSet<Discovered>) -> Self {
-        let roster = Roster::new(PoolName::new(""), Arc::default(), clock::now());
+        let now = clock::now();
+        let roster = Roster::new(PoolName::new(""), Arc::default(), now);
+        let settings = |address: Address| {
+            let name = address.to_string().into();
+            (address, BackendSettings { name, drain: false, max_connections: None })
+        };
+        let backends = discovered.iter().filter_map(address).map(settings).collect();
+        roster.enlist(&backends, &UNCHECKED, now);
         let config = SelectorConfig {
             algorithm: Algorithm::default(),
             roster: Arc::new(roster),
@@ -174,6 +186,11 @@ impl Balancer {
         self.pingora.health_check_frequency = Some(interval);
         self.pingora.parallel_health_check = true;
         self
+    }
+
+    #[cfg(test)]
+    pub(super) fn roster(&self) -> &Roster {
+        &self.succession.config.roster
     }
 
     /// Replaces the backends. Turns go on, and so do the checks of those that stay; the others are

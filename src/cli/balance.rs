@@ -6,11 +6,13 @@ use super::{
     args::Arguments,
     output::{fail, say},
 };
+use crate::clock;
 use crate::config::{self, Config, Loaded, Problems};
 use crate::discovery::{self, ResolvedBackends};
 use crate::process::background::{BackgroundProcess, Output, Report};
 use crate::server::{self, Origin, Start, StartError, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
+use crate::tls::{self, TlsListeners};
 
 /// Checks the configuration, and runs it unless only the check was requested.
 pub(super) fn balance(arguments: &Arguments) -> ExitCode {
@@ -39,11 +41,11 @@ pub(super) fn balance(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The error is the reason why nothing was served, for the process that started this one. Standard error
-/// and the log have it already.
+/// The error is the reason why no request was served, for the process that started this one.
+/// Standard error and the log have it already.
 fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
     let watched = arguments.conf.clone().map(WatchedFile::new);
-    let (loaded, resolved) = load(arguments).map_err(|problems| {
+    let (loaded, resolved, tls) = load(arguments).map_err(|problems| {
         say(io::stderr(), &problems.to_string());
         problems.to_string()
     })?;
@@ -67,6 +69,7 @@ fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result
         config: loaded.config,
         warnings: loaded.warnings,
         resolved,
+        tls,
         origin: origin.map(|(file, watched)| origin_of(arguments, file, watched)),
         upgrade: arguments.upgrade,
     };
@@ -78,7 +81,7 @@ pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCod
     let is_logged_to_file = start.config.process.error_log.is_some();
     server::run(start, report).map_err(|error| {
         log::error!("{error}");
-        // A person who starts it looks here.
+        // The person who starts it reads standard error.
         if is_logged_to_file && !matches!(error, StartError::ProcessLog(_)) {
             say(io::stderr(), &error.to_string());
         }
@@ -99,14 +102,18 @@ fn start_in_background(arguments: &Arguments) -> Result<(), String> {
     started?.outcome(None)
 }
 
-pub(super) fn load(arguments: &Arguments) -> Result<(Loaded, ResolvedBackends), Problems> {
+pub(super) fn load(
+    arguments: &Arguments,
+) -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> {
     let flags = arguments.flags();
-    let loaded = match &arguments.conf {
+    let mut loaded = match &arguments.conf {
         Some(path) => config::load(path, &flags)?,
         None => config::from_flags(&flags)?,
     };
     let resolved = discovery::resolve(&loaded.config)?;
-    Ok((loaded, resolved))
+    let (tls, warnings) = tls::load(&loaded.config, clock::wall())?;
+    loaded.warnings.extend(warnings);
+    Ok((loaded, resolved, tls))
 }
 
 fn summary(config: &Config, resolved: &ResolvedBackends) -> String {

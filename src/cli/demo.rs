@@ -20,6 +20,7 @@ use crate::demo::{DemoBackend, Options};
 use crate::discovery;
 use crate::server::Start;
 use crate::telemetry::log::{self as process_log, Destination};
+use crate::tls::TlsListeners;
 
 /// The backends of the demo.
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -114,7 +115,14 @@ fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode 
     process_log::init(Destination::stderr(LogFormat::Text));
     say(io::stdout(), &introduction(&addresses, port));
     thread::spawn(move || obey(backends, &runtime));
-    let start = Start { config, warnings: Vec::new(), resolved, origin: None, upgrade: false };
+    let start = Start {
+        config,
+        warnings: Vec::new(),
+        resolved,
+        tls: TlsListeners::new(),
+        origin: None,
+        upgrade: false,
+    };
     serve(start, &mut None).unwrap_or(ExitCode::FAILURE)
 }
 

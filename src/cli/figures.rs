@@ -1,4 +1,4 @@
-//! Numbers as people read them: short, and as exact as it matters.
+//! Numbers for people: short, and as exact as needed.
 
 use crate::admin::view::Backend;
 
@@ -45,7 +45,7 @@ pub(in crate::cli) fn span(ms: u64) -> String {
     }
 }
 
-/// The weight, and what is in effect of it while that is less.
+/// The weight, and the weight in effect while that is less.
 pub(in crate::cli) fn weight(backend: &Backend) -> String {
     let whole = u32::try_from(backend.weight).map_or(f64::MAX, f64::from);
     let in_effect = backend.weight_in_effect;
@@ -56,7 +56,7 @@ pub(in crate::cli) fn weight(backend: &Backend) -> String {
     }
 }
 
-/// At most two digits behind the point, and none that say nothing.
+/// A number with at most two digits behind the point, without trailing zeros.
 pub(in crate::cli) fn plain(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -83,10 +83,10 @@ pub(in crate::cli) fn until(until: Option<&str>, for_ms: Option<u64>) -> Option<
     }
 }
 
-/// Why it gets no requests and for how long, and what is not as configured.
+/// The reason why it gets no requests and for how long, and the settings of operators.
 pub(in crate::cli) fn remarks(backend: &Backend) -> String {
     let ends = until(backend.until.as_deref(), backend.for_ms);
-    // What the reason says already is not said again.
+    // Settings that the reason already contains are not repeated.
     let is_news = |set: &&String| match set.as_str() {
         "drained" => backend.state != "draining",
         "ejected" => backend.reason.is_none(),

@@ -1,4 +1,4 @@
-//! What commands print, and the exit code of one that fails.
+//! The output of commands, and the exit code of a failure.
 
 use std::{
     io::{self, Write},

@@ -1,10 +1,10 @@
-//! Answers of the admin listener, for tests of what is printed.
+//! Answers of the admin listener, for tests of the output.
 
 use serde_json::{Value, json};
 
 use crate::admin::view::Status;
 
-/// As an answer has them: these, where not said otherwise.
+/// A backend in an answer: default values, with these changes.
 pub(super) fn backend(changes: Value) -> Value {
     let mut backend = json!({
         "pool": "web", "address": "10.0.0.1:9001", "state": "eligible", "reason": null,
@@ -27,7 +27,7 @@ pub(super) fn backend(changes: Value) -> Value {
     backend
 }
 
-/// A process with one pool of these.
+/// A process with one pool of these backends.
 pub(super) fn process(backends: &[Value]) -> Value {
     let classes = json!({ "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, "none": 0 });
     json!({
@@ -46,12 +46,12 @@ pub(super) fn process(backends: &[Value]) -> Value {
     })
 }
 
-/// As [`process`], read.
+/// The result of [`process`], parsed.
 pub(super) fn status(backends: &[Value]) -> Status {
     serde_json::from_value(process(backends)).unwrap()
 }
 
-/// One of each kind.
+/// One backend in each state.
 pub(super) fn all_sorts() -> Vec<Value> {
     vec![
         backend(json!({ "active": 3, "max_connections": 10 })),

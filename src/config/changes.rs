@@ -7,9 +7,9 @@
 use serde_json::Value;
 
 use super::{
-    keys::{Apply, Content, Row, below, keys_of, listeners, pools},
+    keys::{Apply, Content, Row, below, keys_of, listeners, pools, tls},
     model::{Config, ListenAddress, Listener, PoolName},
-    settings::tree,
+    settings::{self, tree},
 };
 
 /// The changes from one configuration to another.
@@ -148,8 +148,10 @@ fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<Stri
         if known.client != listener.client {
             lines.push(format!("listener {address}: limits changed, for new connections"));
         }
-        if known.proxy_protocol != listener.proxy_protocol {
-            lines.push(format!("listener {address}: proxy_protocol changed, for new connections"));
+        let (known, now) = (settings::listener(&known), settings::listener(listener));
+        let names = [listeners::PROXY_PROTOCOL.name(), tls::TLS.name(), listeners::REDIRECT.name()];
+        for name in names.into_iter().filter(|name| known.get(name) != now.get(name)) {
+            lines.push(format!("listener {address}: {name} changed, for new connections"));
         }
     }
     let gone = started.listeners.iter().filter(|known| find(after, &known.address).is_none());

@@ -473,7 +473,7 @@ command line: 8 problems";
     }
 
     #[test]
-    fn flags_that_were_given_replace_what_the_file_says() {
+    fn given_flags_replace_the_file() {
         let pool = over(ONE_POOL, &every_flag()).unwrap().pools.remove(0);
         assert_eq!(pool.name.as_str(), "web");
         assert_eq!(pool.algorithm, Algorithm::RoundRobin);

@@ -10,11 +10,11 @@ use super::{
     keys::{
         Row, access_log as log_keys, admin as admin_keys, below, checks,
         listeners as listener_keys, mapping, path_below, pools as pool_keys, process as top,
-        retry as retry_keys,
+        retry as retry_keys, tls as tls_keys,
     },
     model::{
-        AccessLog, Admin, BackendSpec, Backoff, BodyLimits, Config, HealthCheck, Listener,
-        LogFilter, Pool, Probe, Retry, RetryOn, Route, Timeouts,
+        AccessLog, Admin, BackendSpec, Backoff, BodyLimits, CertificateSource, Config, HealthCheck,
+        Listener, LogFilter, Pool, Probe, Retry, RetryOn, Route, Timeouts, Tls,
     },
     values::{CheckType, Failure},
 };
@@ -89,12 +89,36 @@ pub(super) fn listener(listener: &Listener) -> Value {
         listener_keys::PROXY_PROTOCOL.show_or_off(
             listener.proxy_protocol.as_ref().map(|from| [listener_keys::FROM.show(from)]),
         ),
+        tls(listener.tls.as_ref()),
+        listener_keys::REDIRECT.show(&listener.redirect_to_https),
         listener_keys::CLIENT.show([
             listener_keys::HEADER.show(&client.header),
             listener_keys::KEEPALIVE.show(&client.keepalive),
             listener_keys::WRITE.show(&client.write),
             body(client.body),
         ]),
+    ])
+}
+
+fn tls(tls: Option<&Tls>) -> Entry {
+    tls_keys::TLS.show_or_off(tls.map(|tls| {
+        [
+            (tls_keys::CERTIFICATES.name(), tls.certificates.iter().map(certificate).collect()),
+            tls_keys::MIN_VERSION.show(&tls.min_version),
+            tls_keys::UNKNOWN.show(&tls.unknown_sni),
+            tls_keys::HANDSHAKE.show(&tls.handshake),
+            tls_keys::STRICT_TRANSPORT.show(&tls.hsts),
+        ]
+    }))
+}
+
+fn certificate(source: &CertificateSource) -> Value {
+    let (cert, key) =
+        source.pair.as_ref().map_or((None, None), |(cert, key)| (Some(cert), key.as_ref()));
+    mapping([
+        tls_keys::CERT.show(cert),
+        tls_keys::KEY.show(key),
+        tls_keys::DIRECTORY.show(source.directory.as_ref()),
     ])
 }
 
@@ -259,6 +283,10 @@ mod tests {
         let mut config = config::parse("lb.yaml", text, &Flags::default()).unwrap().config;
         for backend in config.pools.iter_mut().flat_map(|pool| &mut pool.backends) {
             backend.origin = Origin::flag("");
+        }
+        let tls = config.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut());
+        for source in tls.flat_map(|tls| &mut tls.certificates) {
+            source.origin = Origin::flag("");
         }
         config.pools.sort_by(|a, b| a.name.cmp(&b.name));
         config

@@ -5,10 +5,13 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use super::{ConnectionRefusal, Counter, OncePerSecond, Shards, StatusClass, StatusClassCounts};
+use super::{
+    ConnectionRefusal, Counter, DurationHistogram, DurationSnapshot, Handshake, OncePerSecond,
+    Shards, StatusClass, StatusClassCounts,
+};
 
 /// Counts of one listener since the process began.
 #[derive(Debug)]
@@ -20,6 +23,11 @@ pub struct ListenerCounts {
     refused: [Counter; ConnectionRefusal::ALL.len()],
     /// Decides which connections that are refused are logged.
     pub refusals_log: OncePerSecond,
+    handshakes: [Counter; Handshake::ALL.len()],
+    /// Of handshakes that came about.
+    handshake_time: DurationHistogram,
+    /// Decides which handshakes that fail are logged.
+    pub handshakes_log: OncePerSecond,
     /// Requests that were refused because they had come round in a circle of proxies.
     pub loops: Counter,
     requests: Shards<Requests>,
@@ -42,6 +50,9 @@ impl ListenerCounts {
             accepted: Counter::default(),
             refused: Default::default(),
             refusals_log: OncePerSecond::new(now),
+            handshakes: Default::default(),
+            handshake_time: DurationHistogram::default(),
+            handshakes_log: OncePerSecond::new(now),
             loops: Counter::default(),
             requests: Shards::default(),
         }
@@ -76,6 +87,26 @@ impl ListenerCounts {
     #[must_use]
     pub fn refusals(&self) -> [u64; ConnectionRefusal::ALL.len()] {
         self.refused.each_ref().map(Counter::get)
+    }
+
+    /// Counts a handshake that has ended.
+    pub fn shaken(&self, how: Handshake, took: Duration) {
+        self.handshakes[how as usize].one();
+        if matches!(how, Handshake::Full | Handshake::Resumed) {
+            self.handshake_time.observe(took);
+        }
+    }
+
+    /// Returns the number of handshakes that have ended, in the order of [`Handshake::ALL`].
+    #[must_use]
+    pub fn handshakes(&self) -> [u64; Handshake::ALL.len()] {
+        self.handshakes.each_ref().map(Counter::get)
+    }
+
+    /// Returns how long handshakes took that came about.
+    #[must_use]
+    pub fn handshake_time(&self) -> DurationSnapshot {
+        self.handshake_time.get()
     }
 
     /// Counts a request that has ended, with the bytes of its body and of the body of its answer.

@@ -1,9 +1,12 @@
 //! What a configuration says of a listener, made ready for its connections.
 
+use std::sync::Arc;
+
 use crate::config::{ClientLimits, Listener};
 use crate::headers::TrustedProxies;
+use crate::tls::TlsListener;
 
-/// What holds for the connections of one listener. A connection keeps what it began with.
+/// The settings for connections of one listener. A connection keeps the settings it began with.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// How long clients may take.
@@ -11,15 +14,21 @@ pub struct ListenerSettings {
     /// The peers that send a header of the PROXY protocol, while all others are refused; `None` where
     /// no connection begins with one.
     pub proxies: Option<TrustedProxies>,
+    /// `None` for plain connections.
+    pub tls: Option<Arc<TlsListener>>,
+    /// Whether requests are answered with a redirect to the same host and path over TLS.
+    pub redirect_to_https: bool,
 }
 
 impl ListenerSettings {
     /// What this listener of a configuration says.
     #[must_use]
-    pub fn new(listener: &Listener) -> Self {
+    pub fn new(listener: &Listener, tls: Option<Arc<TlsListener>>) -> Self {
         Self {
             client: listener.client,
             proxies: listener.proxy_protocol.as_deref().map(TrustedProxies::new),
+            tls,
+            redirect_to_https: listener.redirect_to_https,
         }
     }
 }

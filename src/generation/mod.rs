@@ -23,6 +23,23 @@ use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
 use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
+use crate::tls::{CertificateFacts, TlsListeners};
+
+/// What has been opened and read for a configuration.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The access log; `None` without one.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// The listeners with TLS, and their certificates.
+    pub tls: TlsListeners,
+}
+
+impl From<Option<Arc<AccessLog>>> for Opened {
+    /// Without TLS.
+    fn from(access_log: Option<Arc<AccessLog>>) -> Self {
+        Self { access_log, ..Self::default() }
+    }
+}
 
 /// One configuration made live.
 #[derive(Debug)]
@@ -101,6 +118,15 @@ impl Generation {
         self.pools.is_checked()
     }
 
+    /// Every certificate with its listener's address, in the order of the configuration.
+    pub fn certificates(&self) -> impl Iterator<Item = (String, &CertificateFacts)> {
+        self.config.listeners.iter().flat_map(|listener| {
+            let tls = self.listener(&listener.address).and_then(|settings| settings.tls.as_ref());
+            let certificates = tls.into_iter().flat_map(|tls| tls.certificates());
+            certificates.map(|certificate| (listener.address.to_string(), &certificate.facts))
+        })
+    }
+
     /// What holds for the connections of this listener, by its address as configured; `None` when the
     /// configuration does not name it.
     #[must_use]
@@ -131,14 +157,14 @@ impl Current {
     pub async fn new(
         config: &Config,
         resolved: &ResolvedBackends,
-        access_log: Option<Arc<AccessLog>>,
+        opened: impl Into<Opened>,
         now: Instant,
     ) -> Result<Self> {
         let registry = Registry::default();
         let prepared = Pools::prepare(config, resolved, &registry, None, now)?;
         let routes = RouteRegistry::default();
         let targets = targets(config, prepared.pools(), &routes)?;
-        let generation = generation(config, prepared.pools().clone(), targets, access_log, 1);
+        let generation = generation(config, prepared.pools().clone(), targets, opened.into(), 1);
         let pools = prepared.take_effect(&registry, now).await?;
         let listeners = config.listeners.iter().map(|listener| listener.address.to_string());
         Ok(Self {
@@ -166,7 +192,7 @@ impl Current {
         &self,
         config: &Config,
         resolved: &ResolvedBackends,
-        access_log: Option<Arc<AccessLog>>,
+        opened: impl Into<Opened>,
         now: Instant,
     ) -> Result<()> {
         let before = self.pin();
@@ -174,7 +200,7 @@ impl Current {
         let prepared = Pools::prepare(config, resolved, &self.registry, previous, now)?;
         let targets = targets(config, prepared.pools(), &self.routes)?;
         let number = before.number + 1;
-        let next = generation(config, prepared.pools().clone(), targets, access_log, number);
+        let next = generation(config, prepared.pools().clone(), targets, opened.into(), number);
         let pools = prepared.take_effect(&self.registry, now).await?;
         self.routes.retain(&config.routes);
         self.generation.store(Arc::new(next));
@@ -288,13 +314,13 @@ fn generation(
     config: &Config,
     pools: Pools,
     targets: Vec<Target>,
-    access_log: Option<Arc<AccessLog>>,
+    Opened { access_log, tls }: Opened,
     number: u64,
 ) -> Generation {
-    let listeners = config
-        .listeners
-        .iter()
-        .map(|listener| (listener.address.clone(), Arc::new(ListenerSettings::new(listener))));
+    let listeners = config.listeners.iter().map(|listener| {
+        let tls = tls.get(&listener.address).cloned();
+        (listener.address.clone(), Arc::new(ListenerSettings::new(listener, tls)))
+    });
     Generation {
         number,
         routes: RouteTable::new(&config.routes),

@@ -208,7 +208,7 @@ pub(super) fn set(
 /// The address as a header value.
 fn value(address: IpAddr) -> Result<HeaderValue> {
     match address {
-        IpAddr::V4(v4) => HeaderValue::from_bytes(Ipv4Text::new(v4).as_bytes()),
+        IpAddr::V4(v4) => HeaderValue::from_str(Ipv4Text::new(v4).as_str()),
         IpAddr::V6(v6) => HeaderValue::try_from(v6.to_string()),
     }
     .map_err(invalid)

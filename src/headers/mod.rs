@@ -21,6 +21,8 @@
 //! Pingora keeps the spelling of each name beside the header map. Names are added here as literals in
 //! the usual spelling, which Pingora takes without a copy.
 
+#[cfg(test)]
+mod checks;
 mod cookie;
 mod fields;
 mod forwarded;

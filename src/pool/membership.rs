@@ -47,7 +47,7 @@ impl Membership {
             let same = previous.get(&endpoint.address).filter(|it| it.endpoint == *endpoint);
             same.cloned().or_else(|| {
                 Some(Arc::new(Member {
-                    backend: roster.backend(&endpoint.address),
+                    backend: roster.candidate(&endpoint.address),
                     endpoint: endpoint.clone(),
                     peer: peer(endpoint.address.tcp()?, timeouts),
                     lender: Weak::clone(lender),

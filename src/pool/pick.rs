@@ -10,6 +10,10 @@ use super::{
 };
 use crate::backend::{Address, Backend, Roster};
 
+/// The most attempts of one request on one backend, however many `retry.attempts` allows: as many as it
+/// allows by default. A backend that has failed all of these is broken, and more would only be a load.
+const ON_ONE_BACKEND: usize = 3;
+
 impl Membership {
     /// Picks and claims a backend for an attempt.
     pub(super) fn pick(
@@ -42,7 +46,9 @@ impl Membership {
         if let Some(lease) = probe() {
             return Ok(lease);
         }
-        let is_silent = |address: &Address| !request.has_answer_of(address);
+        let is_silent = |address: &Address| {
+            !request.has_answer_of(address) && request.attempts_on(address) < ON_ONE_BACKEND
+        };
         let is_another = |address: &Address| is_silent(address) && !request.is_last(address);
         let again = self.select(request, is_another).or_else(|| self.select(request, is_silent));
         let is_full = || self.is_any_full(is_silent);

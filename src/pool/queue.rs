@@ -123,14 +123,31 @@ impl<T> Queue<T> {
         let mut refused = vec![];
         let mut line = self.line.lock();
         let mut position = 0;
+        // The places in line of requests that found nothing, one of each kind: what is free is of no use
+        // to others like them. A line of hundreds is mostly of a few kinds.
+        let mut passed_over: Vec<usize> = vec![];
+        let mut has_free = None;
         while let Some(waiter) = line.get(position) {
+            let is_like =
+                |at: &usize| line.get(*at).is_some_and(|it| it.request.is_like(&waiter.request));
+            if passed_over.iter().any(is_like) {
+                position += 1;
+                continue;
+            }
             match places.find(&waiter.request) {
                 Ok(place) => {
                     let Some(waiter) = line.remove(position) else { break };
                     refused.extend(waiter.place.send(place).err());
+                    has_free = None;
                 }
                 // This request has tried the free backends; one behind it may want them.
-                Err(_) if waiter.request.has_tried() && places.has_free() => position += 1,
+                Err(_)
+                    if waiter.request.has_tried()
+                        && *has_free.get_or_insert_with(|| places.has_free()) =>
+                {
+                    passed_over.push(position);
+                    position += 1;
+                }
                 Err(_) => break,
             }
         }
@@ -155,5 +172,60 @@ struct InLine<'a, T> {
 impl<T> Drop for InLine<'_, T> {
     fn drop(&mut self) {
         self.queue.leave(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, sync::Arc};
+
+    use super::*;
+    use crate::{backend::Roster, clock, config::PoolName, pool::TriedBackend, retry::Failure};
+
+    /// Free slots that no request in line wants, and how often that was found.
+    #[derive(Default)]
+    struct Unwanted {
+        found: Cell<usize>,
+    }
+
+    impl Places<()> for Unwanted {
+        fn find(&self, request: &PickRequest<'_>) -> Result<(), Unavailable> {
+            self.found.set(self.found.get() + 1);
+            if request.has_tried() { Err(Unavailable::Full) } else { Ok(()) }
+        }
+
+        fn has_free(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn of_many_that_have_tried_the_same_one_is_looked_for() {
+        let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
+        let backends =
+            ["127.0.0.1:1", "127.0.0.1:2"].map(|at| roster.backend(&at.parse().unwrap()));
+        let queue = Queue::new();
+        let mut handed: Vec<_> = (0..400)
+            .map(|number| {
+                let backend = Arc::clone(&backends[number % 2]);
+                let tried = vec![TriedBackend { backend, failure: Failure::Broken }];
+                let (place, handed) = oneshot::channel();
+                queue.join(1_000, PickRequest::new(tried, true), place).unwrap();
+                handed
+            })
+            .collect();
+        let (place, new) = oneshot::channel();
+        queue.join(1_000, PickRequest::new(vec![], true), place).unwrap();
+        handed.push(new);
+        let places = Unwanted::default();
+        queue.serve(&places);
+        assert_eq!(places.found.get(), 3, "one of each kind");
+        assert_eq!(queue.len(), 400);
+        assert!(
+            handed.pop().unwrap().try_recv().is_ok(),
+            "the last one in line wants what is free"
+        );
+        queue.serve(&places);
+        assert_eq!(places.found.get(), 5);
     }
 }

@@ -76,6 +76,22 @@ impl<'a> PickRequest<'a> {
         self.tried.iter().any(|tried| tried.is_at(address))
     }
 
+    /// The number of its attempts that the backend at this address has failed.
+    pub(super) fn attempts_on(&self, address: &Address) -> usize {
+        self.tried.iter().filter(|tried| tried.is_at(address)).count()
+    }
+
+    /// Whether another request would be given what this one is given: it has failed in the same way on
+    /// the same backends.
+    pub(super) fn is_like(&self, other: &PickRequest<'_>) -> bool {
+        let same = |(a, b): (&TriedBackend, &TriedBackend)| {
+            Arc::ptr_eq(&a.backend, &b.backend) && a.failure == b.failure
+        };
+        self.repeatable == other.repeatable
+            && self.tried.len() == other.tried.len()
+            && self.tried.iter().zip(&*other.tried).all(same)
+    }
+
     /// Whether the next attempt may fail without loss, because it does not replace an answer. Then
     /// it may go to a backend that waits for a probe, or back to one that was tried.
     pub(super) fn may_go_back(&self) -> bool {

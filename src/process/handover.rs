@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_and_what_is_known_arrive_and_go_on_accepting() {
+    fn sockets_and_state_arrive_and_the_sockets_go_on_accepting() {
         let result = hand_over(|mut given| {
             assert_eq!(given.memory, "known");
             let names: Vec<&str> = given.sockets.iter().map(|(name, _)| name.as_str()).collect();
@@ -427,7 +427,7 @@ mod tests {
         assert!(!Agreement(next).is_ours(), "although the other has gone since");
         let (before, next) = UnixStream::pair().unwrap();
         drop(before);
-        assert!(Agreement(next).is_ours(), "nobody else does");
+        assert!(Agreement(next).is_ours(), "no other process does");
     }
 
     #[test]
@@ -444,7 +444,7 @@ mod tests {
         let error = give(&socket, &[named(1)], Value::Null, || false).unwrap_err();
         assert_eq!(error, "this process is stopping");
         let told = Inherited::take(listener.accept().unwrap().0).unwrap_err();
-        assert_eq!(told.to_string(), error, "nobody waits for it");
+        assert_eq!(told.to_string(), error, "no process waits for it");
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub enum MeetingSocket {
 }
 
 impl MeetingSocket {
-    /// The socket at which processes meet that run from this configuration file, by whatever path and
-    /// from whatever folder the file is named.
+    /// The socket at which processes meet that run from this configuration file, regardless of the
+    /// path and the folder by which the file is named.
     ///
     /// # Errors
     ///
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_the_same_whatever_way_leads_to_it() {
+    fn a_file_is_the_same_by_every_path_to_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lb.yaml");
         fs::write(&file, "").unwrap();

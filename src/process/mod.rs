@@ -5,6 +5,8 @@
 pub mod background;
 pub mod control;
 pub mod handover;
+#[cfg(test)]
+mod handover_checks;
 pub mod meeting_socket;
 pub mod open_files;
 pub mod pid_file;

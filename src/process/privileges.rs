@@ -94,7 +94,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// The system's; the process is then partly what it was and must not go on.
+    /// The system's error; the process then has mixed privileges and must not go on.
     pub fn assume(&self) -> io::Result<()> {
         match &self.user {
             Some((name, _)) => initgroups(name, self.group)?,

@@ -52,7 +52,7 @@ pub(super) struct Routed {
     pub(super) repeatable: bool,
     /// Whether all of the body has been received, so that the client cannot delay the request.
     pub(super) is_body_at_hand: bool,
-    /// When the header of an answer is due, whatever happens; `None` for a tunnel.
+    /// When the header of an answer is due, over all attempts; `None` for a tunnel.
     pub(super) deadline: Option<Instant>,
     /// The attempt under way, or the last one.
     pub(super) attempt: Option<Attempt>,

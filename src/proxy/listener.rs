@@ -43,7 +43,10 @@ impl ListenerApp {
         listener: &Listener,
     ) -> Self {
         let counts = current.listener(&listener.address);
-        let settings = Arc::new(ListenerSettings::new(listener));
+        let settings = match current.pin().listener(&listener.address) {
+            Some(settings) => Arc::clone(settings),
+            None => Arc::new(ListenerSettings::new(listener, None)),
+        };
         let address = listener.address.clone();
         Self { proxy, current, in_flight, address, counts, settings, speaks_http2: false }
     }

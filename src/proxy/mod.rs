@@ -146,7 +146,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        respond::suit_client(response)?;
+        respond::suit_client(response, context)?;
         request::set_answer_headers(response, context)
     }
 

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_listed_is_retried() {
+    fn only_listed_failures_are_retried() {
         let nothing =
             RetryOn { connect_failure: false, reset: false, timeout: false, statuses: vec![500] };
         let policy = Retry { on: nothing, ..Retry::default() };

@@ -18,10 +18,9 @@
 //! count with their size: the estimate is the longest of them. And after [`SURE`] samples in a row
 //! below the estimate it cannot be the 99th percentile, so it falls faster.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
+
+use crate::count::PackedWord;
 
 /// The share of samples below the estimate.
 const PART: f32 = 0.99;
@@ -50,14 +49,10 @@ const EARLY: u16 = 100;
 /// that.
 const CEILING: Duration = Duration::from_secs(60);
 
-/// How often a thread tries to store a sample when others do so at the same time; losing one does
-/// no harm.
-const TRIES: usize = 4;
-
 /// The learned limit of one pool. Shared without a lock.
 #[derive(Debug, Default)]
 pub struct Quantile {
-    word: AtomicU64,
+    word: PackedWord,
 }
 
 impl Quantile {
@@ -76,7 +71,7 @@ impl Quantile {
     /// How long an attempt may take to its first byte: from 100 ms to 60 s.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        let estimate = Estimate::from_word(self.word.load(Ordering::Relaxed));
+        let estimate = Estimate::from_word(self.word.get());
         let floor = if estimate.seen < EARLY { EARLY_FLOOR } else { FLOOR };
         let usual = Duration::from_secs_f32(estimate.micros / 1e6);
         (usual * GENEROSITY).clamp(floor, CEILING)
@@ -86,7 +81,7 @@ impl Quantile {
     /// samples.
     #[must_use]
     pub fn remember(&self) -> (f32, u16) {
-        let estimate = Estimate::from_word(self.word.load(Ordering::Relaxed));
+        let estimate = Estimate::from_word(self.word.get());
         (estimate.micros, estimate.seen)
     }
 
@@ -98,19 +93,11 @@ impl Quantile {
         }
         let micros = told.clamp(0.0, micros(CEILING / GENEROSITY));
         let estimate = Estimate { micros, seen: seen.min(WARM_UP), below: 0 };
-        self.word.store(estimate.to_word(), Ordering::Relaxed);
+        self.word.set(estimate.to_word());
     }
 
     fn update(&self, change: impl Fn(Estimate) -> Estimate) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        for _ in 0..TRIES {
-            let next = change(Estimate::from_word(word)).to_word();
-            let order = Ordering::Relaxed;
-            match self.word.compare_exchange_weak(word, next, order, order) {
-                Ok(_) => return,
-                Err(other) => word = other,
-            }
-        }
+        self.word.update(|word| Some(change(Estimate::from_word(word)).to_word()));
     }
 }
 
@@ -237,7 +224,7 @@ mod tests {
 
         /// The learned limit divided by the true one.
         fn error(&self) -> f64 {
-            let estimate = Estimate::from_word(self.quantile.word.load(Ordering::Relaxed));
+            let estimate = Estimate::from_word(self.quantile.word.get());
             f64::from(estimate.micros) / 1e3 / (self.times.p99() * self.slower)
         }
 

@@ -71,7 +71,9 @@ impl RouteTable {
     #[must_use]
     pub fn find(&self, host: Option<&str>, path: &str) -> Option<usize> {
         let path = path::without_query(path);
-        host.and_then(|host| self.find_for_host(&host::canonical(host), path))
+        let has_hosts = !self.exact.is_empty() || !self.suffixes.is_empty();
+        host.filter(|_| has_hosts)
+            .and_then(|host| self.find_for_host(&host::canonical(host), path))
             .or_else(|| self.any_host.find(path))
     }
 

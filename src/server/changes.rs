@@ -1,7 +1,7 @@
-//! What another configuration changes, in words for the operator.
+//! The changes by another configuration, as text for the operator.
 //!
-//! The difference of the two configurations is `config`'s; here comes what names resolved to, and how
-//! many requests are in flight.
+//! The difference of the two configurations comes from `config`; the resolved addresses and the
+//! requests in flight are added here.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::backend::{Address, BackendNames};
 use crate::config::{Changes, Config, PoolChange, PoolName};
 use crate::discovery::{Endpoint, ResolvedBackends};
 
-/// One configuration, and what its names resolved to.
+/// One configuration, and its resolved names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) config: &'a Config,
@@ -130,13 +130,13 @@ pools:
     }
 
     #[test]
-    fn what_is_as_before_is_not_told_wherever_it_stands_in_the_file() {
+    fn unchanged_parts_are_not_reported_wherever_they_are_in_the_file() {
         assert!(lines(BEFORE).is_empty());
         assert!(lines(&BEFORE.replace("routes", "\n\nroutes")).is_empty());
     }
 
     #[test]
-    fn each_part_that_changes_is_told_once() {
+    fn each_change_is_reported_once() {
         let after = "
 listeners: [ { address: 127.0.0.1:80, client: { header: 3s } }, { address: 127.0.0.1:82 } ]
 routes: [ { pool: web, path: /x } ]

@@ -17,7 +17,7 @@ use crate::backend::Address;
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
 use crate::discovery::ResolvedBackends;
-use crate::generation::Current;
+use crate::generation::{Current, Opened};
 use crate::process::{
     control::{Answer, Reply},
     service_manager,
@@ -27,9 +27,11 @@ use crate::telemetry::{
     AccessLog,
     log::{self as process_log, Destination},
 };
+use crate::tls::TlsListeners;
 
 /// Reads the configuration and resolves its names, as at the start.
-pub type LoadConfig = Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends), Problems> + Send + Sync>;
+pub type LoadConfig =
+    Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> + Send + Sync>;
 
 /// A request for a reload, with the place for its answer if a command asked.
 pub(super) type ReloadRequest = Option<Reply>;
@@ -101,13 +103,13 @@ impl Reloader {
                 log::error!(problems = problems.iter().count(); "{NOT_RELOADED}");
                 return Err(format!("{problems}\n{NOT_RELOADED}"));
             }
-            Ok(Ok((Loaded { config, warnings }, resolved))) => {
+            Ok(Ok((Loaded { config, warnings }, resolved, tls))) => {
                 for warning in &warnings {
                     log::warn!("{warning}");
                 }
                 let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
                 let loading = clock::now().saturating_duration_since(began);
-                let changes = self.take_over(config, resolved, loading).await;
+                let changes = self.take_over(config, (resolved, tls), loading).await;
                 changes.map(|changes| {
                     warnings.chain(changes).map(|line| line + "\n").collect::<String>() + "reloaded"
                 })
@@ -122,7 +124,7 @@ impl Reloader {
     async fn take_over(
         &mut self,
         config: Config,
-        resolved: ResolvedBackends,
+        (resolved, tls): (ResolvedBackends, TlsListeners),
         loading: Duration,
     ) -> Result<Vec<String>, String> {
         let failed = |error: String| format!("{NOT_RELOADED}: {error}");
@@ -139,7 +141,8 @@ impl Reloader {
             in_flight,
         );
         let began = clock::now();
-        let publishing = self.current.publish(&config, &resolved, access_log, began);
+        let publishing =
+            self.current.publish(&config, &resolved, Opened { access_log, tls }, began);
         publishing.await.map_err(|error| failed(format!("the pools cannot be built: {error}")))?;
         if let Some(destination) = destination {
             if config.process.error_log != self.config.process.error_log {

@@ -12,7 +12,7 @@ use super::{
     start::Start,
 };
 use crate::clock;
-use crate::generation::Current;
+use crate::generation::{Current, Opened};
 use crate::process::background::Report;
 use crate::telemetry::AccessLog;
 
@@ -23,11 +23,12 @@ use crate::telemetry::AccessLog;
 /// # Errors
 ///
 /// When the process cannot start; no request was served then.
-pub fn run(start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartError> {
+pub fn run(mut start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| set_up("the runtime", source))?;
+    let tls = std::mem::take(&mut start.tls);
     let config = &start.config;
     let signals = {
         let _context = runtime.enter();
@@ -46,7 +47,8 @@ pub fn run(start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartE
         log::warn!("{warning}");
     }
     let access_log = config.access_log.as_ref().map(logs::open_access_log).transpose()?;
-    let building = Current::new(config, &start.resolved, access_log, clock::now());
+    let opened = Opened { access_log, tls };
+    let building = Current::new(config, &start.resolved, opened, clock::now());
     let current =
         runtime.block_on(building).map_err(|source| set_up("the pools", source.to_string()))?;
     let current = Arc::new(current);

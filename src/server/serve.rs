@@ -19,10 +19,9 @@ use super::{
     root::RootHandles,
     signals::Signals,
     start::{Origin, Start},
-    upgrade::{predecessor, successor::Successor},
+    upgrade::{memory, predecessor, successor::Successor},
 };
 use crate::admin::{Admin, Api};
-use crate::clock;
 use crate::config::Config;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
@@ -80,7 +79,7 @@ pub(super) async fn serve(
         }
     };
     if let Some(inherited) = &inherited {
-        recall(&current, inherited);
+        memory::recall(&current, &inherited.memory);
     } else if let Some(pid_file) = &pid_file {
         pid_file.claim().map_err(StartError::PidFile)?;
     }
@@ -197,15 +196,6 @@ fn open_all(
     };
     let opened = open();
     (inherited, opened)
-}
-
-/// Goes on from what the predecessor knew, as far as this version understands it.
-fn recall(current: &Current, inherited: &Inherited) {
-    match serde_json::from_value::<Vec<crate::pool::Memory>>(inherited.memory.clone()) {
-        Ok(memories) => current.recall(&memories, clock::now()),
-        Err(error) => log::warn!(error:% = error;
-            "what the process before knew of its backends is not understood: starting without it"),
-    }
 }
 
 /// Tells everything that waits for it that this process serves, once its backends are checked.

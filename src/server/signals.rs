@@ -31,7 +31,8 @@ const MEANINGLESS: [(Number, &str); 6] = [
     (Number::STKFLT, "SIGSTKFLT"),
     (Number::VTALARM, "SIGVTALRM"),
 ];
-/// Real-time signals, without those that the C library keeps for its own threads.
+/// Real-time signals, without those that the C library keeps for its own threads. Others may be kept
+/// too, by another C library or by a program that this one runs under (valgrind keeps 64).
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// A stream for each signal that the process handles.
@@ -55,11 +56,10 @@ impl Signals {
         // What is heard once is never again left to the system.
         let _ = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
         for (number, name) in MEANINGLESS {
-            tokio::spawn(ignore(signal(SignalKind::from_raw(number.as_raw()))?, name.to_owned()));
+            ignore(number.as_raw(), name.to_owned());
         }
         for number in REAL_TIME {
-            let name = format!("real-time {number}");
-            tokio::spawn(ignore(signal(SignalKind::from_raw(number))?, name));
+            ignore(number, format!("real-time {number}"));
         }
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -89,8 +89,19 @@ impl Signals {
     }
 }
 
-async fn ignore(mut signal: Signal, name: String) {
-    while signal.recv().await.is_some() {
-        log::warn!(signal = name.as_str(); "signal ignored: it means nothing to this process");
-    }
+/// Says so each time that this signal arrives. A signal that the system lets no process handle is left to
+/// it: no request depends on it.
+fn ignore(number: i32, name: String) {
+    let mut signal = match signal(SignalKind::from_raw(number)) {
+        Ok(signal) => signal,
+        Err(error) => {
+            log::debug!(signal = name.as_str(), error:%; "signal cannot be handled");
+            return;
+        }
+    };
+    tokio::spawn(async move {
+        while signal.recv().await.is_some() {
+            log::warn!(signal = name.as_str(); "signal ignored: it means nothing to this process");
+        }
+    });
 }

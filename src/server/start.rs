@@ -5,6 +5,7 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 use super::{life::watch::WatchedFile, reload::LoadConfig};
 use crate::config::{Config, Problem};
 use crate::discovery::ResolvedBackends;
+use crate::tls::TlsListeners;
 
 /// The file that a process runs from.
 pub struct Origin {
@@ -34,6 +35,8 @@ pub struct Start {
     pub warnings: Vec<Problem>,
     /// The addresses of the names in the configuration.
     pub resolved: ResolvedBackends,
+    /// The listeners with TLS, and their certificates.
+    pub tls: TlsListeners,
     /// `None` if the configuration consists of flags alone.
     pub origin: Option<Origin>,
     /// Whether to take the sockets over from the process that serves.

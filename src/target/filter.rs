@@ -57,16 +57,18 @@ impl Filter {
         }
     }
 
-    /// Changes the header of an answer that is about to go to the client. `times` is `None` if no
-    /// backend was asked.
+    /// Changes the header of an answer that is about to go to the client. `times` is asked only
+    /// by a filter that tells them, and returns `None` if no backend was asked.
     pub(super) fn on_response(
         self,
         response: &mut ResponseHeader,
-        times: Option<&AnswerTimes>,
+        times: impl FnOnce() -> Option<AnswerTimes>,
     ) -> Result<()> {
-        match (self, times) {
-            (Self::ServerTiming, Some(times)) => server_timing::add(response, times),
-            (Self::ServerTiming, None) | (Self::ForwardedHeaders, _) => Ok(()),
+        match self {
+            Self::ServerTiming => {
+                times().map_or(Ok(()), |times| server_timing::add(response, &times))
+            }
+            Self::ForwardedHeaders => Ok(()),
         }
     }
 }

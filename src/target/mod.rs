@@ -72,8 +72,8 @@ impl Target {
     pub fn on_response(
         &self,
         response: &mut ResponseHeader,
-        times: Option<&AnswerTimes>,
+        times: impl Fn() -> Option<AnswerTimes>,
     ) -> Result<()> {
-        self.filters.iter().rev().try_for_each(|filter| filter.on_response(response, times))
+        self.filters.iter().rev().try_for_each(|filter| filter.on_response(response, &times))
     }
 }

@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_appended_to_what_is_there() {
+    fn lines_are_appended_to_the_file() {
         let (_folder, path) = folder();
         for count in 1..=2 {
             let log = open_file(&path);

@@ -1,7 +1,7 @@
 //! The configuration as its users meet it: files in, messages out.
 //!
-//! Golden files hold the exact text, because the text is the product: someone who is paged at night
-//! reads it. `UPDATE_GOLDEN=1 cargo test --test config` rewrites them; read the diff.
+//! Golden files hold the exact text, because the text is the product: an operator who is paged at
+//! night reads it. `UPDATE_GOLDEN=1 cargo test --test config` rewrites them; read the diff.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 

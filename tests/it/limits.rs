@@ -2,26 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    backend::ScriptedBackend,
-    client::Connection,
-    lb::{Lb, addresses},
-    reply::Reply,
-};
-
-fn with_client_limits(backend: &ScriptedBackend, limits: &str) -> Lb {
-    Lb::start(&format!(
-        "listeners: [ {{ address: 127.0.0.1:0, client: {limits} }} ]\n\
-         routes: [ {{ pool: web }} ]\n\
-         pools: {{ web: {{ health_check: off, backends: [{}] }} }}",
-        addresses(&[backend])
-    ))
-}
+use crate::support::{backend::ScriptedBackend, client::Connection, lb::Lb, reply::Reply};
 
 #[test]
 fn a_header_has_a_deadline_as_a_whole() {
     let a = ScriptedBackend::named("a");
-    let lb = with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
+    let lb = Lb::with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
     let mut connection = Connection::open(lb.address()).unwrap();
     // One byte is sent at a time, each well within the limit.
     let mut sent = 0;
@@ -41,7 +27,7 @@ fn a_header_has_a_deadline_as_a_whole() {
 #[test]
 fn the_header_of_a_later_request_has_the_same_deadline() {
     let a = ScriptedBackend::named("a");
-    let lb = with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
+    let lb = Lb::with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
     let mut connection = Connection::open(lb.address()).unwrap();
     assert_eq!(connection.get("/").unwrap().status, 200);
     connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
@@ -53,7 +39,7 @@ fn the_header_of_a_later_request_has_the_same_deadline() {
 #[test]
 fn a_connection_on_which_nothing_comes_is_closed_quietly() {
     let a = ScriptedBackend::named("a");
-    let lb = with_client_limits(&a, "{ header: 200ms, keepalive: 60s }");
+    let lb = Lb::with_client_limits(&a, "{ header: 200ms, keepalive: 60s }");
     let mut connection = Connection::open(lb.address()).unwrap();
     assert_eq!(connection.read_to_close(), b"");
 }
@@ -61,7 +47,7 @@ fn a_connection_on_which_nothing_comes_is_closed_quietly() {
 #[test]
 fn an_idle_connection_is_closed_after_the_keepalive_time() {
     let a = ScriptedBackend::named("a");
-    let lb = with_client_limits(&a, "{ header: 60s, keepalive: 300ms }");
+    let lb = Lb::with_client_limits(&a, "{ header: 60s, keepalive: 300ms }");
     let mut connection = Connection::open(lb.address()).unwrap();
     for _ in 0..4 {
         assert_eq!(connection.get("/").unwrap().status, 200);

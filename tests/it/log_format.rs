@@ -49,7 +49,7 @@ fn combined_lines_are_read_as_apaches() {
 }
 
 #[test]
-fn a_filter_keeps_what_it_lists_what_is_slow_and_what_broke_off() {
+fn a_filter_keeps_listed_slow_and_broken_answers() {
     let a = ScriptedBackend::named("a");
     a.reply_to("/missing", Reply::status(404));
     a.reply_to("/broken", Reply::ok("0123456789").closed_after(5));

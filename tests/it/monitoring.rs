@@ -192,7 +192,7 @@ fn every_alert_fires_where_it_should_and_nowhere_else() {
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_and_what_to_look_at() {
+fn every_alert_has_a_severity_and_a_next_step() {
     let alerts = with_rules(|rule| {
         let Some(name) = rule.as_mapping_get("alert").and_then(|name| name.as_str()) else {
             return false;

@@ -112,7 +112,7 @@ fn the_amplification_that_is_accepted_is_that_of_the_defaults() {
     for stated in [
         format!("at most {} attempts on backends", retry.attempts),
         format!("at most {share} % of its requests"),
-        format!("and {} a second where there are few", retry.budget_min),
+        format!("or {} a second if that is more", retry.budget_min),
         format!(
             "causes {} attempts for each request in the long run",
             1.0 + f64::from(share) / 100.0
@@ -124,7 +124,7 @@ fn the_amplification_that_is_accepted_is_that_of_the_defaults() {
 }
 
 #[test]
-fn ci_does_what_a_person_can_do() {
+fn ci_runs_the_same_commands_as_a_contributor() {
     with_yaml(".github/workflows/ci.yml", |workflow| {
         let steps = workflow["jobs"]["check"]["steps"].as_sequence().expect("a list");
         assert_eq!(steps.last().expect("a step")["run"].as_str(), Some(".ci/run"));

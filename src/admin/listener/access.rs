@@ -1,4 +1,4 @@
-//! Which requests are allowed.
+//! The rules of access to the listener.
 //!
 //! Three attackers: another machine, which does not know the token; a page in the operator's
 //! browser whose name has been made to lead here (DNS rebinding), which cannot change the `Host`
@@ -284,7 +284,7 @@ mod tests {
     const RELOAD: (Method, &str) = (Method::POST, "/api/v1/reload");
 
     #[test]
-    fn a_name_that_can_be_made_to_lead_here_is_refused() {
+    fn a_name_of_another_site_is_refused() {
         let known: [Box<str>; 1] = ["lb.internal".into()];
         let rules = AccessRules { hosts: &known, ..rules(Exposure::Loopback, None) };
         for (host, is_known) in [
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn life_is_told_under_any_name_and_without_a_token() {
+    fn live_is_answered_under_any_name_and_without_a_token() {
         let token = token();
         for path in ["/live", "/ready"] {
             for headers in [&[("host", "evil.example")][..], &[]] {
@@ -372,14 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_only_this_machine_is_answered() {
+    fn without_a_token_only_local_clients_are_answered() {
         let host = [("host", "localhost")];
         assert_eq!(ask(STATUS, &host, rules(Exposure::Loopback, None)), Ok(Resource::Status));
         assert_eq!(ask(STATUS, &host, rules(Exposure::Network, None)), Err(Denial::TokenRemoved));
     }
 
     #[test]
-    fn who_may_not_ask_is_not_told_what_there_is() {
+    fn a_refused_client_does_not_learn_which_paths_exist() {
         let token = token();
         let nowhere = (Method::GET, "/nowhere");
         let denied = ask(nowhere, &[("host", "localhost")], rules(Exposure::Network, Some(&token)));
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_needs_what_another_site_cannot_send() {
+    fn a_change_needs_a_header_that_another_site_cannot_send() {
         let rules = rules(Exposure::Loopback, None);
         let marked = ("x-requested-with", "lb");
         let host = ("host", "localhost:9900");

@@ -21,7 +21,7 @@ use super::{
     dispatch::{Reply, dispatch},
     event_stream, metrics_response,
     response::{Response, security_headers},
-    shared::{CLIENT_TIMEOUT, PIECE, Shared},
+    shared::{CLIENT_TIMEOUT, PIECE, RESPONSE_TIMEOUT, Shared},
 };
 
 /// The time until the next request's header is complete. It is longer than the usual polling periods
@@ -61,15 +61,16 @@ pub(super) async fn serve(
         }
         session.set_write_timeout(Some(CLIENT_TIMEOUT));
         session.set_total_drain_timeout(Some(CLIENT_TIMEOUT));
-        let written = match dispatch(&mut session, shared, client).await {
-            None => return,
-            Some(Reply::Response(response)) => write(&mut session, response).await,
-            Some(Reply::Metrics(scrape)) => metrics_response::write(&mut session, scrape).await,
-            Some(Reply::EventStream(feed, seen, _permit)) => {
-                event_stream::follow(&mut session, feed, seen, &mut closed).await
+        let Some(reply) = dispatch(&mut session, shared, client).await else { return };
+        let written = match reply {
+            Reply::EventStream(feed, seen, _permit) => {
+                event_stream::follow(&mut session, feed, seen, &mut closed).await.is_ok()
             }
+            reply => time::timeout(RESPONSE_TIMEOUT, write(&mut session, reply))
+                .await
+                .is_ok_and(|written| written.is_ok()),
         };
-        if written.is_err() {
+        if !written {
             return;
         }
         let Ok(Some(reusable)) = session.finish().await else { return };
@@ -79,7 +80,18 @@ pub(super) async fn serve(
     }
 }
 
-async fn write(session: &mut ServerSession, response: Response) -> Result<()> {
+async fn write(session: &mut ServerSession, reply: Reply) -> Result<()> {
+    match reply {
+        Reply::Response(response) | Reply::LongResponse(response, _) => {
+            write_response(session, response).await
+        }
+        Reply::Metrics(scrape, _permit) => metrics_response::write(session, scrape).await,
+        // Written by its own loop.
+        Reply::EventStream(..) => Ok(()),
+    }
+}
+
+async fn write_response(session: &mut ServerSession, response: Response) -> Result<()> {
     let mut header = ResponseHeader::build(response.status, Some(8 + response.headers.len()))?;
     if !response.body.is_empty() {
         header.insert_header(CONTENT_TYPE, response.content_type)?;

@@ -1,5 +1,5 @@
-//! From a request to its response: is it allowed, what does it lead to, and which part of the process
-//! knows the answer?
+//! From a request to its response: whether it is allowed, which resource it names, and which part
+//! of the process answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     event_stream,
     resource::{NoResource, Resource},
     response::{self, Response},
-    shared::{CLIENT_TIMEOUT, MAX_EVENT_STREAMS, Shared},
+    shared::{CLIENT_TIMEOUT, MAX_EVENT_STREAMS, MAX_LONG_RESPONSES, PIECE, Shared},
 };
 use crate::admin::{
     Api,
@@ -35,10 +35,12 @@ const WRONG_TOKEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a request is answered.
 pub(super) enum Reply {
-    /// With a response as a whole.
+    /// With a whole response.
     Response(Response),
-    /// With the metrics, in pieces.
-    Metrics(Box<Scrape>),
+    /// With a response that takes more than one piece. The permit is held until it is written.
+    LongResponse(Response, #[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),
+    /// With the metrics, in pieces. The permit is held meanwhile.
+    Metrics(Box<Scrape>, OwnedSemaphorePermit),
     /// With the events after this number, as long as the client stays. The permit is held meanwhile.
     EventStream(EventFeed, u64, OwnedSemaphorePermit),
 }
@@ -89,12 +91,18 @@ pub(super) async fn dispatch(
     Some(match resource {
         Resource::Login => Reply::Response(login(&request, shared, &generation, client).await),
         Resource::Events => event_stream_reply(&request.path, shared, seen),
-        Resource::Metrics => Reply::Metrics(Box::new(shared.api.metrics())),
+        Resource::Metrics => match may_be_long(&request.path, shared).await {
+            Ok(permit) => Reply::Metrics(Box::new(shared.api.metrics()), permit),
+            Err(refusal) => Reply::Response(refusal),
+        },
         Resource::Reload => Reply::Response(match shared.api.reload(client).await {
             Ok(text) => Response::text(StatusCode::OK, text + "\n"),
             Err(refusal) => refused(&request.path, &refusal),
         }),
-        resource => Reply::Response(response_of(resource, request, shared, client).await),
+        resource => match known_at_once(&resource, shared) {
+            Some(response) => Reply::Response(response),
+            None => computed(resource, request, shared, client).await,
+        },
     })
 }
 
@@ -115,7 +123,7 @@ fn refused(path: &str, refusal: &ApiError) -> Response {
 
 async fn pause(shared: &Shared, client: &str) {
     if shared.may_warn() {
-        log::warn!(client; "the admin listener was head with a wrong token");
+        log::warn!(client; "the admin listener was asked with a wrong token");
     }
     time::sleep(WRONG_TOKEN_PAUSE).await;
 }
@@ -216,23 +224,52 @@ fn event_stream_reply(path: &str, shared: &Shared, seen: u64) -> Reply {
     }
 }
 
-/// Makes the response. What may take long is computed on a thread for such work.
-async fn response_of(
+/// Waits until there may be one more response that is long. The error is the response without it.
+async fn may_be_long(path: &str, shared: &Shared) -> Result<OwnedSemaphorePermit, Response> {
+    let permit = Arc::clone(&shared.long_responses).acquire_owned();
+    match time::timeout(CLIENT_TIMEOUT, permit).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => {
+            let reason = format!("{MAX_LONG_RESPONSES} clients are slow in taking theirs");
+            Err(Response::refusal(path, StatusCode::SERVICE_UNAVAILABLE, &reason))
+        }
+    }
+}
+
+/// The response that needs no computing, where the resource has one.
+fn known_at_once(resource: &Resource, shared: &Shared) -> Option<Response> {
+    match resource {
+        Resource::Live => Some(response::live()),
+        Resource::Ready => Some(response::ready(shared.api.readiness.check())),
+        Resource::Page(file) => Some(Response::page(file)),
+        Resource::Logout => {
+            let done = Response::text(StatusCode::NO_CONTENT, "");
+            Some(done.with(SET_COOKIE, &access::no_cookie()))
+        }
+        _ => None,
+    }
+}
+
+/// Makes a response that takes a while to compute, and may be long.
+async fn computed(resource: Resource, request: Request, shared: &Shared, client: &str) -> Reply {
+    let permit = match may_be_long(&request.path, shared).await {
+        Ok(permit) => permit,
+        Err(refusal) => return Reply::Response(refusal),
+    };
+    let response = compute_apart(resource, request, shared, client).await;
+    if response.body.len() > PIECE {
+        return Reply::LongResponse(response, permit);
+    }
+    Reply::Response(response)
+}
+
+/// Computes a response on a thread for such work.
+async fn compute_apart(
     resource: Resource,
     request: Request,
     shared: &Shared,
     client: &str,
 ) -> Response {
-    match resource {
-        Resource::Live => return response::live(),
-        Resource::Ready => return response::ready(shared.api.readiness.check()),
-        Resource::Page(file) => return Response::page(file),
-        Resource::Logout => {
-            let done = Response::text(StatusCode::NO_CONTENT, "");
-            return done.with(SET_COOKIE, &access::no_cookie());
-        }
-        _ => {}
-    }
     let (api, client) = (shared.api.clone(), client.to_owned());
     let path = request.path.clone();
     let computing = spawn_blocking(move || compute(&api, resource, &request, &client));

@@ -1,7 +1,7 @@
 //! Events as they happen, as server-sent events.
 //!
-//! A client that connects again says which event it saw last. The events that it missed come first, as
-//! far as they are still known, so that it need not fetch the whole status to be up to date.
+//! A client that reconnects says which event it saw last. The events that it missed come first, as
+//! far as they are still kept, so that it need not fetch the whole status.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which connections wait for their clients, so that one of them can make room.
+//! The connections that wait for their clients, so that one of them can make room.
 //!
 //! A client that holds many connections open, or a monitor that leaks them, must not keep others from
 //! asking whether the process lives.

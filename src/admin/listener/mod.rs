@@ -31,7 +31,7 @@ use socket::Socket;
 /// The most connections at once. At this number, the connection that has waited longest for its client
 /// is closed to make room for the next one.
 const MAX_CONNECTIONS: usize = 256;
-/// The most responses that are computed at once, other than those that are known at once.
+/// The most responses that are computed at the same time.
 const THREADS: usize = 4;
 /// The wait before the next try when the system cannot accept, for lack of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// The system's, if it cannot start a thread or refuses the socket.
+    /// The system's error, if it cannot start a thread or refuses the socket.
     pub fn start(socket: OwnedFd, address: ListenAddress, api: Api) -> io::Result<Self> {
         let runtime =
             Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build()?;
@@ -113,7 +113,7 @@ async fn accept(socket: Socket, shared: Arc<Shared>, mut is_closed: watch::Recei
                     connection::serve(stream, &client, &shared, is_closed).await;
                 });
             }
-            // Without a pause: another thread would use the descriptor meanwhile.
+            // There is no pause, because another thread would use the descriptor meanwhile.
             Err(error) if is_out_of_descriptors(&error) && reserve.release() => {}
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {

@@ -7,7 +7,7 @@ use std::{fs::File, os::fd::OwnedFd};
 /// descriptor that is released.
 const SIZE: usize = 8;
 
-/// Descriptors that are open for nothing but to be released.
+/// Descriptors that are open only to be released.
 #[derive(Debug)]
 pub(super) struct Reserve {
     files: Vec<OwnedFd>,
@@ -21,7 +21,7 @@ impl Reserve {
         reserve
     }
 
-    /// Opens what is missing, as far as the system allows.
+    /// Fills the reserve up, as far as the system allows.
     pub(super) fn fill(&mut self) {
         while self.files.len() < SIZE {
             let Ok(file) = File::open("/dev/null") else { return };

@@ -1,4 +1,4 @@
-//! What clients can request: a table of methods and paths.
+//! The resources of the listener: a table of methods and paths.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::admin::{
     page::{self, File},
 };
 
-/// What a request leads to.
+/// The resource that a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resource {
     /// Whether the process lives.
@@ -39,31 +39,31 @@ pub(super) enum Resource {
     Config,
     /// Events as they happen.
     Events,
-    /// What would happen to a request.
+    /// How a request would be served.
     Explain,
 }
 
-/// What a client needs before it gets an answer.
+/// The requirements for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Nothing: these paths tell next to nothing, and the kubelet knows no token.
+    /// None: these paths reveal almost nothing, and the kubelet has no token.
     Public,
-    /// One of our names in `Host`: these paths carry no data.
+    /// One of our names in `Host`; these paths carry no data.
     KnownHost,
     /// One of our names in `Host`, and the token.
     Token,
 }
 
-/// Why a request leads nowhere.
+/// The reason why a request names no resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoResource {
     /// Nothing has this path.
     UnknownPath,
-    /// The path has other methods; these, as `Allow` lists them.
+    /// The path exists with other methods; these, as `Allow` lists them.
     WrongMethod(String),
 }
 
-/// What a request leads to, and what its client needs.
+/// The resource of a request, and the requirements for an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) access: Access,
@@ -156,7 +156,7 @@ pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     page::paths().chain(TABLE.iter().map(|entry| entry.path))
 }
 
-/// Returns what the braces of a pattern stand for in a path that matches it.
+/// Returns the values of a pattern's braces in a path that matches it.
 fn captured(pattern: &str, path: &str) -> Option<BackendName> {
     let mut name = BackendName::default();
     let mut segments = path.split('/');
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_elsewhere() {
+    fn unknown_paths_lead_nowhere() {
         for path in [
             "",
             "*",
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_told_which_ones_would_do() {
+    fn a_wrong_method_is_answered_with_the_right_ones() {
         let drain = "/api/v1/pools/web/backends/1.2.3.4:5/drain";
         let weight = "/api/v1/pools/web/backends/1.2.3.4:5/weight";
         for (method, path, allowed) in [
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_tells_nothing_is_for_everybody() {
+    fn only_paths_without_data_are_public() {
         let access = |path: &str| find(&Method::GET, path).access;
         for path in ["/live", "/ready"] {
             assert_eq!(access(path), Access::Public, "{path}");

@@ -72,7 +72,7 @@ impl Response {
         Self::text(status, format!("{reason}\n"))
     }
 
-    /// With this header as well; a value that no header may have is left out.
+    /// The response with this header; a value that no header may have is left out.
     pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
         self
@@ -92,8 +92,8 @@ pub(super) fn ready(readiness: std::result::Result<(), Unready>) -> Response {
     }
 }
 
-/// Adds what every response has: it is not stored, its type is not guessed, and links from it do not
-/// tell where they were.
+/// Adds the headers of every response: it must not be cached, its type must not be guessed, and its
+/// links send no referrer.
 pub(super) fn security_headers(header: &mut ResponseHeader) -> Result<()> {
     header.insert_header(CACHE_CONTROL, "no-store")?;
     header.insert_header(X_CONTENT_TYPE_OPTIONS, "nosniff")?;
@@ -106,7 +106,7 @@ mod tests {
     use crate::config::PoolName;
 
     #[test]
-    fn who_is_ready_says_so_and_who_is_not_says_why() {
+    fn a_ready_process_says_so_and_an_unready_one_says_why() {
         let pools = |names: &[&str]| {
             Err(Unready::Pools(names.iter().map(|name| PoolName::new(*name)).collect()))
         };

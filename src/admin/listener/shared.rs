@@ -1,4 +1,4 @@
-//! What the connections of the listener have in common, and the limits that several of its parts keep.
+//! The shared state of the listener's connections, and limits that several of its parts use.
 
 use std::{
     sync::Arc,
@@ -17,12 +17,17 @@ use crate::config::ListenAddress;
 pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The part of a response that a client has to take within [`CLIENT_TIMEOUT`], in bytes.
 pub(super) const PIECE: usize = 64 << 10;
+/// The time that a client has for taking a whole response, however long; events have no end.
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The most responses at once that are as long as the pools are large. A slow client holds one of them in
+/// memory, so further clients wait, and are refused after [`CLIENT_TIMEOUT`].
+pub(super) const MAX_LONG_RESPONSES: usize = 8;
 /// The most clients that follow the events at once.
 pub(super) const MAX_EVENT_STREAMS: usize = 32;
 /// The time between two warnings, so that guessing tokens does not fill the log.
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What all connections share.
+/// The shared state of all connections.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) address: ListenAddress,
@@ -31,6 +36,8 @@ pub(super) struct Shared {
     pub(super) idle: Idle,
     /// Permits for clients that follow the events.
     pub(super) streams: Arc<Semaphore>,
+    /// Permits for responses that may be long.
+    pub(super) long_responses: Arc<Semaphore>,
     /// When the log last told of a wrong token.
     warned: Mutex<Option<Instant>>,
 }
@@ -43,6 +50,7 @@ impl Shared {
             api,
             idle: Idle::default(),
             streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            long_responses: Arc::new(Semaphore::new(MAX_LONG_RESPONSES)),
             warned: Mutex::default(),
         }
     }

@@ -1,6 +1,10 @@
-//! What fills each metric of the table.
+//! The sources that fill the metrics of the table.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::SystemTime,
+};
 
 use super::{
     table::{self as metric, Metric},
@@ -8,7 +12,7 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, ListenerCounts, Outcome, StatusClass};
+use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -18,9 +22,9 @@ use crate::target::Target;
 /// The bounds of a pool's histograms, as powers of two of a millisecond: from half a millisecond to a
 /// minute.
 const OF_POOL: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
-/// The bounds of a backend's histograms: every second one of [`OF_POOL`], because thousands of backends
-/// make most of the series.
-const OF_BACKEND: [i8; 9] = [-1, 1, 3, 5, 7, 9, 11, 13, 15];
+/// The bounds of a backend's histogram: a few of [`OF_POOL`], because thousands of backends make most of
+/// the series. They tell a slow backend from the others; how slow it is says the sum.
+const OF_BACKEND: [i8; 6] = [0, 3, 5, 7, 10, 13];
 
 /// The process as a whole.
 pub(super) struct Process {
@@ -70,7 +74,7 @@ impl PoolView {
     }
 }
 
-/// A backend with the names that its series have.
+/// A backend with the names for its series.
 pub(super) struct BackendRow {
     pub(super) pool: PoolName,
     pub(super) names: Arc<BackendNames>,
@@ -87,7 +91,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 6] = [
+const OF_PROCESS: [(Metric, Source); 7] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -99,6 +103,22 @@ const OF_PROCESS: [(Metric, Source); 6] = [
         }),
     ),
     (
+        metric::CERTIFICATE_EXPIRY,
+        Source::Process(|to, it| {
+            // Those of ECDSA and RSA for one name would be the same series.
+            let mut ends = BTreeMap::new();
+            for (listener, facts) in it.generation.certificates() {
+                let name = facts.names.first().map_or("", |name| name);
+                let end = ends.entry((listener, name)).or_insert(facts.until);
+                *end = facts.until.min(*end);
+            }
+            for ((listener, name), end) in &ends {
+                let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                to.gauge(&[listener, name], end.as_secs_f64());
+            }
+        }),
+    ),
+    (
         metric::LOG_DROPPED,
         Source::Process(|to, it| {
             to.count(&[], it.generation.access_log.as_ref().map_or(0, |log| log.dropped()));
@@ -107,7 +127,7 @@ const OF_PROCESS: [(Metric, Source); 6] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 7] = [
+const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -130,6 +150,20 @@ const OF_LISTENERS: [(Metric, Source); 7] = [
             for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
                 to.count(&[it.address(), class.word()], count);
             }
+        }),
+    ),
+    (
+        metric::LISTENER_HANDSHAKES,
+        Source::Listener(|to, it| {
+            for (how, count) in Handshake::ALL.into_iter().zip(it.handshakes()) {
+                to.count(&[it.address(), how.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_HANDSHAKE_TIME,
+        Source::Listener(|to, it| {
+            to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),
@@ -265,7 +299,7 @@ const OF_BACKENDS: [(Metric, Source); 14] = [
     (
         metric::BACKEND_FIRST_BYTE,
         Source::Backend(|to, it| {
-            to.histogram(&own(it), &it.view.backend.counts().first_byte.get(), OF_BACKEND);
+            to.summary(&own(it), &it.view.backend.counts().first_byte.get());
         }),
     ),
     (

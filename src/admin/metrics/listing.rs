@@ -1,5 +1,5 @@
-//! `deploy/metrics.md`: the table as its users read it, made from a scrape, so that it cannot name a
-//! metric that does not exist. `UPDATE_GOLDEN=1 cargo test --lib metrics` rewrites it.
+//! `deploy/metrics.md`: the table for users, made from a scrape, so that it cannot name a metric
+//! that does not exist. `UPDATE_GOLDEN=1 cargo test --lib metrics` rewrites it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use super::table::{Kind, Metric, TABLE};
 
-/// Labels whose values the configuration chooses, and what they are.
+/// Labels whose values the configuration chooses, and their meaning.
 const CHOSEN: [(&str, &str); 5] = [
     ("listener", "its address, as configured"),
     ("pool", "its name"),
@@ -17,7 +17,7 @@ const CHOSEN: [(&str, &str); 5] = [
     ("version", "of the program"),
 ];
 
-/// What the library of the process metrics makes.
+/// The metrics that the library of the process metrics makes.
 const OF_THE_PROCESS: [&str; 7] = [
     "process_cpu_seconds_total",
     "process_max_fds",
@@ -30,23 +30,23 @@ const OF_THE_PROCESS: [&str; 7] = [
 
 const HEAD: &str = "# Metrics
 
-What `GET /metrics` of the admin listener says, in Prometheus' text format. Counters begin at 0 when
-the process does, and go on over a reload; those of a backend or a pool end when it is removed. There
-are as many series as listeners, pools and backends make, whatever clients and backends send.
+The metrics that `GET /metrics` of the admin listener returns, in Prometheus' text format. Counters begin
+at 0 with the process, and continue over a reload; those of a backend or a pool end when it is removed. The
+number of series depends on listeners, pools and backends only, never on traffic.
 
 A backend's series have its configured name and its address, both as labels, because a name may have
-several addresses: one backend is still one set of series. They begin anew where a name gets another
+several addresses: one backend is still one set of series. They begin again if a name gets another
 address; `sum without (address)` adds them up.
 
 The buckets of a pool's histogram end at 0.5 ms and at every doubling of that up to 65.536 s; those of a
-backend's histogram at every second one of these bounds, up to 32.768 s. Requests and attempts are
-counted when they end.
+backend's histogram at 1, 8, 32 and 128 ms, 1.024 s and 8.192 s. Requests and attempts are counted when
+they end.
 
 | name | type | labels | |
 |---|---|---|---|
 ";
 
-/// The whole file, of what a process with everything configured has answered.
+/// The whole file, from a scrape of a process with everything configured.
 pub(in crate::admin) fn listing(scrape: &str) -> String {
     let values = values(scrape);
     let mut text = HEAD.to_owned();
@@ -78,10 +78,11 @@ fn word(kind: Kind) -> &'static str {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
         Kind::Histogram => "histogram",
+        Kind::Summary => "summary",
     }
 }
 
-/// By metric and label, what values that label has, in their order.
+/// The values of each label of each metric, in order.
 fn values(scrape: &str) -> BTreeMap<(&str, &str), Vec<&str>> {
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for line in scrape.lines().filter(|line| !line.starts_with('#')) {
@@ -99,7 +100,7 @@ fn values(scrape: &str) -> BTreeMap<(&str, &str), Vec<&str>> {
     found
 }
 
-/// By label and its values, the metrics that have them.
+/// The metrics with the same label and the same values.
 fn alike<'a>(
     values: &BTreeMap<(&'a str, &'a str), Vec<&'a str>>,
 ) -> BTreeMap<(&'a str, Vec<&'a str>), BTreeSet<&'a str>> {

@@ -13,5 +13,5 @@ pub(super) use scrape::Scrape;
 #[cfg(test)]
 pub(super) use {listing::listing, table::TABLE};
 
-/// What the text is served as.
+/// The content type of the text.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,6 +1,6 @@
-//! One scrape, made in pieces: a family after the other, as the format demands, and of a family as many
-//! series as fit into a piece. So a scrape of ten thousand backends needs the memory of one piece, and
-//! no thread while the client reads.
+//! One scrape, made in pieces: one family after the other, as the format demands, with as many
+//! series as fit into a piece. So a scrape of ten thousand backends needs the memory of one piece,
+//! and no thread while the client reads.
 
 use std::{sync::Arc, time::Instant};
 
@@ -29,7 +29,7 @@ pub(in crate::admin) struct Scrape {
 }
 
 impl Scrape {
-    /// A scrape of what `current` consists of at this moment. The counts are read when their piece is
+    /// A scrape of the parts of `current` at this moment. The counts are read when their piece is
     /// made.
     pub(in crate::admin) fn new(
         current: Arc<Current>,

@@ -1,10 +1,10 @@
-//! Every metric: its name, what it counts, and by which labels. `families.rs` fills them, in this order.
+//! Every metric: its name, its meaning, and its labels. `families.rs` fills them, in this order.
 //!
-//! Names follow Prometheus' customs: base units, `_total` for what only grows. Labels come from the
-//! configuration and from fixed lists, never from what clients or backends send, so traffic cannot
-//! make more series.
+//! Names follow Prometheus' customs: base units, `_total` for counters. Label values come from the
+//! configuration and from fixed lists, never from clients or backends, so traffic cannot make more
+//! series.
 
-/// What a metric's numbers are.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::admin) enum Kind {
     /// A count that only grows, until the process ends or its backend, pool or listener is removed.
@@ -13,6 +13,8 @@ pub(in crate::admin) enum Kind {
     Gauge,
     /// A distribution of durations.
     Histogram,
+    /// The number of durations, and their sum.
+    Summary,
 }
 
 /// One metric.
@@ -34,7 +36,7 @@ macro_rules! metrics {
     ($($id:ident = $kind:ident $name:literal $labels:expr, $help:literal;)*) => {
         $(pub(super) const $id: Metric =
             Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
-        /// All of them, but for those of the process, which a library makes.
+        /// All metrics, except those of the process, which a library makes.
         #[cfg(test)]
         pub(in crate::admin) const TABLE: &[Metric] = &[$($id),*];
     };
@@ -46,6 +48,8 @@ metrics! {
     GENERATION = Gauge "lb_config_generation" NONE,
         "Configurations made live in this process, the first one included.";
     RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
+    CERTIFICATE_EXPIRY = Gauge "lb_certificate_expiry_timestamp_seconds" &["listener", "certificate"],
+        "When the certificate ends, in seconds since 1970; it is named by the first of its names; of several with that name, the one that ends first.";
     LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
         "Access log lines that were dropped because the log was slower than the traffic.";
     IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";
@@ -57,6 +61,10 @@ metrics! {
         "Connections closed because of what came before their first request.";
     LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
         "Requests that have ended, by the class of the status that the client was answered.";
+    LISTENER_HANDSHAKES = Counter "lb_listener_tls_handshakes_total" &["listener", "result"],
+        "TLS handshakes that have ended: with a new session (full), an earlier one (resumed), or a failure.";
+    LISTENER_HANDSHAKE_TIME = Histogram "lb_listener_tls_handshake_duration_seconds" LISTENER,
+        "From the beginning of a TLS handshake to its end, where it did not fail.";
     LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,
         "Requests that were refused with 508 because they had come round in a circle of proxies.";
     LISTENER_RECEIVED = Counter "lb_listener_received_bytes_total" LISTENER,
@@ -86,7 +94,7 @@ metrics! {
     POOL_EXHAUSTED = Counter "lb_pool_retry_budget_exhausted_total" POOL,
         "Retries that the budget did not allow.";
     POOL_PANIC = Gauge "lb_pool_panic" POOL,
-        "Whether so many backends are unhealthy that checks are not believed.";
+        "Whether more backends than the threshold are unhealthy, so that checks are ignored.";
     POOL_PANICS = Counter "lb_pool_panics_total" POOL, "How often that began.";
 
     BACKEND_STATE = Gauge "lb_backend_state" &["pool", "backend", "address", "state"],
@@ -100,7 +108,7 @@ metrics! {
         "Attempts that have ended, by the class of the status that the backend answered.";
     BACKEND_DURATION = Histogram "lb_backend_request_duration_seconds" BACKEND,
         "From the beginning of an attempt to its end.";
-    BACKEND_FIRST_BYTE = Histogram "lb_backend_first_byte_duration_seconds" BACKEND,
+    BACKEND_FIRST_BYTE = Summary "lb_backend_first_byte_duration_seconds" BACKEND,
         "From the end of a request to the first byte of its answer.";
     BACKEND_EJECTIONS = Counter "lb_backend_ejections_total" &["pool", "backend", "address", "cause"],
         "Ejections by cause.";
@@ -135,7 +143,8 @@ mod tests {
                 "{name} {labels:?}"
             );
             assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
-            assert_eq!(*kind == Kind::Histogram, name.contains("_seconds") && *kind != Kind::Gauge);
+            let has_durations = matches!(kind, Kind::Histogram | Kind::Summary);
+            assert_eq!(has_durations, name.contains("_seconds") && *kind != Kind::Gauge);
             assert!(help.ends_with('.'), "{name}");
         }
     }

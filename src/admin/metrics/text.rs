@@ -24,6 +24,7 @@ impl<'a> Family<'a> {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
         };
         self.append(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
@@ -50,6 +51,11 @@ impl<'a> Family<'a> {
             self.series("_bucket", labels, Some(&bound), count);
         }
         self.series("_bucket", labels, Some(&"+Inf"), observed.count());
+        self.summary(labels, observed);
+    }
+
+    /// Writes the number of durations and their sum.
+    pub(super) fn summary(&mut self, labels: &[&str], observed: &DurationSnapshot) {
         self.series("_sum", labels, None, observed.sum().as_secs_f64());
         self.series("_count", labels, None, observed.count());
     }
@@ -66,7 +72,9 @@ impl<'a> Family<'a> {
         self.text.push_str(suffix);
         let mut separator = '{';
         for (name, value) in names.iter().zip(labels) {
-            self.append(format_args!("{separator}{name}=\""));
+            self.text.push(separator);
+            self.text.push_str(name);
+            self.text.push_str("=\"");
             self.escaped(value);
             self.text.push('"');
             separator = ',';
@@ -80,6 +88,9 @@ impl<'a> Family<'a> {
     }
 
     fn escaped(&mut self, value: &str) {
+        if !value.contains(['\\', '"', '\n']) {
+            return self.text.push_str(value);
+        }
         for c in value.chars() {
             match c {
                 '\\' => self.text.push_str("\\\\"),

@@ -1,5 +1,5 @@
-// What an operator changes: drain and undrain, with a question first; weight, ejection and
-// readmission, each with a form. A dialog that is open follows what happens meanwhile.
+// Changes by an operator: drain and undrain after a confirmation; weight, ejection and readmission
+// with a form. An open dialog is updated with every answer.
 
 import * as words from "./words.js";
 import { put } from "./pools.js";
@@ -8,13 +8,13 @@ const byId = (id) => document.getElementById(id);
 const confirm = byId("confirm");
 const more = byId("more");
 
-// What the open dialog is about: `{ pool, address, label, verb }`; `null` when none is open.
+// The subject of the open dialog: `{ pool, address, label, verb }`; `null` if none is open.
 let about = null;
 let ask;
 let done;
 
-// `request(path, options)` asks the process and throws what it refuses; `changed(backend, said)`
-// hears of what was done.
+// `request(path, options)` sends a request and throws a refusal; `changed(backend, said)` is called
+// after each change.
 export function start(request, changed) {
   ask = request;
   done = changed;
@@ -46,7 +46,7 @@ function find(status) {
   return backend ? { pool, backend } : null;
 }
 
-// What would be left of the pool without it, where that is worth a warning.
+// A warning about the rest of the pool without this backend, if one is needed.
 function warning(pool, backend) {
   if (backend.state !== "eligible") return "";
   const others = words.eligible(pool.backends).filter((it) => it !== backend);
@@ -120,7 +120,7 @@ export function open(kind, backend, status) {
 }
 
 for (const dialog of [confirm, more]) {
-  // It is told late, when the next one may be open already.
+  // This event comes late, when the next dialog may be open already.
   dialog.addEventListener("close", () => {
     if (!confirm.open && !more.open) about = null;
   });

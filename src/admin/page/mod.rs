@@ -1,7 +1,7 @@
 //! The files of the status page, which are part of the program.
 //!
-//! The page may load nothing from elsewhere and run nothing that is written into it: whatever text
-//! it shows, none of it becomes a script.
+//! The page may load nothing from other sites and run no inline script, so that no text that it
+//! shows can become a script.
 
 /// The `Content-Security-Policy` of every file.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src \

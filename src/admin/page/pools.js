@@ -4,11 +4,11 @@
 
 import * as words from "./words.js";
 
-// After the user points or types there, nothing changes its place for this long, in milliseconds.
+// After the user points or types there, rows keep their place for this long, in milliseconds.
 const HOLD_MS = 4000;
-// Otherwise numbers would make rows jump every second.
+// Without this interval, changing numbers would make rows jump every second.
 const RESORT_MS = 5000;
-// With more, only pools in trouble are unfolded by themselves.
+// With more backends, only pools in trouble are unfolded at first.
 const UNFOLDED_POOLS = 6;
 const SECONDS = 60;
 const CHART = { width: 300, height: 44 };
@@ -111,7 +111,7 @@ class PoolView {
   constructor(pool) {
     Object.assign(this, fromTemplate("pool-template"));
     this.rows = new Map();
-    // What the user has chosen; `null` before the first choice.
+    // The user's choice; `null` before the first one.
     this.chosen = null;
     this.wasTroubled = false;
     this.pointed = null;
@@ -234,7 +234,7 @@ class PoolView {
     this.caption();
   }
 
-  // What the pointer is at, else the whole minute.
+  // The second under the pointer, else the whole minute.
   caption() {
     const { history } = this.pool;
     const at = this.pointed === null ? -1 : this.pointed - (SECONDS - history.requests.length);
@@ -244,7 +244,7 @@ class PoolView {
   }
 }
 
-// A line with gaps where nothing is known.
+// A line with gaps at unknown values.
 function line(values, top, x) {
   let isDrawn = false;
   const points = values.map((value, index) => {
@@ -264,12 +264,12 @@ function passes(backend) {
   return isState && words.matches(backend, filter.words);
 }
 
-// Puts the children into this order, and moves none that need not move.
+// Puts the children into this order, and moves only those that must move.
 function arrange(parent, nodes) {
   let at = parent.firstElementChild;
   for (const node of nodes) {
     if (node === at) at = at.nextElementSibling;
-    // Keeps the focus, in browsers that have it.
+    // `moveBefore` keeps the focus, in browsers that have it.
     else if (parent.moveBefore && node.parentNode === parent) parent.moveBefore(node, at);
     else parent.insertBefore(node, at);
   }
@@ -292,7 +292,7 @@ function arrangeAll(status, isAsked) {
   for (const pool of pools.values()) pool.arrange();
 }
 
-// What is shown, and how many there are.
+// The number of backends shown, and of all.
 let last = null;
 
 export function update(status) {
@@ -336,7 +336,7 @@ export function setFilter(text, state) {
   return show();
 }
 
-// A second time turns the order around.
+// A second click reverses the order.
 export function sortBy(key, down) {
   const isAgain = sort.key === key;
   sort = { key, down: down ?? (isAgain ? !sort.down : words.startsDown(key)) };

@@ -1,6 +1,6 @@
-// The status page: asks once a second what is so, hears of events as they happen, and says at once
-// when the process does not answer. It polls, so that a page that shows nothing new is
-// always a process that does not answer, and never a connection that died unnoticed.
+// The status page: polls the status once a second, receives events as they happen, and shows at
+// once that the process does not answer. It polls, so that a page without new values always means a
+// process that does not answer, and never a connection that died unnoticed.
 
 import * as change from "./change.js";
 import * as pools from "./pools.js";
@@ -13,7 +13,7 @@ const ASK_LIMIT_MS = 3000;
 const EVENTS_AGAIN_MS = 3000;
 const EVENTS_KEPT = 200;
 const LINES_SHOWN = 6;
-// On a phone, where the pools come below.
+// A phone, on which the pools come below.
 const EVENTS_SHOWN_SMALL = 3;
 
 const byId = (id) => document.getElementById(id);
@@ -34,7 +34,7 @@ class Refused extends Error {
   }
 }
 
-// The answer, as a value. What is refused is thrown as the process words it.
+// The answer as a value. A refusal is thrown with the words of the process.
 async function request(path, { method = "GET", body, signal } = {}) {
   const headers = { "X-Requested-With": "lb" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -100,13 +100,13 @@ function lose(failure) {
   showBanner();
 }
 
-// What is most urgent, and only that.
+// Shows the most urgent problem only.
 function showBanner() {
   const banner = byId("banner");
   const [tone, text] = bannerText();
   mark(banner, "class", `banner ${tone}`);
   put(byId("banner-text"), text);
-  // Apart, so that a screen reader does not say it all again every second.
+  // This is a separate element, so that a screen reader does not repeat the text every second.
   put(byId("banner-age"), lostAt === null ? "" : `(${words.duration(Date.now() - lostAt)})`);
   banner.hidden = !text;
   const isLive = lostAt === null && !needsToken;
@@ -148,7 +148,7 @@ function showTotals() {
   put(totals.clients, words.count(status.connections));
 }
 
-// Pools first, then backends, each a line that leads there.
+// Pools first, then backends, each a line that links to it.
 function wrongs() {
   const found = [];
   const sorted = [...status.pools].sort(words.byLevel);
@@ -164,7 +164,7 @@ function wrongs() {
   return found;
 }
 
-// Nothing wrong, but easily forgotten.
+// No problem, but easily forgotten.
 function asides() {
   const all = status.pools.flatMap((pool) => pool.backends);
   const out = all.filter((it) => it.state === "draining").length;
@@ -205,7 +205,7 @@ function showWrong() {
   showTitle(found);
 }
 
-// The tab tells it too, in words and in colour.
+// The tab shows it too, in words and in colour.
 function showTitle(found) {
   const worst = found.some((it) => it.tone === "bad") || !status.ready ? "bad" : found.length && "warn";
   const title = found.length ? `${found.length} wrong – lb` : "lb";
@@ -215,7 +215,7 @@ function showTitle(found) {
   mark(byId("icon"), "href", `data:image/svg+xml,${picture}`);
 }
 
-// So many lines in a list, each with a place and a text.
+// Fills a list with lines, each with a place and a text.
 function lines(list, wanted) {
   while (list.children.length > wanted) list.lastElementChild.remove();
   while (list.children.length < wanted) {
@@ -265,7 +265,7 @@ function filter() {
   if (status) showShown(pools.setFilter(byId("filter").value, byId("state").value));
 }
 
-// Newest first. A process that was replaced counts its events from 1 again, so the time tells too.
+// Newest first. A new process counts its events from 1 again, so the time is compared too.
 let events = [];
 let allEvents = false;
 const isSmall = matchMedia("(width < 900px)");
@@ -279,7 +279,7 @@ function listen() {
     const event = parse(data);
     if (!event) return;
     hear(event);
-    // What has changed is shown now, not at the next second.
+    // Changes are shown now, not at the next second.
     ask();
   };
   source.onopen = () => (byId("events-note").hidden = true);
@@ -315,7 +315,7 @@ function showEvents() {
   mark(button, "aria-expanded", String(allEvents));
 }
 
-// Only whether there is something to sign out of: scripts cannot see the cookie itself.
+// Stores only whether the user is signed in: scripts cannot see the cookie itself.
 function showSignedIn(isSignedIn) {
   byId("logout").hidden = !isSignedIn;
   try {

@@ -1,8 +1,8 @@
-// What the page says: numbers, states, and what counts as trouble. Values in, text out; nothing
-// here touches the document, so that one place decides how a thing is called.
+// The texts of the page: numbers, states, and problems. Values in, text out; nothing here touches
+// the document, so that one place decides all names.
 
-// By the word of the API. Who is lower in `rank` is shown first; `sign` is there for those who do
-// not see the colour, and the word for everybody.
+// The states by the word of the API. A lower `rank` is shown first; `sign` is for users who do not
+// see the colour, and the label for all.
 const STATES = {
   unhealthy: { rank: 0, word: "unhealthy", sign: "✕" },
   ejected: { rank: 1, word: "ejected", sign: "▲" },
@@ -12,7 +12,7 @@ const STATES = {
   eligible: { rank: 6, word: "eligible", sign: "●" },
 };
 
-// Of requests that fail: worth a look, and plainly wrong.
+// Shares of failed requests: a warning, and a problem.
 const ERRORS_WARN = 0.01;
 const ERRORS_BAD = 0.05;
 
@@ -33,14 +33,14 @@ const joined = (value, unit) => `${value}\u00a0${unit}`;
 
 export const stateNames = () => Object.keys(STATES);
 
-// A state that a later version may send is shown as it comes.
+// An unknown state of a later version is shown as it comes.
 export const stateOf = (name) => STATES[name] ?? { rank: 5, word: name, sign: "?" };
 
 export const isTrouble = (backend) => stateOf(backend.state).rank < STATES.draining.rank;
 
 export const count = (value) => whole.format(value);
 
-// Four digits at most.
+// A number with at most four digits.
 const short = (value) => (value < 10000 ? whole : compact).format(value);
 
 export function rate(value) {
@@ -62,7 +62,7 @@ export function percent(part) {
   return joined((part * 100).toFixed(part < 0.0995 ? 1 : 0), "%");
 }
 
-// The two largest units.
+// A duration in its two largest units.
 export function duration(ms) {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const seconds = Math.max(0, Math.round(ms / 1000));
@@ -75,27 +75,27 @@ export function duration(ms) {
   return rest ? joined(first, joined(rest, below)) : first;
 }
 
-// At least a second of one that is not over, so that "0 s left" is not shown for long.
+// At least a second while time is left, so that "0 s left" is not shown for long.
 export const left = (ms) => (ms > 0 ? joined(duration(Math.max(ms, 1000)), "left") : "due now");
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
-// With its day, where that is not today.
+// A time, with its day if that is not today.
 export function when(time) {
   const at = new Date(time);
   if (at.toDateString() === new Date().toDateString()) return clock(time);
   return `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(time)}`;
 }
 
-// Parts of all, where there are none of none.
+// A share; 0 if there is no total.
 const part = (some, all) => (all > 0 ? Math.min(1, some / all) : 0);
 
 export const errorShare = (it) => part(it.error_rate, it.rate);
 
-// In words, where no instant is known.
+// The end in words, if no instant is known.
 export const until = (backend) => (backend.for_ms === null ? (UNTIL[backend.until] ?? "") : "");
 
-// What there is to say of a backend beside its state.
+// The remarks on a backend beside its state.
 export const reason = (backend) => backend.reason ?? (isSlow(backend) ? "slow start" : "");
 
 export const isSlow = (backend) =>
@@ -116,11 +116,11 @@ export function check(backend) {
   const last = backend.check;
   if (!last) return "none";
   if (last.passed) return `passed ${millis(last.took_ms)}`;
-  // The reason of an unhealthy one stands beside its state.
+  // The reason of an unhealthy backend is shown beside its state.
   return last.reason && backend.state !== "unhealthy" ? `failed: ${last.reason}` : "failed";
 }
 
-// The age of one that passed is told when it is no longer what is to be expected.
+// The age of a passed check is shown only if it is older than expected.
 export function checkAge({ check }) {
   if (!check || (check.passed && check.ago_ms < CHECK_IS_OLD_MS)) return "";
   return joined(duration(check.ago_ms), "ago");
@@ -138,7 +138,7 @@ export const counts = (pool) => {
 
 export const eligible = (backends) => backends.filter((it) => it.state === "eligible");
 
-// What is wrong with a pool as such: `[level, words, in short]`.
+// A problem of a pool as a whole: `[level, words, in short]`.
 export function poolTroubles(pool) {
   const found = [];
   if (!eligible(pool.backends).length) {
@@ -164,7 +164,7 @@ export function poolTroubles(pool) {
 
 const LEVELS = ["bad", "warn", ""];
 
-// `bad`, `warn`, or empty.
+// The level: `bad`, `warn`, or empty.
 export function level(pool) {
   const found = poolTroubles(pool).map(([it]) => it);
   if (pool.backends.some(isTrouble)) found.push("warn");
@@ -184,7 +184,7 @@ export function minute({ requests, errors, p99_ms: p99 }) {
   ];
 }
 
-// The same of one of its seconds.
+// The same for one second.
 export function second({ requests, errors, p99_ms: p99 }, at) {
   const when = joined(requests.length - at, "s ago");
   return [`${when}: ${count(requests[at])}/s`, failures(errors[at]), `p99 ${millis(p99[at])}`];
@@ -200,11 +200,11 @@ const NUMBERS = {
   errors: errorShare,
   p50: (it) => it.latency.p50_ms ?? -1,
   p99: (it) => it.latency.p99_ms ?? -1,
-  // Failed ones first, then those that are longest ago.
+  // Failed checks come first, then the oldest.
   check: (it) => (it.check ? (it.check.passed ? 0 : 1e12) + it.check.ago_ms : -1),
 };
 
-// Numbers begin with the largest, which is what a user looks for; names with the first.
+// Numbers begin with the largest, which users look for; names begin with the first.
 export const startsDown = (key) => key in NUMBERS;
 
 // Compares backends. Ties keep the order of the configuration, since sorting is stable.
@@ -216,18 +216,18 @@ export function order(key, down) {
   return (a, b) => sign * (number(a) - number(b));
 }
 
-// Among the eligible, those that are not quite so come first.
+// Among eligible backends, those with remarks come first.
 function rank(backend) {
   const { rank } = stateOf(backend.state);
   return backend.state === "eligible" && isSlow(backend) ? rank - 0.5 : rank;
 }
 
-// The name, and the address where that is another.
+// The name, and the address if it differs.
 export function label({ name, address }) {
   return name === address ? name : `${name} (${address})`;
 }
 
-// What is unusual about it and not said by its state.
+// Unusual facts that its state does not show.
 export function tags(backend) {
   const orders = backend.set_by_operator.filter((it) => {
     return !(it === "drained" && backend.state === "draining") && it !== backend.state;
@@ -236,7 +236,7 @@ export function tags(backend) {
   return backend.backup ? ["backup", ...set] : set;
 }
 
-// Whether a backend has every word that was typed.
+// Whether a backend matches every word that was typed.
 export function matches(backend, words) {
   const state = stateOf(backend.state).word;
   const orders = backend.set_by_operator.join(" ");

@@ -1,4 +1,4 @@
-//! What would happen to a request that came now, by the same routing, predicate and algorithm as for a
+//! Explains how a request would be served now, by the same routing, predicate and algorithm as a
 //! real one. It changes nothing.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
@@ -61,7 +61,7 @@ impl SampleRequest {
     }
 }
 
-/// Explains what would happen to the request.
+/// Explains how the request would be served.
 pub(in crate::admin) fn explain(
     current: &Current,
     request: &SampleRequest,

@@ -1,8 +1,8 @@
-//! What the admin listener says of the process, as JSON: the types that it writes and that the
-//! commands read. `GET /api/v1/pools` is a [`Status`].
+//! The JSON of the admin listener: the types that it writes and that the commands read.
+//! `GET /api/v1/pools` is a [`Status`].
 //!
-//! Durations are in milliseconds and say so in their name; instants are RFC 3339 in UTC. What is
-//! not known, or does not apply, is `null`, never left out.
+//! Durations are in milliseconds and say so in their name; instants are RFC 3339 in UTC. A value
+//! that is unknown or does not apply is `null`, never left out.
 
 mod explain;
 mod last_minute;
@@ -33,26 +33,26 @@ pub struct Status {
     pub generation: u64,
     /// Whether it should be sent requests.
     pub ready: bool,
-    /// Why not, as a sentence.
+    /// The reason why it is not ready, as a sentence.
     pub unready: Option<String>,
     /// Requests in flight.
     pub in_flight: usize,
     /// Clients connected.
     pub connections: usize,
-    /// In the order of the configuration.
+    /// The entries, in the order of the configuration.
     pub listeners: Vec<Listener>,
-    /// In the order of the configuration.
+    /// The entries, in the order of the configuration.
     pub pools: Vec<Pool>,
 }
 
 /// An address that clients connect to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
-    /// As configured.
+    /// The address as configured.
     pub address: String,
     /// Requests that have ended.
     pub requests: u64,
-    /// The same by the class of the status.
+    /// Requests that have ended, by the class of the status.
     pub responses: Classes,
     /// Clients connected.
     pub connections: usize,
@@ -67,9 +67,9 @@ pub struct Pool {
     pub algorithm: String,
     /// Requests of clients that have ended.
     pub requests: u64,
-    /// The same by the class of the status that the client got.
+    /// Requests that have ended, by the class of the status that the client got.
     pub responses: Classes,
-    /// Of these, with a status of 500 or more.
+    /// Requests with a status of 500 or more.
     pub errors: u64,
     /// Requests in flight on its backends.
     pub active: usize,
@@ -89,7 +89,7 @@ pub struct Pool {
     pub panic: bool,
     /// The last minute.
     pub history: History,
-    /// In the order of the configuration.
+    /// The entries, in the order of the configuration.
     pub backends: Vec<Backend>,
 }
 
@@ -107,37 +107,37 @@ pub struct Queue {
 pub struct Backend {
     /// Its pool.
     pub pool: String,
-    /// As configured, host and port, such as `localhost:9001`; several addresses may share it.
+    /// Host and port as configured, such as `localhost:9001`; several addresses may share it.
     pub name: String,
-    /// Where it listens; with the pool, what tells it from all others.
+    /// Its address, which identifies it together with the pool.
     pub address: Address,
     /// `eligible`, `draining`, `unhealthy`, `ejected`, `half_open` or `full`: whether it may get a
     /// request.
     pub state: String,
-    /// Why it may not, in words.
+    /// The reason why it may not, in words.
     pub reason: Option<String>,
-    /// When that ends: an instant, or `checks_pass`, `probe`, `undrain`.
+    /// When that state ends: an instant, or `checks_pass`, `probe`, `undrain`.
     pub until: Option<String>,
-    /// How long it is to that instant.
+    /// The time until that instant.
     pub for_ms: Option<u64>,
-    /// What an operator has set on it, in words such as `drained` and `weight 3`; empty where the
-    /// configuration holds.
+    /// An operator's settings, in words such as `drained` and `weight 3`; empty if the
+    /// configuration applies.
     pub set_by_operator: Vec<String>,
-    /// Serves only when no primary can.
+    /// Whether it serves only if no primary can.
     pub backup: bool,
-    /// As configured, or as an operator has set it.
+    /// The weight as configured, or as an operator has set it.
     pub weight: u64,
-    /// The same, less what slow start takes from it.
+    /// The weight, reduced by slow start.
     pub weight_in_effect: f64,
     /// Requests in flight.
     pub active: usize,
-    /// Requests that it may have at once.
+    /// The most requests that it may have at once.
     pub max_connections: Option<usize>,
     /// Attempts that have ended.
     pub requests: u64,
-    /// Of these, those that failed.
+    /// Attempts that failed.
     pub errors: u64,
-    /// What it answered.
+    /// Its answers, by the class of the status.
     pub responses: Classes,
     /// Attempts a second, over the last ten seconds.
     pub rate: f64,
@@ -149,14 +149,14 @@ pub struct Backend {
     pub latency: Quantiles,
     /// From the end of the request to the first byte of the answer, in the last minute.
     pub first_byte: Quantiles,
-    /// The last active check; `null` where there was none.
+    /// The last active check; `null` if there was none.
     pub check: Option<Check>,
     /// Connections to it.
     pub connections: Connections,
 }
 
 impl Backend {
-    /// The name, and the address where that is another.
+    /// The name, and the address if it differs.
     #[must_use]
     pub fn label(&self) -> String {
         label(&self.name, &self.address)
@@ -164,7 +164,7 @@ impl Backend {
 }
 
 impl Candidate {
-    /// As [`Backend::label`].
+    /// The same text as [`Backend::label`].
     #[must_use]
     pub fn label(&self) -> String {
         label(&self.name, &self.address)
@@ -191,9 +191,9 @@ pub struct Check {
 /// Connections to a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Connections {
-    /// Made for an attempt.
+    /// Connections that were made for an attempt.
     pub opened: u64,
-    /// Attempts that used one that was there.
+    /// Attempts that reused a connection.
     pub reused: u64,
 }
 
@@ -241,16 +241,16 @@ pub struct History {
     pub p99_ms: Vec<Option<f64>>,
 }
 
-/// Something that happened, as `GET /api/v1/events` tells it.
+/// A state change, as `GET /api/v1/events` sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Counts events, from 1.
+    /// The number of the event, from 1.
     pub id: u64,
     /// When it happened.
     pub time: String,
     /// The pool that it is about.
     pub pool: Option<String>,
-    /// Which backend, by its configured name.
+    /// The backend, by its configured name.
     pub backend: Option<String>,
     /// The address of that backend.
     pub address: Option<String>,
@@ -258,22 +258,22 @@ pub struct Event {
     /// `panic_began`, `panic_ended`, `pool_unavailable`, `pool_available`, `reloaded`,
     /// `reload_failed`.
     pub event: String,
-    /// Why, or to what, in words.
+    /// The reason or the new value, in words.
     pub reason: Option<String>,
-    /// For how long, where that is known.
+    /// How long it lasts, if that is known.
     pub for_ms: Option<u64>,
     /// The operator who caused it: a user, or the address of a client.
     pub by: Option<String>,
 }
 
-/// What would happen to a request: the answer of `GET /api/v1/explain`.
+/// How a request would be served: the answer of `GET /api/v1/explain`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The listeners that would take it; a route is for all of them.
     pub listeners: Vec<String>,
-    /// The first route that matches; `null` where none does.
+    /// The first route that matches; `null` if none does.
     pub route: Option<Route>,
-    /// Where that leads.
+    /// The pool of that route.
     pub pool: Option<String>,
     /// Whether it would be tried again after it may have been executed.
     pub repeatable: bool,
@@ -286,16 +286,16 @@ pub struct Explanation {
     pub chosen: Option<Address>,
     /// See `chosen`.
     pub by_chance: bool,
-    /// All of it in a sentence.
+    /// The answer in a sentence.
     pub summary: String,
 }
 
 /// A route, as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// `null` for any.
+    /// The host; `null` for any.
     pub host: Option<String>,
-    /// The prefix.
+    /// The path prefix.
     pub path: String,
     /// Its place in the configuration, from 0.
     pub index: usize,
@@ -322,9 +322,10 @@ pub struct Candidate {
     pub weight_in_effect: f64,
     /// As [`Backend::active`].
     pub active: usize,
-    /// What the algorithm compares, the lowest first; `null` where it is not in service.
+    /// The figure that the algorithm compares, the lowest first; `null` if the backend is not in
+    /// service.
     pub score: Option<f64>,
-    /// What the score means.
+    /// The meaning of the score.
     pub score_is: String,
 }
 
@@ -335,7 +336,7 @@ pub struct Refusal {
     pub error: String,
 }
 
-/// What a change asks for: the body of `PUT …/weight` and of `POST …/eject`.
+/// The body of a change: of `PUT …/weight` and of `POST …/eject`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeBody {

@@ -1,5 +1,5 @@
-//! What is sampled all the time, so that the listener can show more than one moment: the counts once
-//! a second, and the journal often enough for clients that follow the events.
+//! The sampling in the background, so that the listener can show more than one moment: the counts
+//! once a second, and the journal often enough for clients that follow the events.
 
 use std::{
     sync::Arc,
@@ -31,13 +31,13 @@ pub(in crate::admin) struct Monitor {
     last_event: watch::Sender<u64>,
 }
 
-/// Where a client that follows the events gets them from.
+/// The source of events for a client that follows them.
 pub(in crate::admin) struct EventFeed {
     /// The events after the one with this number, oldest first. The oldest may be forgotten.
     pub(in crate::admin) after: Box<dyn Fn(u64) -> Vec<view::Event> + Send + Sync>,
     /// The number of the last event, as it changes.
     pub(in crate::admin) last: watch::Receiver<u64>,
-    /// Whether a client that was let in would still be let in: a reload may change the token.
+    /// Whether a client that was admitted would still be admitted: a reload may change the token.
     pub(in crate::admin) is_welcome: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -48,7 +48,7 @@ impl Default for Monitor {
 }
 
 impl Monitor {
-    /// The events, for a client that is let in by the configuration of this moment.
+    /// The events, for a client that the current configuration admits.
     pub(in crate::admin) fn feed(&self, current: &Arc<Current>) -> EventFeed {
         let token = |current: &Current| {
             let admin = current.pin().config.admin.clone();

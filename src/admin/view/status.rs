@@ -1,4 +1,4 @@
-//! The process as it is now, made into what [`view`] says of it.
+//! The state of the process at this moment, as the types of [`view`].
 
 use std::{process, time::Instant};
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Instant,
 };
 
@@ -18,6 +18,8 @@ use super::tally::{Tally, TallyEntry};
 #[derive(Debug, Default)]
 pub(super) struct Members {
     pub(super) backends: HashMap<Address, Arc<Backend>>,
+    /// Backends of memberships that are being prepared, and are perhaps never used.
+    pub(super) candidates: HashMap<Address, Weak<Backend>>,
     pub(super) tally: Tally,
     /// The backends that wait for a probe, by when it is due; the value is when any request may be
     /// the probe.
@@ -58,7 +60,8 @@ impl Members {
     }
 
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&Address) -> bool, now: Instant) {
-        let Self { backends, tally, probes, last_resorts } = self;
+        let Self { backends, candidates, tally, probes, last_resorts } = self;
+        candidates.retain(|_, candidate| candidate.strong_count() > 0);
         backends.retain(|address, backend| {
             let stays = is_wanted(address);
             if !stays {

@@ -14,7 +14,7 @@ mod tally;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -103,20 +103,45 @@ impl Roster {
         self.members.lock().backends.get(address).cloned()
     }
 
-    /// The backend at this address; it is created if the roster does not know it.
+    /// The backend at this address: the one that is known, or a candidate. A candidate counts for
+    /// nothing, and nothing befalls it, until [`Roster::enlist`] makes it known; as long as it is in
+    /// use it is the same for every caller.
     #[must_use]
-    pub fn backend(&self, address: &Address) -> Arc<Backend> {
+    pub fn candidate(&self, address: &Address) -> Arc<Backend> {
         let mut members = self.members.lock();
         if let Some(backend) = members.backends.get(address) {
             return Arc::clone(backend);
         }
+        let candidate = members.candidates.get(address).and_then(Weak::upgrade);
+        candidate.unwrap_or_else(|| {
+            let backend = self.first(address);
+            members.candidates.insert(address.clone(), Arc::downgrade(&backend));
+            backend
+        })
+    }
+
+    fn first(&self, address: &Address) -> Arc<Backend> {
         let id = BackendId { pool: self.pool.clone(), address: address.clone() };
         let name = address.to_string().into();
-        let address = address.clone();
-        let backend = Arc::new(Backend::new(id, name, Arc::clone(&self.published)));
-        members.backends.insert(address, Arc::clone(&backend));
+        Arc::new(Backend::new(id, name, Arc::clone(&self.published)))
+    }
+
+    /// The backend at this address, and whether it was not known before.
+    fn enlisted(&self, members: &mut Members, address: &Address) -> (Arc<Backend>, bool) {
+        if let Some(backend) = members.backends.get(address) {
+            return (Arc::clone(backend), false);
+        }
+        let candidate = members.candidates.remove(address).and_then(|it| it.upgrade());
+        let backend = candidate.unwrap_or_else(|| self.first(address));
+        members.backends.insert(address.clone(), Arc::clone(&backend));
         members.tally.add(TallyEntry::of(&Standing::default(), self.published.start));
-        backend
+        (backend, true)
+    }
+
+    /// The backend at this address, known from now on if it was not before.
+    #[cfg(test)]
+    pub(crate) fn backend(&self, address: &Address) -> Arc<Backend> {
+        self.enlisted(&mut self.members.lock(), address).0
     }
 
     /// Takes over a configuration: from now on the pool has these backends, with these settings.
@@ -133,14 +158,14 @@ impl Roster {
         let others_serve = {
             let mut members = self.members.lock();
             members.retain(|address| terms.contains_key(address), now);
-            members.backends.values().any(|backend| backend.is_enlisted())
+            !members.backends.is_empty()
         };
         let mut notices = vec![];
         for (address, terms) in terms {
-            let backend = self.backend(address);
+            let (backend, is_new) = self.enlisted(&mut self.members.lock(), address);
             backend.set_name(&terms.name);
             backend.set_limit(terms.max_connections);
-            if backend.enlist() && others_serve {
+            if is_new && others_serve {
                 notices.extend(self.apply(&backend, Event::Joined, policy, now));
             }
             if !policy.checked {

@@ -87,7 +87,7 @@ impl Roster {
     }
 
     fn begin_probe(&self, members: &mut Members, backend: &Arc<Backend>, now: Instant) {
-        members.replace(backend, now, |standing, _| standing.begin_probe());
+        members.replace(backend, now, |standing, _| standing.begin_probe(now));
         self.publish_probes(members);
     }
 }

@@ -36,6 +36,9 @@ const COOL_DOWN: Duration = Duration::from_secs(1);
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 /// If a backend has produced nothing but failures for this long, `FEWER` of them are enough to eject it.
 const NOTHING_ELSE: Duration = Duration::from_secs(1);
+/// At the least between two probes before their time that no request has need of: a backend that is
+/// still bad fails one request a second for them.
+const EARLY_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The number of failures that are enough then: a single one may be the request's fault.
 const FEWER: u32 = 2;
 
@@ -58,6 +61,8 @@ pub(in crate::backend) struct Ejection {
     pub(in crate::backend) until: EjectionEnd,
     /// When the ejection began, or an early probe failed last.
     since: Instant,
+    /// When its last probe began, or the ejection itself.
+    tried: Instant,
     /// Probes under way.
     pub(in crate::backend) probes: u32,
     /// When its term ends, where its probe is due before that because the pool could not spare
@@ -73,7 +78,7 @@ impl Ejection {
         until: EjectionEnd,
         since: Instant,
     ) -> Self {
-        Self { cause, until, since, probes: 0, hastened_from: None, unproven: 0 }
+        Self { cause, until, since, tried: since, probes: 0, hastened_from: None, unproven: 0 }
     }
 
     /// Whether a failure is that of a probe of this ejection. A probe that began before this
@@ -318,9 +323,10 @@ impl Standing {
     }
 
     /// Notes that a probe has begun.
-    pub(in crate::backend) fn begin_probe(&mut self) {
+    pub(in crate::backend) fn begin_probe(&mut self, now: Instant) {
         if let Some(ejection) = &mut self.ejection {
             ejection.probes = ejection.probes.saturating_add(1);
+            ejection.tried = now;
         }
     }
 
@@ -347,14 +353,16 @@ impl Standing {
         (ejection.cause != EjectionCause::Operator).then_some(ejection.since)
     }
 
-    /// Makes the next request its probe, regardless of the term that is left.
+    /// Makes the next request its probe, regardless of the term that is left, but not within a second of
+    /// the last probe.
     pub(in crate::backend) fn hasten(&mut self, now: Instant) {
         if let Some(ejection) = self.ejection.as_mut().filter(|ejection| ejection.probes == 0)
             && let EjectionEnd::Probe(at) = ejection.until
-            && at > now
+            && let early = now.max(ejection.tried + EARLY_PROBE_INTERVAL)
+            && at > early
         {
             ejection.hastened_from.get_or_insert(at);
-            ejection.until = EjectionEnd::Probe(now);
+            ejection.until = EjectionEnd::Probe(early);
         }
     }
 

@@ -47,3 +47,24 @@ fn without_checks_their_results_are_void_and_refusers_are_probed() {
     assert_eq!(world.eligible(), [0, 2]);
     assert_eq!(world.probe(true), Some(1));
 }
+
+#[test]
+fn is_what_makes_a_backend_known_and_nothing_else_does() {
+    let world = World::new(2, CHECKED);
+    let candidate = world.roster.candidate(&address(3));
+    assert!(world.roster.known(&address(3)).is_none());
+    assert_eq!(world.roster.remember(world.now).len(), 2);
+    let failed = Event::AttemptFailed(world.failure(EjectionCause::Refused));
+    assert!(world.roster.apply(&candidate, failed, &CHECKED, world.now).is_empty());
+    world.eject(0);
+    (0..9).for_each(|_| assert!(world.fail(1, EjectionCause::Timeout).is_empty(), "one of two"));
+
+    assert!(Arc::ptr_eq(&candidate, &world.roster.candidate(&address(3))));
+    enlist(&world, &[1, 2, 3], &CHECKED);
+    assert!(Arc::ptr_eq(&candidate, &world.roster.known(&address(3)).unwrap()));
+    assert_eq!(candidate.serving_since(), Some(world.now), "it starts slowly");
+
+    drop(world.roster.candidate(&address(4)));
+    enlist(&world, &[1, 2, 3, 4], &CHECKED);
+    assert_eq!(world.roster.remember(world.now).len(), 4);
+}

@@ -8,6 +8,7 @@ mod limit;
 mod next_process;
 mod panic;
 mod probe;
+mod recall;
 mod refused;
 mod retry_after;
 

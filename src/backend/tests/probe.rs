@@ -137,12 +137,14 @@ fn that_was_hastened_and_failed_leaves_the_term_as_it_was() {
     world.eject(0);
     world.pass(SECOND);
     (0..5).for_each(|_| drop(world.fail(1, EjectionCause::Status(503))));
-    for _ in 0..5 {
+    for seconds in 1..=5 {
         assert_eq!(world.probe(true), Some(0));
         let failed = AttemptFailure { probe: true, ..world.failure(EjectionCause::Timeout) };
         assert_eq!(world.apply(0, Event::AttemptFailed(failed)), []);
-        assert_eq!(world.term(0), RULES.base - SECOND);
+        assert_eq!(world.term(0), RULES.base - seconds * SECOND);
         world.fail(1, EjectionCause::Status(503));
+        assert_eq!(world.probe(true), None, "the last one was less than a second ago");
+        world.pass(SECOND);
     }
 }
 

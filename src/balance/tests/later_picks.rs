@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn least_connections_follows_what_is_in_flight() {
+fn least_connections_follows_requests_in_flight() {
     let fixture = Fixture::new(Algorithm::LeastConn, &[1, 1, 1]);
     assert!(fixture.backends[0].try_enter());
     assert!(fixture.backends[2].try_enter());
@@ -62,7 +62,7 @@ fn later_picks_of_least_connections_are_the_best_of_the_rest() {
 }
 
 #[test]
-fn expected_latency_follows_what_answers_took_and_what_is_in_flight() {
+fn expected_latency_follows_response_times_and_requests_in_flight() {
     let fixture = Fixture::new(Algorithm::Ewma, &[1, 1]);
     let [fast, slow] = [Duration::from_millis(2), Duration::from_millis(7)];
     fixture.backends[0].latency().observe(slow, clock::now());
@@ -90,11 +90,11 @@ fn a_backend_that_joins_is_assumed_to_be_a_usual_one() {
     for (backend, millis) in fixture.backends.iter().zip([5, 2, 900]) {
         backend.latency().observe(Duration::from_millis(millis), clock::now());
     }
+    let joined = fixture.roster.backend(&address(3));
     let config = config(Algorithm::Ewma);
     let config = SelectorConfig { roster: Arc::clone(&fixture.roster), ..config };
     let set = set(&[1, 1, 1, 1], &[]);
     let _rebuilt = PingoraSelector::build_with_config(&set, &Succession::new(config));
-    let joined = fixture.roster.backend(&address(3));
     let estimate = joined.latency().estimate(clock::now()).unwrap();
     assert!((4_900.0..=5_000.0).contains(&estimate), "{estimate}");
 }

@@ -156,7 +156,11 @@ fn balancer(algorithm: Algorithm, weights: &[u16]) -> Balancer {
     balancer
 }
 
+/// Enlists these backends, and tells the balancer of them.
 fn update(balancer: &Balancer, set: BTreeSet<Discovered>) {
+    for discovered in &set {
+        let _ = balancer.roster().backend(&discovered.addr.as_inet().unwrap().to_owned().into());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(balancer.update(set)).unwrap();
 }

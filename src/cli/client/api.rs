@@ -13,13 +13,13 @@ use crate::cli::figures::visible;
 
 const POOLS: &str = "/api/v1/pools";
 const EXPLAIN: &str = "/api/v1/explain";
-/// As it is in a part of a path and of a query.
+/// The bytes that are encoded in a part of a path or a query.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
-/// The most names in a message; the others are counted.
+/// The most names in a message; further ones are only counted.
 const NAMED: usize = 8;
 
-/// A request that the process is to explain.
+/// A request for the process to explain.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct SampleRequest {
     pub(in crate::cli) method: Method,
@@ -28,14 +28,14 @@ pub(in crate::cli) struct SampleRequest {
     pub(in crate::cli) client: Option<IpAddr>,
 }
 
-/// What an operator does to one backend.
+/// An operator's change of one backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Change {
     /// The name of its pool.
     pub(in crate::cli) pool: String,
     /// Its address, or its configured name.
     pub(in crate::cli) backend: String,
-    /// What is done.
+    /// The kind of change.
     pub(in crate::cli) kind: ChangeKind,
 }
 
@@ -44,11 +44,11 @@ pub(in crate::cli) struct Change {
 pub(in crate::cli) enum ChangeKind {
     /// Sends it no new requests.
     Drain,
-    /// Takes that back.
+    /// Reverses it.
     Undrain,
     /// Takes it out of service, for this long.
     Eject(Option<String>),
-    /// Takes that back.
+    /// Reverses it.
     Readmit,
     /// `None` is the configuration's.
     Weight(Option<u32>),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_says_what_is_wished_and_the_process_reads_it() {
+    fn the_process_reads_the_body_of_every_change() {
         for (kind, method, body, wish) in [
             (ChangeKind::Eject(None), Method::POST, "", None),
             (
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_say_does_not_move_the_cursor() {
+    fn text_from_other_programs_does_not_move_the_cursor() {
         let mut value = serde_json::json!({ "a": ["\u{1b}[2J", "fine"], "n": 1 });
         make_visible(&mut value);
         assert_eq!(value, serde_json::json!({ "a": ["\\u{1b}[2J", "fine"], "n": 1 }));

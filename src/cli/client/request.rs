@@ -1,8 +1,8 @@
 //! One question to the admin listener and its answer, over TCP or a Unix socket.
 //!
-//! Pingora writes and reads the HTTP. A connection for each question: they are few, and nothing is
-//! to be remembered when the process at the other end is replaced. The peer may be any program, so the
-//! answer has a limit in time and in size.
+//! Pingora writes and reads the HTTP. Each question has a connection of its own, because questions
+//! are few, and nothing has to be cleaned up when the process at the other end is replaced. The
+//! peer may be any program, so the answer has a limit in time and in size.
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
@@ -46,7 +46,7 @@ pub(in crate::cli) struct AdminClient {
 }
 
 impl fmt::Debug for AdminClient {
-    /// Without the token.
+    /// Omits the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
     }
@@ -57,9 +57,9 @@ impl fmt::Debug for AdminClient {
 pub(in crate::cli) struct ApiRequest {
     /// GET changes nothing.
     pub(in crate::cli) method: Method,
-    /// With the query, both encoded.
+    /// The path with the query, both encoded.
     pub(in crate::cli) path: String,
-    /// JSON, or nothing.
+    /// The body: JSON, or empty.
     pub(in crate::cli) body: String,
 }
 
@@ -106,7 +106,7 @@ impl AdminClient {
     ///
     /// # Errors
     ///
-    /// If there is no answer in time, or none that is HTTP.
+    /// If no answer comes in time, or it is not HTTP.
     pub(in crate::cli) async fn ask(
         &self,
         question: &ApiRequest,

@@ -1,5 +1,5 @@
-//! Where the admin listener is, and the token: from the arguments, the file that the process runs
-//! from, and the environment.
+//! The address of the admin listener and the token: from the arguments, the file that the process
+//! runs from, and the environment.
 
 use std::{
     env, fs,
@@ -12,7 +12,7 @@ use clap::Args;
 use super::{address::Address, request::AdminClient};
 use crate::config::{self, Flags, ListenAddress};
 
-/// Which process to ask.
+/// The process that a command is for.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Which process to ask")]
 pub(in crate::cli) struct AdminTarget {

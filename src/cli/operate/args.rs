@@ -73,7 +73,7 @@ impl ExplainArguments {
     }
 }
 
-/// A backend, for whatever is done with it.
+/// Arguments of a change: the backend.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ChangeArguments {
     /// The name of its pool.
@@ -156,7 +156,7 @@ impl FromStr for RequestUrl {
     }
 }
 
-/// As an access log names it, too.
+/// Reads the name of a backend, also in the form of the access log.
 fn backend(text: &str) -> Result<String, String> {
     let address = text.strip_prefix("http://").unwrap_or(text);
     Ok(address.strip_suffix('/').unwrap_or(address).to_owned())

@@ -1,5 +1,5 @@
-//! What an operator sees and changes over the admin client: `lb status`, `lb explain`, `lb drain`
-//! and its like. What they print is a pure function of the answer.
+//! Commands over the admin listener: `lb status`, `lb explain`, and changes such as `lb drain`.
+//! Their output is a pure function of the answer.
 
 pub(super) mod args;
 mod table;

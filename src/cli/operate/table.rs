@@ -1,7 +1,7 @@
 //! `lb status` as text: the process in a line, then each pool with its backends in columns.
 //!
-//! Only the last column has text of any length, so that the others stay where they are; a line is
-//! never broken, as it is what `grep` shows.
+//! Only the last column has text of any length, so that the others keep their place; lines are
+//! never wrapped, so that `grep` shows whole ones.
 
 use anstyle::{AnsiColor, Style};
 
@@ -11,7 +11,7 @@ use crate::cli::figures;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const PLAIN: Style = Style::new();
-/// Between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
 /// A column's name, and on which side its values stand.
@@ -98,7 +98,7 @@ fn heading(pool: &Pool) -> String {
 fn backends(pool: &Pool) -> String {
     let mut rows = vec![COLUMNS.map(|(name, _)| Cell { text: name.to_owned(), style: DIM })];
     rows.extend(pool.backends.iter().map(row));
-    // A name over nothing would only make the lines longer.
+    // A heading over an empty column would only make the lines longer.
     if let [head, of_backends @ ..] = rows.as_mut_slice()
         && of_backends.iter().all(|row| row.last().is_some_and(|cell| cell.text.is_empty()))
         && let Some(name) = head.last_mut()
@@ -134,7 +134,7 @@ fn row(backend: &Backend) -> Row {
 
 fn line(row: &Row, widths: &[usize]) -> String {
     let mut line = String::new();
-    // Nothing but spaces behind the last word.
+    // Trailing spaces are cut.
     let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
     for (index, ((cell, (_, side)), full)) in row.iter().zip(COLUMNS).zip(widths).enumerate() {
         if index > last {

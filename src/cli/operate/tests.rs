@@ -1,4 +1,4 @@
-//! What is printed of given answers.
+//! The output for given answers.
 
 use anstream::adapter::strip_str;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn a_process_that_is_not_ready_and_a_pool_in_panic_say_so() {
     assert!(text.contains("queue 0/100  panic: too many backends are unhealthy"), "{text}");
 }
 
-/// Whatever is not red is not alarming.
+/// Everything that is alarming is red.
 #[test]
 fn trouble_is_red() {
     let text = table::status(&status(&all_sorts()));
@@ -101,7 +101,7 @@ It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
   listeners 0.0.0.0:8080
   route     routes[1]: host example.com, path /v1
   pool      web
-  retries   on another backend, whatever fails before the response begins
+  retries   on another backend, after any failure before the response begins
   client    10.1.2.3
 
 → 10.0.0.1:9001   eligible; score 2 (active / weight); 2 active; weight 1
@@ -143,7 +143,7 @@ fn a_change_is_answered_in_a_line() {
     assert_eq!(text, expected);
 }
 
-/// A field that a later version has is no reason to say nothing.
+/// A new field of a later version does not prevent the output.
 #[test]
 fn an_answer_with_more_fields_is_read() {
     let client =

@@ -19,7 +19,7 @@ pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> Str
     if let Some(pool) = &answer.pool {
         say("pool", pool);
         let retries = if answer.repeatable {
-            "on another backend, whatever fails before the response begins"
+            "on another backend, after any failure before the response begins"
         } else {
             "only if the request certainly did not reach a backend"
         };

@@ -8,7 +8,7 @@ use crate::admin::view::{Backend, Status};
 use crate::backend::Address;
 use crate::cli::figures;
 
-/// What is shown of a backend, in this order; what comes last is the first to be left out.
+/// The columns of a backend, in this order; if there is no room, the last ones are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
     Pool,
@@ -41,7 +41,7 @@ impl Column {
         Self::Reason,
     ];
 
-    /// Those that this many characters have room for.
+    /// The columns that fit into this many characters.
     pub(super) fn shown(room: u16, widths: Widths) -> &'static [Self] {
         let mut taken = 0;
         let is_too_many = |column: &Self| {
@@ -115,7 +115,7 @@ impl Column {
         }
     }
 
-    /// What one looks for comes first: the largest, but names from A.
+    /// Compares by this column: largest values first, but names from A.
     fn compare(self, a: &Backend, b: &Backend) -> Ordering {
         match self {
             Self::Pool => a.pool.cmp(&b.pool),
@@ -136,7 +136,7 @@ impl Column {
     }
 }
 
-/// How wide the names are, within reason.
+/// The widths of the names, within limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Widths {
     pool: u16,
@@ -156,21 +156,21 @@ impl Widths {
     }
 }
 
-/// What the table is sorted by.
+/// The order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SortOrder {
-    /// `None` is trouble first, then traffic.
+    /// The column; `None` is trouble first, then traffic.
     pub(super) by: Option<Column>,
-    /// The other way round.
+    /// Whether the order is reversed.
     pub(super) is_inverted: bool,
 }
 
 impl SortOrder {
-    /// The order for a person who is on call and was just woken.
+    /// The default order, for a person on call: trouble first.
     pub(super) const DEFAULT: Self = Self { by: None, is_inverted: false };
 
-    /// By the column to the right, or to the left; between the last and the first is
-    /// [`SortOrder::DEFAULT`].
+    /// The order by the next column to the right or to the left; [`SortOrder::DEFAULT`] is between
+    /// the last and the first.
     pub(super) fn moved(self, to_the_right: bool, shown: &[Column]) -> Self {
         let count = shown.len() + 1;
         let at = |by| shown.iter().position(|column| *column == by).map_or(0, |at| at + 1);
@@ -179,7 +179,7 @@ impl SortOrder {
         Self { by: next.checked_sub(1).and_then(|at| shown.get(at).copied()), is_inverted: false }
     }
 
-    /// Equal ones stay in the order of the configuration.
+    /// Sorts backends; equal ones stay in the order of the configuration.
     pub(super) fn sort(self, backends: &mut [&Backend]) {
         backends.sort_by(|a, b| {
             let order = match self.by {

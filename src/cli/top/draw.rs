@@ -29,7 +29,7 @@ const HELP: &str = "\
  Changes are asked about first. They hold until they are taken back.
  Any key closes this.";
 
-/// The table takes what the others leave.
+/// Draws the screen; the table takes the remaining space.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State) {
     let rows = [
         Constraint::Length(1),
@@ -73,7 +73,7 @@ fn process_line(state: &State) -> Line<'_> {
         (None, None) => "not ready".red().bold(),
     };
     let who = format!("  lb {version}  process {pid}  up {up}  generation {generation}");
-    // What is cut off on a small screen is not the reason.
+    // The reason is first, so that a small screen does not cut it off.
     Line::from(vec![readiness, who.into()])
 }
 
@@ -162,7 +162,7 @@ fn is_served(state: &str) -> bool {
     matches!(state, "eligible" | "full")
 }
 
-/// What the table may have no room for.
+/// The facts that the table may have no room for.
 fn detail_of(backend: &Backend) -> String {
     let remarks = figures::remarks(backend);
     let remarks = if remarks.is_empty() { "nothing to remark".to_owned() } else { remarks };

@@ -1,8 +1,8 @@
 //! `lb top`: all backends live in the terminal, and changes with a key.
 //!
-//! [`state::State`] says what keys and answers make of it and [`draw`] how that looks; here are the
-//! terminal, the clock and the process that is asked. Everything that happens comes to one loop,
-//! so that a slow answer holds up neither a key nor a signal.
+//! [`state::State`] is the state after keys and answers and [`draw`] its picture; here are the
+//! terminal, the clock and the connection to the process. All events come to one loop, so that a
+//! slow answer delays neither a key nor a signal.
 
 mod columns;
 mod draw;
@@ -33,7 +33,7 @@ use crate::admin::view::{Backend, Status};
 use crate::clock;
 use state::{Action, State};
 
-/// Between two pictures, unless something happens.
+/// The time between two pictures without an event.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// An answer that has come.

@@ -1,4 +1,4 @@
-//! What `lb top` knows and shows, without a terminal: what keys and answers make of it.
+//! The state of `lb top`, without a terminal, and its reaction to keys and answers.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::cli::{
     figures,
 };
 
-/// Lines that a page moves by.
+/// The number of lines of a page.
 const PAGE: usize = 10;
 
-/// A backend, whatever line it is on.
+/// The identity of a backend, independent of its line.
 pub(super) type BackendId = (String, Address);
 
-/// What the keys do at the moment.
+/// The mode, which determines the meaning of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Look, move, and begin a change.
@@ -38,7 +38,7 @@ pub(super) struct Note {
     pub(super) is_error: bool,
 }
 
-/// What a key asks the outside for.
+/// The action that a key causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     /// Draw the screen.
@@ -149,7 +149,7 @@ impl State {
         }
     }
 
-    /// What a key does.
+    /// Handles a key.
     pub(super) fn press(&mut self, key: KeyEvent) -> Action {
         if key.kind == KeyEventKind::Release {
             return Action::Draw;
@@ -227,8 +227,8 @@ impl State {
         self.selected = rows.get(line).map(|backend| id(backend));
     }
 
-    /// What is on the selected line when the key is pressed is what is changed, however the table
-    /// moves until it is confirmed.
+    /// Proposes a change of the backend that is selected when the key is pressed, even if the table
+    /// moves before the confirmation.
     fn propose(&mut self, kind: impl Fn(&Backend) -> ChangeKind) {
         let rows = self.rows();
         let Some(backend) = rows.get(self.line(&rows)) else { return };
@@ -256,7 +256,7 @@ fn event(before: &Status, after: &Status) -> Option<String> {
     let before: std::collections::HashMap<_, _> = backends(before).into_iter().collect();
     let mut changes = backends(after).into_iter().filter_map(|(id, backend)| {
         let was = &before.get(&id)?.state;
-        // Full and not full again is no news.
+        // A change between eligible and full is not reported.
         let is_news = *was != backend.state && ![was, &backend.state].contains(&&"full".to_owned());
         let (label, pool) = (backend.label(), &backend.pool);
         let (from, to) = (figures::state(was), figures::state(&backend.state));

@@ -104,10 +104,10 @@ fn no_size_is_too_small_to_draw() {
     for (width, height) in [(1, 1), (10, 3), (40, 8), (79, 23), (300, 100)] {
         lines(&mut state(), width, height);
     }
-    let mut nobody = State::new(AT.to_owned(), status(&[]));
-    screen(&mut nobody);
+    let mut empty = State::new(AT.to_owned(), status(&[]));
+    screen(&mut empty);
     let keys = [KeyCode::Down, KeyCode::Char('d'), KeyCode::End];
-    assert_eq!(press(&mut nobody, &keys), Action::Draw);
+    assert_eq!(press(&mut empty, &keys), Action::Draw);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn trouble_comes_first_and_columns_sort_the_table() {
 }
 
 #[test]
-fn every_column_sorts_by_what_it_shows() {
+fn every_column_sorts_by_its_values() {
     let mut state = state();
     lines(&mut state, 200, 24);
     for (column, first) in [
@@ -150,7 +150,7 @@ fn every_column_sorts_by_what_it_shows() {
     }
 }
 
-/// The table moves each second; the hand is not to slip to another backend.
+/// The table moves each second, and the selection must not slip to another backend.
 #[test]
 fn the_selection_stays_with_its_backend() {
     let mut state = state();
@@ -183,7 +183,7 @@ fn two_hundred_backends_can_be_reached() {
 }
 
 #[test]
-fn a_filter_leaves_what_has_it() {
+fn a_filter_keeps_matching_backends() {
     let mut state = state();
     assert_eq!(press(&mut state, &[KeyCode::Char('/')]), Action::Draw);
     write(&mut state, "HALFq");
@@ -208,7 +208,7 @@ fn a_change_is_made_when_it_is_confirmed() {
     let key = KeyCode::Char;
     assert_eq!(press(&mut state, &[KeyCode::Down, key('d')]), Action::Draw);
     assert_eq!(screen(&mut state)[22], "drain 10.0.0.4:9001 of web?  y n");
-    // Whatever the table does meanwhile.
+    // The table may change meanwhile.
     state.learn(status(&all_sorts()[1..]));
     assert_eq!(press(&mut state, &[key('y')]), change("10.0.0.4:9001", ChangeKind::Drain));
     assert_eq!(state.mode, Mode::Watch);
@@ -230,7 +230,7 @@ fn a_change_that_is_not_confirmed_is_not_made() {
 }
 
 #[test]
-fn who_drains_is_undrained_by_the_same_key() {
+fn a_draining_backend_is_undrained_by_the_same_key() {
     let drained = backend(json!({ "state": "draining" }));
     let mut state = State::new(AT.to_owned(), status(&[drained]));
     press(&mut state, &[KeyCode::Char('d')]);
@@ -239,7 +239,7 @@ fn who_drains_is_undrained_by_the_same_key() {
 }
 
 #[test]
-fn what_came_of_a_change_is_said_and_seen() {
+fn the_result_of_a_change_is_reported_and_shown() {
     let mut state = state();
     let asked = Change {
         pool: "web".to_owned(),
@@ -257,7 +257,7 @@ fn what_came_of_a_change_is_said_and_seen() {
 }
 
 #[test]
-fn a_change_of_a_state_is_told() {
+fn a_change_of_a_state_is_reported() {
     let mut state = state();
     let mut all = all_sorts();
     all[1]["state"] = json!("eligible");
@@ -275,7 +275,7 @@ fn a_change_of_a_state_is_told() {
 }
 
 #[test]
-fn a_process_that_does_not_answer_is_told_until_it_does() {
+fn a_process_that_does_not_answer_is_reported_until_it_does() {
     let mut state = state();
     state.miss(Duration::from_secs(3), format!("no connection to {AT}: connection refused"));
     let shown = screen(&mut state);
@@ -295,7 +295,7 @@ fn a_process_that_does_not_answer_is_told_until_it_does() {
 }
 
 #[test]
-fn help_says_what_the_keys_do_and_any_key_closes_it() {
+fn help_explains_the_keys_and_any_key_closes_it() {
     let mut state = state();
     press(&mut state, &[KeyCode::Char('?')]);
     let shown = screen(&mut state).join("\n");
@@ -306,7 +306,7 @@ fn help_says_what_the_keys_do_and_any_key_closes_it() {
 }
 
 #[test]
-fn q_and_ctrl_c_quit_whatever_is_asked() {
+fn q_and_ctrl_c_quit_in_every_mode() {
     assert_eq!(press(&mut state(), &[KeyCode::Char('q')]), Action::Quit);
     for first in [KeyCode::Char('/'), KeyCode::Char('d'), KeyCode::Char('?')] {
         let mut state = state();

@@ -7,7 +7,7 @@ use crate::config::{
     model::{HostPattern, ListenAddress, PathPrefix, PeerBlock, PoolName},
     values::{
         DURATION, HOST_PATTERN, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS, POOL_NAME,
-        RATE,
+        RATE, TRUTH,
     },
 };
 
@@ -59,6 +59,13 @@ pub(in crate::config) static FROM: List<PeerBlock> = List::new(
 )
 .or(Instead::OneItem, Vec::new)
 .optional("[10.0.0.0/8]", "none, which is refused");
+
+pub(in crate::config) static REDIRECT: Preset<bool> = Preset::new(
+    "listeners[].redirect_to_https",
+    TRUTH,
+    || false,
+    "true: answers requests with a redirect (308) to the same host and path by https, on port 443",
+);
 
 pub(in crate::config) static CLIENT: Group = Group::new(
     "listeners[].client",

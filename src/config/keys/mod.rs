@@ -8,6 +8,7 @@ pub(super) mod listeners;
 pub(super) mod pools;
 pub(super) mod process;
 pub(super) mod retry;
+pub(super) mod tls;
 
 pub(super) use key::{
     Absent, Apply, Content, Group, Instead, Key, List, Presence, Preset, Row, mapping,
@@ -21,6 +22,16 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &listeners::SOCKET_OWNER,
     &listeners::PROXY_PROTOCOL,
     &listeners::FROM,
+    &tls::TLS,
+    &tls::CERTIFICATES,
+    &tls::CERT,
+    &tls::KEY,
+    &tls::DIRECTORY,
+    &tls::MIN_VERSION,
+    &tls::UNKNOWN,
+    &tls::HANDSHAKE,
+    &tls::STRICT_TRANSPORT,
+    &listeners::REDIRECT,
     &listeners::CLIENT,
     &listeners::HEADER,
     &listeners::KEEPALIVE,

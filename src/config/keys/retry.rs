@@ -20,7 +20,7 @@ pub(in crate::config) static RETRY_ATTEMPTS: Preset<NonZeroU32> = Preset::new(
     "pools.*.retry.attempts",
     ATTEMPTS,
     || NonZeroU32::MIN.saturating_add(2),
-    "tries in all, each on another backend while there is one; 1 never retries",
+    "tries in all, each on another backend while there is one, and at most 3 on the same; 1 never retries",
 );
 
 // The usual meaning of "the backend failed", as Envoy's `gateway-error,reset,connect-failure`.

@@ -24,7 +24,8 @@ pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use listener::{
-    BodyLimits, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock, SocketFile,
+    BodyLimits, CertificateSource, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock,
+    SocketFile, Tls, TlsVersion, UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};

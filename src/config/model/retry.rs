@@ -8,7 +8,7 @@ use crate::config::word::Word;
 /// When a failed request goes to another backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    /// Tries in all, each on another backend while there is one; 1 never retries.
+    /// Tries in all, each on another backend while there is one, and at most 3 on the same; 1 never retries.
     pub attempts: NonZeroU32,
     /// The failures that are retried.
     pub on: RetryOn,

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::tls;
 use crate::config::{
     document::{Cursor, Firsts, Section},
     keys::{
         Row,
         listeners::{
             ADDRESS, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER, CLIENT, FROM, HEADER,
-            KEEPALIVE, LISTENERS, PROXY_PROTOCOL, SOCKET_MODE, SOCKET_OWNER, WRITE,
+            KEEPALIVE, LISTENERS, PROXY_PROTOCOL, REDIRECT, SOCKET_MODE, SOCKET_OWNER, WRITE,
         },
     },
     model::{BodyLimits, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock, SocketFile},
@@ -39,6 +40,8 @@ pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listen
         file: socket_file(keys, &address),
         address,
         proxy_protocol: proxy_protocol(keys),
+        tls: tls::tls(keys),
+        redirect_to_https: keys.get(&REDIRECT),
         client: client(keys),
     }
 }

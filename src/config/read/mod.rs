@@ -10,6 +10,7 @@ mod pools;
 mod process;
 mod retry;
 mod routes;
+mod tls;
 
 use super::{
     document::{Cursor, Firsts, Section, from_nothing},

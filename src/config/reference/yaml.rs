@@ -90,7 +90,7 @@ impl Line {
             }
             _ => String::new(),
         };
-        format!("{indent}{mark}{sign}{}:{value}", self.row.name())
+        format!("{indent}{sign}{mark}{}:{value}", self.row.name())
     }
 
     fn is_hidden(&self) -> bool {

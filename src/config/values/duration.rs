@@ -14,6 +14,7 @@ use crate::config::{
     wording::{alternatives, quoted},
 };
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest limit: a shorter one is a mistake, because no connection is that fast.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest limit: a longer one has no effect.
@@ -48,6 +49,19 @@ pub(in crate::config) const PAUSE: Kind<Option<Duration>> = Kind {
     },
     show: or_off,
     shape: Form::Text(PATTERN).or(&["off"]),
+};
+
+pub(in crate::config) const HSTS: Kind<Option<Duration>> = Kind {
+    expected: "off or a duration such as 180d",
+    parse: |text| match text {
+        _ if is_off(text) => Ok(None),
+        _ => days(text).map(Some),
+    },
+    show: |length| {
+        let days = length.map(|length| format!("{}d", length.as_secs() / DAY.as_secs()));
+        json!(days.as_deref().unwrap_or("off"))
+    },
+    shape: Form::Text("^[0-9]+ ?d(ays?)?$").or(&["off"]),
 };
 
 pub(in crate::config) const RESPONSE_TIMEOUT: Kind<ResponseTimeout> = Kind {
@@ -117,6 +131,17 @@ pub(in crate::config) fn shown(length: Duration) -> String {
 
 fn or_off(length: &Option<Duration>) -> Value {
     length.map_or(json!("off"), |length| json!(shown(length)))
+}
+
+/// Reads a whole number of days, of which two years have 731.
+fn days(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("must be off or 1d to 731d, found {}", quoted(text));
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
+    let unit = text.get(number.len()..).unwrap_or_default().trim_start();
+    match (number.parse::<u32>(), unit) {
+        (Ok(days @ 1..=731), "d" | "day" | "days") => Ok(DAY * days),
+        _ => Err(wrong()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

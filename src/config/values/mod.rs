@@ -17,7 +17,8 @@ pub(super) use addresses::{
     PEERS,
 };
 pub(super) use duration::{
-    DELAY, DURATION, DURATION_OR_NONE, PAUSE, RESPONSE_TIMEOUT, SLOW_START, shown as shown_duration,
+    DELAY, DURATION, DURATION_OR_NONE, HSTS, PAUSE, RESPONSE_TIMEOUT, SLOW_START,
+    shown as shown_duration,
 };
 pub(super) use kind::{Form, Kind, Shape, choice_of};
 pub(super) use name::{GROUP, POOL_NAME, POOL_PATTERN, USER};
@@ -25,11 +26,12 @@ pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     THREADS, WEIGHT,
 };
-pub(super) use path::{ERROR_LOG, FILE, MODE, OWNER, SOCKET, TARGET};
+pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, SOCKET, TARGET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
 pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
 pub(super) use token::{TOKEN, token};
 pub(super) use words::{
-    CHECK_TYPE, CheckType, METHODS, ON_IS_DEFAULT, TRACEPARENT, TRUTH, is_off, is_on,
+    CHECK_TYPE, CheckType, METHODS, ON_IS_DEFAULT, TLS_VERSION, TRACEPARENT, TRUTH, UNKNOWN_SNI,
+    is_off, is_on,
 };

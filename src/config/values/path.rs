@@ -29,6 +29,13 @@ pub(in crate::config) const FILE: Kind<PathBuf> = Kind {
     shape: Form::Text("[^/]$").alone(),
 };
 
+pub(in crate::config) const FOLDER: Kind<PathBuf> = Kind {
+    expected: "the path of a directory",
+    parse: |text| file(text.trim_end_matches('/')),
+    show: |path| json!(path.display().to_string()),
+    shape: Form::Text("[^/]").alone(),
+};
+
 pub(in crate::config) const SOCKET: Kind<PathBuf> = Kind {
     expected: "the path of a socket such as /run/lb/upgrade.sock",
     parse: |text| match text.len() {

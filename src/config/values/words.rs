@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::kind::{Form, Kind, choice};
 use crate::config::{
-    model::{RetryMethods, Traceparent},
+    model::{RetryMethods, TlsVersion, Traceparent, UnknownSni},
     word::Word,
     wording::{is_same_word, quoted, with_nearest},
 };
@@ -61,6 +61,10 @@ impl Word for CheckType {
 }
 
 pub(in crate::config) const CHECK_TYPE: Kind<CheckType> = Kind::word("http or tcp");
+
+pub(in crate::config) const TLS_VERSION: Kind<TlsVersion> = Kind::word("1.2 or 1.3");
+
+pub(in crate::config) const UNKNOWN_SNI: Kind<UnknownSni> = Kind::word("default or refuse");
 
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(in crate::config) fn is_off(text: &str) -> bool {

@@ -9,8 +9,8 @@ pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Finds the end of a head. It remembers how far it has looked, so that the cost of a head grows
 /// with its bytes and not with the number of reads that they come in.
 ///
-/// A line ends with LF, with or without a CR before it. Whatever else is wrong in a head is for
-/// [`RequestHead::parse`](super::RequestHead::parse) to find.
+/// A line ends with LF, with or without a CR before it. All other faults of a head are found by
+/// [`RequestHead::parse`](super::RequestHead::parse).
 #[derive(Debug, Clone, Default)]
 pub struct HeadEnd {
     looked_at: usize,

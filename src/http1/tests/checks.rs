@@ -5,8 +5,8 @@ use std::fmt::Write;
 use bytes::{Buf, BytesMut};
 
 use crate::http1::{
-    Answer, AnswerBody, Body, ChunkedBody, HeadEnd, InvalidAnswer, MAX_HEAD_BYTES, RequestHead,
-    StatusLine,
+    Answer, AnswerBody, Body, ChunkedBody, HeadEnd, InvalidAnswer, MAX_HEAD_BYTES, Refusal,
+    RequestHead, StatusLine,
 };
 
 /// The reading of a stream of requests that begins with these bytes, in one line of text.
@@ -140,6 +140,86 @@ fn chunks_in(bytes: &[u8], piece: usize) -> String {
         line += ", incomplete";
     }
     line
+}
+
+/// The reading of a stream of requests with their bodies, in one line of text.
+pub(crate) fn stream(bytes: &[u8]) -> String {
+    let whole = stream_in(bytes, bytes.len());
+    for piece in [1, 2, 3, 7] {
+        let cut = stream_in(bytes, piece);
+        assert_eq!(whole, cut, "in pieces of {piece}: {}", bytes.escape_ascii());
+    }
+    whole
+}
+
+fn stream_in(bytes: &[u8], piece: usize) -> String {
+    let mut words = vec![];
+    let mut pieces = bytes.chunks(piece.max(1));
+    let mut input = BytesMut::new();
+    loop {
+        match message(&mut input, &mut pieces) {
+            Ok((word, keeps_alive)) => {
+                words.push(word);
+                if !keeps_alive {
+                    let ignored = input.len() + pieces.map(<[u8]>::len).sum::<usize>();
+                    words.extend((ignored > 0).then(|| format!("{ignored} bytes ignored")));
+                    break;
+                }
+            }
+            Err(end) => {
+                words.extend(end);
+                break;
+            }
+        }
+    }
+    words.join(", ")
+}
+
+/// The next request of a stream, and whether another may follow; otherwise how the stream ends.
+fn message<'a>(
+    input: &mut BytesMut,
+    pieces: &mut impl Iterator<Item = &'a [u8]>,
+) -> Result<(String, bool), Option<String>> {
+    let mut more = |input: &mut BytesMut| {
+        let piece = pieces.next();
+        piece.map(|piece| input.extend_from_slice(piece))
+    };
+    let refused = |Refusal { status, why }| Some(format!("refused: {status} {why}"));
+    let mut end = HeadEnd::default();
+    let length = loop {
+        if let Some(length) = end.find(input) {
+            break length;
+        }
+        if more(input).is_none() {
+            return Err(end.has_begun().then(|| "incomplete".to_owned()));
+        }
+    };
+    let bytes = input.split_to(length);
+    let head = RequestHead::parse(&bytes).map_err(|it| refused(it.refusal))?;
+    let mut word = format!("{} {}", head.method.escape_ascii(), head.target.sent.escape_ascii());
+    let mut data = vec![];
+    match head.body {
+        Body::None => return Ok((word, head.keeps_alive)),
+        Body::Length(length) => {
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            while input.len() < length {
+                more(input).ok_or_else(|| Some(format!("{word}, incomplete")))?;
+            }
+            data.extend_from_slice(&input.split_to(length));
+        }
+        Body::Chunked => {
+            let mut body = ChunkedBody::default();
+            while !body.has_ended() {
+                match body.take(input).map_err(refused)? {
+                    Some(piece) => data.extend_from_slice(&piece),
+                    None if body.has_ended() => {}
+                    None => more(input).ok_or_else(|| Some(format!("{word}, incomplete")))?,
+                }
+            }
+        }
+    }
+    write!(word, " \"{}\"", data.escape_ascii()).unwrap();
+    Ok((word, head.keeps_alive))
 }
 
 /// The reading of the head of an answer, in one line of text. Its first line is that of an answer,

@@ -87,6 +87,7 @@ proptest! {
     #[test]
     fn any_bytes_have_the_same_verdict_for_every_cut(bytes in pieces()) {
         checks::request(&bytes);
+        checks::stream(&bytes);
         checks::chunks(&bytes);
         checks::answer(&bytes);
     }
@@ -131,7 +132,7 @@ fn every_file_of_the_corpus_is_used() {
     let mut files: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["answers.txt", "chunks.txt", "requests.txt"]);
+    assert_eq!(files, ["answers.txt", "chunks.txt", "llhttp.txt", "requests.txt"]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl Scene {
         let ports: Vec<_> = (1..=size).map(|port| u16::try_from(port).unwrap()).collect();
         let pool = build(&ports.iter().map(|port| endpoint(*port)).collect::<Vec<_>>(), |config| {
             config.algorithm = config::Algorithm::LeastConn;
+            config.health_check = Some(config::HealthCheck::default());
         });
         let modes = vec![Mode::Well; size];
         let mut scene = Self { pool, modes, now: clock::now(), failed: vec![0; size] };
@@ -186,6 +187,45 @@ fn a_probe_is_claimed_on_the_backend_of_the_lease() {
     assert!(roster.next_probe(true, due).is_some(), "it does not wait for a probe that was lost");
 }
 
+#[test]
+fn a_backend_that_is_broken_gets_few_attempts_of_one_request_however_many_are_allowed() {
+    let only = build(&[endpoint(1)], |_| {});
+    for failure in [Failure::Broken, Failure::ConnectTimeout, Failure::LearnedTimeout] {
+        for repeatable in [true, false] {
+            let mut request = tried(&[1, 1], failure);
+            request.repeatable = repeatable;
+            assert_eq!(port(&only.pick(&request, clock::now()).unwrap()), 1);
+            request = tried(&[1, 1, 1], failure);
+            request.repeatable = repeatable;
+            assert_eq!(only.pick(&request, clock::now()).unwrap_err(), Unavailable::NoneEligible);
+        }
+    }
+    // Nor by turns.
+    let both = build(&[endpoint(1), endpoint(2)], |_| {});
+    let pick = |ports: &[u16]| both.pick(&tried(ports, Failure::Broken), clock::now());
+    assert_eq!(port(&pick(&[1, 2, 1, 2, 1]).unwrap()), 2);
+    assert!(pick(&[1, 2, 1, 2, 1, 2]).is_err());
+}
+
+#[test]
+fn a_backend_whose_connections_did_not_come_about_is_back_when_its_checks_pass() {
+    for failure in [Failure::ConnectTimeout, Failure::ConnectFailed, Failure::Refused] {
+        let mut scene = Scene::new(2);
+        scene.modes[0] = Mode::Fails(failure);
+        scene.requests(20);
+        assert!(!scene.backend(0).is_open(), "{failure:?}");
+        scene.modes[0] = Mode::Well;
+        scene.now += Duration::from_secs(1);
+        scene.check();
+        assert!(scene.backend(0).is_open(), "{failure:?}: it does not serve its term");
+    }
+}
+
+/// Where no connection comes about, checks fail as well.
+fn is_bad_and_passes_checks(mode: Mode) -> bool {
+    matches!(mode, Mode::Fails(failure) if failure != Failure::ConnectTimeout)
+}
+
 fn mode() -> impl Strategy<Value = Mode> {
     prop_oneof![
         3 => Just(Mode::Well),
@@ -218,5 +258,33 @@ proptest! {
             prop_assert!(scene.failed.iter().zip(&before).all(is_bounded));
             scene.now += Duration::from_millis(pause);
         }
+    }
+
+    /// What an ejected backend gets for as long as it is bad: what ejects it, then at most one request a
+    /// second, whatever the others do. (Requests that have failed everywhere else come in addition, and
+    /// there are none: one backend is well. Their share is that of retries, `retry.budget`.)
+    #[test]
+    fn an_ejected_backend_that_stays_bad_gets_one_request_a_second_at_most(
+        modes in vec(mode().prop_filter("its checks pass", |mode| is_bad_and_passes_checks(*mode)), 1..5),
+        per_second in 10_u64..20,
+        seconds in 10_u64..20,
+    ) {
+        let mut scene = Scene::new(modes.len() + 1);
+        scene.modes[1..].copy_from_slice(&modes);
+        for _ in 0..seconds {
+            scene.check();
+            for _ in 0..per_second {
+                scene.requests(1);
+                scene.now += Duration::from_secs(1).div_f64(per_second as f64);
+            }
+        }
+        for index in 1..=modes.len() {
+            let is_out = !scene.backend(index).is_open();
+            // It takes ten at the most to eject it.
+            let most = 10 + usize::try_from(seconds).unwrap();
+            prop_assert!(!is_out || scene.failed[index] <= most, "{:?}", scene.failed);
+        }
+        let out = (1..=modes.len()).filter(|index| !scene.backend(*index).is_open()).count();
+        prop_assert!(out >= modes.len().min(scene.modes.len() / 2), "{out} are out");
     }
 }

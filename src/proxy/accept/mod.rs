@@ -1,10 +1,12 @@
-//! What comes before the first request of a connection: a header of the PROXY protocol.
+//! What comes before the first request of a connection: a header of the PROXY protocol, and the
+//! handshake of TLS.
 //!
 //! A connection of a listener that asks for nothing of this is not delayed, and pays for none of it.
 
 mod proxy_header;
 mod proxy_protocol;
 mod refusal;
+mod tls;
 mod unix_stream;
 
 use std::sync::Arc;
@@ -30,7 +32,7 @@ pub(super) struct Opened {
 pub(super) async fn open(stream: Stream, context: ConnectionContext) -> Option<Opened> {
     // Pingora's listeners make no other kind.
     let stream = stream.into_any().downcast::<l4::stream::Stream>().ok()?;
-    if context.settings.proxies.is_none() {
+    if context.settings.proxies.is_none() && context.settings.tls.is_none() {
         return Some(Opened {
             stream: ClientStream::Plain(stream),
             input: BytesMut::new(),
@@ -57,6 +59,23 @@ async fn open_slowly(
             }
         }
     }
+    let stream = match &context.settings.tls {
+        None => ClientStream::Plain(stream),
+        Some(tls) => {
+            let peer = refusal::peer(&stream);
+            let input = std::mem::take(&mut input);
+            match tls::handshake(stream, input, tls, &context.counts).await {
+                Ok((stream, tls)) => {
+                    facts.tls = Some(tls);
+                    stream
+                }
+                Err(failure) => {
+                    refusal::note_handshake(&failure, &peer, &context.counts);
+                    return None;
+                }
+            }
+        }
+    };
     context.facts = Some(Arc::new(facts));
-    Some(Opened { stream: ClientStream::Plain(stream), input, context })
+    Some(Opened { stream, input, context })
 }

@@ -2,6 +2,7 @@
 
 use pingora_core::protocols::{GetSocketDigest, l4::stream::Stream};
 
+use super::tls::Failure;
 use crate::clock;
 pub(super) use crate::count::ConnectionRefusal as Refusal;
 use crate::count::ListenerCounts;
@@ -10,12 +11,31 @@ use crate::count::ListenerCounts;
 pub(super) fn note(why: Refusal, stream: &Stream, counts: &ListenerCounts) {
     counts.refused(why);
     let Some(not_logged) = counts.refusals_log.lets_through(clock::now()) else { return };
-    let peer = stream.get_socket_digest().and_then(|digest| Some(digest.peer_addr()?.to_string()));
     log::warn!(
         listener:% = counts.address(),
-        peer = peer.as_deref().unwrap_or("-"),
+        peer = peer(stream),
         reason = why.word(),
         not_logged;
         "connection refused"
     );
+}
+
+/// Logs that the handshake has failed, which has been counted.
+pub(super) fn note_handshake(failure: &Failure, peer: &str, counts: &ListenerCounts) {
+    let Some(not_logged) = counts.handshakes_log.lets_through(clock::now()) else { return };
+    log::warn!(
+        listener:% = counts.address(),
+        peer,
+        reason = failure.how.word(),
+        error = failure.error.as_str(),
+        not_logged;
+        "TLS handshake failed"
+    );
+}
+
+/// The client, for the log.
+pub(super) fn peer(stream: &Stream) -> String {
+    let digest = stream.get_socket_digest();
+    let address = digest.as_ref().and_then(|digest| digest.peer_addr());
+    address.map_or("-".to_owned(), ToString::to_string)
 }

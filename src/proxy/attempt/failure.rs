@@ -73,6 +73,10 @@ pub(in super::super) fn broke_off(
         (false, ErrorSource::Upstream) => match error.etype() {
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Timeout,
             ErrorType::InvalidHTTPHeader => Failure::InvalidAnswer(invalid(&error)),
+            // Pingora's names for a body that is no body; its constants are private to its parser.
+            ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => {
+                Failure::InvalidAnswer("its chunks are malformed")
+            }
             _ => Failure::Broken,
         },
         (false, _) => {
@@ -109,7 +113,7 @@ fn invalid(error: &Error) -> &'static str {
 fn give_over(context: &mut RequestContext, failure: Failure, next: Lease, now: Instant) -> bool {
     let Some(routed) = &mut context.routed else { return false };
     note_failure(routed, failure, None, now);
-    let back_off = back_off(routed, failure, Some(&next));
+    let back_off = back_off(routed, failure, !has_tried(routed, &next));
     // The next backend may use all of the time that is left.
     let back_off = routed.time_left(now).map_or(back_off, |left| back_off.min(left / 2));
     (routed.next, routed.back_off) = (Some(next), back_off);
@@ -158,7 +162,12 @@ pub(super) fn failed(
             return false;
         }
     };
-    let back_off = back_off(routed, failure, next.as_ref());
+    let goes_elsewhere = !next.as_ref().is_some_and(|next| has_tried(routed, next));
+    if matches!(failure, Failure::InvalidAnswer(_)) && !goes_elsewhere {
+        // The backend would say the same again.
+        return false;
+    }
+    let back_off = back_off(routed, failure, goes_elsewhere);
     if routed.time_left(now).is_some_and(|left| left <= back_off) {
         return false;
     }
@@ -206,14 +215,15 @@ fn note_failure(
 }
 
 /// How long to wait before the next attempt.
-fn back_off(routed: &Routed, failure: Failure, next: Option<&Lease>) -> Duration {
-    let is_tried = |lease: &Lease| {
-        let mut tried = routed.failed.tried().iter();
-        tried.any(|tried| Arc::ptr_eq(&tried.backend, lease.backend()))
-    };
-    let elsewhere = !next.is_some_and(is_tried);
+fn back_off(routed: &Routed, failure: Failure, goes_elsewhere: bool) -> Duration {
     let back_off = routed.pool.retry().backoff;
-    retry::wait(back_off, failure, routed.attempts(), elsewhere, fastrand::f64())
+    retry::wait(back_off, failure, routed.attempts(), goes_elsewhere, fastrand::f64())
+}
+
+/// Whether the backend of this lease has failed this request.
+fn has_tried(routed: &Routed, lease: &Lease) -> bool {
+    let mut tried = routed.failed.tried().iter();
+    tried.any(|tried| Arc::ptr_eq(&tried.backend, lease.backend()))
 }
 
 pub(super) fn attempted(session: &Session, routed: &Routed) -> RetryContext {

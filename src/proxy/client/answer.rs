@@ -166,7 +166,7 @@ impl Answer {
         connection: &mut Connection,
     ) -> Result<()> {
         match &mut self.state {
-            // There is no body, whatever a backend sends.
+            // There is no body, even if the backend sends one.
             State::Header | State::Ended => return Ok(()),
             _ if piece.is_empty() => return Ok(()),
             State::Length(left) => {
@@ -214,7 +214,8 @@ fn length(header: &ResponseHeader) -> Option<u64> {
     header.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Always in HTTP/1.1, whatever the backend speaks (RFC 9110 section 2.5).
+/// Writes the status line, always in HTTP/1.1, regardless of the backend's version (RFC 9110
+/// section 2.5).
 fn write_status(header: &ResponseHeader, output: &mut BytesMut) {
     output.put_slice(b"HTTP/1.1 ");
     output.put_slice(header.status.as_str().as_bytes());

@@ -1,6 +1,7 @@
 //! Where a connection is between the end of one request and the wait for the next.
 //!
-//! A client may still be sending when its answer is complete. A little of that is read and thrown
+//! A client may still be sending when its answer is complete: the rest of a body, or the next request
+//! although this was to be the last one of the connection. A little of that is read and thrown
 //! away, so that the connection can go on. Otherwise the connection is closed in two steps, because
 //! the system takes back an answer that the client has not read yet when bytes arrive that are
 //! not read.
@@ -28,6 +29,8 @@ pub(super) struct Returned {
     /// What the client may still send of the request's body.
     pub(super) body: BodyReader,
     pub(super) keeps_alive: bool,
+    /// Whether the client may have sent another request before it read that this one was the last.
+    pub(super) may_ask: bool,
 }
 
 impl Home {
@@ -38,14 +41,14 @@ impl Home {
     /// The connection after a request, if it can carry another one; otherwise it is closed.
     pub(in super::super) async fn take(&self) -> Option<Box<Connection>> {
         let returned = self.0.lock().take();
-        let Returned { mut connection, mut body, keeps_alive } = returned?;
+        let Returned { mut connection, mut body, keeps_alive, may_ask } = returned?;
         if keeps_alive && (body.is_done() || body.discard(&mut connection, DISCARDED).await) {
             return Some(connection);
         }
         let may_send = match connection.link.facts().refusal {
             // No more time is spent on a client that was too slow.
             Some(refusal) => refusal.status != REQUEST_TIMEOUT,
-            None => !body.is_done(),
+            None => may_ask || !body.is_done(),
         };
         connection.close_output().await;
         if may_send {

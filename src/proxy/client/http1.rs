@@ -38,6 +38,8 @@ pub(in super::super) struct Http1Exchange {
     body: BodyReader,
     answer: Answer,
     wants_tunnel: bool,
+    /// The client may send another request on the connection: it has not said that this is the last.
+    may_ask: bool,
     /// The client waits for `100 Continue` before it sends the body, and has not got it.
     waits_to_send: bool,
 }
@@ -63,6 +65,7 @@ impl Http1Exchange {
             body: request.body,
             answer,
             wants_tunnel: facts.wants_tunnel,
+            may_ask: request.keeps_alive,
             waits_to_send: facts.expects_continue,
         };
         ClientSession::of(request.header, exchange)
@@ -153,7 +156,7 @@ impl Exchange for Http1Exchange {
                 }
             }
         }
-        // Where the length says so the answer ends, whatever the backend does after it.
+        // An answer with a length ends there, even if the backend sends more.
         has_ended |= self.answer.is_complete();
         if has_ended {
             self.answer.write_end(trailers.as_deref(), &mut self.connection.output);
@@ -187,9 +190,10 @@ impl Exchange for Http1Exchange {
     }
 
     fn end(self) {
-        let Self { connection, home, body, answer, .. } = self;
+        let Self { connection, home, body, answer, may_ask, .. } = self;
         if answer.is_complete() {
-            home.put(Returned { connection, body, keeps_alive: answer.keeps_alive() });
+            let keeps_alive = answer.keeps_alive();
+            home.put(Returned { connection, body, keeps_alive, may_ask });
         }
     }
 }

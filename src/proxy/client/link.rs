@@ -139,7 +139,7 @@ impl ClientLink {
 
     /// Whether the client speaks TLS.
     pub(in super::super) fn is_tls(&self) -> bool {
-        false
+        self.connection.facts.as_ref().is_some_and(|facts| facts.tls.is_some())
     }
 
     /// What is on its way between this session and the backend's.

@@ -21,7 +21,7 @@ mod receive;
 mod replay;
 mod session;
 
-pub(super) use accepted::{ClientStream, ConnectionContext, ConnectionFacts};
+pub(super) use accepted::{ClientStream, ConnectionContext, ConnectionFacts, TlsFacts};
 pub(super) use connection::Connection;
 pub(super) use date::date;
 pub(super) use home::Home;

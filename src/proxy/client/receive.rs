@@ -92,6 +92,7 @@ impl Connection {
     }
 
     fn poll_head(&mut self, end: &mut HeadEnd, cx: &mut Context<'_>) -> Poll<Received> {
+        let mut begins = false;
         loop {
             if let Some(length) = end.find(&self.input) {
                 return Poll::Ready(Received::Whole(length));
@@ -102,12 +103,12 @@ impl Connection {
             let was_idle = self.input.is_empty();
             match self.poll_fill(cx, PIECE) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Received::Nothing),
-                Poll::Ready(Ok(_)) => {
-                    if was_idle && self.has_asked {
+                Poll::Ready(Ok(_)) => begins |= was_idle && self.has_asked,
+                Poll::Pending => {
+                    // A header that comes at once has no use for a deadline.
+                    if begins {
                         self.deadline = clock::now() + self.limits.header;
                     }
-                }
-                Poll::Pending => {
                     self.output = BytesMut::new();
                     if self.poll_deadline(cx).is_pending() {
                         return Poll::Pending;

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_attempt_has_sent_is_kept_whatever_its_size() {
+    fn bytes_that_no_attempt_has_sent_are_kept_in_any_amount() {
         let mut replay = Replay::default();
         replay.begin(REPLAYED * 2);
         replay.came(&[b'a'; REPLAYED * 2 - 1]);

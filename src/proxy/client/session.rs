@@ -1,4 +1,4 @@
-//! One request and its answer, as Pingora drives them, whatever the protocol.
+//! One request and its answer, as Pingora drives them, in any protocol.
 //!
 //! Pingora asks for pieces of the body, hands over the answer as tasks, and reads on while it waits
 //! for the backend, to notice a client that leaves. That last read is also where the backend's

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::LogFormat;
-use crate::telemetry::{AccessRecord, ConnectionRecord, Ended};
+use crate::telemetry::{AccessRecord, ConnectionRecord, Ended, TlsRecord};
 
 /// The protocol shown for a request that was refused before its protocol was known.
 const PROTOCOL: &str = "HTTP/1.1";
@@ -68,7 +68,14 @@ fn connection(received: &Received) -> ConnectionRecord<'_> {
     ConnectionRecord {
         authority: facts.authority.as_deref(),
         unique_id: facts.unique_id.as_deref(),
-        tls: None,
+        tls: facts.tls.as_ref().map(|tls| TlsRecord {
+            version: tls.version,
+            cipher: &tls.cipher,
+            sni: tls.sni.as_deref(),
+            alpn: tls.alpn.as_deref(),
+            resumed: tls.resumed,
+            client_cert: None,
+        }),
     }
 }
 

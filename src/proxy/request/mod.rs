@@ -2,6 +2,7 @@
 //! when no backend could.
 
 mod buffer;
+mod redirect;
 pub(super) mod respond;
 
 use std::{sync::Arc, time::Instant};
@@ -14,7 +15,7 @@ use pingora_proxy::Session;
 use super::{
     attempt,
     client::ClientLink,
-    context::{Received, RequestContext, Routed},
+    context::{Attempt, Received, RequestContext, Routed},
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
@@ -69,13 +70,17 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
 
 /// Finds the pool and claims the first backend. Returns whether the request was answered instead.
 pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+    if redirect::is_due(session, context) {
+        redirect::send(session, context).await?;
+        return Ok(true);
+    }
     let request = session.req_header();
     let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let found = context.generation.route(host, request.uri.path());
     let (Some((route, target)), Some(received)) = (found, &context.received) else {
         let why = "no route for this host and path";
         context.refusal = Some(why);
-        respond::send(session, context, Answer { status: 404, why, retry_after: None }).await?;
+        respond::send(session, context, Answer { status: 404, why, ..Answer::default() }).await?;
         return Ok(true);
     };
     let Action::Pool(pool) = target.action();
@@ -111,7 +116,8 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
     let retry_after = Some(routed.pool.retry_after(turned));
     context.refusal = Some(why);
     context.note_unavailable(clock::now());
-    respond::send(session, context, Answer { status: 503, why, retry_after }).await?;
+    respond::send(session, context, Answer { status: 503, why, retry_after, ..Answer::default() })
+        .await?;
     Ok(true)
 }
 
@@ -155,12 +161,12 @@ pub(super) fn set_answer_headers(
     context: &RequestContext,
 ) -> Result<()> {
     let Some(target) = context.target() else { return Ok(()) };
-    let times = context.attempt().map(|attempt| AnswerTimes {
+    let times = |attempt: &Attempt| AnswerTimes {
         queue: attempt.began.saturating_duration_since(context.started),
         connect: attempt.connect_time(),
         first_byte: attempt.first_byte_time(),
-    });
-    target.on_response(response, times.as_ref())
+    };
+    target.on_response(response, || context.attempt().map(times))
 }
 
 /// A part of the request is on its way to the backend. Once that was the last one, the backend
@@ -216,7 +222,7 @@ pub(super) async fn fail(
             (500, "an internal error; the process log says more")
         }
     };
-    match respond::send(session, context, Answer { status, why, retry_after: None }).await {
+    match respond::send(session, context, Answer { status, why, ..Answer::default() }).await {
         Ok(()) => status,
         Err(_) => {
             context.status = Some(CLIENT_CLOSED_REQUEST);

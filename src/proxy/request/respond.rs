@@ -10,13 +10,15 @@ use pingora_proxy::Session;
 use super::super::{client, context::RequestContext};
 
 /// An answer of `lb` itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(in super::super) struct Answer<'a> {
     pub(in super::super) status: u16,
     /// What happened, for the person who reads the body.
     pub(in super::super) why: &'a str,
     /// Seconds after which the client may try again.
     pub(in super::super) retry_after: Option<u64>,
+    /// Where the client finds what it asked for.
+    pub(in super::super) location: Option<&'a str>,
 }
 
 /// Sends an answer and notes its status for the log.
@@ -44,6 +46,10 @@ pub(in super::super) async fn send(
             received.link.close_after_answer();
         }
     }
+    set_strict_transport(&mut header, context)?;
+    if let Some(location) = answer.location {
+        header.insert_header(header::LOCATION, location)?;
+    }
     if let Some(seconds) = answer.retry_after {
         header.insert_header(header::RETRY_AFTER, seconds)?;
     }
@@ -58,9 +64,28 @@ pub(in super::super) async fn send(
 }
 
 /// Adapts a backend's answer to the client.
-pub(in super::super) fn suit_client(response: &mut ResponseHeader) -> Result<()> {
+pub(in super::super) fn suit_client(
+    response: &mut ResponseHeader,
+    context: &RequestContext,
+) -> Result<()> {
+    set_strict_transport(response, context)?;
     if !response.status.is_informational() && !response.headers.contains_key(header::DATE) {
         response.insert_header(header::DATE, client::date())?;
     }
     Ok(())
+}
+
+/// Says that browsers are to use TLS alone, where the listener says so and the answer does not
+/// (RFC 6797). Without TLS a browser ignores it.
+fn set_strict_transport(response: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
+    let Some(link) = context.received.as_ref().map(|received| &received.link) else {
+        return Ok(());
+    };
+    let Some(tls) = &link.connection().settings.tls else { return Ok(()) };
+    match &tls.strict_transport {
+        Some(value) if !response.headers.contains_key(header::STRICT_TRANSPORT_SECURITY) => {
+            response.insert_header(header::STRICT_TRANSPORT_SECURITY, value.clone())
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,5 +1,5 @@
-//! The life of a process that serves: what it does when a signal, a command or a change of its
-//! file asks for something, and how it ends.
+//! The life of a process that serves: its reactions to signals, commands and changes of its file,
+//! and its end.
 
 pub(super) mod commands;
 pub(super) mod draining;

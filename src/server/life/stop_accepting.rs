@@ -1,7 +1,7 @@
 //! Makes Pingora stop accepting when this process decides so.
 //!
 //! Left alone, Pingora listens for signals itself, stops accepting at once, and then sleeps its
-//! whole grace period whatever is in flight.
+//! whole grace period, even if nothing is in flight.
 
 use std::sync::Arc;
 

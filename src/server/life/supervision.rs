@@ -3,7 +3,8 @@
 //! Nothing here may block: a blocked main thread hears no signals.
 
 use std::{
-    net::Shutdown, os::unix::net::UnixListener, process::ExitCode, sync::Arc, time::Duration,
+    net::Shutdown, os::unix::net::UnixListener, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,8 +17,9 @@ use tokio::{
 use super::{
     commands,
     draining::Draining,
-    watch::{self, WatchedFile},
+    watch::{self, WatchedFile, WatchedFiles},
 };
+use crate::generation::Current;
 use crate::process::{
     control::{Command, PendingCommand, Reply},
     handover::Agreement,
@@ -31,8 +33,9 @@ use crate::server::{
     upgrade::successor::{NextProgram, Successor},
 };
 use crate::telemetry::log as process_log;
+use crate::tls;
 
-/// By then the next process takes commands, if it ever does.
+/// The time within which the next process takes commands, if it ever does.
 const CONTROL_PASSED: Duration = Duration::from_secs(1);
 
 /// The running process, as signals and commands see it.
@@ -54,10 +57,22 @@ pub(in crate::server) struct FileOperations {
     pub(in crate::server) successor: Arc<Successor>,
 }
 
+/// The files of the certificates that are in use.
+fn certificate_files(current: &Current) -> Vec<PathBuf> {
+    let generation = current.pin();
+    generation
+        .config
+        .listeners
+        .iter()
+        .filter_map(|it| it.tls.as_ref())
+        .flat_map(tls::files)
+        .collect()
+}
+
 /// Why the process ends.
 #[derive(Debug)]
 enum Ending {
-    /// At once, whatever is in flight.
+    /// At once, even with requests in flight.
     Now,
     /// When everything in flight is done.
     Stopped,
@@ -191,13 +206,22 @@ impl Supervision {
         (ending, agreed)
     }
 
-    /// Has a change of the configuration file reported, while the configuration asks for that.
+    /// Has a change of the configuration file reported, while the configuration asks for that, and a
+    /// change of the certificates that it names.
     fn watch(&self, tasks: &mut JoinSet<()>, change: &mpsc::Sender<()>) {
         let Some(file) = &self.file else { return };
         let current = Arc::clone(&self.draining.current);
         let is_wanted = move || current.pin().watch;
         let mut watched = file.watched.clone();
         let look = move || watched.has_changed();
+        tasks.spawn(watch::watch(look, is_wanted, change.clone()));
+        let current = Arc::clone(&self.draining.current);
+        let files = move || certificate_files(&current);
+        let mut watched = WatchedFiles::new(files());
+        let look = move || watched.have_changed(files());
+        let current = Arc::clone(&self.draining.current);
+        let is_wanted =
+            move || current.pin().config.listeners.iter().any(|listener| listener.tls.is_some());
         tasks.spawn(watch::watch(look, is_wanted, change.clone()));
     }
 

@@ -78,6 +78,38 @@ impl WatchedFile {
     }
 }
 
+/// Files that are looked at again and again; others may be added, and some removed.
+#[derive(Debug)]
+pub(super) struct WatchedFiles {
+    /// What was loaded, or is about to be.
+    loaded: Versions,
+    /// What the last look found.
+    seen: Versions,
+}
+
+type Versions = Vec<(PathBuf, Option<FileVersion>)>;
+
+impl WatchedFiles {
+    /// Takes the versions that these files have at this moment for the loaded ones.
+    pub(super) fn new(files: Vec<PathBuf>) -> Self {
+        let versions = versions(files);
+        Self { loaded: versions.clone(), seen: versions }
+    }
+
+    /// Looks at these files. Returns whether they have changed and been still since the last look,
+    /// once for each change.
+    pub(super) fn have_changed(&mut self, files: Vec<PathBuf>) -> bool {
+        let now = versions(files);
+        let is_still = std::mem::replace(&mut self.seen, now.clone()) == now;
+        is_still && std::mem::replace(&mut self.loaded, now.clone()) != now
+    }
+}
+
+fn versions(files: Vec<PathBuf>) -> Versions {
+    let version = |file: PathBuf| (FileVersion::of(&file), file);
+    files.into_iter().map(version).map(|(version, file)| (file, version)).collect()
+}
+
 /// Looks once a second while `is_wanted` says so, and sends a message for each change that `look`
 /// reports. Only this task waits for a look, however long it takes.
 pub(super) async fn watch(
@@ -158,6 +190,24 @@ mod tests {
         symlink("v2", path("next")).unwrap();
         fs::rename(path("next"), path("data")).unwrap();
         assert_eq!(looks(&mut watched), [false, true, false]);
+    }
+
+    #[test]
+    fn files_that_come_go_or_change_are_told_once_when_they_are_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        fs::write(file("a"), "a").unwrap();
+        let mut watched = WatchedFiles::new(vec![file("a")]);
+        let mut looks = |names: &[&str]| {
+            let mut look = || watched.have_changed(names.iter().map(|name| file(name)).collect());
+            [look(), look(), look()]
+        };
+        assert_eq!(looks(&["a"]), [false; 3]);
+        fs::write(file("b"), "b").unwrap();
+        assert_eq!(looks(&["a", "b"]), [false, true, false]);
+        fs::write(file("b"), "another").unwrap();
+        assert_eq!(looks(&["a", "b"]), [false, true, false]);
+        assert_eq!(looks(&["b"]), [false, true, false]);
     }
 
     #[tokio::test]

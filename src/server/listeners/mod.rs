@@ -114,7 +114,7 @@ pub(super) fn bind_what_is_free(config: &Config, identity: Option<&Identity>) ->
     fixed.filter_map(bind).collect()
 }
 
-/// Opens the address. A socket's file belongs to `identity`, and without `file` to nobody else.
+/// Opens the address. A socket's file belongs to `identity`, and only to it without `file`.
 fn listen(
     address: &ListenAddress,
     file: Option<&SocketFile>,

@@ -11,8 +11,8 @@ use crate::server::{
     signals::Signals,
 };
 
-/// The limit on the first round of health checks; a backend that takes longer to answer is down
-/// whatever it says.
+/// The limit on the first round of health checks; a backend that takes longer to answer counts as
+/// down.
 const FIRST_ROUND: Duration = Duration::from_secs(15);
 /// How long this process waits until the process that serves hands over.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// When no process hands over in time, or what it sends cannot be read.
+/// If no process hands over in time, or its data cannot be read.
 pub(in crate::server) async fn take_over(
     socket: &MeetingSocket,
     readiness: &Readiness,

@@ -17,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::clock;
+use super::memory::Memory;
 use crate::generation::Current;
 use crate::process::{
     background::{BackgroundProcess, Output},
@@ -134,7 +134,7 @@ impl Successor {
         let Some(sockets) = sockets else { return Err(STOPPING.to_owned()) };
         // The successor would not learn what an operator orders from here on.
         self.readiness.set_handing_over(true);
-        let memory = serde_json::to_value(self.current.remember(clock::now()));
+        let memory = serde_json::to_value(Memory::of(&self.current));
         let may_go_on = || !self.is_over.load(Ordering::SeqCst);
         let given = memory.map_err(|error| error.to_string()).and_then(|memory| {
             handover::give(&self.socket, &sockets.into_all(), memory, may_go_on)

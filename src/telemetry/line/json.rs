@@ -17,6 +17,7 @@ use super::super::{
     record::{AccessRecord, Try},
     text::Timestamp,
 };
+use crate::digits::Ipv4Text;
 
 /// Length of a time such as `2026-11-21T07:42:00`.
 const TO_THE_SECOND: usize = 19;
@@ -37,7 +38,7 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     line.raw(r#","real_ip":"#);
     line.option(record.real_ip(), Line::ip)?;
     line.raw(r#","method":"#);
-    line.text(record.method.as_bytes())?;
+    line.plain(record.method);
     line.raw(r#","path":"#);
     line.text(record.path)?;
     line.raw(r#","backend":"#);
@@ -47,9 +48,9 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     line.raw(r#","latency_ms":"#);
     line.millis(record.latency)?;
     line.raw(r#","request_id":"#);
-    line.text(record.request_id.as_bytes())?;
+    line.plain(record.request_id);
     line.raw(r#","trace_id":"#);
-    line.option(record.trace_id.map(str::as_bytes), Line::text)?;
+    line.option(record.trace_id, Line::word)?;
     line.raw(r#","attempts":"#);
     line.number(record.attempts.into())?;
     line.raw(r#","tries":"#);
@@ -73,6 +74,7 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
 struct Line<'a>(&'a mut Vec<u8>);
 
 impl Line<'_> {
+    #[inline]
     fn raw(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }
@@ -107,11 +109,23 @@ impl Line<'_> {
         Ok(())
     }
 
+    /// Writes a string of which it is known that nothing in it needs escaping.
+    fn plain(&mut self, text: &str) {
+        debug_assert!(!has_special(text.as_bytes()), "{text:?} is not plain");
+        self.raw("\"");
+        self.raw(text);
+        self.raw("\"");
+    }
+
+    /// As [`Line::plain`], where an error is possible for others.
+    fn word(&mut self, text: &str) -> io::Result<()> {
+        self.plain(text);
+        Ok(())
+    }
+
     /// Writes untrusted bytes as a string; bytes that are not UTF-8 are replaced.
     fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let is_special = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
-        // The loop does not stop early, so that the compiler can look at many bytes at a time.
-        if !bytes.iter().fold(false, |found, byte| found | is_special(*byte)) {
+        if !has_special(bytes) {
             self.raw("\"");
             self.0.extend_from_slice(bytes);
             self.raw("\"");
@@ -121,6 +135,10 @@ impl Line<'_> {
     }
 
     fn number(&mut self, number: u64) -> io::Result<()> {
+        if number < 10 {
+            self.0.push(b'0' + number as u8);
+            return Ok(());
+        }
         Ok(serde_json::to_writer(&mut *self.0, &number)?)
     }
 
@@ -162,38 +180,19 @@ impl Line<'_> {
     }
 
     fn ip(&mut self, ip: IpAddr) -> io::Result<()> {
-        self.raw("\"");
-        self.bare_ip(ip)?;
-        self.raw("\"");
-        Ok(())
-    }
-
-    fn bare_ip(&mut self, ip: IpAddr) -> io::Result<()> {
-        let IpAddr::V4(ip) = ip else { return write!(self.0, "{ip}") };
-        for (index, part) in ip.octets().into_iter().enumerate() {
-            if index > 0 {
-                self.raw(".");
-            }
-            self.octet(part);
+        match ip {
+            IpAddr::V4(ip) => self.plain(Ipv4Text::new(ip).as_str()),
+            IpAddr::V6(ip) => write!(self.0, "\"{ip}\"")?,
         }
         Ok(())
-    }
-
-    fn octet(&mut self, number: u8) {
-        let digits = [number / 100, number / 10 % 10, number % 10].map(|digit| b'0' + digit);
-        let zeros = usize::from(number < 100) + usize::from(number < 10);
-        self.0.extend_from_slice(&digits[zeros..]);
     }
 
     fn address(&mut self, address: SocketAddr) -> io::Result<()> {
+        let SocketAddr::V4(v4) = address else { return write!(self.0, "\"{address}\"") };
         self.raw("\"");
-        if address.is_ipv4() {
-            self.bare_ip(address.ip())?;
-            self.raw(":");
-            self.number(address.port().into())?;
-        } else {
-            write!(self.0, "{address}")?;
-        }
+        self.raw(Ipv4Text::new(*v4.ip()).as_str());
+        self.raw(":");
+        self.number(v4.port().into())?;
         self.raw("\"");
         Ok(())
     }
@@ -234,9 +233,9 @@ impl Line<'_> {
         self.option(one.first_byte, Line::millis)?;
         self.raw(if one.reused { r#","reused":true,"# } else { r#","reused":false,"# });
         self.raw(r#""outcome":"#);
-        self.text(one.outcome.as_bytes())?;
+        self.plain(&one.outcome);
         self.raw(r#","retried":"#);
-        self.option(one.retried.as_deref().map(str::as_bytes), Line::text)?;
+        self.option(one.retried.as_deref(), Line::word)?;
         self.raw("}");
         Ok(())
     }
@@ -248,13 +247,20 @@ impl Line<'_> {
             if index > 0 {
                 self.raw(",");
             }
-            self.text(name.as_bytes())?;
+            self.plain(name);
             self.raw(":");
             self.number(*count as u64)?;
         }
         self.raw("}");
         Ok(())
     }
+}
+
+/// Whether a byte of a string needs an escape in JSON, or is not ASCII.
+fn has_special(bytes: &[u8]) -> bool {
+    let is_special = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
+    // The loop does not stop early, so that the compiler can look at many bytes at a time.
+    bytes.iter().fold(false, |found, byte| found | is_special(*byte))
 }
 
 #[cfg(test)]

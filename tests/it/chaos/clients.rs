@@ -75,12 +75,18 @@ impl Clients {
     }
 
     /// Ends them, each when its request has ended; what became of all requests.
-    pub(super) fn finish(self) -> Vec<Visit> {
+    pub(super) fn finish(mut self) -> Vec<Visit> {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             thread.join().expect("a client does not panic");
         }
         std::mem::take(&mut *self.shared.visits.lock())
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
     }
 }
 

@@ -182,7 +182,8 @@ fn judge_remains(ledger: &Ledger, verdict: &mut Verdict) {
     }
     let (before, after) = remains.files;
     if after > before {
-        verdict.breaks(Rule::Kept, format!("{before} open files before, {after} after"));
+        let kinds = remains.kinds.join(", ");
+        verdict.breaks(Rule::Kept, format!("{before} open files before, {after} after: {kinds}"));
     }
     let (before, after) = remains.memory;
     if after > before + MEMORY_MORE {

@@ -119,6 +119,8 @@ pub(super) struct Remains {
     pub gauges: Vec<String>,
     /// Open files, connections apart, before and after.
     pub files: (usize, usize),
+    /// What the open files are at the end.
+    pub kinds: Vec<String>,
     /// Kilobytes in memory, before and after.
     pub memory: (u64, u64),
     /// Connections that are still open.

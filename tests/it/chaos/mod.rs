@@ -65,6 +65,15 @@ fn nothing_goes_wrong_that_need_not() {
     assert!(verdict.broken.is_empty(), "{}", run.tell(&verdict));
 }
 
+/// Says that a part of a run is over, also when the test fails there.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A run that is over.
 struct Run {
     seed: u64,
@@ -95,8 +104,9 @@ impl Run {
         let chaos = clients(!seed);
         let (bad, operations) = thread::scope(|scope| {
             let operations = scope.spawn(|| site.operate(start, &is_over));
+            let over = Over(&is_over);
             let bad = backends.play(&plan);
-            is_over.store(true, Ordering::Relaxed);
+            drop(over);
             (bad, operations.join().expect("operators do not panic"))
         });
         let out = site.wait_for_comeback();

@@ -2,7 +2,9 @@
 //! the same faults.
 //!
 //! At each instant one backend is *the one that is spared*: it has been well for long enough to pass
-//! its checks, and stays well for long enough that requests that count on it end.
+//! its checks, and stays well for long enough that requests that count on it end. In a *storm* all others
+//! fail requests at once and pass their checks. The one that is spared has often been ejected before,
+//! and a request must find it all the same.
 
 use std::time::Duration;
 
@@ -83,6 +85,10 @@ impl Fault {
         Self::ResetsInBody,
     ];
 
+    /// What a backend plays in a storm: nothing that its checks notice.
+    const IN_A_STORM: &'static [Self] =
+        &[Self::Unavailable, Self::Unavailable, Self::GatewayError, Self::ResetsBeforeHeader];
+
     /// Whether the backend does it to a connection, and not to a request: checks meet it, too.
     pub(super) fn is_of_connections(self) -> bool {
         matches!(self, Self::Killed | Self::Stopped | Self::Closes | Self::Resets)
@@ -117,10 +123,15 @@ impl Plan {
     pub(super) fn of(seed: u64, length: Duration) -> Self {
         let mut rng = Rng::with_seed(seed);
         let spared = spared(&mut rng, length);
+        let storms: Vec<_> = spared.iter().filter_map(|it| storm(&mut rng, it, length)).collect();
         let mut periods: Vec<_> = (0..BACKENDS)
             .flat_map(|backend| {
                 let own = spared.iter().filter(|spared| spared.backend == backend);
-                faults_of(&mut rng, backend, &own.copied().collect::<Vec<_>>(), length)
+                let own: Vec<_> = own.copied().collect();
+                let storms = storms.iter().filter(|storm| storm.spares != backend);
+                let mut faults = Faults { backend, now: CALM, periods: vec![] };
+                faults.draw(&mut rng, &own, &storms.copied().collect::<Vec<_>>(), length);
+                faults.periods
             })
             .collect();
         periods.sort_by_key(|period| (period.from, period.backend));
@@ -150,29 +161,65 @@ fn spared(rng: &mut Rng, length: Duration) -> Vec<Spared> {
     all
 }
 
-/// A backend's faults, wherever it is not spared.
-fn faults_of(rng: &mut Rng, backend: usize, spared: &[Spared], length: Duration) -> Vec<Period> {
-    let kinds = if backend == PROCESS { Fault::OF_A_PROCESS } else { Fault::SCRIPTED };
-    let mut periods = vec![];
-    let mut now = CALM;
-    while now < length {
-        let from = now + between(rng, 50, 1_200);
-        let wanted = from + between(rng, 300, 4_000);
-        let fault = kinds[rng.usize(..kinds.len())];
-        let passes_checks = fault.is_harmless() || !fault.is_of_connections() && rng.u8(..3) > 0;
-        let is_spared = |at: Duration| spared.iter().find(|one| one.from <= at && at < one.to);
-        if let Some(spared) = is_spared(from) {
-            now = spared.to;
-            continue;
+/// All but one fail.
+#[derive(Debug, Clone, Copy)]
+struct Storm {
+    spares: usize,
+    from: Duration,
+    to: Duration,
+}
+
+/// In the midst of the time of one that is spared, where no other is.
+fn storm(rng: &mut Rng, spared: &Spared, length: Duration) -> Option<Storm> {
+    let begin = spared.from + SETTLE + OVERLAP + between(rng, 0, 1_000);
+    let end = (spared.to - OVERLAP).saturating_sub(SETTLE).min(length);
+    let to = (begin + between(rng, 1_000, 4_000)).min(end);
+    (rng.u8(..3) > 0 && begin < to).then_some(Storm { spares: spared.backend, from: begin, to })
+}
+
+/// The faults of one backend, drawn one after the other.
+struct Faults {
+    backend: usize,
+    now: Duration,
+    periods: Vec<Period>,
+}
+
+impl Faults {
+    /// Fills the time, wherever the backend is not spared.
+    fn draw(&mut self, rng: &mut Rng, spared: &[Spared], storms: &[Storm], length: Duration) {
+        let kinds = if self.backend == PROCESS { Fault::OF_A_PROCESS } else { Fault::SCRIPTED };
+        while self.now < length {
+            let storm = storms.iter().find(|storm| storm.to > self.now);
+            if let Some(storm) = storm.filter(|storm| storm.from <= self.now) {
+                let kinds =
+                    if self.backend == PROCESS { &[Fault::Unavailable] } else { Fault::IN_A_STORM };
+                self.push(kinds[rng.usize(..kinds.len())], true, self.now, storm.to);
+                continue;
+            }
+            let from = self.now + between(rng, 50, 1_200);
+            let wanted = from + between(rng, 300, 4_000);
+            let fault = kinds[rng.usize(..kinds.len())];
+            let passes_checks =
+                fault.is_harmless() || !fault.is_of_connections() && rng.u8(..3) > 0;
+            if let Some(storm) = storm.filter(|storm| storm.from <= from) {
+                self.now = storm.from;
+            } else if let Some(spared) = spared.iter().find(|it| it.from <= from && from < it.to) {
+                self.now = spared.to;
+            } else {
+                let begins = spared.iter().map(|it| it.from).filter(|begins| *begins > from);
+                let limits = begins.chain(storm.map(|storm| storm.from)).chain([length]);
+                let to = limits.min().map_or(wanted, |limit| limit.min(wanted));
+                self.push(fault, passes_checks, from, to);
+            }
         }
-        let next = spared.iter().map(|one| one.from).filter(|begins| *begins > from).min();
-        let to = next.map_or(wanted, |next| next.min(wanted)).min(length);
-        if from < to {
-            periods.push(Period { backend, fault, passes_checks, from, to });
-        }
-        now = to.max(from);
     }
-    periods
+
+    fn push(&mut self, fault: Fault, passes_checks: bool, from: Duration, to: Duration) {
+        if from < to {
+            self.periods.push(Period { backend: self.backend, fault, passes_checks, from, to });
+        }
+        self.now = to.max(from);
+    }
 }
 
 fn between(rng: &mut Rng, least: u64, most: u64) -> Duration {
@@ -233,6 +280,7 @@ mod tests {
             kinds.iter().map(|kind| (*kind, is_process)).collect()
         };
         let of_a_process = wanted(Fault::OF_A_PROCESS, true);
+        assert!(Fault::IN_A_STORM.iter().all(|fault| Fault::SCRIPTED.contains(fault)));
         assert_eq!(played, &wanted(Fault::SCRIPTED, false) | &of_a_process);
     }
 

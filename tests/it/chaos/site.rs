@@ -1,4 +1,4 @@
-//! The balancer, whatever process it is at the moment, and what its operators do to it.
+//! The balancer over all its processes, and the actions of its operators.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use super::{
 use crate::support::{
     PATIENCE,
     eventually::{eventually, wait_for},
-    footprint::{Footprint, connections_to},
+    footprint::{Footprint, connections_to, file_kinds},
     metrics::{ADMIN, Asked, Scrape},
     process::LbProcess,
 };
@@ -173,6 +173,7 @@ impl Site {
             gauges: under_way(),
             connections: connections(),
             files: (before.files, after.files),
+            kinds: if after.files > before.files { file_kinds(self.pid()) } else { vec![] },
             memory: (before.memory, after.memory),
             out: vec![],
         }

@@ -7,7 +7,7 @@ use crate::support::{
     backend::ScriptedBackend,
     client::{Connection, get, raw},
     eventually::eventually,
-    lb::{Lb, addresses, outcomes},
+    lb::{Lb, addresses, entry, outcomes},
     reply::{Gate, Reply, Step},
 };
 
@@ -34,7 +34,7 @@ fn header_of(answer: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_has_come_is_sent_on_when_the_backend_has_nothing_more() {
+fn received_data_are_sent_on_when_the_backend_pauses() {
     let pieces = ["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "ab", "cd", "ef"];
     let gates: Vec<_> = pieces.iter().map(|_| Gate::closed()).collect();
     let steps = pieces.iter().zip(&gates).flat_map(|(piece, gate)| {
@@ -97,7 +97,7 @@ fn an_answer_without_a_body_has_no_framing() {
 }
 
 #[test]
-fn what_belongs_to_the_backends_connection_stays_there() {
+fn fields_of_the_backends_connection_are_removed() {
     let header = header_of(
         "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=600\r\nConnection: X-Own\r\nconnection: keep-alive\r\n\
          X-Own: 1\r\nProxy-Connection: keep-alive\r\nTE: gzip\r\nTrailer: X-T\r\nUpgrade: h2c\r\n\
@@ -178,6 +178,36 @@ fn an_answer_that_every_backend_sends_counts_against_none() {
 }
 
 #[test]
+fn an_answer_whose_chunks_are_malformed_counts_against_no_backend() {
+    let a = ScriptedBackend::named("a");
+    for chunks in ["0x5\r\nhello\r\n0\r\n\r\n", "5\nhello\n0\n\n", "5\r\nhello!\r\n0\r\n\r\n", "x"]
+    {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        a.reply_to("/broken", Reply::raw(format!("{head}{chunks}\r\n")));
+        let lb = Lb::over(&[&a], "");
+        for _ in 0..12 {
+            assert!(!get(lb.address(), "/broken").is_complete, "{chunks:?}");
+        }
+        for line in lb.log_lines(12) {
+            assert_eq!(outcomes(&line), ["invalid_answer"], "{line}");
+        }
+        assert!(lb.eligibility(&a).is_eligible() && !lb.backend(&a).is_suspect(), "{chunks:?}");
+        assert_eq!(get(lb.address(), "/").text(), "a");
+    }
+}
+
+#[test]
+fn an_invalid_answer_is_not_asked_for_again_where_it_came_from() {
+    for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "x\r\n\r\n"]
+    {
+        let a = ScriptedBackend::replying(Reply::raw(answer));
+        let lb = Lb::over(&[&a], "");
+        assert_eq!(get(lb.address(), "/").status, 502);
+        assert_eq!(outcomes(&lb.log_lines(1)[0]), ["invalid_answer"], "{answer}");
+    }
+}
+
+#[test]
 fn an_invalid_answer_counts_when_another_backend_does_better() {
     let (a, b) =
         (ScriptedBackend::replying(Reply::raw("nonsense\r\n\r\n")), ScriptedBackend::named("b"));
@@ -228,6 +258,31 @@ fn after_errors_of_our_own_a_connection_goes_on() {
     let response = connection.request("POST", "/other", &[], b"read and thrown away").unwrap();
     assert_eq!(response.status, 404);
     assert_eq!(connection.get("/other").unwrap().status, 404);
+}
+
+#[test]
+fn after_any_error_of_our_own_a_connection_goes_on_if_the_request_was_read() {
+    let (hung, drained) = (ScriptedBackend::replying(Reply::hang()), ScriptedBackend::named("b"));
+    let late = Lb::over(&[&hung], "    timeouts: { response: 100ms }\n    retry: { attempts: 1 }");
+    let none = Lb::over_entries(&entry(&drained, "drain: true"), "");
+    let requests = [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ];
+    for (lb, status) in [(&late, 504), (&none, 503)] {
+        let mut connection = Connection::open(lb.address()).unwrap();
+        for request in requests {
+            connection.send(request.as_bytes()).unwrap();
+            let method = request.split(' ').next().unwrap();
+            let response = connection.read_response(method).unwrap();
+            let kept = response.header("connection");
+            assert_eq!((response.status, kept), (status, Some("keep-alive")), "{request}");
+        }
+    }
 }
 
 #[test]

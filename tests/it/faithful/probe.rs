@@ -76,7 +76,7 @@ fn bytes(step: &str) -> Vec<u8> {
     bytes
 }
 
-/// Answers as the probe's own servers do, and with 101 to whatever asks for it.
+/// Answers as the probe's own servers do, and with 101 to every request for an upgrade.
 fn answer(request: &Request) -> Reply {
     match (&*request.method, &*request.path) {
         ("DELETE", _) => Reply::status(405).header("Allow", "GET"),

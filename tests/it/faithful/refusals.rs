@@ -1,5 +1,5 @@
-//! Whatever the parser refuses, and however it is cut: answered in the one form, with the reason, in the
-//! access log, counted, and nothing of it for a backend.
+//! Everything that the parser refuses, in any division into reads: it is answered in the one form,
+//! with the reason, logged and counted, and no byte of it reaches a backend.
 
 use std::{collections::HashMap, fs, path::Path};
 

@@ -176,7 +176,7 @@ const BAD_CHUNKS: &[&str] = &[
 ];
 
 #[test]
-fn chunks_that_are_none_are_refused_whatever_the_cuts() {
+fn malformed_chunks_are_refused_for_every_cut() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     let head = "POST /chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";

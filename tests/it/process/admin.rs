@@ -213,18 +213,24 @@ fn the_connection_that_was_idle_for_longest_makes_room() {
     assert_eq!(newcomer.get("/ready").unwrap().text(), READY.1);
 }
 
-#[test]
-fn it_outlives_a_lack_of_files() {
-    let a = ScriptedBackend::named("a");
+/// A ready process with one backend that may open 100 files, and its admin listener.
+fn with_few_files(backend: &ScriptedBackend, threads: usize) -> (LbProcess, SocketAddr) {
     let folder = new_folder();
-    let text = yaml(&[a.address()], &format!("access_log: off\nthreads: 2\n{ADMIN}"));
-    std::fs::write(folder.path().join("lb.yaml"), text).unwrap();
+    let more = format!("access_log: off\nthreads: {threads}\n{ADMIN}");
+    std::fs::write(folder.path().join("lb.yaml"), yaml(&[backend.address()], &more)).unwrap();
     let mut command = Command::new("sh");
     let run = "ulimit -n 100 && exec \"$0\" -c lb.yaml";
     command.args(["-c", run, env!("CARGO_BIN_EXE_lb")]).env_remove("RUST_LOG");
     let mut lb = LbProcess::spawn(folder, command);
     let admin = admin_of(&mut lb);
     wait_for_ready(admin, READY);
+    (lb, admin)
+}
+
+#[test]
+fn it_outlives_a_lack_of_files() {
+    let a = ScriptedBackend::named("a");
+    let (mut lb, admin) = with_few_files(&a, 2);
     let held: Vec<_> = (0..100).map(|_| Connection::open(admin).unwrap()).collect();
     let line = lb.wait_for_log("cannot accept");
     assert!(line.contains(" WARN ") && line.contains("Too many open files"), "{line}");
@@ -238,15 +244,7 @@ fn it_outlives_a_lack_of_files() {
 #[test]
 fn it_answers_while_clients_of_the_proxy_hold_every_file() {
     let a = ScriptedBackend::named("a");
-    let folder = new_folder();
-    let text = yaml(&[a.address()], &format!("access_log: off\nthreads: 1\n{ADMIN}"));
-    std::fs::write(folder.path().join("lb.yaml"), text).unwrap();
-    let mut command = Command::new("sh");
-    let run = "ulimit -n 100 && exec \"$0\" -c lb.yaml";
-    command.args(["-c", run, env!("CARGO_BIN_EXE_lb")]).env_remove("RUST_LOG");
-    let mut lb = LbProcess::spawn(folder, command);
-    let admin = admin_of(&mut lb);
-    wait_for_ready(admin, READY);
+    let (mut lb, admin) = with_few_files(&a, 1);
     let address = lb.address();
     let _held: Vec<_> = (0..150).map(|_| Connection::open(address).unwrap()).collect();
     lb.wait_for_log("Too many open files");

@@ -60,7 +60,7 @@ fn a_file_that_a_crash_left_is_replaced_and_one_in_use_is_not() {
     let folder = new_folder();
     fs::write(folder.path().join("lb.yaml"), text()).unwrap();
     let socket = folder.path().join("admin.sock");
-    let somebody = UnixListener::bind(&socket).unwrap();
+    let other = UnixListener::bind(&socket).unwrap();
     let command = || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lb"));
         command.args(["-c", "lb.yaml"]).env_remove("RUST_LOG");
@@ -70,7 +70,7 @@ fn a_file_that_a_crash_left_is_replaced_and_one_in_use_is_not() {
     assert_eq!(refused.wait_for_exit(PATIENCE).code(), Some(1));
     let expected = "cannot listen on unix:admin.sock (admin.address): ";
     assert!(refused.stderr().iter().any(|it| it.contains(expected)), "{:?}", refused.stderr());
-    drop(somebody);
+    drop(other);
     let mut lb = refused.spawn_beside(command());
     lb.wait_for_log("admin listening");
     assert!(ask(&socket, "GET /live HTTP/1.1").unwrap().ends_with("live\n"));

@@ -40,7 +40,7 @@ fn wait_for_route(address: SocketAddr, path: &str) {
 }
 
 #[test]
-fn a_reload_says_what_has_changed() {
+fn a_reload_reports_its_changes() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let (lb, address) = start(&config(&a, ""));
     rewrite(&lb, &yaml(&[a.address(), b.address()], &format!("{SETTINGS}\nthreads: 3")));
@@ -55,7 +55,7 @@ fn a_reload_says_what_has_changed() {
 }
 
 #[test]
-fn a_reload_says_what_is_wrong_and_where() {
+fn a_reload_reports_problems_with_their_lines() {
     let a = ScriptedBackend::named("a");
     let (lb, address) = start(&config(&a, ""));
     rewrite(&lb, &config(&a, "adress: 1\nthreads: many"));

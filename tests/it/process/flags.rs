@@ -88,7 +88,7 @@ fn every_flag_counts() {
 }
 
 #[test]
-fn only_the_flags_given_replace_what_the_file_says() {
+fn only_given_flags_replace_the_file() {
     let (a, b) = two();
     let taken = ScriptedBackend::named("on the file's port");
     let text = yaml(&[a.address(), b.address()], "    algorithm: least_conn");

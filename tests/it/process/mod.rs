@@ -24,7 +24,7 @@ mod flags;
 mod handover;
 /// A file system that has stopped answering.
 mod hung_mount;
-/// The cost of an idle connection.
+/// The memory of connections that wait.
 mod idle;
 /// Requests that would go round in a loop.
 mod loops;
@@ -54,9 +54,10 @@ mod signals;
 mod stalled_log;
 /// The commands over the admin listener, with traffic.
 mod steering;
+/// Clients that speak TLS.
+mod tls;
 /// Listeners at Unix sockets.
 mod unix_listener;
-/// One process in place of another.
 /// `lb upgrade`: one process in place of another.
 mod upgrade;
 /// `user`: a process that gives up root.

@@ -318,7 +318,7 @@ fn status_of(configuration: &str) -> Outcome {
 }
 
 #[test]
-fn the_file_of_the_process_says_where_it_is_and_what_the_token_is() {
+fn the_file_of_the_process_has_the_address_and_the_token() {
     let admin = answering(POOLS, 200, &web());
     let port = admin.address().port();
     let everywhere = format!("admin: {{ address: \"0.0.0.0:{port}\", token: {TOKEN} }}");

@@ -206,7 +206,7 @@ fn on_a_phone_the_page_fits_the_screen() {
     let backend = ScriptedBackend::named("a");
     let settings = format!(
         "    health_check: {{ interval: 100ms, timeout: 90ms, fall: 1 }}\n  \
-         a-name-that-somebody-thought-a-good-idea-when-names-were-still-short:\n    backends: [ {{ \
+         a-name-that-is-much-longer-than-anyone-would-expect-in-a-table-of-pools:\n    backends: [ {{ \
          address: \"[::1]:9\", weight: 1000, max_connections: 100000 }} ]\n    health_check: {{ \
          interval: 100ms, timeout: 90ms, fall: 1 }}\n{ADMIN}"
     );

@@ -40,7 +40,7 @@ fn count(lb: &LbProcess, marker: &str) -> usize {
 }
 
 #[test]
-fn backends_come_and_go_and_what_changed_is_said() {
+fn backends_come_and_go_and_changes_are_reported() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let mut lb = LbProcess::with_config(&over(&[&a]), &[]);
     let mut connection = Connection::open(lb.address()).unwrap();

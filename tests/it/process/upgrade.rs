@@ -228,7 +228,7 @@ fn a_program_that_does_not_run_is_no_successor() {
 }
 
 /// Begins an upgrade that is not decided yet.
-fn who_takes_over(lb: &LbProcess) -> Pid {
+fn begin_upgrade(lb: &LbProcess) -> Pid {
     let takes_over = |pid: &Pid| {
         let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         arguments.contains("--report") && !arguments.contains("--detach")
@@ -242,7 +242,7 @@ fn a_process_that_hangs_as_soon_as_it_serves_is_no_successor_even_if_it_goes_on(
     let (mut lb, address) = serving(&succession(&a));
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
-    let next = who_takes_over(&lb);
+    let next = begin_upgrade(&lb);
     signal::kill(next, Signal::SIGSTOP).unwrap();
     let outcome = outcome(command);
     assert_eq!(outcome.code, Some(1));
@@ -299,7 +299,7 @@ fn ends_as_soon_as_it_serves(by: Signal) {
     let (mut lb, address) = serving(&succession(&a));
     let command = lb.beside(&["upgrade", "-c", "lb.yaml"]);
     lb.wait_for_logs(" INFO listening address=", 2);
-    let next = who_takes_over(&lb);
+    let next = begin_upgrade(&lb);
     // Both processes accept, and one with some of these connections does not leave at once.
     let mut idle: Vec<_> = (0..16).map(|_| Connection::open(address).unwrap()).collect();
     idle.iter_mut().for_each(|connection| assert_eq!(connection.get("/").unwrap().text(), "a"));

@@ -55,7 +55,21 @@ fn the_readme_has_every_field() {
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");
     let line = lb.log_lines(1).remove(0);
-    assert_eq!(documented("field"), keys(&line));
+    // These fields are only in lines of TLS connections, or behind a proxy that names them.
+    let conditional = [
+        "tls_version",
+        "cipher",
+        "sni",
+        "alpn",
+        "resumed",
+        "client_cert",
+        "authority",
+        "unique_id",
+    ];
+    let always = |name: &&str| !conditional.contains(name);
+    let documented_always: BTreeSet<&str> =
+        documented("field").into_iter().filter(always).collect();
+    assert_eq!(documented_always, keys(&line));
     assert_eq!(documented("field of a try"), keys(&line["tries"][0]));
 }
 

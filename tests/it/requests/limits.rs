@@ -7,30 +7,21 @@ use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    lb::{Lb, addresses},
+    lb::Lb,
     reply::{Reply, Step},
 };
-
-fn with_client_limits(backend: &ScriptedBackend, limits: &str) -> Lb {
-    Lb::start(&format!(
-        "listeners: [ {{ address: 127.0.0.1:0, client: {limits} }} ]\n\
-         routes: [ {{ pool: web }} ]\n\
-         pools: {{ web: {{ health_check: off, backends: [{}] }} }}",
-        addresses(&[backend])
-    ))
-}
 
 #[test]
 fn a_request_may_take_longer_than_the_limits_for_its_header_and_for_idling() {
     let a = ScriptedBackend::replying(Reply::ok("late").delayed(Duration::from_millis(500)));
-    let lb = with_client_limits(&a, "{ header: 100ms, keepalive: 100ms }");
+    let lb = Lb::with_client_limits(&a, "{ header: 100ms, keepalive: 100ms }");
     assert_eq!(get(lb.address(), "/").text(), "late");
 }
 
 #[test]
 fn a_client_that_takes_nothing_is_dropped_and_frees_its_backend() {
     let a = ScriptedBackend::replying(Reply::ok(vec![b'x'; 32 << 20]));
-    let lb = with_client_limits(&a, "{ write: 300ms }");
+    let lb = Lb::with_client_limits(&a, "{ write: 300ms }");
     let mut connection = Connection::open(lb.address()).unwrap();
     connection.begin("GET", "/", &[]).unwrap();
     eventually(PATIENCE, "the request arrives", || lb.active(&a) == 1);

@@ -38,7 +38,7 @@ fn slow_bodies_take_no_place_from_others() {
 }
 
 #[test]
-fn a_body_that_is_larger_is_streamed_behind_what_was_read() {
+fn a_larger_body_is_streamed_behind_the_buffered_part() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "    request_buffer: 1KiB");
     let body: Vec<_> = (0..300_000).map(|index| b'a' + (index % 26) as u8).collect();
@@ -54,7 +54,7 @@ fn a_body_that_is_larger_is_streamed_behind_what_was_read() {
 }
 
 #[test]
-fn a_body_that_was_read_whole_can_be_sent_again_whatever_its_size() {
+fn a_body_that_was_read_whole_can_be_sent_again_at_any_size() {
     let (a, b) = (ScriptedBackend::replying(Reply::close()), ScriptedBackend::named("b"));
     let lb = Lb::over(&[&a, &b], "    request_buffer: 1MiB");
     let body = vec![b'x'; 300_000];

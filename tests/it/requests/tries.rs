@@ -89,7 +89,7 @@ fn a_connection_that_served_before_is_reused() {
 }
 
 #[test]
-fn the_first_byte_is_what_the_backend_took() {
+fn the_first_byte_time_is_the_backends() {
     let a = ScriptedBackend::replying(Reply::ok("x").delayed(Duration::from_millis(100)));
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");

@@ -36,13 +36,26 @@ pub(crate) fn connections_to(pid: Pid, ports: &[u16]) -> usize {
     sockets.filter(|socket| files.contains(socket)).count()
 }
 
+/// What the open files of a process are, each with what the system's tables say of it.
+pub(crate) fn file_kinds(pid: Pid) -> Vec<String> {
+    let tables: Vec<_> = ["tcp", "unix"].into_iter().flat_map(|name| table(pid, name)).collect();
+    let line_of =
+        |inode: &str| tables.iter().find(|line| line.split_whitespace().any(|it| it == inode));
+    let kind = |file: String| {
+        let inode = file.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
+        let line = inode.map(|inode| line_of(inode).map_or("in no table", |line| line.trim()));
+        format!("{file} {}", line.unwrap_or_default())
+    };
+    files(pid).into_iter().map(kind).collect()
+}
+
 fn files(pid: Pid) -> Vec<String> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
     let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     files.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// TCP connections, and those of commands: whoever asked for a reload may not have gone yet.
+/// TCP connections, and those of commands: the client of a reload may still be connected.
 fn connections(pid: Pid) -> Vec<String> {
     let tcp = table(pid, "tcp").into_iter().filter_map(|line| socket(&line, 3, "0A", 9));
     let unix = table(pid, "unix").into_iter().filter(|line| line.contains("@lb/control:"));

@@ -70,6 +70,16 @@ impl Lb {
         Self::start(&Self::one_pool(entries, settings))
     }
 
+    /// A balancer with one pool named `web` of this backend, checks off, and a listener with these
+    /// limits of `client`.
+    #[track_caller]
+    pub(crate) fn with_client_limits(backend: &ScriptedBackend, limits: &str) -> Self {
+        Self::start(&format!(
+            "listeners: [ {{ address: 127.0.0.1:0, client: {limits} }} ]\n{}",
+            Self::one_pool(&addresses(&[backend]), "")
+        ))
+    }
+
     fn one_pool(entries: &str, settings: &str) -> String {
         let has_checks = settings.contains("health_check");
         let checks = if has_checks { "" } else { "    health_check: off\n" };
@@ -148,7 +158,8 @@ impl Lb {
         self.current
             .registry()
             .roster(&PoolName::new("web"), clock::now())
-            .backend(&backend.address().into())
+            .known(&backend.address().into())
+            .expect("it is enlisted")
     }
 
     /// Requests in flight on a backend of the pool `web`.

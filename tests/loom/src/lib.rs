@@ -8,6 +8,8 @@ mod count {
     mod changes;
     #[path = "../../../../src/count/counter.rs"]
     mod counter;
+    #[path = "../../../../src/count/packed.rs"]
+    mod packed;
     #[path = "../../../../src/count/shards.rs"]
     mod shards;
 

@@ -17,6 +17,11 @@ fn no_count_is_lost() {
 }
 
 #[test]
+fn every_change_of_a_packed_word_is_made_or_said_to_be_lost() {
+    examine(models::every_change_of_a_packed_word_is_made_or_said_to_be_lost);
+}
+
+#[test]
 fn a_current_snapshot_has_every_counted_change() {
     examine(models::a_current_snapshot_has_every_counted_change);
 }

@@ -1,12 +1,14 @@
 //! The listener on real sockets.
 
+mod checks;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use bytes::Bytes;
 use pingora_core::protocols::{http::ServerSession, l4::stream::Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::{pause, timeout},
 };
 
@@ -19,7 +21,7 @@ use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::readiness::Readiness;
 
-/// Far longer than any of this takes, so that a broken test ends.
+/// Far longer than any step of a test takes, so that a broken test ends.
 const DEADLINE: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -43,7 +45,7 @@ async fn admin() -> (Admin, SocketAddr) {
     (Admin::start(socket.into(), name, api(CHECKS_OFF).await).unwrap(), address)
 }
 
-/// Reads until so much text has come, or the end.
+/// Reads until this text has come, or the end.
 async fn text_with(client: &mut TcpStream, end: &str) -> String {
     let mut text = vec![];
     let read = async {
@@ -64,11 +66,24 @@ async fn ask(client: &mut TcpStream) -> String {
 
 /// A client whose connection is served in this runtime, so that the test can hold its time.
 async fn client() -> TcpStream {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (socket, address) = listener.accept().await.unwrap();
-    let name = ListenAddress::Tcp(address);
-    let shared = Shared::new(&name, api(CHECKS_OFF).await);
+    client_of(shared(CHECKS_OFF).await).await
+}
+
+async fn shared(yaml: &str) -> Arc<Shared> {
+    let name = ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 9900)));
+    Arc::new(Shared::new(&name, api(yaml).await))
+}
+
+/// The same, beside others; there is room for little that it does not read.
+async fn client_of(shared: Arc<Shared>) -> TcpStream {
+    let listener = TcpSocket::new_v4().unwrap();
+    listener.set_send_buffer_size(16 << 10).unwrap();
+    listener.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = listener.listen(1).unwrap();
+    let client = TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(16 << 10).unwrap();
+    let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);
         connection::serve(socket.into(), "a client", &shared, closed).await;
@@ -76,7 +91,8 @@ async fn client() -> TcpStream {
     client
 }
 
-/// With the clock paused, so that it jumps to whatever is waited for.
+/// Whether the client is closed after the limit. The clock is paused, so that it jumps to the next
+/// timer.
 async fn is_closed_after(client: &mut TcpStream, limit: Duration) {
     assert!(timeout(limit - SECOND, client.read_u8()).await.is_err(), "too early");
     let closed = timeout(2 * SECOND, client.read_u8()).await.expect("it is closed");
@@ -117,12 +133,13 @@ async fn nonsense_is_refused() {
 }
 
 #[tokio::test]
-async fn once_closed_it_accepts_nobody_and_answers_whom_it_has() {
+async fn once_closed_it_accepts_no_client_and_answers_connected_ones() {
     let (admin, address) = admin().await;
     let mut asked = TcpStream::connect(address).await.unwrap();
     assert!(ask(&mut asked).await.to_lowercase().contains("connection: keep-alive"));
     let mut silent = TcpStream::connect(address).await.unwrap();
-    // Accepted in order: when this one has an answer, the silent one has been accepted too.
+    // Connections are accepted in order: when this one has an answer, the silent one has been
+    // accepted too.
     let mut third = TcpStream::connect(address).await.unwrap();
     ask(&mut third).await;
     admin.close();
@@ -130,7 +147,7 @@ async fn once_closed_it_accepts_nobody_and_answers_whom_it_has() {
         assert_eq!(text_with(client, "(the end)").await, "", "it is closed");
     }
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };
-    timeout(DEADLINE, refused).await.expect("nobody is accepted");
+    timeout(DEADLINE, refused).await.expect("no client is accepted");
     let answer = ask(&mut silent).await.to_lowercase();
     assert!(answer.contains("connection: close"), "{answer}");
 }
@@ -149,8 +166,7 @@ fn event(id: u64) -> view::Event {
     }
 }
 
-/// What a client is sent that saw this event last, until it has seen so much; `go_on` happens
-/// meanwhile.
+/// The stream of a client that saw this event last, up to this text; `go_on` runs meanwhile.
 async fn streamed(
     seen: u64,
     end: &str,
@@ -178,7 +194,7 @@ async fn streamed(
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_it_missed_and_then_what_happens() {
+async fn a_client_that_comes_back_gets_missed_events_and_then_new_ones() {
     let more = |last: &watch::Sender<u64>, _: &watch::Sender<bool>| {
         last.send_replace(3);
     };
@@ -199,7 +215,7 @@ async fn who_comes_back_is_told_what_it_missed_and_then_what_happens() {
 }
 
 #[tokio::test]
-async fn a_number_from_before_a_restart_is_as_good_as_none() {
+async fn a_number_from_before_a_restart_is_ignored() {
     let text = streamed(100, "\n\n", |_, _| {}).await;
     assert!(text.contains("\r\n\r\nid: 1\n"), "{text}");
 }
@@ -214,7 +230,68 @@ async fn events_end_with_the_listener() {
 }
 
 #[tokio::test]
-async fn silence_is_broken_now_and_then() {
+async fn a_silent_stream_gets_comments() {
     let text = streamed(2, ":\n\n", |_, _| pause()).await;
     assert!(text.ends_with("\r\n\r\n:\n\n"), "{text}");
+}
+
+const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+const STATUS: &[u8] = b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+/// A pool whose status is several megabytes long.
+fn large_pool() -> String {
+    let backend = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        format!("      - address: 127.1.{high}.{low}:9\n")
+    };
+    let backends: String = (0..4_000).map(backend).collect();
+    format!(
+        "admin: {{ address: 127.0.0.1:9900 }}\nroutes: [ {{ pool: web }} ]\npools:\n  web:\n    \
+         health_check: off\n    backends:\n{backends}"
+    )
+}
+
+#[tokio::test]
+async fn a_response_has_to_be_taken_within_a_limit_however_steadily_it_is_taken() {
+    let shared = shared(&large_pool()).await;
+    for (request, end) in [(STATUS, "}"), (METRICS, "\r\n0\r\n\r\n")] {
+        let mut client = client_of(Arc::clone(&shared)).await;
+        client.write_all(request).await.unwrap();
+        let mut taken = vec![0; 32 << 10];
+        let length = client.read(&mut taken).await.unwrap();
+        let begin = String::from_utf8_lossy(&taken[..length]);
+        assert!(begin.starts_with("HTTP/1.1 200 "), "{begin}");
+        assert_eq!(shared.long_responses.available_permits(), shared::MAX_LONG_RESPONSES - 1);
+        pause();
+        // Each piece in time, and all of them not.
+        for _ in 0..shared::RESPONSE_TIMEOUT.as_secs() + 5 {
+            tokio::time::sleep(SECOND).await;
+            let _ = client.read(&mut taken).await;
+        }
+        tokio::time::resume();
+        let mut rest = vec![];
+        let _ = timeout(DEADLINE, client.read_to_end(&mut rest)).await.expect("in time");
+        assert!(!rest.ends_with(end.as_bytes()), "it was written to its end");
+        assert_eq!(shared.long_responses.available_permits(), shared::MAX_LONG_RESPONSES);
+    }
+}
+
+#[tokio::test]
+async fn slow_clients_hold_a_few_long_responses_and_no_more() {
+    let shared = shared(&large_pool()).await;
+    let slow = Arc::clone(&shared.long_responses);
+    let slow = slow.acquire_many_owned(shared::MAX_LONG_RESPONSES as u32).await.unwrap();
+    pause();
+    for (request, end) in [(STATUS, "theirs\"}"), (METRICS, "theirs\n")] {
+        let mut client = client_of(Arc::clone(&shared)).await;
+        client.write_all(request).await.unwrap();
+        assert!(text_with(&mut client, end).await.starts_with("HTTP/1.1 503 "));
+        client.write_all(READY).await.unwrap();
+        assert!(text_with(&mut client, "\n").await.contains("HTTP/1.1 "), "others are answered");
+    }
+    drop(slow);
+    tokio::time::resume();
+    let mut client = client_of(Arc::clone(&shared)).await;
+    client.write_all(METRICS).await.unwrap();
+    assert!(text_with(&mut client, "\r\n").await.starts_with("HTTP/1.1 200 "));
 }

@@ -1,4 +1,4 @@
-//! What is shown of a process, from counts and events alone: status, explanation and metrics agree.
+//! The views of a process, from counts and events alone: status, explanation and metrics agree.
 
 mod metrics;
 mod names;
@@ -108,7 +108,7 @@ impl Process {
     }
 
     pub(super) fn order(&self, port: u16, order: OperatorAction) {
-        self.pool("web").order(&address(port), order, "somebody", clock::now()).unwrap();
+        self.pool("web").order(&address(port), order, "an operator", clock::now()).unwrap();
     }
 
     pub(super) fn explain(&self, host: &str, path: &str) -> view::Explanation {
@@ -155,7 +155,7 @@ async fn a_state_comes_with_its_reason_and_its_end() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_an_upgrade() {
+async fn an_operators_settings_are_shown_and_survive_a_reload_and_an_upgrade() {
     let process = Process::new("round_robin").await;
     process.order(1, OperatorAction::Drain);
     process.order(2, OperatorAction::Weight(Some(7)));
@@ -192,7 +192,7 @@ async fn what_an_operator_has_set_is_shown_as_such_and_holds_over_a_reload_and_a
 }
 
 #[tokio::test]
-async fn an_objection_ends_with_what_it_was_about() {
+async fn an_order_not_to_drain_ends_with_the_configured_drain() {
     let process = Process::new("round_robin").await;
     let api = process.pool("api");
     api.order(&address(4), OperatorAction::Undrain, "a", clock::now()).unwrap();
@@ -207,7 +207,7 @@ async fn an_objection_ends_with_what_it_was_about() {
 }
 
 #[tokio::test]
-async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
+async fn an_operators_ejection_is_not_shortened_by_the_backend() {
     let process = Process::new("round_robin").await;
     process.order(1, OperatorAction::Eject(600 * SECOND));
     process.refuse(1);
@@ -218,7 +218,7 @@ async fn an_ejection_by_hand_is_not_shortened_by_what_the_backend_does() {
 }
 
 #[tokio::test]
-async fn a_probe_that_fails_after_an_ejection_by_hand_says_what_it_has_shown() {
+async fn a_failed_probe_after_an_operators_ejection_shows_its_own_reason() {
     let process = Process::new("round_robin").await;
     process.order(1, OperatorAction::Eject(Duration::ZERO));
     let pool = process.pool("web");
@@ -244,7 +244,7 @@ async fn orders_are_taken_while_they_stay_and_at_no_other_time() {
 }
 
 #[tokio::test]
-async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
+async fn an_order_without_a_visible_effect_is_reported_too() {
     let process = Process::new("round_robin").await;
     let journal = process.current.registry().journal();
     let before = journal.last();
@@ -254,7 +254,7 @@ async fn an_order_that_changes_nothing_yet_is_told_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_last_one_is_not_ejected_and_who_is_not_ejected_is_not_readmitted() {
+async fn the_last_backend_is_not_ejected_and_an_unejected_one_is_not_readmitted() {
     let process = Process::new("round_robin").await;
     let order = |port, order| process.pool("web").order(&address(port), order, "a", clock::now());
     assert_eq!(order(1, OperatorAction::Readmit), Err(OrderError::NotEjected));
@@ -268,10 +268,10 @@ async fn the_last_one_is_not_ejected_and_who_is_not_ejected_is_not_readmitted() 
 }
 
 #[tokio::test]
-async fn an_operator_is_right_where_the_configuration_says_otherwise() {
+async fn an_operators_order_outweighs_the_configuration() {
     let process = Process::new("round_robin").await;
     let api = process.pool("api");
-    let undrain = || api.order(&address(4), OperatorAction::Undrain, "somebody", clock::now());
+    let undrain = || api.order(&address(4), OperatorAction::Undrain, "an operator", clock::now());
     undrain().unwrap();
     assert_eq!(process.backend(4).state, "eligible");
     let Process { config, resolved, current, .. } = &process;
@@ -279,12 +279,12 @@ async fn an_operator_is_right_where_the_configuration_says_otherwise() {
     assert_eq!(process.backend(4).state, "eligible");
     let events = process.current.registry().journal().after(0);
     let told: Vec<_> = events.iter().map(|(_, entry)| (entry.event, entry.by.clone())).collect();
-    // Draining by the configuration, and nobody left for it, are told first.
-    assert!(told.contains(&("undrained", Some("somebody".to_owned()))), "{told:?}");
+    // The drain by the configuration and the lost pool come first.
+    assert!(told.contains(&("undrained", Some("an operator".to_owned()))), "{told:?}");
 }
 
 #[tokio::test]
-async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_nothing() {
+async fn an_explanation_names_the_backend_of_the_next_request_and_changes_nothing() {
     for algorithm in ["round_robin", "least_conn", "ewma"] {
         let process = Process::new(algorithm).await;
         let pool = process.pool("web");
@@ -299,7 +299,7 @@ async fn an_explanation_names_the_one_that_the_next_request_gets_and_changes_not
 }
 
 #[tokio::test]
-async fn an_explanation_names_route_and_candidates_and_why_who_is_out() {
+async fn an_explanation_has_the_route_the_candidates_and_the_reasons() {
     let process = Process::new("least_conn").await;
     let told = process.explain("x.example.com", "/api/v1");
     let route = told.route.unwrap();

@@ -1,4 +1,4 @@
-//! Names of backends: what is shown, and what a command may call one.
+//! Names of backends: in views, and as arguments of commands.
 
 use super::{Process, address, value};
 use crate::admin::change::BackendName;
@@ -6,7 +6,7 @@ use crate::backend::OperatorAction;
 use crate::clock;
 use crate::config::PoolName;
 
-/// One whose pool `web` has these names, each for the address with this port.
+/// A process whose pool `web` has these names, each for the address with this port.
 async fn named(names: &[(&str, usize)]) -> Process {
     let mut process = Process::new("round_robin").await;
     let endpoints = process.resolved.get_mut(&PoolName::new("web")).unwrap();

@@ -1,10 +1,12 @@
 //! The settings of a listener: its address, and the limits on its clients.
 
 mod address;
+mod tls;
 
 use std::{num::NonZeroU64, time::Duration};
 
 pub use address::{ListenAddress, PeerBlock};
+pub use tls::{CertificateSource, Tls, TlsVersion, UnknownSni};
 
 /// An address at which connections are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub struct Listener {
     /// The peers whose connections begin with a header of the PROXY protocol, while all others are
     /// refused; `None` if no connection does. Never empty.
     pub proxy_protocol: Option<Vec<PeerBlock>>,
+    /// TLS towards clients; `None` for plain connections.
+    pub tls: Option<Tls>,
+    /// Whether requests are answered with a redirect to the same host and path over TLS.
+    pub redirect_to_https: bool,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
 }

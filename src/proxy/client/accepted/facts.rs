@@ -23,4 +23,21 @@ pub(in super::super::super) struct ConnectionFacts {
     pub(in super::super::super) authority: Option<Box<str>>,
     /// The id that a proxy has given the connection.
     pub(in super::super::super) unique_id: Option<Box<str>>,
+    /// `None` for a connection without TLS.
+    pub(in super::super::super) tls: Option<TlsFacts>,
+}
+
+/// What the handshake of a connection has come to.
+#[derive(Debug)]
+pub(in super::super::super) struct TlsFacts {
+    /// `1.2` or `1.3`.
+    pub(in super::super::super) version: &'static str,
+    /// The cipher suite, by its name in the standard.
+    pub(in super::super::super) cipher: Box<str>,
+    /// The name that the client asked for.
+    pub(in super::super::super) sni: Option<Box<str>>,
+    /// The protocol that was agreed on.
+    pub(in super::super::super) alpn: Option<Box<str>>,
+    /// Whether an earlier session went on.
+    pub(in super::super::super) resumed: bool,
 }

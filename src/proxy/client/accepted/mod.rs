@@ -3,5 +3,5 @@
 mod facts;
 mod stream;
 
-pub(in super::super) use facts::{ConnectionContext, ConnectionFacts};
+pub(in super::super) use facts::{ConnectionContext, ConnectionFacts, TlsFacts};
 pub(in super::super) use stream::ClientStream;

@@ -140,7 +140,7 @@ impl StreamAnswer {
         link: &ClientLink,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        // There is no body, whatever a backend sends.
+        // There is no body, even if the backend sends one.
         let (State::Body(left), Some(stream)) = (&mut self.state, &mut self.stream) else {
             return Poll::Ready(Ok(()));
         };

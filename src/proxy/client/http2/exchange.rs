@@ -138,7 +138,7 @@ impl Exchange for Http2Exchange {
                 HttpTask::Failed(error) => return Err(error),
             }
         }
-        // Where the length says so the answer ends, whatever the backend does after it.
+        // An answer with a length ends there, even if the backend sends more.
         has_ended |= self.answer.is_complete();
         if has_ended {
             self.answer.write_end(trailers)?;

@@ -1,0 +1,49 @@
+//! TLS on a listener. The files that it names are read later.
+
+use crate::config::{
+    document::{Cursor, Section},
+    keys::tls::{
+        CERT, CERTIFICATES, DIRECTORY, HANDSHAKE, KEY, MIN_VERSION, STRICT_TRANSPORT, TLS, UNKNOWN,
+    },
+    model::{CertificateSource, Tls},
+    values::is_off,
+};
+
+/// Reads the TLS settings; `None` where there are none.
+pub(super) fn tls(keys: &mut Section<'_>) -> Option<Tls> {
+    let cursor = keys.optional(&TLS)?;
+    if cursor.text().is_some_and(is_off) {
+        return None;
+    }
+    cursor.section(TLS.expected, |keys| {
+        let hint = "write \"certificates: [{ cert: /etc/lb/shop.pem, key: /etc/lb/shop.key }]\"";
+        let certificates = keys.required(&CERTIFICATES, hint);
+        let items = certificates.and_then(|cursor| cursor.filled_list(CERTIFICATES.expected));
+        Tls {
+            certificates: items.into_iter().flatten().filter_map(|item| source(&item)).collect(),
+            min_version: keys.get(&MIN_VERSION),
+            unknown_sni: keys.get(&UNKNOWN),
+            handshake: keys.get(&HANDSHAKE),
+            hsts: keys.get(&STRICT_TRANSPORT),
+        }
+    })
+}
+
+fn source(item: &Cursor<'_>) -> Option<CertificateSource> {
+    item.item(&CERT, "a certificate with its file", |keys| {
+        let (cert, key) = (keys.setting(&CERT), keys.setting(&KEY));
+        let directory = keys.setting(&DIRECTORY);
+        if !cert.is_there() && !directory.is_there() {
+            item.problem("needs a certificate (write cert: and a file, or directory:)");
+        }
+        if let (false, Some(origin)) = (cert.is_there(), key.origin()) {
+            keys.problem_at(origin, "has no certificate beside it (write cert: and its file)");
+        }
+        let key = key.given();
+        CertificateSource {
+            pair: cert.given().map(|cert| (cert, key)),
+            directory: directory.given(),
+            origin: item.origin(),
+        }
+    })
+}

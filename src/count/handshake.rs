@@ -1,0 +1,72 @@
+//! How handshakes of TLS end, in the words that log and metrics share.
+
+/// How a handshake ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Handshake {
+    /// With a new session.
+    Full,
+    /// With an earlier session.
+    Resumed,
+    /// The client does not speak TLS.
+    NotTls,
+    /// What the client sent breaks the rules.
+    Malformed,
+    /// The client speaks only versions that are too old.
+    OldVersion,
+    /// Client and listener have nothing in common.
+    Incompatible,
+    /// The client asked for a name without a certificate.
+    UnknownName,
+    /// The client sent an alert: it does not trust the certificate, for example.
+    Alert,
+    /// It was not complete in time.
+    Late,
+    /// The client left.
+    Left,
+}
+
+impl Handshake {
+    /// Every way, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Full,
+        Self::Resumed,
+        Self::NotTls,
+        Self::Malformed,
+        Self::OldVersion,
+        Self::Incompatible,
+        Self::UnknownName,
+        Self::Alert,
+        Self::Late,
+        Self::Left,
+    ];
+
+    /// The way in one word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+            Self::NotTls => "not_tls",
+            Self::Malformed => "malformed",
+            Self::OldVersion => "old_version",
+            Self::Incompatible => "incompatible",
+            Self::UnknownName => "unknown_name",
+            Self::Alert => "alert",
+            Self::Late => "late",
+            Self::Left => "left",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_place() {
+        for (place, handshake) in Handshake::ALL.into_iter().enumerate() {
+            assert_eq!(handshake as usize, place, "{}", handshake.word());
+        }
+    }
+}
