@@ -11,6 +11,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll, Waker},
 };
 
@@ -18,14 +19,20 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
 
-/// As much of an answer waits for the client at most, with one read on top.
-pub(super) const WINDOW: usize = 32 * 1024;
+/// As much of an answer waits for the client at most.
+const WINDOW: usize = 32 * 1024;
 /// Pieces up to this size are copied behind what is to be written already.
 const COPIED: usize = 4096;
 
 /// Shared by the two sessions of a request. The lock is never waited for: they are one task.
 #[derive(Debug, Default)]
-pub(super) struct Transit(Mutex<State>);
+pub(super) struct Transit {
+    state: Mutex<State>,
+    /// Whether the head of an answer has come. Apart, because it is asked whenever anything moves.
+    is_answered: AtomicBool,
+    /// Whether nothing more of an answer will come.
+    is_over: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -40,12 +47,8 @@ struct State {
     headers: VecDeque<Box<ResponseHeader>>,
     /// Bytes of the answer's body that have come and were not written to the client.
     unwritten: usize,
-    /// Whether nothing more of an answer will come.
-    is_over: bool,
     backend: Option<Waker>,
     client: Option<Waker>,
-    /// What waits until nothing more will come, in either direction.
-    ends: [Option<Waker>; 2],
 }
 
 /// Where the request towards the backend is.
@@ -90,19 +93,23 @@ pub(super) enum Written {
 impl Transit {
     /// Another request begins, of which nothing is known.
     pub(super) fn clear(&self) {
-        *self.0.lock() = State::default();
+        self.is_answered.store(false, Relaxed);
+        self.is_over.store(false, Relaxed);
+        *self.state.lock() = State::default();
     }
 
     /// An attempt begins: this head is to be written.
     pub(super) fn begin(&self, head: BytesMut) {
-        let mut state = self.0.lock();
+        self.is_answered.store(false, Relaxed);
+        self.is_over.store(false, Relaxed);
+        let mut state = self.state.lock();
         let trailers = std::mem::take(&mut state.trailers);
         *state = State { first: head, trailers, ..State::default() };
     }
 
     /// Puts a piece of the body down, with its framing around it.
     pub(super) fn put(&self, before: &[u8], piece: Bytes, after: &[u8]) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.request == Request::Broken {
             return;
         }
@@ -121,7 +128,7 @@ impl Transit {
 
     /// The request has ended; in chunks if it `is_chunked`.
     pub(super) fn end(&self, is_chunked: bool) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.request == Request::Broken {
             return;
         }
@@ -138,12 +145,12 @@ impl Transit {
 
     /// The connection has become a tunnel, for which the request was only the beginning.
     pub(super) fn reopen(&self) {
-        self.0.lock().request = Request::Open;
+        self.state.lock().request = Request::Open;
     }
 
     /// Nothing more of the request is written, because the backend takes none or the client sends none.
     pub(super) fn break_off(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.request = Request::Broken;
         (state.first, state.piece, state.last) = <_>::default();
         state.wake_client();
@@ -152,12 +159,12 @@ impl Transit {
 
     /// Whether the body can be sent on. Asked by the client's session before it reads.
     pub(super) fn room(&self, cx: &Context<'_>) -> Room {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         match state.request {
             Request::Broken => Room::Never,
             _ if state.is_written() => Room::Some,
             _ => {
-                state.client = Some(cx.waker().clone());
+                keep(&mut state.client, cx);
                 Room::None
             }
         }
@@ -165,7 +172,7 @@ impl Transit {
 
     /// Whether nothing more can be sent.
     pub(super) fn is_broken(&self) -> bool {
-        self.0.lock().request == Request::Broken
+        self.state.lock().request == Request::Broken
     }
 
     /// Writes what there is. Asked by the backend's session, which is woken when there is more.
@@ -178,7 +185,7 @@ impl Transit {
         cx: &mut Context<'_>,
         mut write: impl FnMut(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> io::Result<Written> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let mut has_moved = false;
         loop {
             if state.is_written() {
@@ -190,7 +197,7 @@ impl Transit {
                     Request::Ended => Written::Request,
                     Request::Broken => Written::Broken,
                     Request::Open => {
-                        state.backend = Some(cx.waker().clone());
+                        keep(&mut state.backend, cx);
                         Written::All
                     }
                 });
@@ -207,7 +214,7 @@ impl Transit {
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    state.backend = Some(cx.waker().clone());
+                    keep(&mut state.backend, cx);
                     return Ok(Written::Stuck { has_moved });
                 }
             }
@@ -216,66 +223,55 @@ impl Transit {
 
     /// The head of an answer has come.
     pub(super) fn put_header(&self, header: Box<ResponseHeader>) {
-        self.0.lock().headers.push_back(header);
+        self.is_answered.store(true, Relaxed);
+        self.state.lock().headers.push_back(header);
+    }
+
+    /// Whether the head of an answer, an interim one perhaps, has come in this attempt.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered.load(Relaxed)
     }
 
     /// The head that is the next to go to the client.
     pub(super) fn take_header(&self) -> Option<Box<ResponseHeader>> {
-        self.0.lock().headers.pop_front()
+        self.state.lock().headers.pop_front()
     }
 
     /// This much of the answer has come for the client.
     pub(super) fn came(&self, bytes: usize) {
-        self.0.lock().unwritten += bytes;
+        self.state.lock().unwritten += bytes;
     }
 
     /// Nothing more of an answer will come in this attempt.
     pub(super) fn end_answer(&self) {
-        let mut state = self.0.lock();
-        state.is_over = true;
-        for waker in state.ends.iter_mut().filter_map(Option::take) {
-            waker.wake();
-        }
+        self.is_over.store(true, Relaxed);
     }
 
     /// Whether nothing more of an answer will come in this attempt.
     pub(super) fn is_over(&self) -> bool {
-        self.0.lock().is_over
-    }
-
-    /// Ready when nothing more of an answer will come in this attempt. Two tell each other apart by
-    /// their number.
-    pub(super) fn poll_over(&self, number: usize, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock();
-        if state.is_over {
-            return Poll::Ready(());
-        }
-        if let Some(place) = state.ends.get_mut(number) {
-            *place = Some(cx.waker().clone());
-        }
-        Poll::Pending
+        self.is_over.load(Relaxed)
     }
 
     /// This much of it has been written to the client.
     pub(super) fn written(&self, bytes: usize) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.unwritten = state.unwritten.saturating_sub(bytes);
         state.wake_backend();
     }
 
-    /// Whether more of the answer can be read. If not, the task is woken when it can.
-    pub(super) fn has_window(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.0.lock();
-        let has_window = state.unwritten < WINDOW;
-        if !has_window {
-            state.backend = Some(cx.waker().clone());
+    /// How much more of the answer can be read. If nothing can, the task is woken when that changes.
+    pub(super) fn window(&self, cx: &Context<'_>) -> usize {
+        let mut state = self.state.lock();
+        let window = WINDOW.saturating_sub(state.unwritten);
+        if window == 0 {
+            keep(&mut state.backend, cx);
         }
-        has_window
+        window
     }
 
     /// The trailers of the request, as lines.
     pub(super) fn set_trailers(&self, lines: Bytes) {
-        self.0.lock().trailers = lines;
+        self.state.lock().trailers = lines;
     }
 }
 
@@ -302,5 +298,12 @@ impl State {
         if let Some(waker) = self.client.take() {
             waker.wake();
         }
+    }
+}
+
+/// Keeps the waker of the task, which is the same one nearly always.
+fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {
+    if !place.as_ref().is_some_and(|kept| kept.will_wake(cx.waker())) {
+        *place = Some(cx.waker().clone());
     }
 }

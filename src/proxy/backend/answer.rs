@@ -6,7 +6,7 @@ use http::header;
 use pingora::http::{ResponseHeader, header_value_from_raw};
 use pingora_core::{Error, ErrorType, Result};
 
-use super::body::AnswerReader;
+use super::{super::reason, body::AnswerReader};
 use crate::http1::{AnswerBody, AnswerHead, InvalidAnswer, unfold};
 
 /// What the request and its client say about the answer.
@@ -44,7 +44,7 @@ pub(super) fn read(
     let head = AnswerHead::parse(&bytes, method).map_err(invalid)?;
     let mut header = Box::new(ResponseHeader::build(head.status, Some(head.fields.len() + 2))?);
     header.set_version(head.version);
-    header.set_reason_phrase(std::str::from_utf8(head.reason).ok())?;
+    reason::set(&mut header, head.reason)?;
     let is_chunked = head.verdict.body == AnswerBody::Chunked;
     for field in head.forwarded(expected.passes_trailers && is_chunked) {
         let value = header_value_from_raw(bytes.slice_ref(field.value));

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 
-use super::{connection::Connection, link::Protocol};
+use super::{super::reason, connection::Connection, link::Protocol};
 
 /// Bytes reserved at once: enough for an ordinary header and a small body.
 const ORDINARY_ANSWER: usize = 1024;
@@ -220,7 +220,7 @@ fn write_status(header: &ResponseHeader, output: &mut BytesMut) {
     output.put_slice(b"HTTP/1.1 ");
     output.put_slice(header.status.as_str().as_bytes());
     output.put_u8(b' ');
-    output.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
+    reason::write(header, output);
     output.put_slice(b"\r\n");
 }
 
