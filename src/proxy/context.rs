@@ -12,6 +12,7 @@ use super::client::ClientLink;
 use crate::backend::Backend;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
+use crate::http1::Fields;
 use crate::in_flight::InFlightGuard;
 use crate::pool::{FailedAttempt, Lease, PickRequest, Pool, TriedBackend};
 use crate::retry::{self, Failure};
@@ -36,6 +37,8 @@ pub struct RequestContext {
 /// What the header of a request says about where it comes from.
 pub(super) struct Received {
     pub(super) link: Arc<ClientLink>,
+    /// The fields that are for the server behind the proxy.
+    pub(super) fields: Fields,
     pub(super) client: Client,
     pub(super) request_id: RequestId,
     /// The trace that the request is a part of, if any.

@@ -105,7 +105,8 @@ impl ProxyHttp for Proxy {
         upstream_request: &mut RequestHeader,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        request::set_headers(upstream_request, context)
+        request::set_headers(upstream_request, context);
+        Ok(())
     }
 
     async fn request_body_filter(

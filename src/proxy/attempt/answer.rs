@@ -86,7 +86,7 @@ fn judge(
         let after = response.headers.get(header::RETRY_AFTER);
         let after = after
             .filter(|_| status == 503)
-            .and_then(|value| headers::retry_after(value, clock::wall()));
+            .and_then(|value| headers::retry_after(value.as_bytes(), clock::wall()));
         let gives_up = failed(session, context, Failure::Status(status), after, now);
         if let Some(attempt) = context.routed.as_mut().and_then(|routed| routed.attempt.as_mut()) {
             attempt.verdict = Verdict::Failed;

@@ -10,3 +10,4 @@ mod request;
 mod session;
 
 pub use connector::Backends;
+pub(super) use request::OutgoingRequest;

@@ -37,7 +37,7 @@ use super::{
     },
     answer::{self, Expected},
     body::AnswerReader,
-    request::{self, BodyWriter, Framing},
+    request::{self, BodyWriter, Framing, OutgoingRequest},
 };
 use crate::clock;
 use crate::http1::AnswerEnd;
@@ -97,9 +97,7 @@ impl BackendSession {
     }
 
     fn link(&self) -> Result<&Arc<ClientLink>> {
-        self.link
-            .as_ref()
-            .ok_or_else(|| Error::explain(ErrorType::InternalError, "a request without its link"))
+        self.link.as_ref().ok_or_else(no_link)
     }
 
     /// Writes what there is of the request. Ready when the request will not be written further: it is
@@ -264,6 +262,10 @@ impl std::fmt::Debug for BackendSession {
     }
 }
 
+fn no_link() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "a request without its link")
+}
+
 fn broken(error: io::Error) -> Box<Error> {
     Error::because(ErrorType::ReadError, "while the answer was read", error).into_up()
 }
@@ -277,15 +279,16 @@ impl Session for BackendSession {
     /// Only puts the head down: it is written when the answer is asked for.
     async fn write_request_header(
         &mut self,
-        request: Box<RequestHeader>,
+        mut request: Box<RequestHeader>,
         is_bodiless: bool,
     ) -> Result<()> {
-        let link = request.extensions.get::<Arc<ClientLink>>().map(Arc::clone);
-        self.link = link;
-        let link = self.link()?;
+        let outgoing = request.extensions_mut().remove::<OutgoingRequest>();
+        let OutgoingRequest { link, fields } = outgoing.ok_or_else(no_link)?;
         let facts = link.facts();
-        let (head, framing) = request::head(&request, !is_bodiless, facts.asks_for_trailers);
+        let asks = facts.asks_for_trailers;
+        let (head, framing) = request::head(&request, &fields, !is_bodiless, asks);
         link.transit().begin(head);
+        self.link = Some(link);
         self.framing = framing;
         self.expected = Expected {
             is_head: request.method == Method::HEAD,

@@ -63,9 +63,9 @@ impl Http2Exchange {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
         let body = StreamBody::new(stream, shared.limits.body);
-        let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
+        let (header, facts, fields) = request::read(&head, (!body.is_empty()).then_some(received))?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
-        link.request_began(facts);
+        link.request_began(facts, fields);
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: shared.socket.clone(),
