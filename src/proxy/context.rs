@@ -8,7 +8,7 @@ use std::{
 
 use http::StatusCode;
 
-use super::client::ClientLink;
+use super::{answer_header::AnswerHeader, client::ClientLink};
 use crate::backend::Backend;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
@@ -27,6 +27,8 @@ pub struct RequestContext {
     pub(super) received: Option<Received>,
     /// Present once the request has a pool.
     pub(super) routed: Option<Routed>,
+    /// The header of an answer between the hooks that see it.
+    pub(super) answer: Option<Box<AnswerHeader>>,
     /// Why `lb` answered the request itself, before any attempt.
     pub(super) refusal: Option<&'static str>,
     /// The status of `lb`'s own answer, or 499 as in nginx for a client that left before one.
@@ -125,6 +127,7 @@ impl RequestContext {
             started: now,
             received: None,
             routed: None,
+            answer: None,
             refusal: None,
             status: None,
             in_flight,

@@ -9,7 +9,6 @@
 //! holds.
 
 use std::{
-    collections::VecDeque,
     io::{self, IoSlice},
     task::{Context, Poll, Waker},
 };
@@ -17,6 +16,9 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
+
+use super::answer_header::{AnswerHeader, AnswerHeaders};
+use crate::http1::Fields;
 
 /// As much of an answer waits for the client at most, with one read on top.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -36,8 +38,10 @@ struct State {
     request: Request,
     /// The trailers behind the body, as lines.
     trailers: Bytes,
-    /// Heads of answers that have come for the hooks: of interim ones, then of the final one.
-    headers: VecDeque<Box<ResponseHeader>>,
+    /// Headers of the answer that have come for the hooks.
+    headers: AnswerHeaders,
+    /// Those with which the hooks are done.
+    answers: AnswerHeaders,
     /// Bytes of the answer's body that have come and were not written to the client.
     unwritten: usize,
     /// Whether nothing more of an answer will come.
@@ -214,14 +218,37 @@ impl Transit {
         }
     }
 
-    /// The head of an answer has come.
-    pub(super) fn put_header(&self, header: Box<ResponseHeader>) {
-        self.0.lock().headers.push_back(header);
+    /// The header of an answer has come.
+    pub(super) fn put_header(&self, header: Box<AnswerHeader>) {
+        self.0.lock().headers.put(header);
     }
 
-    /// The head that is the next to go to the client.
-    pub(super) fn take_header(&self) -> Option<Box<ResponseHeader>> {
-        self.0.lock().headers.pop_front()
+    /// The header that is the next for the hooks.
+    pub(super) fn take_header(&self) -> Option<Box<AnswerHeader>> {
+        self.0.lock().headers.take()
+    }
+
+    /// The header of an answer is the next to be written to the client.
+    pub(super) fn put_answer(&self, header: Box<AnswerHeader>) {
+        self.0.lock().answers.put(header);
+    }
+
+    /// The answer is to be this one. A header of another that has not been written will not be.
+    pub(super) fn answer_instead(&self, header: Box<AnswerHeader>) {
+        let mut state = self.0.lock();
+        state.answers = AnswerHeaders::default();
+        state.answers.put(header);
+    }
+
+    /// The header that is to be written for the one that Pingora shows, whose status it sets right: with
+    /// the status alone if no hook has seen it.
+    pub(super) fn take_answer(&self, shown: &mut ResponseHeader) -> Box<AnswerHeader> {
+        let Some(header) = self.0.lock().answers.take() else {
+            return Box::new(AnswerHeader::new(shown.status, Fields::default()));
+        };
+        // A status is valid.
+        let _ = shown.set_status(header.status);
+        header
     }
 
     /// This much of the answer has come for the client.

@@ -1,8 +1,5 @@
 //! The filters that change requests and answers on their way.
 
-use pingora::http::ResponseHeader;
-use pingora_core::Result;
-
 use super::server_timing::{self, AnswerTimes};
 use crate::config::Config;
 use crate::headers::{self, Client, RequestId, TraceContext};
@@ -55,18 +52,20 @@ impl Filter {
         }
     }
 
-    /// Changes the header of an answer that is about to go to the client. `times` is asked only
+    /// Changes the fields of a final answer that is about to go to the client. `times` is asked only
     /// by a filter that tells them, and returns `None` if no backend was asked.
     pub(super) fn on_response(
         self,
-        response: &mut ResponseHeader,
+        fields: &mut Fields,
         times: impl FnOnce() -> Option<AnswerTimes>,
-    ) -> Result<()> {
+    ) {
         match self {
             Self::ServerTiming => {
-                times().map_or(Ok(()), |times| server_timing::add(response, &times))
+                if let Some(times) = times() {
+                    server_timing::add(fields, &times);
+                }
             }
-            Self::ForwardedHeaders => Ok(()),
+            Self::ForwardedHeaders => {}
         }
     }
 }

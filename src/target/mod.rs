@@ -10,9 +10,6 @@ mod server_timing;
 
 use std::sync::Arc;
 
-use pingora::http::ResponseHeader;
-use pingora_core::Result;
-
 pub use filter::{Filter, RequestFacts};
 pub use registry::{RouteRegistry, RouteState};
 pub use server_timing::AnswerTimes;
@@ -61,16 +58,8 @@ impl Target {
         self.filters.iter().for_each(|filter| filter.on_request(sent, facts));
     }
 
-    /// Passes the header of an answer through the filters, the last one first.
-    ///
-    /// # Errors
-    ///
-    /// When a header cannot be stored, which no answer that was parsed can cause.
-    pub fn on_response(
-        &self,
-        response: &mut ResponseHeader,
-        times: impl Fn() -> Option<AnswerTimes>,
-    ) -> Result<()> {
-        self.filters.iter().rev().try_for_each(|filter| filter.on_response(response, &times))
+    /// Passes the fields of a final answer through the filters, the last one first.
+    pub fn on_response(&self, fields: &mut Fields, times: impl Fn() -> Option<AnswerTimes>) {
+        self.filters.iter().rev().for_each(|filter| filter.on_response(fields, &times));
     }
 }

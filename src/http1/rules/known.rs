@@ -25,6 +25,7 @@ pub enum Known {
     TraceState,
     UserAgent,
     TraceParent,
+    RetryAfter,
     ContentType,
     XRequestId,
     Authorization,
@@ -43,6 +44,7 @@ pub enum Known {
     XForwardedProto,
     ProxyAuthenticate,
     ProxyAuthorization,
+    StrictTransportSecurity,
 }
 
 /// Every known field in its usual spelling, shortest first, in the order of [`Known`].
@@ -65,6 +67,7 @@ const NAMES: &[(&str, Known)] = &[
     ("tracestate", Known::TraceState),
     ("User-Agent", Known::UserAgent),
     ("traceparent", Known::TraceParent),
+    ("Retry-After", Known::RetryAfter),
     ("Content-Type", Known::ContentType),
     ("X-Request-Id", Known::XRequestId),
     ("Authorization", Known::Authorization),
@@ -83,10 +86,11 @@ const NAMES: &[(&str, Known)] = &[
     ("X-Forwarded-Proto", Known::XForwardedProto),
     ("Proxy-Authenticate", Known::ProxyAuthenticate),
     ("Proxy-Authorization", Known::ProxyAuthorization),
+    ("Strict-Transport-Security", Known::StrictTransportSecurity),
 ];
 
 /// The length of the longest known name.
-const LONGEST: usize = 19;
+const LONGEST: usize = 25;
 
 /// For each length of a name: where the names of this length begin and end in the table.
 const BY_LENGTH: [(u8, u8); LONGEST + 1] = by_length();

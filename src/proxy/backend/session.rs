@@ -314,8 +314,8 @@ impl Session for BackendSession {
             self.link()?.transit().reopen();
         }
         // Pingora clones what it is shown; the hooks take the header itself from the link.
-        let mut shown = ResponseHeader::build_no_case(begun.header.status, None)?;
-        shown.set_version(begun.header.version);
+        let mut shown = ResponseHeader::build_no_case(begun.header.status, Some(0))?;
+        shown.set_version(begun.version);
         self.header = Some(shown);
         self.link()?.transit().put_header(begun.header);
         self.body = begun.body;

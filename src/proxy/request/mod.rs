@@ -7,11 +7,12 @@ pub(super) mod respond;
 
 use std::{sync::Arc, time::Instant};
 
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 use pingora_core::{Error, ErrorSource, ErrorType, Result, protocols::l4::socket::SocketAddr};
 use pingora_proxy::Session;
 
 use super::{
+    answer_header::AnswerHeader,
     attempt,
     backend::OutgoingRequest,
     client::ClientLink,
@@ -156,18 +157,17 @@ pub(super) fn set_headers(upstream_request: &mut RequestHeader, context: &Reques
     upstream_request.extensions_mut().insert(outgoing);
 }
 
-/// The header of the answer that goes to the client.
-pub(super) fn set_answer_headers(
-    response: &mut ResponseHeader,
-    context: &RequestContext,
-) -> Result<()> {
-    let Some(target) = context.target() else { return Ok(()) };
+/// The fields that the route gives an answer.
+pub(super) fn set_answer_headers(header: &mut AnswerHeader, context: &RequestContext) {
+    let Some(target) = context.target() else { return };
     let times = |attempt: &Attempt| AnswerTimes {
         queue: attempt.began.saturating_duration_since(context.started),
         connect: attempt.connect_time(),
         first_byte: attempt.first_byte_time(),
     };
-    target.on_response(response, || context.attempt().map(times))
+    if !header.status.is_informational() {
+        target.on_response(&mut header.fields, || context.attempt().map(times));
+    }
 }
 
 /// A part of the request is on its way to the backend. Once that was the last one, the backend
