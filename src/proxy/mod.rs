@@ -10,7 +10,6 @@ mod backend;
 mod client;
 mod context;
 mod listener;
-mod proxy_service;
 mod reading;
 mod record;
 mod request;
@@ -28,11 +27,9 @@ use pingora_core::{
 };
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-pub use accept::unix_stream;
 pub use backend::Backends;
 pub use context::RequestContext;
-pub use listener::ListenerApp;
-pub use proxy_service::{PingoraProxy, pingora_proxy};
+pub use listener::{ListenerApp, PingoraProxy};
 
 use crate::clock;
 use crate::generation::Current;

@@ -10,6 +10,7 @@
 
 use std::{
     io::{self, IoSlice},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll, Waker},
 };
 
@@ -20,14 +21,20 @@ use pingora::http::ResponseHeader;
 use super::answer_header::{AnswerHeader, AnswerHeaders};
 use crate::http1::Fields;
 
-/// As much of an answer waits for the client at most, with one read on top.
-pub(super) const WINDOW: usize = 32 * 1024;
+/// As much of an answer waits for the client at most.
+const WINDOW: usize = 32 * 1024;
 /// Pieces up to this size are copied behind what is to be written already.
 const COPIED: usize = 4096;
 
 /// Shared by the two sessions of a request. The lock is never waited for: they are one task.
 #[derive(Debug, Default)]
-pub(super) struct Transit(Mutex<State>);
+pub(super) struct Transit {
+    state: Mutex<State>,
+    /// Whether the head of an answer has come. Apart, because it is asked whenever anything moves.
+    is_answered: AtomicBool,
+    /// Whether nothing more of an answer will come.
+    is_over: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -44,12 +51,8 @@ struct State {
     answers: AnswerHeaders,
     /// Bytes of the answer's body that have come and were not written to the client.
     unwritten: usize,
-    /// Whether nothing more of an answer will come.
-    is_over: bool,
     backend: Option<Waker>,
     client: Option<Waker>,
-    /// What waits until nothing more will come, in either direction.
-    ends: [Option<Waker>; 2],
 }
 
 /// Where the request towards the backend is.
@@ -94,19 +97,23 @@ pub(super) enum Written {
 impl Transit {
     /// Another request begins, of which nothing is known.
     pub(super) fn clear(&self) {
-        *self.0.lock() = State::default();
+        self.is_answered.store(false, Relaxed);
+        self.is_over.store(false, Relaxed);
+        *self.state.lock() = State::default();
     }
 
     /// An attempt begins: this head is to be written.
     pub(super) fn begin(&self, head: BytesMut) {
-        let mut state = self.0.lock();
+        self.is_answered.store(false, Relaxed);
+        self.is_over.store(false, Relaxed);
+        let mut state = self.state.lock();
         let trailers = std::mem::take(&mut state.trailers);
         *state = State { first: head, trailers, ..State::default() };
     }
 
     /// Puts a piece of the body down, with its framing around it.
     pub(super) fn put(&self, before: &[u8], piece: Bytes, after: &[u8]) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.request == Request::Broken {
             return;
         }
@@ -125,7 +132,7 @@ impl Transit {
 
     /// The request has ended; in chunks if it `is_chunked`.
     pub(super) fn end(&self, is_chunked: bool) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.request == Request::Broken {
             return;
         }
@@ -142,12 +149,12 @@ impl Transit {
 
     /// The connection has become a tunnel, for which the request was only the beginning.
     pub(super) fn reopen(&self) {
-        self.0.lock().request = Request::Open;
+        self.state.lock().request = Request::Open;
     }
 
     /// Nothing more of the request is written, because the backend takes none or the client sends none.
     pub(super) fn break_off(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.request = Request::Broken;
         (state.first, state.piece, state.last) = <_>::default();
         state.wake_client();
@@ -156,12 +163,12 @@ impl Transit {
 
     /// Whether the body can be sent on. Asked by the client's session before it reads.
     pub(super) fn room(&self, cx: &Context<'_>) -> Room {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         match state.request {
             Request::Broken => Room::Never,
             _ if state.is_written() => Room::Some,
             _ => {
-                state.client = Some(cx.waker().clone());
+                keep(&mut state.client, cx);
                 Room::None
             }
         }
@@ -169,7 +176,7 @@ impl Transit {
 
     /// Whether nothing more can be sent.
     pub(super) fn is_broken(&self) -> bool {
-        self.0.lock().request == Request::Broken
+        self.state.lock().request == Request::Broken
     }
 
     /// Writes what there is. Asked by the backend's session, which is woken when there is more.
@@ -182,7 +189,7 @@ impl Transit {
         cx: &mut Context<'_>,
         mut write: impl FnMut(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> io::Result<Written> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let mut has_moved = false;
         loop {
             if state.is_written() {
@@ -194,7 +201,7 @@ impl Transit {
                     Request::Ended => Written::Request,
                     Request::Broken => Written::Broken,
                     Request::Open => {
-                        state.backend = Some(cx.waker().clone());
+                        keep(&mut state.backend, cx);
                         Written::All
                     }
                 });
@@ -211,7 +218,7 @@ impl Transit {
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    state.backend = Some(cx.waker().clone());
+                    keep(&mut state.backend, cx);
                     return Ok(Written::Stuck { has_moved });
                 }
             }
@@ -220,22 +227,28 @@ impl Transit {
 
     /// The header of an answer has come.
     pub(super) fn put_header(&self, header: Box<AnswerHeader>) {
-        self.0.lock().headers.put(header);
+        self.is_answered.store(true, Relaxed);
+        self.state.lock().headers.put(header);
+    }
+
+    /// Whether the head of an answer, an interim one perhaps, has come in this attempt.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered.load(Relaxed)
     }
 
     /// The header that is the next for the hooks.
     pub(super) fn take_header(&self) -> Option<Box<AnswerHeader>> {
-        self.0.lock().headers.take()
+        self.state.lock().headers.take()
     }
 
     /// The header of an answer is the next to be written to the client.
     pub(super) fn put_answer(&self, header: Box<AnswerHeader>) {
-        self.0.lock().answers.put(header);
+        self.state.lock().answers.put(header);
     }
 
     /// The answer is to be this one. A header of another that has not been written will not be.
     pub(super) fn answer_instead(&self, header: Box<AnswerHeader>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.answers = AnswerHeaders::default();
         state.answers.put(header);
     }
@@ -243,7 +256,7 @@ impl Transit {
     /// The header that is to be written for the one that Pingora shows, whose status it sets right: with
     /// the status alone if no hook has seen it.
     pub(super) fn take_answer(&self, shown: &mut ResponseHeader) -> Box<AnswerHeader> {
-        let Some(header) = self.0.lock().answers.take() else {
+        let Some(header) = self.state.lock().answers.take() else {
             return Box::new(AnswerHeader::new(shown.status, Fields::default()));
         };
         // A status is valid.
@@ -253,56 +266,39 @@ impl Transit {
 
     /// This much of the answer has come for the client.
     pub(super) fn came(&self, bytes: usize) {
-        self.0.lock().unwritten += bytes;
+        self.state.lock().unwritten += bytes;
     }
 
     /// Nothing more of an answer will come in this attempt.
     pub(super) fn end_answer(&self) {
-        let mut state = self.0.lock();
-        state.is_over = true;
-        for waker in state.ends.iter_mut().filter_map(Option::take) {
-            waker.wake();
-        }
+        self.is_over.store(true, Relaxed);
     }
 
     /// Whether nothing more of an answer will come in this attempt.
     pub(super) fn is_over(&self) -> bool {
-        self.0.lock().is_over
-    }
-
-    /// Ready when nothing more of an answer will come in this attempt. Two tell each other apart by
-    /// their number.
-    pub(super) fn poll_over(&self, number: usize, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock();
-        if state.is_over {
-            return Poll::Ready(());
-        }
-        if let Some(place) = state.ends.get_mut(number) {
-            *place = Some(cx.waker().clone());
-        }
-        Poll::Pending
+        self.is_over.load(Relaxed)
     }
 
     /// This much of it has been written to the client.
     pub(super) fn written(&self, bytes: usize) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.unwritten = state.unwritten.saturating_sub(bytes);
         state.wake_backend();
     }
 
-    /// Whether more of the answer can be read. If not, the task is woken when it can.
-    pub(super) fn has_window(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.0.lock();
-        let has_window = state.unwritten < WINDOW;
-        if !has_window {
-            state.backend = Some(cx.waker().clone());
+    /// How much more of the answer can be read. If nothing can, the task is woken when that changes.
+    pub(super) fn window(&self, cx: &Context<'_>) -> usize {
+        let mut state = self.state.lock();
+        let window = WINDOW.saturating_sub(state.unwritten);
+        if window == 0 {
+            keep(&mut state.backend, cx);
         }
-        has_window
+        window
     }
 
     /// The trailers of the request, as lines.
     pub(super) fn set_trailers(&self, lines: Bytes) {
-        self.0.lock().trailers = lines;
+        self.state.lock().trailers = lines;
     }
 }
 
@@ -329,5 +325,12 @@ impl State {
         if let Some(waker) = self.client.take() {
             waker.wake();
         }
+    }
+}
+
+/// Keeps the waker of the task, which is the same one nearly always.
+fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {
+    if !place.as_ref().is_some_and(|kept| kept.will_wake(cx.waker())) {
+        *place = Some(cx.waker().clone());
     }
 }

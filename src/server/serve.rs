@@ -55,7 +55,7 @@ pub(super) async fn serve(
     let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
     let in_flight = InFlight::default();
     let stop = StopAccepting::default();
-    let server = PingoraServer::start(config, &current, &in_flight, &stop).await?;
+    let server = PingoraServer::start(config, &current, &in_flight, &stop)?;
 
     let mut meeting = MeetingSockets::of(&start)?;
     let inherited = match &meeting {
@@ -100,8 +100,7 @@ pub(super) async fn serve(
         file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
-    let draining =
-        Draining { current, in_flight, readiness, stop, proxy: server.proxy, sockets, successor };
+    let draining = Draining { current, in_flight, readiness, stop, sockets, successor };
     let supervision = Supervision { draining, pid_file, file };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,

@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, Result};
 
-use crate::http1::{AnswerBody, ChunkedBody, Refusal};
+use super::answer;
+use crate::http1::{AnswerBody, ChunkedBody, InvalidAnswer, Refusal};
 
 /// What is left of a body.
 #[derive(Debug, Default)]
@@ -33,6 +34,14 @@ impl AnswerReader {
 
     pub(super) fn has_ended(&self) -> bool {
         matches!(self, Self::Ended)
+    }
+
+    /// The most bytes that a read can be good for.
+    pub(super) fn wants(&self) -> usize {
+        match self {
+            Self::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        }
     }
 
     /// Takes what is there of the body off what has come; nothing if more is needed. Returns the
@@ -92,6 +101,7 @@ fn trailers(chunks: &ChunkedBody) -> Option<HeaderMap> {
     (!trailers.is_empty()).then_some(trailers)
 }
 
-fn malformed(refusal: Refusal) -> Box<Error> {
-    Error::explain(ErrorType::ReadError, refusal.why).into_up()
+/// What exactly is wrong was found out for requests, and is said in their words.
+fn malformed(_: Refusal) -> Box<Error> {
+    answer::invalid(InvalidAnswer("its chunks are malformed"))
 }

@@ -1,4 +1,4 @@
-//! How a session gets its connection, and where that goes afterwards: Pingora's pool.
+//! How a session gets its connection, and where that goes afterwards: Pingora's pool of idle connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,10 +13,9 @@ use pingora_core::{
     upstreams::peer::Peer,
 };
 
-use super::session::BackendSession;
+use super::{session::BackendSession, stream::BackendStream};
 
-/// The connections to all backends: those that wait for a request, and how to make others. Clones
-/// share them.
+/// The connections to all backends that wait for a request. Clones share them.
 #[derive(Clone)]
 pub struct Backends(Arc<TransportConnector>);
 
@@ -37,15 +36,16 @@ impl Connector for Backends {
         &self,
         peer: &P,
     ) -> Result<(Connection<BackendSession>, bool)> {
-        let stream = self.0.new_stream(peer).await?;
-        Ok((Connection::Session(BackendSession::on(stream)), false))
+        let stream = BackendStream::connect(peer).await?;
+        Ok((Connection::Session(BackendSession::on(Box::new(stream))), false))
     }
 
     async fn reused_http_session<P: Peer + Send + Sync + 'static>(
         &self,
         peer: &P,
     ) -> Option<BackendSession> {
-        self.0.reused_stream(peer).await.map(BackendSession::on)
+        let stream = self.0.reused_stream(peer).await?.into_any();
+        stream.downcast().ok().map(BackendSession::on)
     }
 
     async fn release_http_session<P: Peer + Send + Sync + 'static>(

@@ -1,4 +1,4 @@
-//! Sessions with backends: Pingora connects and pools, what is said on a connection is ours.
+//! Sessions with backends: Pingora keeps idle connections, what is said on a connection is ours.
 //!
 //! Pingora's own session drops trailers, keeps a connection that a second `Connection` line wants
 //! closed, holds large buffers, and takes framings that cannot be passed on.
@@ -8,6 +8,7 @@ mod body;
 mod connector;
 mod request;
 mod session;
+mod stream;
 
 pub use connector::Backends;
 pub(super) use request::OutgoingRequest;

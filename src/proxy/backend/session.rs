@@ -21,7 +21,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{
     Error, ErrorType, Result,
     protocols::{
-        Digest, Stream, UniqueIDType,
+        Digest, UniqueID, UniqueIDType,
         http::custom::{BodyWrite, CustomMessageWrite, client::Session},
         l4::socket::SocketAddr,
     },
@@ -32,19 +32,20 @@ use super::{
     super::{
         client::{ClientLink, NoMessages},
         reading,
-        transit::{WINDOW, Written},
+        transit::Written,
         watch::Timer,
     },
     answer::{self, Expected},
     body::AnswerReader,
     request::{self, BodyWriter, Framing, OutgoingRequest},
+    stream::BackendStream,
 };
 use crate::clock;
 use crate::http1::AnswerEnd;
 
 /// The session of one request.
 pub struct BackendSession {
-    stream: Stream,
+    stream: Box<BackendStream>,
     link: Option<Arc<ClientLink>>,
     framing: Framing,
     expected: Expected,
@@ -60,8 +61,6 @@ pub struct BackendSession {
     keeps_alive: bool,
     /// Whether all of the request was written.
     is_sent: bool,
-    /// Whether some of it may be in a buffer below.
-    is_unflushed: bool,
     /// How long the backend may take nothing of the request.
     write_limit: Option<Duration>,
     write_deadline: Option<Instant>,
@@ -69,7 +68,7 @@ pub struct BackendSession {
 }
 
 impl BackendSession {
-    pub(super) fn on(stream: Stream) -> Self {
+    pub(super) fn on(stream: Box<BackendStream>) -> Self {
         Self {
             stream,
             link: None,
@@ -83,7 +82,6 @@ impl BackendSession {
             trailers: None,
             keeps_alive: false,
             is_sent: false,
-            is_unflushed: false,
             write_limit: None,
             write_deadline: None,
             timer: Timer::default(),
@@ -91,7 +89,7 @@ impl BackendSession {
     }
 
     /// The connection, if it can carry another request.
-    pub(super) fn into_reusable(self) -> Option<Stream> {
+    pub(super) fn into_reusable(self) -> Option<Box<BackendStream>> {
         let is_complete = self.body.has_ended() && self.is_sent && self.input.is_empty();
         (self.keeps_alive && is_complete).then_some(self.stream)
     }
@@ -111,27 +109,17 @@ impl BackendSession {
             return Poll::Ready(Ok(()));
         }
         let Some(link) = &self.link else { return Poll::Ready(Ok(())) };
-        let (stream, is_unflushed) = (&mut self.stream, &mut self.is_unflushed);
-        let written = link.transit().write(cx, |cx, slices| {
-            *is_unflushed = true;
-            Pin::new(&mut *stream).poll_write_vectored(cx, slices)
-        });
-        let flushed = match &written {
-            Ok(Written::All | Written::Request) if *is_unflushed => Pin::new(stream).poll_flush(cx),
-            _ => Poll::Ready(Ok(())),
-        };
-        let written = match flushed {
-            Poll::Ready(Ok(())) => written,
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Ok(Written::Stuck { has_moved: false }),
-        };
+        let stream = &mut self.stream;
+        let written = link
+            .transit()
+            .write(cx, |cx, slices| Pin::new(&mut *stream).poll_write_vectored(cx, slices));
         match written {
             Ok(Written::Request) => {
-                (self.is_sent, self.is_unflushed) = (true, false);
+                self.is_sent = true;
                 Poll::Ready(Ok(()))
             }
             Ok(Written::All) => {
-                (self.write_deadline, self.is_unflushed) = (None, false);
+                self.write_deadline = None;
                 Poll::Pending
             }
             Ok(Written::Stuck { has_moved }) => self.poll_stuck(cx, has_moved),
@@ -203,7 +191,8 @@ impl BackendSession {
             if self.body.has_ended() {
                 return self.poll_rest_of_request(cx);
             }
-            if !self.link()?.transit().has_window(cx) {
+            let window = self.link()?.transit().window(cx);
+            if window == 0 {
                 // The answer waits for the client, the request does not.
                 let _ = self.poll_write(cx);
                 return Poll::Pending;
@@ -222,8 +211,8 @@ impl BackendSession {
                 self.body = AnswerReader::Ended;
                 return Poll::Ready(Ok(None));
             }
-            let room = self.room();
-            if std::task::ready!(self.poll_fill(cx, room))? == 0 {
+            let most = self.body.wants().min(window);
+            if std::task::ready!(self.poll_fill(cx, most))? == 0 {
                 self.keeps_alive = false;
                 let is_tunnel = self.is_tunnel();
                 if !self.body.close() {
@@ -238,13 +227,6 @@ impl BackendSession {
 
     fn is_tunnel(&self) -> bool {
         matches!(self.framing, Framing::Tunnel)
-    }
-
-    fn room(&self) -> usize {
-        match self.body {
-            AnswerReader::Length(left) => usize::try_from(left).unwrap_or(WINDOW).min(WINDOW),
-            _ => WINDOW,
-        }
     }
 
     /// The answer has ended, the request perhaps not.
@@ -401,7 +383,7 @@ impl Session for BackendSession {
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Messages<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
-        Some(Box::new(NoMessages::towards_client(self.link.as_ref()?)))
+        Some(Box::new(NoMessages::of(self.link.as_ref()?)))
     }
 
     async fn drain_custom_messages(&mut self) -> Result<()> {

@@ -173,28 +173,24 @@ fn body_bytes(task: &HttpTask) -> usize {
     }
 }
 
-/// The messages beside a request that Pingora asks for. There are none, and they end with the answer:
-/// Pingora's loop is woken for their end, and then it is awake anyway.
-pub(in super::super) struct NoMessages {
-    link: Arc<ClientLink>,
-    number: usize,
-}
+/// The messages beside a request that Pingora asks for. There are none, and they end when the answer
+/// begins: if they ended before, their end would wake Pingora's loop once more, and if they ended later,
+/// the loop could not end with the answer.
+pub(in super::super) struct NoMessages(Arc<ClientLink>);
 
 impl NoMessages {
-    pub(in super::super) fn towards_backend(link: &Arc<ClientLink>) -> Self {
-        Self { link: Arc::clone(link), number: 0 }
-    }
-
-    pub(in super::super) fn towards_client(link: &Arc<ClientLink>) -> Self {
-        Self { link: Arc::clone(link), number: 1 }
+    pub(in super::super) fn of(link: &Arc<ClientLink>) -> Self {
+        Self(Arc::clone(link))
     }
 }
 
 impl Stream for NoMessages {
     type Item = Result<Bytes>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        self.link.transit().poll_over(self.number, cx).map(|()| None)
+    /// Leaves the waker alone: Pingora's loop is one task, which is awake when an answer begins, and asks
+    /// again then.
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        if self.0.transit().is_answered() { Poll::Ready(None) } else { Poll::Pending }
     }
 }
 
@@ -367,7 +363,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
-        Some(Box::new(NoMessages::towards_backend(self.link().ok()?)))
+        Some(Box::new(NoMessages::of(self.link().ok()?)))
     }
 
     fn restore_custom_message_reader(

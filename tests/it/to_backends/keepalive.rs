@@ -2,15 +2,17 @@
 //! version, the framing.
 
 use super::raw_backend::RawBackend;
-use crate::support::{backend::ScriptedBackend, client::get, lb::Lb, reply::Reply};
+use crate::support::{backend::ScriptedBackend, client::Connection, lb::Lb, reply::Reply};
 
 /// How many connections two requests take whose answers have these lines.
 #[track_caller]
 fn connections(head: &str, body: &str) -> usize {
     let a = ScriptedBackend::replying(Reply::raw(format!("{head}\r\n\r\n{body}")));
     let lb = Lb::over(&[&a], "");
+    // On one connection, the second request begins when the first one has given its connection back.
+    let mut connection = Connection::open(lb.address()).unwrap();
     for _ in 0..2 {
-        assert_eq!(get(lb.address(), "/").status, 200, "{head}");
+        assert_eq!(connection.get("/").unwrap().status, 200, "{head}");
     }
     a.connections()
 }
@@ -58,7 +60,7 @@ fn version_and_framing_count() {
 fn a_head_and_a_small_body_are_one_write() {
     let a = RawBackend::answering("\r\n\r\nbody", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let lb = Lb::over_addresses(&[a.address()], "");
-    let mut connection = crate::support::client::Connection::open(lb.address()).unwrap();
+    let mut connection = Connection::open(lb.address()).unwrap();
     for _ in 0..2 {
         assert_eq!(connection.request("POST", "/", &[], b"body").unwrap().status, 200);
         assert!(a.request().starts_with("POST / HTTP/1.1\r\n"));

