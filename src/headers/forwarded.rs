@@ -208,7 +208,7 @@ impl AddressText {
 
     fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::V4(text) => text.as_str().as_bytes(),
+            Self::V4(text) => text.as_bytes(),
             Self::V6(text) => text.as_bytes(),
         }
     }

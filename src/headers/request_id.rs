@@ -16,7 +16,7 @@ pub struct RequestId(Id);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Id {
-    Sent(Box<str>),
+    Sent(Box<[u8]>),
     /// Digits in place: most ids are drawn, and a string would be allocated.
     Drawn([u8; 32]),
 }
@@ -26,10 +26,9 @@ impl RequestId {
     /// 32 random hexadecimal digits.
     #[must_use]
     pub fn of(received: &Fields) -> Self {
-        let sent = received.only(Known::XRequestId).filter(|id| is_plain(id));
-        match sent.and_then(|id| str::from_utf8(id).ok()) {
-            Some(id) => Self(Id::Sent(id.into())),
-            None => Self::random(),
+        match received.only(Known::XRequestId) {
+            Some(id) if is_plain(id) => Self(Id::Sent(id.into())),
+            _ => Self::random(),
         }
     }
 
@@ -42,15 +41,19 @@ impl RequestId {
     /// The id as logs show it: visible ASCII without quotes, backslashes or blanks.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Id::Sent(id) => id,
-            Id::Drawn(digits) => str::from_utf8(digits).unwrap_or_default(),
+            Id::Drawn(digits) => digits,
         }
     }
 
     /// Puts the id in the place of those that came.
     pub(super) fn set(&self, sent: &mut Fields) {
-        sent.replace(Known::XRequestId, self.as_str().as_bytes());
+        sent.replace(Known::XRequestId, self.as_bytes());
     }
 }
 

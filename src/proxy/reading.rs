@@ -46,3 +46,9 @@ pub(super) fn poll_large(
     }
     read
 }
+
+/// Takes the first bytes off. Without others behind them they are taken with their buffer, which then
+/// need not be shared.
+pub(super) fn take(input: &mut BytesMut, length: usize) -> BytesMut {
+    if length == input.len() { std::mem::take(input) } else { input.split_to(length) }
+}

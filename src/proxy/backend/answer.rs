@@ -1,7 +1,6 @@
 //! The head of a backend's answer, as the hooks see it: without what belongs to the connection to the
 //! backend.
 
-use bytes::BytesMut;
 use http::{StatusCode, Version};
 use pingora_core::{Error, ErrorType, OrErr, Result};
 
@@ -32,16 +31,12 @@ pub(super) struct AnswerBegun {
 /// # Errors
 ///
 /// When the answer must not be passed on.
-pub(super) fn read(
-    mut bytes: BytesMut,
-    is_folded: bool,
-    expected: Expected,
-) -> Result<AnswerBegun> {
+pub(super) fn read(bytes: &mut [u8], is_folded: bool, expected: Expected) -> Result<AnswerBegun> {
     if is_folded {
-        unfold(&mut bytes);
+        unfold(bytes);
     }
     let method: &[u8] = if expected.is_head { b"HEAD" } else { b"" };
-    let head = AnswerHead::parse(&bytes, method).map_err(invalid)?;
+    let head = AnswerHead::parse(bytes, method).map_err(invalid)?;
     let status = StatusCode::from_u16(head.status)
         .or_err(ErrorType::InvalidHTTPHeader, "a status has three digits")?;
     let is_chunked = head.verdict.body == AnswerBody::Chunked;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream as Messages;
 use http::{HeaderMap, Method};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -170,11 +170,12 @@ impl BackendSession {
         }
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<BytesMut>> {
+    /// Ready with the length of a head that has come.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize>> {
         loop {
             match self.end.find(&self.input) {
                 Err(error) => return Poll::Ready(Err(answer::invalid(error))),
-                Ok(Some(length)) => return Poll::Ready(Ok(self.input.split_to(length))),
+                Ok(Some(length)) => return Poll::Ready(Ok(length)),
                 Ok(None) => {}
             }
             match std::task::ready!(self.poll_fill(cx, reading::SMALL))? {
@@ -287,8 +288,13 @@ impl Session for BackendSession {
 
     async fn read_response_header(&mut self) -> Result<()> {
         self.end = AnswerEnd::default();
-        let head = poll_fn(|cx| self.poll_head(cx)).await?;
+        let length = poll_fn(|cx| self.poll_head(cx)).await?;
+        let head = &mut self.input[..length];
         let begun = answer::read(head, self.end.is_folded(), self.expected)?;
+        self.input.advance(length);
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
         if matches!(begun.body, AnswerReader::Tunnel) {
             self.framing = Framing::Tunnel;
             self.is_sent = false;

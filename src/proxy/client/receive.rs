@@ -15,6 +15,7 @@ use pingora::http::RequestHeader;
 use pingora_core::Result;
 
 use super::{
+    super::reading,
     body::BodyReader,
     connection::Connection,
     link::{Protocol, RequestFacts},
@@ -71,7 +72,7 @@ impl Connection {
         let mut end = HeadEnd::default();
         let request = match poll_fn(|cx| self.poll_head(&mut end, cx)).await {
             Received::Whole(length) => {
-                let head = self.input.split_to(length);
+                let head = reading::take(&mut self.input, length);
                 match RequestHead::parse(&head) {
                     Ok(parsed) => self.taken(&parsed),
                     Err(refused) => self.refused(&refused),
