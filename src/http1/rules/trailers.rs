@@ -33,7 +33,7 @@ pub fn may_be_trailer(name: &[u8]) -> bool {
     };
     Known::of(name).is_none()
         && !OF_A_HEAD.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
-        && !OF_A_HEAD_BEGIN.iter().any(|beginning| begins(&beginning))
+        && !OF_A_HEAD_BEGIN.iter().any(begins)
 }
 
 #[cfg(test)]

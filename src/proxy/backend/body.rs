@@ -2,10 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora_core::{Error, Result};
+use pingora_core::{Error, ErrorType, Result};
 
-use super::{super::reading, answer};
-use crate::http1::{AnswerBody, ChunkedBody, InvalidAnswer, Refusal};
+use super::super::reading;
+use crate::http1::{AnswerBody, ChunkedBody, Refusal};
 
 /// What is left of a body.
 #[derive(Debug, Default)]
@@ -103,5 +103,5 @@ fn trailers(chunks: &ChunkedBody) -> Option<HeaderMap> {
 
 /// What exactly is wrong was found out for requests, and is said in their words.
 fn malformed(_: Refusal) -> Box<Error> {
-    answer::invalid(InvalidAnswer("its chunks are malformed"))
+    Error::explain(ErrorType::InvalidHTTPHeader, "its chunks are malformed").into_up()
 }

@@ -178,9 +178,8 @@ impl BackendSession {
                 Ok(Some(length)) => return Poll::Ready(Ok(length)),
                 Ok(None) => {}
             }
-            match std::task::ready!(self.poll_fill(cx, reading::SMALL))? {
-                0 => return Poll::Ready(Err(closed("before its answer"))),
-                _ => {}
+            if std::task::ready!(self.poll_fill(cx, reading::SMALL))? == 0 {
+                return Poll::Ready(Err(closed("before its answer")));
             }
         }
     }
