@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream as Messages;
 use http::{HeaderMap, Method};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -267,8 +267,8 @@ impl Session for BackendSession {
         let outgoing = request.extensions_mut().remove::<OutgoingRequest>();
         let OutgoingRequest { link, fields } = outgoing.ok_or_else(no_link)?;
         let facts = link.facts();
-        let asks = facts.asks_for_trailers;
-        let (head, framing) = request::head(&request, &fields, !is_bodiless, asks);
+        let (head, framing) =
+            request::head(&request, &fields, !is_bodiless, facts.asks_for_trailers);
         link.transit().begin(head);
         self.link = Some(link);
         self.framing = framing;
@@ -290,10 +290,7 @@ impl Session for BackendSession {
         let length = poll_fn(|cx| self.poll_head(cx)).await?;
         let head = &mut self.input[..length];
         let begun = answer::read(head, self.end.is_folded(), self.expected)?;
-        self.input.advance(length);
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
+        reading::skip(&mut self.input, length);
         if matches!(begun.body, AnswerReader::Tunnel) {
             self.framing = Framing::Tunnel;
             self.is_sent = false;
