@@ -38,8 +38,9 @@ struct Line {
 }
 
 impl Line {
-    fn name_range(self) -> std::ops::Range<usize> {
-        self.start as usize..(self.start + self.name) as usize
+    fn field(self, text: &[u8]) -> Field<'_> {
+        let name = &text[self.start as usize..(self.start + self.name) as usize];
+        Field { name, value: &text[self.value_range()], known: self.known }
     }
 
     fn value_range(self) -> std::ops::Range<usize> {
@@ -105,17 +106,19 @@ impl Fields {
 
     /// Every line in order.
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
-        self.lines.iter().map(|line| Field {
-            name: &self.text[line.name_range()],
-            value: &self.text[line.value_range()],
-            known: line.known,
-        })
+        self.lines.iter().map(|line| line.field(&self.text))
     }
 
     /// The values of all lines of a field of any name, in any case.
     pub fn named(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
         let is_it = move |field: &Field<'_>| field.name.eq_ignore_ascii_case(name);
         self.iter().filter(is_it).map(|field| field.value)
+    }
+
+    /// Whether a field can have this value: no control character but a tab is in it.
+    #[must_use]
+    pub fn is_value(value: &[u8]) -> bool {
+        syntax::value_len(value) == value.len()
     }
 
     /// Adds a line behind the others.
@@ -138,7 +141,7 @@ impl Fields {
     pub fn push(&mut self, field: &Field<'_>) {
         let Field { name, value, known } = *field;
         debug_assert!(syntax::is_token(name), "{}", name.escape_ascii());
-        debug_assert_eq!(syntax::value_len(value), value.len(), "{}", value.escape_ascii());
+        debug_assert!(Self::is_value(value), "{}", value.escape_ascii());
         let start = self.text.len() as u32;
         self.text.reserve(name.len() + SEPARATOR.len() + value.len() + LINE_END.len());
         self.text.extend_from_slice(name);
@@ -167,13 +170,14 @@ impl Fields {
 
     /// Removes all lines of a field of any name, in any case.
     pub fn remove_named(&mut self, name: &[u8]) {
-        match Known::of(name) {
-            Some(known) => self.remove(known),
-            None => {
-                let Self { text, lines, .. } = self;
-                lines.retain(|line| !text[line.name_range()].eq_ignore_ascii_case(name));
-            }
-        }
+        self.retain(|field| !field.name.eq_ignore_ascii_case(name));
+    }
+
+    /// Removes the lines that are not to be kept.
+    pub fn retain(&mut self, keeps: impl Fn(&Field<'_>) -> bool) {
+        let text = &self.text;
+        self.lines.retain(|line| keeps(&line.field(text)));
+        self.known = self.lines.iter().filter_map(|line| line.known).collect();
     }
 
     /// Writes every line with its line end. Lines that are neighbours are copied together.

@@ -24,6 +24,7 @@ pub enum Known {
     SetCookie,
     TraceState,
     UserAgent,
+    ClientCert,
     TraceParent,
     RetryAfter,
     ContentType,
@@ -39,12 +40,17 @@ pub enum Known {
     ContentEncoding,
     ProxyConnection,
     XForwardedHost,
+    ClientCertChain,
+    XClientCertSan,
     SecWebSocketKey,
     TransferEncoding,
     XForwardedProto,
     ProxyAuthenticate,
     ProxyAuthorization,
+    XClientCertSubject,
+    XClientCertVerified,
     StrictTransportSecurity,
+    XClientCertFingerprint,
 }
 
 /// Every known field in its usual spelling, shortest first, in the order of [`Known`].
@@ -66,6 +72,7 @@ const NAMES: &[(&str, Known)] = &[
     ("Set-Cookie", Known::SetCookie),
     ("tracestate", Known::TraceState),
     ("User-Agent", Known::UserAgent),
+    ("Client-Cert", Known::ClientCert),
     ("traceparent", Known::TraceParent),
     ("Retry-After", Known::RetryAfter),
     ("Content-Type", Known::ContentType),
@@ -81,12 +88,17 @@ const NAMES: &[(&str, Known)] = &[
     ("Content-Encoding", Known::ContentEncoding),
     ("Proxy-Connection", Known::ProxyConnection),
     ("X-Forwarded-Host", Known::XForwardedHost),
+    ("Client-Cert-Chain", Known::ClientCertChain),
+    ("X-Client-Cert-SAN", Known::XClientCertSan),
     ("Sec-WebSocket-Key", Known::SecWebSocketKey),
     ("Transfer-Encoding", Known::TransferEncoding),
     ("X-Forwarded-Proto", Known::XForwardedProto),
     ("Proxy-Authenticate", Known::ProxyAuthenticate),
     ("Proxy-Authorization", Known::ProxyAuthorization),
+    ("X-Client-Cert-Subject", Known::XClientCertSubject),
+    ("X-Client-Cert-Verified", Known::XClientCertVerified),
     ("Strict-Transport-Security", Known::StrictTransportSecurity),
+    ("X-Client-Cert-Fingerprint", Known::XClientCertFingerprint),
 ];
 
 /// The length of the longest known name.

@@ -2,6 +2,7 @@
 //! when no backend could.
 
 mod buffer;
+mod misdirected;
 mod redirect;
 pub(super) mod respond;
 
@@ -76,6 +77,10 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         redirect::send(session, context).await?;
         return Ok(true);
     }
+    if misdirected::is_due(context) {
+        misdirected::send(session, context).await?;
+        return Ok(true);
+    }
     let request = session.req_header();
     let received = context.received.as_ref();
     let host = received.and_then(|received| received.fields.first(Known::Host));
@@ -146,6 +151,10 @@ pub(super) fn set_headers(upstream_request: &mut RequestHeader, context: &Reques
         let (is_tls, trace) = (link.is_tls(), trace.as_ref());
         let facts = RequestFacts { client, is_tls, request_id, trace, received };
         target.on_request(&mut fields, &facts);
+        let tls = link.connection().facts.as_ref().and_then(|facts| facts.tls.as_ref());
+        let told = tls.and_then(|tls| tls.told.as_ref());
+        let any = context.generation.asks_for_certificates;
+        headers::tell_certificate(&mut fields, told, any);
     }
     headers::mark(&mut fields);
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
