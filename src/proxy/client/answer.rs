@@ -84,7 +84,7 @@ impl Answer {
     /// says that no body follows. Returns whether it was that of the final answer.
     pub(super) fn write_header(
         &mut self,
-        header: Box<AnswerHeader>,
+        mut header: Box<AnswerHeader>,
         end: bool,
         closes: bool,
         output: &mut BytesMut,
@@ -109,14 +109,14 @@ impl Answer {
             (self.state, self.form.keeps_alive) = (State::Tunnel, false);
         } else {
             self.form.keeps_alive &= !closes;
-            self.write_framed(header, end, output);
+            self.write_framed(&mut header, end, output);
         }
         output.put_slice(b"\r\n");
         true
     }
 
-    fn write_framed(&mut self, header: Box<AnswerHeader>, end: bool, output: &mut BytesMut) {
-        let AnswerHeader { status, mut fields, .. } = *header;
+    fn write_framed(&mut self, header: &mut AnswerHeader, end: bool, output: &mut BytesMut) {
+        let (status, fields) = (header.status, &mut header.fields);
         let length = fields.first(Known::ContentLength).and_then(framing::content_length);
         let is_bodiless = status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED
