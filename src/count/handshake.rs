@@ -24,11 +24,13 @@ pub enum Handshake {
     Late,
     /// The client left.
     Left,
+    /// The client is an authority, which was shown the proof that a host is ours.
+    Challenge,
 }
 
 impl Handshake {
     /// Every way, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Full,
         Self::Resumed,
         Self::NotTls,
@@ -39,6 +41,7 @@ impl Handshake {
         Self::Alert,
         Self::Late,
         Self::Left,
+        Self::Challenge,
     ];
 
     /// The way in one word.
@@ -55,6 +58,7 @@ impl Handshake {
             Self::Alert => "alert",
             Self::Late => "late",
             Self::Left => "left",
+            Self::Challenge => "challenge",
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::{
 use tokio_rustls::StartHandshake;
 
 use super::super::client::{ClientStream, TlsFacts};
+use crate::acme::Challenges;
 use crate::clock;
 use crate::count::{Handshake, ListenerCounts};
 use crate::tls::{Purpose, TlsListener};
@@ -37,11 +38,12 @@ pub(super) struct Failure {
 pub(super) async fn handshake(
     stream: Box<Stream>,
     input: BytesMut,
-    tls: &TlsListener,
+    (tls, challenges): (&TlsListener, Option<&Challenges>),
     counts: &ListenerCounts,
 ) -> Result<(ClientStream, TlsFacts), Failure> {
     let began = clock::now();
-    let shaken = match time::timeout(tls.handshake, shake_hands(stream, input, tls)).await {
+    let shaking = shake_hands(stream, input, (tls, challenges));
+    let shaken = match time::timeout(tls.handshake, shaking).await {
         Ok(shaken) => shaken,
         Err(_) => Err(Failure { how: Handshake::Late, error: "not complete in time".to_owned() }),
     };
@@ -61,20 +63,44 @@ fn took(began: Instant) -> std::time::Duration {
 async fn shake_hands(
     mut stream: Box<Stream>,
     input: BytesMut,
-    tls: &TlsListener,
+    (tls, challenges): (&TlsListener, Option<&Challenges>),
 ) -> Result<(ClientStream, TlsFacts), Failure> {
     let accepted = client_hello(&mut stream, input).await?;
     let config = match tls.purpose(&accepted.client_hello()) {
         Purpose::Requests(config) => config,
         Purpose::Challenge(host) => {
-            let error = format!("no proof for {host} is asked for");
-            return Err(Failure { how: Handshake::UnknownName, error });
+            return Err(prove(accepted, stream, &host, challenges).await);
         }
     };
     let start = StartHandshake::from_parts(accepted, stream);
     let shaken = start.into_stream(config).await.map_err(|error| failure(&error))?;
     let facts = facts(shaken.get_ref().1);
     Ok((ClientStream::Tls(Box::new(shaken)), facts))
+}
+
+/// Shows an authority the proof that a host is ours. The connection ends with that (RFC 8737 section 3).
+async fn prove(
+    accepted: Accepted,
+    stream: Box<Stream>,
+    host: &str,
+    challenges: Option<&Challenges>,
+) -> Failure {
+    let proof = match challenges {
+        Some(challenges) => challenges.for_host(host).await,
+        None => None,
+    };
+    let Some(proof) = proof else {
+        let error = format!("no proof for {host} is asked for");
+        return Failure { how: Handshake::UnknownName, error };
+    };
+    match StartHandshake::from_parts(accepted, stream).into_stream(proof).await {
+        Ok(mut shown) => {
+            // The authority may have left.
+            let _ = shown.shutdown().await;
+            Failure { how: Handshake::Challenge, error: format!("showed the proof for {host}") }
+        }
+        Err(error) => failure(&error),
+    }
 }
 
 /// Reads what the client says first, and answers what is no TLS.

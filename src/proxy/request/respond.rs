@@ -34,7 +34,26 @@ pub(in super::super) async fn send(
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default();
     let body = format!("{} {reason}: {} (request {id})\n", answer.status, answer.why);
+    send_body(session, context, answer, body).await
+}
 
+/// Sends a text as it is.
+pub(in super::super) async fn send_text(
+    session: &mut Session,
+    context: &mut RequestContext,
+    text: String,
+) -> Result<()> {
+    let answer = Answer { status: 200, ..Answer::default() };
+    context.status = Some(answer.status);
+    send_body(session, context, answer, text).await
+}
+
+async fn send_body(
+    session: &mut Session,
+    context: &mut RequestContext,
+    answer: Answer<'_>,
+    body: String,
+) -> Result<()> {
     let mut header = ResponseHeader::build(answer.status, Some(6))?;
     header.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
