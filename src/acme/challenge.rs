@@ -15,7 +15,8 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::{
     ServerConfig,
-    crypto::aws_lc_rs::default_provider,
+    crypto::aws_lc_rs::{default_provider, sign::any_supported_type},
+    sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
 use tokio::task::spawn_blocking;
@@ -125,10 +126,13 @@ fn hex(text: &str) -> String {
 
 /// What a handshake shows that asks for a proof (RFC 8737 section 3).
 fn proof(host: &str, answer: &[u8]) -> Option<Arc<ServerConfig>> {
-    let key = made::proof(host, digest(&SHA256, answer).as_ref()).ok()?;
+    let (chain, key) = made::proof(host, digest(&SHA256, answer).as_ref()).ok()?;
+    // Checking that they belong together would fail at an extension that only authorities know.
+    let key = CertifiedKey::new(chain, any_supported_type(&key).ok()?);
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).ok()?;
-    let mut config = builder.with_no_client_auth().with_single_cert(key.0, key.1).ok()?;
+    let builder = builder.with_no_client_auth();
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = vec![CHALLENGE_PROTOCOL.to_vec()];
     Some(Arc::new(config))
 }

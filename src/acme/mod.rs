@@ -22,7 +22,9 @@ mod supply;
 pub use challenge::{Challenges, PATH as CHALLENGE_PATH};
 pub use check::{check, needed_folder};
 pub use made::root_file;
-pub use renewal::{Failures, Progress, Renewals, RequestProgress, Serving, make_local};
+pub use renewal::{
+    Failures, OrderFigures, Progress, Renewals, RequestProgress, Serving, make_local,
+};
 pub use request::{CertificateRequest, Issuer};
 pub use state::{StateFolder, make_folder};
 pub use supply::supply_all;

@@ -26,7 +26,7 @@ use tokio::{
 
 use self::attempt::Knowledge;
 pub use self::{
-    progress::{Progress, RequestProgress},
+    progress::{OrderFigures, Progress, RequestProgress},
     schedule::Failures,
 };
 use super::{
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::{Config, Tls};
-use crate::tls::{TlsListener, TlsListeners};
+use crate::tls::{CertificateOrigin, TlsListener, TlsListeners};
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -206,10 +206,17 @@ impl State {
             let requests = CertificateRequest::of(tls);
             let files = requests.iter().map(|request| serving.folder.certificate(request));
             let versions = (serving.number, files.map(|file| version(&file)).collect());
-            if *installed != versions {
-                listener.install(supply(&serving.folder, tls, now));
-                *installed = versions;
+            if *installed == versions {
+                continue;
             }
+            let certificates = supply(&serving.folder, tls, now);
+            let stand_ins =
+                certificates.iter().filter(|it| it.facts.source == CertificateOrigin::SelfSigned);
+            for hosts in stand_ins.map(|it| it.facts.names.join(", ")) {
+                log::warn!(hosts; "serving a self-signed certificate until the order is done");
+            }
+            listener.install(certificates);
+            *installed = versions;
         }
     }
 }
