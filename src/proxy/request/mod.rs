@@ -3,6 +3,7 @@
 
 mod buffer;
 mod challenge;
+mod misdirected;
 mod redirect;
 pub(super) mod respond;
 
@@ -78,6 +79,10 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         redirect::send(session, context).await?;
         return Ok(true);
     }
+    if misdirected::is_due(session, context) {
+        misdirected::send(session, context).await?;
+        return Ok(true);
+    }
     let request = session.req_header();
     let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let found = context.generation.route(host, request.uri.path());
@@ -143,10 +148,16 @@ pub(super) fn set_headers(
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
         let Received { link, client, request_id, trace } = received;
+        // The backend's session finds the request's link there.
+        upstream_request.extensions_mut().insert(Arc::clone(link));
         let (is_tls, trace) = (link.is_tls(), trace.as_ref());
         let known = link.facts().known;
         let facts = RequestFacts { client, is_tls, request_id, trace, received: known };
         target.on_request(upstream_request, &facts)?;
+        let tls = link.connection().facts.as_ref().and_then(|facts| facts.tls.as_ref());
+        let told = tls.and_then(|tls| tls.told.as_ref());
+        let any = context.generation.asks_for_certificates;
+        headers::tell_certificate(upstream_request, known, told, any)?;
     }
     headers::mark(upstream_request)?;
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())

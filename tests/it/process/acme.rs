@@ -90,9 +90,8 @@ fn is_served(pebble: &Pebble, host: &str) -> bool {
 #[track_caller]
 fn wait_for_certificates(pebble: &Pebble, lb: &LbProcess, count: usize) {
     let got = |line: &&String| line.contains("got a certificate");
-    let came = wait_for(ORDERED, || {
-        (lb.stderr().iter().filter(got).count() >= count).then_some(())
-    });
+    let came =
+        wait_for(ORDERED, || (lb.stderr().iter().filter(got).count() >= count).then_some(()));
     let story = || format!("{}\nthe authority:\n{}", lb.stderr().join("\n"), pebble.story());
     assert!(came.is_some(), "not {count} certificates\n{}", story());
 }

@@ -14,7 +14,10 @@ use super::super::{
     replay::REPLAYED,
 };
 use crate::headers;
-use crate::http1::{Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
+use crate::http1::{
+    Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm,
+    rules::{connection::takes_trailers, framing},
+};
 
 /// The contents of the fields, if nothing in them is doubtful.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +37,6 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
     let facts = RequestFacts {
         refusal: fields.as_ref().err().copied(),
         protocol: Protocol::Http2,
-        has_body: body.is_some(),
         is_body_at_hand: match (body, &fields) {
             (None, _) => true,
             (Some(received), Ok(Fields { length: Some(length), .. })) => {
@@ -43,6 +45,12 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
             (Some(_), _) => false,
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
+        asks_for_trailers: head
+            .headers
+            .get_all(header::TE)
+            .iter()
+            .any(|te| takes_trailers(te.as_bytes())),
+        takes_trailers: true,
         wants_tunnel: false,
         known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
@@ -129,8 +137,16 @@ fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
     if let Some(host) = host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
         header.append_header(header::HOST, host)?;
     }
+    let has_length = head.headers.contains_key(header::CONTENT_LENGTH);
     for (name, value) in &head.headers {
-        if name != header::HOST && name != header::COOKIE {
+        // The backend's session says itself what this connection can do with trailers, and sends them
+        // in a body in chunks alone.
+        let is_left_out = match *name {
+            header::HOST | header::COOKIE | header::TE => true,
+            header::TRAILER => has_length,
+            _ => false,
+        };
+        if !is_left_out {
             header.append_header(name, value.clone())?;
         }
     }
