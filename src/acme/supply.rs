@@ -34,9 +34,9 @@ pub(super) fn supply(folder: &StateFolder, tls: &Tls, now: SystemTime) -> Vec<Ce
             Some(certificate) => all.push(certificate),
             None => {
                 let earlier = earlier(folder, &request, now);
-                let is_for = |it: &Certificate, host: &Box<str>| it.facts.names.contains(host);
-                let is_bare = |host: &&Box<str>| !earlier.iter().any(|it| is_for(it, host));
-                bare.extend(request.hosts.iter().filter(is_bare).cloned());
+                let hosts = request.hosts.iter();
+                let uncovered = hosts.filter(|host| !earlier.iter().any(|it| it.is_for(host)));
+                bare.extend(uncovered.cloned());
                 all.extend(earlier);
             }
         }

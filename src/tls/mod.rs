@@ -20,7 +20,7 @@ mod names;
 mod policies;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFacts, CertificateOrigin};
+pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};

@@ -8,18 +8,17 @@ use std::{
 use tokio::{runtime::Handle, time};
 
 use super::{
-    super::{
-        made::{self, Pem},
-        order::{self, OrderFailure},
-        request::{CertificateRequest, Issuer},
-        state::{self, Lock, StateFolder, Version, version},
-        supply::stored,
-    },
     progress::Progress,
     schedule::{self, Failures, Validity},
 };
+use crate::acme::{
+    made::{self, Pem},
+    order::{self, OrderFailure},
+    request::{CertificateRequest, Issuer},
+    state::{self, Lock, StateFolder, Version, version},
+};
 use crate::clock;
-use crate::tls::Certificate;
+use crate::tls::{self, Certificate};
 
 /// The time between two looks whether the certificate is still asked for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -45,24 +44,26 @@ impl Default for Knowledge {
 
 impl Knowledge {
     /// Reads its files, if they have changed.
-    pub(super) fn look(
-        &mut self,
-        folder: &StateFolder,
-        request: &CertificateRequest,
-        now: SystemTime,
-    ) {
+    pub(super) fn look(&mut self, folder: &StateFolder, request: &CertificateRequest) {
         let files = (folder.certificate(request), folder.failures(request));
         let seen = (version(&files.0), version(&files.1));
         if self.seen == Some(seen) {
             return;
         }
-        let validity = stored(&files.0, request.origin(), now);
-        self.validity = validity.map(|it| Validity { from: it.facts.from, until: it.facts.until });
+        // One that has ended counts, too: the authority is asked no less often for its successor.
+        let text = state::read(&files.0).ok().flatten();
+        let validity = text.and_then(|text| tls::validity(&text));
+        self.validity = validity.map(|(from, until)| Validity { from, until });
         let text = state::read(&files.1).ok().flatten();
         self.failures = text.and_then(|text| serde_json::from_slice(&text).ok());
         self.seed = seed(request, self.validity);
         self.seen = Some(seen);
         self.reckon();
+    }
+
+    /// Has its files read at the next look, whether they have changed or not.
+    pub(super) fn forget_versions(&mut self) {
+        self.seen = None;
     }
 
     /// Adds a failure that may not be in a file.
@@ -83,26 +84,38 @@ fn seed(request: &CertificateRequest, validity: Option<Validity>) -> u64 {
     hasher.finish()
 }
 
-/// Asks for a certificate and stores it. Returns the failure, which is stored, too. Another process may
-/// be asking for it, or may have stored one meanwhile; then there is nothing to do.
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// There is nothing to do: another process is asking for the certificate or has stored one, or no
+    /// configuration wants it any more.
+    Idle,
+    /// With a certificate, which is stored.
+    Issued,
+    /// With a failure, which is stored if the folder takes a file.
+    Failed(Failures),
+}
+
+/// Asks for a certificate and stores it.
 pub(super) fn attempt(
     runtime: &Handle,
     folder: &StateFolder,
     request: &CertificateRequest,
     (is_wanted, progress): (impl Fn() -> bool, &Progress),
-) -> Option<Failures> {
+) -> Outcome {
     let _lock = match Lock::take(&folder.lock(request)) {
-        Ok(lock) => lock?,
+        Ok(Some(lock)) => lock,
+        Ok(None) => return Outcome::Idle,
         Err(error) => {
             let failures = failed(folder, request, OrderFailure::from(error));
             progress.change(request, |it| it.failed += 1);
-            return Some(failures);
+            return Outcome::Failed(failures);
         }
     };
     let mut known = Knowledge::default();
-    known.look(folder, request, clock::wall());
+    known.look(folder, request);
     if known.due > clock::wall() {
-        return None;
+        return Outcome::Idle;
     }
     let _under_way = UnderWay::begin(progress, request);
     log::info!(hosts:% = request.hosts.join(", "), by = request.by(); "asking for a certificate");
@@ -121,7 +134,7 @@ pub(super) fn attempt(
                 Some(ordered) => ordered,
                 None => {
                     log::info!(hosts:% = request.hosts.join(", "); "the certificate is not asked for any more");
-                    return None;
+                    return Outcome::Idle;
                 }
             }
         }
@@ -131,11 +144,11 @@ pub(super) fn attempt(
             let until = humantime::format_rfc3339_seconds(certificate.facts.until);
             log::info!(hosts:% = request.hosts.join(", "), until:% = until; "got a certificate");
             progress.change(request, |it| it.issued += 1);
-            None
+            Outcome::Issued
         }
         Err(failure) => {
             progress.change(request, |it| it.failed += 1);
-            Some(failed(folder, request, failure))
+            Outcome::Failed(failed(folder, request, failure))
         }
     }
 }
@@ -158,8 +171,7 @@ fn keep(
         Certificate::new(text.as_bytes(), text.as_bytes(), request.origin(), clock::wall());
     let certificate = certificate
         .map_err(|error| OrderFailure::new(format!("the authority's certificate {error}")))?;
-    let lacks = |host: &&Box<str>| !certificate.facts.names.contains(host);
-    if let Some(host) = request.hosts.iter().find(lacks) {
+    if let Some(host) = request.hosts.iter().find(|host| !certificate.is_for(host)) {
         return Err(OrderFailure::new(format!("the authority's certificate is not for {host}")));
     }
     state::write(&folder.certificate(request), text.as_bytes())?;
@@ -171,7 +183,7 @@ fn keep(
 fn failed(folder: &StateFolder, request: &CertificateRequest, failure: OrderFailure) -> Failures {
     let now = clock::wall();
     let mut known = Knowledge::default();
-    known.look(folder, request, now);
+    known.look(folder, request);
     let failures = Failures::with(known.failures.take(), failure.error, failure.is_limited, now);
     known.note(failures.clone());
     let next = humantime::format_rfc3339_seconds(known.due);

@@ -20,11 +20,12 @@ use std::{
 
 use tokio::{
     runtime::Handle,
+    sync::Notify,
     task::{JoinHandle, spawn_blocking},
     time::{self, MissedTickBehavior},
 };
 
-use self::attempt::Knowledge;
+use self::attempt::{Knowledge, Outcome};
 pub use self::{
     progress::{OrderFigures, Progress, RequestProgress},
     schedule::Failures,
@@ -82,6 +83,8 @@ impl Serving {
 pub struct Renewals {
     serving: Arc<dyn Fn() -> Serving + Send + Sync>,
     progress: Arc<Progress>,
+    /// Woken when there is a new certificate.
+    ended: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Renewals {
@@ -96,7 +99,7 @@ impl Renewals {
         serving: impl Fn() -> Serving + Send + Sync + 'static,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { serving: Arc::new(serving), progress }
+        Self { serving: Arc::new(serving), progress, ended: Arc::default() }
     }
 
     /// Runs as long as the process.
@@ -105,7 +108,10 @@ impl Renewals {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut state = State::default();
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = self.ended.notified() => {}
+            }
             let serving = (self.serving)();
             let requests = serving.requests();
             self.progress.retain(&requests.keys().cloned().collect::<BTreeSet<_>>());
@@ -134,17 +140,21 @@ impl Renewals {
     /// Asks for a certificate, on a thread of its own.
     fn ask(&self, folder: StateFolder, request: CertificateRequest) -> Job {
         let (serving, progress) = (Arc::clone(&self.serving), Arc::clone(&self.progress));
-        let runtime = Handle::current();
+        let (runtime, ended) = (Handle::current(), Arc::clone(&self.ended));
         spawn_blocking(move || {
             let id = request.id();
             let is_wanted = || serving().requests().contains_key(&id);
-            attempt::attempt(&runtime, &folder, &request, (is_wanted, &progress))
+            let outcome = attempt::attempt(&runtime, &folder, &request, (is_wanted, &progress));
+            if matches!(outcome, Outcome::Issued) {
+                ended.notify_one();
+            }
+            outcome
         })
     }
 }
 
-/// An attempt, which ends with its failure.
-type Job = JoinHandle<Option<Failures>>;
+/// An attempt that is under way.
+type Job = JoinHandle<Outcome>;
 
 /// What is known from one look to the next.
 #[derive(Default)]
@@ -164,13 +174,15 @@ impl State {
         for id in ended {
             let Some(job) = self.jobs.remove(&id) else { continue };
             // A fault of this program is a failure like any other.
-            let failure = job.await.unwrap_or_else(|error| {
+            let outcome = job.await.unwrap_or_else(|error| {
                 log::error!(error:% = error; "asking for a certificate failed");
                 let before = self.known.get(&id).and_then(|known| known.failures.clone());
-                Some(Failures::with(before, error.to_string(), false, clock::wall()))
+                Outcome::Failed(Failures::with(before, error.to_string(), false, clock::wall()))
             });
-            if let (Some(failure), Some(known)) = (failure, self.known.get_mut(&id)) {
-                known.note(failure);
+            let Some(known) = self.known.get_mut(&id) else { continue };
+            match outcome {
+                Outcome::Failed(failures) => known.note(failures),
+                Outcome::Idle | Outcome::Issued => known.forget_versions(),
             }
         }
     }
@@ -187,7 +199,7 @@ impl State {
         let mut due = Vec::new();
         for (id, request) in requests {
             let known = self.known.entry(id.clone()).or_default();
-            known.look(&serving.folder, request, now);
+            known.look(&serving.folder, request);
             let next = known.due;
             progress.change(request, |it| {
                 it.next = Some(next);

@@ -7,7 +7,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{super::request::CertificateRequest, schedule::Failures};
+use super::schedule::Failures;
+use crate::acme::request::CertificateRequest;
 
 /// How it stands with all certificates that `lb` gets by itself.
 #[derive(Debug, Default)]

@@ -40,7 +40,7 @@ impl Manner {
     pub(crate) const UNHELPFUL: Self =
         Self { life: 7_776_000, rejects: 15, slow: 2, external: false };
     /// Quick, with certificates that are soon renewed.
-    pub(crate) const SHORT_LIVED: Self = Self { life: 15, rejects: 0, slow: 1, external: false };
+    pub(crate) const SHORT_LIVED: Self = Self { life: 9, rejects: 0, slow: 0, external: false };
 }
 
 /// A running authority. Ends when dropped.
@@ -124,16 +124,6 @@ impl Pebble {
             self.port,
             ca.display()
         )
-    }
-
-    /// The address of its directory.
-    pub(crate) fn directory(&self) -> String {
-        format!("https://127.0.0.1:{}/dir", self.port)
-    }
-
-    /// The file with the certificate that signs its own.
-    pub(crate) fn ca(&self) -> std::path::PathBuf {
-        self.folder.path().join("ca.pem")
     }
 
     /// The file with the certificate that signs those that it issues.
