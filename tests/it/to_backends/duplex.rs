@@ -8,7 +8,12 @@ use std::{
 };
 
 use super::raw_backend::serving;
-use crate::support::{PATIENCE, client::Connection, eventually::eventually, lb::Lb};
+use crate::support::{
+    PATIENCE,
+    client::Connection,
+    eventually::eventually,
+    lb::{Lb, outcomes},
+};
 
 const BODY: usize = 8 * 1024 * 1024;
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -81,6 +86,28 @@ fn an_answer_comes_though_the_backend_takes_nothing_of_the_body() {
     let head = String::from_utf8(head.unwrap()).unwrap();
     assert!(head.starts_with("HTTP/1.1 413 Too Much"), "{head}");
     assert_eq!(connection.read_exact(2).unwrap(), b"no");
+}
+
+#[test]
+fn a_backend_that_takes_nothing_of_the_body_and_says_nothing_is_given_up() {
+    let address = serving(|mut stream| {
+        read_head(&mut stream);
+        thread::sleep(PATIENCE);
+    });
+    let lb = Lb::over_addresses(&[address], "    timeouts: { idle: 300ms }");
+    let mut stream = TcpStream::connect(lb.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    thread::spawn(move || {
+        let _ =
+            writer.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+        let piece = vec![b'a'; 100_000];
+        while writer.write_all(&piece).is_ok() {}
+    });
+    let mut line = [0; 13];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"HTTP/1.1 504 ");
+    assert_eq!(outcomes(&lb.log_lines(1)[0]), ["timeout"]);
 }
 
 #[test]
