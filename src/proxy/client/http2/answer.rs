@@ -15,13 +15,18 @@ use std::{
 
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
-use http::{HeaderMap, Response, StatusCode, header};
-use pingora::http::ResponseHeader;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 
-use super::super::{super::watch::Timer, link::ClientLink};
+use super::super::{
+    super::{answer_header::AnswerHeader, watch::Timer},
+    link::ClientLink,
+};
 use crate::clock;
-use crate::http1::{Known, rules::connection::HOP_BY_HOP};
+use crate::http1::{
+    Known,
+    rules::{connection::is_hop_by_hop, framing},
+};
 
 /// Where an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +47,6 @@ pub(super) struct StreamAnswer {
     stream: Option<SendStream<Bytes>>,
     is_head: bool,
     state: State,
-    header: Option<Box<ResponseHeader>>,
     bytes: u64,
     /// How long the client may go without accepting anything.
     limit: Duration,
@@ -57,17 +61,11 @@ impl StreamAnswer {
             stream: None,
             is_head,
             state: State::Header,
-            header: None,
             bytes: 0,
             limit,
             deadline: None,
             timer: Timer::default(),
         }
-    }
-
-    /// The header of the final answer, once it has been sent.
-    pub(super) fn header(&self) -> Option<&ResponseHeader> {
-        self.header.as_deref()
     }
 
     /// Bytes of the body that have been sent.
@@ -89,37 +87,30 @@ impl StreamAnswer {
         left.map(|_| ())
     }
 
-    /// Sends the header of an answer; `end` says that no body follows.
+    /// Sends the header of an answer; `end` says that no body follows. Returns whether it was that of
+    /// the final answer.
     ///
     /// # Errors
     ///
     /// If the client has left.
-    pub(super) fn write_header(&mut self, header: Box<ResponseHeader>, end: bool) -> Result<()> {
-        if self.header.is_some() || header.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
+    pub(super) fn write_header(&mut self, header: &AnswerHeader, end: bool) -> Result<bool> {
+        let status = header.status;
+        if self.state != State::Header || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(false);
         }
         let mut answer = Response::new(());
-        *answer.status_mut() = header.status;
-        *answer.headers_mut() = header.headers.clone();
-        let fields = answer.headers_mut();
-        // What is announced as trailers comes as trailers.
-        for field in HOP_BY_HOP.into_iter().filter(|field| *field != Known::Trailer) {
-            fields.remove(field.name());
+        *answer.status_mut() = status;
+        *answer.headers_mut() = fields(header);
+        if status.is_informational() {
+            return self.respond.send_informational(answer).map(|()| false).map_err(broken);
         }
-        if header.status.is_informational() {
-            return self.respond.send_informational(answer).map_err(broken);
-        }
-        if header.status == StatusCode::NO_CONTENT {
-            fields.remove(header::CONTENT_LENGTH);
-        }
-        let length = length(fields);
-        let is_bodiless = self.is_head
-            || matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let length = header.fields.first(Known::ContentLength).and_then(framing::content_length);
+        let is_bodiless =
+            self.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let ends = is_bodiless || length == Some(0) || end && length.is_none();
         self.stream = Some(self.respond.send_response(answer, ends).map_err(broken)?);
         self.state = if ends { State::Ended } else { State::Body(length) };
-        self.header = Some(header);
-        Ok(())
+        Ok(true)
     }
 
     /// Sends a piece of the body.
@@ -193,8 +184,24 @@ impl StreamAnswer {
     }
 }
 
-fn length(fields: &HeaderMap) -> Option<u64> {
-    fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// The fields of an answer, without those of a connection. What is announced as trailers comes as
+/// trailers.
+fn fields(header: &AnswerHeader) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for field in header.fields.iter() {
+        let is_left_out = match field.known {
+            Some(Known::Trailer) | None => false,
+            Some(Known::ContentLength) => header.status == StatusCode::NO_CONTENT,
+            Some(known) => is_hop_by_hop(known),
+        };
+        if !is_left_out
+            && let Ok(name) = HeaderName::from_bytes(field.name)
+            && let Ok(value) = HeaderValue::from_bytes(field.value)
+        {
+            fields.append(name, value);
+        }
+    }
+    fields
 }
 
 /// A write fails because the stream was reset or the connection has ended.

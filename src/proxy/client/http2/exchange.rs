@@ -46,6 +46,8 @@ pub(in super::super::super) struct Http2Exchange {
     digest: Digest,
     body: StreamBody,
     answer: StreamAnswer,
+    /// The header of the final answer as Pingora sees it, once it has been sent.
+    shown: Option<Box<ResponseHeader>>,
     timer: Timer,
 }
 
@@ -63,9 +65,9 @@ impl Http2Exchange {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
         let body = StreamBody::new(stream, shared.limits.body);
-        let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
+        let (header, facts, fields) = request::read(&head, (!body.is_empty()).then_some(received))?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
-        link.request_began(facts);
+        link.request_began(facts, fields);
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: shared.socket.clone(),
@@ -74,6 +76,7 @@ impl Http2Exchange {
         let is_head = head.method == Method::HEAD;
         let exchange = Self {
             answer: StreamAnswer::new(respond, is_head, shared.limits.write),
+            shown: None,
             shared: Arc::clone(shared),
             link,
             digest,
@@ -124,11 +127,14 @@ impl Exchange for Http2Exchange {
         for task in tasks {
             has_ended |= task.is_end();
             match task {
-                HttpTask::Header(header, end) => {
+                HttpTask::Header(mut shown, end) => {
+                    let header = self.link.transit().take_answer(&mut shown);
                     if self.link.is_last() && !header.status.is_informational() {
                         self.shared.is_last.notify_one();
                     }
-                    self.answer.write_header(header, end)?;
+                    if self.answer.write_header(&header, end)? {
+                        self.shown = Some(shown);
+                    }
                 }
                 HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
                     self.answer.write_piece(piece, &self.link).await?;
@@ -151,7 +157,7 @@ impl Exchange for Http2Exchange {
     }
 
     fn answer(&self) -> Option<&ResponseHeader> {
-        self.answer.header()
+        self.shown.as_deref()
     }
 
     fn bytes_written(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! The header of a request in HTTP/2 as Pingora and the hooks see it, and what is doubtful in it.
+//! The head of a request in HTTP/2 as it goes on, and what is doubtful in it.
 //!
 //! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. The `h2` crate has
 //! already refused what it calls malformed: names with capitals, control characters in values,
@@ -15,13 +15,13 @@ use super::super::{
 };
 use crate::headers;
 use crate::http1::{
-    Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm,
+    Authority, Fields, Known, MAX_FIELDS, Refusal, Target, TargetForm,
     rules::{connection::takes_trailers, framing},
 };
 
-/// The contents of the fields, if nothing in them is doubtful.
+/// What a head says, if nothing in it is doubtful.
 #[derive(Debug, PartialEq, Eq)]
-struct Fields<'a> {
+struct Statements<'a> {
     host: &'a [u8],
     length: Option<u64>,
     expects_continue: bool,
@@ -32,19 +32,22 @@ struct Fields<'a> {
 /// # Errors
 ///
 /// Pingora's error if it cannot create a header; not known to happen.
-pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, RequestFacts)> {
-    let fields = judge(head);
+pub(super) fn read(
+    head: &Parts,
+    body: Option<u64>,
+) -> Result<(RequestHeader, RequestFacts, Fields)> {
+    let said = judge(head);
     let facts = RequestFacts {
-        refusal: fields.as_ref().err().copied(),
+        refusal: said.as_ref().err().copied(),
         protocol: Protocol::Http2,
-        is_body_at_hand: match (body, &fields) {
+        is_body_at_hand: match (body, &said) {
             (None, _) => true,
-            (Some(received), Ok(Fields { length: Some(length), .. })) => {
+            (Some(received), Ok(Statements { length: Some(length), .. })) => {
                 *length <= received.min(REPLAYED as u64)
             }
             (Some(_), _) => false,
         },
-        expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
+        expects_continue: said.as_ref().is_ok_and(|said| said.expects_continue),
         asks_for_trailers: head
             .headers
             .get_all(header::TE)
@@ -52,13 +55,13 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
             .any(|te| takes_trailers(te.as_bytes())),
         takes_trailers: true,
         wants_tunnel: false,
-        known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
-    let host = fields.map(|fields| fields.host).ok();
-    Ok((header(head, host)?, facts))
+    let mut header = receive::request(head.method.clone(), target(head))?;
+    header.set_version(Version::HTTP_2);
+    Ok((header, facts, fields(head, said.ok().map(|said| said.host))))
 }
 
-fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
+fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
     if head.method == Method::CONNECT {
         return Err(NO_CONNECT);
     }
@@ -69,7 +72,8 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
     if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Refusal::bad("the scheme must be http or https"));
     }
-    if headers::is_loop(&head.headers) {
+    let passed = head.headers.get_all(Known::CdnLoop.name()).iter();
+    if headers::is_loop(passed.map(HeaderValue::as_bytes)) {
         return Err(LOOP);
     }
     let crumbs = head.headers.get_all(header::COOKIE).iter().count();
@@ -91,7 +95,7 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
         }
     };
     let expects = head.headers.get(header::EXPECT);
-    Ok(Fields {
+    Ok(Statements {
         host: host(head)?,
         length,
         expects_continue: expects
@@ -131,11 +135,11 @@ fn target(head: &Parts) -> &[u8] {
     head.uri.path_and_query().map_or("", |target| target.as_str()).as_bytes()
 }
 
-fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
-    let mut header = receive::request(head.method.clone(), target(head), head.headers.len() + 1)?;
-    header.set_version(Version::HTTP_2);
-    if let Some(host) = host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
-        header.append_header(header::HOST, host)?;
+/// The fields that go on to a backend. `host` is the host that the request is for.
+fn fields(head: &Parts, host: Option<&[u8]>) -> Fields {
+    let mut fields = Fields::with_room();
+    if let Some(host) = host {
+        fields.add(Known::Host, host);
     }
     let has_length = head.headers.contains_key(header::CONTENT_LENGTH);
     for (name, value) in &head.headers {
@@ -147,29 +151,21 @@ fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
             _ => false,
         };
         if !is_left_out {
-            header.append_header(name, value.clone())?;
+            fields.append(name.as_str().as_bytes(), value.as_bytes());
         }
     }
     if let Some(cookie) = cookie(&head.headers) {
-        header.append_header(header::COOKIE, cookie)?;
+        fields.append(b"cookie", &cookie);
     }
-    Ok(header)
+    fields
 }
 
 /// Joins the `Cookie` fields into one. HTTP/2 clients may split a cookie over several fields, which
 /// HTTP/1 does not allow (RFC 9113 section 8.2.3).
-fn cookie(fields: &HeaderMap) -> Option<HeaderValue> {
-    let mut crumbs = fields.get_all(header::COOKIE).iter();
-    let first = crumbs.next()?;
-    if fields.get_all(header::COOKIE).iter().nth(1).is_none() {
-        return Some(first.clone());
-    }
-    let mut all = first.as_bytes().to_vec();
-    for crumb in crumbs {
-        all.extend_from_slice(b"; ");
-        all.extend_from_slice(crumb.as_bytes());
-    }
-    HeaderValue::from_bytes(&all).ok()
+fn cookie(fields: &HeaderMap) -> Option<Vec<u8>> {
+    let crumbs = fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let crumbs = crumbs.collect::<Vec<_>>();
+    (!crumbs.is_empty()).then(|| crumbs.join(&b"; "[..]))
 }
 
 #[cfg(test)]
@@ -195,10 +191,10 @@ mod tests {
     #[test]
     fn host_comes_from_the_authority_and_must_not_differ_from_it() {
         let host = |uri: &str, fields: &[(&str, &str)]| {
-            let (header, facts) = read(&head("GET", uri, fields), None).unwrap();
+            let (_, facts, fields) = read(&head("GET", uri, fields), None).unwrap();
             assert!(facts.refusal.is_none(), "{facts:?}");
-            let hosts = header.headers.get_all("host").iter();
-            hosts.map(|host| host.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            let hosts = fields.all(Known::Host);
+            hosts.map(|host| String::from_utf8_lossy(host).into_owned()).collect::<Vec<_>>()
         };
         assert_eq!(host("http://a.b:80/x", &[]), ["a.b:80"]);
         assert_eq!(host("http://a.b/", &[("host", "A.b")]), ["a.b"]);
@@ -216,10 +212,10 @@ mod tests {
     fn split_cookies_are_joined_and_all_other_fields_are_kept() {
         let fields =
             [("cookie", "a=1"), ("x-one", "1"), ("cookie", "b=2"), ("x-one", "2"), ("host", "h")];
-        let (header, _) = read(&head("GET", "/p?q", &fields), None).unwrap();
-        let all = |name: &str| header.headers.get_all(name).iter().cloned().collect::<Vec<_>>();
-        assert_eq!(all("cookie"), ["a=1; b=2"]);
-        assert_eq!(all("x-one"), ["1", "2"]);
+        let (header, _, fields) = read(&head("GET", "/p?q", &fields), None).unwrap();
+        let all = |name: &str| fields.named(name.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(all("cookie"), [b"a=1; b=2"]);
+        assert_eq!(all("x-one"), [b"1", b"2"]);
         assert_eq!((header.raw_path(), header.version), (&b"/p?q"[..], Version::HTTP_2));
     }
 
