@@ -30,7 +30,7 @@ pub use flags::Flags;
 pub use model::{
     AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
     CertificateSource, ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern,
-    ListenAddress, Listener, LogFilter, LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock,
+    ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock,
     Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout, Retry, RetryMethods,
     RetryOn, Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls, TlsVersion, Token,
     Traceparent, UnknownSni, Weight,

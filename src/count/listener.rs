@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     ConnectionRefusal, Counter, DurationHistogram, DurationSnapshot, Handshake, OncePerSecond,
-    Shards, StatusClass, StatusClassCounts,
+    Protocol, Shards, StatusClass, StatusClassCounts,
 };
 
 /// Counts of one listener since the process began.
@@ -35,7 +35,7 @@ pub struct ListenerCounts {
 
 #[derive(Debug, Default)]
 struct Requests {
-    responses: StatusClassCounts,
+    responses: [StatusClassCounts; Protocol::ALL.len()],
     received: Counter,
     sent: Counter,
 }
@@ -110,9 +110,15 @@ impl ListenerCounts {
     }
 
     /// Counts a request that has ended, with the bytes of its body and of the body of its answer.
-    pub fn request_ended(&self, answered: StatusClass, received: u64, sent: u64) {
+    pub fn request_ended(
+        &self,
+        protocol: Protocol,
+        answered: StatusClass,
+        received: u64,
+        sent: u64,
+    ) {
         let requests = self.requests.mine();
-        requests.responses.one(answered);
+        requests.responses[protocol as usize].one(answered);
         if received > 0 {
             requests.received.add(received);
         }
@@ -122,7 +128,15 @@ impl ListenerCounts {
     /// Returns the number of requests that have ended, in the order of [`StatusClass::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {
-        StatusClassCounts::sum(self.requests.iter().map(|requests| &requests.responses))
+        StatusClassCounts::sum(self.requests.iter().flat_map(|requests| &requests.responses))
+    }
+
+    /// Like [`ListenerCounts::responses`], of the requests in this protocol.
+    #[must_use]
+    pub fn responses_in(&self, protocol: Protocol) -> [u64; StatusClass::ALL.len()] {
+        StatusClassCounts::sum(
+            self.requests.iter().map(|requests| &requests.responses[protocol as usize]),
+        )
     }
 
     /// Returns the bytes of bodies that clients have sent.

@@ -12,10 +12,7 @@ use rustls::{
 };
 
 use super::{certificate::Certificate, names::Names, tickets::Tickets};
-use crate::config::{Tls, TlsVersion, UnknownSni};
-
-/// The protocols that a client may choose (RFC 7301), by the listener's preference.
-const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+use crate::config::{ListenerProtocol, Tls, TlsVersion, UnknownSni, Word};
 
 /// What the handshakes of one listener need.
 #[derive(Debug)]
@@ -32,7 +29,8 @@ pub struct TlsListener {
 }
 
 impl TlsListener {
-    /// The listener of this name, with these certificates, which are at least one.
+    /// The listener of this name with these protocols, by its preference, and with these
+    /// certificates, which are at least one.
     ///
     /// # Errors
     ///
@@ -40,6 +38,7 @@ impl TlsListener {
     pub fn new(
         name: &str,
         settings: &Tls,
+        protocols: &[ListenerProtocol],
         certificates: Vec<Certificate>,
     ) -> Result<Self, rustls::Error> {
         let certificates = Arc::new(Certificates::new(certificates, settings.unknown_sni));
@@ -56,7 +55,7 @@ impl TlsListener {
         // What only this process remembers is of no use after an upgrade.
         without_protocols.session_storage = Arc::new(NoServerSessionStorage {});
         let mut config = without_protocols.clone();
-        config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.word().into()).collect();
         let header = |age: Duration| HeaderValue::try_from(format!("max-age={}", age.as_secs()));
         Ok(Self {
             certificates,
@@ -70,8 +69,8 @@ impl TlsListener {
     /// The configuration for a client that says this.
     #[must_use]
     pub fn config(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
-        let has_ours =
-            hello.alpn().is_none_or(|mut offered| offered.any(|name| PROTOCOLS.contains(&name)));
+        let is_ours = |name| self.config.alpn_protocols.iter().any(|ours| *ours == name);
+        let has_ours = hello.alpn().is_none_or(|mut offered| offered.any(is_ours));
         Arc::clone(if has_ours { &self.config } else { &self.without_protocols })
     }
 

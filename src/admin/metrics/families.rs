@@ -12,7 +12,9 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
+use crate::count::{
+    ConnectionRefusal, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
+};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -147,8 +149,11 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_REQUESTS,
         Source::Listener(|to, it| {
-            for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
-                to.count(&[it.address(), class.word()], count);
+            for protocol in Protocol::ALL {
+                let responses = it.responses_in(protocol);
+                for (class, count) in StatusClass::ALL.into_iter().zip(responses) {
+                    to.count(&[it.address(), protocol.word(), class.word()], count);
+                }
             }
         }),
     ),

@@ -59,8 +59,8 @@ metrics! {
         "Connections accepted.";
     LISTENER_REFUSED = Counter "lb_listener_connections_refused_total" &["listener", "reason"],
         "Connections closed because of what came before their first request.";
-    LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
-        "Requests that have ended, by the class of the status that the client was answered.";
+    LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "protocol", "code"],
+        "Requests that have ended, by the protocol and the class of the status that the client was answered.";
     LISTENER_HANDSHAKES = Counter "lb_listener_tls_handshakes_total" &["listener", "result"],
         "TLS handshakes that have ended: with a new session (full), an earlier one (resumed), or a failure.";
     LISTENER_HANDSHAKE_TIME = Histogram "lb_listener_tls_handshake_duration_seconds" LISTENER,

@@ -24,7 +24,7 @@ pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use listener::{
-    BodyLimits, CertificateSource, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock,
+    BodyLimits, CertificateSource, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock,
     SocketFile, Tls, TlsVersion, UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::kind::{Form, Kind, choice};
 use crate::config::{
-    model::{RetryMethods, TlsVersion, Traceparent, UnknownSni},
+    model::{ListenerProtocol, RetryMethods, TlsVersion, Traceparent, UnknownSni},
     word::Word,
     wording::{is_same_word, quoted, with_nearest},
 };
@@ -65,6 +65,32 @@ pub(in crate::config) const CHECK_TYPE: Kind<CheckType> = Kind::word("http or tc
 pub(in crate::config) const TLS_VERSION: Kind<TlsVersion> = Kind::word("1.2 or 1.3");
 
 pub(in crate::config) const UNKNOWN_SNI: Kind<UnknownSni> = Kind::word("default or refuse");
+
+pub(in crate::config) const PROTOCOL: Kind<ListenerProtocol> = Kind {
+    parse: |text| {
+        if is_same_word(text, "h3") {
+            return Err("is HTTP/3, which lb does not speak yet (remove it)".to_owned());
+        }
+        let meant = OTHER_PROTOCOLS.iter().find(|(other, _)| is_same_word(other, text));
+        choice(text).map_err(|message| match meant {
+            Some((_, hint)) => {
+                format!("must be {}, found {} ({hint})", PROTOCOL.expected, quoted(text))
+            }
+            None => message,
+        })
+    },
+    ..Kind::word("h2, h2c or http/1.1")
+};
+
+/// Other names of protocols, and what to write instead.
+const OTHER_PROTOCOLS: [(&str, &str); 6] = [
+    ("http/2", "write h2, or h2c without TLS"),
+    ("http2", "write h2, or h2c without TLS"),
+    ("http/1.0", "http/1.1 includes it"),
+    ("http/1", "write http/1.1"),
+    ("http1", "write http/1.1"),
+    ("h1", "write http/1.1"),
+];
 
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(in crate::config) fn is_off(text: &str) -> bool {

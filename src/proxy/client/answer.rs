@@ -10,7 +10,8 @@ use http::{HeaderName, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 
-use super::{connection::Connection, link::Protocol};
+use super::connection::Connection;
+use crate::count::Protocol;
 
 /// Bytes reserved at once: enough for an ordinary header and a small body.
 const ORDINARY_ANSWER: usize = 1024;

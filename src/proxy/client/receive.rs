@@ -17,9 +17,10 @@ use pingora_core::Result;
 use super::{
     body::BodyReader,
     connection::Connection,
-    link::{Protocol, RequestFacts},
+    link::RequestFacts,
 };
 use crate::clock;
+use crate::count::Protocol;
 use crate::headers;
 use crate::http1::{
     Body, HeadEnd, Known, KnownFields, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,

@@ -10,7 +10,7 @@ use std::{
 use lb::{
     backend::{Backend, Eligibility},
     clock,
-    config::{self, Flags, PoolName},
+    config::{self, Flags, ListenerProtocol, PoolName},
     count::ListenerCounts,
     discovery,
     generation::Current,
@@ -92,18 +92,18 @@ impl Lb {
     /// An access log of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
-        Self::launch(yaml, ListenerApp::with_http2)
+        Self::launch(yaml, &[ListenerProtocol::H2c, ListenerProtocol::Http11])
     }
 
     /// Like [`Lb::over`], for clients of HTTP/1 alone.
     #[track_caller]
     pub(crate) fn in_http1_over(backend: &ScriptedBackend) -> Self {
         let entries = items([backend.address()].into_iter());
-        Self::launch(&Self::one_pool(&entries, ""), |app| app)
+        Self::launch(&Self::one_pool(&entries, ""), &[ListenerProtocol::Http11])
     }
 
     #[track_caller]
-    fn launch(yaml: &str, prepare: impl FnOnce(ListenerApp) -> ListenerApp) -> Self {
+    fn launch(yaml: &str, protocols: &[ListenerProtocol]) -> Self {
         let folder = new_folder();
         let mut yaml = yaml.to_owned();
         if !yaml.contains("listeners:") {
@@ -116,7 +116,8 @@ impl Lb {
         let yaml = yaml.replace("ACCESS_LOG", &log.display().to_string());
         let loaded = config::parse("lb.yaml", &yaml, &Flags::default())
             .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
-        let config = loaded.config;
+        let mut config = loaded.config;
+        config.listeners[0].protocols = protocols.to_vec();
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
         let access_log = config.access_log.as_ref().map(AccessLog::open);
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
@@ -138,7 +139,6 @@ impl Lb {
                 in_flight.clone(),
                 &config.listeners[0],
             );
-            let app = prepare(app);
             let address = config.listeners[0].address.tcp().expect("an address");
             let listener = TcpListener::bind(address).await.expect("a port");
             let address = listener.local_addr().expect("a bound socket has an address");

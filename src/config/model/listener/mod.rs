@@ -1,11 +1,13 @@
 //! The settings of a listener: its address, and the limits on its clients.
 
 mod address;
+mod protocol;
 mod tls;
 
 use std::{num::NonZeroU64, time::Duration};
 
 pub use address::{ListenAddress, PeerBlock};
+pub use protocol::ListenerProtocol;
 pub use tls::{CertificateSource, Tls, TlsVersion, UnknownSni};
 
 /// An address at which connections are accepted.
@@ -20,6 +22,8 @@ pub struct Listener {
     pub proxy_protocol: Option<Vec<PeerBlock>>,
     /// TLS towards clients; `None` for plain connections.
     pub tls: Option<Tls>,
+    /// The protocols that clients may speak, the preferred one first; never empty.
+    pub protocols: Vec<ListenerProtocol>,
     /// Whether requests are answered with a redirect to the same host and path over TLS.
     pub redirect_to_https: bool,
     /// Limits towards the clients of this listener.

@@ -20,7 +20,7 @@ use super::{
         super::watch::Timer,
         accepted::ConnectionContext,
         body::left,
-        link::{ClientLink, Protocol},
+        link::ClientLink,
         session::{ClientSession, Exchange},
     },
     answer::StreamAnswer,
@@ -28,6 +28,7 @@ use super::{
     request,
 };
 use crate::config::ClientLimits;
+use crate::count::Protocol;
 
 /// What the requests of one connection share.
 #[derive(Debug)]

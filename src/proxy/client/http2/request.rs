@@ -9,10 +9,11 @@ use pingora::http::RequestHeader;
 use pingora_core::Result;
 
 use super::super::{
-    link::{Protocol, RequestFacts},
+    link::RequestFacts,
     receive::{self, LOOP, NO_CONNECT},
     replay::REPLAYED,
 };
+use crate::count::Protocol;
 use crate::headers;
 use crate::http1::{Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
 
