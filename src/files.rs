@@ -1,43 +1,109 @@
-//! Opening files without waiting for another process.
+//! Opening files without waiting for another process, or for a file system that does not answer.
 //!
 //! To open a pipe (FIFO) usually waits until a process has opened its other end. A log or a
 //! configuration that is such a pipe would hold up the start, or every reload after it, for as long
 //! as that process likes. Every file with a name from the configuration or the command line is
 //! therefore opened here, and a pipe without a process at its other end is an error. So is one whose
 //! writer does not come to an end, and a device that has none.
+//!
+//! A network mount whose server is gone answers no call, and no call can be interrupted. Calls are
+//! therefore made on a thread of their own, which is left behind if no answer comes in time.
 
 use std::{
+    collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::mpsc,
     thread,
     time::Duration,
 };
 
 use nix::{errno::Errno, fcntl::OFlag};
+use parking_lot::Mutex;
 use rustix::io::ioctl_fionbio;
 
 /// The time in which the writer of a pipe has to come to its end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The time in which a file system has to answer. It is longer than [`PATIENCE`], so that a pipe whose
+/// writer is slow is reported as one.
+const ANSWER: Duration = Duration::from_secs(15);
 /// The time between two looks at a pipe that is empty.
 const LOOK: Duration = Duration::from_millis(5);
 /// A configuration or a token is never larger. A device may have no end at all.
 const MOST: u64 = 16 << 20;
 
+/// The folders of files for which a call still waits. No other call is made there until it has ended, so
+/// that a mount which hangs holds one thread for each folder, however often it is asked.
+static SILENT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Calls the file system for the file or the folder at `path`, and waits a limited time for the result.
+///
+/// # Errors
+///
+/// Those of the call; that the file system has not answered in time, or still owes an answer for a file in
+/// the same folder; or that the system refuses a thread.
+pub fn answered<T: Send + 'static>(
+    path: &Path,
+    call: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    answered_within(ANSWER, path, call)
+}
+
+fn answered_within<T: Send + 'static>(
+    limit: Duration,
+    path: &Path,
+    call: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let timed_out = |message: String| Err(io::Error::new(io::ErrorKind::TimedOut, message));
+    let (path, folder) = (path.to_owned(), path.parent().unwrap_or(path).to_owned());
+    if SILENT.lock().contains(&folder) {
+        return timed_out(
+            "the file system does not answer: an earlier call still waits".to_owned(),
+        );
+    }
+    let (answer, answers) = mpsc::channel();
+    let within = folder.clone();
+    let waits = move || {
+        let result = call(&path);
+        let mut silent = SILENT.lock();
+        // The wait was given up, and the folder can be used again.
+        if answer.send(result).is_err() {
+            silent.remove(&within);
+        }
+    };
+    thread::Builder::new().name("file".to_owned()).spawn(waits)?;
+    if let Ok(result) = answers.recv_timeout(limit) {
+        return result;
+    }
+    let mut silent = SILENT.lock();
+    // The answer may have come since.
+    if let Ok(result) = answers.try_recv() {
+        return result;
+    }
+    silent.insert(folder);
+    drop(answers);
+    timed_out(format!("the file system has not answered within {}s", limit.as_secs()))
+}
+
 /// Opens a file with these options and flags. Reads and writes block as usual.
 ///
 /// # Errors
 ///
-/// The system's error, or that the file is a pipe that no process reads, or a socket.
-pub fn open(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
-    let file = open_now(options, flags, path)?;
-    ioctl_fionbio(&file, false)?;
-    Ok(file)
+/// The system's error; that the file is a pipe that no process reads, or a socket; or that its file system
+/// does not answer.
+pub fn open(options: &OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
+    let options = options.clone();
+    answered(path, move |path| {
+        let file = open_now(options, flags, path)?;
+        ioctl_fionbio(&file, false)?;
+        Ok(file)
+    })
 }
 
 /// As [`open`], but reads and writes do not block where the file is one that could.
-fn open_now(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
+fn open_now(mut options: OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     options.custom_flags(flags.bits()).open(path).map_err(|error| {
         if error.raw_os_error() != Some(Errno::ENXIO as i32) {
@@ -61,7 +127,8 @@ fn open_now(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<
 ///
 /// As for [`open`], with the file's name.
 pub fn append_to(path: &Path) -> io::Result<File> {
-    let file = open(OpenOptions::new().create(true).append(true), OFlag::empty(), path);
+    let mut options = OpenOptions::new();
+    let file = open(options.create(true).append(true), OFlag::empty(), path);
     file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
@@ -70,13 +137,15 @@ pub fn append_to(path: &Path) -> io::Result<File> {
 /// # Errors
 ///
 /// The system's error; that the file is a pipe that no process writes to, or whose writer does not come to
-/// its end in time; or that it is too large to be meant.
+/// its end in time; that it is too large to be meant; or that its file system does not answer.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_within(path, PATIENCE)
+    answered(path, |path| read_within(path, PATIENCE))
 }
 
 fn read_within(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
-    let file = open_now(File::options().read(true), OFlag::empty(), path)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    let file = open_now(options, OFlag::empty(), path)?;
     let mut rest = (&file).take(MOST + 1);
     let mut bytes = Vec::new();
     let mut looks = patience.as_millis() / LOOK.as_millis();
@@ -146,6 +215,30 @@ mod tests {
         let error = in_time(move || append_to(&to_append)).unwrap_err().to_string();
         let says = "it is a pipe that no process reads: start its reader first";
         assert_eq!(error, format!("{}: {says}", path.display()));
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_answer_holds_up_one_call_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (hung, beside) = (folder.path().join("hung"), folder.path().join("beside"));
+        let (end, ends) = mpsc::channel::<()>();
+        let limit = Duration::from_millis(50);
+        let within = hung.clone();
+        let waits = move || answered_within(limit, &within, move |_| Ok(ends.recv().is_ok()));
+        let error = in_time(waits).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "the file system has not answered within 0s");
+        let error = append_to(&beside).unwrap_err().to_string();
+        let message = "the file system does not answer: an earlier call still waits";
+        assert_eq!(error, format!("{}: {message}", beside.display()));
+        assert!(append_to(&tempfile::tempdir().unwrap().path().join("elsewhere")).is_ok());
+
+        end.send(()).unwrap();
+        in_time(move || {
+            while append_to(&beside).is_err() {
+                thread::yield_now();
+            }
+        });
     }
 
     #[test]

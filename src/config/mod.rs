@@ -116,7 +116,7 @@ fn conclude(config: Option<Config>, report: Report) -> Result<Loaded, Problems> 
 /// Reads a file that contains a secret.
 fn read_secret(path: &Path) -> Result<Secret, String> {
     let read = || {
-        let data = fs::metadata(path)?;
+        let data = files::answered(path, |path| fs::metadata(path))?;
         let text = files::read_text(path)?;
         Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
     };

@@ -149,7 +149,7 @@ impl std::fmt::Debug for ActiveCheck {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::{collections::HashMap, sync::atomic::AtomicUsize};
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -182,11 +182,31 @@ pools: { web: { backends: [ { address: 127.0.0.1:1 } ],
     }
 
     #[tokio::test]
-    async fn a_check_that_ends_late_does_not_bring_a_removed_backend_back() {
+    async fn a_check_of_a_removed_backend_does_not_begin() {
         let roster = roster();
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         assert!(check(&roster).check(&target(address)).await.is_ok());
         assert!(roster.known(&address.into()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_check_that_ends_late_does_not_bring_a_removed_backend_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for answer in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 500 No\r\n\r\n"] {
+            let roster = roster();
+            let removed = roster.backend(&address.into());
+            let check = check(&roster);
+            let under_way = tokio::spawn(async move { check.check(&target(address)).await });
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            roster.enlist(&HashMap::new(), &POLICY, clock::now());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let _ = under_way.await.unwrap();
+            assert!(roster.known(&address.into()).is_none(), "{answer}");
+            assert!(roster.remember(clock::now()).is_empty());
+            assert!(!removed.is_checked(), "nothing befalls it");
+        }
     }
 
     #[tokio::test]

@@ -60,7 +60,7 @@ impl PidFile {
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).write(true).truncate(false);
-    files::open(&mut options, OFlag::O_NOFOLLOW, path)
+    files::open(&options, OFlag::O_NOFOLLOW, path)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

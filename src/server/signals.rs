@@ -51,23 +51,28 @@ impl Signals {
     ///
     /// # Errors
     ///
-    /// When the system refuses a signal handler.
+    /// When the system refuses the handler of a signal that has an effect. Those that mean nothing are left
+    /// to the system then.
     pub(super) fn listen() -> io::Result<Self> {
+        Self::listen_by(signal)
+    }
+
+    fn listen_by(handle: impl Fn(SignalKind) -> io::Result<Signal>) -> io::Result<Self> {
         // What is heard once is never again left to the system.
-        let _ = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
+        let _ = handle(SignalKind::from_raw(Number::XFSZ.as_raw()));
         for (number, name) in MEANINGLESS {
-            ignore(number.as_raw(), name.to_owned());
+            ignore(handle(SignalKind::from_raw(number.as_raw())), name.to_owned());
         }
         for number in REAL_TIME {
-            ignore(number, format!("real-time {number}"));
+            ignore(handle(SignalKind::from_raw(number)), format!("real-time {number}"));
         }
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            hangup: signal(SignalKind::hangup())?,
-            reopen: signal(SignalKind::user_defined1())?,
-            upgrade: signal(SignalKind::user_defined2())?,
+            terminate: handle(SignalKind::terminate())?,
+            interrupt: handle(SignalKind::interrupt())?,
+            quit: handle(SignalKind::quit())?,
+            hangup: handle(SignalKind::hangup())?,
+            reopen: handle(SignalKind::user_defined1())?,
+            upgrade: handle(SignalKind::user_defined2())?,
         })
     }
 
@@ -91,8 +96,8 @@ impl Signals {
 
 /// Says so each time that this signal arrives. A signal that the system lets no process handle is left to
 /// it: no request depends on it.
-fn ignore(number: i32, name: String) {
-    let mut signal = match signal(SignalKind::from_raw(number)) {
+fn ignore(handled: io::Result<Signal>, name: String) {
+    let mut signal = match handled {
         Ok(signal) => signal,
         Err(error) => {
             log::debug!(signal = name.as_str(), error:%; "signal cannot be handled");
@@ -104,4 +109,33 @@ fn ignore(number: i32, name: String) {
             log::warn!(signal = name.as_str(); "signal ignored: it means nothing to this process");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Listens where the system refuses the handlers of these signals.
+    async fn without(refused: impl Fn(i32) -> bool) -> io::Result<Signals> {
+        Signals::listen_by(|kind| {
+            if refused(kind.as_raw_value()) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            // The test must not take the others from the process that runs it.
+            signal(SignalKind::user_defined2())
+        })
+    }
+
+    #[tokio::test]
+    async fn without_those_that_mean_nothing_it_starts() {
+        let has_an_effect = [1, 2, 3, 10, 12, 15];
+        assert!(without(|number| !has_an_effect.contains(&number)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_one_that_has_an_effect_it_does_not_start() {
+        for number in [1, 2, 3, 10, 12, 15] {
+            assert!(without(|it| it == number).await.is_err(), "{number}");
+        }
+    }
 }

@@ -154,6 +154,10 @@ fn in_directory(directory: &Path) -> Vec<Result<Pair, String>> {
 
 /// The files of a directory in order, without hidden ones.
 fn listed(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    files::answered(directory, list)
+}
+
+fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries: io::Result<Vec<_>> = fs::read_dir(directory)?.collect();
     let is_shown = |file: &PathBuf| {
         let is_hidden =

@@ -3,16 +3,17 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::backend::{
-    AttemptFailure, BackendSettings, EjectionCause, Event, Memory, Policy, Roster,
+    AttemptFailure, BackendSettings, EjectionCause, Eligibility, Event, Memory, Policy, Roster,
 };
 use crate::clock;
 use crate::config::{EjectionRules, PoolName};
 
-/// As long as any ejection is, and more.
+/// A time that is longer than any ejection.
 const LONG: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// What another process tells of the backends of a pool, as JSON: whatever it is, the backends come
-/// back, and what is told in turn is the same once it was heard.
+/// What another process tells of the backends of a pool, as JSON. Whatever it is, this process tells the
+/// next one the same, and each backend that is not drained is back in service once its checks have passed
+/// and its probe was answered.
 pub(crate) fn memories(bytes: &[u8]) {
     let Ok(memories) = serde_json::from_slice::<Vec<Memory>>(bytes) else { return };
     let rules = Some(EjectionRules::default());
@@ -49,11 +50,22 @@ pub(crate) fn memories(bytes: &[u8]) {
             }
             assert_eq!(backend.is_eligible(), backend.eligibility(later).is_eligible());
         }
-        for event in [Event::CheckPassed, Event::CheckPassed, Event::Answered { probe: true }] {
-            next.apply(backend, event, &policy, now + LONG);
+        let later = now + 2 * LONG;
+        for _ in 0..2 {
+            next.apply(backend, Event::CheckPassed, &policy, later);
         }
-        let later = now + LONG;
-        assert_eq!(backend.is_eligible(), backend.eligibility(later).is_eligible());
+        // An answer readmits a backend only if it is that of a probe, which has to be claimed.
+        if next.claim_probe(true, |it| it.id().address == *address, later).is_some() {
+            next.apply(backend, Event::Answered { probe: true }, &policy, later);
+            next.apply(backend, Event::ProbeEnded, &policy, later);
+            backend.leave();
+        }
+        let eligibility = backend.eligibility(later);
+        assert!(
+            matches!(eligibility, Eligibility::Eligible | Eligibility::Draining(_)),
+            "{eligibility:?}"
+        );
+        assert_eq!(backend.is_eligible(), eligibility.is_eligible());
     }
 }
 

@@ -20,6 +20,8 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
+use crate::files;
+
 /// The time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,8 @@ impl WatchedFile {
     /// Takes the version that the file has at this moment for the loaded one.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
-        let version = FileVersion::of(&file);
+        // This call is made at the start, where nothing else looks after a file system that hangs.
+        let version = files::answered(&file, |file| Ok(FileVersion::of(file))).ok().flatten();
         Self { file, loaded: version, seen: version }
     }
 

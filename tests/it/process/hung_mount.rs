@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     path::PathBuf,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use nix::sys::signal::Signal;
@@ -18,7 +19,10 @@ use crate::support::{
     process::{LbProcess, lb, new_folder},
 };
 
-use super::yaml;
+use super::{outcome, rewrite, serving, tell, yaml};
+
+/// Longer than `lb` waits for a file system.
+const LONG: Duration = Duration::from_secs(30);
 
 /// A folder on a file system that does not answer, until this is dropped. The folder that it is in must
 /// not be dropped before.
@@ -88,4 +92,44 @@ fn a_reload_of_a_file_that_does_not_answer_makes_it_deaf_to_nothing() {
     lb.signal(Signal::SIGHUP);
     eventually(PATIENCE, "it reads the file", || hangs(&lb));
     serves_and_stops(&mut lb);
+}
+
+#[test]
+fn a_reload_that_gets_no_answer_fails_and_names_the_file_and_the_next_one_works() {
+    let (_a, lb) = in_mount("");
+    let Some(hung) = HungFolder::over(lb.folder().join("mnt")) else { return };
+    let reload = || lb.beside(&["reload", "-c", "mnt/lb.yaml"]);
+    let mut first = reload();
+    assert_eq!(first.wait_for_exit(LONG).code(), Some(1));
+    let first = outcome(first).stderr;
+    let says = "mnt/lb.yaml: cannot be read: the file system has not answered within 15s";
+    assert!(first.contains(says), "{first}");
+    let second = outcome(reload());
+    assert!(second.stderr.contains("an earlier call still waits"), "{}", second.stderr);
+    drop(hung);
+    eventually(PATIENCE, "it reads the file again", || outcome(reload()).code == Some(0));
+}
+
+#[test]
+fn a_log_that_a_reload_cannot_open_is_named_and_the_next_reload_works() {
+    let a = ScriptedBackend::named("a");
+    let text = |settings: &str| yaml(&[a.address()], settings);
+    let (mut lb, address) = serving(&text("access_log: off"));
+    fs::create_dir(lb.folder().join("mnt")).unwrap();
+    let Some(_hung) = HungFolder::over(lb.folder().join("mnt")) else { return };
+    for (settings, file) in [
+        ("access_log: { path: mnt/access.log }", "mnt/access.log"),
+        ("access_log: off\nerror_log: mnt/error.log", "mnt/error.log"),
+    ] {
+        rewrite(&lb, &text(settings));
+        let mut reload = lb.beside(&["reload", "-c", "lb.yaml"]);
+        assert_eq!(reload.wait_for_exit(LONG).code(), Some(1), "{settings}");
+        let says = outcome(reload).stderr;
+        assert!(says.contains(&format!("{file}: the file system")), "{says}");
+    }
+    rewrite(&lb, &text("access_log: off"));
+    assert_eq!(tell(&lb, "reload").code, Some(0));
+    assert_eq!(get(address, "/").text(), "a");
+    lb.signal(Signal::SIGTERM);
+    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
 }
