@@ -30,10 +30,10 @@ pub use flags::Flags;
 pub use model::{
     AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
     CertificateSource, ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern,
-    ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock,
-    Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout, Retry, RetryMethods,
-    RetryOn, Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls, TlsVersion, Token,
-    Traceparent, UnknownSni, Weight,
+    ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat, LogTarget, MinRate,
+    PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout,
+    Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls,
+    TlsVersion, Token, Traceparent, UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

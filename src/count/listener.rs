@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    ConnectionRefusal, Counter, DurationHistogram, DurationSnapshot, Handshake, OncePerSecond,
+    ConnectionRefusal, Counter, Cut, DurationHistogram, DurationSnapshot, Handshake, OncePerSecond,
     Protocol, Shards, StatusClass, StatusClassCounts,
 };
 
@@ -28,6 +28,13 @@ pub struct ListenerCounts {
     handshake_time: DurationHistogram,
     /// Decides which handshakes that fail are logged.
     pub handshakes_log: OncePerSecond,
+    cuts: [Counter; Cut::ALL.len()],
+    /// Decides which connections that are cut are logged.
+    pub cuts_log: OncePerSecond,
+    /// Requests in HTTP/2 that were reset because they were malformed.
+    pub malformed_streams: Counter,
+    /// Requests in HTTP/2 that were reset because too many were under way on their connection.
+    pub refused_streams: Counter,
     /// Requests that were refused because they had come round in a circle of proxies.
     pub loops: Counter,
     requests: Shards<Requests>,
@@ -53,6 +60,10 @@ impl ListenerCounts {
             handshakes: Default::default(),
             handshake_time: DurationHistogram::default(),
             handshakes_log: OncePerSecond::new(now),
+            cuts: Default::default(),
+            cuts_log: OncePerSecond::new(now),
+            malformed_streams: Counter::default(),
+            refused_streams: Counter::default(),
             loops: Counter::default(),
             requests: Shards::default(),
         }
@@ -107,6 +118,17 @@ impl ListenerCounts {
     #[must_use]
     pub fn handshake_time(&self) -> DurationSnapshot {
         self.handshake_time.get()
+    }
+
+    /// Counts a connection in HTTP/2 that was cut.
+    pub fn cut(&self, why: Cut) {
+        self.cuts[why as usize].one();
+    }
+
+    /// Returns the number of connections that were cut, in the order of [`Cut::ALL`].
+    #[must_use]
+    pub fn cuts(&self) -> [u64; Cut::ALL.len()] {
+        self.cuts.each_ref().map(Counter::get)
     }
 
     /// Counts a request that has ended, with the bytes of its body and of the body of its answer.

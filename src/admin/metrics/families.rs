@@ -13,7 +13,7 @@ use super::{
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
 use crate::count::{
-    ConnectionRefusal, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
+    ConnectionRefusal, Cut, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
 };
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
@@ -129,7 +129,7 @@ const OF_PROCESS: [(Metric, Source); 7] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 9] = [
+const OF_LISTENERS: [(Metric, Source); 11] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -169,6 +169,21 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
         metric::LISTENER_HANDSHAKE_TIME,
         Source::Listener(|to, it| {
             to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
+        }),
+    ),
+    (
+        metric::LISTENER_CUTS,
+        Source::Listener(|to, it| {
+            for (why, count) in Cut::ALL.into_iter().zip(it.cuts()) {
+                to.count(&[it.address(), why.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_STREAMS_REFUSED,
+        Source::Listener(|to, it| {
+            to.count(&[it.address(), "malformed"], it.malformed_streams.get());
+            to.count(&[it.address(), "too_many"], it.refused_streams.get());
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),

@@ -79,8 +79,7 @@ fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {
 }
 
 fn protocols(keys: &mut Section<'_>) -> Vec<ListenerProtocol> {
-    let has_tls =
-        keys.optional(&TLS).is_some_and(|cursor| !cursor.text().is_some_and(is_off));
+    let has_tls = keys.optional(&TLS).is_some_and(|cursor| !cursor.text().is_some_and(is_off));
     let items = keys.items(&PROTOCOLS).unwrap_or_default();
     let given: Vec<_> = items.iter().filter_map(|item| protocol(item, has_tls)).collect();
     if given.is_empty() { ListenerProtocol::of_every_listener(has_tls) } else { given }

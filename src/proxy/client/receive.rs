@@ -14,11 +14,7 @@ use http::{HeaderValue, Method, Version, header};
 use pingora::http::{RequestHeader, header_value_from_raw};
 use pingora_core::Result;
 
-use super::{
-    body::BodyReader,
-    connection::Connection,
-    link::RequestFacts,
-};
+use super::{body::BodyReader, connection::Connection, link::RequestFacts};
 use crate::clock;
 use crate::count::Protocol;
 use crate::headers;

@@ -34,13 +34,20 @@ enum State {
     Ended,
 }
 
+/// What the request determines about the form of its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) is_head: bool,
+    pub(super) wants_tunnel: bool,
+}
+
 /// The answer to one request.
 #[derive(Debug)]
 pub(super) struct StreamAnswer {
     respond: SendResponse<Bytes>,
     /// Present once the header has been sent.
     stream: Option<SendStream<Bytes>>,
-    is_head: bool,
+    form: Form,
     state: State,
     header: Option<Box<ResponseHeader>>,
     bytes: u64,
@@ -51,11 +58,11 @@ pub(super) struct StreamAnswer {
 }
 
 impl StreamAnswer {
-    pub(super) fn new(respond: SendResponse<Bytes>, is_head: bool, limit: Duration) -> Self {
+    pub(super) fn new(respond: SendResponse<Bytes>, form: Form, limit: Duration) -> Self {
         Self {
             respond,
             stream: None,
-            is_head,
+            form,
             state: State::Header,
             header: None,
             bytes: 0,
@@ -73,6 +80,11 @@ impl StreamAnswer {
     /// Bytes of the body that have been sent.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether both ends talk to each other.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.header().is_some_and(|header| header.status == StatusCode::SWITCHING_PROTOCOLS)
     }
 
     /// Whether the whole answer has been sent.
@@ -94,27 +106,40 @@ impl StreamAnswer {
     /// # Errors
     ///
     /// If the client has left.
-    pub(super) fn write_header(&mut self, header: Box<ResponseHeader>, end: bool) -> Result<()> {
-        if self.header.is_some() || header.status == StatusCode::SWITCHING_PROTOCOLS {
+    pub(super) fn write_header(
+        &mut self,
+        mut header: Box<ResponseHeader>,
+        end: bool,
+    ) -> Result<()> {
+        let is_switch = header.status == StatusCode::SWITCHING_PROTOCOLS;
+        if self.header.is_some() || is_switch && !self.form.wants_tunnel {
             return Ok(());
         }
+        if self.form.wants_tunnel && header.status.is_success() {
+            // The client would take it for the beginning of the tunnel.
+            header.set_status(StatusCode::BAD_GATEWAY)?;
+        }
         let mut answer = Response::new(());
-        *answer.status_mut() = header.status;
+        // A tunnel begins with an ordinary answer (RFC 8441 section 5).
+        *answer.status_mut() = if is_switch { StatusCode::OK } else { header.status };
         *answer.headers_mut() = header.headers.clone();
         let fields = answer.headers_mut();
         for field in HOP_BY_HOP {
             fields.remove(field.name());
         }
-        if header.status.is_informational() {
+        if is_switch {
+            fields.remove(header::SEC_WEBSOCKET_ACCEPT);
+            fields.remove(header::CONTENT_LENGTH);
+        } else if header.status.is_informational() {
             return self.respond.send_informational(answer).map_err(broken);
         }
         if header.status == StatusCode::NO_CONTENT {
             fields.remove(header::CONTENT_LENGTH);
         }
         let length = length(fields);
-        let is_bodiless = self.is_head
+        let is_bodiless = self.form.is_head
             || matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let ends = is_bodiless || length == Some(0) || end && length.is_none();
+        let ends = is_bodiless || length == Some(0) || end && length.is_none() && !is_switch;
         self.stream = Some(self.respond.send_response(answer, ends).map_err(broken)?);
         self.state = if ends { State::Ended } else { State::Body(length) };
         self.header = Some(header);

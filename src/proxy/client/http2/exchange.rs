@@ -23,7 +23,7 @@ use super::{
         link::ClientLink,
         session::{ClientSession, Exchange},
     },
-    answer::StreamAnswer,
+    answer::{Form, StreamAnswer},
     body::StreamBody,
     request,
 };
@@ -47,6 +47,7 @@ pub(in super::super::super) struct Http2Exchange {
     digest: Digest,
     body: StreamBody,
     answer: StreamAnswer,
+    wants_tunnel: bool,
     timer: Timer,
 }
 
@@ -63,22 +64,26 @@ impl Http2Exchange {
     ) -> Result<ClientSession<Self>> {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
-        let body = StreamBody::new(stream, shared.limits.body);
+        let mut body = StreamBody::new(stream, shared.limits.body);
         let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
         link.request_began(facts);
+        if facts.wants_tunnel {
+            body.hold_back();
+        }
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: shared.socket.clone(),
             ..Digest::default()
         };
-        let is_head = head.method == Method::HEAD;
+        let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
-            answer: StreamAnswer::new(respond, is_head, shared.limits.write),
+            answer: StreamAnswer::new(respond, form, shared.limits.write),
             shared: Arc::clone(shared),
             link,
             digest,
             body,
+            wants_tunnel: facts.wants_tunnel,
             timer: Timer::default(),
         };
         Ok(ClientSession::of(header, exchange))
@@ -130,6 +135,9 @@ impl Exchange for Http2Exchange {
                         self.shared.is_last.notify_one();
                     }
                     self.answer.write_header(header, end)?;
+                    if self.answer.is_tunnel() {
+                        self.body.become_tunnel();
+                    }
                 }
                 HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
                     self.answer.write_piece(piece, &self.link).await?;
@@ -143,6 +151,9 @@ impl Exchange for Http2Exchange {
         has_ended |= self.answer.is_complete();
         if has_ended {
             self.answer.write_end(trailers)?;
+            if self.answer.is_tunnel() {
+                self.body.give_up();
+            }
         }
         Ok(has_ended)
     }
@@ -160,11 +171,11 @@ impl Exchange for Http2Exchange {
     }
 
     fn wants_tunnel(&self) -> bool {
-        false
+        self.wants_tunnel
     }
 
     fn is_tunnel(&self) -> bool {
-        false
+        self.answer.is_tunnel()
     }
 
     fn end(self) {}

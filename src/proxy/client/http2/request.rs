@@ -4,7 +4,8 @@
 //! already refused what it calls malformed: names with capitals, control characters in values,
 //! fields of a connection, pseudo-fields that are unknown, missing or repeated.
 
-use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
+use h2::ext::Protocol;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use pingora::http::RequestHeader;
 use pingora_core::Result;
 
@@ -13,9 +14,12 @@ use super::super::{
     receive::{self, LOOP, NO_CONNECT},
     replay::REPLAYED,
 };
-use crate::count::Protocol;
+use crate::count;
 use crate::headers;
-use crate::http1::{Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm, rules::framing};
+use crate::http1::{
+    Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm,
+    rules::{connection::is_for_proxy, framing},
+};
 
 /// The contents of the fields, if nothing in them is doubtful.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +27,7 @@ struct Fields<'a> {
     host: &'a [u8],
     length: Option<u64>,
     expects_continue: bool,
+    wants_tunnel: bool,
 }
 
 /// Reads a header. `body` is how much of the body has come; `None` if there is no body.
@@ -32,30 +37,51 @@ struct Fields<'a> {
 /// Pingora's error if it cannot create a header; not known to happen.
 pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, RequestFacts)> {
     let fields = judge(head);
+    let wants_tunnel = fields.as_ref().is_ok_and(|fields| fields.wants_tunnel);
     let facts = RequestFacts {
         refusal: fields.as_ref().err().copied(),
-        protocol: Protocol::Http2,
-        has_body: body.is_some(),
+        protocol: count::Protocol::Http2,
+        has_body: body.is_some() && !wants_tunnel,
         is_body_at_hand: match (body, &fields) {
-            (None, _) => true,
+            (None, _) | (_, Ok(Fields { wants_tunnel: true, .. })) => true,
             (Some(received), Ok(Fields { length: Some(length), .. })) => {
                 *length <= received.min(REPLAYED as u64)
             }
             (Some(_), _) => false,
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
-        wants_tunnel: false,
+        wants_tunnel,
         known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
     let host = fields.map(|fields| fields.host).ok();
-    Ok((header(head, host)?, facts))
+    let mut header = header(head, host)?;
+    if wants_tunnel {
+        ask_for_tunnel(&mut header)?;
+    }
+    Ok((header, facts))
+}
+
+/// Makes the request one of HTTP/1 that asks for the same (RFC 8441 section 5, RFC 6455 section 4.1).
+fn ask_for_tunnel(header: &mut RequestHeader) -> Result<()> {
+    header.set_method(Method::GET);
+    header.insert_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))?;
+    header.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
+    header.insert_header(header::SEC_WEBSOCKET_KEY, &*websocket_key())
+}
+
+/// 16 random bytes in Base64: a client of HTTP/2 has none. Nothing depends on it but that the backend
+/// speaks WebSocket.
+fn websocket_key() -> String {
+    // The last letter has four bits that belong to no byte.
+    let last = ["A==", "Q==", "g==", "w=="];
+    let letters = std::iter::repeat_with(fastrand::alphanumeric).take(21);
+    letters.collect::<String>() + last[fastrand::usize(..last.len())]
 }
 
 fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
-    if head.method == Method::CONNECT {
-        return Err(NO_CONNECT);
-    }
-    let target = Target::parse(head.method.as_str().as_bytes(), target(head))?;
+    let wants_tunnel = wants_tunnel(head)?;
+    let method = if wants_tunnel { Method::GET.as_str() } else { head.method.as_str() };
+    let target = Target::parse(method.as_bytes(), target(head))?;
     if !matches!(target.form, TargetForm::Origin | TargetForm::Asterisk) {
         return Err(Refusal::bad("the path must begin with a slash"));
     }
@@ -90,7 +116,20 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
         expects_continue: expects
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
             && length != Some(0),
+        wants_tunnel,
     })
+}
+
+/// Whether it asks for a WebSocket (RFC 8441 section 4).
+fn wants_tunnel(head: &Parts) -> Result<bool, Refusal> {
+    if head.method != Method::CONNECT {
+        return Ok(false);
+    }
+    match head.extensions.get::<Protocol>() {
+        None => Err(NO_CONNECT),
+        Some(protocol) if protocol.as_str().eq_ignore_ascii_case("websocket") => Ok(true),
+        Some(_) => Err(Refusal { status: 501, why: "CONNECT is for WebSocket alone" }),
+    }
 }
 
 /// The authority that the request is for: `:authority` or `Host`, which must not differ.
@@ -130,10 +169,12 @@ fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
     if let Some(host) = host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
         header.append_header(header::HOST, host)?;
     }
-    for (name, value) in &head.headers {
-        if name != header::HOST && name != header::COOKIE {
-            header.append_header(name, value.clone())?;
-        }
+    let goes_on = |name: &HeaderName| {
+        let known = Known::of(name.as_str().as_bytes());
+        *name != header::HOST && *name != header::COOKIE && !known.is_some_and(is_for_proxy)
+    };
+    for (name, value) in head.headers.iter().filter(|(name, _)| goes_on(name)) {
+        header.append_header(name, value.clone())?;
     }
     if let Some(cookie) = cookie(&head.headers) {
         header.append_header(header::COOKIE, cookie)?;

@@ -1,4 +1,4 @@
-//! Features of HTTP/2 alone: many requests on one connection, each of which may end by itself;
+//! Many requests on one connection, each of which may end by itself;
 //! split cookies; a host that is not a field.
 
 use std::{
