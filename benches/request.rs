@@ -12,7 +12,6 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr},
-    os::fd::AsRawFd,
     sync::Arc,
     time::Duration,
 };
@@ -25,18 +24,15 @@ use lb::{
     discovery,
     generation::Current,
     in_flight::InFlight,
-    proxy::{ListenerApp, Proxy, pingora_proxy},
+    proxy::{Backends, ListenerApp},
     server,
     telemetry::AccessLog,
 };
 use pingora_core::{
-    Result,
-    apps::ServerApp,
-    protocols::{GetSocketDigest, SocketDigest, l4::stream::Stream},
-    server::configuration::ServerConf,
+    Result, apps::ServerApp, server::configuration::ServerConf, services::listening::Service,
     upstreams::peer::HttpPeer,
 };
-use pingora_proxy::{ProxyHttp, Session, http_proxy};
+use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -96,10 +92,9 @@ impl World {
         let building = Current::new(&config, &resolved, access_log, clock::now());
         let current = Arc::new(self.runtime.block_on(building).expect("a generation"));
         let in_flight = InFlight::default();
-        let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
         let conf = Arc::new(server::pingora_conf(&config));
-        let proxy = pingora_proxy(&conf, proxy);
-        self.serve(ListenerApp::new(proxy, current, in_flight, &config.listeners[0]))
+        let app = ListenerApp::new(current, in_flight, &config.listeners[0]);
+        self.serve(app.into_service(&conf, &Backends::new(&conf)))
     }
 
     fn config(&self, algorithm: &str) -> Config {
@@ -117,15 +112,15 @@ impl World {
 
     fn start_bare(&self) -> SocketAddr {
         let conf = Arc::new(ServerConf::default());
-        self.serve(http_proxy(&conf, Bare(self.backends[0])))
+        self.serve(http_proxy_service(&conf, Bare(self.backends[0])))
     }
 
-    fn serve(&self, app: impl ServerApp + Send + Sync + 'static) -> SocketAddr {
-        self.runtime.block_on(async {
-            let (listener, address) = listen().await;
-            tokio::spawn(accept(listener, Arc::new(app), self.shutdown.subscribe()));
-            address
-        })
+    fn serve(&self, service: Service<impl ServerApp + Send + Sync + 'static>) -> SocketAddr {
+        let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        let accepting = server::accept(service, socket.into(), self.shutdown.subscribe(), 1);
+        self.runtime.spawn(accepting);
+        address
     }
 }
 
@@ -133,28 +128,6 @@ async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("a bound socket has an address");
     (listener, address)
-}
-
-async fn accept<A>(listener: TcpListener, app: Arc<A>, shutdown: watch::Receiver<bool>)
-where
-    A: ServerApp + Send + Sync + 'static,
-{
-    while let Ok((socket, client)) = listener.accept().await {
-        let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
-        tokio::spawn(async move {
-            app.process_new(Box::new(stream(socket, client)), &shutdown).await;
-        });
-    }
-}
-
-/// Adds the digest, as Pingora's own accept path does: without it the client's address is unknown.
-fn stream(socket: TcpStream, client: SocketAddr) -> Stream {
-    socket.set_nodelay(true).expect("a TCP socket");
-    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-    digest.peer_addr.set(Some(client.into())).expect("no address is set yet");
-    let mut stream = Stream::from(socket);
-    stream.set_socket_digest(digest);
-    stream
 }
 
 /// Answers every request in the same way.

@@ -175,6 +175,7 @@ mod tests {
         access_log: { filter: { status: 4xx, min_latency: 1s, sample: 1% } }
         pid_file: lb.pid
         upgrade_socket: lb.sock
+        state_dir: state
         user: lb
         group: lb
         admin: { address: 127.0.0.1:9900, token: 0123456789abcdef, hosts: [lb.example] }

@@ -28,12 +28,12 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use model::{
-    AccessLog, Admin, Algorithm, BackendAddress, BackendSpec, Backoff, BodyLimits,
-    CertificateSource, ClientLimits, Config, EjectionRules, HealthCheck, Host, HostPattern,
-    ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat, LogTarget, MinRate,
-    PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout,
-    Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls,
-    TlsVersion, Token, Traceparent, UnknownSni, Weight,
+    AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
+    BodyLimits, CertificateSource, Challenge, ClientLimits, Config, EjectionRules, ExternalAccount,
+    HealthCheck, HmacKey, Host, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter,
+    LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
+    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile,
+    StatusRanges, Timeouts, Tls, TlsVersion, Token, Traceparent, UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

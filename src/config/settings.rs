@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     keys::{
-        Row, access_log as log_keys, admin as admin_keys, below, checks,
+        Row, access_log as log_keys, acme as acme_keys, admin as admin_keys, below, checks,
         listeners as listener_keys, mapping, path_below, pools as pool_keys, process as top,
         retry as retry_keys, tls as tls_keys,
     },
     model::{
-        AccessLog, Admin, BackendSpec, Backoff, BodyLimits, CertificateSource, Config, HealthCheck,
-        Listener, LogFilter, Pool, Probe, Retry, RetryOn, Route, Timeouts, Tls,
+        AccessLog, Acme, Admin, BackendSpec, Backoff, BodyLimits, CertificateSource, Config,
+        ExternalAccount, HealthCheck, HmacKey, Listener, LogFilter, Pool, Probe, Retry, RetryOn,
+        Route, Timeouts, Tls,
     },
     values::{CheckType, Failure},
 };
@@ -74,6 +75,7 @@ pub(super) fn tree(config: &Config) -> Value {
         top::DAEMON.show(&process.daemon),
         top::PID_FILE.show(process.pid_file.as_ref()),
         top::UPGRADE_SOCKET.show(process.upgrade_socket.as_ref()),
+        top::STATE_DIR.show(process.state_dir.as_ref()),
         top::PROCESS_USER.show(process.user.as_ref()),
         top::PROCESS_GROUP.show(process.group.as_ref()),
         admin_keys::ADMIN.show_or_off(config.admin.as_ref().map(admin)),
@@ -104,13 +106,47 @@ pub(super) fn listener(listener: &Listener) -> Value {
 fn tls(tls: Option<&Tls>) -> Entry {
     tls_keys::TLS.show_or_off(tls.map(|tls| {
         [
-            (tls_keys::CERTIFICATES.name(), tls.certificates.iter().map(certificate).collect()),
+            (tls_keys::CERTIFICATES.name(), certificates(&tls.certificates)),
+            acme(tls.acme.as_ref()),
+            acme_keys::LOCAL.show(&tls.local),
             tls_keys::MIN_VERSION.show(&tls.min_version),
             tls_keys::UNKNOWN.show(&tls.unknown_sni),
             tls_keys::HANDSHAKE.show(&tls.handshake),
             tls_keys::STRICT_TRANSPORT.show(&tls.hsts),
         ]
     }))
+}
+
+fn acme(acme: Option<&Acme>) -> Entry {
+    acme_keys::ACME.show_or_off(acme.map(|acme| {
+        [
+            acme_keys::EMAIL_ADDRESS.show(acme.email.as_ref()),
+            acme_keys::HOSTS.show(&acme.hosts),
+            acme_keys::CHALLENGE_TYPE.show(&acme.challenge),
+            acme_keys::DIRECTORY.show(&acme.directory),
+            acme_keys::DIRECTORY_CA.show(acme.directory_ca.as_ref()),
+            external_account(acme.external_account.as_ref()),
+        ]
+    }))
+}
+
+fn external_account(account: Option<&ExternalAccount>) -> Entry {
+    acme_keys::EXTERNAL_ACCOUNT.show_or_off(account.map(|account| {
+        let (key, file) = match &account.hmac_key {
+            HmacKey::Given(key) => (Some(key), None),
+            HmacKey::File(file) => (None, Some(file)),
+        };
+        [
+            acme_keys::ACCOUNT_KEY_ID.show(Some(&account.key_id)),
+            acme_keys::ACCOUNT_KEY.show(key),
+            acme_keys::ACCOUNT_KEY_FILE.show(file),
+        ]
+    }))
+}
+
+fn certificates(sources: &[CertificateSource]) -> Value {
+    // An empty list would be refused.
+    if sources.is_empty() { Value::Null } else { sources.iter().map(certificate).collect() }
 }
 
 fn certificate(source: &CertificateSource) -> Value {
@@ -286,16 +322,20 @@ mod tests {
             backend.origin = Origin::flag("");
         }
         let tls = config.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut());
-        for source in tls.flat_map(|tls| &mut tls.certificates) {
-            source.origin = Origin::flag("");
+        for tls in tls {
+            let sources = tls.certificates.iter_mut().map(|source| &mut source.origin);
+            let origins = sources.chain(tls.acme.as_mut().map(|acme| &mut acme.origin));
+            origins.for_each(|origin| *origin = Origin::flag(""));
         }
         config.pools.sort_by(|a, b| a.name.cmp(&b.name));
         config
     }
 
-    /// The reference with every key enabled, except the one that names another file.
+    /// The reference with every key enabled, except one of two of which one is enough.
     fn reference() -> String {
-        let lines = REFERENCE.lines().filter(|line| !line.contains("#token_file:"));
+        let one_of_two = ["#token_file:", "#hmac_key:"];
+        let is_other = |line: &&str| !one_of_two.iter().any(|key| line.contains(key));
+        let lines = REFERENCE.lines().filter(is_other);
         lines
             .map(|line| {
                 let text = line.trim_start();

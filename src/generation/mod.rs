@@ -119,11 +119,11 @@ impl Generation {
     }
 
     /// Every certificate with its listener's address, in the order of the configuration.
-    pub fn certificates(&self) -> impl Iterator<Item = (String, &CertificateFacts)> {
+    pub fn certificates(&self) -> impl Iterator<Item = (String, CertificateFacts)> {
         self.config.listeners.iter().flat_map(|listener| {
             let tls = self.listener(&listener.address).and_then(|settings| settings.tls.as_ref());
             let certificates = tls.into_iter().flat_map(|tls| tls.certificates());
-            certificates.map(|certificate| (listener.address.to_string(), &certificate.facts))
+            certificates.map(|certificate| (listener.address.to_string(), certificate.facts))
         })
     }
 

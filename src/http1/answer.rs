@@ -73,11 +73,18 @@ impl Answer {
         line: StatusLine<'_>,
         fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<Self, InvalidAnswer> {
+        let known = fields.into_iter().filter_map(|(name, value)| Some((Known::of(name)?, value)));
+        Self::of_known(line, known)
+    }
+
+    /// As [`Self::judge`], by the fields that the proxy knows.
+    pub(super) fn of_known<'a>(
+        line: StatusLine<'_>,
+        fields: impl IntoIterator<Item = (Known, &'a [u8])>,
+    ) -> Result<Self, InvalidAnswer> {
         let mut seen = Seen::default();
-        for (name, value) in fields {
-            if let Some(known) = Known::of(name) {
-                seen.read(known, value);
-            }
+        for (known, value) in fields {
+            seen.read(known, value);
         }
         let has_no_length = matches!(line.status, 100..=199 | 204);
         let has_no_chunks = has_no_length || line.status == 304;

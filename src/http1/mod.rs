@@ -9,11 +9,13 @@
 //! [`ChunkedBody`] takes the chunks off a body. [`Answer`] judges the head of a backend's answer.
 
 mod answer;
+mod answer_head;
 mod chunked;
 mod request;
 pub mod rules;
 
 pub use answer::{Answer, AnswerBody, InvalidAnswer, StatusLine};
+pub use answer_head::{AnswerEnd, AnswerHead, unfold};
 pub use chunked::{ChunkedBody, Decoded};
 pub use request::{
     Body, HeadEnd, MAX_FIELDS, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm,

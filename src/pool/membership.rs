@@ -8,20 +8,18 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::SocketAddr,
     sync::{Arc, Weak},
-    time::Duration,
 };
 
-use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
+use pingora_core::{
+    protocols::{ALPN, tls::CustomALPN},
+    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, PeerOptions},
+};
 
 use super::lease::{Lender, Member};
 use crate::backend::{Address, BackendSettings, Policy, Roster};
 use crate::balance::{Balancer, Discovered, discovered};
 use crate::config::Timeouts;
 use crate::discovery::Endpoint;
-
-/// How long Pingora lets a client pause in a request's body. The side that causes a pause must be
-/// known before Pingora's limit applies.
-const CLIENT_BODY_PAUSE: Duration = Duration::from_secs(60);
 
 /// The backends of a pool, and how one of them is picked.
 pub(super) struct Membership {
@@ -146,21 +144,17 @@ fn settings(endpoint: &Endpoint) -> BackendSettings {
     BackendSettings { name, drain: endpoint.drain, max_connections: limit }
 }
 
-/// Builds the peer of a backend, once for each backend; attempts clone it.
-///
-/// Pingora has one read timeout for the first byte, every later read, and the time in which the
-/// request is still being sent. The proxy limits these waits itself, each by its own; Pingora's is
-/// only a safety net, for the one case in which the proxy's own watch is not polled: a backend that
-/// neither accepts the request's body nor answers.
+/// Builds the peer of a backend, once for each backend; attempts clone it. How long the backend may take
+/// to answer is watched by the proxy itself, in which each wait has a limit of its own.
 fn peer(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
     let mut peer = HttpPeer::new(address, false, String::new());
     peer.options = PeerOptions::new();
     peer.options.connection_timeout = Some(timeouts.connect);
     peer.options.total_connection_timeout = Some(timeouts.connect);
     peer.options.write_timeout = Some(timeouts.idle);
-    let net = timeouts.response.ceiling().max(timeouts.idle).max(CLIENT_BODY_PAUSE);
-    peer.options.read_timeout = Some(net + Duration::from_secs(1));
     peer.options.idle_timeout = Some(timeouts.keepalive);
+    // Makes Pingora ask for sessions of our own.
+    peer.options.alpn = ALPN::Custom(CustomALPN::new(b"http".to_vec()));
     // The client's session leaves out the fields that belong to the client's connection.
     peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     peer

@@ -1,19 +1,28 @@
 //! What runs on a listener: every connection gets its limits, and the proxy gets its requests one by
 //! one. Pingora has this loop too; in ours a connection without a request holds next to nothing.
+//!
+//! Pingora makes a proxy whose sessions with backends are its user's only within a service, and shows
+//! the proxy to nothing but the function that serves the connections of that service. So each listener
+//! is a service with a proxy of its own, and they share the connections to backends.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    future::ready,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
-use async_trait::async_trait;
 use pingora_core::{
-    apps::{HttpServerApp, HttpServerOptions, ServerApp},
+    apps::{HttpServerApp, HttpServerOptions},
     protocols::{Stream, http::ServerSession},
     server::{ShutdownWatch, configuration::ServerConf},
+    services::listening::Service,
 };
-use pingora_proxy::HttpProxy;
+use pingora_proxy::{HttpProxy, ProxyServiceBuilder};
 
 use super::{
     Proxy,
     accept::{self, Opened},
+    backend::Backends,
     client::{self, Connection, ConnectionContext, Home, Http1Exchange},
 };
 use crate::config::{ListenAddress, Listener};
@@ -21,20 +30,11 @@ use crate::count::ListenerCounts;
 use crate::generation::{Current, ListenerSettings};
 use crate::in_flight::InFlight;
 
-/// Pingora's proxy around ours.
-#[must_use]
-pub fn pingora_proxy(conf: &Arc<ServerConf>, proxy: Proxy) -> Arc<HttpProxy<Proxy>> {
-    let mut proxy = pingora_proxy::http_proxy(conf, proxy);
-    let mut options = HttpServerOptions::default();
-    // Pingora refuses CONNECT without calling a hook; our refusal is logged as well.
-    options.allow_connect_method_proxying = true;
-    proxy.server_options = Some(options);
-    Arc::new(proxy)
-}
+/// Pingora's proxy around ours, with our sessions towards backends.
+pub type PingoraProxy = HttpProxy<Proxy, Backends>;
 
-/// The application of one listener. Several share one proxy, and with it its pooled connections.
+/// Connections that Pingora has accepted are served here, each with the limits of its listener.
 pub struct ListenerApp {
-    proxy: Arc<HttpProxy<Proxy>>,
     current: Arc<Current>,
     in_flight: InFlight,
     address: ListenAddress,
@@ -47,28 +47,47 @@ pub struct ListenerApp {
 impl ListenerApp {
     /// An application that serves connections with the limits of the current generation.
     #[must_use]
-    pub fn new(
-        proxy: Arc<HttpProxy<Proxy>>,
-        current: Arc<Current>,
-        in_flight: InFlight,
-        listener: &Listener,
-    ) -> Self {
+    pub fn new(current: Arc<Current>, in_flight: InFlight, listener: &Listener) -> Self {
         let counts = current.listener(&listener.address);
         let settings = match current.pin().listener(&listener.address) {
             Some(settings) => Arc::clone(settings),
             None => Arc::new(ListenerSettings::new(listener, None)),
         };
         let address = listener.address.clone();
-        Self { proxy, current, in_flight, address, counts, settings }
+        Self { current, in_flight, address, counts, settings }
+    }
+
+    /// Pingora's service for this listener, without an address to accept on yet.
+    #[must_use]
+    pub fn into_service(
+        self,
+        conf: &Arc<ServerConf>,
+        backends: &Backends,
+    ) -> Service<PingoraProxy> {
+        let proxy = Proxy::new(Arc::clone(&self.current), self.in_flight.clone());
+        let app = Arc::new(self);
+        let serve = move |proxy: Arc<PingoraProxy>, stream, shutdown: &ShutdownWatch| {
+            let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+            // In a task of its own: as a part of Pingora's, each idle connection would hold that too.
+            tokio::spawn(async move { app.serve(&proxy, stream, &shutdown).await });
+            Box::pin(ready(None)) as Pin<Box<dyn Future<Output = Option<Stream>> + Send>>
+        };
+        let mut options = HttpServerOptions::default();
+        // Pingora refuses CONNECT without calling a hook; our refusal is logged as well.
+        options.allow_connect_method_proxying = true;
+        options.force_custom = true;
+        let service = ProxyServiceBuilder::new(conf, proxy);
+        service.custom(backends.clone(), Arc::new(serve)).server_options(options).build()
     }
 
     /// Answers the requests of a connection one after another.
     async fn serve_http1(
         &self,
+        proxy: &Arc<PingoraProxy>,
         mut connection: Box<Connection>,
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
+    ) -> Option<()> {
         let home = Arc::new(Home::default());
         let mut ends = pin!(ends);
         loop {
@@ -81,34 +100,34 @@ impl ListenerApp {
             };
             let session = Http1Exchange::session(connection, request, Arc::clone(&home));
             let session = ServerSession::new_custom(Box::new(session));
-            self.proxy.process_new_http(session, shutdown).await;
+            proxy.process_new_http(session, shutdown).await;
             connection = home.take().await?;
         }
     }
 
     async fn serve_http2(
-        self: &Arc<Self>,
+        &self,
+        proxy: &Arc<PingoraProxy>,
         connection: Box<Connection>,
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
     ) {
         let answer = |session| {
-            let (app, shutdown) = (Arc::clone(self), shutdown.clone());
+            let (proxy, shutdown) = (Arc::clone(proxy), shutdown.clone());
             async move {
-                app.proxy.process_new_http(session, &shutdown).await;
+                proxy.process_new_http(session, &shutdown).await;
             }
         };
         client::serve_http2(connection, ends, answer).await;
     }
-}
 
-#[async_trait]
-impl ServerApp for ListenerApp {
-    async fn process_new(
-        self: &Arc<Self>,
+    /// Serves a connection to its end.
+    async fn serve(
+        &self,
+        proxy: &Arc<PingoraProxy>,
         connection: Stream,
         shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
+    ) -> Option<()> {
         let _open = (self.in_flight.connect(), self.counts.connect());
         let settings = {
             let generation = self.current.pin();
@@ -133,10 +152,10 @@ impl ServerApp for ListenerApp {
         };
         if is_http2 {
             // Apart, because every connection would keep room for it.
-            Box::pin(self.serve_http2(connection, idle_ends, shutdown)).await;
+            Box::pin(self.serve_http2(proxy, connection, idle_ends, shutdown)).await;
             return None;
         }
-        self.serve_http1(connection, idle_ends, shutdown).await
+        self.serve_http1(proxy, connection, idle_ends, shutdown).await
     }
 }
 

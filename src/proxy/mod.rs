@@ -5,11 +5,15 @@
 
 mod accept;
 mod attempt;
+mod backend;
 mod client;
 mod context;
 mod listener;
+mod reading;
+mod reason;
 mod record;
 mod request;
+mod transit;
 mod watch;
 
 use std::{os::fd::RawFd, sync::Arc};
@@ -22,9 +26,9 @@ use pingora_core::{
 };
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-pub use accept::unix_stream;
+pub use backend::Backends;
 pub use context::RequestContext;
-pub use listener::{ListenerApp, pingora_proxy};
+pub use listener::{ListenerApp, PingoraProxy};
 
 use crate::clock;
 use crate::generation::Current;
@@ -125,6 +129,9 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         let now = clock::now();
         if let Some(routed) = &mut context.routed {
+            if let Some(header) = routed.link.transit().take_header() {
+                *upstream_response = *header;
+            }
             attempt::answer_began(routed, upstream_response.status, now);
             counting::answered(routed);
         }

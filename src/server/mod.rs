@@ -20,6 +20,7 @@ mod upgrade;
 
 pub use error::StartError;
 pub use life::watch::WatchedFile;
+pub use listeners::accept;
 pub use pingora_server::pingora_conf;
 pub use reload::LoadConfig;
 pub use run::run;

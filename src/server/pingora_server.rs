@@ -6,7 +6,6 @@ use pingora_core::{
     server::{RunArgs, Server, configuration::ServerConf},
     services::background::background_service,
 };
-use pingora_proxy::HttpProxy;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
@@ -19,7 +18,7 @@ use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
 use crate::process::handover::NamedSocket;
-use crate::proxy::{Proxy, pingora_proxy};
+use crate::proxy::Backends;
 
 /// The rule in `retry` ends retries; Pingora's own limit only has to be out of its way.
 const PINGORA_MAX_RETRIES: usize = 1000;
@@ -35,7 +34,6 @@ const PINGORA_GRACE_SECONDS: u64 = 24 * 60 * 60;
 pub(super) struct PingoraServer {
     /// Takes one socket for each listener of the configuration, in its order.
     pub(super) sockets: oneshot::Sender<Vec<NamedSocket>>,
-    pub(super) proxy: Arc<HttpProxy<Proxy>>,
     /// Notified when the server ends by itself or accepts no more, which takes a panic.
     pub(super) ended: Arc<Notify>,
 }
@@ -64,14 +62,13 @@ impl PingoraServer {
         let mut server = Server::new_with_opt_and_conf(None, pingora_conf(config));
         let mut checks = background_service("checks", Supervisor::new(current.pools()));
         checks.threads = Some(1);
-        let proxy = Proxy::new(Arc::clone(current), in_flight.clone());
-        let proxy = pingora_proxy(&server.configuration, proxy);
         let (give, sockets) = oneshot::channel();
         let ended = Arc::new(Notify::new());
         let listeners = Listeners {
             listeners: config.listeners.clone(),
             sockets: Some(sockets),
-            proxy: Arc::clone(&proxy),
+            conf: Arc::clone(&server.configuration),
+            backends: Backends::new(&server.configuration),
             current: Arc::clone(current),
             in_flight: in_flight.clone(),
             failed: Arc::clone(&ended),
@@ -90,7 +87,7 @@ impl PingoraServer {
             .name("server".to_owned())
             .spawn(run)
             .map_err(|source| set_up("the server's thread", source))?;
-        Ok(Self { sockets: give, proxy, ended })
+        Ok(Self { sockets: give, ended })
     }
 }
 

@@ -100,8 +100,7 @@ pub(super) async fn serve(
         file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
-    let draining =
-        Draining { current, in_flight, readiness, stop, proxy: server.proxy, sockets, successor };
+    let draining = Draining { current, in_flight, readiness, stop, sockets, successor };
     let supervision = Supervision { draining, pid_file, file };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,

@@ -1,6 +1,8 @@
 //! A certificate with its chain and its key: bytes in, a checked pair or what is wrong with it out.
 
 use std::{
+    fmt,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -30,8 +32,36 @@ pub struct CertificateFacts {
     pub names: Vec<Box<str>>,
     /// The name of its issuer.
     pub issuer: Box<str>,
+    /// The beginning of its validity.
+    pub from: SystemTime,
     /// The end of its validity.
     pub until: SystemTime,
+    /// Where it comes from.
+    pub source: CertificateOrigin,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateOrigin {
+    /// From a file that the configuration names, or that is in a directory which it names.
+    File(PathBuf),
+    /// From an authority, by an order.
+    Acme,
+    /// From `lb` itself, which has no better one until the order for these names is done.
+    SelfSigned,
+    /// From the authority that `lb` has made for this machine.
+    LocalAuthority,
+}
+
+impl fmt::Display for CertificateOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.display().fmt(f),
+            Self::Acme => f.write_str("acme"),
+            Self::SelfSigned => f.write_str("self-signed until the order is done"),
+            Self::LocalAuthority => f.write_str("local authority"),
+        }
+    }
 }
 
 impl Certificate {
@@ -40,12 +70,17 @@ impl Certificate {
     /// # Errors
     ///
     /// What is wrong with them at this moment, as the end of a message that begins with the file.
-    pub fn new(chain: &[u8], key: &[u8], now: SystemTime) -> Result<Self, String> {
+    pub fn new(
+        chain: &[u8],
+        key: &[u8],
+        source: CertificateOrigin,
+        now: SystemTime,
+    ) -> Result<Self, String> {
         let chain = certificates(chain)?;
         let parsed = parse_all(&chain)?;
         check_times(&parsed, now)?;
         check_chain(&chain, &parsed, now)?;
-        let facts = facts(&parsed[0]);
+        let facts = facts(&parsed[0], source);
         if facts.names.is_empty() {
             return Err("has no host name in its certificate".to_owned());
         }
@@ -164,7 +199,7 @@ fn check_chain(
     }
 }
 
-fn facts(certificate: &X509Certificate<'_>) -> CertificateFacts {
+fn facts(certificate: &X509Certificate<'_>, source: CertificateOrigin) -> CertificateFacts {
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let names = alternatives.iter().flat_map(|names| &names.value.general_names);
     let mut names: Vec<Box<str>> = names
@@ -180,7 +215,9 @@ fn facts(certificate: &X509Certificate<'_>) -> CertificateFacts {
     CertificateFacts {
         names,
         issuer: certificate.issuer().to_string().into(),
+        from: time(certificate.validity().not_before.timestamp()),
         until: time(certificate.validity().not_after.timestamp()),
+        source,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    certificate::{Certificate, date, has_key},
+    certificate::{Certificate, CertificateOrigin, date, has_key},
     listener::TlsListener,
 };
 use crate::config::{
@@ -26,7 +26,8 @@ const CERTIFICATE_FILES: [&str; 3] = ["crt", "pem", "cer"];
 pub type TlsListeners = HashMap<ListenAddress, Arc<TlsListener>>;
 
 /// Reads and checks all certificates of a configuration, as of this moment. Returns the listeners and
-/// warnings. A configuration without TLS reads nothing.
+/// warnings. A configuration without TLS reads nothing. Those that are ordered are not read here:
+/// [`TlsListener::install`] adds them.
 ///
 /// # Errors
 ///
@@ -51,7 +52,8 @@ pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Probl
                 }
             }
         }
-        if problems.len() > before || certificates.is_empty() {
+        let has_others = tls.acme.is_some() || !tls.local.is_empty();
+        if problems.len() > before || (certificates.is_empty() && !has_others) {
             continue;
         }
         let name = listener.address.to_string();
@@ -92,7 +94,9 @@ impl Pair {
     fn read(&self, now: SystemTime) -> Result<Certificate, String> {
         let chain = read(&self.chain)?;
         let key = self.key.as_deref().map(read).transpose()?;
-        Certificate::new(&chain, key.as_deref().unwrap_or(&chain), now).map_err(|message| {
+        let source = CertificateOrigin::File(self.chain.clone());
+        let certificate = Certificate::new(&chain, key.as_deref().unwrap_or(&chain), source, now);
+        certificate.map_err(|message| {
             let beside = self.key.as_ref().map(|key| format!(" (with {})", key.display()));
             format!("{}{} {message}", self.chain.display(), beside.unwrap_or_default())
         })

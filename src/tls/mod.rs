@@ -14,7 +14,7 @@ mod load;
 mod names;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFacts};
-pub use listener::TlsListener;
+pub use certificate::{Certificate, CertificateFacts, CertificateOrigin};
+pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load};
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

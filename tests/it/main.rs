@@ -56,6 +56,8 @@ mod status_page;
 mod support;
 /// The support keeps its own promises.
 mod support_works;
+/// What goes over the connections to backends.
+mod to_backends;
 /// The trace of a request.
 mod traces;
 /// A connection that becomes a tunnel.

@@ -110,7 +110,7 @@ const OF_PROCESS: [(Metric, Source); 7] = [
             // Those of ECDSA and RSA for one name would be the same series.
             let mut ends = BTreeMap::new();
             for (listener, facts) in it.generation.certificates() {
-                let name = facts.names.first().map_or("", |name| name);
+                let name = facts.names.first().cloned().unwrap_or_default();
                 let end = ends.entry((listener, name)).or_insert(facts.until);
                 *end = facts.until.min(*end);
             }

@@ -65,9 +65,9 @@ metrics! {
         "TLS handshakes that have ended: with a new session (full), an earlier one (resumed), or a failure.";
     LISTENER_HANDSHAKE_TIME = Histogram "lb_listener_tls_handshake_duration_seconds" LISTENER,
         "From the beginning of a TLS handshake to its end, where it did not fail.";
-    LISTENER_CUTS = Counter "lb_listener_http2_connections_cut_total" &["listener", "reason"],
+    LISTENER_CUTS = Counter "lb_listener_connections_cut_total" &["listener", "reason"],
         "Connections in HTTP/2 closed because of what their clients did: floods, rules broken, no time kept.";
-    LISTENER_STREAMS_REFUSED = Counter "lb_listener_http2_streams_refused_total" &["listener", "reason"],
+    LISTENER_STREAMS_REFUSED = Counter "lb_listener_streams_refused_total" &["listener", "reason"],
         "Requests in HTTP/2 reset before they could be answered and logged: malformed, or too many at once.";
     LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,
         "Requests that were refused with 508 because they had come round in a circle of proxies.";

@@ -263,6 +263,12 @@ impl Group {
         Self { about, content, expected }
     }
 
+    /// A list or mapping that may be left out; `means` is the meaning of its absence.
+    pub(in crate::config) const fn unless(self, means: &'static str) -> Self {
+        let about = About { absent: Absent::Means(means), ..self.about };
+        Self { about, ..self }
+    }
+
     /// The name, and the mapping with these entries, without empty ones.
     pub(in crate::config) fn show(
         &self,

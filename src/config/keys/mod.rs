@@ -1,6 +1,7 @@
 //! The table of all keys, in the order of the reference.
 
 pub(super) mod access_log;
+pub(super) mod acme;
 pub(super) mod admin;
 pub(super) mod checks;
 mod key;
@@ -27,6 +28,17 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &tls::CERT,
     &tls::KEY,
     &tls::DIRECTORY,
+    &acme::ACME,
+    &acme::EMAIL_ADDRESS,
+    &acme::HOSTS,
+    &acme::CHALLENGE_TYPE,
+    &acme::DIRECTORY,
+    &acme::DIRECTORY_CA,
+    &acme::EXTERNAL_ACCOUNT,
+    &acme::ACCOUNT_KEY_ID,
+    &acme::ACCOUNT_KEY,
+    &acme::ACCOUNT_KEY_FILE,
+    &acme::LOCAL,
     &tls::MIN_VERSION,
     &tls::UNKNOWN,
     &tls::HANDSHAKE,
@@ -107,6 +119,7 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &process::DAEMON,
     &process::PID_FILE,
     &process::UPGRADE_SOCKET,
+    &process::STATE_DIR,
     &process::PROCESS_USER,
     &process::PROCESS_GROUP,
     &admin::ADMIN,

@@ -6,8 +6,8 @@ use super::key::{Group, Key, List, Presence, Preset};
 use crate::config::{
     model::{PeerBlock, Traceparent},
     values::{
-        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, GROUP, PEERS, SOCKET, THREADS, TRACEPARENT,
-        TRUTH, USER,
+        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PEERS, SOCKET, THREADS,
+        TRACEPARENT, TRUTH, USER,
     },
 };
 
@@ -105,6 +105,18 @@ pub(in crate::config) static UPGRADE_SOCKET: Key<PathBuf> = Key::optional(
     "Where a new process receives the sockets of the one that serves.",
 )
 .needs_upgrade();
+
+// Systemd names the folder that it makes for a service.
+pub(in crate::config) static STATE_DIR: Key<PathBuf> = Key::optional(
+    "state_dir",
+    FOLDER,
+    (
+        "/var/lib/lb",
+        "$STATE_DIRECTORY; else /var/lib/lb as root or with user, and ~/.local/state/lb for others",
+    ),
+    "Folder of certificates that lb gets by itself, and of its account for them. Several instances may \
+     share it: one orders, all use the certificate.",
+);
 
 pub(in crate::config) static PROCESS_USER: Key<Box<str>> = Key::optional(
     "user",

@@ -21,7 +21,8 @@ pub(in crate::config) static CERTIFICATES: Group = Group::several(
     "a list of certificates, each starting with \"- cert: /etc/lb/shop.pem\" or \"- directory: …\"",
     "the certificates: a client gets the one for exactly the name that it asks for, else one for *. in \
      place of the name's first part, else the first; of several for one name the one that suits its keys",
-);
+)
+.unless("those of acme or local, one of which is then needed");
 
 pub(in crate::config) static CERT: Key<PathBuf> = Key::optional(
     "listeners[].tls.certificates[].cert",

@@ -24,8 +24,9 @@ pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use listener::{
-    BodyLimits, CertificateSource, ClientLimits, ListenAddress, Listener, ListenerProtocol,
-    MinRate, PeerBlock, SocketFile, Tls, TlsVersion, UnknownSni,
+    AccountKey, Acme, BodyLimits, CertificateSource, Challenge, ClientLimits, ExternalAccount,
+    HmacKey, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock, SocketFile, Tls,
+    TlsVersion, UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};

@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// The settings of the process. All except [`Process::shutdown`], [`Process::error_log`] and
-/// [`Process::watch`] are read once, at the start.
+/// The settings of the process. All except [`Process::shutdown`], [`Process::error_log`],
+/// [`Process::state_dir`] and [`Process::watch`] are read once, at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Whether it runs in the background: the command that starts it returns once it serves.
@@ -13,6 +13,9 @@ pub struct Process {
     /// Where a new process waits for the sockets of the one that serves; `None` is a place
     /// derived from the configuration file's name.
     pub upgrade_socket: Option<PathBuf>,
+    /// The folder of what outlives a process; `None` is a place that depends on the user and on the
+    /// environment.
+    pub state_dir: Option<PathBuf>,
     /// The user to switch to once every address is bound.
     pub user: Option<Box<str>>,
     /// The group to switch to; `None` is the group of the user.

@@ -4,7 +4,7 @@ use crate::config::{
     document::Section,
     keys::process::{
         DAEMON, PID_FILE, PROCESS_GROUP, PROCESS_LOG, PROCESS_USER, SHUTDOWN, SHUTDOWN_DELAY,
-        SHUTDOWN_TIMEOUT, UPGRADE_SOCKET, WATCH,
+        SHUTDOWN_TIMEOUT, STATE_DIR, UPGRADE_SOCKET, WATCH,
     },
     model::{AccessLog, LogTarget, Process, Shutdown},
 };
@@ -17,6 +17,7 @@ pub(super) fn read(top: &mut Section<'_>, access_log: Option<&AccessLog>) -> Pro
         daemon: daemon.given().unwrap_or_else(DAEMON.default),
         pid_file: top.given(&PID_FILE),
         upgrade_socket: top.given(&UPGRADE_SOCKET),
+        state_dir: top.given(&STATE_DIR),
         user: top.given(&PROCESS_USER),
         group: top.given(&PROCESS_GROUP),
         error_log: top.get(&PROCESS_LOG),

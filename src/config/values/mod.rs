@@ -13,8 +13,8 @@ mod token;
 mod words;
 
 pub(super) use addresses::{
-    BACKEND_ADDRESS, CHECK_HOST, CHECK_PATH, HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX,
-    PEERS,
+    BACKEND_ADDRESS, CERTIFIED_HOST, CHALLENGE, CHECK_HOST, CHECK_PATH, DIRECTORY_URL, EMAIL,
+    HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PEERS, is_public_name,
 };
 pub(super) use duration::{
     DELAY, DURATION, DURATION_OR_NONE, HSTS, PAUSE, RESPONSE_TIMEOUT, SLOW_START,
@@ -30,7 +30,7 @@ pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, SOCKET, TARGET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
 pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
-pub(super) use token::{TOKEN, token};
+pub(super) use token::{HMAC_KEY, KEY_ID, TOKEN, token};
 pub(super) use words::{
     CHECK_TYPE, CheckType, METHODS, ON_IS_DEFAULT, PROTOCOL, TLS_VERSION, TRACEPARENT, TRUTH,
     UNKNOWN_SNI, is_off, is_on,

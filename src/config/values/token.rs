@@ -1,9 +1,12 @@
-//! The secret of the admin listener. No message shows any of it.
+//! Secrets: of the admin listener, and of an account at an authority. No message shows any of one.
 
 use serde_json::json;
 
 use super::kind::{Form, Kind};
-use crate::config::model::Token;
+use crate::config::{
+    model::{AccountKey, Token},
+    wording::quoted,
+};
 
 /// The shortest token: shorter ones can be guessed.
 const TOKEN_MIN: usize = 16;
@@ -38,3 +41,27 @@ pub(in crate::config) fn token(text: &str) -> Result<Token, String> {
         )),
     }
 }
+
+pub(in crate::config) const KEY_ID: Kind<Box<str>> = Kind {
+    expected: "the name of an account",
+    parse: |text| match text.is_empty() || text.chars().any(char::is_control) {
+        true => Err(format!("must be the name of an account, found {}", quoted(text))),
+        false => Ok(text.into()),
+    },
+    show: |id| json!(id),
+    shape: Form::TextOrNumber(".").alone(),
+};
+
+pub(in crate::config) const HMAC_KEY: Kind<AccountKey> = Kind {
+    expected: "a key in base64url",
+    parse: |text| {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let key = text.trim_end_matches('=');
+        match !key.is_empty() && key.chars().all(is_letter) && key.len() % 4 != 1 {
+            true => Ok(AccountKey(key.into())),
+            false => Err("must be a key in base64url, as the authority gives it".to_owned()),
+        }
+    },
+    show: |key| json!(key.text()),
+    shape: Form::Text("^[0-9A-Za-z_-]+=*$").alone(),
+};

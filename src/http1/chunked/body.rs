@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{line::ChunkLine, trailers::Trailers};
-use crate::http1::rules::{Field, Refusal};
+use crate::http1::rules::{Field, Refusal, may_be_trailer};
 
 /// A piece larger than this is not moved: it is worth a message of its own.
 const MAX_MOVED: usize = 8 * 1024;
@@ -144,11 +144,10 @@ impl ChunkedBody {
         self.part == Part::Nothing
     }
 
-    /// The trailers that may be passed on. Fields that say something about framing, routing, the
-    /// client or a connection count in a head only (RFC 9110 section 6.5.1), so everything that the
-    /// proxy asks about in a head is left out. Complete when the body [has ended](Self::has_ended).
+    /// The trailers that may be passed on: see [`may_be_trailer`]. Complete when the body [has
+    /// ended](Self::has_ended).
     pub fn trailers(&self) -> impl Iterator<Item = Field<'_>> {
-        self.trailers.fields().filter(|field| field.known.is_none())
+        self.trailers.fields().filter(|field| may_be_trailer(field.name))
     }
 }
 

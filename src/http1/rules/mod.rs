@@ -8,8 +8,10 @@ pub mod framing;
 mod known;
 mod refusal;
 pub(super) mod syntax;
+mod trailers;
 
 pub use authority::Authority;
 pub use fields::Field;
 pub use known::{Known, KnownFields};
 pub use refusal::Refusal;
+pub use trailers::may_be_trailer;

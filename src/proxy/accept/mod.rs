@@ -7,14 +7,12 @@ mod proxy_header;
 mod proxy_protocol;
 mod refusal;
 mod tls;
-mod unix_stream;
+mod unnamed;
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use pingora_core::protocols::{Stream, l4};
-
-pub use unix_stream::unix_stream;
 
 use super::client::{ClientStream, ConnectionContext, ConnectionFacts};
 
@@ -31,7 +29,8 @@ pub(super) struct Opened {
 /// has been counted and logged then.
 pub(super) async fn open(stream: Stream, context: ConnectionContext) -> Option<Opened> {
     // Pingora's listeners make no other kind.
-    let stream = stream.into_any().downcast::<l4::stream::Stream>().ok()?;
+    let mut stream = stream.into_any().downcast::<l4::stream::Stream>().ok()?;
+    unnamed::set_client(&mut stream);
     if context.settings.proxies.is_none() && context.settings.tls.is_none() {
         return Some(Opened {
             stream: ClientStream::Plain(stream),

@@ -17,7 +17,7 @@ use tokio_rustls::StartHandshake;
 use super::super::client::{ClientStream, TlsFacts};
 use crate::clock;
 use crate::count::{Handshake, ListenerCounts};
-use crate::tls::TlsListener;
+use crate::tls::{Purpose, TlsListener};
 
 /// What a client says first is read in pieces of this size.
 const PIECE: usize = 2048;
@@ -64,7 +64,13 @@ async fn shake_hands(
     tls: &TlsListener,
 ) -> Result<(ClientStream, TlsFacts), Failure> {
     let accepted = client_hello(&mut stream, input).await?;
-    let config = tls.config(&accepted.client_hello());
+    let config = match tls.purpose(&accepted.client_hello()) {
+        Purpose::Requests(config) => config,
+        Purpose::Challenge(host) => {
+            let error = format!("no proof for {host} is asked for");
+            return Err(Failure { how: Handshake::UnknownName, error });
+        }
+    };
     let start = StartHandshake::from_parts(accepted, stream);
     let shaken = start.into_stream(config).await.map_err(|error| failure(&error))?;
     let facts = facts(shaken.get_ref().1);

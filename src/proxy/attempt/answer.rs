@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::{HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -16,7 +16,6 @@ use super::{
 };
 use crate::clock;
 use crate::headers;
-use crate::http1::{Answer, InvalidAnswer, Known, StatusLine, rules::connection};
 use crate::pool;
 use crate::retry::{self, Failure};
 
@@ -27,15 +26,15 @@ pub(in super::super) fn answer_began(routed: &mut Routed, status: StatusCode, no
     }
 }
 
-/// The backend's answer has begun: whether it goes on to the client, and which of its fields.
+/// The backend's answer has begun: whether it goes on to the client.
 ///
 /// # Errors
 ///
-/// When the answer is invalid, or is given up for another try; nothing of it has reached the client.
+/// When the backend switches protocols without being asked, or its answer is given up for another try; nothing of it has reached the client.
 pub(in super::super) fn answered(
     session: &Session,
     context: &mut RequestContext,
-    response: &mut ResponseHeader,
+    response: &ResponseHeader,
     now: Instant,
 ) -> Result<()> {
     let Some(routed) = &mut context.routed else { return Ok(()) };
@@ -51,7 +50,6 @@ pub(in super::super) fn answered(
         note_answer(routed, Verdict::Tunnel, now);
         return Ok(());
     }
-    leave_to_the_backend(response, session)?;
     if response.status.is_informational() {
         let is_sent = routed.attempt.is_some_and(|attempt| attempt.sent.is_some());
         if response.status == StatusCode::CONTINUE && !is_sent {
@@ -72,48 +70,6 @@ pub(in super::super) fn answered(
         return Err(another_try);
     }
     Ok(())
-}
-
-/// Takes out of an answer's header what belongs to the connection to the backend (RFC 9110 section
-/// 7.6.1). From here on its length, if it has one, and the client's session decide where the answer
-/// ends.
-fn leave_to_the_backend(response: &mut ResponseHeader, session: &Session) -> Result<()> {
-    let line = StatusLine {
-        status: response.status.as_u16(),
-        version: response.version,
-        request_method: session.req_header().method.as_str().as_bytes(),
-    };
-    let fields = response.headers.iter();
-    let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-    let answer = Answer::judge(line, fields).map_err(|InvalidAnswer(why)| {
-        Error::explain(ErrorType::InvalidHTTPHeader, why).into_up()
-    })?;
-    if answer.nominates {
-        for name in nominated(response) {
-            response.remove_header(&name);
-        }
-    }
-    for known in answer.hop_by_hop() {
-        // With a 426 the backend says which protocol it asks for.
-        if known != Known::Upgrade || response.status != StatusCode::UPGRADE_REQUIRED {
-            response.remove_header(known.name());
-        }
-    }
-    match answer.content_length {
-        _ if answer.is_length_as_received => {}
-        Some(length) => response.insert_header(header::CONTENT_LENGTH, length)?,
-        None => {
-            response.remove_header(&header::CONTENT_LENGTH);
-        }
-    }
-    Ok(())
-}
-
-/// The fields that `Connection` names.
-fn nominated(response: &ResponseHeader) -> Vec<HeaderName> {
-    let lines = response.headers.get_all(header::CONNECTION).iter();
-    let names = lines.flat_map(|line| connection::nominated(line.as_bytes()));
-    names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
 }
 
 /// What an answer says about its backend. Returns whether it is given up for another try.

@@ -73,10 +73,6 @@ pub(in super::super) fn broke_off(
         (false, ErrorSource::Upstream) => match error.etype() {
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Timeout,
             ErrorType::InvalidHTTPHeader => Failure::InvalidAnswer(invalid(&error)),
-            // Pingora's names for a body that is no body; its constants are private to its parser.
-            ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => {
-                Failure::InvalidAnswer("its chunks are malformed")
-            }
             _ => Failure::Broken,
         },
         (false, _) => {

@@ -14,7 +14,6 @@ use pingora_core::{Error, ErrorType, Result, upstreams::peer::HttpPeer};
 use pingora_proxy::Session;
 
 use super::{
-    client::ClientLink,
     context::{Attempt, RequestContext, Routed, Verdict},
     record::counting,
     watch::{AttemptWatch, Patience},
@@ -27,9 +26,6 @@ pub(super) use failure::{broke_off, has_answered, not_connected};
 
 /// Marks the error of a retry for which no backend was free.
 const NO_PLACE: ErrorType = ErrorType::Custom("no place for another try");
-const MOMENT: Duration = Duration::from_secs(1);
-/// Stands for "no limit" where Pingora demands a duration.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Pingora treats a timeout of zero as "no timeout".
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
@@ -63,9 +59,8 @@ pub(super) async fn begin(
     let mut attempt = Attempt::beginning(routed.attempts() + 1, now);
     let mut peer = Box::new(lease.peer().clone());
     routed.lease = Some(lease);
-    limit_reads(&mut peer, &routed.link);
     if routed.link.facts().wants_tunnel {
-        tunnel::prepare(&mut peer, routed.pool.timeouts());
+        tunnel::prepare(&mut peer);
     }
     attempt.is_capped = cap_connect(&mut peer, routed.deadline, now);
     routed.attempt = Some(attempt);
@@ -83,16 +78,6 @@ pub(super) async fn wait_in_queue(
 ) -> Result<Result<Lease, Unavailable>> {
     let waiting = routed.pool.wait(routed.pick_request(), routed.deadline, clock::now());
     waiting::while_client_stays(session, &routed.link, waiting).await
-}
-
-/// Sets Pingora's own read limit for requests with a body. The client's session watches the backend
-/// whenever it has nothing else to do, but it is not polled while the backend accepts no more of
-/// the body. For that case Pingora's limit is a safety net, wide enough for every pause that the
-/// client may make; elsewhere a timer for each read would be wasted.
-fn limit_reads(peer: &mut HttpPeer, link: &ClientLink) {
-    let pause = link.pause().unwrap_or(DAY) + MOMENT;
-    let net = peer.options.read_timeout.map(|net| net.max(pause));
-    peer.options.read_timeout = net.filter(|_| link.facts().has_body);
 }
 
 /// Caps the connect timeout at the time left for the whole request. Returns whether the cap

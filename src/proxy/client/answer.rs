@@ -6,11 +6,11 @@
 use std::io::Write;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 
-use super::connection::Connection;
+use super::{super::reason, connection::Connection};
 use crate::count::Protocol;
 
 /// Bytes reserved at once: enough for an ordinary header and a small body.
@@ -41,6 +41,8 @@ pub(super) struct Form {
     pub(super) protocol: Protocol,
     pub(super) is_head: bool,
     pub(super) wants_tunnel: bool,
+    /// Whether the client is sent trailers.
+    pub(super) takes_trailers: bool,
     /// Whether the client wants the connection kept open.
     pub(super) keeps_alive: bool,
 }
@@ -189,11 +191,18 @@ impl Answer {
         connection.send(piece).await
     }
 
-    /// Writes the end of the body. A body that is shorter than announced gets no end.
-    pub(super) fn write_end(&mut self, output: &mut BytesMut) {
+    /// Writes the end of the body, with trailers if the client is sent any. A body that is shorter than
+    /// announced gets no end.
+    pub(super) fn write_end(&mut self, trailers: Option<&HeaderMap>, output: &mut BytesMut) {
         match self.state {
             State::Chunks => {
-                output.put_slice(b"0\r\n\r\n");
+                output.put_slice(b"0\r\n");
+                for (name, value) in
+                    trailers.filter(|_| self.form.takes_trailers).into_iter().flatten()
+                {
+                    write_field(name.as_str().as_bytes(), value, output);
+                }
+                output.put_slice(b"\r\n");
                 self.state = State::Ended;
             }
             State::UntilClose | State::Tunnel => self.state = State::Ended,
@@ -212,7 +221,7 @@ fn write_status(header: &ResponseHeader, output: &mut BytesMut) {
     output.put_slice(b"HTTP/1.1 ");
     output.put_slice(header.status.as_str().as_bytes());
     output.put_u8(b' ');
-    output.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
+    reason::write(header, output);
     output.put_slice(b"\r\n");
 }
 
@@ -231,17 +240,18 @@ fn write_fields(
         {
             continue;
         }
-        output.put_slice(spelling.as_slice());
-        output.put_slice(b": ");
-        output.put_slice(value.as_bytes());
-        output.put_slice(b"\r\n");
+        write_field(spelling.as_slice(), value, output);
     }
     for (name, value) in fields.filter(|(name, _)| wants(name)) {
-        output.put_slice(name.as_str().as_bytes());
-        output.put_slice(b": ");
-        output.put_slice(value.as_bytes());
-        output.put_slice(b"\r\n");
+        write_field(name.as_str().as_bytes(), value, output);
     }
+}
+
+fn write_field(name: &[u8], value: &HeaderValue, output: &mut BytesMut) {
+    output.put_slice(name);
+    output.put_slice(b": ");
+    output.put_slice(value.as_bytes());
+    output.put_slice(b"\r\n");
 }
 
 fn write_size(size: usize, output: &mut BytesMut) {

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result};
 
 use super::{connection::Connection, pace::Pace};
@@ -35,6 +35,8 @@ pub(super) struct BodyReader {
     has_failed: bool,
     pace: Pace,
     bytes: u64,
+    /// The trailers that are passed on, as lines, from the end of the body until they are.
+    trailers: Bytes,
 }
 
 impl BodyReader {
@@ -45,7 +47,8 @@ impl BodyReader {
             Body::Chunked => Framing::Chunked(Box::default()),
         };
         let is_empty = matches!(framing, Framing::Ended);
-        Self { framing, is_empty, has_failed: false, pace: Pace::new(limits), bytes: 0 }
+        let pace = Pace::new(limits);
+        Self { framing, is_empty, has_failed: false, pace, bytes: 0, trailers: Bytes::new() }
     }
 
     /// Checks the part of the body that has come with the header, so that a malformed body is
@@ -114,6 +117,9 @@ impl BodyReader {
     ) -> Poll<Result<Option<Bytes>>> {
         loop {
             let taken = self.take(&mut connection.input);
+            if !self.trailers.is_empty() {
+                connection.link.transit().set_trailers(std::mem::take(&mut self.trailers));
+            }
             match taken.map_err(|Refusal { status, why }| {
                 Error::explain(ErrorType::HTTPStatus(status), why).into_down()
             })? {
@@ -183,14 +189,12 @@ impl BodyReader {
                 Ok(Taken::Piece(piece))
             }
             Framing::Chunked(chunks) => Ok(match chunks.take(input)? {
-                Some(piece) => {
-                    if chunks.has_ended() {
-                        self.framing = Framing::Ended;
-                    }
-                    Taken::Piece(piece)
+                piece if chunks.has_ended() => {
+                    self.trailers = lines(chunks);
+                    self.framing = Framing::Ended;
+                    piece.map_or(Taken::End, Taken::Piece)
                 }
-                None if chunks.has_ended() => Taken::End,
-                None => Taken::Nothing,
+                piece => piece.map_or(Taken::Nothing, Taken::Piece),
             }),
         }
     }
@@ -201,6 +205,17 @@ impl BodyReader {
             _ => PIECE,
         }
     }
+}
+
+/// The trailers of a body that go on, each with its line end.
+fn lines(chunks: &ChunkedBody) -> Bytes {
+    let mut lines = BytesMut::new();
+    for field in chunks.trailers() {
+        for part in [field.name, b": ", field.value, b"\r\n"] {
+            lines.put_slice(part);
+        }
+    }
+    lines.freeze()
 }
 
 /// The result of taking a piece out of the input.

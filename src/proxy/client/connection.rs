@@ -6,8 +6,7 @@
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
-    mem::MaybeUninit,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
@@ -15,10 +14,10 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result, protocols::Digest};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
 use super::{
-    super::watch::Timer,
+    super::{reading, watch::Timer},
     accepted::{ClientStream, ConnectionContext},
     link::ClientLink,
 };
@@ -101,24 +100,11 @@ impl Connection {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        if most > COPIED {
-            self.input.reserve(most);
-            let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
-            if read.is_pending() && self.input.is_empty() {
-                self.input = BytesMut::new();
-            }
-            return read;
+        let (stream, input) = (&mut self.stream, &mut self.input);
+        match most {
+            ..=reading::SMALL => reading::poll_small(stream, most, input, cx),
+            _ => reading::poll_large(stream, most, input, cx),
         }
-        let mut piece = [MaybeUninit::uninit(); COPIED];
-        let mut piece = ReadBuf::uninit(&mut piece[..most]);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
-        if self.input.is_empty() {
-            self.input = BytesMut::from(piece.filled());
-        } else {
-            // A client may send byte by byte, and each of them is no reason for room for all.
-            self.input.extend_from_slice(piece.filled());
-        }
-        Poll::Ready(Ok(piece.filled().len()))
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.

@@ -56,6 +56,7 @@ impl Http1Exchange {
             protocol: facts.protocol,
             is_head: request.header.method == Method::HEAD,
             wants_tunnel: facts.wants_tunnel,
+            takes_trailers: facts.takes_trailers,
             keeps_alive: request.keeps_alive && facts.refusal.is_none(),
         });
         let exchange = Self {
@@ -80,6 +81,7 @@ impl Http1Exchange {
             // The client may send the body all the same, so the next bytes could be the body or a
             // request (RFC 9110 section 10.1.1).
             self.body.give_up();
+            self.connection.link.transit().break_off();
             closes = true;
         }
         self.answer.write_header(header, end, closes, &mut self.connection.output);
@@ -103,7 +105,7 @@ impl Exchange for Http1Exchange {
         &mut self.connection.digest
     }
 
-    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer) {
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer) {
         (&self.connection.link, &mut self.connection.read_timer)
     }
 
@@ -138,6 +140,7 @@ impl Exchange for Http1Exchange {
 
     async fn write(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut has_ended = false;
+        let mut trailers = None;
         for task in tasks {
             has_ended |= task.is_end();
             match task {
@@ -145,11 +148,8 @@ impl Exchange for Http1Exchange {
                 HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
                     self.answer.write_piece(piece, &mut self.connection).await?;
                 }
-                // Trailers of backends are dropped with their announcement.
-                HttpTask::Body(None, _)
-                | HttpTask::UpgradedBody(None, _)
-                | HttpTask::Trailer(_)
-                | HttpTask::Done => {}
+                HttpTask::Trailer(fields) => trailers = fields,
+                HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}
                 HttpTask::Failed(error) => {
                     self.connection.flush().await?;
                     return Err(error);
@@ -159,7 +159,7 @@ impl Exchange for Http1Exchange {
         // An answer with a length ends there, even if the backend sends more.
         has_ended |= self.answer.is_complete();
         if has_ended {
-            self.answer.write_end(&mut self.connection.output);
+            self.answer.write_end(trailers.as_deref(), &mut self.connection.output);
             if self.answer.is_tunnel() {
                 self.body.give_up();
             }
@@ -169,7 +169,7 @@ impl Exchange for Http1Exchange {
     }
 
     async fn finish(&mut self) -> Result<()> {
-        self.answer.write_end(&mut self.connection.output);
+        self.answer.write_end(None, &mut self.connection.output);
         self.connection.flush().await
     }
 

@@ -18,7 +18,10 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_proxy::Session;
 
 use super::{
-    super::watch::{AttemptWatch, Patience, Wait},
+    super::{
+        transit::Transit,
+        watch::{AttemptWatch, Patience, Wait},
+    },
     accepted::ConnectionContext,
 };
 use crate::clock;
@@ -32,12 +35,14 @@ pub(in super::super) struct RequestFacts {
     /// Why the request must be refused, if it must.
     pub(in super::super) refusal: Option<Refusal>,
     pub(in super::super) protocol: Protocol,
-    /// Whether it has a body.
-    pub(in super::super) has_body: bool,
     /// Whether all of its body has come with the header, or it has none.
     pub(in super::super) is_body_at_hand: bool,
     /// The client waits for a `100 Continue` before it sends the body.
     pub(in super::super) expects_continue: bool,
+    /// The client says that it can do something with trailers.
+    pub(in super::super) asks_for_trailers: bool,
+    /// Trailers can be sent to it.
+    pub(in super::super) takes_trailers: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
     /// Those of the known fields that came.
@@ -49,6 +54,7 @@ pub(in super::super) struct RequestFacts {
 pub(in super::super) struct ClientLink {
     connection: ConnectionContext,
     request: Mutex<Request>,
+    transit: Transit,
 }
 
 #[derive(Debug)]
@@ -71,9 +77,10 @@ impl ClientLink {
         let facts = RequestFacts {
             refusal: None,
             protocol,
-            has_body: false,
             is_body_at_hand: true,
             expects_continue: false,
+            asks_for_trailers: false,
+            takes_trailers: false,
             wants_tunnel: false,
             known: KnownFields::default(),
         };
@@ -86,7 +93,7 @@ impl ClientLink {
             was_late: false,
             is_last: false,
         };
-        Self { connection, request: Mutex::new(request) }
+        Self { connection, request: Mutex::new(request), transit: Transit::default() }
     }
 
     /// The link of a request's session.
@@ -117,9 +124,9 @@ impl ClientLink {
         self.connection.facts.as_ref().is_some_and(|facts| facts.tls.is_some())
     }
 
-    /// The longest pause that the client may make in a body; `None` for any.
-    pub(in super::super) fn pause(&self) -> Option<Duration> {
-        self.connection.settings.client.body.idle
+    /// What is on its way between this session and the backend's.
+    pub(in super::super) fn transit(&self) -> &Transit {
+        &self.transit
     }
 
     /// A request's header has come.
@@ -134,6 +141,7 @@ impl ClientLink {
 
     /// The request has ended; a backend that was claimed for another attempt is given back.
     pub(in super::super) fn request_ended(&self) {
+        self.transit.clear();
         let mut request = self.request.lock();
         request.watch = AttemptWatch::Nothing;
         (request.patience, request.next) = (None, None);
@@ -184,13 +192,18 @@ impl ClientLink {
     }
 
     /// See [`AttemptWatch::moved`].
-    pub(super) fn moved(&self) {
+    pub(in super::super) fn moved(&self) {
         self.request.lock().watch.moved();
     }
 
     /// Whether the backend has begun its answer, so that only a pause can still be too long.
     pub(super) fn is_answering(&self) -> bool {
         matches!(self.request.lock().watch, AttemptWatch::Rest { .. })
+    }
+
+    /// When to [ask](Self::ask) next, if at all.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.request.lock().watch.due()
     }
 
     /// Whether to go on waiting for the backend: never [`Wait::Undecided`].

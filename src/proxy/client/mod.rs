@@ -28,3 +28,4 @@ pub(super) use home::Home;
 pub(super) use http1::Http1Exchange;
 pub(super) use http2::serve as serve_http2;
 pub(super) use link::ClientLink;
+pub(super) use session::NoMessages;

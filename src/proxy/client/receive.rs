@@ -128,13 +128,14 @@ impl Connection {
                 _ => body.check(&self.input).err(),
             },
             protocol: protocol(head.version),
-            has_body: !body.is_empty(),
             is_body_at_hand: match head.body {
                 Body::None => true,
                 Body::Length(length) => length <= self.input.len() as u64,
                 Body::Chunked => false,
             },
             expects_continue: head.expects_continue,
+            asks_for_trailers: head.takes_trailers(),
+            takes_trailers: head.takes_trailers() && head.version == Version::HTTP_11,
             wants_tunnel: head.wants_websocket,
             known: head.known,
         });
@@ -146,9 +147,10 @@ impl Connection {
         let facts = RequestFacts {
             refusal: Some(refused.refusal),
             protocol: protocol(version),
-            has_body: false,
             is_body_at_hand: true,
             expects_continue: false,
+            asks_for_trailers: false,
+            takes_trailers: false,
             wants_tunnel: false,
             known: KnownFields::default(),
         };
@@ -188,6 +190,12 @@ fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
             _ => header_value_from_raw(bytes.slice_ref(field.value)),
         };
         header.append_header(name, value)?;
+    }
+    if matches!(head.body, Body::Chunked) {
+        for field in head.all(Known::Trailer) {
+            let value = header_value_from_raw(bytes.slice_ref(field.value));
+            header.append_header(bytes.slice_ref(field.name), value)?;
+        }
     }
     if head.wants_websocket {
         header.append_header("Connection", HeaderValue::from_static("Upgrade"))?;

@@ -8,6 +8,8 @@
 
 use std::{
     future::poll_fn,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -30,7 +32,10 @@ use pingora_core::{
 };
 
 use super::{
-    super::watch::{Timer, Wait},
+    super::{
+        transit::Room,
+        watch::{Timer, Wait},
+    },
     body::left,
     link::ClientLink,
     replay::Replay,
@@ -42,7 +47,7 @@ pub(in super::super) trait Exchange: Send + Sync + Unpin + 'static {
     fn digest(&self) -> &Digest;
     fn digest_mut(&mut self) -> &mut Digest;
     /// The link, and the timer by which the client and the backend are waited for.
-    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer);
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer);
 
     /// The next piece of the body, never empty; `None` at its end.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>>;
@@ -91,6 +96,24 @@ impl<E: Exchange> ClientSession<E> {
         self.exchange.as_mut().ok_or_else(left)
     }
 
+    fn link(&mut self) -> Result<&Arc<ClientLink>> {
+        Ok(self.exchange()?.link_and_timer().0)
+    }
+
+    /// Whether all of the body that can be sent on has been read.
+    fn is_body_over(&mut self) -> bool {
+        self.exchange.as_mut().is_none_or(|exchange| {
+            exchange.is_body_done() || exchange.link_and_timer().0.transit().is_broken()
+        })
+    }
+
+    /// Whether all of the final answer has come from the backend.
+    fn is_answered(&mut self) -> Result<bool> {
+        let exchange = self.exchange()?;
+        let has_begun = exchange.answer().is_some();
+        Ok(has_begun && exchange.link_and_timer().0.transit().is_over())
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = ready!(self.exchange()?.poll_piece(cx));
         if let Ok(Some(piece)) = &piece {
@@ -106,7 +129,14 @@ impl<E: Exchange> ClientSession<E> {
         is_piece_wanted: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
-        let reads = is_piece_wanted && !self.exchange()?.is_body_done();
+        if is_piece_wanted && self.is_body_over() {
+            return Poll::Ready(Ok(None));
+        }
+        if !is_piece_wanted && self.is_answered()? {
+            // What is left to do does not depend on the client.
+            return Poll::Pending;
+        }
+        let reads = is_piece_wanted && self.link()?.transit().room(cx) == Room::Some;
         if reads {
             if let Poll::Ready(piece) = self.poll_piece(cx) {
                 return Poll::Ready(piece);
@@ -135,15 +165,44 @@ impl<E: Exchange> Drop for ClientSession<E> {
     }
 }
 
+/// Bytes of the body that a task brings.
+fn body_bytes(task: &HttpTask) -> usize {
+    match task {
+        HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => piece.len(),
+        _ => 0,
+    }
+}
+
+/// The messages beside a request that Pingora asks for. There are none, and they end when the answer
+/// begins: if they ended before, their end would wake Pingora's loop once more, and if they ended later,
+/// the loop could not end with the answer.
+pub(in super::super) struct NoMessages(Arc<ClientLink>);
+
+impl NoMessages {
+    pub(in super::super) fn of(link: &Arc<ClientLink>) -> Self {
+        Self(Arc::clone(link))
+    }
+}
+
+impl Stream for NoMessages {
+    type Item = Result<Bytes>;
+
+    /// Leaves the waker alone: Pingora's loop is one task, which is awake when an answer begins, and asks
+    /// again then.
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        if self.0.transit().is_answered() { Poll::Ready(None) } else { Poll::Pending }
+    }
+}
+
 /// Ready when the backend of the attempt is late. Asked when nothing else can be done.
 fn poll_late(link: &ClientLink, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
-    loop {
-        match link.ask() {
-            Wait::Unlimited => return Poll::Pending,
-            Wait::Until(at) => ready!(timer.poll(at, cx)),
-            Wait::Late | Wait::Undecided => return Poll::Ready(()),
+    while let Some(at) = link.due() {
+        ready!(timer.poll(at, cx));
+        if matches!(link.ask(), Wait::Late | Wait::Undecided) {
+            return Poll::Ready(());
         }
     }
+    Poll::Pending
 }
 
 #[async_trait]
@@ -195,7 +254,10 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
-        self.exchange()?.write(tasks).await
+        let bytes = tasks.iter().map(body_bytes).sum();
+        let has_ended = self.exchange()?.write(tasks).await?;
+        self.link()?.transit().written(bytes);
+        Ok(has_ended)
     }
 
     async fn finish(&mut self) -> Result<()> {
@@ -214,7 +276,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     fn is_body_done(&mut self) -> bool {
-        self.exchange.as_ref().is_none_or(E::is_body_done)
+        self.is_body_over()
     }
 
     fn is_body_empty(&mut self) -> bool {
@@ -301,7 +363,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     fn take_custom_message_reader(
         &mut self,
     ) -> Option<Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>> {
-        None
+        Some(Box::new(NoMessages::of(self.link().ok()?)))
     }
 
     fn restore_custom_message_reader(
@@ -312,7 +374,7 @@ impl<E: Exchange> Session for ClientSession<E> {
     }
 
     fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
-        None
+        Some(Box::new(()))
     }
 
     fn restore_custom_message_writer(&mut self, _: Box<dyn CustomMessageWrite>) -> Result<()> {

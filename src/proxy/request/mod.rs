@@ -139,6 +139,8 @@ pub(super) fn set_headers(
 ) -> Result<()> {
     if let (Some(received), Some(target)) = (&context.received, context.target()) {
         let Received { link, client, request_id, trace } = received;
+        // The backend's session finds the request's link there.
+        upstream_request.extensions_mut().insert(Arc::clone(link));
         let (is_tls, trace) = (link.is_tls(), trace.as_ref());
         let known = link.facts().known;
         let facts = RequestFacts { client, is_tls, request_id, trace, received: known };

@@ -73,6 +73,16 @@ impl AttemptWatch {
         }
     }
 
+    /// The earliest time at which an answer to [`Self::ask`] may end the wait; `None` for never. It says
+    /// so without a look at the clock.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Nothing => None,
+            Self::Answer { by } | Self::Rest { by, .. } => Some(*by),
+            Self::AnswerSoon { soon, by, .. } => Some(*by.min(soon)),
+        }
+    }
+
     /// Whether to go on waiting, now that neither side has anything to do. The clock is read only if
     /// something is due.
     pub(super) fn ask(&mut self, now: impl FnOnce() -> Instant) -> Wait {

@@ -3,8 +3,6 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use pingora_core::apps::HttpServerApp;
-use pingora_proxy::HttpProxy;
 use tokio::time;
 
 use super::stop_accepting::StopAccepting;
@@ -12,7 +10,6 @@ use crate::admin::Admin;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{meeting_socket::MeetingSocket, service_manager};
-use crate::proxy::Proxy;
 use crate::readiness::{Phase, Readiness};
 use crate::server::{signals::Signals, upgrade::successor::Successor};
 
@@ -28,7 +25,6 @@ pub(in crate::server) struct Draining {
     pub(in crate::server) in_flight: InFlight,
     pub(in crate::server) readiness: Arc<Readiness>,
     pub(in crate::server) stop: StopAccepting,
-    pub(in crate::server) proxy: Arc<HttpProxy<Proxy>>,
     pub(in crate::server) sockets: LocalSockets,
     /// `None` for a process that cannot hand over.
     pub(in crate::server) successor: Option<Arc<Successor>>,
@@ -116,7 +112,6 @@ impl Draining {
         let close_idle = async {
             time::sleep(NOTICE).await;
             self.in_flight.end_idle();
-            self.proxy.http_cleanup().await;
             std::future::pending().await
         };
         tokio::select! {

@@ -1,27 +1,18 @@
 //! The addresses we accept on.
 //!
 //! Pingora binds in a task, and a failure there is a panic that leaves a live process without a
-//! port. So every address is bound here, before anything starts, or comes from the process before;
-//! either way Pingora is given the sockets as if an earlier process had handed them over.
+//! port. So every address is bound here, before anything starts, or comes from the process before.
 
+mod accepting;
 mod unix;
 
-use std::{
-    io,
-    net::TcpListener,
-    os::fd::{IntoRawFd, OwnedFd},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::TcpListener, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora_core::{
-    listeners::ListenerConfig,
-    protocols::l4::stream::L4BufferSettings,
-    server::{ListenFds, ShutdownWatch},
-    services::{Service, listening},
+    server::{ListenFds, ShutdownWatch, configuration::ServerConf},
+    services::Service,
 };
-use pingora_proxy::HttpProxy;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     sync::{Notify, oneshot},
@@ -35,15 +26,12 @@ use crate::in_flight::InFlight;
 use crate::process::{
     handover::NamedSocket, meeting_socket::MeetingSocket, privileges::Identity, service_manager,
 };
-use crate::proxy::{ListenerApp, Proxy};
+use crate::proxy::{Backends, ListenerApp};
+pub use accepting::accept;
 
 /// A client may be silent for this long before the system asks whether it is still there: a client
 /// that vanished would hold a tunnel for ever. Accepted connections inherit this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// Pingora reads a request into a buffer of its own; the 64 KiB of another one below it, zeroed for
-/// each connection, are most of what an idle client costs. What is written is gathered as it was.
-const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None };
 
 /// Every listening socket of the process.
 #[derive(Debug)]
@@ -149,7 +137,8 @@ fn listen(
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
     pub(super) sockets: Option<oneshot::Receiver<Vec<NamedSocket>>>,
-    pub(super) proxy: Arc<HttpProxy<Proxy>>,
+    pub(super) conf: Arc<ServerConf>,
+    pub(super) backends: Backends,
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,
     /// Told when one of them ends by itself: without its port the process would be of no use, and
@@ -157,22 +146,15 @@ pub(super) struct Listeners {
     pub(super) failed: Arc<Notify>,
 }
 
-impl Listeners {
-    fn app(&self, listener: &Listener) -> ListenerApp {
-        let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.current));
-        ListenerApp::new(proxy, current, self.in_flight.clone(), listener)
-    }
-}
-
 #[async_trait]
 impl Service for Listeners {
     async fn start_service(
         &mut self,
-        fds: Option<ListenFds>,
+        _: Option<ListenFds>,
         shutdown: ShutdownWatch,
         listeners_per_fd: usize,
     ) {
-        let (Some(fds), Some(sockets)) = (fds, self.sockets.take()) else { return };
+        let Some(sockets) = self.sockets.take() else { return };
         // They never come if the process ends before it serves.
         let Ok(sockets) = sockets.await else { return };
         if let Some(interval) = service_manager::watchdog_interval() {
@@ -180,23 +162,9 @@ impl Service for Listeners {
         }
         let mut running = JoinSet::new();
         for (listener, (_, socket)) in self.listeners.iter().zip(sockets) {
-            let app = self.app(listener);
-            if listener.address.tcp().is_none() {
-                let (app, shutdown) = (Arc::new(app), shutdown.clone());
-                running.spawn(unix::accept(socket.into(), app, shutdown));
-                continue;
-            }
-            let socket = TcpListener::from(socket);
-            let Ok(address) = socket.local_addr() else { continue };
-            let name = address.to_string();
-            let mut service = listening::Service::new(name.clone(), app);
-            service.add_listener(ListenerConfig::tcp(&name).l4_buffer(BUFFERS));
-            fds.lock().add(name, socket.into_raw_fd());
-            let (fds, shutdown) = (Arc::clone(&fds), shutdown.clone());
-            running.spawn(async move {
-                service.start_service(Some(fds), shutdown, listeners_per_fd).await;
-                Ok(())
-            });
+            let app = ListenerApp::new(Arc::clone(&self.current), self.in_flight.clone(), listener);
+            let service = app.into_service(&self.conf, &self.backends);
+            running.spawn(accept(service, socket, shutdown.clone(), listeners_per_fd));
         }
         while let Some(ended) = running.join_next().await {
             if let Err(error) = ended.map_err(io::Error::other).and_then(|ended| ended) {

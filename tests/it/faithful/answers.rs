@@ -136,6 +136,15 @@ fn a_reason_phrase_is_kept() {
         let header = header_of(&format!("HTTP/1.1 200 {phrase}\r\nContent-Length: 0\r\n\r\n"));
         assert_eq!(header[0], format!("HTTP/1.1 200 {phrase}"));
     }
+    for phrase in [&b"Tr\xe8s bien"[..], "Très bien".as_bytes(), b"\x80\xff", "日本".as_bytes()]
+    {
+        let line = [b"HTTP/1.1 200 ", phrase, b"\r\n"].concat();
+        let answer = [&line[..], b"Content-Length: 0\r\n\r\n"].concat();
+        let a = ScriptedBackend::replying(Reply::raw(answer));
+        let lb = Lb::over(&[&a], "");
+        let seen = raw(lb.address(), b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert!(seen.starts_with(&line), "{phrase:?} became {seen:?}");
+    }
 }
 
 #[test]

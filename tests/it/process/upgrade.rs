@@ -188,7 +188,7 @@ fn when_the_next_process_cannot_listen_the_one_before_goes_on() {
     assert!(says.contains(&reason), "{says}");
     assert_eq!(get(address, "/").header("connection"), Some("keep-alive"));
     assert_eq!(pid_that(&lb, |_| true), lb.pid());
-    assert_eq!(lb.pids_in_folder(), [lb.pid()]);
+    eventually(PATIENCE, "one is left", || lb.pids_in_folder() == [lb.pid()]);
     rewrite(&lb, &succession(&a));
     upgrade(&lb);
     assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));

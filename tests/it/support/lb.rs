@@ -3,7 +3,7 @@
 //! signal to end.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     sync::{Arc, LazyLock},
 };
 
@@ -16,19 +16,14 @@ use lb::{
     generation::Current,
     in_flight::InFlight,
     pool::{Pool, Supervisor},
-    proxy::{ListenerApp, Proxy, pingora_proxy},
+    proxy::{Backends, ListenerApp},
     server,
     telemetry::AccessLog,
 };
-use pingora_core::{
-    apps::ServerApp,
-    protocols::{GetSocketDigest, SocketDigest, l4::stream::Stream},
-    services::background::BackgroundService,
-};
+use pingora_core::services::background::BackgroundService;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
     sync::watch,
 };
@@ -130,19 +125,14 @@ impl Lb {
             let checks = Supervisor::new(current.pools());
             let checks_watch = watch.clone();
             tokio::spawn(async move { checks.start(checks_watch).await });
-            let proxy = Proxy::new(Arc::clone(&current), in_flight.clone());
             let conf = Arc::new(server::pingora_conf(&config));
-            let proxy = pingora_proxy(&conf, proxy);
-            let app = ListenerApp::new(
-                proxy,
-                Arc::clone(&current),
-                in_flight.clone(),
-                &config.listeners[0],
-            );
-            let address = config.listeners[0].address.tcp().expect("an address");
-            let listener = TcpListener::bind(address).await.expect("a port");
-            let address = listener.local_addr().expect("a bound socket has an address");
-            tokio::spawn(accept(listener, Arc::new(app), watch));
+            let listener = &config.listeners[0];
+            let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
+            let service = app.into_service(&conf, &Backends::new(&conf));
+            let socket = TcpListener::bind(listener.address.tcp().expect("an address"));
+            let socket = socket.expect("a port");
+            let address = socket.local_addr().expect("a bound socket has an address");
+            tokio::spawn(server::accept(service, socket.into(), watch, 1));
             (address, current)
         });
         Self { address, current, in_flight, folder, access_log, shutdown }
@@ -262,32 +252,4 @@ pub(crate) fn addresses(backends: &[&ScriptedBackend]) -> String {
 fn items(addresses: impl Iterator<Item = SocketAddr>) -> String {
     let items = addresses.map(|address| format!(" {{ address: {address} }}"));
     items.collect::<Vec<_>>().join(",")
-}
-
-async fn accept(listener: TcpListener, app: Arc<ListenerApp>, mut shutdown: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = shutdown.changed() => break,
-            accepted = listener.accept() => {
-                let Ok((socket, peer)) = accepted else { continue };
-                let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
-                tokio::spawn(async move {
-                    app.process_new(Box::new(stream(socket, peer)), &shutdown).await;
-                });
-            }
-        }
-    }
-    app.cleanup().await;
-}
-
-/// Adds the digest, as Pingora's own accept path does: without it the client's address is unknown.
-fn stream(socket: TcpStream, peer: SocketAddr) -> Stream {
-    use std::os::fd::AsRawFd;
-
-    let _ = socket.set_nodelay(true);
-    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-    let _ = digest.peer_addr.set(Some(peer.into()));
-    let mut stream = Stream::from(socket);
-    stream.set_socket_digest(digest);
-    stream
 }

@@ -1,11 +1,13 @@
 //! The settings of a listener: its address, and the limits on its clients.
 
+mod acme;
 mod address;
 mod protocol;
 mod tls;
 
 use std::{num::NonZeroU64, time::Duration};
 
+pub use acme::{AccountKey, Acme, Challenge, ExternalAccount, HmacKey};
 pub use address::{ListenAddress, PeerBlock};
 pub use protocol::ListenerProtocol;
 pub use tls::{CertificateSource, Tls, TlsVersion, UnknownSni};

@@ -2,13 +2,18 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::acme::Acme;
 use crate::config::{origin::Origin, word::Word};
 
 /// The TLS settings of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Where the certificates are; never empty.
+    /// Where certificates are; not empty unless there are others.
     pub certificates: Vec<CertificateSource>,
+    /// The certificate that an authority is asked for; `None` for none.
+    pub acme: Option<Acme>,
+    /// The hosts that get a certificate of an authority of this machine's own.
+    pub local: Vec<Box<str>>,
     /// The oldest version that a client may speak.
     pub min_version: TlsVersion,
     /// What a client gets that asks for a name without a certificate.

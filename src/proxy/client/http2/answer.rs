@@ -21,7 +21,7 @@ use pingora_core::{Error, ErrorType, Result};
 
 use super::super::{super::watch::Timer, link::ClientLink};
 use crate::clock;
-use crate::http1::rules::connection::HOP_BY_HOP;
+use crate::http1::{Known, rules::connection::HOP_BY_HOP};
 
 /// Where an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,8 @@ impl StreamAnswer {
         *answer.status_mut() = if is_switch { StatusCode::OK } else { header.status };
         *answer.headers_mut() = header.headers.clone();
         let fields = answer.headers_mut();
-        for field in HOP_BY_HOP {
+        // What is announced as trailers comes as trailers.
+        for field in HOP_BY_HOP.into_iter().filter(|field| *field != Known::Trailer) {
             fields.remove(field.name());
         }
         if is_switch {

@@ -99,7 +99,7 @@ impl Exchange for Http2Exchange {
         &mut self.digest
     }
 
-    fn link_and_timer(&mut self) -> (&ClientLink, &mut Timer) {
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer) {
         (&self.link, &mut self.timer)
     }
 

@@ -18,7 +18,10 @@ use crate::count;
 use crate::headers;
 use crate::http1::{
     Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm,
-    rules::{connection::is_for_proxy, framing},
+    rules::{
+        connection::{is_for_proxy, takes_trailers},
+        framing,
+    },
 };
 
 /// The contents of the fields, if nothing in them is doubtful.
@@ -41,7 +44,6 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
     let facts = RequestFacts {
         refusal: fields.as_ref().err().copied(),
         protocol: count::Protocol::Http2,
-        has_body: body.is_some() && !wants_tunnel,
         is_body_at_hand: match (body, &fields) {
             (None, _) | (_, Ok(Fields { wants_tunnel: true, .. })) => true,
             (Some(received), Ok(Fields { length: Some(length), .. })) => {
@@ -50,6 +52,12 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
             (Some(_), _) => false,
         },
         expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
+        asks_for_trailers: head
+            .headers
+            .get_all(header::TE)
+            .iter()
+            .any(|te| takes_trailers(te.as_bytes())),
+        takes_trailers: true,
         wants_tunnel,
         known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
@@ -64,6 +72,8 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
 /// Makes the request one of HTTP/1 that asks for the same (RFC 8441 section 5, RFC 6455 section 4.1).
 fn ask_for_tunnel(header: &mut RequestHeader) -> Result<()> {
     header.set_method(Method::GET);
+    // Pingora takes no request of another version for one that can become a tunnel.
+    header.set_version(Version::HTTP_11);
     header.insert_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))?;
     header.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
     header.insert_header(header::SEC_WEBSOCKET_KEY, &*websocket_key())
@@ -169,9 +179,14 @@ fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
     if let Some(host) = host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
         header.append_header(header::HOST, host)?;
     }
-    let goes_on = |name: &HeaderName| {
-        let known = Known::of(name.as_str().as_bytes());
-        *name != header::HOST && *name != header::COOKIE && !known.is_some_and(is_for_proxy)
+    let has_length = head.headers.contains_key(header::CONTENT_LENGTH);
+    // The backend's session says itself what this connection can do with trailers, and sends them in
+    // a body in chunks alone.
+    let goes_on = |name: &HeaderName| match Known::of(name.as_str().as_bytes()) {
+        _ if *name == header::HOST || *name == header::COOKIE => false,
+        Some(Known::Trailer) => !has_length,
+        Some(known) => !is_for_proxy(known),
+        None => true,
     };
     for (name, value) in head.headers.iter().filter(|(name, _)| goes_on(name)) {
         header.append_header(name, value.clone())?;

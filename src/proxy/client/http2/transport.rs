@@ -14,10 +14,8 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{
-    super::connection::Connection,
-    conduct::{Conduct, Signals},
-};
+use super::super::connection::Connection;
+use super::conduct::{Conduct, Signals};
 use crate::clock;
 use crate::count::Cut;
 

@@ -1,9 +1,17 @@
 //! TLS on a listener. The files that it names are read later.
 
+mod acme;
+
+use self::acme::{acme, without_doubles};
 use crate::config::{
     document::{Cursor, Section},
-    keys::tls::{
-        CERT, CERTIFICATES, DIRECTORY, HANDSHAKE, KEY, MIN_VERSION, STRICT_TRANSPORT, TLS, UNKNOWN,
+    keys::{
+        Row,
+        acme::{ACME, LOCAL},
+        tls::{
+            CERT, CERTIFICATES, DIRECTORY, HANDSHAKE, KEY, MIN_VERSION, STRICT_TRANSPORT, TLS,
+            UNKNOWN,
+        },
     },
     model::{CertificateSource, Tls},
     values::is_off,
@@ -17,10 +25,17 @@ pub(super) fn tls(keys: &mut Section<'_>) -> Option<Tls> {
     }
     cursor.section(TLS.expected, |keys| {
         let hint = "write \"certificates: [{ cert: /etc/lb/shop.pem, key: /etc/lb/shop.key }]\"";
-        let certificates = keys.required(&CERTIFICATES, hint);
+        let has_acme = keys.has(ACME.name());
+        let (acme, local) = (acme(keys), without_doubles(keys.list(&LOCAL)));
+        let certificates = match has_acme || !local.is_empty() {
+            true => keys.optional(&CERTIFICATES),
+            false => keys.required(&CERTIFICATES, hint),
+        };
         let items = certificates.and_then(|cursor| cursor.filled_list(CERTIFICATES.expected));
         Tls {
             certificates: items.into_iter().flatten().filter_map(|item| source(&item)).collect(),
+            acme,
+            local,
             min_version: keys.get(&MIN_VERSION),
             unknown_sni: keys.get(&UNKNOWN),
             handshake: keys.get(&HANDSHAKE),

@@ -3,9 +3,14 @@
 //! An error names the mistake and, if it can be guessed, what to write: a URL in place of an
 //! address, an IPv6 address without brackets, `:8080` for all addresses.
 
+mod authority;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU16;
 
+pub(in crate::config) use authority::{
+    CERTIFIED_HOST, CHALLENGE, DIRECTORY_URL, EMAIL, is_public_name,
+};
 use ipnet::IpNet;
 use serde_json::json;
 

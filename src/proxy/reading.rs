@@ -1,0 +1,48 @@
+//! Reads from a connection that has nothing to say most of the time.
+//!
+//! A read that finds nothing should cost nothing, and what came should hold no more memory than its
+//! bytes. So small reads go through a place on the stack; only a connection whose bytes fill that is
+//! read into a large buffer.
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+/// The most bytes of a small read: an ordinary head, with a small body.
+pub(super) const SMALL: usize = 4096;
+
+/// Reads at most this much, and [`SMALL`], behind what is in `input`. Ready with how much has come: 0
+/// when the connection has ended.
+pub(super) fn poll_small(
+    stream: &mut (impl AsyncRead + Unpin),
+    most: usize,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut place = [const { MaybeUninit::uninit() }; SMALL];
+    let mut read = ReadBuf::uninit(&mut place[..most.min(SMALL)]);
+    ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+    input.extend_from_slice(read.filled());
+    Poll::Ready(Ok(read.filled().len()))
+}
+
+/// Reads at most this much behind what is in `input`, for which room is made.
+pub(super) fn poll_large(
+    stream: &mut (impl AsyncRead + Unpin),
+    most: usize,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    input.reserve(most);
+    let read = pin!(stream.read_buf(input)).poll(cx);
+    if read.is_pending() && input.is_empty() {
+        *input = BytesMut::new();
+    }
+    read
+}

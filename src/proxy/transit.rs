@@ -1,0 +1,309 @@
+//! What is on its way between the two sessions of a request: the client's, which reads the request and
+//! writes the answer, and the backend's, which does the opposite.
+//!
+//! Pingora's loop between them waits for whatever it has begun, so that a backend which takes no more of
+//! a body would keep its own answer from the client. Here nothing of the kind is waited for: what goes to
+//! the backend is put down, the backend's session writes it whenever it is asked for the answer, and the
+//! client's session hands out the next piece when the one before was written. What has come from the
+//! backend and was not written to the client is limited too, because it is memory that a slow client
+//! holds.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
+use pingora::http::ResponseHeader;
+
+/// As much of an answer waits for the client at most.
+const WINDOW: usize = 32 * 1024;
+/// Pieces up to this size are copied behind what is to be written already.
+const COPIED: usize = 4096;
+
+/// Shared by the two sessions of a request. The lock is never waited for: they are one task.
+#[derive(Debug, Default)]
+pub(super) struct Transit {
+    state: Mutex<State>,
+    /// Whether the head of an answer has come. Apart, because it is asked whenever anything moves.
+    is_answered: AtomicBool,
+    /// Whether nothing more of an answer will come.
+    is_over: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is to be written to the backend, in this order.
+    first: BytesMut,
+    piece: Bytes,
+    last: BytesMut,
+    request: Request,
+    /// The trailers behind the body, as lines.
+    trailers: Bytes,
+    /// Heads of answers that have come for the hooks: of interim ones, then of the final one.
+    headers: VecDeque<Box<ResponseHeader>>,
+    /// Bytes of the answer's body that have come and were not written to the client.
+    unwritten: usize,
+    backend: Option<Waker>,
+    client: Option<Waker>,
+}
+
+/// Where the request towards the backend is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Request {
+    /// More of it may come.
+    #[default]
+    Open,
+    /// It was put down to its end.
+    Ended,
+    /// The backend takes no more of it, or the client sends no more.
+    Broken,
+}
+
+/// Whether there is room for more of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// What was put down before has been written.
+    Some,
+    /// It has not; the task is woken when it has.
+    None,
+    /// Nothing more can be sent.
+    Never,
+}
+
+/// What became of writing on.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// All that was put down; more may come.
+    All,
+    /// The request, to its end.
+    Request,
+    /// Some of it; the backend takes no more for now.
+    Stuck {
+        /// Whether anything moved.
+        has_moved: bool,
+    },
+    /// The request will not be complete.
+    Broken,
+}
+
+impl Transit {
+    /// Another request begins, of which nothing is known.
+    pub(super) fn clear(&self) {
+        self.is_answered.store(false, Relaxed);
+        self.is_over.store(false, Relaxed);
+        *self.state.lock() = State::default();
+    }
+
+    /// An attempt begins: this head is to be written.
+    pub(super) fn begin(&self, head: BytesMut) {
+        self.is_answered.store(false, Relaxed);
+        self.is_over.store(false, Relaxed);
+        let mut state = self.state.lock();
+        let trailers = std::mem::take(&mut state.trailers);
+        *state = State { first: head, trailers, ..State::default() };
+    }
+
+    /// Puts a piece of the body down, with its framing around it.
+    pub(super) fn put(&self, before: &[u8], piece: Bytes, after: &[u8]) {
+        let mut state = self.state.lock();
+        if state.request == Request::Broken {
+            return;
+        }
+        if state.piece.is_empty() && piece.len() > COPIED {
+            state.first.put_slice(before);
+            state.piece = piece;
+            state.last.put_slice(after);
+        } else {
+            let to = if state.piece.is_empty() { &mut state.first } else { &mut state.last };
+            to.put_slice(before);
+            to.put_slice(&piece);
+            to.put_slice(after);
+        }
+        state.wake_backend();
+    }
+
+    /// The request has ended; in chunks if it `is_chunked`.
+    pub(super) fn end(&self, is_chunked: bool) {
+        let mut state = self.state.lock();
+        if state.request == Request::Broken {
+            return;
+        }
+        if is_chunked {
+            let trailers = state.trailers.clone();
+            let to = if state.piece.is_empty() { &mut state.first } else { &mut state.last };
+            to.put_slice(b"0\r\n");
+            to.put_slice(&trailers);
+            to.put_slice(b"\r\n");
+        }
+        state.request = Request::Ended;
+        state.wake_backend();
+    }
+
+    /// The connection has become a tunnel, for which the request was only the beginning.
+    pub(super) fn reopen(&self) {
+        self.state.lock().request = Request::Open;
+    }
+
+    /// Nothing more of the request is written, because the backend takes none or the client sends none.
+    pub(super) fn break_off(&self) {
+        let mut state = self.state.lock();
+        state.request = Request::Broken;
+        (state.first, state.piece, state.last) = <_>::default();
+        state.wake_client();
+        state.wake_backend();
+    }
+
+    /// Whether the body can be sent on. Asked by the client's session before it reads.
+    pub(super) fn room(&self, cx: &Context<'_>) -> Room {
+        let mut state = self.state.lock();
+        match state.request {
+            Request::Broken => Room::Never,
+            _ if state.is_written() => Room::Some,
+            _ => {
+                keep(&mut state.client, cx);
+                Room::None
+            }
+        }
+    }
+
+    /// Whether nothing more can be sent.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state.lock().request == Request::Broken
+    }
+
+    /// Writes what there is. Asked by the backend's session, which is woken when there is more.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub(super) fn write(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> io::Result<Written> {
+        let mut state = self.state.lock();
+        let mut has_moved = false;
+        loop {
+            if state.is_written() {
+                if has_moved {
+                    (state.first, state.last) = <_>::default();
+                    state.wake_client();
+                }
+                return Ok(match state.request {
+                    Request::Ended => Written::Request,
+                    Request::Broken => Written::Broken,
+                    Request::Open => {
+                        keep(&mut state.backend, cx);
+                        Written::All
+                    }
+                });
+            }
+            let slices = [&*state.first, &*state.piece, &*state.last].map(IoSlice::new);
+            let start = slices.iter().take_while(|slice| slice.is_empty()).count();
+            let end =
+                slices.len() - slices.iter().rev().take_while(|slice| slice.is_empty()).count();
+            match write(cx, &slices[start..end]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    state.advance(written);
+                    has_moved = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    keep(&mut state.backend, cx);
+                    return Ok(Written::Stuck { has_moved });
+                }
+            }
+        }
+    }
+
+    /// The head of an answer has come.
+    pub(super) fn put_header(&self, header: Box<ResponseHeader>) {
+        self.is_answered.store(true, Relaxed);
+        self.state.lock().headers.push_back(header);
+    }
+
+    /// Whether the head of an answer, an interim one perhaps, has come in this attempt.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered.load(Relaxed)
+    }
+
+    /// The head that is the next to go to the client.
+    pub(super) fn take_header(&self) -> Option<Box<ResponseHeader>> {
+        self.state.lock().headers.pop_front()
+    }
+
+    /// This much of the answer has come for the client.
+    pub(super) fn came(&self, bytes: usize) {
+        self.state.lock().unwritten += bytes;
+    }
+
+    /// Nothing more of an answer will come in this attempt.
+    pub(super) fn end_answer(&self) {
+        self.is_over.store(true, Relaxed);
+    }
+
+    /// Whether nothing more of an answer will come in this attempt.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Relaxed)
+    }
+
+    /// This much of it has been written to the client.
+    pub(super) fn written(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.unwritten = state.unwritten.saturating_sub(bytes);
+        state.wake_backend();
+    }
+
+    /// How much more of the answer can be read. If nothing can, the task is woken when that changes.
+    pub(super) fn window(&self, cx: &Context<'_>) -> usize {
+        let mut state = self.state.lock();
+        let window = WINDOW.saturating_sub(state.unwritten);
+        if window == 0 {
+            keep(&mut state.backend, cx);
+        }
+        window
+    }
+
+    /// The trailers of the request, as lines.
+    pub(super) fn set_trailers(&self, lines: Bytes) {
+        self.state.lock().trailers = lines;
+    }
+}
+
+impl State {
+    fn is_written(&self) -> bool {
+        self.first.is_empty() && self.piece.is_empty() && self.last.is_empty()
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        for part in [&mut self.first as &mut dyn Buf, &mut self.piece, &mut self.last] {
+            let here = written.min(part.remaining());
+            part.advance(here);
+            written -= here;
+        }
+    }
+
+    fn wake_backend(&mut self) {
+        if let Some(waker) = self.backend.take() {
+            waker.wake();
+        }
+    }
+
+    fn wake_client(&mut self) {
+        if let Some(waker) = self.client.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Keeps the waker of the task, which is the same one nearly always.
+fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {
+    if !place.as_ref().is_some_and(|kept| kept.will_wake(cx.waker())) {
+        *place = Some(cx.waker().clone());
+    }
+}
