@@ -17,6 +17,7 @@ mod fuzzed;
 pub mod generation;
 pub mod headers;
 pub mod health;
+pub mod host;
 pub mod http1;
 pub mod in_flight;
 pub mod pool;

@@ -29,9 +29,10 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 pub use flags::Flags;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
-    BodyLimits, CertificateSource, Challenge, ClientLimits, Config, EjectionRules, ExternalAccount,
-    HealthCheck, HmacKey, Host, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter,
-    LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
+    BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
+    ClientLimits, Config, EjectionRules, ExternalAccount, HealthCheck, HmacKey, Host,
+    HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat,
+    LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
     QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile,
     StatusRanges, Timeouts, Tls, TlsVersion, Token, Traceparent, UnknownSni, Weight,
 };

@@ -15,7 +15,7 @@ pub use listener::ListenerSettings;
 
 use crate::backend::{JournalEntry, Registry};
 use crate::clock;
-use crate::config::{Config, ListenAddress, PoolName, Route, Shutdown, Traceparent};
+use crate::config::{Config, ListenAddress, PoolName, Route, Shutdown, Tls, Traceparent};
 use crate::count::{Counter, ListenerCounts};
 use crate::discovery::ResolvedBackends;
 use crate::headers::TrustedProxies;
@@ -56,6 +56,8 @@ pub struct Generation {
     listeners: HashMap<ListenAddress, Arc<ListenerSettings>>,
     /// The proxies whose statements about clients are believed.
     pub trusted: TrustedProxies,
+    /// Whether clients of some listener are asked for a certificate.
+    pub asks_for_certificates: bool,
     /// The access log; `None` without one.
     pub access_log: Option<Arc<AccessLog>>,
     /// The whole configuration.
@@ -321,8 +323,10 @@ fn generation(
         let tls = tls.get(&listener.address).cloned();
         (listener.address.clone(), Arc::new(ListenerSettings::new(listener, tls)))
     });
+    let asks = |tls: &Tls| tls.client_auths().next().is_some();
     Generation {
         number,
+        asks_for_certificates: config.listeners.iter().filter_map(|it| it.tls.as_ref()).any(asks),
         routes: RouteTable::new(&config.routes),
         targets,
         pools,

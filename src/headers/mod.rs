@@ -11,7 +11,8 @@
 //! 2. the admin listener's cookie, which a backend must not see;
 //! 3. `X-Request-Id`.
 //!
-//! [`TraceContext`] is separate, because tracing can be off. Last comes the [`mark`] by which a request
+//! [`TraceContext`] is separate, because tracing can be off, and so is [`tell_certificate`], which is
+//! about the client's connection. Last comes the [`mark`] by which a request
 //! that goes round in a circle is known.
 //!
 //! Hop-by-hop headers, and those that `Connection` names, are not this module's business: the client's
@@ -23,6 +24,7 @@
 
 #[cfg(test)]
 mod checks;
+mod client_cert;
 mod cookie;
 mod fields;
 mod forwarded;
@@ -31,6 +33,7 @@ mod request_id;
 mod retry_after;
 mod trace_context;
 
+pub use client_cert::{ClientCertFields, ShownCertificate, tell_certificate};
 pub use cookie::ADMIN_COOKIE;
 pub use fields::ReceivedFields;
 pub use forwarded::{Client, Peer, TrustedProxies};

@@ -16,12 +16,12 @@
 //! compared as it was received, up to the query: nothing is decoded or resolved, because the
 //! backend receives it that way too, and two readings of one path are a security hole.
 
-mod host;
 mod path;
 
 use std::collections::HashMap;
 
 use crate::config::{HostPattern, Route};
+use crate::host;
 
 use path::Paths;
 

@@ -5,14 +5,20 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rustls::{
-    ServerConfig,
+    ServerConfig, SupportedProtocolVersion,
     crypto::aws_lc_rs,
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 
-use super::{certificate::Certificate, names::Names, tickets::Tickets};
+use super::{
+    certificate::Certificate,
+    client_auth::ClientAuth,
+    names::Names,
+    policies::{ClientAuths, Policies, Policy},
+    tickets::Tickets,
+};
 use crate::config::{Challenge, ListenerProtocol, Tls, TlsVersion, UnknownSni, Word};
 
 /// The protocol of an authority that looks whether a host is ours (RFC 8737 section 3).
@@ -21,8 +27,8 @@ pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
 /// What a client asks for with its first message, by the protocols that it offers.
 #[derive(Debug)]
 pub enum Purpose {
-    /// To send requests, with a session of this configuration.
-    Requests(Arc<ServerConfig>),
+    /// To send requests, with a session of this configuration, under this policy.
+    Requests(Arc<ServerConfig>, Policy),
     /// To see the proof that this host is ours.
     Challenge(Box<str>),
 }
@@ -33,51 +39,55 @@ pub struct TlsListener {
     resolver: Arc<Resolver>,
     /// The hosts for which an authority may ask for a proof by a handshake.
     challenged: Vec<Box<str>>,
-    config: Arc<ServerConfig>,
-    /// For clients that offer protocols and none of ours: `rustls` would refuse them, and no other
-    /// server does.
-    without_protocols: Arc<ServerConfig>,
+    policies: Policies,
+    /// For each of the policies, by its place.
+    configs: Vec<Configs>,
     /// The limit on a handshake.
     pub handshake: Duration,
     /// The value of `Strict-Transport-Security`, if the listener sends it.
     pub strict_transport: Option<HeaderValue>,
 }
 
+/// The configurations for handshakes under one policy.
+#[derive(Debug)]
+struct Configs {
+    usual: Arc<ServerConfig>,
+    /// For clients that offer protocols and none of ours: `rustls` would refuse them, and no other
+    /// server does.
+    without_protocols: Arc<ServerConfig>,
+}
+
 impl TlsListener {
-    /// The listener of this name with these protocols, by its preference, and with the certificates
-    /// that were read from files. Where there is none, [`TlsListener::install`] must add one before a
-    /// client connects.
+    /// The listener of this name with these protocols, by its preference, with the certificates that
+    /// were read from files, and with these rules about the certificates of clients. Where there is no
+    /// certificate, [`TlsListener::install`] must add one before a client connects.
     ///
     /// # Errors
     ///
     /// What `rustls` says; not known to happen.
-    pub fn new(
+    pub(super) fn new(
         name: &str,
         settings: &Tls,
         protocols: &[ListenerProtocol],
         certificates: Vec<Certificate>,
+        rules: ClientAuths,
     ) -> Result<Self, rustls::Error> {
         let resolver = Arc::new(Resolver::new(certificates, settings.unknown_sni));
         let versions: &[_] = match settings.min_version {
             TlsVersion::V1_2 => &[&TLS13, &TLS12],
             TlsVersion::V1_3 => &[&TLS13],
         };
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider);
-        let builder = builder.with_protocol_versions(versions)?.with_no_client_auth();
-        let mut without_protocols = builder.with_cert_resolver(Arc::clone(&resolver) as _);
-        without_protocols.ticketer = Tickets::new(name);
-        // What only this process remembers is of no use after an upgrade.
-        without_protocols.session_storage = Arc::new(NoServerSessionStorage {});
-        let mut config = without_protocols.clone();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.word().into()).collect();
+        let policies = Policies::new(rules);
+        let configs =
+            policies.all().map(|rule| Configs::new(name, versions, &resolver, protocols, rule));
+        let configs = configs.collect::<Result<_, _>>()?;
         let header = |age: Duration| HeaderValue::try_from(format!("max-age={}", age.as_secs()));
         let by_handshake = settings.acme.iter().filter(|it| it.challenge == Challenge::TlsAlpn01);
         Ok(Self {
             resolver,
             challenged: by_handshake.flat_map(|acme| acme.hosts.iter().cloned()).collect(),
-            config: Arc::new(config),
-            without_protocols: Arc::new(without_protocols),
+            policies,
+            configs,
             handshake: settings.handshake,
             strict_transport: settings.hsts.and_then(|age| header(age).ok()),
         })
@@ -95,9 +105,24 @@ impl TlsListener {
                 return Purpose::Challenge(host.clone());
             }
         }
-        let has_ours = offers(&|name| self.config.alpn_protocols.iter().any(|ours| *ours == name))
-            != Some(false);
-        Purpose::Requests(Arc::clone(if has_ours { &self.config } else { &self.without_protocols }))
+        let policy = self.policies.of(hello.server_name());
+        let configs = &self.configs[policy.0];
+        let ours = &configs.usual.alpn_protocols;
+        let has_ours = offers(&|name| ours.iter().any(|ours| *ours == name)) != Some(false);
+        let config = if has_ours { &configs.usual } else { &configs.without_protocols };
+        Purpose::Requests(Arc::clone(config), policy)
+    }
+
+    /// What clients must show under this policy; `None` for nothing.
+    #[must_use]
+    pub fn client_auth(&self, policy: Policy) -> Option<&ClientAuth> {
+        self.policies.rule(policy).map(|rule| &**rule)
+    }
+
+    /// The policy for requests for this host, as the client sent it.
+    #[must_use]
+    pub fn policy(&self, host: Option<&str>) -> Policy {
+        self.policies.of(host)
     }
 
     /// The certificates, in the order in which they are preferred.
@@ -111,6 +136,36 @@ impl TlsListener {
     pub fn install(&self, others: Vec<Certificate>) {
         let all = [self.resolver.from_files.clone(), others].concat();
         self.resolver.certificates.store(Arc::new(Certificates::new(all)));
+    }
+}
+
+impl Configs {
+    fn new(
+        listener: &str,
+        versions: &[&'static SupportedProtocolVersion],
+        resolver: &Arc<Resolver>,
+        protocols: &[ListenerProtocol],
+        rule: Option<&ClientAuth>,
+    ) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_protocol_versions(versions)?;
+        let builder = match rule {
+            Some(rule) => builder.with_client_cert_verifier(rule.verifier()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut without_protocols = builder.with_cert_resolver(Arc::clone(resolver) as _);
+        // A session has the client's certificate in it, so it must not go on under another rule, nor
+        // under this one with other authorities or lists.
+        without_protocols.ticketer = match rule {
+            Some(rule) => Tickets::new(&format!("{listener} {}", rule.identity)),
+            None => Tickets::new(listener),
+        };
+        // What only this process remembers is of no use after an upgrade.
+        without_protocols.session_storage = Arc::new(NoServerSessionStorage {});
+        let mut usual = without_protocols.clone();
+        usual.alpn_protocols = protocols.iter().map(|protocol| protocol.word().into()).collect();
+        Ok(Self { usual: Arc::new(usual), without_protocols: Arc::new(without_protocols) })
     }
 }
 

@@ -10,10 +10,12 @@ use std::{
 
 use super::{
     certificate::{Certificate, CertificateOrigin, date, has_key},
+    client_auth::{Authorities, ClientAuth, Revocations},
     listener::TlsListener,
+    policies::ClientAuths,
 };
 use crate::config::{
-    CertificateSource, Config, HostPattern, ListenAddress, Problem, Problems, Tls,
+    self, CertificateSource, Config, HostPattern, ListenAddress, Origin, Problem, Problems, Tls,
 };
 use crate::files;
 
@@ -33,43 +35,104 @@ pub type TlsListeners = HashMap<ListenAddress, Arc<TlsListener>>;
 ///
 /// What is wrong with each file.
 pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Problem>), Problems> {
-    let (mut listeners, mut problems, mut warnings) = (HashMap::new(), Vec::new(), Vec::new());
+    let mut listeners = HashMap::new();
+    let mut report = Report::default();
     for listener in &config.listeners {
         let Some(tls) = &listener.tls else { continue };
-        let (mut certificates, before) = (Vec::new(), problems.len());
-        for source in &tls.certificates {
-            for pair in pairs(source) {
-                match pair.and_then(|pair| pair.read(now).map(|certificate| (pair, certificate))) {
-                    Ok((pair, certificate)) => {
-                        let messages = oddities(config, &certificate, now).into_iter();
-                        let file = pair.chain.display().to_string();
-                        warnings.extend(messages.map(|message| {
-                            Problem::new(source.origin.clone(), format!("{file} {message}"))
-                        }));
-                        certificates.push(certificate);
-                    }
-                    Err(message) => problems.push(Problem::new(source.origin.clone(), message)),
-                }
-            }
-        }
+        let before = report.problems.len();
+        let certificates = certificates(config, tls, now, &mut report);
+        let rules = client_auths(tls, now, &mut report);
         let has_others = tls.acme.is_some() || !tls.local.is_empty();
-        if problems.len() > before || (certificates.is_empty() && !has_others) {
+        if report.problems.len() > before || (certificates.is_empty() && !has_others) {
             continue;
         }
         let name = listener.address.to_string();
-        match TlsListener::new(&name, tls, &listener.protocols, certificates) {
+        match TlsListener::new(&name, tls, &listener.protocols, certificates, rules) {
             Ok(ready) => drop(listeners.insert(listener.address.clone(), Arc::new(ready))),
             Err(error) => {
                 let origin = tls.certificates.first().map(|source| source.origin.clone());
-                problems
-                    .extend(origin.map(|it| Problem::new(it, format!("cannot serve: {error}"))));
+                let problem = |it| Problem::new(it, format!("cannot serve: {error}"));
+                report.problems.extend(origin.map(problem));
             }
         }
     }
-    if problems.is_empty() { Ok((listeners, warnings)) } else { Err(Problems::new(problems)) }
+    match report.problems.is_empty() {
+        true => Ok((listeners, report.warnings)),
+        false => Err(Problems::new(report.problems)),
+    }
 }
 
-/// Every file that the certificates of these settings are read from at this moment.
+/// What is found while files are read.
+#[derive(Debug, Default)]
+struct Report {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Report {
+    fn warn(&mut self, origin: &Origin, file: &Path, messages: Vec<String>) {
+        let warning =
+            |message| Problem::new(origin.clone(), format!("{} {message}", file.display()));
+        self.warnings.extend(messages.into_iter().map(warning));
+    }
+
+    /// Notes an error, which is a whole message, as a problem.
+    fn noted<T>(&mut self, origin: &Origin, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.problems.push(Problem::new(origin.clone(), message))).ok()
+    }
+}
+
+fn certificates(
+    config: &Config,
+    tls: &Tls,
+    now: SystemTime,
+    report: &mut Report,
+) -> Vec<Certificate> {
+    let mut certificates = Vec::new();
+    for source in &tls.certificates {
+        for pair in pairs(source) {
+            let read = pair.and_then(|pair| pair.read(now).map(|certificate| (pair, certificate)));
+            let Some((pair, certificate)) = report.noted(&source.origin, read) else { continue };
+            report.warn(&source.origin, &pair.chain, oddities(config, &certificate, now));
+            certificates.push(certificate);
+        }
+    }
+    certificates
+}
+
+fn client_auths(tls: &Tls, now: SystemTime, report: &mut Report) -> ClientAuths {
+    let mut rule = |settings: &Option<config::ClientAuth>| {
+        let settings = settings.as_ref()?;
+        let read = client_auth(settings, now, report);
+        report.noted(&settings.origin, read)
+    };
+    ClientAuths {
+        every: rule(&tls.client_auth),
+        hosts: tls.hosts.iter().map(|it| (it.host.clone(), rule(&it.client_auth))).collect(),
+    }
+}
+
+/// The error is a message that names the file.
+fn client_auth(
+    settings: &config::ClientAuth,
+    now: SystemTime,
+    report: &mut Report,
+) -> Result<ClientAuth, String> {
+    let names = |file: &Path| {
+        let file = file.display().to_string();
+        move |message: String| format!("{file} {message}")
+    };
+    let authorities = Authorities::new(&read(&settings.ca)?).map_err(names(&settings.ca))?;
+    let revocations =
+        settings.crl.as_ref().map(|file| Revocations::new(&read(file)?, now).map_err(names(file)));
+    let revocations = revocations.transpose()?;
+    let oddities = authorities.oddities(revocations.as_ref(), now);
+    report.warn(&settings.origin, &settings.ca, oddities);
+    let rule = ClientAuth::new(settings.mode, settings.fields, authorities, revocations);
+    rule.map_err(names(settings.crl.as_ref().unwrap_or(&settings.ca)))
+}
+
+/// Every file that these settings are read from at this moment.
 #[must_use]
 pub fn files(tls: &Tls) -> Vec<PathBuf> {
     let of = |source: &CertificateSource| {
@@ -79,7 +142,8 @@ pub fn files(tls: &Tls) -> Vec<PathBuf> {
             source.directory.iter().flat_map(|directory| listed(directory).unwrap_or_default());
         pair.chain(listed).collect::<Vec<_>>()
     };
-    tls.certificates.iter().flat_map(of).collect()
+    let of_clients = tls.client_auths().flat_map(|rule| [Some(&rule.ca), rule.crl.as_ref()]);
+    tls.certificates.iter().flat_map(of).chain(of_clients.flatten().cloned()).collect()
 }
 
 /// The files of a certificate.

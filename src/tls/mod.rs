@@ -5,16 +5,25 @@
 //!
 //! - `load` reads the files that a configuration names, and says what is wrong with them;
 //! - `certificate` takes a pair apart and checks it, `names` picks the pair for a name;
+//! - `client_auth` verifies the certificates of clients, `policies` picks the rule for a host, and
+//!   `client_certificate` reads what a certificate says of its client;
 //! - `listener` has what the handshakes of one listener need;
 //! - `tickets` are the keys by which sessions go on, also in the next process.
 
 mod certificate;
+mod client_auth;
+mod client_certificate;
+mod distinguished_name;
 mod listener;
 mod load;
 mod names;
+mod policies;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin};
+pub use client_auth::ClientAuth;
+pub use client_certificate::ClientCertificate;
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load};
+pub use policies::Policy;
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

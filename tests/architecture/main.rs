@@ -18,7 +18,7 @@ use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 /// The layers, lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
     &["sync"],
-    &["clock", "count", "digits", "files", "fuzzed", "http1", "in_flight", "properties"],
+    &["clock", "count", "digits", "files", "fuzzed", "host", "http1", "in_flight", "properties"],
     &["config"],
     &["backend", "headers", "retry", "route", "telemetry", "process", "tls"],
     &["state_log"],

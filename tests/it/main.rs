@@ -38,6 +38,8 @@ mod operations;
 mod over_http1;
 /// Tests of every protocol, in HTTP/2.
 mod over_http2;
+/// The same requests over TLS.
+mod over_tls;
 /// Dockerfile, compose file, CI: they agree with one another.
 mod packaging;
 /// When most checks fail, all backends are used.

@@ -1,6 +1,6 @@
 //! The tests of every protocol, with a client of HTTP/1.
 
-use crate::support::client;
+use crate::support::{client, lb::Lb};
 
 #[path = "requests/mod.rs"]
 mod requests;

@@ -5,8 +5,9 @@ use crate::support::{
     backend::ScriptedBackend,
     client::Connection,
     eventually::eventually,
-    lb::{Lb, addresses},
+    lb::{Lb, TlsLb, addresses},
     reply::Reply,
+    tls_client,
 };
 
 const REQUEST: &[u8] = b"GET /it HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -14,12 +15,16 @@ const LINE: &[u8] = b"PROXY TCP4 192.0.2.7 10.0.0.1 4660 80\r\n";
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 fn lb(backend: &ScriptedBackend, from: &str, client: &str) -> Lb {
-    Lb::start(&format!(
+    Lb::start(&yaml(backend, from, client))
+}
+
+fn yaml(backend: &ScriptedBackend, from: &str, client: &str) -> String {
+    format!(
         "listeners: [ {{ address: 127.0.0.1:0, proxy_protocol: {{ from: {from} }}, client: {client} }} ]\n\
          routes: [ {{ pool: web }} ]\n\
          pools: {{ web: {{ health_check: off, backends: [{}] }} }}",
         addresses(&[backend])
-    ))
+    )
 }
 
 /// A header of version 2 for a client at `192.0.2.8:4661`, with these fields behind the addresses.
@@ -60,6 +65,23 @@ fn the_client_of_the_header_is_the_one_of_log_and_headers_however_it_is_cut() {
     }
     let text = lb.log_text();
     assert_eq!(text.matches(r#""authority":"shop","unique_id":"id""#).count(), 4, "{text}");
+}
+
+#[test]
+fn the_header_comes_before_tls_however_both_are_cut() {
+    let a = ScriptedBackend::named("a");
+    let lb = TlsLb::start(&yaml(&a, "[127.0.0.1]", "{}"));
+    for (header, ip) in [(LINE.to_vec(), "192.0.2.7"), (binary(1, b""), "192.0.2.8")] {
+        for piece in [1, 7, header.len(), header.len() + 3, usize::MAX] {
+            let opened = tls_client::Connection::open_behind(lb.address(), &header, piece);
+            let mut connection = opened.unwrap_or_else(|error| panic!("{piece}: {error}"));
+            assert_eq!(connection.get("/it").unwrap().status, 200);
+            let received = a.requests().pop().unwrap();
+            assert_eq!(received.header_lines("x-forwarded-for"), [ip]);
+            assert_eq!(received.header_lines("x-forwarded-proto"), ["https"]);
+        }
+    }
+    assert!(tls_client::Connection::open(lb.address()).is_err());
 }
 
 #[test]

@@ -4,9 +4,61 @@ use std::{path::PathBuf, time::Duration};
 
 use super::key::{Content, Group, Key, Presence, Preset};
 use crate::config::{
-    model::{TlsVersion, UnknownSni},
-    values::{DURATION, FILE, FOLDER, HSTS, TLS_VERSION, UNKNOWN_SNI},
+    model::{ClientAuthMode, ClientCertStyle, HostPattern, TlsVersion, UnknownSni},
+    values::{
+        CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, DURATION, FILE, FOLDER, HOST_PATTERN, HSTS,
+        TLS_VERSION, UNKNOWN_SNI,
+    },
 };
+
+/// The keys of what clients must show of themselves, which are the same in two places.
+#[derive(Debug)]
+pub(in crate::config) struct ClientAuthKeys {
+    pub(in crate::config) group: Group,
+    pub(in crate::config) ca: Key<PathBuf>,
+    pub(in crate::config) mode: Preset<ClientAuthMode>,
+    pub(in crate::config) crl: Key<PathBuf>,
+    pub(in crate::config) fields: Preset<ClientCertStyle>,
+}
+
+macro_rules! client_auth {
+    ($path:literal, $doc:literal) => {
+        ClientAuthKeys {
+            group: Group::new(
+                $path,
+                Presence::IfGiven,
+                "off, or a mapping such as { ca: /etc/lb/clients.pem }",
+                $doc,
+            ),
+            ca: Key::required(
+                concat!($path, ".ca"),
+                FILE,
+                "/etc/lb/clients.pem",
+                "the authorities whose certificates are valid, in PEM",
+            ),
+            mode: Preset::new(
+                concat!($path, ".mode"),
+                CLIENT_AUTH_MODE,
+                || ClientAuthMode::Require,
+                "optional: a client may come without a certificate, but not with one that is not valid",
+            ),
+            crl: Key::optional(
+                concat!($path, ".crl"),
+                FILE,
+                ("/etc/lb/clients.crl", "no certificate is looked up"),
+                "lists of revoked certificates, in PEM: one of each authority in a client's chain, none \
+                 of them out of date, or the client is refused",
+            ),
+            fields: Preset::new(
+                concat!($path, ".fields"),
+                CLIENT_CERT_STYLE,
+                || ClientCertStyle::XClientCert,
+                "the fields that tell backends: X-Client-Cert-Verified, -Subject, -SAN and -Fingerprint, \
+                 or Client-Cert (RFC 9440)",
+            ),
+        }
+    };
+}
 
 pub(in crate::config) static TLS: Group = Group::new(
     "listeners[].tls",
@@ -45,6 +97,31 @@ pub(in crate::config) static DIRECTORY: Key<PathBuf> = Key::optional(
     "a directory: each NAME.crt or NAME.pem with the key in it or in NAME.key, as in a secret of \
      Kubernetes",
 );
+
+pub(in crate::config) static CLIENT_AUTH: ClientAuthKeys = client_auth!(
+    "listeners[].tls.client_auth",
+    "whether clients must have a certificate (mTLS); a client with an unknown, expired or revoked one gets \
+     an alert"
+);
+
+pub(in crate::config) static TLS_HOSTS: Group = Group::several(
+    "listeners[].tls.hosts",
+    Content::Items,
+    "a list of hosts with a rule of their own, each starting with \"- host: admin.example.com\"",
+    "hosts with another client_auth, by the name that a client asks for in the handshake; a request for a \
+     host with another rule than its connection's gets a 421",
+)
+.unless("the same rule for each host");
+
+pub(in crate::config) static TLS_HOST: Key<HostPattern> = Key::required(
+    "listeners[].tls.hosts[].host",
+    HOST_PATTERN,
+    "admin.example.com",
+    "or \"*.example.com\"; the most specific one wins",
+);
+
+pub(in crate::config) static HOST_CLIENT_AUTH: ClientAuthKeys =
+    client_auth!("listeners[].tls.hosts[].client_auth", "as above, for this host");
 
 pub(in crate::config) static MIN_VERSION: Preset<TlsVersion> = Preset::new(
     "listeners[].tls.min_version",

@@ -24,9 +24,9 @@ pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use listener::{
-    AccountKey, Acme, BodyLimits, CertificateSource, Challenge, ClientLimits, ExternalAccount,
-    HmacKey, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock, SocketFile, Tls,
-    TlsVersion, UnknownSni,
+    AccountKey, Acme, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
+    ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
+    Listener, ListenerProtocol, MinRate, PeerBlock, SocketFile, Tls, TlsVersion, UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::kind::{Form, Kind, choice};
 use crate::config::{
-    model::{ListenerProtocol, RetryMethods, TlsVersion, Traceparent, UnknownSni},
+    model::{
+        ClientAuthMode, ClientCertStyle, ListenerProtocol, RetryMethods, TlsVersion, Traceparent,
+        UnknownSni,
+    },
     word::Word,
     wording::{is_same_word, quoted, with_nearest},
 };
@@ -65,6 +68,12 @@ pub(in crate::config) const CHECK_TYPE: Kind<CheckType> = Kind::word("http or tc
 pub(in crate::config) const TLS_VERSION: Kind<TlsVersion> = Kind::word("1.2 or 1.3");
 
 pub(in crate::config) const UNKNOWN_SNI: Kind<UnknownSni> = Kind::word("default or refuse");
+
+pub(in crate::config) const CLIENT_AUTH_MODE: Kind<ClientAuthMode> =
+    Kind::word("require or optional");
+
+pub(in crate::config) const CLIENT_CERT_STYLE: Kind<ClientCertStyle> =
+    Kind::word("x-client-cert or client-cert");
 
 pub(in crate::config) const PROTOCOL: Kind<ListenerProtocol> = Kind {
     parse: |text| {

@@ -18,6 +18,18 @@ pub enum Handshake {
     Incompatible,
     /// The client asked for a name without a certificate.
     UnknownName,
+    /// The client showed no certificate where one is required.
+    NoClientCert,
+    /// The client's certificate is of no authority that is named.
+    UnknownClientCert,
+    /// The client's certificate has expired, or is not valid yet.
+    ExpiredClientCert,
+    /// The client's certificate was revoked.
+    RevokedClientCert,
+    /// No list that is up to date says whether the client's certificate was revoked.
+    UncheckedClientCert,
+    /// The client's certificate cannot be used for another reason.
+    InvalidClientCert,
     /// The client sent an alert: it does not trust the certificate, for example.
     Alert,
     /// It was not complete in time.
@@ -28,7 +40,7 @@ pub enum Handshake {
 
 impl Handshake {
     /// Every way, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::Full,
         Self::Resumed,
         Self::NotTls,
@@ -36,6 +48,12 @@ impl Handshake {
         Self::OldVersion,
         Self::Incompatible,
         Self::UnknownName,
+        Self::NoClientCert,
+        Self::UnknownClientCert,
+        Self::ExpiredClientCert,
+        Self::RevokedClientCert,
+        Self::UncheckedClientCert,
+        Self::InvalidClientCert,
         Self::Alert,
         Self::Late,
         Self::Left,
@@ -52,6 +70,12 @@ impl Handshake {
             Self::OldVersion => "old_version",
             Self::Incompatible => "incompatible",
             Self::UnknownName => "unknown_name",
+            Self::NoClientCert => "client_cert_missing",
+            Self::UnknownClientCert => "client_cert_unknown",
+            Self::ExpiredClientCert => "client_cert_expired",
+            Self::RevokedClientCert => "client_cert_revoked",
+            Self::UncheckedClientCert => "client_cert_unchecked",
+            Self::InvalidClientCert => "client_cert_invalid",
             Self::Alert => "alert",
             Self::Late => "late",
             Self::Left => "left",

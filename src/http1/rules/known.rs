@@ -17,12 +17,18 @@ pub enum Known {
     Trailer,
     Upgrade,
     CdnLoop,
+    ClientCert,
+    ClientCertChain,
     Forwarded,
     Connection,
     KeepAlive,
     SetCookie,
     UserAgent,
     XRealIp,
+    XClientCertSan,
+    XClientCertSubject,
+    XClientCertVerified,
+    XClientCertFingerprint,
     TraceParent,
     TraceState,
     XRequestId,
@@ -64,6 +70,7 @@ const NAMES: &[(&str, Known)] = &[
     ("set-cookie", Known::SetCookie),
     ("tracestate", Known::TraceState),
     ("user-agent", Known::UserAgent),
+    ("client-cert", Known::ClientCert),
     ("traceparent", Known::TraceParent),
     ("content-type", Known::ContentType),
     ("x-request-id", Known::XRequestId),
@@ -78,15 +85,20 @@ const NAMES: &[(&str, Known)] = &[
     ("content-encoding", Known::ContentEncoding),
     ("proxy-connection", Known::ProxyConnection),
     ("x-forwarded-host", Known::XForwardedHost),
+    ("client-cert-chain", Known::ClientCertChain),
+    ("x-client-cert-san", Known::XClientCertSan),
     ("sec-websocket-key", Known::SecWebSocketKey),
     ("transfer-encoding", Known::TransferEncoding),
     ("x-forwarded-proto", Known::XForwardedProto),
     ("proxy-authenticate", Known::ProxyAuthenticate),
     ("proxy-authorization", Known::ProxyAuthorization),
+    ("x-client-cert-subject", Known::XClientCertSubject),
+    ("x-client-cert-verified", Known::XClientCertVerified),
+    ("x-client-cert-fingerprint", Known::XClientCertFingerprint),
 ];
 
 /// The length of the longest known name.
-const LONGEST: usize = 19;
+const LONGEST: usize = 25;
 
 /// For each length of a name: where the names of this length begin and end in the table.
 const BY_LENGTH: [(u8, u8); LONGEST + 1] = by_length();

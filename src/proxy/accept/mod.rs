@@ -70,6 +70,7 @@ async fn open_slowly(
                 }
                 Err(failure) => {
                     refusal::note_handshake(&failure, &peer, &context.counts);
+                    failure.part().await;
                     return None;
                 }
             }

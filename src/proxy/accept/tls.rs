@@ -1,11 +1,15 @@
 //! The handshake of TLS on a connection that has just been accepted.
 
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use pingora_core::protocols::l4::stream::Stream;
 use rustls::{
-    Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion, ServerConnection,
+    CertificateError, Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion,
+    ServerConnection,
     server::{Accepted, Acceptor},
 };
 use tokio::{
@@ -17,7 +21,8 @@ use tokio_rustls::StartHandshake;
 use super::super::client::{ClientStream, TlsFacts};
 use crate::clock;
 use crate::count::{Handshake, ListenerCounts};
-use crate::tls::{Purpose, TlsListener};
+use crate::headers::{ClientCertFields, ShownCertificate};
+use crate::tls::{ClientAuth, ClientCertificate, Policy, Purpose, TlsListener};
 
 /// What a client says first is read in pieces of this size.
 const PIECE: usize = 2048;
@@ -25,11 +30,46 @@ const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; c
     Content-Length: 66\r\nConnection: close\r\n\r\n\
     400 Bad Request: this port speaks TLS (write https:// in the URL)\n";
 
+/// How long a client that gets an answer or an alert may take to close its end, and what it may send
+/// meanwhile: were the socket closed with bytes in it that are not read, the system would take back what
+/// was sent.
+const PARTING: Duration = Duration::from_secs(1);
+const PARTING_BYTES: usize = 64 * 1024;
+
 /// A handshake that failed, and why in words for the log.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) how: Handshake,
     pub(super) error: String,
+    /// The connection, if something was sent that the client is to read.
+    stream: Option<Box<Stream>>,
+}
+
+impl Failure {
+    fn new(how: Handshake, error: impl Into<String>) -> Self {
+        Self { how, error: error.into(), stream: None }
+    }
+
+    fn on(self, stream: Box<Stream>) -> Self {
+        Self { stream: Some(stream), ..self }
+    }
+
+    /// Closes the connection when the client has read what was sent to it.
+    pub(super) async fn part(self) {
+        let Some(mut stream) = self.stream else { return };
+        let reading = async {
+            let (mut bytes, mut read) = ([0; 1024], 0);
+            // A client that has left needs no parting.
+            let _ = stream.shutdown().await;
+            while read < PARTING_BYTES {
+                match stream.read(&mut bytes).await {
+                    Ok(more @ 1..) => read += more,
+                    Ok(0) | Err(_) => return,
+                }
+            }
+        };
+        let _ = time::timeout(PARTING, reading).await;
+    }
 }
 
 /// Has the client and the listener agree on a session. `input` is what has come of it already. The end
@@ -43,7 +83,7 @@ pub(super) async fn handshake(
     let began = clock::now();
     let shaken = match time::timeout(tls.handshake, shake_hands(stream, input, tls)).await {
         Ok(shaken) => shaken,
-        Err(_) => Err(Failure { how: Handshake::Late, error: "not complete in time".to_owned() }),
+        Err(_) => Err(Failure::new(Handshake::Late, "not complete in time")),
     };
     let how = match &shaken {
         Ok((_, facts)) if facts.resumed => Handshake::Resumed,
@@ -54,31 +94,65 @@ pub(super) async fn handshake(
     shaken
 }
 
-fn took(began: Instant) -> std::time::Duration {
+fn took(began: Instant) -> Duration {
     clock::now().saturating_duration_since(began)
 }
 
 async fn shake_hands(
-    mut stream: Box<Stream>,
+    stream: Box<Stream>,
     input: BytesMut,
     tls: &TlsListener,
 ) -> Result<(ClientStream, TlsFacts), Failure> {
-    let accepted = client_hello(&mut stream, input).await?;
-    let config = match tls.purpose(&accepted.client_hello()) {
-        Purpose::Requests(config) => config,
+    let (accepted, stream) = client_hello(stream, input).await?;
+    let (config, policy) = match tls.purpose(&accepted.client_hello()) {
+        Purpose::Requests(config, policy) => (config, policy),
         Purpose::Challenge(host) => {
             let error = format!("no proof for {host} is asked for");
-            return Err(Failure { how: Handshake::UnknownName, error });
+            return Err(Failure::new(Handshake::UnknownName, error));
         }
     };
     let start = StartHandshake::from_parts(accepted, stream);
-    let shaken = start.into_stream(config).await.map_err(|error| failure(&error))?;
-    let facts = facts(shaken.get_ref().1);
-    Ok((ClientStream::Tls(Box::new(shaken)), facts))
+    let shaking = start.into_stream(config).into_fallible().await;
+    let mut shaken = shaking.map_err(|(error, stream)| failure(&error).on(stream))?;
+    let session = shaken.get_ref().1;
+    let rule = tls.client_auth(policy);
+    let shown = rule.map(|rule| rule.certificate(session, clock::wall())).transpose();
+    match shown {
+        Ok(shown) => {
+            let shown = shown.flatten();
+            let told = rule.map(|rule| told(rule, shown.as_ref()));
+            let client_cert = shown.map(named);
+            let facts = TlsFacts { client_cert, told, ..facts(session, policy) };
+            Ok((ClientStream::Tls(Box::new(shaken)), facts))
+        }
+        Err(error) => {
+            // The handshake is complete, so there is no alert that `rustls` would send for this.
+            let _ = shaken.shutdown().await;
+            Err(Failure::new(reason(&error), error.to_string()).on(shaken.into_inner().0))
+        }
+    }
+}
+
+fn told(rule: &ClientAuth, shown: Option<&ClientCertificate>) -> ClientCertFields {
+    let certificate = shown.map(|shown| ShownCertificate {
+        subject: &shown.subject,
+        alternatives: &shown.alternatives,
+        fingerprint: &shown.fingerprint,
+        der: &shown.der,
+    });
+    ClientCertFields::new(rule.style, certificate)
+}
+
+/// The name of a client for the log: a certificate need not have a subject.
+fn named(shown: ClientCertificate) -> Box<str> {
+    if shown.subject.is_empty() { shown.alternatives } else { shown.subject }
 }
 
 /// Reads what the client says first, and answers what is no TLS.
-async fn client_hello(stream: &mut Stream, mut input: BytesMut) -> Result<Accepted, Failure> {
+async fn client_hello(
+    mut stream: Box<Stream>,
+    mut input: BytesMut,
+) -> Result<(Accepted, Box<Stream>), Failure> {
     let mut acceptor = Acceptor::default();
     let mut is_first = true;
     loop {
@@ -87,9 +161,8 @@ async fn client_hello(stream: &mut Stream, mut input: BytesMut) -> Result<Accept
             if first.is_ascii_uppercase() {
                 // A client that has left needs no answer.
                 let _ = stream.write_all(NOT_TLS).await;
-                let _ = stream.shutdown().await;
-                let error = "the first bytes are of no TLS".to_owned();
-                return Err(Failure { how: Handshake::NotTls, error });
+                let error = "the first bytes are of no TLS";
+                return Err(Failure::new(Handshake::NotTls, error).on(stream));
             }
         }
         let mut rest = &input[..];
@@ -98,7 +171,7 @@ async fn client_hello(stream: &mut Stream, mut input: BytesMut) -> Result<Accept
         }
         input.clear();
         match acceptor.accept() {
-            Ok(Some(accepted)) => return Ok(accepted),
+            Ok(Some(accepted)) => return Ok((accepted, stream)),
             Ok(None) => {}
             Err((error, mut alert)) => {
                 let mut bytes = Vec::new();
@@ -107,7 +180,7 @@ async fn client_hello(stream: &mut Stream, mut input: BytesMut) -> Result<Accept
                     let _ = stream.write_all(&bytes).await;
                     let _ = stream.flush().await;
                 }
-                return Err(Failure { how: reason(&error), error: error.to_string() });
+                return Err(Failure::new(reason(&error), error.to_string()).on(stream));
             }
         }
         input.reserve(PIECE);
@@ -126,7 +199,7 @@ fn failure(error: &io::Error) -> Failure {
         (None, io::ErrorKind::InvalidData) => Handshake::Malformed,
         _ => Handshake::Left,
     };
-    Failure { how, error: error.to_string() }
+    Failure::new(how, error.to_string())
 }
 
 fn reason(error: &Error) -> Handshake {
@@ -141,13 +214,32 @@ fn reason(error: &Error) -> Handshake {
         ) => Handshake::OldVersion,
         Error::PeerIncompatible(_) => Handshake::Incompatible,
         Error::AlertReceived(_) => Handshake::Alert,
+        Error::NoCertificatesPresented => Handshake::NoClientCert,
+        Error::InvalidCertificate(error) => of_certificate(error),
         // The resolver knows no certificate for the name.
         Error::General(_) => Handshake::UnknownName,
         _ => Handshake::Malformed,
     }
 }
 
-fn facts(session: &ServerConnection) -> TlsFacts {
+fn of_certificate(error: &CertificateError) -> Handshake {
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            Handshake::UnknownClientCert
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Handshake::ExpiredClientCert,
+        CertificateError::Revoked => Handshake::RevokedClientCert,
+        CertificateError::UnknownRevocationStatus
+        | CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => Handshake::UncheckedClientCert,
+        _ => Handshake::InvalidClientCert,
+    }
+}
+
+fn facts(session: &ServerConnection, policy: Policy) -> TlsFacts {
     let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     let alpn = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into());
     TlsFacts {
@@ -160,5 +252,8 @@ fn facts(session: &ServerConnection) -> TlsFacts {
         sni: session.server_name().map(Into::into),
         alpn,
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+        policy,
+        client_cert: None,
+        told: None,
     }
 }

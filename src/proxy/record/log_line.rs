@@ -74,7 +74,7 @@ fn connection(received: &Received) -> ConnectionRecord<'_> {
             sni: tls.sni.as_deref(),
             alpn: tls.alpn.as_deref(),
             resumed: tls.resumed,
-            client_cert: None,
+            client_cert: tls.client_cert.as_deref(),
         }),
     }
 }

@@ -2,6 +2,7 @@
 //! when no backend could.
 
 mod buffer;
+mod misdirected;
 mod redirect;
 pub(super) mod respond;
 
@@ -72,6 +73,10 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
 pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
     if redirect::is_due(session, context) {
         redirect::send(session, context).await?;
+        return Ok(true);
+    }
+    if misdirected::is_due(session, context) {
+        misdirected::send(session, context).await?;
         return Ok(true);
     }
     let request = session.req_header();
@@ -145,6 +150,10 @@ pub(super) fn set_headers(
         let known = link.facts().known;
         let facts = RequestFacts { client, is_tls, request_id, trace, received: known };
         target.on_request(upstream_request, &facts)?;
+        let tls = link.connection().facts.as_ref().and_then(|facts| facts.tls.as_ref());
+        let told = tls.and_then(|tls| tls.told.as_ref());
+        let any = context.generation.asks_for_certificates;
+        headers::tell_certificate(upstream_request, known, told, any)?;
     }
     headers::mark(upstream_request)?;
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())

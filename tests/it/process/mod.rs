@@ -56,6 +56,10 @@ mod stalled_log;
 mod steering;
 /// Clients that speak TLS.
 mod tls;
+/// Clients that show a certificate of their own.
+mod tls_clients;
+/// Certificates and keys in every form.
+mod tls_keys;
 /// Listeners at Unix sockets.
 mod unix_listener;
 /// `lb upgrade`: one process in place of another.

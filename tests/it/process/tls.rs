@@ -20,7 +20,7 @@ use crate::support::{
 use super::{access_lines, outcome, pid_that, tell};
 
 /// A listener with these keys of `tls`, over one backend, and the access log in a file.
-fn text(backend: SocketAddr, tls: &str, rest: &str) -> String {
+pub(super) fn text(backend: SocketAddr, tls: &str, rest: &str) -> String {
     format!(
         "listeners: [ {{ address: 127.0.0.1:0, tls: {{ {tls} }} }} ]\nroutes: [ {{ pool: web }} ]\n\
          pools: {{ web: {{ health_check: off, backends: [ {{ address: {backend} }} ] }} }}\n\
@@ -29,7 +29,7 @@ fn text(backend: SocketAddr, tls: &str, rest: &str) -> String {
 }
 
 /// What a command prints, on both outputs.
-fn run(command: &mut Command, input: &str) -> String {
+pub(super) fn run(command: &mut Command, input: &str) -> String {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     // A command that has ended takes no input.
@@ -40,16 +40,16 @@ fn run(command: &mut Command, input: &str) -> String {
 }
 
 /// `openssl s_client` with these arguments in this folder, and one request.
-fn s_client(folder: &Path, address: SocketAddr, arguments: &[&str]) -> String {
+pub(super) fn s_client(folder: &Path, address: SocketAddr, arguments: &[&str]) -> String {
     let mut command = Command::new("timeout");
     command.args(["20", "openssl", "s_client", "-connect", &address.to_string()]);
     command.args(["-ign_eof", "-CAfile", "ca.pem"]).args(arguments).current_dir(folder);
     run(&mut command, "GET /openssl HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n")
 }
 
-fn curl(folder: &Path, address: SocketAddr, arguments: &[&str]) -> String {
+pub(super) fn curl(folder: &Path, address: SocketAddr, arguments: &[&str]) -> String {
     let mut command = Command::new("curl");
-    let connect = format!("::127.0.0.1:{}", address.port());
+    let connect = format!("::{address}");
     command.args(["-sS", "-i", "-m", "20", "--cacert", "ca.pem", "--connect-to", &connect]);
     run(command.args(arguments).current_dir(folder), "")
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Connection, ask, get};
 use crate::support::{
     backend::ScriptedBackend,
-    lb::{Lb, outcomes},
+    lb::outcomes,
     reply::{Reply, Step},
 };
 

@@ -1,7 +1,8 @@
 //! Answers that break off: a client never sees a short one that looks whole.
 
+use super::super::Lb;
 use super::super::client::{Connection, get};
-use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};
+use crate::support::{backend::ScriptedBackend, reply::Reply};
 
 #[track_caller]
 fn is_seen_to_be_broken(reply: Reply) {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use lb::count::Outcome;
 
+use super::super::Lb;
 use super::super::client::{Connection, ask, get};
-use crate::support::{
-    PATIENCE, backend::ScriptedBackend, eventually::eventually, lb::Lb, reply::Reply,
-};
+use crate::support::{PATIENCE, backend::ScriptedBackend, eventually::eventually, reply::Reply};
 
 #[test]
 fn a_listener_counts_connections_requests_and_bytes() {

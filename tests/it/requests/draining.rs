@@ -1,11 +1,8 @@
 //! A backend that an operator has taken out.
 
+use super::super::Lb;
 use super::super::client::{get, post};
-use crate::support::{
-    backend::ScriptedBackend,
-    lb::{Lb, entry},
-    reply::Reply,
-};
+use crate::support::{backend::ScriptedBackend, lb::entry, reply::Reply};
 use lb::backend::{DrainedBy, Eligibility};
 
 fn draining(backend: &ScriptedBackend) -> String {

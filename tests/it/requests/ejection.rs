@@ -7,12 +7,13 @@ use lb::{
     clock,
 };
 
+use super::super::Lb;
 use super::super::client::{Connection, ask, get, post};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    lb::{Lb, entry, outcomes},
+    lb::{entry, outcomes},
     reply::Reply,
 };
 

@@ -1,9 +1,8 @@
 //! An ejection is a preference: before a request fails, it tries the ejected backends whose checks pass.
 
+use super::super::Lb;
 use super::super::client::{Connection, get};
-use crate::support::{
-    PATIENCE, backend::ScriptedBackend, eventually::eventually, lb::Lb, reply::Reply,
-};
+use crate::support::{PATIENCE, backend::ScriptedBackend, eventually::eventually, reply::Reply};
 
 const CHECKED: &str =
     "    health_check: { path: /health, interval: 100ms, timeout: 90ms, fall: 100 }";

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Response, ask, get, post};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    lb::{Lb, entry, outcomes},
+    lb::{entry, outcomes},
     reply::{Gate, Reply},
 };
 

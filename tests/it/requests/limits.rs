@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Connection, get};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    lb::Lb,
     reply::{Reply, Step},
 };
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Connection, ask, get};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    lb::{Lb, entry, outcomes},
+    lb::{entry, outcomes},
     reply::{Gate, Reply},
 };
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Connection, get};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    lb::{Lb, addresses, entry, outcomes},
+    lb::{addresses, entry, outcomes},
     reply::{Reply, Step},
 };
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Connection, ask, get};
 use crate::support::{
     backend::ScriptedBackend,
     full_listener::full_listener,
-    lb::{Lb, entry, outcomes},
+    lb::{entry, outcomes},
     reply::{Gate, Reply},
 };
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::Lb;
 use super::super::client::{Connection, get, post};
 use crate::support::{
     PATIENCE, backend::ScriptedBackend, eventually::eventually, full_listener::full_listener,
-    lb::Lb, reply::Reply,
+    reply::Reply,
 };
 
 /// Two backends, the first of which replies like this.

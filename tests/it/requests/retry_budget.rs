@@ -1,7 +1,8 @@
 //! The retry budget of a pool.
 
+use super::super::Lb;
 use super::super::client::get;
-use crate::support::{backend::ScriptedBackend, lb::Lb, reply::Reply};
+use crate::support::{backend::ScriptedBackend, reply::Reply};
 
 /// The number of tries that this number of requests make on two backends that are always
 /// unavailable.

@@ -2,12 +2,9 @@
 
 use std::io;
 
+use super::super::Lb;
 use super::super::client::{Connection, Response, get, post};
-use crate::support::{
-    backend::ScriptedBackend,
-    lb::{Lb, outcomes},
-    reply::Reply,
-};
+use crate::support::{backend::ScriptedBackend, lb::outcomes, reply::Reply};
 
 /// The default of `retry.on`.
 const LISTED: [&str; 6] = ["connect_failure", "reset", "timeout", "502", "503", "504"];

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::super::Lb;
 use super::super::client::{Connection, ask, get};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
     full_listener::full_listener,
-    lb::{Lb, entry, outcomes},
+    lb::{entry, outcomes},
     reply::{Gate, Reply},
 };
 

@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    RevokedCertParams, RsaKeySize, SerialNumber, date_time_ymd,
 };
 
 /// An authority that signs certificates, valid from 2000 on.
@@ -20,7 +21,7 @@ impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let mut params = params(&[], 2000, 4000);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
     }
@@ -33,9 +34,48 @@ impl Authority {
     /// A certificate for these names, from the beginning of the one year to that of the other.
     pub(crate) fn issue_between(&self, names: &[&str], from: i32, until: i32) -> Pem {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
-        let certificate = params(names, from, until).signed_by(&key, &self.0);
-        let leaf = certificate.expect("a certificate").pem();
+        self.sign(params(names, from, until), &key)
+    }
+
+    /// A certificate for these names with a key of RSA.
+    pub(crate) fn issue_rsa(&self, names: &[&str]) -> Pem {
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
+        self.sign(params(names, 2000, 4000), &key)
+    }
+
+    /// A certificate of a client with this name and number, until the beginning of this year.
+    pub(crate) fn issue_client(&self, name: &str, number: u64, until: i32) -> Pem {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+        let mut params = params(&[&format!("{name}.clients.example")], 2000, until);
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, "Shop, Inc.");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(SerialNumber::from(number));
+        self.sign(params, &key)
+    }
+
+    fn sign(&self, params: CertificateParams, key: &KeyPair) -> Pem {
+        let leaf = params.signed_by(key, &self.0).expect("a certificate").pem();
         Pem { chain: leaf + &self.pem(), key: key.serialize_pem() }
+    }
+
+    /// A list of the revoked certificates with these numbers, good until the beginning of this year.
+    pub(crate) fn revoke(&self, numbers: &[u64], until: i32) -> String {
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
+            revocation_time: date_time_ymd(2001, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2000, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1u64),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.0).expect("a list").pem().expect("a list")
     }
 
     /// A certificate for these names.

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use rustls::ClientConnection;
 use socket2::SockRef;
 
-use super::PATIENCE;
+use super::{PATIENCE, wire::Wire};
 
 /// An answer as it came over the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 /// A connection that stays open between requests.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Wire,
     host: String,
     buffer: Vec<u8>,
 }
@@ -118,20 +119,32 @@ impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
+        let stream = Wire::Plain(stream);
         let connection = Self { stream, host: address.to_string(), buffer: Vec::new() };
         connection.limit(PATIENCE)?;
         Ok(connection)
     }
 
+    /// Shakes hands, with these bytes first; all that follows is over TLS.
+    pub(crate) fn over_tls<'a>(
+        self,
+        session: ClientConnection,
+        first: impl Iterator<Item = &'a [u8]>,
+    ) -> io::Result<Self> {
+        let stream = self.stream.over_tls(session, first)?;
+        Ok(Self { stream, ..self })
+    }
+
     /// Sets the limit of every read and write.
     pub(crate) fn limit(&self, timeout: Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(timeout))?;
-        self.stream.set_write_timeout(Some(timeout))
+        let socket = self.stream.socket();
+        socket.set_read_timeout(Some(timeout))?;
+        socket.set_write_timeout(Some(timeout))
     }
 
     /// This side's address, as the other side sees it.
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+        self.stream.socket().local_addr()
     }
 
     /// Sends a GET and returns the whole answer.
@@ -207,12 +220,13 @@ impl Connection {
 
     /// Sends these bytes and nothing else.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
     }
 
     /// Ends the connection with a reset.
     pub(crate) fn reset(self) -> io::Result<()> {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
+        SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO))
     }
 
     /// Receives at least one byte, such as after a 101; empty if the other side closed.
@@ -225,13 +239,7 @@ impl Connection {
 
     /// Whether bytes have come or the other side has closed; does not wait.
     pub(crate) fn received_something(&mut self) -> bool {
-        let _ = self.stream.set_nonblocking(true);
-        let has_come = match self.stream.peek(&mut [0]) {
-            Ok(_) => true,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        };
-        let _ = self.stream.set_nonblocking(false);
-        has_come
+        self.stream.received_something()
     }
 
     /// Reads everything until the other side closes or resets; fails the test if it does not.

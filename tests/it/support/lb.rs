@@ -3,6 +3,7 @@
 //! signal to end.
 
 use std::{
+    marker::PhantomData,
     net::{SocketAddr, TcpListener},
     sync::{Arc, LazyLock},
 };
@@ -13,12 +14,13 @@ use lb::{
     config::{self, Flags, ListenerProtocol, PoolName},
     count::ListenerCounts,
     discovery,
-    generation::Current,
+    generation::{Current, Opened},
     in_flight::InFlight,
     pool::{Pool, Supervisor},
     proxy::{Backends, ListenerApp},
     server,
     telemetry::AccessLog,
+    tls,
 };
 use pingora_core::services::background::BackgroundService;
 use serde_json::Value;
@@ -28,14 +30,42 @@ use tokio::{
     sync::watch,
 };
 
-use super::{PATIENCE, backend::ScriptedBackend, eventually::wait_for, process::new_folder};
+use super::{
+    PATIENCE, backend::ScriptedBackend, eventually::wait_for, process::new_folder, tls_client,
+};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });
 
+/// What clients of a balancer speak.
+pub(crate) trait Front {
+    /// Whether it is TLS.
+    const IS_TLS: bool;
+}
+
+/// Plain connections.
+pub(crate) struct Plain;
+
+/// Connections over TLS, for [`tls_client`].
+pub(crate) struct OverTls;
+
+impl Front for Plain {
+    const IS_TLS: bool = false;
+}
+
+impl Front for OverTls {
+    const IS_TLS: bool = true;
+}
+
+/// A balancer for clients without TLS.
+pub(crate) type Lb = Balancer<Plain>;
+/// A balancer for clients that speak TLS.
+pub(crate) type TlsLb = Balancer<OverTls>;
+
 /// A balancer on a port of its own. Ends when dropped.
-pub(crate) struct Lb {
+pub(crate) struct Balancer<F> {
+    front: PhantomData<F>,
     address: SocketAddr,
     current: Arc<Current>,
     in_flight: InFlight,
@@ -44,7 +74,7 @@ pub(crate) struct Lb {
     shutdown: watch::Sender<bool>,
 }
 
-impl Lb {
+impl<F: Front> Balancer<F> {
     /// A balancer with one pool named `web` of these backends, checks off, and these lines of YAML
     /// below the pool, each indented by four.
     #[track_caller]
@@ -104,6 +134,11 @@ impl Lb {
         if !yaml.contains("listeners:") {
             yaml.push_str("\nlisteners: [ { address: 127.0.0.1:0 } ]\n");
         }
+        if F::IS_TLS {
+            let tls = format!("listeners: [ {{ {}, address", tls_client::listener_keys());
+            yaml = yaml.replace("listeners: [ { address", &tls);
+            assert!(yaml.contains(&tls), "{yaml}");
+        }
         let log = folder.path().join("access.log");
         if !yaml.contains("access_log:") {
             yaml.push_str("\naccess_log: { path: ACCESS_LOG }\n");
@@ -119,8 +154,9 @@ impl Lb {
         let (shutdown, watch) = watch::channel(false);
         let in_flight = InFlight::default();
         let (address, current) = RUNTIME.block_on(async {
-            let log = Some(Arc::clone(&access_log));
-            let building = Current::new(&config, &resolved, log, clock::now());
+            let (tls, _) = tls::load(&config, clock::wall()).expect("certificates");
+            let opened = Opened { access_log: Some(Arc::clone(&access_log)), tls };
+            let building = Current::new(&config, &resolved, opened, clock::now());
             let current = Arc::new(building.await.expect("a generation"));
             let checks = Supervisor::new(current.pools());
             let checks_watch = watch.clone();
@@ -135,7 +171,7 @@ impl Lb {
             tokio::spawn(server::accept(service, socket.into(), watch, 1));
             (address, current)
         });
-        Self { address, current, in_flight, folder, access_log, shutdown }
+        Self { front: PhantomData, address, current, in_flight, folder, access_log, shutdown }
     }
 
     /// Its address.
@@ -226,7 +262,7 @@ impl Lb {
     }
 }
 
-impl Drop for Lb {
+impl<F> Drop for Balancer<F> {
     fn drop(&mut self) {
         let _ = self.shutdown.send(true);
         self.access_log.close();

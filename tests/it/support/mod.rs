@@ -35,6 +35,10 @@ pub(crate) mod prometheus;
 pub(crate) mod reply;
 /// The requests to a scripted backend.
 pub(crate) mod request;
+/// The client over TLS.
+pub(crate) mod tls_client;
+/// The bytes of a client's connection.
+pub(crate) mod wire;
 
 use std::time::Duration;
 

@@ -10,7 +10,10 @@ use std::{num::NonZeroU64, time::Duration};
 pub use acme::{AccountKey, Acme, Challenge, ExternalAccount, HmacKey};
 pub use address::{ListenAddress, PeerBlock};
 pub use protocol::ListenerProtocol;
-pub use tls::{CertificateSource, Tls, TlsVersion, UnknownSni};
+pub use tls::{
+    CertificateSource, ClientAuth, ClientAuthMode, ClientCertStyle, HostClientAuth, Tls,
+    TlsVersion, UnknownSni,
+};
 
 /// An address at which connections are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

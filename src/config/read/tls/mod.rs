@@ -1,16 +1,20 @@
 //! TLS on a listener. The files that it names are read later.
 
 mod acme;
+mod client_auth;
 
-use self::acme::{acme, without_doubles};
+use self::{
+    acme::{acme, without_doubles},
+    client_auth::{client_auth, hosts},
+};
 use crate::config::{
     document::{Cursor, Section},
     keys::{
         Row,
         acme::{ACME, LOCAL},
         tls::{
-            CERT, CERTIFICATES, DIRECTORY, HANDSHAKE, KEY, MIN_VERSION, STRICT_TRANSPORT, TLS,
-            UNKNOWN,
+            CERT, CERTIFICATES, CLIENT_AUTH, DIRECTORY, HANDSHAKE, KEY, MIN_VERSION,
+            STRICT_TRANSPORT, TLS, UNKNOWN,
         },
     },
     model::{CertificateSource, Tls},
@@ -36,6 +40,8 @@ pub(super) fn tls(keys: &mut Section<'_>) -> Option<Tls> {
             certificates: items.into_iter().flatten().filter_map(|item| source(&item)).collect(),
             acme,
             local,
+            client_auth: client_auth(keys, &CLIENT_AUTH),
+            hosts: hosts(keys),
             min_version: keys.get(&MIN_VERSION),
             unknown_sni: keys.get(&UNKNOWN),
             handshake: keys.get(&HANDSHAKE),

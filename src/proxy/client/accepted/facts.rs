@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::count::ListenerCounts;
 use crate::generation::ListenerSettings;
+use crate::headers::ClientCertFields;
+use crate::tls::Policy;
 
 /// What the requests of a connection have in common.
 #[derive(Debug, Clone)]
@@ -40,4 +42,10 @@ pub(in super::super::super) struct TlsFacts {
     pub(in super::super::super) alpn: Option<Box<str>>,
     /// Whether an earlier session went on.
     pub(in super::super::super) resumed: bool,
+    /// The rule about clients' certificates that the connection is under.
+    pub(in super::super::super) policy: Policy,
+    /// The name in the client's certificate; `None` if it has shown none.
+    pub(in super::super::super) client_cert: Option<Box<str>>,
+    /// What backends are told of the certificate; `None` if the client was not asked for one.
+    pub(in super::super::super) told: Option<ClientCertFields>,
 }

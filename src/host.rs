@@ -1,11 +1,15 @@
-//! The host of a request in the form in which the table holds hosts.
+//! The host of a request in the form in which tables hold hosts.
+//!
+//! Routes and the rules of TLS for a host read it alike: a host that one of them takes for another would
+//! get around the other's rule.
 
 use std::borrow::Cow;
 
 /// Returns the host in lower case, without port and without the dot that may end a full name.
 ///
-/// Text that is not a host is returned unchanged, and so matches no route.
-pub(super) fn canonical(host: &str) -> Cow<'_, str> {
+/// Text that is not a host is returned unchanged, and so matches no entry of a table.
+#[must_use]
+pub fn canonical(host: &str) -> Cow<'_, str> {
     let name = without_port(host);
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -28,7 +32,7 @@ fn without_port(host: &str) -> &str {
 
 /// The suffixes of a host with their leading dots, longest first: `.b.c` and `.c` for `a.b.c`;
 /// suffixes longer than `longest` are left out.
-pub(super) fn suffixes(host: &str, longest: usize) -> impl Iterator<Item = &str> {
+pub fn suffixes(host: &str, longest: usize) -> impl Iterator<Item = &str> {
     let first = host.len().saturating_sub(longest).max(1);
     host.bytes()
         .enumerate()

@@ -6,16 +6,17 @@
 
 use serde_json::{Map, Value, json};
 
+mod tls;
+
 use super::{
     keys::{
-        Row, access_log as log_keys, acme as acme_keys, admin as admin_keys, below, checks,
+        Row, access_log as log_keys, admin as admin_keys, below, checks,
         listeners as listener_keys, mapping, path_below, pools as pool_keys, process as top,
-        retry as retry_keys, tls as tls_keys,
+        retry as retry_keys,
     },
     model::{
-        AccessLog, Acme, Admin, BackendSpec, Backoff, BodyLimits, CertificateSource, Config,
-        ExternalAccount, HealthCheck, HmacKey, Listener, LogFilter, Pool, Probe, Retry, RetryOn,
-        Route, Timeouts, Tls,
+        AccessLog, Admin, BackendSpec, Backoff, BodyLimits, Config, HealthCheck, Listener,
+        LogFilter, Pool, Probe, Retry, RetryOn, Route, Timeouts,
     },
     values::{CheckType, Failure},
 };
@@ -91,7 +92,7 @@ pub(super) fn listener(listener: &Listener) -> Value {
         listener_keys::PROXY_PROTOCOL.show_or_off(
             listener.proxy_protocol.as_ref().map(|from| [listener_keys::FROM.show(from)]),
         ),
-        tls(listener.tls.as_ref()),
+        tls::tls(listener.tls.as_ref()),
         listener_keys::PROTOCOLS.show(&listener.protocols),
         listener_keys::REDIRECT.show(&listener.redirect_to_https),
         listener_keys::CLIENT.show([
@@ -100,62 +101,6 @@ pub(super) fn listener(listener: &Listener) -> Value {
             listener_keys::WRITE.show(&client.write),
             body(client.body),
         ]),
-    ])
-}
-
-fn tls(tls: Option<&Tls>) -> Entry {
-    tls_keys::TLS.show_or_off(tls.map(|tls| {
-        [
-            (tls_keys::CERTIFICATES.name(), certificates(&tls.certificates)),
-            acme(tls.acme.as_ref()),
-            acme_keys::LOCAL.show(&tls.local),
-            tls_keys::MIN_VERSION.show(&tls.min_version),
-            tls_keys::UNKNOWN.show(&tls.unknown_sni),
-            tls_keys::HANDSHAKE.show(&tls.handshake),
-            tls_keys::STRICT_TRANSPORT.show(&tls.hsts),
-        ]
-    }))
-}
-
-fn acme(acme: Option<&Acme>) -> Entry {
-    acme_keys::ACME.show_or_off(acme.map(|acme| {
-        [
-            acme_keys::EMAIL_ADDRESS.show(acme.email.as_ref()),
-            acme_keys::HOSTS.show(&acme.hosts),
-            acme_keys::CHALLENGE_TYPE.show(&acme.challenge),
-            acme_keys::DIRECTORY.show(&acme.directory),
-            acme_keys::DIRECTORY_CA.show(acme.directory_ca.as_ref()),
-            external_account(acme.external_account.as_ref()),
-        ]
-    }))
-}
-
-fn external_account(account: Option<&ExternalAccount>) -> Entry {
-    acme_keys::EXTERNAL_ACCOUNT.show_or_off(account.map(|account| {
-        let (key, file) = match &account.hmac_key {
-            HmacKey::Given(key) => (Some(key), None),
-            HmacKey::File(file) => (None, Some(file)),
-        };
-        [
-            acme_keys::ACCOUNT_KEY_ID.show(Some(&account.key_id)),
-            acme_keys::ACCOUNT_KEY.show(key),
-            acme_keys::ACCOUNT_KEY_FILE.show(file),
-        ]
-    }))
-}
-
-fn certificates(sources: &[CertificateSource]) -> Value {
-    // An empty list would be refused.
-    if sources.is_empty() { Value::Null } else { sources.iter().map(certificate).collect() }
-}
-
-fn certificate(source: &CertificateSource) -> Value {
-    let (cert, key) =
-        source.pair.as_ref().map_or((None, None), |(cert, key)| (Some(cert), key.as_ref()));
-    mapping([
-        tls_keys::CERT.show(cert),
-        tls_keys::KEY.show(key),
-        tls_keys::DIRECTORY.show(source.directory.as_ref()),
     ])
 }
 
@@ -323,9 +268,11 @@ mod tests {
         }
         let tls = config.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut());
         for tls in tls {
+            let hosts = tls.hosts.iter_mut().filter_map(|host| host.client_auth.as_mut());
+            let rules = tls.client_auth.iter_mut().chain(hosts).map(|rule| &mut rule.origin);
             let sources = tls.certificates.iter_mut().map(|source| &mut source.origin);
             let origins = sources.chain(tls.acme.as_mut().map(|acme| &mut acme.origin));
-            origins.for_each(|origin| *origin = Origin::flag(""));
+            rules.chain(origins).for_each(|origin| *origin = Origin::flag(""));
         }
         config.pools.sort_by(|a, b| a.name.cmp(&b.name));
         config

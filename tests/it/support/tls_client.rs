@@ -1,0 +1,106 @@
+//! The client of HTTP/1 over TLS, with the same calls, so that a test can be written once for both.
+
+use std::{
+    io,
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
+    sync::{Arc, LazyLock},
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs, pki_types::pem::PemObject,
+};
+use tempfile::TempDir;
+
+use super::{certificates::Authority, client, process::new_folder};
+
+pub(crate) use super::client::Response;
+
+/// The name that the certificate of [`SITE`] is for.
+const NAME: &str = "shop.example";
+
+/// A certificate in files, and a client that trusts it.
+struct Site {
+    folder: TempDir,
+    client: Arc<ClientConfig>,
+}
+
+static SITE: LazyLock<Site> = LazyLock::new(|| {
+    let (folder, authority) = (new_folder(), Authority::new("lb test"));
+    authority.issue(&[NAME]).write(folder.path(), "shop");
+    let mut roots = RootCertStore::empty();
+    let pem = authority.pem();
+    let root = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes());
+    roots.add(root.expect("PEM")).expect("an authority");
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().expect("versions");
+    let client = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
+    Site { folder, client }
+});
+
+/// The keys of a listener that this client trusts.
+pub(crate) fn listener_keys() -> String {
+    let folder = SITE.folder.path().display();
+    format!("tls: {{ certificates: [ {{ cert: {folder}/shop.pem, key: {folder}/shop.key }} ] }}")
+}
+
+/// GET on a connection of its own; fails the test when there is no answer.
+#[track_caller]
+pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
+    Connection::open(address)
+        .and_then(|mut connection| connection.get(path))
+        .unwrap_or_else(|error| panic!("GET {path} from {address}: {error}"))
+}
+
+/// A GET that is under way, on a connection of its own.
+#[track_caller]
+pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
+    let mut connection = Connection::open(address).expect("a connection");
+    connection.begin("GET", path, &[]).expect("it takes a header");
+    connection
+}
+
+/// POST with a Content-Length, on a connection of its own.
+#[track_caller]
+pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
+    Connection::open(address)
+        .and_then(|mut connection| connection.request("POST", path, &[], body))
+        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
+}
+
+/// A connection that stays open between requests.
+#[derive(Debug)]
+pub(crate) struct Connection(client::Connection);
+
+impl Connection {
+    /// Connects, and shakes hands.
+    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        Self::open_behind(address, b"", usize::MAX)
+    }
+
+    /// Like [`Connection::open`], with these bytes before the handshake; they and the first bytes of the
+    /// handshake are sent in pieces of this length.
+    pub(crate) fn open_behind(address: SocketAddr, bytes: &[u8], piece: usize) -> io::Result<Self> {
+        let connection = client::Connection::open(address)?;
+        let config = Arc::clone(&SITE.client);
+        let name = NAME.try_into().expect("a name");
+        let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        let mut first = bytes.to_vec();
+        session.write_tls(&mut first)?;
+        connection.over_tls(session, first.chunks(piece)).map(Self)
+    }
+}
+
+impl Deref for Connection {
+    type Target = client::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
