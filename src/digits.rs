@@ -56,7 +56,13 @@ impl Ipv4Text {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.text.get(..self.length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The text as bytes, which need not be looked at once more.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.length).unwrap_or_default()
     }
 }
 

@@ -3,14 +3,13 @@
 
 use std::net::IpAddr;
 
-use http::HeaderValue;
-use pingora::http::RequestHeader;
+use bytes::BytesMut;
 
 use crate::config::PeerBlock;
 use crate::headers::{
-    ADMIN_COOKIE, Client, Peer, ReceivedFields, RequestId, TraceContext, TrustedProxies, apply,
+    ADMIN_COOKIE, Client, Peer, RequestId, TraceContext, TrustedProxies, apply, mark,
 };
-use crate::http1::{Known, KnownFields};
+use crate::http1::{Fields, Known, RequestHead};
 
 /// The fields that a line can be: the first byte of a line chooses.
 const NAMES: [&str; 10] = [
@@ -41,13 +40,14 @@ pub(crate) fn forwarded(bytes: &[u8]) {
         None if first % 2 == 0 => Peer::Unix,
         None => Peer::Unknown,
     };
-    let mut request = RequestHeader::build("GET", b"/", None).expect("a header");
-    for line in rest.split(|byte| *byte == b'\n').take(100) {
-        if let [name, value @ ..] = line
-            && let Ok(value) = HeaderValue::from_bytes(value.trim_ascii())
-        {
-            let name = NAMES[usize::from(*name) % NAMES.len()];
-            request.append_header(name, value).expect("it takes a field");
+    let mut request = Fields::default();
+    for line in rest.split(|byte| *byte == b'\n').take(90) {
+        if let [name, value @ ..] = line {
+            let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+            let value = value.trim_ascii();
+            if !value.iter().any(is_control) {
+                request.append(NAMES[usize::from(*name) % NAMES.len()].as_bytes(), value);
+            }
         }
     }
     let networks = TRUSTED.map(|network| PeerBlock::Net(network.parse().expect("a network")));
@@ -60,17 +60,8 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn known(request: &RequestHeader) -> KnownFields {
-    let names = request.headers.keys().map(|name| name.as_str().as_bytes());
-    names.filter_map(Known::of).collect()
-}
-
-fn received(request: &RequestHeader) -> ReceivedFields<'_> {
-    ReceivedFields::new(&request.headers, known(request))
-}
-
-fn check(request: &RequestHeader, peer: Peer, trusted: &TrustedProxies) {
-    let client = Client::identify(peer, received(request), trusted);
+fn check(received: &Fields, peer: Peer, trusted: &TrustedProxies) {
+    let client = Client::identify(peer, received, trusted);
     let peers_own = match peer {
         Peer::Ip(address) => Some(address.to_canonical()),
         Peer::Unix | Peer::Unknown => None,
@@ -78,45 +69,52 @@ fn check(request: &RequestHeader, peer: Peer, trusted: &TrustedProxies) {
     assert_eq!(client.is_trusted(), trusted.contains(peer));
     assert!(client.is_trusted() || client.real_ip() == peers_own);
     // Several lines are one list.
-    let chains = request.headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
-    let chain = HeaderValue::from_bytes(&chains.collect::<Vec<_>>().join(&b","[..]));
-    let mut joined = RequestHeader::build("GET", b"/", None).expect("a header");
-    let chain = chain.expect("values with commas are a value");
-    joined.append_header("x-forwarded-for", chain).expect("it takes a field");
-    assert_eq!(Client::identify(peer, received(&joined), trusted), client);
+    let mut joined = Fields::default();
+    let chains = received.all(Known::XForwardedFor).collect::<Vec<_>>();
+    joined.add(Known::XForwardedFor, &chains.join(&b","[..]));
+    assert_eq!(Client::identify(peer, &joined, trusted), client);
 
-    let id = RequestId::of(received(request));
+    let id = RequestId::of(received);
     assert!(!id.as_str().is_empty() && id.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
-    let _ = TraceContext::of(received(request));
-    is_told(request, &client, &id, peers_own);
+    let _ = TraceContext::of(received);
 
+    let mut told = received.to_be_sent();
+    apply(&mut told, received, &client, &id, false);
+    is_told(&told, &client, &id, peers_own);
     // A proxy behind this one, which trusts it, finds the same client, unless there is none to find.
-    let mut told = request.clone();
-    apply(&mut told, known(request), &client, &id, false).expect("it can be told");
-    let next = Client::identify(Peer::Ip(address(HERE)), received(&told), trusted);
+    let next = Client::identify(Peer::Ip(address(HERE)), &told, trusted);
     assert_eq!(next.real_ip(), client.real_ip().or(Some(address(HERE))));
+    mark(&mut told);
+    is_read_as_it_was_meant(&told);
 }
 
-fn is_told(request: &RequestHeader, client: &Client, id: &RequestId, peer: Option<IpAddr>) {
-    let mut told = request.clone();
-    apply(&mut told, known(request), client, id, false).expect("it can be told");
-    let lines = |name: &str| told.headers.get_all(name).iter().collect::<Vec<_>>();
-    assert_eq!(lines("x-request-id"), [id.as_str()]);
-    let peer = peer.map(|peer| HeaderValue::try_from(peer.to_string()).expect("a value"));
-    let peers = Vec::from_iter(&peer);
+fn is_told(told: &Fields, client: &Client, id: &RequestId, peer: Option<IpAddr>) {
+    let lines = |known| told.all(known).collect::<Vec<_>>();
+    assert_eq!(lines(Known::XRequestId), [id.as_str().as_bytes()]);
+    let peer = peer.map(|peer| peer.to_string());
+    let peers: Vec<_> = peer.iter().map(String::as_bytes).collect();
     if client.is_trusted() {
-        assert!(peers.is_empty() || lines("x-forwarded-for").len() == 1);
+        assert!(peers.is_empty() || lines(Known::XForwardedFor).len() == 1);
     } else {
-        assert_eq!(lines("x-forwarded-for"), peers);
-        assert_eq!(lines("x-real-ip"), peers);
-        assert_eq!(lines("x-forwarded-proto"), ["http"]);
-        assert!(lines("forwarded").is_empty() && lines("x-forwarded-host").is_empty());
+        assert_eq!(lines(Known::XForwardedFor), peers);
+        assert_eq!(lines(Known::XRealIp), peers);
+        assert_eq!(lines(Known::XForwardedProto), [b"http"]);
+        assert!(!told.has(Known::Forwarded) && !told.has(Known::XForwardedHost));
     }
-    for cookie in lines("cookie") {
-        let crumbs = cookie.as_bytes().split(|byte| *byte == b';');
+    for cookie in lines(Known::Cookie) {
+        let crumbs = cookie.split(|byte| *byte == b';');
         let ours = format!("{ADMIN_COOKIE}=");
         assert!(!crumbs.map(<[u8]>::trim_ascii).any(|it| it.starts_with(ours.as_bytes())));
     }
+}
+
+/// What is written has these lines and no others.
+fn is_read_as_it_was_meant(told: &Fields) {
+    let mut bytes = BytesMut::from(&b"GET / HTTP/1.0\r\n"[..]);
+    told.write(&mut bytes);
+    bytes.extend_from_slice(b"\r\n");
+    let head = RequestHead::parse(&bytes).expect("a head");
+    assert!(told.iter().eq(head.fields.iter().copied()), "{}", bytes.escape_ascii());
 }
 
 #[cfg(test)]

@@ -4,21 +4,18 @@
 //! a client sends in them is removed from every request, also without TLS, and from trusted proxies.
 
 use data_encoding::BASE64;
-use http::{HeaderName, HeaderValue};
-use pingora::{Result, http::RequestHeader};
 
-use super::fields::{self, Name};
 use crate::config::ClientCertStyle;
-use crate::http1::{Known, KnownFields};
+use crate::http1::{Field, Fields, Known};
 
-const VERIFIED: Name = Name(Known::XClientCertVerified, "X-Client-Cert-Verified");
-const SUBJECT: Name = Name(Known::XClientCertSubject, "X-Client-Cert-Subject");
-const ALTERNATIVES: Name = Name(Known::XClientCertSan, "X-Client-Cert-SAN");
-const FINGERPRINT: Name = Name(Known::XClientCertFingerprint, "X-Client-Cert-Fingerprint");
-const CERTIFICATE: Name = Name(Known::ClientCert, "Client-Cert");
-const CHAIN: Name = Name(Known::ClientCertChain, "Client-Cert-Chain");
-
-const ALL: [Name; 6] = [VERIFIED, SUBJECT, ALTERNATIVES, FINGERPRINT, CERTIFICATE, CHAIN];
+const ALL: [Known; 6] = [
+    Known::XClientCertVerified,
+    Known::XClientCertSubject,
+    Known::XClientCertSan,
+    Known::XClientCertFingerprint,
+    Known::ClientCert,
+    Known::ClientCertChain,
+];
 
 /// The certificate of a client, to be told.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +32,7 @@ pub struct ShownCertificate<'a> {
 
 /// The fields for every request of a connection whose client was asked for a certificate.
 #[derive(Debug, Default)]
-pub struct ClientCertFields(Vec<(&'static Name, HeaderValue)>);
+pub struct ClientCertFields(Fields);
 
 impl ClientCertFields {
     /// The fields in this style; `certificate` has been verified, and is `None` for a client that has
@@ -45,70 +42,56 @@ impl ClientCertFields {
         let mut fields = Self::default();
         match (style, certificate) {
             (ClientCertStyle::XClientCert, Some(certificate)) => {
-                fields.push(&VERIFIED, "true");
-                fields.push(&SUBJECT, certificate.subject);
-                fields.push(&ALTERNATIVES, certificate.alternatives);
-                fields.push(&FINGERPRINT, certificate.fingerprint);
+                fields.add(Known::XClientCertVerified, "true");
+                fields.add(Known::XClientCertSubject, certificate.subject);
+                fields.add(Known::XClientCertSan, certificate.alternatives);
+                fields.add(Known::XClientCertFingerprint, certificate.fingerprint);
             }
-            (ClientCertStyle::XClientCert, None) => fields.push(&VERIFIED, "false"),
+            (ClientCertStyle::XClientCert, None) => fields.add(Known::XClientCertVerified, "false"),
             // A byte sequence of structured fields (RFC 8941 section 3.3.5).
             (ClientCertStyle::ClientCert, Some(certificate)) => {
-                fields.push(&CERTIFICATE, &format!(":{}:", BASE64.encode(certificate.der)));
+                fields.add(Known::ClientCert, &format!(":{}:", BASE64.encode(certificate.der)));
             }
             (ClientCertStyle::ClientCert, None) => {}
         }
         fields
     }
 
-    fn push(&mut self, name: &'static Name, value: &str) {
-        if let Ok(value) = HeaderValue::try_from(value)
-            && !value.is_empty()
-        {
-            self.0.push((name, value));
+    /// Leaves out what has nothing to say, or what no field can say.
+    fn add(&mut self, known: Known, value: &str) {
+        if !value.is_empty() && Fields::is_value(value.as_bytes()) {
+            self.0.add(known, value.as_bytes());
         }
     }
 }
 
 /// Removes what the client says of a certificate, and tells the backend what is known of it, if
-/// anything. `received` are the known fields that came with the request. `in_any_spelling` removes
-/// names with an underscore for a hyphen as well, which some backends cannot tell from ours.
-///
-/// # Errors
-///
-/// When a header cannot be stored, which no request that was parsed can cause.
-pub fn tell_certificate(
-    request: &mut RequestHeader,
-    received: KnownFields,
-    told: Option<&ClientCertFields>,
-    in_any_spelling: bool,
-) -> Result<()> {
-    for name in &ALL {
-        fields::remove(request, received, name);
-    }
+/// anything. `in_any_spelling` removes names with an underscore for a hyphen as well, which some
+/// backends cannot tell from ours.
+pub fn tell_certificate(sent: &mut Fields, told: Option<&ClientCertFields>, in_any_spelling: bool) {
+    ALL.into_iter().for_each(|known| sent.remove(known));
     if in_any_spelling {
-        let others = request.headers.keys().filter(|name| is_like_ours(name));
-        for name in others.cloned().collect::<Vec<_>>() {
-            request.remove_header(&name);
-        }
+        sent.retain(|field| !is_like_ours(field));
     }
-    for (name, value) in told.iter().flat_map(|told| &told.0) {
-        request.append_header(name.1, value.clone())?;
+    if let Some(ClientCertFields(told)) = told {
+        told.iter().for_each(|field| sent.push(&field));
     }
-    Ok(())
 }
 
-fn is_like_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    let is_same = |(byte, ours): (u8, u8)| byte == ours || (byte == b'_' && ours == b'-');
-    let begins_with =
-        |ours: &str| name.len() >= ours.len() && name.bytes().zip(ours.bytes()).all(is_same);
+fn is_like_ours(field: &Field<'_>) -> bool {
+    let is_same = |(byte, ours): (&u8, u8)| {
+        byte.eq_ignore_ascii_case(&ours) || (*byte == b'_' && ours == b'-')
+    };
+    let begins_with = |ours: &str| {
+        field.name.len() >= ours.len() && field.name.iter().zip(ours.bytes()).all(is_same)
+    };
     begins_with("x-client-cert") || begins_with("client-cert")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::headers::fields::tests::known;
+    use crate::headers::tests::{request, written};
 
     const SHOWN: ShownCertificate<'_> = ShownCertificate {
         subject: "CN=a",
@@ -117,22 +100,11 @@ mod tests {
         der: &[1, 2, 3, 0xff],
     };
 
-    /// The lines that a backend gets of these, by name.
-    fn told(
-        sent: &[(&'static str, &str)],
-        fields: Option<&ClientCertFields>,
-        any: bool,
-    ) -> Vec<String> {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        for (name, value) in sent {
-            request.append_header(*name, *value).unwrap();
-        }
-        let received = known(&request);
-        tell_certificate(&mut request, received, fields, any).unwrap();
-        let line = |(name, value): (&HeaderName, &HeaderValue)| {
-            format!("{name}: {}", value.to_str().unwrap())
-        };
-        let mut lines: Vec<_> = request.headers.iter().map(line).collect();
+    /// The lines that a backend gets of these, sorted.
+    fn told(sent: &[(&str, &str)], fields: Option<&ClientCertFields>, any: bool) -> Vec<String> {
+        let mut request = request(sent);
+        tell_certificate(&mut request, fields, any);
+        let mut lines = written(&request);
         lines.sort();
         lines
     }
@@ -150,22 +122,22 @@ mod tests {
 
     #[test]
     fn what_a_client_says_is_removed_whether_anything_is_told_or_not() {
-        assert_eq!(told(&LIES, None, false), ["x-client: kept"]);
+        assert_eq!(told(&LIES, None, false), ["X-Client: kept"]);
         let fields = ClientCertFields::new(ClientCertStyle::XClientCert, Some(SHOWN));
         let expected = [
-            "x-client-cert-fingerprint: 00ff",
-            "x-client-cert-subject: CN=a",
-            "x-client-cert-verified: true",
-            "x-client: kept",
+            "X-Client-Cert-Fingerprint: 00ff",
+            "X-Client-Cert-Subject: CN=a",
+            "X-Client-Cert-Verified: true",
+            "X-Client: kept",
         ];
         assert_eq!(told(&LIES, Some(&fields), false), expected);
         let fields = ClientCertFields::new(ClientCertStyle::XClientCert, None);
-        let expected = ["x-client-cert-verified: false", "x-client: kept"];
+        let expected = ["X-Client-Cert-Verified: false", "X-Client: kept"];
         assert_eq!(told(&LIES, Some(&fields), true), expected);
         let fields = ClientCertFields::new(ClientCertStyle::ClientCert, Some(SHOWN));
-        assert_eq!(told(&LIES, Some(&fields), true), ["client-cert: :AQID/w==:", "x-client: kept"]);
+        assert_eq!(told(&LIES, Some(&fields), true), ["Client-Cert: :AQID/w==:", "X-Client: kept"]);
         let fields = ClientCertFields::new(ClientCertStyle::ClientCert, None);
-        assert_eq!(told(&LIES, Some(&fields), true), ["x-client: kept"]);
+        assert_eq!(told(&LIES, Some(&fields), true), ["X-Client: kept"]);
     }
 
     #[test]
@@ -178,7 +150,7 @@ mod tests {
             ("X-Client-Id", "kept"),
             ("Client", "kept"),
         ];
-        assert_eq!(told(&sent, None, true), ["client: kept", "x-client-id: kept"]);
+        assert_eq!(told(&sent, None, true), ["Client: kept", "X-Client-Id: kept"]);
         assert_eq!(told(&sent, None, false).len(), sent.len());
     }
 }

@@ -11,23 +11,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{
-    HeaderValue,
-    header::{HOST, InvalidHeaderValue},
-};
 use ipnet::{IpNet, Ipv4Net};
-use pingora::{Result, http::RequestHeader};
 
-use super::fields::{self, Name, ReceivedFields};
 use crate::config::PeerBlock;
 use crate::digits::Ipv4Text;
-use crate::http1::{Known, KnownFields};
-
-const FORWARDED: Name = Name(Known::Forwarded, "Forwarded");
-const FORWARDED_FOR: Name = Name(Known::XForwardedFor, "X-Forwarded-For");
-const FORWARDED_HOST: Name = Name(Known::XForwardedHost, "X-Forwarded-Host");
-const FORWARDED_PROTO: Name = Name(Known::XForwardedProto, "X-Forwarded-Proto");
-const REAL_IP: Name = Name(Known::XRealIp, "X-Real-IP");
+use crate::http1::{Fields, Known};
 
 /// Bits of the prefix `::ffff:0:0/96`, in which IPv6 carries IPv4.
 const MAPPED_PREFIX: u8 = 96;
@@ -108,7 +96,7 @@ pub struct Client {
 impl Client {
     /// Identifies the client by the peer of the connection and the fields as received.
     #[must_use]
-    pub fn identify(peer: Peer, fields: ReceivedFields<'_>, trusted: &TrustedProxies) -> Self {
+    pub fn identify(peer: Peer, fields: &Fields, trusted: &TrustedProxies) -> Self {
         let is_trusted = trusted.contains(peer);
         let peer = peer.address();
         let real_ip = if is_trusted { first_untrusted(peer, fields, trusted) } else { peer };
@@ -133,12 +121,12 @@ impl Client {
 /// the entry, but everything beyond it is uncertain.
 fn first_untrusted(
     peer: Option<IpAddr>,
-    fields: ReceivedFields<'_>,
+    fields: &Fields,
     trusted: &TrustedProxies,
 ) -> Option<IpAddr> {
     let mut farthest = peer;
-    let lines = fields.all(&FORWARDED_FOR).rev();
-    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    let lines = fields.all(Known::XForwardedFor).rev();
+    let entries = lines.flat_map(|line| line.rsplit(|byte| *byte == b','));
     for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
         match address(entry) {
             None => return farthest,
@@ -161,84 +149,75 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// Tells the backend the client's address and what the client asked for. `received` are the known
-/// fields of the request as it came.
-pub(super) fn set(
-    request: &mut RequestHeader,
-    received: KnownFields,
-    client: &Client,
-    is_tls: bool,
-) -> Result<()> {
-    let keeps = |name: &Name| client.is_trusted && received.has(name.0);
+/// Tells the backend the client's address and what the client asked for: changes what is sent, given
+/// what was received.
+pub(super) fn set(sent: &mut Fields, received: &Fields, client: &Client, is_tls: bool) {
+    let keeps = |known| client.is_trusted && received.has(known);
     if !client.is_trusted {
-        fields::remove(request, received, &FORWARDED);
-        fields::remove(request, received, &FORWARDED_HOST);
+        sent.remove(Known::Forwarded);
+        sent.remove(Known::XForwardedHost);
     }
-    let peer = client.peer.map(value).transpose()?;
-    let real_ip = match client.real_ip {
-        real_ip if real_ip == client.peer => peer.clone(),
-        real_ip => real_ip.map(value).transpose()?,
-    };
-    match peer {
-        Some(peer) => {
-            let chain = if client.is_trusted { chain(request, received, peer)? } else { peer };
-            fields::replace(request, received, &FORWARDED_FOR, chain)?;
+    let peer = client.peer.map(AddressText::new);
+    match &peer {
+        Some(peer) if keeps(Known::XForwardedFor) => {
+            sent.replace(Known::XForwardedFor, &chain(received, peer.as_bytes()));
         }
+        Some(peer) => sent.replace(Known::XForwardedFor, peer.as_bytes()),
         None if client.is_trusted => {}
-        None => fields::remove(request, received, &FORWARDED_FOR),
+        None => sent.remove(Known::XForwardedFor),
     }
-    if !keeps(&FORWARDED_HOST)
-        && let Some(host) = request.headers.get(HOST).cloned()
+    if !keeps(Known::XForwardedHost)
+        && let Some(host) = received.first(Known::Host)
     {
-        fields::replace(request, received, &FORWARDED_HOST, host)?;
+        sent.replace(Known::XForwardedHost, host);
     }
-    if !keeps(&FORWARDED_PROTO) {
-        let proto = HeaderValue::from_static(if is_tls { "https" } else { "http" });
-        fields::replace(request, received, &FORWARDED_PROTO, proto)?;
+    if !keeps(Known::XForwardedProto) {
+        sent.replace(Known::XForwardedProto, if is_tls { b"https" } else { b"http" });
     }
-    if !keeps(&REAL_IP) {
-        match real_ip {
-            Some(real_ip) => fields::replace(request, received, &REAL_IP, real_ip)?,
-            None => fields::remove(request, received, &REAL_IP),
+    if !keeps(Known::XRealIp) {
+        match (client.real_ip, &peer) {
+            (Some(real_ip), _) if client.peer != Some(real_ip) => {
+                sent.replace(Known::XRealIp, AddressText::new(real_ip).as_bytes());
+            }
+            (Some(_), Some(peer)) => sent.replace(Known::XRealIp, peer.as_bytes()),
+            _ => sent.remove(Known::XRealIp),
         }
     }
-    Ok(())
-}
-
-/// The address as a header value.
-fn value(address: IpAddr) -> Result<HeaderValue> {
-    match address {
-        IpAddr::V4(v4) => HeaderValue::from_str(Ipv4Text::new(v4).as_str()),
-        IpAddr::V6(v6) => HeaderValue::try_from(v6.to_string()),
-    }
-    .map_err(invalid)
 }
 
 /// The `X-Forwarded-For` of a trusted peer, with its own address appended.
-fn chain(request: &RequestHeader, received: KnownFields, peer: HeaderValue) -> Result<HeaderValue> {
-    let mut chain = Vec::new();
-    for line in ReceivedFields::new(&request.headers, received).all(&FORWARDED_FOR) {
-        let line = line.as_bytes().trim_ascii();
-        if !line.is_empty() {
-            chain.extend_from_slice(line);
-            chain.extend_from_slice(b", ");
-        }
-    }
-    if chain.is_empty() {
-        return Ok(peer);
-    }
-    chain.extend_from_slice(peer.as_bytes());
-    HeaderValue::try_from(chain).map_err(invalid)
+fn chain(received: &Fields, peer: &[u8]) -> Vec<u8> {
+    let lines = received.all(Known::XForwardedFor).map(<[u8]>::trim_ascii);
+    let entries = lines.filter(|line| !line.is_empty()).chain([peer]);
+    entries.collect::<Vec<_>>().join(&b", "[..])
 }
 
-fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
-    pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, "X-Forwarded-For", error)
+/// An address as text.
+enum AddressText {
+    V4(Ipv4Text),
+    V6(String),
+}
+
+impl AddressText {
+    fn new(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(Ipv4Text::new(address)),
+            IpAddr::V6(address) => Self::V6(address.to_string()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::V4(text) => text.as_bytes(),
+            Self::V6(text) => text.as_bytes(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::headers::fields::tests::{known, received};
+    use crate::headers::tests::{request, written};
 
     const STRANGER: &str = "203.0.113.9";
     const PROXY: &str = "10.0.0.1";
@@ -248,16 +227,8 @@ mod tests {
         TrustedProxies::new(&networks.map(|network| PeerBlock::Net(network.parse().unwrap())))
     }
 
-    fn request(lines: &[(&'static str, &str)]) -> RequestHeader {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        for (name, value) in lines {
-            request.append_header(*name, value.as_bytes()).unwrap();
-        }
-        request
-    }
-
-    fn identify(peer: &str, request: &RequestHeader) -> Client {
-        Client::identify(Peer::Ip(peer.parse().unwrap()), received(request), &trusted())
+    fn identify(peer: &str, request: &Fields) -> Client {
+        Client::identify(Peer::Ip(peer.parse().unwrap()), request, &trusted())
     }
 
     fn real_ip(peer: &str, lines: &[&str]) -> String {
@@ -265,19 +236,12 @@ mod tests {
         identify(peer, &request(&lines)).real_ip().unwrap().to_string()
     }
 
-    /// The headers that a backend receives: names in the case sent, in no particular order.
-    fn forwarded(peer: &str, lines: &[(&'static str, &str)], is_tls: bool) -> Vec<String> {
-        let mut request = request(lines);
-        let client = identify(peer, &request);
-        let received = known(&request);
-        set(&mut request, received, &client, is_tls).unwrap();
-        let mut wire = Vec::new();
-        request.header_to_h1_wire(&mut wire);
-        let mut lines: Vec<_> = wire
-            .split(|byte| *byte == b'\n')
-            .map(|line| String::from_utf8_lossy(line).trim_end().to_owned())
-            .filter(|line| !line.is_empty())
-            .collect();
+    /// The lines that a backend receives, sorted.
+    fn forwarded(peer: &str, lines: &[(&str, &str)], is_tls: bool) -> Vec<String> {
+        let received = request(lines);
+        let mut sent = received.clone();
+        set(&mut sent, &received, &identify(peer, &received), is_tls);
+        let mut lines = written(&sent);
         lines.sort();
         lines
     }
@@ -327,9 +291,8 @@ mod tests {
             let line = format!("6.6.6.6, {entry}, 10.9.9.9");
             assert_eq!(real_ip(PROXY, &[&line]), "10.9.9.9", "{entry}");
         }
-        let bytes = HeaderValue::from_bytes(b"6.6.6.6, \xff\xfe").unwrap();
         let mut request = request(&[]);
-        request.append_header("X-Forwarded-For", bytes).unwrap();
+        request.add(Known::XForwardedFor, b"6.6.6.6, \xff\xfe");
         assert_eq!(identify(PROXY, &request).real_ip(), Some(PROXY.parse().unwrap()));
     }
 
@@ -348,7 +311,7 @@ mod tests {
     #[test]
     fn an_address_is_written_as_the_standard_library_does() {
         for address in ["192.0.2.1", "::1", "2001:db8::ff"] {
-            assert_eq!(value(address.parse().unwrap()).unwrap(), address);
+            assert_eq!(AddressText::new(address.parse().unwrap()).as_bytes(), address.as_bytes());
         }
     }
 
@@ -356,18 +319,12 @@ mod tests {
     fn a_peer_without_an_address_is_believed_only_if_its_kind_is_trusted() {
         let said = [("X-Forwarded-For", "6.6.6.6, 1.2.3.4"), ("X-Real-IP", "6.6.6.6")];
         let told = |peer, trusted: &[PeerBlock]| {
-            let mut request = request(&said);
-            let known = known(&request);
-            let fields = ReceivedFields::new(&request.headers, known);
-            let client = Client::identify(peer, fields, &TrustedProxies::new(trusted));
-            set(&mut request, known, &client, false).unwrap();
-            let chain =
-                request.headers.get("x-forwarded-for").map(|it| it.to_str().unwrap().to_owned());
-            (
-                client.real_ip().map(|ip| ip.to_string()),
-                chain,
-                request.headers.contains_key("x-real-ip"),
-            )
+            let received = request(&said);
+            let client = Client::identify(peer, &received, &TrustedProxies::new(trusted));
+            let mut sent = received.clone();
+            set(&mut sent, &received, &client, false);
+            let chain = sent.first(Known::XForwardedFor).map(<[u8]>::to_owned);
+            (client.real_ip().map(|ip| ip.to_string()), chain, sent.has(Known::XRealIp))
         };
         let nothing = (None, None, false);
         assert_eq!(told(Peer::Unix, &[]), nothing);

@@ -9,12 +9,8 @@
 
 use std::sync::LazyLock;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora::{Result, http::RequestHeader};
-
 use crate::digits::write_hex;
-
-static NAME: HeaderName = HeaderName::from_static("cdn-loop");
+use crate::http1::{Fields, Known};
 
 /// Names this process. Static, so that a copy for each request touches no memory that threads share.
 static MARK: LazyLock<&'static str> = LazyLock::new(|| {
@@ -26,21 +22,14 @@ static MARK: LazyLock<&'static str> = LazyLock::new(|| {
 /// How often a request may pass through this process.
 const MOST_PASSES: usize = 4;
 
-/// Whether a request with these fields has passed through this process as often as it may.
-#[must_use]
-pub fn is_loop(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(&NAME).into_iter();
-    passes(lines.map(HeaderValue::as_bytes), MARK.as_bytes()) >= MOST_PASSES
+/// Whether a request with these lines of `CDN-Loop` has passed through this process as often as it may.
+pub fn is_loop<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
+    passes(lines, MARK.as_bytes()) >= MOST_PASSES
 }
 
 /// Marks a request that goes on.
-///
-/// # Errors
-///
-/// When a header cannot be stored, which no request that was parsed can cause.
-pub fn mark(request: &mut RequestHeader) -> Result<()> {
-    let mark = HeaderValue::from_static(*MARK);
-    request.append_header("CDN-Loop", mark).map(|_| ())
+pub fn mark(sent: &mut Fields) {
+    sent.add(Known::CdnLoop, MARK.as_bytes());
 }
 
 /// How often this mark stands in a list of names, each with parameters or without.
@@ -64,13 +53,13 @@ mod tests {
 
     #[test]
     fn a_request_may_pass_a_few_times() {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        request.append_header("CDN-Loop", "other; loops=9").unwrap();
+        let mut request = Fields::default();
+        request.add(Known::CdnLoop, b"other; loops=9");
         for pass in 0..MOST_PASSES {
-            assert!(!is_loop(&request.headers), "{pass}");
-            mark(&mut request).unwrap();
+            assert!(!is_loop(request.all(Known::CdnLoop)), "{pass}");
+            mark(&mut request);
         }
-        assert!(is_loop(&request.headers));
-        assert_eq!(request.headers.get_all(&NAME).iter().count(), MOST_PASSES + 1);
+        assert!(is_loop(request.all(Known::CdnLoop)));
+        assert_eq!(request.all(Known::CdnLoop).count(), MOST_PASSES + 1);
     }
 }

@@ -6,15 +6,8 @@
 //! that the request has the same id in our log and in those of all services behind us. It says "not
 //! sampled", because no service before us recorded a span. Ids are random, not secret.
 
-use http::{HeaderValue, header::InvalidHeaderValue};
-use pingora::{Result, http::RequestHeader};
-
-use super::fields::{self, Name, ReceivedFields};
 use crate::digits::{is_hex, write_hex};
-use crate::http1::{Known, KnownFields};
-
-const TRACEPARENT: Name = Name(Known::TraceParent, "traceparent");
-const TRACESTATE: Name = Name(Known::TraceState, "tracestate");
+use crate::http1::{Fields, Known};
 
 /// `00-`, 32 digits of the trace, `-`, 16 digits of the parent, `-`, two digits of flags.
 const LENGTH: usize = 55;
@@ -32,8 +25,8 @@ pub struct TraceContext {
 impl TraceContext {
     /// The client's trace, if it sent exactly one valid `traceparent`.
     #[must_use]
-    pub fn of(fields: ReceivedFields<'_>) -> Option<Self> {
-        let id = valid_id(fields.only(&TRACEPARENT)?.as_bytes())?;
+    pub fn of(received: &Fields) -> Option<Self> {
+        let id = valid_id(received.only(Known::TraceParent)?)?;
         Some(Self { id, started: None })
     }
 
@@ -57,21 +50,13 @@ impl TraceContext {
     }
 
     /// Makes the request a part of this trace. If the trace was started here, the client's trace
-    /// headers are removed. `received` are the known fields that came.
-    ///
-    /// # Errors
-    ///
-    /// When the header cannot be stored, which no request that was parsed can cause.
-    pub fn apply(&self, request: &mut RequestHeader, received: KnownFields) -> Result<()> {
-        let Some(started) = &self.started else { return Ok(()) };
-        fields::remove(request, received, &TRACESTATE);
-        let started = HeaderValue::from_bytes(started).map_err(invalid)?;
-        fields::replace(request, received, &TRACEPARENT, started)
+    /// headers are removed.
+    pub fn apply(&self, sent: &mut Fields) {
+        if let Some(started) = &self.started {
+            sent.remove(Known::TraceState);
+            sent.replace(Known::TraceParent, started);
+        }
     }
-}
-
-fn invalid(error: InvalidHeaderValue) -> Box<pingora::Error> {
-    pingora::Error::because(pingora::ErrorType::InvalidHTTPHeader, TRACEPARENT.1, error)
 }
 
 /// The trace's id, if the value is valid. A version later than ours may have more at its end, and
@@ -96,16 +81,13 @@ fn valid_id(value: &[u8]) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::headers::fields::tests::{known, received};
 
     const ID_TEXT: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-    fn request(lines: &[&str]) -> RequestHeader {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        request.append_header("tracestate", "vendor=1").unwrap();
-        for line in lines {
-            request.append_header("traceparent", *line).unwrap();
-        }
+    fn request(lines: &[&str]) -> Fields {
+        let mut request = Fields::default();
+        request.append(b"tracestate", b"vendor=1");
+        lines.iter().for_each(|line| request.append(b"traceparent", line.as_bytes()));
         request
     }
 
@@ -113,8 +95,8 @@ mod tests {
         rest(ID_TEXT)
     }
 
-    fn lines<'a>(request: &'a RequestHeader, name: &Name) -> Vec<&'a str> {
-        request.headers.get_all(name.1).iter().map(|value| value.to_str().unwrap()).collect()
+    fn lines(request: &Fields, known: Known) -> Vec<&str> {
+        request.all(known).map(|value| str::from_utf8(value).unwrap()).collect()
     }
 
     #[test]
@@ -127,12 +109,11 @@ mod tests {
         ];
         for value in values {
             let mut request = request(&[&value]);
-            let trace = TraceContext::of(received(&request)).unwrap();
+            let trace = TraceContext::of(&request).unwrap();
             assert_eq!(trace.id(), ID_TEXT);
-            let received = known(&request);
-            trace.apply(&mut request, received).unwrap();
-            assert_eq!(lines(&request, &TRACEPARENT), [value]);
-            assert_eq!(lines(&request, &TRACESTATE), ["vendor=1"]);
+            trace.apply(&mut request);
+            assert_eq!(lines(&request, Known::TraceParent), [value]);
+            assert_eq!(lines(&request, Known::TraceState), ["vendor=1"]);
         }
     }
 
@@ -157,23 +138,22 @@ mod tests {
             format!("00-{}-{parent}-01", "0".repeat(32)),
         ];
         for value in invalid {
-            assert_eq!(TraceContext::of(received(&request(&[&value]))), None, "{value}");
+            assert_eq!(TraceContext::of(&request(&[&value])), None, "{value}");
         }
         let valid = with_id(|id| format!("00-{id}-{parent}-01"));
-        assert_eq!(TraceContext::of(received(&request(&[&valid, &valid]))), None, "two");
-        assert_eq!(TraceContext::of(received(&request(&[]))), None, "none");
+        assert_eq!(TraceContext::of(&request(&[&valid, &valid])), None, "two");
+        assert_eq!(TraceContext::of(&request(&[])), None, "none");
     }
 
     #[test]
     fn a_new_trace_is_valid_and_replaces_all_trace_headers() {
         let mut request = request(&["00-nonsense", "more"]);
         let trace = TraceContext::start();
-        let before = known(&request);
-        trace.apply(&mut request, before).unwrap();
-        assert_eq!(TraceContext::of(received(&request)).unwrap().id(), trace.id());
-        let sent = lines(&request, &TRACEPARENT);
+        trace.apply(&mut request);
+        assert_eq!(TraceContext::of(&request).unwrap().id(), trace.id());
+        let sent = lines(&request, Known::TraceParent);
         assert!(sent.len() == 1 && sent[0].ends_with("-00"), "{sent:?}");
-        assert_eq!(lines(&request, &TRACESTATE), [""; 0]);
+        assert_eq!(lines(&request, Known::TraceState), [""; 0]);
         assert_ne!(TraceContext::start().id(), trace.id());
     }
 }

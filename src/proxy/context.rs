@@ -8,10 +8,11 @@ use std::{
 
 use http::StatusCode;
 
-use super::client::ClientLink;
+use super::{answer_header::AnswerHeader, client::ClientLink};
 use crate::backend::Backend;
 use crate::generation::Generation;
 use crate::headers::{Client, RequestId, TraceContext};
+use crate::http1::Fields;
 use crate::in_flight::InFlightGuard;
 use crate::pool::{FailedAttempt, Lease, PickRequest, Pool, TriedBackend};
 use crate::retry::{self, Failure};
@@ -26,6 +27,8 @@ pub struct RequestContext {
     pub(super) received: Option<Received>,
     /// Present once the request has a pool.
     pub(super) routed: Option<Routed>,
+    /// The header of an answer between the hooks that see it.
+    pub(super) answer: Option<Box<AnswerHeader>>,
     /// Why `lb` answered the request itself, before any attempt.
     pub(super) refusal: Option<&'static str>,
     /// The status of `lb`'s own answer, or 499 as in nginx for a client that left before one.
@@ -36,6 +39,8 @@ pub struct RequestContext {
 /// What the header of a request says about where it comes from.
 pub(super) struct Received {
     pub(super) link: Arc<ClientLink>,
+    /// The fields that are for the server behind the proxy.
+    pub(super) fields: Fields,
     pub(super) client: Client,
     pub(super) request_id: RequestId,
     /// The trace that the request is a part of, if any.
@@ -122,6 +127,7 @@ impl RequestContext {
             started: now,
             received: None,
             routed: None,
+            answer: None,
             refusal: None,
             status: None,
             in_flight,

@@ -4,13 +4,13 @@
 //! in ARCHITECTURE.md.
 
 mod accept;
+mod answer_header;
 mod attempt;
 mod backend;
 mod client;
 mod context;
 mod listener;
 mod reading;
-mod reason;
 mod record;
 mod request;
 mod transit;
@@ -20,6 +20,7 @@ use std::{os::fd::RawFd, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{
     Error, Result, modules::http::HttpModules, protocols::Digest, upstreams::peer::HttpPeer,
@@ -103,7 +104,8 @@ impl ProxyHttp for Proxy {
         upstream_request: &mut RequestHeader,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        request::set_headers(upstream_request, context)
+        request::set_headers(upstream_request, context);
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -128,14 +130,13 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
         let now = clock::now();
-        if let Some(routed) = &mut context.routed {
-            if let Some(header) = routed.link.transit().take_header() {
-                *upstream_response = *header;
-            }
-            attempt::answer_began(routed, upstream_response.status, now);
-            counting::answered(routed);
-        }
-        attempt::answered(session, context, upstream_response, now)
+        let Some(routed) = &mut context.routed else { return Ok(()) };
+        attempt::answer_began(routed, upstream_response.status, now);
+        counting::answered(routed);
+        let Some(header) = routed.link.transit().take_header() else { return Ok(()) };
+        attempt::answered(session, context, &header, now)?;
+        context.answer = Some(header);
+        Ok(())
     }
 
     async fn response_filter(
@@ -144,8 +145,16 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
-        respond::suit_client(response, context)?;
-        request::set_answer_headers(response, context)
+        if let (Some(mut header), Some(received)) = (context.answer.take(), &context.received) {
+            respond::suit_client(&mut header, &received.link);
+            request::set_answer_headers(&mut header, context);
+            received.link.transit().put_answer(header);
+            if !response.status.is_informational() {
+                // Otherwise Pingora would say in a map how the body is framed.
+                response.set_status(StatusCode::NO_CONTENT)?;
+            }
+        }
+        Ok(())
     }
 
     fn error_while_proxy(

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// The most bytes of a small read: an ordinary head, with a small body.
@@ -45,4 +45,18 @@ pub(super) fn poll_large(
         *input = BytesMut::new();
     }
     read
+}
+
+/// Takes the first bytes off. Without others behind them they are taken with their buffer, which then
+/// need not be shared.
+pub(super) fn take(input: &mut BytesMut, length: usize) -> BytesMut {
+    if length == input.len() { std::mem::take(input) } else { input.split_to(length) }
+}
+
+/// Leaves the first bytes out, and the buffer if there are no others.
+pub(super) fn skip(input: &mut BytesMut, length: usize) {
+    input.advance(length);
+    if input.is_empty() {
+        *input = BytesMut::new();
+    }
 }

@@ -9,7 +9,6 @@
 //! holds.
 
 use std::{
-    collections::VecDeque,
     io::{self, IoSlice},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll, Waker},
@@ -18,6 +17,9 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
+
+use super::answer_header::{AnswerHeader, AnswerHeaders};
+use crate::http1::Fields;
 
 /// As much of an answer waits for the client at most.
 const WINDOW: usize = 32 * 1024;
@@ -43,8 +45,10 @@ struct State {
     request: Request,
     /// The trailers behind the body, as lines.
     trailers: Bytes,
-    /// Heads of answers that have come for the hooks: of interim ones, then of the final one.
-    headers: VecDeque<Box<ResponseHeader>>,
+    /// Headers of the answer that have come for the hooks.
+    headers: AnswerHeaders,
+    /// Those with which the hooks are done.
+    answers: AnswerHeaders,
     /// Bytes of the answer's body that have come and were not written to the client.
     unwritten: usize,
     backend: Option<Waker>,
@@ -221,10 +225,10 @@ impl Transit {
         }
     }
 
-    /// The head of an answer has come.
-    pub(super) fn put_header(&self, header: Box<ResponseHeader>) {
+    /// The header of an answer has come.
+    pub(super) fn put_header(&self, header: Box<AnswerHeader>) {
         self.is_answered.store(true, Relaxed);
-        self.state.lock().headers.push_back(header);
+        self.state.lock().headers.put(header);
     }
 
     /// Whether the head of an answer, an interim one perhaps, has come in this attempt.
@@ -232,9 +236,32 @@ impl Transit {
         self.is_answered.load(Relaxed)
     }
 
-    /// The head that is the next to go to the client.
-    pub(super) fn take_header(&self) -> Option<Box<ResponseHeader>> {
-        self.state.lock().headers.pop_front()
+    /// The header that is the next for the hooks.
+    pub(super) fn take_header(&self) -> Option<Box<AnswerHeader>> {
+        self.state.lock().headers.take()
+    }
+
+    /// The header of an answer is the next to be written to the client.
+    pub(super) fn put_answer(&self, header: Box<AnswerHeader>) {
+        self.state.lock().answers.put(header);
+    }
+
+    /// The answer is to be this one. A header of another that has not been written will not be.
+    pub(super) fn answer_instead(&self, header: Box<AnswerHeader>) {
+        let mut state = self.state.lock();
+        state.answers = AnswerHeaders::default();
+        state.answers.put(header);
+    }
+
+    /// The header that is to be written for the one that Pingora shows, whose status it sets right: with
+    /// the status alone if no hook has seen it.
+    pub(super) fn take_answer(&self, shown: &mut ResponseHeader) -> Box<AnswerHeader> {
+        let Some(header) = self.state.lock().answers.take() else {
+            return Box::new(AnswerHeader::new(shown.status, Fields::default()));
+        };
+        // A status is valid.
+        let _ = shown.set_status(header.status);
+        header
     }
 
     /// This much of the answer has come for the client.

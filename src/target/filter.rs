@@ -1,12 +1,9 @@
 //! The filters that change requests and answers on their way.
 
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::Result;
-
 use super::server_timing::{self, AnswerTimes};
 use crate::config::Config;
 use crate::headers::{self, Client, RequestId, TraceContext};
-use crate::http1::KnownFields;
+use crate::http1::Fields;
 
 /// One step on the way of a request to its backend, and of the answer back. Its settings are in its
 /// variant; state that outlives a reload is in the [`RouteState`](super::RouteState).
@@ -29,8 +26,8 @@ pub struct RequestFacts<'a> {
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
     pub trace: Option<&'a TraceContext>,
-    /// The known fields that came with it.
-    pub received: KnownFields,
+    /// The fields that came with it.
+    pub received: &'a Fields,
 }
 
 impl Filter {
@@ -41,34 +38,34 @@ impl Filter {
         [Self::ForwardedHeaders].into_iter().chain(timing).collect()
     }
 
-    /// Changes a request that is about to go to a backend.
-    pub(super) fn on_request(
-        self,
-        request: &mut RequestHeader,
-        facts: &RequestFacts<'_>,
-    ) -> Result<()> {
+    /// Changes what is `sent` to a backend, which begins as a copy of what was received.
+    pub(super) fn on_request(self, sent: &mut Fields, facts: &RequestFacts<'_>) {
         match self {
             Self::ForwardedHeaders => {
-                let RequestFacts { client, is_tls, request_id, received, .. } = facts;
-                headers::apply(request, *received, client, request_id, *is_tls)?;
-                facts.trace.map_or(Ok(()), |trace| trace.apply(request, facts.received))
+                let RequestFacts { client, is_tls, request_id, trace, received } = *facts;
+                headers::apply(sent, received, client, request_id, is_tls);
+                if let Some(trace) = trace {
+                    trace.apply(sent);
+                }
             }
-            Self::ServerTiming => Ok(()),
+            Self::ServerTiming => {}
         }
     }
 
-    /// Changes the header of an answer that is about to go to the client. `times` is asked only
+    /// Changes the fields of a final answer that is about to go to the client. `times` is asked only
     /// by a filter that tells them, and returns `None` if no backend was asked.
     pub(super) fn on_response(
         self,
-        response: &mut ResponseHeader,
+        fields: &mut Fields,
         times: impl FnOnce() -> Option<AnswerTimes>,
-    ) -> Result<()> {
+    ) {
         match self {
             Self::ServerTiming => {
-                times().map_or(Ok(()), |times| server_timing::add(response, &times))
+                if let Some(times) = times() {
+                    server_timing::add(fields, &times);
+                }
             }
-            Self::ForwardedHeaders => Ok(()),
+            Self::ForwardedHeaders => {}
         }
     }
 }

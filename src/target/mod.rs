@@ -10,13 +10,11 @@ mod server_timing;
 
 use std::sync::Arc;
 
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::Result;
-
 pub use filter::{Filter, RequestFacts};
 pub use registry::{RouteRegistry, RouteState};
 pub use server_timing::AnswerTimes;
 
+use crate::http1::Fields;
 use crate::pool::Pool;
 
 /// The target of a route.
@@ -54,26 +52,14 @@ impl Target {
         &self.state
     }
 
-    /// Passes a request through the filters. Each attempt needs its own copy of the request as
+    /// Passes a request through the filters. Each attempt needs its own copy of the fields as
     /// received, because filters add to it.
-    ///
-    /// # Errors
-    ///
-    /// When a header cannot be stored, which no request that was parsed can cause.
-    pub fn on_request(&self, request: &mut RequestHeader, facts: &RequestFacts<'_>) -> Result<()> {
-        self.filters.iter().try_for_each(|filter| filter.on_request(request, facts))
+    pub fn on_request(&self, sent: &mut Fields, facts: &RequestFacts<'_>) {
+        self.filters.iter().for_each(|filter| filter.on_request(sent, facts));
     }
 
-    /// Passes the header of an answer through the filters, the last one first.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Target::on_request`].
-    pub fn on_response(
-        &self,
-        response: &mut ResponseHeader,
-        times: impl Fn() -> Option<AnswerTimes>,
-    ) -> Result<()> {
-        self.filters.iter().rev().try_for_each(|filter| filter.on_response(response, &times))
+    /// Passes the fields of a final answer through the filters, the last one first.
+    pub fn on_response(&self, fields: &mut Fields, times: impl Fn() -> Option<AnswerTimes>) {
+        self.filters.iter().rev().for_each(|filter| filter.on_response(fields, &times));
     }
 }

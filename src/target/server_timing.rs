@@ -5,8 +5,7 @@
 
 use std::{io::Write, time::Duration};
 
-use pingora::http::ResponseHeader;
-use pingora_core::Result;
+use crate::http1::Fields;
 
 /// The length of a value: enough for three durations of a day.
 const LENGTH: usize = 96;
@@ -22,15 +21,11 @@ pub struct AnswerTimes {
     pub first_byte: Option<Duration>,
 }
 
-/// Adds the header, except to `100` and `103`.
-pub(super) fn add(response: &mut ResponseHeader, times: &AnswerTimes) -> Result<()> {
-    if response.status.is_informational() {
-        return Ok(());
-    }
+/// Adds the field.
+pub(super) fn add(fields: &mut Fields, times: &AnswerTimes) {
     let mut value = [0; LENGTH];
-    match write(&mut value, times) {
-        Some(length) => response.append_header("Server-Timing", &value[..length]).map(|_| ()),
-        None => Ok(()),
+    if let Some(length) = write(&mut value, times) {
+        fields.append(b"Server-Timing", &value[..length]);
     }
 }
 

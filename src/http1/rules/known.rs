@@ -10,91 +10,95 @@ pub enum Known {
     Te,
     Date,
     Host,
-    Expect,
     Cookie,
+    Expect,
     Server,
     Referer,
     Trailer,
     Upgrade,
     CdnLoop,
-    ClientCert,
-    ClientCertChain,
     Forwarded,
+    XRealIp,
     Connection,
     KeepAlive,
     SetCookie,
-    UserAgent,
-    XRealIp,
-    XClientCertSan,
-    XClientCertSubject,
-    XClientCertVerified,
-    XClientCertFingerprint,
-    TraceParent,
     TraceState,
-    XRequestId,
+    UserAgent,
+    ClientCert,
+    TraceParent,
+    RetryAfter,
     ContentType,
+    XRequestId,
     Authorization,
     CacheControl,
     ContentRange,
     ContentLength,
+    Http2Settings,
     AcceptEncoding,
     IdempotencyKey,
     XForwardedFor,
     ContentEncoding,
-    XForwardedHost,
     ProxyConnection,
-    XForwardedProto,
-    TransferEncoding,
+    XForwardedHost,
+    ClientCertChain,
+    XClientCertSan,
     SecWebSocketKey,
-    Http2Settings,
+    TransferEncoding,
+    XForwardedProto,
     ProxyAuthenticate,
     ProxyAuthorization,
+    XClientCertSubject,
+    XClientCertVerified,
+    StrictTransportSecurity,
+    XClientCertFingerprint,
 }
 
-/// Every known field, in lower case, shortest first: the position in this table is the field's.
+/// Every known field in its usual spelling, shortest first, in the order of [`Known`].
 const NAMES: &[(&str, Known)] = &[
-    ("te", Known::Te),
-    ("date", Known::Date),
-    ("host", Known::Host),
-    ("cookie", Known::Cookie),
-    ("expect", Known::Expect),
-    ("server", Known::Server),
-    ("referer", Known::Referer),
-    ("trailer", Known::Trailer),
-    ("upgrade", Known::Upgrade),
-    ("cdn-loop", Known::CdnLoop),
-    ("forwarded", Known::Forwarded),
-    ("x-real-ip", Known::XRealIp),
-    ("connection", Known::Connection),
-    ("keep-alive", Known::KeepAlive),
-    ("set-cookie", Known::SetCookie),
+    ("TE", Known::Te),
+    ("Date", Known::Date),
+    ("Host", Known::Host),
+    ("Cookie", Known::Cookie),
+    ("Expect", Known::Expect),
+    ("Server", Known::Server),
+    ("Referer", Known::Referer),
+    ("Trailer", Known::Trailer),
+    ("Upgrade", Known::Upgrade),
+    ("CDN-Loop", Known::CdnLoop),
+    ("Forwarded", Known::Forwarded),
+    ("X-Real-IP", Known::XRealIp),
+    ("Connection", Known::Connection),
+    ("Keep-Alive", Known::KeepAlive),
+    ("Set-Cookie", Known::SetCookie),
     ("tracestate", Known::TraceState),
-    ("user-agent", Known::UserAgent),
-    ("client-cert", Known::ClientCert),
+    ("User-Agent", Known::UserAgent),
+    ("Client-Cert", Known::ClientCert),
     ("traceparent", Known::TraceParent),
-    ("content-type", Known::ContentType),
-    ("x-request-id", Known::XRequestId),
-    ("authorization", Known::Authorization),
-    ("cache-control", Known::CacheControl),
-    ("content-range", Known::ContentRange),
-    ("content-length", Known::ContentLength),
-    ("http2-settings", Known::Http2Settings),
-    ("accept-encoding", Known::AcceptEncoding),
-    ("idempotency-key", Known::IdempotencyKey),
-    ("x-forwarded-for", Known::XForwardedFor),
-    ("content-encoding", Known::ContentEncoding),
-    ("proxy-connection", Known::ProxyConnection),
-    ("x-forwarded-host", Known::XForwardedHost),
-    ("client-cert-chain", Known::ClientCertChain),
-    ("x-client-cert-san", Known::XClientCertSan),
-    ("sec-websocket-key", Known::SecWebSocketKey),
-    ("transfer-encoding", Known::TransferEncoding),
-    ("x-forwarded-proto", Known::XForwardedProto),
-    ("proxy-authenticate", Known::ProxyAuthenticate),
-    ("proxy-authorization", Known::ProxyAuthorization),
-    ("x-client-cert-subject", Known::XClientCertSubject),
-    ("x-client-cert-verified", Known::XClientCertVerified),
-    ("x-client-cert-fingerprint", Known::XClientCertFingerprint),
+    ("Retry-After", Known::RetryAfter),
+    ("Content-Type", Known::ContentType),
+    ("X-Request-Id", Known::XRequestId),
+    ("Authorization", Known::Authorization),
+    ("Cache-Control", Known::CacheControl),
+    ("Content-Range", Known::ContentRange),
+    ("Content-Length", Known::ContentLength),
+    ("HTTP2-Settings", Known::Http2Settings),
+    ("Accept-Encoding", Known::AcceptEncoding),
+    ("Idempotency-Key", Known::IdempotencyKey),
+    ("X-Forwarded-For", Known::XForwardedFor),
+    ("Content-Encoding", Known::ContentEncoding),
+    ("Proxy-Connection", Known::ProxyConnection),
+    ("X-Forwarded-Host", Known::XForwardedHost),
+    ("Client-Cert-Chain", Known::ClientCertChain),
+    ("X-Client-Cert-SAN", Known::XClientCertSan),
+    ("Sec-WebSocket-Key", Known::SecWebSocketKey),
+    ("Transfer-Encoding", Known::TransferEncoding),
+    ("X-Forwarded-Proto", Known::XForwardedProto),
+    ("Proxy-Authenticate", Known::ProxyAuthenticate),
+    ("Proxy-Authorization", Known::ProxyAuthorization),
+    ("X-Client-Cert-Subject", Known::XClientCertSubject),
+    ("X-Client-Cert-Verified", Known::XClientCertVerified),
+    ("Strict-Transport-Security", Known::StrictTransportSecurity),
+    ("X-Client-Cert-Fingerprint", Known::XClientCertFingerprint),
 ];
 
 /// The length of the longest known name.
@@ -127,6 +131,11 @@ impl KnownFields {
         self.0 |= 1 << known as u32;
     }
 
+    /// Takes a field out.
+    pub const fn remove(&mut self, known: Known) {
+        self.0 &= !(1 << known as u32);
+    }
+
     /// Whether the field is among them.
     #[must_use]
     pub const fn has(self, known: Known) -> bool {
@@ -151,17 +160,17 @@ impl Known {
     pub fn of(name: &[u8]) -> Option<Self> {
         let (start, end) = *BY_LENGTH.get(name.len())?;
         let of_this_length = NAMES.get(usize::from(start)..usize::from(end))?;
-        // Known names are letters and hyphens. Among the bytes of a token, only the byte itself and
-        // its upper case become a given letter or hyphen with this bit set.
-        let is_same = |(byte, known): (&u8, u8)| byte | 0x20 == known;
+        // Known names are letters, digits and hyphens. Among the bytes of a token, only the byte itself
+        // and its other case become the same with this bit set.
+        let is_same = |(byte, known): (&u8, u8)| byte | 0x20 == known | 0x20;
         let is_this = |known: &str| name.iter().zip(known.bytes()).all(is_same);
         of_this_length.iter().find(|(known, _)| is_this(known)).map(|(_, known)| *known)
     }
 
-    /// Its name in lower case.
+    /// Its name in the usual spelling.
     #[must_use]
     pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+        NAMES[self as usize].0
     }
 }
 
@@ -173,31 +182,30 @@ mod tests {
     #[test]
     fn the_table_is_in_order_and_has_every_field_once() {
         assert!(NAMES.windows(2).all(|pair| pair[0].0.len() <= pair[1].0.len()));
-        let mut positions: Vec<_> = NAMES.iter().map(|(_, known)| *known as usize).collect();
-        positions.sort_unstable();
-        assert_eq!(positions, (0..Known::COUNT).collect::<Vec<_>>());
+        let positions = NAMES.iter().map(|(_, known)| *known as usize);
+        assert_eq!(positions.collect::<Vec<_>>(), (0..Known::COUNT).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_set_has_what_was_added_and_nothing_else() {
         assert!(Known::COUNT <= u64::BITS as usize);
         for (_, added) in NAMES {
-            let set: KnownFields = [*added].into_iter().collect();
+            let mut set: KnownFields = [*added].into_iter().collect();
             let has: Vec<_> = NAMES.iter().filter(|(_, known)| set.has(*known)).collect();
             assert_eq!(has.len(), 1);
             assert!(set.has(*added));
+            set.remove(*added);
+            assert_eq!(set, KnownFields::default());
         }
     }
 
     #[test]
     fn a_name_is_found_in_any_case_and_nothing_else_is() {
         for (name, known) in NAMES {
-            assert!(
-                name.bytes()
-                    .all(|byte| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            );
+            assert!(name.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric()));
             assert_eq!(Known::of(name.as_bytes()), Some(*known));
             assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), Some(*known));
+            assert_eq!(Known::of(name.to_ascii_lowercase().as_bytes()), Some(*known));
             assert_eq!(known.name(), *name);
             for (at, was) in name.bytes().enumerate() {
                 let mut other = name.as_bytes().to_vec();

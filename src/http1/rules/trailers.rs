@@ -8,7 +8,7 @@
 use super::known::Known;
 
 /// Names in lower case.
-const OF_A_HEAD: [&str; 12] = [
+const OF_A_HEAD: [&str; 11] = [
     "accept",
     "age",
     "allow",
@@ -17,7 +17,6 @@ const OF_A_HEAD: [&str; 12] = [
     "max-forwards",
     "pragma",
     "range",
-    "retry-after",
     "vary",
     "warning",
     "www-authenticate",
@@ -68,6 +67,7 @@ mod tests {
             "X-Real-IP",
             "WWW-Authenticate",
             "Range",
+            "Retry-After",
             "Max-Forwards",
             "Location",
             "Sec-WebSocket-Key",

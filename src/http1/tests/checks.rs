@@ -248,8 +248,10 @@ pub(crate) fn answer(bytes: &[u8]) -> String {
         None => ", length dropped".to_owned(),
     };
     let keeps = if answer.keeps_alive { "keep" } else { "close" };
-    let without: String =
-        answer.hop_by_hop().map(|known| format!(", without {}", known.name())).collect();
+    let without: String = answer
+        .hop_by_hop()
+        .map(|known| format!(", without {}", known.name().to_ascii_lowercase()))
+        .collect();
     let nominates = if answer.nominates { ", and what Connection names" } else { "" };
     format!("{:?}, {keeps}{length}{without}{nominates}", answer.body)
 }

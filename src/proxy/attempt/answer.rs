@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use http::{StatusCode, header};
-use pingora::http::ResponseHeader;
+use http::StatusCode;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::{
     super::{
+        answer_header::AnswerHeader,
         context::{RequestContext, Routed, Verdict},
         watch::AttemptWatch,
     },
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::clock;
 use crate::headers;
+use crate::http1::Known;
 use crate::pool;
 use crate::retry::{self, Failure};
 
@@ -34,7 +35,7 @@ pub(in super::super) fn answer_began(routed: &mut Routed, status: StatusCode, no
 pub(in super::super) fn answered(
     session: &Session,
     context: &mut RequestContext,
-    response: &ResponseHeader,
+    response: &AnswerHeader,
     now: Instant,
 ) -> Result<()> {
     let Some(routed) = &mut context.routed else { return Ok(()) };
@@ -76,14 +77,14 @@ pub(in super::super) fn answered(
 fn judge(
     session: &Session,
     context: &mut RequestContext,
-    response: &ResponseHeader,
+    response: &AnswerHeader,
     now: Instant,
 ) -> bool {
     let Some(routed) = &mut context.routed else { return false };
     let status = response.status.as_u16();
     let is_failure = retry::is_failure(&routed.pool.retry().on, status);
     if pool::is_gateway_error(status) {
-        let after = response.headers.get(header::RETRY_AFTER);
+        let after = response.fields.first(Known::RetryAfter);
         let after = after
             .filter(|_| status == 503)
             .and_then(|value| headers::retry_after(value, clock::wall()));

@@ -1,13 +1,11 @@
-//! The head of a backend's answer, as Pingora and the hooks see it: without what belongs to the
-//! connection to the backend.
+//! The head of a backend's answer, as the hooks see it: without what belongs to the connection to the
+//! backend.
 
-use bytes::BytesMut;
-use http::header;
-use pingora::http::{ResponseHeader, header_value_from_raw};
-use pingora_core::{Error, ErrorType, Result};
+use http::{StatusCode, Version};
+use pingora_core::{Error, ErrorType, OrErr, Result};
 
-use super::{super::reason, body::AnswerReader};
-use crate::http1::{AnswerBody, AnswerHead, InvalidAnswer, unfold};
+use super::{super::answer_header::AnswerHeader, body::AnswerReader};
+use crate::http1::{AnswerBody, AnswerHead, Fields, InvalidAnswer, Known, unfold};
 
 /// What the request and its client say about the answer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +18,9 @@ pub(super) struct Expected {
 
 /// The head of an answer, and what follows from it.
 pub(super) struct AnswerBegun {
-    pub(super) header: Box<ResponseHeader>,
+    pub(super) header: Box<AnswerHeader>,
+    /// The version of the answer.
+    pub(super) version: Version,
     pub(super) body: AnswerReader,
     /// Whether the connection may carry another request when the answer is complete.
     pub(super) keeps_alive: bool,
@@ -31,34 +31,28 @@ pub(super) struct AnswerBegun {
 /// # Errors
 ///
 /// When the answer must not be passed on.
-pub(super) fn read(
-    mut bytes: BytesMut,
-    is_folded: bool,
-    expected: Expected,
-) -> Result<AnswerBegun> {
+pub(super) fn read(bytes: &mut [u8], is_folded: bool, expected: Expected) -> Result<AnswerBegun> {
     if is_folded {
-        unfold(&mut bytes);
+        unfold(bytes);
     }
-    let bytes = bytes.freeze();
     let method: &[u8] = if expected.is_head { b"HEAD" } else { b"" };
-    let head = AnswerHead::parse(&bytes, method).map_err(invalid)?;
-    let mut header = Box::new(ResponseHeader::build(head.status, Some(head.fields.len() + 2))?);
-    header.set_version(head.version);
-    reason::set(&mut header, head.reason)?;
+    let head = AnswerHead::parse(bytes, method).map_err(invalid)?;
+    let status = StatusCode::from_u16(head.status)
+        .or_err(ErrorType::InvalidHTTPHeader, "a status has three digits")?;
     let is_chunked = head.verdict.body == AnswerBody::Chunked;
-    for field in head.forwarded(expected.passes_trailers && is_chunked) {
-        let value = header_value_from_raw(bytes.slice_ref(field.value));
-        header.append_header(bytes.slice_ref(field.name), value)?;
-    }
+    let mut fields = Fields::with_room();
+    head.forwarded(expected.passes_trailers && is_chunked).for_each(|field| fields.push(field));
     if let (Some(length), false) = (head.verdict.content_length, head.verdict.is_length_as_received)
     {
-        header.append_header(header::CONTENT_LENGTH, length)?;
+        fields.add(Known::ContentLength, length.to_string().as_bytes());
     }
     let body = match head.status {
         101 if expected.wants_tunnel => AnswerReader::Tunnel,
         _ => AnswerReader::of(head.verdict.body),
     };
-    Ok(AnswerBegun { header, body, keeps_alive: head.verdict.keeps_alive })
+    let header = Box::new(AnswerHeader::new(status, fields).with_reason(head.reason));
+    let keeps_alive = head.verdict.keeps_alive;
+    Ok(AnswerBegun { header, version: head.version, body, keeps_alive })
 }
 
 /// An answer that must not be passed on.

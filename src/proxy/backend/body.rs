@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora_core::{Error, ErrorType, Result};
 
+use super::super::reading;
 use crate::http1::{AnswerBody, ChunkedBody, Refusal};
 
 /// What is left of a body.
@@ -56,14 +57,14 @@ impl AnswerReader {
         let piece = match self {
             Self::Ended => None,
             _ if input.is_empty() => None,
-            Self::UntilClose | Self::Tunnel => Some(input.split().freeze()),
+            Self::UntilClose | Self::Tunnel => Some(std::mem::take(input).freeze()),
             Self::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 *left -= here as u64;
                 if *left == 0 {
                     *self = Self::Ended;
                 }
-                Some(input.split_to(here).freeze())
+                Some(reading::take(input, here).freeze())
             }
             Self::Chunked(chunks) => {
                 let piece = chunks.take(input).map_err(malformed)?;

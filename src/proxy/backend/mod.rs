@@ -11,3 +11,4 @@ mod session;
 mod stream;
 
 pub use connector::Backends;
+pub(super) use request::OutgoingRequest;

@@ -4,14 +4,22 @@ use std::{io::Write, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header;
 use pingora::http::RequestHeader;
 use pingora_core::{Result, protocols::http::custom::BodyWrite};
 
 use super::super::client::ClientLink;
+use crate::http1::{Fields, Known, rules::framing};
 
 /// Bytes that are made room for at once: enough for an ordinary head and a small body.
 const ORDINARY_REQUEST: usize = 1024;
+
+/// What the session of an attempt finds among the extensions of the header that Pingora gives it.
+#[derive(Debug, Clone)]
+pub(in super::super) struct OutgoingRequest {
+    pub(in super::super) link: Arc<ClientLink>,
+    /// All fields but those that delimit the body.
+    pub(in super::super) fields: Fields,
+}
 
 /// How the body of a request is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +34,7 @@ pub(super) enum Framing {
 /// The head of a request on the wire, in HTTP/1.1 whatever the client speaks, and how its body goes.
 pub(super) fn head(
     request: &RequestHeader,
+    fields: &Fields,
     has_body: bool,
     asks_for_trailers: bool,
 ) -> (BytesMut, Framing) {
@@ -34,12 +43,11 @@ pub(super) fn head(
     head.put_u8(b' ');
     head.put_slice(request.raw_path());
     head.put_slice(b" HTTP/1.1\r\n");
-    request.header_to_h1_wire(&mut head);
+    fields.write(&mut head);
     if asks_for_trailers {
         head.put_slice(b"TE: trailers\r\nConnection: TE\r\n");
     }
-    let length = request.headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = fields.first(Known::ContentLength).and_then(framing::content_length);
     let framing = match length {
         _ if !has_body => Framing::Length(0),
         Some(length) => Framing::Length(length),

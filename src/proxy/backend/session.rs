@@ -37,7 +37,7 @@ use super::{
     },
     answer::{self, Expected},
     body::AnswerReader,
-    request::{self, BodyWriter, Framing},
+    request::{self, BodyWriter, Framing, OutgoingRequest},
     stream::BackendStream,
 };
 use crate::clock;
@@ -95,9 +95,7 @@ impl BackendSession {
     }
 
     fn link(&self) -> Result<&Arc<ClientLink>> {
-        self.link
-            .as_ref()
-            .ok_or_else(|| Error::explain(ErrorType::InternalError, "a request without its link"))
+        self.link.as_ref().ok_or_else(no_link)
     }
 
     /// Writes what there is of the request. Ready when the request will not be written further: it is
@@ -172,11 +170,12 @@ impl BackendSession {
         }
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<BytesMut>> {
+    /// Ready with the length of a head that has come.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize>> {
         loop {
             match self.end.find(&self.input) {
                 Err(error) => return Poll::Ready(Err(answer::invalid(error))),
-                Ok(Some(length)) => return Poll::Ready(Ok(self.input.split_to(length))),
+                Ok(Some(length)) => return Poll::Ready(Ok(length)),
                 Ok(None) => {}
             }
             if std::task::ready!(self.poll_fill(cx, reading::SMALL))? == 0 {
@@ -245,6 +244,10 @@ impl std::fmt::Debug for BackendSession {
     }
 }
 
+fn no_link() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "a request without its link")
+}
+
 fn broken(error: io::Error) -> Box<Error> {
     Error::because(ErrorType::ReadError, "while the answer was read", error).into_up()
 }
@@ -258,15 +261,16 @@ impl Session for BackendSession {
     /// Only puts the head down: it is written when the answer is asked for.
     async fn write_request_header(
         &mut self,
-        request: Box<RequestHeader>,
+        mut request: Box<RequestHeader>,
         is_bodiless: bool,
     ) -> Result<()> {
-        let link = request.extensions.get::<Arc<ClientLink>>().map(Arc::clone);
-        self.link = link;
-        let link = self.link()?;
+        let outgoing = request.extensions_mut().remove::<OutgoingRequest>();
+        let OutgoingRequest { link, fields } = outgoing.ok_or_else(no_link)?;
         let facts = link.facts();
-        let (head, framing) = request::head(&request, !is_bodiless, facts.asks_for_trailers);
+        let (head, framing) =
+            request::head(&request, &fields, !is_bodiless, facts.asks_for_trailers);
         link.transit().begin(head);
+        self.link = Some(link);
         self.framing = framing;
         self.expected = Expected {
             is_head: request.method == Method::HEAD,
@@ -283,8 +287,10 @@ impl Session for BackendSession {
 
     async fn read_response_header(&mut self) -> Result<()> {
         self.end = AnswerEnd::default();
-        let head = poll_fn(|cx| self.poll_head(cx)).await?;
+        let length = poll_fn(|cx| self.poll_head(cx)).await?;
+        let head = &mut self.input[..length];
         let begun = answer::read(head, self.end.is_folded(), self.expected)?;
+        reading::skip(&mut self.input, length);
         if matches!(begun.body, AnswerReader::Tunnel) {
             self.framing = Framing::Tunnel;
             self.is_sent = false;
@@ -292,8 +298,8 @@ impl Session for BackendSession {
             self.link()?.transit().reopen();
         }
         // Pingora clones what it is shown; the hooks take the header itself from the link.
-        let mut shown = ResponseHeader::build_no_case(begun.header.status, None)?;
-        shown.set_version(begun.header.version);
+        let mut shown = ResponseHeader::build_no_case(begun.header.status, Some(0))?;
+        shown.set_version(begun.version);
         self.header = Some(shown);
         self.link()?.transit().put_header(begun.header);
         self.body = begun.body;

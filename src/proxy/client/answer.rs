@@ -6,12 +6,12 @@
 use std::io::Write;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use pingora::http::ResponseHeader;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora_core::Result;
 
-use super::{super::reason, connection::Connection};
+use super::{super::answer_header::AnswerHeader, connection::Connection};
 use crate::count::Protocol;
+use crate::http1::{Known, rules::framing};
 
 /// Bytes reserved at once: enough for an ordinary header and a small body.
 const ORDINARY_ANSWER: usize = 1024;
@@ -52,18 +52,14 @@ pub(super) struct Form {
 pub(super) struct Answer {
     form: Form,
     state: State,
-    header: Option<Box<ResponseHeader>>,
+    /// Of the final answer, once its header has been written.
+    status: Option<StatusCode>,
     bytes: u64,
 }
 
 impl Answer {
     pub(super) fn new(form: Form) -> Self {
-        Self { form, state: State::Header, header: None, bytes: 0 }
-    }
-
-    /// The header of the final answer, once it has been written.
-    pub(super) fn header(&self) -> Option<&ResponseHeader> {
-        self.header.as_deref()
+        Self { form, state: State::Header, status: None, bytes: 0 }
     }
 
     /// Bytes of the body that have been written.
@@ -72,7 +68,7 @@ impl Answer {
     }
 
     pub(super) fn is_tunnel(&self) -> bool {
-        self.header().is_some_and(|header| header.status == StatusCode::SWITCHING_PROTOCOLS)
+        self.status == Some(StatusCode::SWITCHING_PROTOCOLS)
     }
 
     /// Whether the whole answer has been written.
@@ -86,55 +82,52 @@ impl Answer {
     }
 
     /// Writes the header of an answer; `closes` makes it the last one of the connection, and `end`
-    /// says that no body follows.
+    /// says that no body follows. Returns whether it was that of the final answer.
     pub(super) fn write_header(
         &mut self,
-        header: Box<ResponseHeader>,
+        mut header: Box<AnswerHeader>,
         end: bool,
         closes: bool,
         output: &mut BytesMut,
-    ) {
-        if self.header.is_some() {
-            return;
+    ) -> bool {
+        if self.status.is_some() {
+            return false;
         }
         output.reserve(ORDINARY_ANSWER);
-        let is_switch = header.status == StatusCode::SWITCHING_PROTOCOLS;
-        if header.status.is_informational() && !is_switch {
+        if header.is_interim() {
             // A client of HTTP/1.0 does not know 1xx answers (RFC 9110 section 15.2).
             if self.form.protocol != Protocol::Http10 {
                 write_status(&header, output);
-                write_fields(&header, |_| true, output);
+                header.fields.write(output);
                 output.put_slice(b"\r\n");
             }
-            return;
+            return false;
         }
+        self.status = Some(header.status);
         write_status(&header, output);
-        if is_switch && self.form.wants_tunnel {
-            write_fields(&header, |_| true, output);
+        if self.is_tunnel() && self.form.wants_tunnel {
+            header.fields.write(output);
             (self.state, self.form.keeps_alive) = (State::Tunnel, false);
         } else {
             self.form.keeps_alive &= !closes;
-            self.write_framed(&header, end, output);
+            self.write_framed(&mut header, end, output);
         }
         output.put_slice(b"\r\n");
-        self.header = Some(header);
+        true
     }
 
-    fn write_framed(&mut self, header: &ResponseHeader, end: bool, output: &mut BytesMut) {
-        let length = length(header);
-        let is_bodiless = header.status == StatusCode::NO_CONTENT
-            || header.status == StatusCode::NOT_MODIFIED
+    fn write_framed(&mut self, header: &mut AnswerHeader, end: bool, output: &mut BytesMut) {
+        let (status, fields) = (header.status, &mut header.fields);
+        let length = fields.first(Known::ContentLength).and_then(framing::content_length);
+        let is_bodiless = status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
             || self.form.is_head;
-        let keeps_length = header.status != StatusCode::NO_CONTENT;
-        write_fields(
-            header,
-            |name| {
-                name != header::CONNECTION
-                    && name != header::TRANSFER_ENCODING
-                    && (keeps_length || name != header::CONTENT_LENGTH)
-            },
-            output,
-        );
+        fields.remove(Known::Connection);
+        fields.remove(Known::TransferEncoding);
+        if status == StatusCode::NO_CONTENT {
+            fields.remove(Known::ContentLength);
+        }
+        fields.write(output);
         self.state = match length {
             _ if is_bodiless => State::Ended,
             Some(0) => State::Ended,
@@ -211,40 +204,14 @@ impl Answer {
     }
 }
 
-fn length(header: &ResponseHeader) -> Option<u64> {
-    header.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// Writes the status line, always in HTTP/1.1, regardless of the backend's version (RFC 9110
 /// section 2.5).
-fn write_status(header: &ResponseHeader, output: &mut BytesMut) {
+fn write_status(header: &AnswerHeader, output: &mut BytesMut) {
     output.put_slice(b"HTTP/1.1 ");
     output.put_slice(header.status.as_str().as_bytes());
     output.put_u8(b' ');
-    reason::write(header, output);
+    output.put_slice(header.reason());
     output.put_slice(b"\r\n");
-}
-
-/// Writes the fields that `wants` keeps, each name as the backend spelled it.
-fn write_fields(
-    header: &ResponseHeader,
-    wants: impl Fn(&HeaderName) -> bool,
-    output: &mut BytesMut,
-) {
-    let spelled = header.case_header_iter();
-    let mut fields = header.headers.iter();
-    for (spelling, value) in spelled {
-        // Both go in the same order.
-        if let Some((name, _)) = fields.next()
-            && !wants(name)
-        {
-            continue;
-        }
-        write_field(spelling.as_slice(), value, output);
-    }
-    for (name, value) in fields.filter(|(name, _)| wants(name)) {
-        write_field(name.as_str().as_bytes(), value, output);
-    }
 }
 
 fn write_field(name: &[u8], value: &HeaderValue, output: &mut BytesMut) {

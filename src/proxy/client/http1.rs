@@ -37,6 +37,8 @@ pub(in super::super) struct Http1Exchange {
     home: Arc<Home>,
     body: BodyReader,
     answer: Answer,
+    /// The header of the final answer as Pingora sees it, once it has been written.
+    shown: Option<Box<ResponseHeader>>,
     wants_tunnel: bool,
     /// The client may send another request on the connection: it has not said that this is the last.
     may_ask: bool,
@@ -64,6 +66,7 @@ impl Http1Exchange {
             home,
             body: request.body,
             answer,
+            shown: None,
             wants_tunnel: facts.wants_tunnel,
             may_ask: request.keeps_alive,
             waits_to_send: facts.expects_continue,
@@ -71,7 +74,8 @@ impl Http1Exchange {
         ClientSession::of(request.header, exchange)
     }
 
-    fn write_header(&mut self, header: Box<ResponseHeader>, end: bool) {
+    fn write_header(&mut self, mut shown: Box<ResponseHeader>, end: bool) {
+        let header = self.connection.link.transit().take_answer(&mut shown);
         if header.status == StatusCode::CONTINUE {
             self.waits_to_send = false;
         }
@@ -84,7 +88,9 @@ impl Http1Exchange {
             self.connection.link.transit().break_off();
             closes = true;
         }
-        self.answer.write_header(header, end, closes, &mut self.connection.output);
+        if self.answer.write_header(header, end, closes, &mut self.connection.output) {
+            self.shown = Some(shown);
+        }
         if self.answer.is_tunnel() {
             self.body.become_tunnel();
         }
@@ -174,7 +180,7 @@ impl Exchange for Http1Exchange {
     }
 
     fn answer(&self) -> Option<&ResponseHeader> {
-        self.answer.header()
+        self.shown.as_deref()
     }
 
     fn bytes_written(&self) -> u64 {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::clock;
 use crate::count::{ListenerCounts, Protocol};
-use crate::http1::{KnownFields, Refusal};
+use crate::http1::{Fields, Refusal};
 use crate::pool::Lease;
 
 /// What a session has found out about a request from its header.
@@ -45,8 +45,6 @@ pub(in super::super) struct RequestFacts {
     pub(in super::super) takes_trailers: bool,
     /// The request asks for the connection to become a WebSocket.
     pub(in super::super) wants_tunnel: bool,
-    /// Those of the known fields that came.
-    pub(in super::super) known: KnownFields,
 }
 
 /// Shared by a client's session and the hooks of its request.
@@ -60,6 +58,8 @@ pub(in super::super) struct ClientLink {
 #[derive(Debug)]
 struct Request {
     facts: RequestFacts,
+    /// The fields that came, until the hooks take them.
+    fields: Fields,
     /// Bytes of the body that are read before the first attempt.
     read_ahead: usize,
     watch: AttemptWatch,
@@ -82,10 +82,10 @@ impl ClientLink {
             asks_for_trailers: false,
             takes_trailers: false,
             wants_tunnel: false,
-            known: KnownFields::default(),
         };
         let request = Request {
             facts,
+            fields: Fields::default(),
             read_ahead: 0,
             watch: AttemptWatch::Nothing,
             patience: None,
@@ -130,9 +130,10 @@ impl ClientLink {
     }
 
     /// A request's header has come.
-    pub(super) fn request_began(&self, facts: RequestFacts) {
+    pub(super) fn request_began(&self, facts: RequestFacts, fields: Fields) {
         let mut request = self.request.lock();
         request.facts = facts;
+        request.fields = fields;
         request.read_ahead = 0;
         request.watch = AttemptWatch::Nothing;
         request.was_late = false;
@@ -149,6 +150,12 @@ impl ClientLink {
 
     pub(in super::super) fn facts(&self) -> RequestFacts {
         self.request.lock().facts
+    }
+
+    /// The fields that came with the request and are for the server behind the proxy, in the order of
+    /// their lines.
+    pub(in super::super) fn take_fields(&self) -> Fields {
+        std::mem::take(&mut self.request.lock().fields)
     }
 
     /// This many bytes of the body are read before the first attempt, so the session keeps them.

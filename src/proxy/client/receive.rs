@@ -9,17 +9,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Version, header};
-use pingora::http::{RequestHeader, header_value_from_raw};
+use bytes::BytesMut;
+use http::{Method, Version, header};
+use pingora::http::RequestHeader;
 use pingora_core::Result;
 
-use super::{body::BodyReader, connection::Connection, link::RequestFacts};
+use super::{super::reading, body::BodyReader, connection::Connection, link::RequestFacts};
 use crate::clock;
 use crate::count::Protocol;
 use crate::headers;
 use crate::http1::{
-    Body, HeadEnd, Known, KnownFields, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
+    Body, Fields, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
 };
 
 /// A header is read in pieces of this size: most fit.
@@ -68,9 +68,9 @@ impl Connection {
         let mut end = HeadEnd::default();
         let request = match poll_fn(|cx| self.poll_head(&mut end, cx)).await {
             Received::Whole(length) => {
-                let head = self.input.split_to(length).freeze();
+                let head = reading::take(&mut self.input, length);
                 match RequestHead::parse(&head) {
-                    Ok(parsed) => self.taken(&head, &parsed),
+                    Ok(parsed) => self.taken(&parsed),
                     Err(refused) => self.refused(&refused),
                 }
             }
@@ -117,11 +117,10 @@ impl Connection {
         }
     }
 
-    fn taken(&mut self, bytes: &Bytes, head: &RequestHead<'_>) -> Result<Request> {
+    fn taken(&mut self, head: &RequestHead<'_>) -> Result<Request> {
         let body = BodyReader::new(head.body, self.limits.body);
-        let header = header(bytes, head)?;
-        let is_loop = head.first(Known::CdnLoop).is_some() && headers::is_loop(&header.headers);
-        self.link.request_began(RequestFacts {
+        let is_loop = headers::is_loop(head.all(Known::CdnLoop).map(|field| field.value));
+        let facts = RequestFacts {
             refusal: match head.target.form {
                 TargetForm::Authority => Some(NO_CONNECT),
                 _ if is_loop => Some(LOOP),
@@ -137,9 +136,9 @@ impl Connection {
             asks_for_trailers: head.takes_trailers(),
             takes_trailers: head.takes_trailers() && head.version == Version::HTTP_11,
             wants_tunnel: head.wants_websocket,
-            known: head.known,
-        });
-        Ok(Request { header, body, keeps_alive: head.keeps_alive })
+        };
+        self.link.request_began(facts, fields(head));
+        Ok(Request { header: header(head)?, body, keeps_alive: head.keeps_alive })
     }
 
     fn refused(&mut self, refused: &Refused<'_>) -> Result<Request> {
@@ -152,66 +151,70 @@ impl Connection {
             asks_for_trailers: false,
             takes_trailers: false,
             wants_tunnel: false,
-            known: KnownFields::default(),
         };
-        self.link.request_began(facts);
+        let mut fields = Fields::default();
+        if let Some(host) = refused.host {
+            fields.add(Known::Host, host);
+        }
+        self.link.request_began(facts, fields);
         let method = refused.method.and_then(|method| Method::from_bytes(method).ok());
         let method = match method {
             Some(method) => method,
             None => unreadable_method()?,
         };
-        let mut header = request(method, refused.target.unwrap_or(UNREADABLE), 1)?;
+        let mut header = request(method, refused.target.unwrap_or(UNREADABLE))?;
         header.set_version(version);
-        if let Some(host) = refused.host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
-            header.insert_header(header::HOST, host)?;
-        }
         let body = BodyReader::new(Body::None, self.limits.body);
         Ok(Request { header, body, keeps_alive: false })
     }
 }
 
-/// The head as Pingora and the hooks see it: every field that goes on to a backend as it was
-/// spelled, the target in origin form, and the host that the request is for in `Host`. `Connection`
-/// and `Upgrade` are kept only as far as they ask for a tunnel.
-fn header(bytes: &Bytes, head: &RequestHead<'_>) -> Result<RequestHeader> {
+/// The fields that go on to a backend, as they were spelled; the host that the request is for is in
+/// `Host`. `Connection` and `Upgrade` are kept only as far as they ask for a tunnel.
+fn fields(head: &RequestHead<'_>) -> Fields {
+    let mut fields = Fields::with_room();
+    for field in head.forwarded() {
+        match (field.known, head.body) {
+            (Some(Known::ContentLength), Body::Length(length)) if field.value.starts_with(b"0") => {
+                fields.append(field.name, length.to_string().as_bytes());
+            }
+            _ => fields.push(field),
+        }
+    }
+    if let (TargetForm::Absolute { .. }, Some(host)) = (head.target.form, head.host) {
+        fields.remove(Known::Host);
+        fields.lead(Known::Host, host);
+    }
+    if matches!(head.body, Body::Chunked) {
+        head.all(Known::Trailer).for_each(|field| fields.push(field));
+    }
+    if head.wants_websocket {
+        fields.add(Known::Connection, b"Upgrade");
+        fields.add(Known::Upgrade, b"websocket");
+    }
+    fields
+}
+
+/// The head as Pingora sees it: the target in origin form, and of the fields only the one that Pingora
+/// looks for.
+fn header(head: &RequestHead<'_>) -> Result<RequestHeader> {
     let method = match Method::from_bytes(head.method) {
         Ok(method) => method,
         Err(_) => unreadable_method()?,
     };
-    let mut header =
-        request(method, &head.target.origin_form(), head.fields.len() + headers::MOST_ADDED)?;
+    let mut header = request(method, &head.target.origin_form())?;
     header.set_version(head.version);
-    let is_absolute = matches!(head.target.form, TargetForm::Absolute { .. });
-    for field in head.forwarded() {
-        let name = bytes.slice_ref(field.name);
-        let value = match (field.known, head.body) {
-            (Some(Known::Host), _) if is_absolute => continue,
-            (Some(Known::ContentLength), Body::Length(length)) => HeaderValue::from(length),
-            _ => header_value_from_raw(bytes.slice_ref(field.value)),
-        };
-        header.append_header(name, value)?;
-    }
-    if matches!(head.body, Body::Chunked) {
-        for field in head.all(Known::Trailer) {
-            let value = header_value_from_raw(bytes.slice_ref(field.value));
-            header.append_header(bytes.slice_ref(field.name), value)?;
-        }
-    }
     if head.wants_websocket {
-        header.append_header("Connection", HeaderValue::from_static("Upgrade"))?;
-        header.append_header("Upgrade", HeaderValue::from_static("websocket"))?;
-    }
-    if let (true, Some(host)) = (is_absolute, head.host) {
-        header.append_header("Host", header_value_from_raw(bytes.slice_ref(host)))?;
+        header.append_header(header::UPGRADE, "websocket")?;
     }
     Ok(header)
 }
 
-/// Targets are taken as they were sent where Pingora's types can carry them, which is nearly always;
-/// otherwise what they cannot carry is percent-encoded.
-pub(super) fn request(method: Method, target: &[u8], fields: usize) -> Result<RequestHeader> {
-    RequestHeader::build(method.clone(), target, Some(fields))
-        .or_else(|_| RequestHeader::build(method, &encoded(target), Some(fields)))
+/// A header without fields. Targets are taken as they were sent where Pingora's types can carry them,
+/// which is nearly always; otherwise what they cannot carry is percent-encoded.
+pub(super) fn request(method: Method, target: &[u8]) -> Result<RequestHeader> {
+    RequestHeader::build_no_case(method.clone(), target, Some(0))
+        .or_else(|_| RequestHeader::build_no_case(method, &encoded(target), Some(0)))
 }
 
 fn encoded(target: &[u8]) -> Cow<'_, [u8]> {

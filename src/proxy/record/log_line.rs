@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use http::{HeaderName, header};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::LogFormat;
+use crate::http1::Known;
 use crate::telemetry::{AccessRecord, ConnectionRecord, Ended, TlsRecord};
 
 /// The protocol shown for a request that was refused before its protocol was known.
@@ -32,10 +32,10 @@ pub(in super::super) fn write(
         return;
     }
     let request = session.req_header();
-    let header = |name: &HeaderName| request.headers.get(name).map(|value| value.as_bytes());
     let is_combined = access_log.format() == LogFormat::Combined;
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
     let (received, routed) = (context.received.as_ref(), context.routed.as_ref());
+    let field = |known| received.and_then(|received| received.fields.first(known));
     let names = routed.and_then(|routed| routed.last_backend()).map(|backend| backend.names());
     let tries = routed.map_or(Tries::Few(None), |routed| Tries::of(routed, error));
     access_log.log(&AccessRecord {
@@ -45,9 +45,9 @@ pub(in super::super) fn write(
         method: request.method.as_str(),
         path: request.raw_path(),
         protocol: received.map_or(PROTOCOL, |received| received.link.facts().protocol.word()),
-        host: header(&header::HOST),
-        referer: if is_combined { header(&header::REFERER) } else { None },
-        user_agent: if is_combined { header(&header::USER_AGENT) } else { None },
+        host: field(Known::Host),
+        referer: if is_combined { field(Known::Referer) } else { None },
+        user_agent: if is_combined { field(Known::UserAgent) } else { None },
         pool: routed.map(|routed| routed.pool.name().as_str()),
         backend: names.as_ref().map(|names| &*names.url),
         status: ended.status,

@@ -6,12 +6,13 @@
 
 use std::num::NonZeroUsize;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 use pingora_proxy::Session;
 
-use super::super::client::ClientLink;
+use super::super::context::Received;
+use crate::http1::Known;
 
 /// Reads the body until its end, or until this much of it has come. Returns whether that was all.
 ///
@@ -20,16 +21,16 @@ use super::super::client::ClientLink;
 /// When the client leaves, is too slow, or sends a body that is malformed.
 pub(super) async fn fill(
     session: &mut Session,
-    link: &ClientLink,
+    received: &mut Received,
     most: NonZeroUsize,
 ) -> Result<bool> {
     if session.is_body_done() {
         return Ok(true);
     }
-    if link.facts().expects_continue {
-        ask_for_body(session, link).await?;
+    if received.link.facts().expects_continue {
+        ask_for_body(session, received).await?;
     }
-    link.will_read_ahead(most.get());
+    received.link.will_read_ahead(most.get());
     let downstream = session.as_downstream_mut();
     downstream.enable_retry_buffering();
     while !downstream.is_body_done() && downstream.body_bytes_read() < most.get() {
@@ -40,11 +41,11 @@ pub(super) async fn fill(
 }
 
 /// The backend cannot ask for a body that is read before it has the request, and need not.
-async fn ask_for_body(session: &mut Session, link: &ClientLink) -> Result<()> {
+async fn ask_for_body(session: &mut Session, received: &mut Received) -> Result<()> {
     let header = ResponseHeader::build(StatusCode::CONTINUE, Some(0))?;
     let sent = session.as_downstream_mut().write_response_header(Box::new(header)).await;
     sent.map_err(|error| error.into_down())?;
-    link.asked_for_body();
-    session.req_header_mut().remove_header(&header::EXPECT);
+    received.link.asked_for_body();
+    received.fields.remove(Known::Expect);
     Ok(())
 }

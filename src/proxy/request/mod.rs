@@ -8,20 +8,21 @@ pub(super) mod respond;
 
 use std::{sync::Arc, time::Instant};
 
-use http::header;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 use pingora_core::{Error, ErrorSource, ErrorType, Result, protocols::l4::socket::SocketAddr};
 use pingora_proxy::Session;
 
 use super::{
+    answer_header::AnswerHeader,
     attempt,
+    backend::OutgoingRequest,
     client::ClientLink,
     context::{Attempt, Received, RequestContext, Routed},
 };
 use crate::clock;
 use crate::config::{RetryMethods, Traceparent};
-use crate::headers::{self, Client, Peer, ReceivedFields, RequestId, TraceContext};
-use crate::http1::{Known, KnownFields, Refusal};
+use crate::headers::{self, Client, Peer, RequestId, TraceContext};
+use crate::http1::{Fields, Known, Refusal};
 use crate::pool::Unavailable;
 use crate::target::{Action, AnswerTimes, RequestFacts};
 use respond::Answer;
@@ -41,8 +42,8 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
         return Err(Error::explain(ErrorType::InternalError, "a session without its link"));
     };
     let facts = link.facts();
-    let fields = ReceivedFields::new(&session.req_header().headers, facts.known);
-    let mut trace = TraceContext::of(fields);
+    let fields = link.take_fields();
+    let mut trace = TraceContext::of(&fields);
     if trace.is_none() && context.generation.traceparent == Traceparent::Start {
         trace = Some(TraceContext::start());
     }
@@ -54,9 +55,10 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     let trusted = &context.generation.trusted;
     context.received = Some(Received {
         link: Arc::clone(link),
-        client: Client::identify(peer, fields, trusted),
-        request_id: RequestId::of(fields),
+        client: Client::identify(peer, &fields, trusted),
+        request_id: RequestId::of(&fields),
         trace,
+        fields,
     });
     match facts.refusal {
         None => Ok(()),
@@ -71,31 +73,32 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
 
 /// Finds the pool and claims the first backend. Returns whether the request was answered instead.
 pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
-    if redirect::is_due(session, context) {
+    if redirect::is_due(context) {
         redirect::send(session, context).await?;
         return Ok(true);
     }
-    if misdirected::is_due(session, context) {
+    if misdirected::is_due(context) {
         misdirected::send(session, context).await?;
         return Ok(true);
     }
     let request = session.req_header();
-    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let received = context.received.as_ref();
+    let host = received.and_then(|received| received.fields.first(Known::Host));
+    let host = host.and_then(|host| str::from_utf8(host).ok());
     let found = context.generation.route(host, request.uri.path());
-    let (Some((route, target)), Some(received)) = (found, &context.received) else {
+    let (Some((route, target)), Some(received)) = (found, received) else {
         let why = "no route for this host and path";
         context.refusal = Some(why);
         respond::send(session, context, Answer { status: 404, why, ..Answer::default() }).await?;
         return Ok(true);
     };
     let Action::Pool(pool) = target.action();
-    let known = received.link.facts().known;
-    let repeatable = is_repeatable(request, known, pool.retry().methods);
+    let repeatable = is_repeatable(request, &received.fields, pool.retry().methods);
     let to = (route, Arc::clone(pool));
     let routed = context.routed.insert(Routed::new(Arc::clone(&received.link), to, repeatable));
     let mut now = context.started;
-    if let Some(most) = routed.pool.request_buffer() {
-        routed.is_body_at_hand = buffer::fill(session, &routed.link, most).await?;
+    if let (Some(most), Some(received)) = (routed.pool.request_buffer(), &mut context.received) {
+        routed.is_body_at_hand = buffer::fill(session, received, most).await?;
         now = clock::now();
     }
     if !routed.link.facts().wants_tunnel {
@@ -128,54 +131,52 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
 
 /// Whether executing a request twice does no harm. `Idempotency-Key` says so whatever the method
 /// (draft-ietf-httpapi-idempotency-key-header).
-fn is_repeatable(request: &RequestHeader, known: KnownFields, methods: RetryMethods) -> bool {
+fn is_repeatable(request: &RequestHeader, fields: &Fields, methods: RetryMethods) -> bool {
     methods == RetryMethods::All
         || request.method.is_idempotent()
-        || known.has(Known::IdempotencyKey)
+        || fields.has(Known::IdempotencyKey)
 }
 
-/// The header that goes to the backend.
+/// The fields that go to the backend, which its session finds in the request that Pingora gives it.
 ///
 /// The backend is spoken to in HTTP/1.1, which needs a Host. A client of HTTP/1.0 need not have
 /// sent one; the backend's own address stands in for it, as in nginx.
-pub(super) fn set_headers(
-    upstream_request: &mut RequestHeader,
-    context: &RequestContext,
-) -> Result<()> {
-    if let (Some(received), Some(target)) = (&context.received, context.target()) {
-        let Received { link, client, request_id, trace } = received;
-        // The backend's session finds the request's link there.
-        upstream_request.extensions_mut().insert(Arc::clone(link));
+pub(super) fn set_headers(upstream_request: &mut RequestHeader, context: &RequestContext) {
+    let Some(Received { link, fields: received, client, request_id, trace }) = &context.received
+    else {
+        return;
+    };
+    let mut fields = received.to_be_sent();
+    if let Some(target) = context.target() {
         let (is_tls, trace) = (link.is_tls(), trace.as_ref());
-        let known = link.facts().known;
-        let facts = RequestFacts { client, is_tls, request_id, trace, received: known };
-        target.on_request(upstream_request, &facts)?;
+        let facts = RequestFacts { client, is_tls, request_id, trace, received };
+        target.on_request(&mut fields, &facts);
         let tls = link.connection().facts.as_ref().and_then(|facts| facts.tls.as_ref());
         let told = tls.and_then(|tls| tls.told.as_ref());
         let any = context.generation.asks_for_certificates;
-        headers::tell_certificate(upstream_request, known, told, any)?;
+        headers::tell_certificate(&mut fields, told, any);
     }
-    headers::mark(upstream_request)?;
+    headers::mark(&mut fields);
     if let Some(lease) = context.routed.as_ref().and_then(|routed| routed.lease.as_ref())
-        && !upstream_request.headers.contains_key(header::HOST)
+        && !fields.has(Known::Host)
     {
-        upstream_request.insert_header("Host", lease.backend().id().address.to_string())?;
+        fields.lead(Known::Host, lease.backend().id().address.to_string().as_bytes());
     }
-    Ok(())
+    let outgoing = OutgoingRequest { link: Arc::clone(link), fields };
+    upstream_request.extensions_mut().insert(outgoing);
 }
 
-/// The header of the answer that goes to the client.
-pub(super) fn set_answer_headers(
-    response: &mut ResponseHeader,
-    context: &RequestContext,
-) -> Result<()> {
-    let Some(target) = context.target() else { return Ok(()) };
+/// The fields that the route gives an answer.
+pub(super) fn set_answer_headers(header: &mut AnswerHeader, context: &RequestContext) {
+    let Some(target) = context.target() else { return };
     let times = |attempt: &Attempt| AnswerTimes {
         queue: attempt.began.saturating_duration_since(context.started),
         connect: attempt.connect_time(),
         first_byte: attempt.first_byte_time(),
     };
-    target.on_response(response, || context.attempt().map(times))
+    if !header.status.is_informational() {
+        target.on_response(&mut header.fields, || context.attempt().map(times));
+    }
 }
 
 /// A part of the request is on its way to the backend. Once that was the last one, the backend

@@ -1,10 +1,10 @@
 //! Redirects from a listener without TLS to the same host and path over TLS.
 
-use http::{HeaderValue, header};
 use pingora_core::Result;
 use pingora_proxy::Session;
 
 use super::respond::{self, Answer};
+use crate::http1::Known;
 use crate::proxy::context::RequestContext;
 
 /// Keeps the method and the body (RFC 9110 section 15.4.9).
@@ -12,12 +12,11 @@ const PERMANENT_REDIRECT: u16 = 308;
 
 /// Whether the listener redirects, and the client has not reached it over TLS: by way of a proxy that
 /// is trusted and says so, a redirect would lead to itself.
-pub(super) fn is_due(session: &Session, context: &RequestContext) -> bool {
+pub(super) fn is_due(context: &RequestContext) -> bool {
     let Some(received) = &context.received else { return false };
-    let is_https = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"https");
     let was_tls = || {
-        let said = session.req_header().headers.get("x-forwarded-proto");
-        received.client.is_trusted() && said.is_some_and(is_https)
+        let said = received.fields.first(Known::XForwardedProto);
+        received.client.is_trusted() && said.is_some_and(|it| it.eq_ignore_ascii_case(b"https"))
     };
     let redirects = received.link.connection().settings.redirect_to_https;
     redirects && !received.link.is_tls() && !was_tls()
@@ -25,15 +24,15 @@ pub(super) fn is_due(session: &Session, context: &RequestContext) -> bool {
 
 /// Sends the redirect, or that there is no host to redirect to.
 pub(super) async fn send(session: &mut Session, context: &mut RequestContext) -> Result<()> {
-    let request = session.req_header();
-    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = context.received.as_ref().and_then(|received| received.fields.first(Known::Host));
+    let host = host.and_then(|host| str::from_utf8(host).ok());
     let Some(host) = host.map(without_port).filter(|host| !host.is_empty()) else {
         let why = "there is no Host to redirect to";
         context.refusal = Some(why);
         return respond::send(session, context, Answer { status: 400, why, ..Answer::default() })
             .await;
     };
-    let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = session.req_header().uri.path_and_query().map_or("/", |path| path.as_str());
     let location = format!("https://{host}{path}");
     let why = "this is served over TLS";
     let location = Some(location.as_str());

@@ -2,12 +2,17 @@
 //! request in the log. Also adapts answers of backends to the client.
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora_core::{Result, protocols::http::HttpTask};
 use pingora_proxy::Session;
 
-use super::super::{client, context::RequestContext};
+use super::super::{
+    answer_header::AnswerHeader,
+    client::{self, ClientLink},
+    context::RequestContext,
+};
+use crate::http1::{Fields, Known};
 
 /// An answer of `lb` itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,23 +40,28 @@ pub(in super::super) async fn send(
         .unwrap_or_default();
     let body = format!("{} {reason}: {} (request {id})\n", answer.status, answer.why);
 
-    let mut header = ResponseHeader::build(answer.status, Some(6))?;
-    header.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
-    header.insert_header(header::CONTENT_LENGTH, body.len())?;
-    header.insert_header(header::CACHE_CONTROL, "no-store")?;
-    header.insert_header(header::DATE, client::date())?;
+    let mut fields = Fields::with_room();
+    fields.add(Known::ContentType, b"text/plain; charset=utf-8");
+    fields.add(Known::ContentLength, body.len().to_string().as_bytes());
+    fields.add(Known::CacheControl, b"no-store");
+    fields.add(Known::Date, client::date().as_bytes());
     if let Some(received) = &context.received {
-        header.insert_header("X-Request-Id", received.request_id.as_str())?;
+        fields.add(Known::XRequestId, received.request_id.as_str().as_bytes());
+        set_strict_transport(&mut fields, &received.link);
         if context.in_flight.is_draining() {
             received.link.close_after_answer();
         }
     }
-    set_strict_transport(&mut header, context)?;
     if let Some(location) = answer.location {
-        header.insert_header(header::LOCATION, location)?;
+        fields.append(b"Location", location.as_bytes());
     }
     if let Some(seconds) = answer.retry_after {
-        header.insert_header(header::RETRY_AFTER, seconds)?;
+        fields.add(Known::RetryAfter, seconds.to_string().as_bytes());
+    }
+    let header = ResponseHeader::build_no_case(answer.status, Some(0))?;
+    if let Some(link) = ClientLink::of(session) {
+        let header = AnswerHeader::new(header.status, fields);
+        link.transit().answer_instead(Box::new(header));
     }
     let has_body = session.req_header().method != http::Method::HEAD;
     let mut tasks = vec![HttpTask::Header(Box::new(header), !has_body)];
@@ -64,28 +74,20 @@ pub(in super::super) async fn send(
 }
 
 /// Adapts a backend's answer to the client.
-pub(in super::super) fn suit_client(
-    response: &mut ResponseHeader,
-    context: &RequestContext,
-) -> Result<()> {
-    set_strict_transport(response, context)?;
-    if !response.status.is_informational() && !response.headers.contains_key(header::DATE) {
-        response.insert_header(header::DATE, client::date())?;
+pub(in super::super) fn suit_client(header: &mut AnswerHeader, link: &ClientLink) {
+    set_strict_transport(&mut header.fields, link);
+    if !header.status.is_informational() && !header.fields.has(Known::Date) {
+        header.fields.add(Known::Date, client::date().as_bytes());
     }
-    Ok(())
 }
 
 /// Says that browsers are to use TLS alone, where the listener says so and the answer does not
 /// (RFC 6797). Without TLS a browser ignores it.
-fn set_strict_transport(response: &mut ResponseHeader, context: &RequestContext) -> Result<()> {
-    let Some(link) = context.received.as_ref().map(|received| &received.link) else {
-        return Ok(());
-    };
-    let Some(tls) = &link.connection().settings.tls else { return Ok(()) };
-    match &tls.strict_transport {
-        Some(value) if !response.headers.contains_key(header::STRICT_TRANSPORT_SECURITY) => {
-            response.insert_header(header::STRICT_TRANSPORT_SECURITY, value.clone())
-        }
-        _ => Ok(()),
+fn set_strict_transport(fields: &mut Fields, link: &ClientLink) {
+    if let Some(tls) = &link.connection().settings.tls
+        && let Some(value) = &tls.strict_transport
+        && !fields.has(Known::StrictTransportSecurity)
+    {
+        fields.add(Known::StrictTransportSecurity, value.as_bytes());
     }
 }

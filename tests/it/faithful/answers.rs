@@ -160,6 +160,26 @@ fn an_http_1_0_client_is_sent_no_interim_answers() {
 }
 
 #[test]
+fn interim_answers_of_a_backend_that_fails_do_not_become_those_of_the_next() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let failed = format!("{early}HTTP/1.1 503 Busy\r\nX-Of: a\r\nContent-Length: 0\r\n\r\n");
+    let a = ScriptedBackend::replying(Reply::raw(failed));
+    let b = ScriptedBackend::replying(Reply::raw(
+        "HTTP/1.1 200 Fine\r\nX-Of: b\r\nContent-Length: 2\r\n\r\nok",
+    ));
+    let lb = Lb::over(&[&a, &b], "    retry: { on: [503] }\n");
+    for _ in 0..4 {
+        let seen = raw(lb.address(), b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        // The early one may have been passed on before the backend failed.
+        let last = seen.strip_prefix(early).unwrap_or(&seen);
+        assert!(last.starts_with("HTTP/1.1 200 Fine\r\nX-Of: b\r\n"), "{seen}");
+        assert!(last.ends_with("\r\n\r\nok"), "{seen}");
+    }
+    assert!(!a.requests().is_empty());
+}
+
+#[test]
 fn bytes_behind_an_answer_are_not_passed_on() {
     let seen = seen("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n");
     assert!(seen.ends_with("\r\n\r\nok"), "{seen}");

@@ -15,13 +15,18 @@ use std::{
 
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
-use http::{HeaderMap, Response, StatusCode, header};
-use pingora::http::ResponseHeader;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pingora_core::{Error, ErrorType, Result};
 
-use super::super::{super::watch::Timer, link::ClientLink};
+use super::super::{
+    super::{answer_header::AnswerHeader, watch::Timer},
+    link::ClientLink,
+};
 use crate::clock;
-use crate::http1::{Known, rules::connection::HOP_BY_HOP};
+use crate::http1::{
+    Known,
+    rules::{connection::is_hop_by_hop, framing},
+};
 
 /// Where an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +53,8 @@ pub(super) struct StreamAnswer {
     /// Present once the header has been sent.
     stream: Option<SendStream<Bytes>>,
     form: Form,
+    is_tunnel: bool,
     state: State,
-    header: Option<Box<ResponseHeader>>,
     bytes: u64,
     /// How long the client may go without accepting anything.
     limit: Duration,
@@ -63,18 +68,13 @@ impl StreamAnswer {
             respond,
             stream: None,
             form,
+            is_tunnel: false,
             state: State::Header,
-            header: None,
             bytes: 0,
             limit,
             deadline: None,
             timer: Timer::default(),
         }
-    }
-
-    /// The header of the final answer, once it has been sent.
-    pub(super) fn header(&self) -> Option<&ResponseHeader> {
-        self.header.as_deref()
     }
 
     /// Bytes of the body that have been sent.
@@ -84,7 +84,7 @@ impl StreamAnswer {
 
     /// Whether both ends talk to each other.
     pub(super) fn is_tunnel(&self) -> bool {
-        self.header().is_some_and(|header| header.status == StatusCode::SWITCHING_PROTOCOLS)
+        self.is_tunnel
     }
 
     /// Whether the whole answer has been sent.
@@ -101,50 +101,39 @@ impl StreamAnswer {
         left.map(|_| ())
     }
 
-    /// Sends the header of an answer; `end` says that no body follows.
+    /// Sends the header of an answer; `end` says that no body follows. Returns whether it was that of
+    /// the final answer.
     ///
     /// # Errors
     ///
     /// If the client has left.
-    pub(super) fn write_header(
-        &mut self,
-        mut header: Box<ResponseHeader>,
-        end: bool,
-    ) -> Result<()> {
-        let is_switch = header.status == StatusCode::SWITCHING_PROTOCOLS;
-        if self.header.is_some() || is_switch && !self.form.wants_tunnel {
-            return Ok(());
-        }
-        if self.form.wants_tunnel && header.status.is_success() {
-            // The client would take it for the beginning of the tunnel.
-            header.set_status(StatusCode::BAD_GATEWAY)?;
+    pub(super) fn write_header(&mut self, sent: &AnswerHeader, end: bool) -> Result<bool> {
+        let status = sent.status;
+        let is_switch = status == StatusCode::SWITCHING_PROTOCOLS;
+        if self.state != State::Header || is_switch && !self.form.wants_tunnel {
+            return Ok(false);
         }
         let mut answer = Response::new(());
         // A tunnel begins with an ordinary answer (RFC 8441 section 5).
-        *answer.status_mut() = if is_switch { StatusCode::OK } else { header.status };
-        *answer.headers_mut() = header.headers.clone();
-        let fields = answer.headers_mut();
-        // What is announced as trailers comes as trailers.
-        for field in HOP_BY_HOP.into_iter().filter(|field| *field != Known::Trailer) {
-            fields.remove(field.name());
-        }
+        *answer.status_mut() = if is_switch { StatusCode::OK } else { status };
+        *answer.headers_mut() = fields(sent);
         if is_switch {
-            fields.remove(header::SEC_WEBSOCKET_ACCEPT);
-            fields.remove(header::CONTENT_LENGTH);
-        } else if header.status.is_informational() {
-            return self.respond.send_informational(answer).map_err(broken);
+            answer.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+            answer.headers_mut().remove(header::CONTENT_LENGTH);
+            self.stream = Some(self.respond.send_response(answer, false).map_err(broken)?);
+            (self.state, self.is_tunnel) = (State::Body(None), true);
+            return Ok(true);
         }
-        if header.status == StatusCode::NO_CONTENT {
-            fields.remove(header::CONTENT_LENGTH);
+        if status.is_informational() {
+            return self.respond.send_informational(answer).map(|()| false).map_err(broken);
         }
-        let length = length(fields);
+        let length = sent.fields.first(Known::ContentLength).and_then(framing::content_length);
         let is_bodiless = self.form.is_head
-            || matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let ends = is_bodiless || length == Some(0) || end && length.is_none() && !is_switch;
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let ends = is_bodiless || length == Some(0) || end && length.is_none();
         self.stream = Some(self.respond.send_response(answer, ends).map_err(broken)?);
         self.state = if ends { State::Ended } else { State::Body(length) };
-        self.header = Some(header);
-        Ok(())
+        Ok(true)
     }
 
     /// Sends a piece of the body.
@@ -218,8 +207,24 @@ impl StreamAnswer {
     }
 }
 
-fn length(fields: &HeaderMap) -> Option<u64> {
-    fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// The fields of an answer, without those of a connection. What is announced as trailers comes as
+/// trailers.
+fn fields(header: &AnswerHeader) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for field in header.fields.iter() {
+        let is_left_out = match field.known {
+            Some(Known::Trailer) | None => false,
+            Some(Known::ContentLength) => header.status == StatusCode::NO_CONTENT,
+            Some(known) => is_hop_by_hop(known),
+        };
+        if !is_left_out
+            && let Ok(name) = HeaderName::from_bytes(field.name)
+            && let Ok(value) = HeaderValue::from_bytes(field.value)
+        {
+            fields.append(name, value);
+        }
+    }
+    fields
 }
 
 /// A write fails because the stream was reset or the connection has ended.

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, Result,
@@ -48,6 +48,8 @@ pub(in super::super::super) struct Http2Exchange {
     body: StreamBody,
     answer: StreamAnswer,
     wants_tunnel: bool,
+    /// The header of the final answer as Pingora sees it, once it has been sent.
+    shown: Option<Box<ResponseHeader>>,
     timer: Timer,
 }
 
@@ -65,9 +67,9 @@ impl Http2Exchange {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
         let mut body = StreamBody::new(stream, shared.limits.body);
-        let (header, facts) = request::read(&head, (!body.is_empty()).then_some(received))?;
+        let (header, facts, fields) = request::read(&head, (!body.is_empty()).then_some(received))?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
-        link.request_began(facts);
+        link.request_began(facts, fields);
         if facts.wants_tunnel {
             body.hold_back();
         }
@@ -79,11 +81,12 @@ impl Http2Exchange {
         let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
             answer: StreamAnswer::new(respond, form, shared.limits.write),
+            wants_tunnel: facts.wants_tunnel,
+            shown: None,
             shared: Arc::clone(shared),
             link,
             digest,
             body,
-            wants_tunnel: facts.wants_tunnel,
             timer: Timer::default(),
         };
         Ok(ClientSession::of(header, exchange))
@@ -130,11 +133,19 @@ impl Exchange for Http2Exchange {
         for task in tasks {
             has_ended |= task.is_end();
             match task {
-                HttpTask::Header(header, end) => {
+                HttpTask::Header(mut shown, end) => {
+                    let mut header = self.link.transit().take_answer(&mut shown);
+                    if self.wants_tunnel && header.status.is_success() {
+                        // The client would take it for the beginning of the tunnel.
+                        header.status = StatusCode::BAD_GATEWAY;
+                        shown.set_status(StatusCode::BAD_GATEWAY)?;
+                    }
                     if self.link.is_last() && !header.status.is_informational() {
                         self.shared.is_last.notify_one();
                     }
-                    self.answer.write_header(header, end)?;
+                    if self.answer.write_header(&header, end)? {
+                        self.shown = Some(shown);
+                    }
                     if self.answer.is_tunnel() {
                         self.body.become_tunnel();
                     }
@@ -163,7 +174,7 @@ impl Exchange for Http2Exchange {
     }
 
     fn answer(&self) -> Option<&ResponseHeader> {
-        self.answer.header()
+        self.shown.as_deref()
     }
 
     fn bytes_written(&self) -> u64 {

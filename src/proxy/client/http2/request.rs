@@ -1,11 +1,11 @@
-//! The header of a request in HTTP/2 as Pingora and the hooks see it, and what is doubtful in it.
+//! The head of a request in HTTP/2 as it goes on, and what is doubtful in it.
 //!
 //! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. The `h2` crate has
 //! already refused what it calls malformed: names with capitals, control characters in values,
 //! fields of a connection, pseudo-fields that are unknown, missing or repeated.
 
 use h2::ext::Protocol;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 use pingora::http::RequestHeader;
 use pingora_core::Result;
 
@@ -17,16 +17,16 @@ use super::super::{
 use crate::count;
 use crate::headers;
 use crate::http1::{
-    Authority, Known, MAX_FIELDS, Refusal, Target, TargetForm,
+    Authority, Fields, Known, MAX_FIELDS, Refusal, Target, TargetForm,
     rules::{
         connection::{is_for_proxy, takes_trailers},
         framing,
     },
 };
 
-/// The contents of the fields, if nothing in them is doubtful.
+/// What a head says, if nothing in it is doubtful.
 #[derive(Debug, PartialEq, Eq)]
-struct Fields<'a> {
+struct Statements<'a> {
     host: &'a [u8],
     length: Option<u64>,
     expects_continue: bool,
@@ -38,20 +38,23 @@ struct Fields<'a> {
 /// # Errors
 ///
 /// Pingora's error if it cannot create a header; not known to happen.
-pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, RequestFacts)> {
-    let fields = judge(head);
-    let wants_tunnel = fields.as_ref().is_ok_and(|fields| fields.wants_tunnel);
+pub(super) fn read(
+    head: &Parts,
+    body: Option<u64>,
+) -> Result<(RequestHeader, RequestFacts, Fields)> {
+    let said = judge(head);
+    let wants_tunnel = said.as_ref().is_ok_and(|said| said.wants_tunnel);
     let facts = RequestFacts {
-        refusal: fields.as_ref().err().copied(),
+        refusal: said.as_ref().err().copied(),
         protocol: count::Protocol::Http2,
-        is_body_at_hand: match (body, &fields) {
-            (None, _) | (_, Ok(Fields { wants_tunnel: true, .. })) => true,
-            (Some(received), Ok(Fields { length: Some(length), .. })) => {
+        is_body_at_hand: match (body, &said) {
+            (None, _) | (_, Ok(Statements { wants_tunnel: true, .. })) => true,
+            (Some(received), Ok(Statements { length: Some(length), .. })) => {
                 *length <= received.min(REPLAYED as u64)
             }
             (Some(_), _) => false,
         },
-        expects_continue: fields.as_ref().is_ok_and(|fields| fields.expects_continue),
+        expects_continue: said.as_ref().is_ok_and(|said| said.expects_continue),
         asks_for_trailers: head
             .headers
             .get_all(header::TE)
@@ -59,24 +62,27 @@ pub(super) fn read(head: &Parts, body: Option<u64>) -> Result<(RequestHeader, Re
             .any(|te| takes_trailers(te.as_bytes())),
         takes_trailers: true,
         wants_tunnel,
-        known: head.headers.keys().filter_map(|name| Known::of(name.as_str().as_bytes())).collect(),
     };
-    let host = fields.map(|fields| fields.host).ok();
-    let mut header = header(head, host)?;
+    let mut fields = fields(head, said.ok().map(|said| said.host));
     if wants_tunnel {
-        ask_for_tunnel(&mut header)?;
+        let mut header = receive::request(Method::GET, target(head))?;
+        ask_for_tunnel(&mut header, &mut fields)?;
+        return Ok((header, facts, fields));
     }
-    Ok((header, facts))
+    let mut header = receive::request(head.method.clone(), target(head))?;
+    header.set_version(Version::HTTP_2);
+    Ok((header, facts, fields))
 }
 
 /// Makes the request one of HTTP/1 that asks for the same (RFC 8441 section 5, RFC 6455 section 4.1).
-fn ask_for_tunnel(header: &mut RequestHeader) -> Result<()> {
-    header.set_method(Method::GET);
-    // Pingora takes no request of another version for one that can become a tunnel.
+fn ask_for_tunnel(header: &mut RequestHeader, fields: &mut Fields) -> Result<()> {
+    // Pingora looks for these alone.
     header.set_version(Version::HTTP_11);
-    header.insert_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))?;
-    header.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
-    header.insert_header(header::SEC_WEBSOCKET_KEY, &*websocket_key())
+    header.append_header(header::UPGRADE, "websocket")?;
+    fields.add(Known::Connection, b"Upgrade");
+    fields.add(Known::Upgrade, b"websocket");
+    fields.replace(Known::SecWebSocketKey, websocket_key().as_bytes());
+    Ok(())
 }
 
 /// 16 random bytes in Base64: a client of HTTP/2 has none. Nothing depends on it but that the backend
@@ -88,7 +94,7 @@ fn websocket_key() -> String {
     letters.collect::<String>() + last[fastrand::usize(..last.len())]
 }
 
-fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
+fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
     let wants_tunnel = wants_tunnel(head)?;
     let method = if wants_tunnel { Method::GET.as_str() } else { head.method.as_str() };
     let target = Target::parse(method.as_bytes(), target(head))?;
@@ -98,7 +104,8 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
     if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Refusal::bad("the scheme must be http or https"));
     }
-    if headers::is_loop(&head.headers) {
+    let passed = head.headers.get_all(Known::CdnLoop.name()).iter();
+    if headers::is_loop(passed.map(HeaderValue::as_bytes)) {
         return Err(LOOP);
     }
     let crumbs = head.headers.get_all(header::COOKIE).iter().count();
@@ -120,7 +127,7 @@ fn judge(head: &Parts) -> Result<Fields<'_>, Refusal> {
         }
     };
     let expects = head.headers.get(header::EXPECT);
-    Ok(Fields {
+    Ok(Statements {
         host: host(head)?,
         length,
         expects_continue: expects
@@ -173,44 +180,38 @@ fn target(head: &Parts) -> &[u8] {
     head.uri.path_and_query().map_or("", |target| target.as_str()).as_bytes()
 }
 
-fn header(head: &Parts, host: Option<&[u8]>) -> Result<RequestHeader> {
-    let mut header = receive::request(head.method.clone(), target(head), head.headers.len() + 1)?;
-    header.set_version(Version::HTTP_2);
-    if let Some(host) = host.and_then(|host| HeaderValue::from_bytes(host).ok()) {
-        header.append_header(header::HOST, host)?;
+/// The fields that go on to a backend. `host` is the host that the request is for.
+fn fields(head: &Parts, host: Option<&[u8]>) -> Fields {
+    let mut fields = Fields::with_room();
+    if let Some(host) = host {
+        fields.add(Known::Host, host);
     }
     let has_length = head.headers.contains_key(header::CONTENT_LENGTH);
-    // The backend's session says itself what this connection can do with trailers, and sends them in
-    // a body in chunks alone.
-    let goes_on = |name: &HeaderName| match Known::of(name.as_str().as_bytes()) {
-        _ if *name == header::HOST || *name == header::COOKIE => false,
-        Some(Known::Trailer) => !has_length,
-        Some(known) => !is_for_proxy(known),
-        None => true,
-    };
-    for (name, value) in head.headers.iter().filter(|(name, _)| goes_on(name)) {
-        header.append_header(name, value.clone())?;
+    for (name, value) in &head.headers {
+        // The backend's session says itself what this connection can do with trailers, and sends them
+        // in a body in chunks alone.
+        let goes_on = match Known::of(name.as_str().as_bytes()) {
+            _ if *name == header::HOST || *name == header::COOKIE => false,
+            Some(Known::Trailer) => !has_length,
+            Some(known) => !is_for_proxy(known),
+            None => true,
+        };
+        if goes_on {
+            fields.append(name.as_str().as_bytes(), value.as_bytes());
+        }
     }
     if let Some(cookie) = cookie(&head.headers) {
-        header.append_header(header::COOKIE, cookie)?;
+        fields.append(b"cookie", &cookie);
     }
-    Ok(header)
+    fields
 }
 
 /// Joins the `Cookie` fields into one. HTTP/2 clients may split a cookie over several fields, which
 /// HTTP/1 does not allow (RFC 9113 section 8.2.3).
-fn cookie(fields: &HeaderMap) -> Option<HeaderValue> {
-    let mut crumbs = fields.get_all(header::COOKIE).iter();
-    let first = crumbs.next()?;
-    if fields.get_all(header::COOKIE).iter().nth(1).is_none() {
-        return Some(first.clone());
-    }
-    let mut all = first.as_bytes().to_vec();
-    for crumb in crumbs {
-        all.extend_from_slice(b"; ");
-        all.extend_from_slice(crumb.as_bytes());
-    }
-    HeaderValue::from_bytes(&all).ok()
+fn cookie(fields: &HeaderMap) -> Option<Vec<u8>> {
+    let crumbs = fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let crumbs = crumbs.collect::<Vec<_>>();
+    (!crumbs.is_empty()).then(|| crumbs.join(&b"; "[..]))
 }
 
 #[cfg(test)]
@@ -236,10 +237,10 @@ mod tests {
     #[test]
     fn host_comes_from_the_authority_and_must_not_differ_from_it() {
         let host = |uri: &str, fields: &[(&str, &str)]| {
-            let (header, facts) = read(&head("GET", uri, fields), None).unwrap();
+            let (_, facts, fields) = read(&head("GET", uri, fields), None).unwrap();
             assert!(facts.refusal.is_none(), "{facts:?}");
-            let hosts = header.headers.get_all("host").iter();
-            hosts.map(|host| host.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            let hosts = fields.all(Known::Host);
+            hosts.map(|host| String::from_utf8_lossy(host).into_owned()).collect::<Vec<_>>()
         };
         assert_eq!(host("http://a.b:80/x", &[]), ["a.b:80"]);
         assert_eq!(host("http://a.b/", &[("host", "A.b")]), ["a.b"]);
@@ -257,10 +258,10 @@ mod tests {
     fn split_cookies_are_joined_and_all_other_fields_are_kept() {
         let fields =
             [("cookie", "a=1"), ("x-one", "1"), ("cookie", "b=2"), ("x-one", "2"), ("host", "h")];
-        let (header, _) = read(&head("GET", "/p?q", &fields), None).unwrap();
-        let all = |name: &str| header.headers.get_all(name).iter().cloned().collect::<Vec<_>>();
-        assert_eq!(all("cookie"), ["a=1; b=2"]);
-        assert_eq!(all("x-one"), ["1", "2"]);
+        let (header, _, fields) = read(&head("GET", "/p?q", &fields), None).unwrap();
+        let all = |name: &str| fields.named(name.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(all("cookie"), [b"a=1; b=2"]);
+        assert_eq!(all("x-one"), [b"1", b"2"]);
         assert_eq!((header.raw_path(), header.version), (&b"/p?q"[..], Version::HTTP_2));
     }
 
