@@ -110,6 +110,11 @@ impl Api {
         name.find_in(self.pool(&name.pool)?.backends)
     }
 
+    /// The certificates of all listeners.
+    pub(super) fn certificates(&self) -> view::Certificates {
+        view::certificates(&self.current.pin(), clock::wall())
+    }
+
     /// The configuration in force.
     pub(super) fn config(&self) -> serde_json::Value {
         config::effective(&self.current.pin().config)

@@ -177,7 +177,12 @@ impl<T> Drop for InLine<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, sync::Arc};
+    use std::{cell::Cell, rc::Rc, sync::Arc};
+
+    use tokio::{
+        runtime::Builder,
+        task::{JoinSet, LocalSet},
+    };
 
     use super::*;
     use crate::{backend::Roster, clock, config::PoolName, pool::TriedBackend, retry::Failure};
@@ -227,5 +232,60 @@ mod tests {
         );
         queue.serve(&places);
         assert_eq!(places.found.get(), 5);
+    }
+
+    #[test]
+    fn what_one_request_may_not_have_another_may_that_has_tried_the_same() {
+        /// A slot for requests before they fail.
+        struct LastResort;
+
+        impl Places<()> for LastResort {
+            fn find(&self, request: &PickRequest<'_>) -> Result<(), Unavailable> {
+                request.may_be_last_resort.then_some(()).ok_or(Unavailable::Full)
+            }
+
+            fn has_free(&self) -> bool {
+                true
+            }
+        }
+
+        let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
+        let backend = roster.backend(&"127.0.0.1:1".parse().unwrap());
+        let queue = Queue::new();
+        let [mut barred, mut allowed] = [false, true].map(|may_be_last_resort| {
+            let tried = TriedBackend { backend: Arc::clone(&backend), failure: Failure::Broken };
+            let request = PickRequest::new(vec![tried], false);
+            let (place, handed) = oneshot::channel();
+            queue.join(10, PickRequest { may_be_last_resort, ..request }, place).unwrap();
+            handed
+        });
+        queue.serve(&LastResort);
+        assert!(barred.try_recv().is_err() && allowed.try_recv().is_ok());
+    }
+
+    /// The number of looks for a slot while so many requests wait for ten seconds, in a time that is not
+    /// waited for. Those that each makes for itself when it joins are left out.
+    fn looks_of(waiting: usize) -> usize {
+        let shared = Rc::new((Queue::new(), Unwanted::default()));
+        let roster = Roster::new(PoolName::new("web"), Arc::default(), clock::now());
+        let backend = roster.backend(&"127.0.0.1:1".parse().unwrap());
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let until = clock::now() + Duration::from_secs(10);
+        let (mut requests, tasks) = (JoinSet::new(), LocalSet::new());
+        for _ in 0..waiting {
+            let tried = TriedBackend { backend: Arc::clone(&backend), failure: Failure::Broken };
+            let (shared, request) = (Rc::clone(&shared), PickRequest::new(vec![tried], true));
+            let wait = async move { shared.0.wait(1_000, request, until, &shared.1).await };
+            requests.spawn_local_on(wait, &tasks);
+        }
+        let ended = runtime.unwrap().block_on(tasks.run_until(requests.join_all()));
+        assert!(ended.iter().all(|it| *it == Err(Unavailable::QueueTimeout)));
+        shared.1.found.get() - waiting
+    }
+
+    #[test]
+    fn hundreds_that_wait_look_no_more_often_than_one() {
+        let looks = [1, 400].map(looks_of);
+        assert!(looks.iter().all(|looks| (190..=201).contains(looks)), "{looks:?}");
     }
 }

@@ -87,7 +87,7 @@ impl<'a> PickRequest<'a> {
         let same = |(a, b): (&TriedBackend, &TriedBackend)| {
             Arc::ptr_eq(&a.backend, &b.backend) && a.failure == b.failure
         };
-        self.repeatable == other.repeatable
+        (self.repeatable, self.may_be_last_resort) == (other.repeatable, other.may_be_last_resort)
             && self.tried.len() == other.tried.len()
             && self.tried.iter().zip(&*other.tried).all(same)
     }

@@ -249,6 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn only_a_request_that_any_failure_of_a_probe_would_repeat_may_be_one() {
+        let policy = Retry::default();
+        assert!(may_probe(&policy, 0, true));
+        assert!(!may_probe(&policy, 0, false));
+        let tries = policy.attempts.get();
+        assert!(may_probe(&policy, tries - 2, true));
+        assert!(!may_probe(&policy, tries - 1, true), "it has no other try");
+        let once = Retry { attempts: std::num::NonZeroU32::MIN, ..Retry::default() };
+        assert!(!may_probe(&once, 0, true));
+        for missing in 0..6 {
+            let mut on = policy.on.clone();
+            match missing {
+                0 => on.connect_failure = false,
+                1 => on.reset = false,
+                2 => on.timeout = false,
+                status => on.statuses.retain(|listed| *listed != 499 + status),
+            }
+            assert!(!may_probe(&Retry { on, ..Retry::default() }, 0, true), "{missing}");
+        }
+    }
+
+    #[test]
     fn a_body_that_is_gone_is_never_half_replayed() {
         let put = RetryContext { replayable: false, ..GET };
         expect(Failure::Broken, put, Verdict::NotReplayable);

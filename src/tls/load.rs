@@ -5,12 +5,13 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use super::{
     certificate::{Certificate, CertificateOrigin, date, has_key},
     client_auth::{Authorities, ClientAuth, Revocations},
+    expiry::ends_soon,
     listener::TlsListener,
     policies::ClientAuths,
 };
@@ -19,8 +20,6 @@ use crate::config::{
 };
 use crate::files;
 
-/// A certificate that ends within this time is warned of.
-const NEAR_END: Duration = Duration::from_secs(20 * 24 * 60 * 60);
 /// What a file with a certificate in a directory ends in.
 const CERTIFICATE_FILES: [&str; 3] = ["crt", "pem", "cer"];
 
@@ -241,7 +240,7 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 fn oddities(config: &Config, certificate: &Certificate, now: SystemTime) -> Vec<String> {
     let facts = &certificate.facts;
     let mut found = Vec::new();
-    if facts.until.duration_since(now).is_ok_and(|left| left < NEAR_END) {
+    if ends_soon(facts.until, now) {
         found.push(format!("expires on {}", date(facts.until)));
     }
     let hosts: Option<Vec<_>> = config.routes.iter().map(|route| route.host.as_ref()).collect();

@@ -7,6 +7,7 @@
 //! - `certificate` takes a pair apart and checks it, `names` picks the pair for a name;
 //! - `client_auth` verifies the certificates of clients, `policies` picks the rule for a host, and
 //!   `client_certificate` reads what a certificate says of its client;
+//! - `expiry` knows which certificates end soon;
 //! - `listener` has what the handshakes of one listener need;
 //! - `tickets` are the keys by which sessions go on, also in the next process.
 
@@ -14,6 +15,7 @@ mod certificate;
 mod client_auth;
 mod client_certificate;
 mod distinguished_name;
+mod expiry;
 mod listener;
 mod load;
 mod names;
@@ -23,6 +25,7 @@ mod tickets;
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
+pub use expiry::{days_left, ends_soon};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load};
 pub use policies::Policy;

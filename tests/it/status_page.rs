@@ -210,3 +210,21 @@ fn numbers_are_short_and_have_their_units() {
         assert_eq!(said, words, "{expression}");
     }
 }
+
+#[test]
+fn the_certificate_that_ends_first_is_shown_and_one_that_ends_soon_is_a_problem() {
+    let listener = |address: &str, days: Value| {
+        json!({ "address": address, "requests": 0, "connections": 0, "responses": {},
+                "certificate_days_left": days })
+    };
+    let mut status = status(json!([pool("web", &[])]));
+    status["listeners"] = json!([
+        listener("0.0.0.0:443", json!(12)),
+        listener("0.0.0.0:8443", json!(80)),
+        listener("0.0.0.0:80", Value::Null),
+    ]);
+    let mut browser = look_at(&saying(&status, &[]));
+    browser.wait_for_text("#expiry", "12 days");
+    browser.wait_for_text("#wrong", "a certificate ends in 12 days");
+    browser.wait_for_text("#wrong", "0.0.0.0:443");
+}

@@ -294,6 +294,7 @@ fn compute(
         Resource::Status => Response::json(&api.status()),
         Resource::Pool(name) => Response::json(&api.pool(&name)?),
         Resource::Backend(name) => Response::json(&api.backend(&name)?),
+        Resource::Certificates => Response::json(&api.certificates()),
         Resource::Config => Response::json(&api.config()),
         Resource::Explain => Response::json(&api.explain(&request.query)?),
         Resource::Change(verb, name) => {

@@ -35,6 +35,8 @@ pub(super) enum Resource {
     Change(ChangeVerb, BackendName),
     /// Loads the configuration file.
     Reload,
+    /// The certificates of all listeners.
+    Certificates,
     /// The configuration in force.
     Config,
     /// Events as they happen.
@@ -89,7 +91,7 @@ const fn change(
     Entry { method, path, access: Access::Token, resource }
 }
 
-static TABLE: [Entry; 18] = [
+static TABLE: [Entry; 19] = [
     get("/live", Access::Public, |_| Resource::Live),
     get("/ready", Access::Public, |_| Resource::Ready),
     Entry {
@@ -125,6 +127,7 @@ static TABLE: [Entry; 18] = [
         Resource::Change(ChangeVerb::Weight, name)
     }),
     change(Method::POST, "/api/v1/reload", |_| Resource::Reload),
+    get("/api/v1/certificates", Access::Token, |_| Resource::Certificates),
     get("/api/v1/config", Access::Token, |_| Resource::Config),
     get("/api/v1/events", Access::Token, |_| Resource::Events),
     get("/api/v1/explain", Access::Token, |_| Resource::Explain),

@@ -146,11 +146,15 @@ function showTotals() {
   put(totals.p99, words.millis(slowest < 0 ? null : slowest));
   put(totals.in_flight, words.count(status.in_flight));
   put(totals.clients, words.count(status.connections));
+  const days = words.certificateDays(status.listeners);
+  byId("expiry").hidden = days === null;
+  put(totals.expiry, days === null ? "" : words.days(days));
+  mark(totals.expiry, "class", days !== null && words.endsSoon(days) ? "warn-text" : "");
 }
 
 // Pools first, then backends, each a line that links to it.
 function wrongs() {
-  const found = [];
+  const found = status.listeners.filter((it) => words.endsSoon(it.certificate_days_left)).map(wrongCertificate);
   const sorted = [...status.pools].sort(words.byLevel);
   for (const pool of sorted) {
     const of = words.poolTroubles(pool);
@@ -162,6 +166,11 @@ function wrongs() {
     for (const backend of out) found.push(wrongBackend(backend));
   }
   return found;
+}
+
+function wrongCertificate({ address, certificate_days_left: left }) {
+  const text = left < 0 ? "a certificate has expired" : `a certificate ends in ${words.days(left)}`;
+  return { tone: left < 3 ? "bad" : "warn", label: address, text };
 }
 
 // No problem, but easily forgotten.
@@ -197,7 +206,7 @@ function showWrong() {
   lines(list, shown.length);
   shown.forEach((it, at) => {
     fill(list.children[at], it.tone, [it.pool, it.label].filter(Boolean).join(" "), it.text);
-    list.children[at].target = it;
+    list.children[at].target = it.pool ? it : null;
   });
   const rest = found.length - LINES_SHOWN;
   byId("wrong-more").hidden = rest <= 0;

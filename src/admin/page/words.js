@@ -138,6 +138,17 @@ export const counts = (pool) => {
 
 export const eligible = (backends) => backends.filter((it) => it.state === "eligible");
 
+// The days that are left of the certificate that ends first; null without TLS.
+export function certificateDays(listeners) {
+  const all = listeners.map((it) => it.certificate_days_left ?? null).filter((it) => it !== null);
+  return all.length ? Math.min(...all) : null;
+}
+
+export const days = (value) => (value === 1 ? "1 day" : `${count(value)} days`);
+
+// As the process log warns.
+export const endsSoon = (value) => value !== null && value !== undefined && value < 20;
+
 // A problem of a pool as a whole: `[level, words, in short]`.
 export function poolTroubles(pool) {
   const found = [];

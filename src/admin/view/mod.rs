@@ -4,6 +4,7 @@
 //! Durations are in milliseconds and say so in their name; instants are RFC 3339 in UTC. A value
 //! that is unknown or does not apply is `null`, never left out.
 
+mod certificates;
 mod explain;
 mod last_minute;
 mod monitor;
@@ -14,6 +15,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Address, BackendNames};
+pub(super) use certificates::certificates;
 pub(super) use explain::{ExplainQuery, SampleRequest, explain};
 pub(super) use monitor::{EventFeed, Monitor};
 pub(super) use status::{Sources, status};
@@ -56,6 +58,35 @@ pub struct Listener {
     pub responses: Classes,
     /// Clients connected.
     pub connections: usize,
+    /// The whole days that are left of the certificate that ends first; negative after its end.
+    #[serde(default)]
+    pub certificate_days_left: Option<i64>,
+}
+
+/// The certificates of all listeners.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Certificates {
+    /// The entries, in the order of the configuration.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate that clients are shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The host names that it is for.
+    pub names: Vec<String>,
+    /// The name of its issuer.
+    pub issuer: String,
+    /// The beginning of its validity.
+    pub from: String,
+    /// The end of its validity.
+    pub until: String,
+    /// The whole days until then; negative after it.
+    pub days_left: i64,
+    /// The file that it was read from, or who has made it, in words.
+    pub source: String,
+    /// The addresses of the listeners that show it.
+    pub listeners: Vec<String>,
 }
 
 /// A group of backends.

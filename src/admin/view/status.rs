@@ -2,13 +2,14 @@
 
 use std::{process, time::Instant};
 
+use super::certificates::least_days_left;
 use super::last_minute::{BackendHistory, LastMinute, millis, requests_and_errors, rounded};
 use crate::admin::view;
 use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
 use crate::config::Word as _;
 use crate::count::{ListenerCounts, StatusClass};
-use crate::generation::Current;
+use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
 use crate::readiness::Readiness;
@@ -39,18 +40,19 @@ pub(in crate::admin) fn status(sources: Sources<'_>, now: Instant) -> view::Stat
         unready: ready.err().map(|why| why.to_string()),
         in_flight: in_flight.requests(),
         connections: in_flight.connections(),
-        listeners: current.listeners().iter().map(|counts| listener(counts)).collect(),
+        listeners: current.listeners().iter().map(|counts| listener(counts, &generation)).collect(),
         pools: generation.pools().map(|one| pool(one, last_minute, now)).collect(),
     }
 }
 
-fn listener(counts: &ListenerCounts) -> view::Listener {
+fn listener(counts: &ListenerCounts, generation: &Generation) -> view::Listener {
     let responses = counts.responses();
     view::Listener {
         address: counts.address().to_owned(),
         requests: responses.iter().sum(),
         responses: classes(responses),
         connections: counts.connections(),
+        certificate_days_left: least_days_left(generation, counts.address(), clock::wall()),
     }
 }
 

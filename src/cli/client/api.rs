@@ -12,6 +12,7 @@ use crate::admin::view::{Backend, Refusal, Status};
 use crate::cli::figures::visible;
 
 const POOLS: &str = "/api/v1/pools";
+const CERTIFICATES: &str = "/api/v1/certificates";
 const EXPLAIN: &str = "/api/v1/explain";
 /// The bytes that are encoded in a part of a path or a query.
 const ENCODED: &AsciiSet =
@@ -102,6 +103,11 @@ impl AdminClient {
     /// As [`AdminClient::status`], as it was sent.
     pub(in crate::cli) async fn status_as_sent(&self) -> Result<Value, ClientError> {
         self.value(&get(POOLS.to_owned())).await
+    }
+
+    /// The certificates of all listeners, as they were sent.
+    pub(in crate::cli) async fn certificates(&self) -> Result<Value, ClientError> {
+        self.value(&get(CERTIFICATES.to_owned())).await
     }
 
     /// The explanation of a request, as it was sent.

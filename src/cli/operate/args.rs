@@ -23,6 +23,8 @@ pub(in crate::cli) enum Operation {
     Status(StatusArguments),
     /// Say which backend would get a request now, and why not another one. Sends no request.
     Explain(ExplainArguments),
+    /// Show the certificates of all listeners: names, days left, issuer, source.
+    Certificates(CertificatesArguments),
     /// Stop sending new requests to a backend, until `lb undrain`.
     Drain(ChangeArguments),
     /// Send requests to a drained backend again.
@@ -42,6 +44,15 @@ pub(in crate::cli) enum Operation {
 pub(in crate::cli) struct StatusArguments {
     /// Only this pool.
     pub(super) pool: Option<String>,
+    #[command(flatten)]
+    pub(super) print: OutputArguments,
+    #[command(flatten)]
+    pub(super) target: AdminTarget,
+}
+
+/// Arguments of `lb certificates`.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct CertificatesArguments {
     #[command(flatten)]
     pub(super) print: OutputArguments,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 //! Their output is a pure function of the answer.
 
 pub(super) mod args;
+mod certificates;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,14 +18,15 @@ use super::{
     output::{fail, say},
     top,
 };
-use crate::admin::view::{Backend, Explanation, Status};
-use args::{ChangeArguments, ExplainArguments, Operation, StatusArguments};
+use crate::admin::view::{Backend, Certificates, Explanation, Status};
+use args::{CertificatesArguments, ChangeArguments, ExplainArguments, Operation, StatusArguments};
 
 /// Runs the command and prints its result.
 pub(super) fn run(operation: &Operation) -> ExitCode {
     let done = match operation {
         Operation::Status(arguments) => status(arguments),
         Operation::Explain(arguments) => explain(arguments),
+        Operation::Certificates(arguments) => certificates(arguments),
         Operation::Drain(named) => change(named, ChangeKind::Drain),
         Operation::Undrain(named) => change(named, ChangeKind::Undrain),
         Operation::Readmit(named) => change(named, ChangeKind::Readmit),
@@ -66,6 +68,13 @@ fn explain(arguments: &ExplainArguments) -> Result<String, String> {
         ask(&arguments.target, async |client| client.explain(&arguments.sample()).await)?;
     let explanation: Explanation = read(&client, value.clone())?;
     let text = || text::explanation(arguments, &explanation);
+    Ok(if arguments.print.json { pretty(&value) } else { text() })
+}
+
+fn certificates(arguments: &CertificatesArguments) -> Result<String, String> {
+    let (client, value) = ask(&arguments.target, async |client| client.certificates().await)?;
+    let certificates: Certificates = read(&client, value.clone())?;
+    let text = || certificates::text(&certificates.certificates);
     Ok(if arguments.print.json { pretty(&value) } else { text() })
 }
 

@@ -3,6 +3,7 @@
 
 pub(super) mod commands;
 pub(super) mod draining;
+mod expiry;
 pub(super) mod stop_accepting;
 pub(super) mod supervision;
 pub(super) mod watch;

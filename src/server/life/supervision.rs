@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     commands,
     draining::Draining,
+    expiry,
     watch::{self, WatchedFile, WatchedFiles},
 };
 use crate::generation::Current;
@@ -172,6 +173,7 @@ impl Supervision {
         let (change, mut changes) = mpsc::channel(1);
         let mut watching = JoinSet::new();
         self.watch(&mut watching, &change);
+        watching.spawn(expiry::warn_daily(Arc::clone(&self.draining.current)));
         let ending = loop {
             tokio::select! {
                 _ = signals.terminate.recv() => break Ending::Stopped,

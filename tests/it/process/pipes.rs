@@ -1,7 +1,11 @@
 //! A pipe (FIFO) where a file is expected. Opening one waits for a process at its other end, which
 //! must delay nothing.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    os::unix::{fs::symlink, net::UnixListener},
+    process::Command,
+};
 
 use nix::{
     sys::{signal::Signal, stat::Mode},
@@ -37,6 +41,60 @@ fn at_the_start_a_pipe_without_another_end_is_refused() {
         assert_eq!(outcome.code, Some(1), "{settings}");
         assert!(outcome.stderr.contains(&says), "{settings}: {}", outcome.stderr);
     }
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_the_start_and_in_a_reload() {
+    let a = ScriptedBackend::named("a");
+    let text = |settings: &str| yaml(&[a.address()], settings);
+    let (mut lb, address) = serving(&text("access_log: off"));
+    let in_folder = |name: &str| lb.folder().join(name);
+    fs::create_dir(in_folder("folder")).unwrap();
+    let _socket = UnixListener::bind(in_folder("socket")).unwrap();
+    symlink("pipe", in_folder("link")).unwrap();
+    mkfifo(&in_folder("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    symlink("nothing/at/all", in_folder("dangling")).unwrap();
+    symlink("loop", in_folder("loop")).unwrap();
+    for (name, says) in [
+        ("folder", "Is a directory"),
+        ("socket", "it is a socket, not a file"),
+        ("link", UNREAD),
+        ("dangling", "No such file"),
+        ("loop", "symbolic links"),
+        ("folder/nothing/log", "No such file"),
+    ] {
+        for settings in [
+            format!("access_log: {{ path: {name} }}"),
+            format!("access_log: off\nerror_log: {name}"),
+        ] {
+            rewrite(&lb, &text(&settings));
+            let reload = super::tell(&lb, "reload");
+            let start = outcome(lb.beside(&["-c", "lb.yaml"]));
+            for told in [reload, start] {
+                assert_eq!(told.code, Some(1), "{settings}: {}", told.stderr);
+                assert!(told.stderr.contains(&format!("{name}: ")), "{settings}: {}", told.stderr);
+                assert!(told.stderr.contains(says), "{settings}: {}", told.stderr);
+            }
+        }
+    }
+    for (name, says) in [
+        ("folder", "it is a directory, not a file"),
+        ("socket", "it is a socket, not a file"),
+        ("dangling", "there is no such file"),
+        ("/dev/zero", "it is larger than 16 MiB"),
+        ("/dev/full", "it is larger than 16 MiB"),
+    ] {
+        let told = outcome(lb.beside(&["-c", name]));
+        assert_eq!(told.code, Some(1), "{name}");
+        assert!(
+            told.stderr.contains(&format!("{name}: cannot be read: {says}")),
+            "{}",
+            told.stderr
+        );
+    }
+    assert_eq!(get(address, "/").text(), "a");
+    lb.signal(Signal::SIGTERM);
+    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
 }
 
 #[test]

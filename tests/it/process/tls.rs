@@ -95,7 +95,7 @@ fn a_client_gets_the_certificate_for_its_name_in_each_version() {
         assert!(names.contains(&text), "{name}: {names}");
     }
     let seen = curl(lb.folder(), address, &["https://shop.example/curl"]);
-    assert!(seen.contains("Strict-Transport-Security: max-age=15552000"), "{seen}");
+    assert!(seen.contains("strict-transport-security: max-age=15552000"), "{seen}");
     let request = a.requests().pop().unwrap();
     assert_eq!(request.header_lines("x-forwarded-proto"), ["https"]);
     assert_eq!(request.header_lines("x-forwarded-for"), ["127.0.0.1"]);

@@ -2,13 +2,19 @@
 
 use std::{fs, path::Path, process::Command};
 
+use serde_json::Value;
+
 use crate::support::{
     backend::ScriptedBackend,
     certificates::{Authority, Pem},
+    metrics::Asked,
     process::{LbProcess, new_folder},
 };
 
-use super::tls::{run, s_client, text};
+use super::{
+    outcome,
+    tls::{run, s_client, text},
+};
 
 /// The key in another form, by the means of `openssl`.
 fn converted(pem: &Pem, arguments: &[&str]) -> String {
@@ -110,4 +116,44 @@ fn of_two_certificates_for_a_name_a_client_gets_one_that_it_knows() {
         assert!(seen.contains(expected), "{name} {arguments:?}: {seen}");
         assert!(seen.contains("HTTP/1.1 200"), "{name} {arguments:?}: {seen}");
     }
+}
+
+#[test]
+fn certificates_are_listed_and_those_that_end_soon_are_warned_of() {
+    let a = ScriptedBackend::named("a");
+    let (folder, authority) = (new_folder(), Authority::new("lb test"));
+    authority
+        .issue_for_days(&["soon.example", "www.soon.example"], 13)
+        .write(folder.path(), "soon");
+    authority.issue_for_days(&["later.example"], 90).write(folder.path(), "later");
+    let tls = "{ certificates: [ { cert: soon.pem, key: soon.key }, { cert: later.pem, key: later.key } ] }";
+    let listeners = format!(
+        "listeners: [ {{ address: 127.0.0.1:0, tls: {tls} }}, {{ address: 127.0.0.2:0, tls: {tls} }} ]"
+    );
+    let rest = "admin: { address: 127.0.0.1:0 }";
+    let yaml = text(a.address(), "", rest);
+    let yaml = yaml.replace("listeners: [ { address: 127.0.0.1:0, tls: {  } } ]", &listeners);
+    fs::write(folder.path().join("lb.yaml"), yaml).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
+    command.args(["-c", "lb.yaml"]);
+    let mut lb = LbProcess::spawn(folder, command);
+    lb.wait_for_log("soon.pem expires on");
+    let asked = Asked::of(&mut lb);
+    let admin = format!("http://{}", asked.0);
+    let list = |arguments: &[&str]| {
+        let arguments = [&["certificates", "--admin", &admin], arguments].concat();
+        outcome(lb.beside(&arguments)).stdout
+    };
+    let said = list(&[]);
+    let line = said.lines().find(|line| line.starts_with("soon.example,www.soon.example")).unwrap();
+    // The thirteenth day has begun.
+    for part in ["  12  ", "CN=lb test", "soon.pem", "127.0.0.1:0,127.0.0.2:0"] {
+        assert!(line.contains(part), "{part}: {said}");
+    }
+    assert!(said.contains("later.example") && said.contains("  89  "), "{said}");
+    let listed: Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    assert_eq!(listed["certificates"][0]["days_left"], 12, "{listed}");
+    assert_eq!(listed["certificates"].as_array().unwrap().len(), 2, "{listed}");
+    let status = asked.api("/api/v1/status");
+    assert_eq!(status["listeners"][1]["certificate_days_left"], 12, "{status}");
 }

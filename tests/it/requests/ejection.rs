@@ -252,6 +252,20 @@ fn a_request_that_cannot_be_repeated_does_not_probe() {
 }
 
 #[test]
+fn a_request_that_would_not_be_repeated_does_not_probe_either() {
+    for retry in ["attempts: 1", "on: []", "on: [connect_failure, reset, timeout]"] {
+        let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+        // From the end of a term until another one has passed, a probe has to be repeatable.
+        let settings = "slow_start: off\n    ejection: { base: 2s, max: 2s }";
+        let lb = with_half_open(&a, &b, &format!("    {settings}\n    retry: {{ {retry} }}"));
+        let before = a.requests().len();
+        a.reply(Reply::status(503));
+        assert_eq!([(); 3].map(|()| get(lb.address(), "/").text()), ["b", "b", "b"], "{retry}");
+        assert_eq!(a.requests().len(), before, "{retry}");
+    }
+}
+
+#[test]
 fn a_body_that_was_read_before_is_at_hand_for_a_probe() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
     let lb = with_half_open(&a, &b, &format!("{SHORT}\n    request_buffer: 64KiB"));

@@ -1,6 +1,10 @@
 //! Certificates that are made for a test, of an authority of its own.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
@@ -35,6 +39,15 @@ impl Authority {
     pub(crate) fn issue_between(&self, names: &[&str], from: i32, until: i32) -> Pem {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
         self.sign(params(names, from, until), &key)
+    }
+
+    /// A certificate for these names, for this number of days from now on.
+    pub(crate) fn issue_for_days(&self, names: &[&str], days: u64) -> Pem {
+        let since = lb::clock::wall().duration_since(SystemTime::UNIX_EPOCH).expect("a time");
+        let end = since + Duration::from_secs(days * 24 * 60 * 60);
+        let mut params = params(names, 2000, 4000);
+        params.not_after = date_time_ymd(1970, 1, 1) + end;
+        self.sign(params, &KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key"))
     }
 
     /// A certificate for these names with a key of RSA.

@@ -3,7 +3,11 @@
 mod metrics;
 mod names;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::Method;
 
@@ -47,8 +51,11 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) async fn new(algorithm: &str) -> Self {
-        let text = TWO_POOLS.replace("ALGORITHM", algorithm);
-        let config = config::parse("lb.yaml", &text, &Flags::default()).unwrap().config;
+        Self::with(&TWO_POOLS.replace("ALGORITHM", algorithm)).await
+    }
+
+    async fn with(text: &str) -> Self {
+        let config = config::parse("lb.yaml", text, &Flags::default()).unwrap().config;
         let resolved = discovery::resolve(&config).unwrap();
         let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
         let current = Arc::new(current);
@@ -112,13 +119,17 @@ impl Process {
     }
 
     pub(super) fn explain(&self, host: &str, path: &str) -> view::Explanation {
+        self.explain_at(host, path, clock::now())
+    }
+
+    fn explain_at(&self, host: &str, path: &str, now: Instant) -> view::Explanation {
         let request = SampleRequest {
             method: Method::GET,
             host: Some(host.to_owned()),
             path: path.to_owned(),
             client: None,
         };
-        explain(&self.current, &request, clock::now())
+        explain(&self.current, &request, now)
     }
 }
 
@@ -295,6 +306,30 @@ async fn an_explanation_names_the_backend_of_the_next_request_and_changes_nothin
             let lease = pool.pick(&request, clock::now()).unwrap();
             assert_eq!(Some(lease.backend().id().address.clone()), told.chosen, "{algorithm}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_names_a_probe_only_if_the_request_could_be_repeated() {
+    for (retry, is_probe) in [
+        ("{ attempts: 3 }", true),
+        ("{ attempts: 1 }", false),
+        ("{ on: [] }", false),
+        ("{ on: [reset, timeout] }", false),
+    ] {
+        let text = TWO_POOLS.replace("ALGORITHM", "round_robin");
+        let process =
+            Process::with(&text.replace("slow_start", &format!("retry: {retry}\n    slow_start")))
+                .await;
+        for _ in 0..5 {
+            let failed = AttemptFailure::new(EjectionCause::Timeout, clock::now());
+            process.apply(1, Event::AttemptFailed(failed));
+        }
+        // The term is over, and only a request that can be repeated may be the probe yet.
+        let later = clock::now() + 40 * SECOND;
+        let told = process.explain_at("a", "/", later);
+        assert_eq!(told.chosen, Some(address(if is_probe { 1 } else { 2 })), "{retry}");
+        assert_eq!(told.summary.contains("probe"), is_probe, "{retry}: {}", told.summary);
     }
 }
 

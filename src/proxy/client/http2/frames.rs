@@ -108,34 +108,32 @@ impl FrameScanner {
     /// The next frame whose head is whole, and what its payload says; takes what it has looked at off
     /// `bytes`. `None` once all bytes were looked at.
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
-        loop {
-            let skipped = (self.skipped as usize).min(bytes.len());
-            *bytes = &bytes[skipped..];
-            self.skipped -= skipped as u32;
-            if self.skipped == 0 {
-                self.kind = None;
-            }
-            if bytes.is_empty() {
-                return None;
-            }
-            self.fill(HEAD, bytes);
-            if self.filled < HEAD {
-                return None;
-            }
-            let [high, middle, low, kind, flags, ..] = self.head;
-            let length = u32::from_be_bytes([0, high, middle, low]);
-            let kind = Kind::of(kind);
-            let wanted = kind.of_interest().min(length as usize);
-            self.fill(HEAD + wanted, bytes);
-            if self.filled < HEAD + wanted {
-                return None;
-            }
-            let mut first = [0; GO_AWAY];
-            first[..wanted].copy_from_slice(&self.head[HEAD..HEAD + wanted]);
-            (self.filled, self.skipped) = (0, length - wanted as u32);
-            self.kind = (self.skipped > 0).then_some(kind);
-            return Some(Frame { kind, length, flags, first });
+        let skipped = (self.skipped as usize).min(bytes.len());
+        *bytes = &bytes[skipped..];
+        self.skipped -= skipped as u32;
+        if self.skipped == 0 {
+            self.kind = None;
         }
+        if bytes.is_empty() {
+            return None;
+        }
+        self.fill(HEAD, bytes);
+        if self.filled < HEAD {
+            return None;
+        }
+        let [high, middle, low, kind, flags, ..] = self.head;
+        let length = u32::from_be_bytes([0, high, middle, low]);
+        let kind = Kind::of(kind);
+        let wanted = kind.of_interest().min(length as usize);
+        self.fill(HEAD + wanted, bytes);
+        if self.filled < HEAD + wanted {
+            return None;
+        }
+        let mut first = [0; GO_AWAY];
+        first[..wanted].copy_from_slice(&self.head[HEAD..HEAD + wanted]);
+        (self.filled, self.skipped) = (0, length - wanted as u32);
+        self.kind = (self.skipped > 0).then_some(kind);
+        Some(Frame { kind, length, flags, first })
     }
 
     /// Whether a frame has begun whose end has not come. Those of bodies do not count: how slowly a
