@@ -12,7 +12,9 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
+use crate::count::{
+    ConnectionRefusal, Cut, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
+};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -155,7 +157,7 @@ const OF_PROCESS: [(Metric, Source); 10] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 9] = [
+const OF_LISTENERS: [(Metric, Source); 11] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -175,8 +177,11 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_REQUESTS,
         Source::Listener(|to, it| {
-            for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
-                to.count(&[it.address(), class.word()], count);
+            for protocol in Protocol::ALL {
+                let responses = it.responses_in(protocol);
+                for (class, count) in StatusClass::ALL.into_iter().zip(responses) {
+                    to.count(&[it.address(), protocol.word(), class.word()], count);
+                }
             }
         }),
     ),
@@ -192,6 +197,21 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
         metric::LISTENER_HANDSHAKE_TIME,
         Source::Listener(|to, it| {
             to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
+        }),
+    ),
+    (
+        metric::LISTENER_CUTS,
+        Source::Listener(|to, it| {
+            for (why, count) in Cut::ALL.into_iter().zip(it.cuts()) {
+                to.count(&[it.address(), why.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_STREAMS_REFUSED,
+        Source::Listener(|to, it| {
+            to.count(&[it.address(), "malformed"], it.malformed_streams.get());
+            to.count(&[it.address(), "too_many"], it.refused_streams.get());
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),
