@@ -12,7 +12,9 @@ use super::{
 };
 use crate::backend::{BackendNames, EjectionCause, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
+use crate::count::{
+    ConnectionRefusal, Cut, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
+};
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -91,7 +93,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 7] = [
+const OF_PROCESS: [(Metric, Source); 10] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -119,6 +121,34 @@ const OF_PROCESS: [(Metric, Source); 7] = [
         }),
     ),
     (
+        metric::CERTIFICATE_ORDERS,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                to.count(&[&order.name, "issued"], order.issued);
+                to.count(&[&order.name, "failed"], order.failed);
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_NEXT_ORDER,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                if let Some(next) = order.next {
+                    let next = next.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                    to.gauge(&[&order.name], next.as_secs_f64());
+                }
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_FAILURES,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                to.gauge(&[&order.name], f64::from(order.failures));
+            }
+        }),
+    ),
+    (
         metric::LOG_DROPPED,
         Source::Process(|to, it| {
             to.count(&[], it.generation.access_log.as_ref().map_or(0, |log| log.dropped()));
@@ -127,7 +157,7 @@ const OF_PROCESS: [(Metric, Source); 7] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 9] = [
+const OF_LISTENERS: [(Metric, Source); 11] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -147,8 +177,11 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_REQUESTS,
         Source::Listener(|to, it| {
-            for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
-                to.count(&[it.address(), class.word()], count);
+            for protocol in Protocol::ALL {
+                let responses = it.responses_in(protocol);
+                for (class, count) in StatusClass::ALL.into_iter().zip(responses) {
+                    to.count(&[it.address(), protocol.word(), class.word()], count);
+                }
             }
         }),
     ),
@@ -164,6 +197,21 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
         metric::LISTENER_HANDSHAKE_TIME,
         Source::Listener(|to, it| {
             to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
+        }),
+    ),
+    (
+        metric::LISTENER_CUTS,
+        Source::Listener(|to, it| {
+            for (why, count) in Cut::ALL.into_iter().zip(it.cuts()) {
+                to.count(&[it.address(), why.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_STREAMS_REFUSED,
+        Source::Listener(|to, it| {
+            to.count(&[it.address(), "malformed"], it.malformed_streams.get());
+            to.count(&[it.address(), "too_many"], it.refused_streams.get());
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),
