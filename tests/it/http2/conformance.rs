@@ -423,6 +423,8 @@ fn frames_are_held_to_their_definitions() {
         case("6.5.2/4", settings(&[(5, 16_777_216)]), EndsConnection(protocol)),
         case("6.5.2/5", settings(&[(0xff, 1)]), GoesOn),
         case("6.5.3/2", settings(&[(4, 100)]), Acknowledges(SETTINGS)),
+        case("7/1", frame(GO_AWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0xff]), GoesOnOrEnds),
+        case("7/2", join(&[&post("/hang"), &reset(1, 0xff)]), GoesOn),
     ]);
 }
 
@@ -486,8 +488,6 @@ fn pings_windows_and_continuations_are_held_to_their_definitions() {
             join(&[&post("/hang"), &data(0, 1, b"x"), &continuation(4, 1)]),
             EndsConnection(protocol),
         ),
-        case("7/1", frame(GO_AWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0xff]), GoesOnOrEnds),
-        case("7/2", join(&[&post("/hang"), &reset(1, 0xff)]), GoesOn),
     ]);
 }
 
