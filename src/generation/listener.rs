@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::acme::Challenges;
 use crate::config::{ClientLimits, Listener};
 use crate::headers::TrustedProxies;
 use crate::tls::TlsListener;
@@ -16,6 +17,8 @@ pub struct ListenerSettings {
     pub proxies: Option<TrustedProxies>,
     /// `None` for plain connections.
     pub tls: Option<Arc<TlsListener>>,
+    /// The answers to an authority that asks for a proof; `None` if the configuration orders nothing.
+    pub challenges: Option<Challenges>,
     /// Whether clients may speak HTTP/1.
     pub speaks_http1: bool,
     /// Whether clients may speak HTTP/2.
@@ -32,6 +35,7 @@ impl ListenerSettings {
             client: listener.client,
             proxies: listener.proxy_protocol.as_deref().map(TrustedProxies::new),
             tls,
+            challenges: None,
             speaks_http1: listener.protocols.iter().any(|protocol| !protocol.is_http2()),
             speaks_http2: listener.protocols.iter().any(|protocol| protocol.is_http2()),
             redirect_to_https: listener.redirect_to_https,

@@ -334,3 +334,102 @@ fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {
         *place = Some(cx.waker().clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes at most this much of each write.
+    fn write(transit: &Transit, most: usize, calls: usize) -> (Vec<u8>, Written) {
+        let (mut seen, mut left) = (vec![], calls);
+        let mut cx = Context::from_waker(Waker::noop());
+        let written = transit.write(&mut cx, |_, slices| {
+            if left == 0 {
+                return Poll::Pending;
+            }
+            left -= 1;
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            let taken = bytes.len().min(most);
+            seen.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        });
+        (seen, written.unwrap())
+    }
+
+    fn begun() -> Transit {
+        let transit = Transit::default();
+        transit.begin(BytesMut::from(&b"head "[..]));
+        transit
+    }
+
+    fn room(transit: &Transit) -> Room {
+        transit.room(&Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_head_and_what_is_at_hand_of_the_body_are_one_write() {
+        for size in [1, COPIED, COPIED + 1] {
+            let transit = begun();
+            let body = vec![b'a'; size];
+            transit.put(b"size ", Bytes::from(body.clone()), b" end");
+            transit.end(false);
+            let (seen, written) = write(&transit, usize::MAX, 1);
+            assert_eq!(seen, [b"head size ", &body[..], b" end"].concat());
+            assert!(matches!(written, Written::Request), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_keep_their_order_for_every_cut() {
+        let body = vec![b'a'; COPIED + 1];
+        let expected = [b"head <", &body[..], b"><b>0\r\nX: y\r\n\r\n"].concat();
+        for most in [1, 7, COPIED, usize::MAX] {
+            let transit = begun();
+            transit.set_trailers(Bytes::from_static(b"X: y\r\n"));
+            transit.put(b"<", Bytes::from(body.clone()), b">");
+            transit.put(b"<", Bytes::from_static(b"b"), b">");
+            transit.end(true);
+            let mut seen = vec![];
+            while seen.len() < expected.len() {
+                seen.extend(write(&transit, most, 1).0);
+            }
+            assert!(seen == expected, "{most}");
+        }
+    }
+
+    #[test]
+    fn there_is_room_when_the_piece_before_was_written() {
+        let transit = begun();
+        assert_eq!(room(&transit), Room::None);
+        assert!(matches!(write(&transit, 2, 1).1, Written::Stuck { has_moved: true }));
+        assert!(matches!(write(&transit, 2, 0).1, Written::Stuck { has_moved: false }));
+        assert_eq!(room(&transit), Room::None);
+        assert!(matches!(write(&transit, 9, 9).1, Written::All));
+        assert_eq!(room(&transit), Room::Some);
+    }
+
+    #[test]
+    fn nothing_is_written_of_a_request_that_was_broken_off() {
+        let transit = begun();
+        transit.break_off();
+        transit.put(b"", Bytes::from_static(b"more"), b"");
+        transit.end(true);
+        let (seen, written) = write(&transit, 9, 9);
+        assert!(seen.is_empty() && matches!(written, Written::Broken), "{written:?}");
+        assert_eq!(room(&transit), Room::Never);
+        transit.begin(BytesMut::from(&b"again"[..]));
+        assert_eq!(write(&transit, 9, 9).0, b"again");
+    }
+
+    #[test]
+    fn the_answer_waits_for_the_client() {
+        let transit = begun();
+        let window = || transit.window(&Context::from_waker(Waker::noop()));
+        transit.came(WINDOW - 1);
+        assert_eq!(window(), 1);
+        transit.came(1);
+        assert_eq!(window(), 0);
+        transit.written(5);
+        assert_eq!(window(), 5);
+    }
+}

@@ -93,7 +93,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 7] = [
+const OF_PROCESS: [(Metric, Source); 10] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -117,6 +117,34 @@ const OF_PROCESS: [(Metric, Source); 7] = [
             for ((listener, name), end) in &ends {
                 let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 to.gauge(&[listener, name], end.as_secs_f64());
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_ORDERS,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                to.count(&[&order.name, "issued"], order.issued);
+                to.count(&[&order.name, "failed"], order.failed);
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_NEXT_ORDER,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                if let Some(next) = order.next {
+                    let next = next.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                    to.gauge(&[&order.name], next.as_secs_f64());
+                }
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_FAILURES,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                to.gauge(&[&order.name], f64::from(order.failures));
             }
         }),
     ),

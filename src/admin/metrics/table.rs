@@ -50,6 +50,12 @@ metrics! {
     RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
     CERTIFICATE_EXPIRY = Gauge "lb_certificate_expiry_timestamp_seconds" &["listener", "certificate"],
         "When the certificate ends, in seconds since 1970; it is named by the first of its names; of several with that name, the one that ends first.";
+    CERTIFICATE_ORDERS = Counter "lb_certificate_orders_total" &["certificate", "result"],
+        "Orders of certificates by this process that have ended, by result; the certificate is named by the first of its names.";
+    CERTIFICATE_NEXT_ORDER = Gauge "lb_certificate_next_order_timestamp_seconds" &["certificate"],
+        "When the certificate is ordered next, in seconds since 1970.";
+    CERTIFICATE_FAILURES = Gauge "lb_certificate_order_failures" &["certificate"],
+        "Orders that have failed since the last certificate, of all instances that share the state_dir.";
     LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
         "Access log lines that were dropped because the log was slower than the traffic.";
     IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";

@@ -1,5 +1,7 @@
 //! The built binary as its users meet it: its output, its exit codes, its behaviour under load.
 
+/// Certificates that come from an authority.
+mod acme;
 /// The admin listener: `/live` and `/ready`.
 mod admin;
 /// Access to the admin listener, and its other answers.

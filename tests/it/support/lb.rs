@@ -164,7 +164,7 @@ impl<F: Front> Balancer<F> {
             let conf = Arc::new(server::pingora_conf(&config));
             let listener = &config.listeners[0];
             let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
-            let service = app.into_service(&conf, &Backends::new(&conf));
+            let service = app.into_service(&conf, &Backends::default());
             let socket = TcpListener::bind(listener.address.tcp().expect("an address"));
             let socket = socket.expect("a port");
             let address = socket.local_addr().expect("a bound socket has an address");

@@ -25,6 +25,8 @@ pub(crate) mod lb;
 pub(crate) mod load;
 /// The answers of a process's admin listener.
 pub(crate) mod metrics;
+/// A real authority.
+pub(crate) mod pebble;
 /// The built binary.
 pub(crate) mod process;
 /// A backend that can be killed and stopped as only a process can.

@@ -3,14 +3,25 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
 
 use super::raw_backend::serving;
-use crate::support::{PATIENCE, client::Connection, eventually::eventually, lb::Lb};
+use crate::support::{
+    PATIENCE,
+    client::Connection,
+    eventually::eventually,
+    lb::{Lb, outcomes},
+};
 
 const BODY: usize = 8 * 1024 * 1024;
+/// More than all sockets on the way hold.
+const ENDLESS: usize = 200_000_000;
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 fn read_head(stream: &mut TcpStream) -> Vec<u8> {
@@ -81,6 +92,53 @@ fn an_answer_comes_though_the_backend_takes_nothing_of_the_body() {
     let head = String::from_utf8(head.unwrap()).unwrap();
     assert!(head.starts_with("HTTP/1.1 413 Too Much"), "{head}");
     assert_eq!(connection.read_exact(2).unwrap(), b"no");
+}
+
+#[test]
+fn a_backend_that_takes_nothing_of_the_body_and_says_nothing_is_given_up() {
+    let address = serving(|mut stream| {
+        read_head(&mut stream);
+        thread::sleep(PATIENCE);
+    });
+    let lb = Lb::over_addresses(&[address], "    timeouts: { idle: 1s }");
+    let mut stream = TcpStream::connect(lb.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    thread::spawn(move || {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {ENDLESS}\r\n\r\n");
+        let _ = writer.write_all(head.as_bytes());
+        let piece = vec![b'a'; 100_000];
+        while count.load(Relaxed) < ENDLESS && writer.write_all(&piece).is_ok() {
+            count.fetch_add(piece.len(), Relaxed);
+        }
+    });
+    let mut line = [0; 13];
+    stream.read_exact(&mut line).unwrap();
+    let sent = sent.load(Relaxed);
+    assert_eq!(&line, b"HTTP/1.1 504 ");
+    assert_eq!(outcomes(&lb.log_lines(1)[0]), ["timeout"]);
+    assert!(sent < ENDLESS / 2, "the client is held back as well: {sent} bytes");
+}
+
+#[test]
+fn an_answer_comes_from_a_backend_that_closes_without_reading_the_body() {
+    let address = serving(|mut stream| {
+        let mut head = [0; 16];
+        let _ = stream.read_exact(&mut head);
+        let _ = stream.write_all(b"HTTP/1.1 413 Too Much\r\nContent-Length: 2\r\n\r\nno");
+        // What was not read makes this a reset.
+    });
+    let lb = Lb::over_addresses(&[address], "");
+    for _ in 0..20 {
+        let mut connection = Connection::open(lb.address()).unwrap();
+        let size = 1024 * 1024;
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
+        connection.send(head.as_bytes()).unwrap();
+        connection.send(&vec![b'a'; size]).unwrap();
+        assert_eq!(connection.read_response("POST").unwrap().status, 413);
+    }
 }
 
 #[test]
