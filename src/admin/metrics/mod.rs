@@ -6,6 +6,7 @@ mod families;
 #[cfg(test)]
 mod listing;
 mod scrape;
+mod source;
 mod table;
 mod text;
 

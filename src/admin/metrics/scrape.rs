@@ -8,7 +8,8 @@ use bytes::Bytes;
 use prometheus::{TextEncoder, core::Collector, process_collector::ProcessCollector};
 
 use super::{
-    families::{BackendRow, FAMILIES, PoolView, Process, RouteRow, Source},
+    families::FAMILIES,
+    source::{BackendRow, PoolView, Process, RouteRow, Source},
     text::Family,
 };
 use crate::count::ListenerCounts;
