@@ -64,6 +64,8 @@ mod tls;
 mod tls_clients;
 /// Certificates and keys in every form.
 mod tls_keys;
+/// TLS under load and under attack.
+mod tls_load;
 /// Listeners at Unix sockets.
 mod unix_listener;
 /// `lb upgrade`: one process in place of another.
