@@ -94,7 +94,7 @@ impl World {
         let in_flight = InFlight::default();
         let conf = Arc::new(server::pingora_conf(&config));
         let app = ListenerApp::new(current, in_flight, &config.listeners[0]);
-        self.serve(app.into_service(&conf, &Backends::new(&conf)))
+        self.serve(app.into_service(&conf, &Backends::default()))
     }
 
     fn config(&self, algorithm: &str) -> Config {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the tools that a build needs beyond the Rust toolchain: a C compiler, and cmake and make
 # for zlib-ng, which Pingora links. With the argument `test`, also those of the tests: a browser for
-# the status page, and Prometheus for the metrics. Prints each step; does and prints nothing if
+# the status page, Prometheus for the metrics, and Pebble, an authority for certificates. Prints each step; does and prints nothing if
 # nothing is missing.
 set -eu
 
@@ -33,6 +33,10 @@ fi
 for tool in openssl curl; do
     [ "${1:-}" != test ] || has "$tool" || clients="$clients $tool" missing="${missing:+$missing, }$tool"
 done
+# No package manager but Debian's has it.
+if [ "${1:-}" = test ] && ! has pebble && has apt-get; then
+    clients="$clients pebble" missing="${missing:+$missing, }pebble"
+fi
 if [ "${1:-}" = test ] && ! { has prometheus && has promtool; }; then
     lacks_prometheus=yes missing="${missing:+$missing, }prometheus"
 fi

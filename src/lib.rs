@@ -1,6 +1,7 @@
 //! The map of the project is its documentation.
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod acme;
 pub mod admin;
 pub mod backend;
 pub mod balance;

@@ -6,6 +6,7 @@ use super::{
     args::Arguments,
     output::{fail, say},
 };
+use crate::acme;
 use crate::clock;
 use crate::config::{self, Config, Loaded, Problems};
 use crate::discovery::{self, ResolvedBackends};
@@ -111,8 +112,11 @@ pub(super) fn load(
         None => config::from_flags(&flags)?,
     };
     let resolved = discovery::resolve(&loaded.config)?;
-    let (tls, warnings) = tls::load(&loaded.config, clock::wall())?;
+    loaded.warnings.extend(acme::check(&loaded.config)?);
+    let now = clock::wall();
+    let (tls, warnings) = tls::load(&loaded.config, now)?;
     loaded.warnings.extend(warnings);
+    acme::supply_all(&loaded.config, &tls, now);
     Ok((loaded, resolved, tls))
 }
 

@@ -31,10 +31,10 @@ pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
     ClientLimits, Config, EjectionRules, ExternalAccount, HealthCheck, HmacKey, Host,
-    HostClientAuth, HostPattern, ListenAddress, Listener, LogFilter, LogFormat, LogTarget, MinRate,
-    PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process, QueueLimits, ResponseTimeout,
-    Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls,
-    TlsVersion, Token, Traceparent, UnknownSni, Weight,
+    HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat,
+    LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
+    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile,
+    StatusRanges, Timeouts, Tls, TlsVersion, Token, Traceparent, UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

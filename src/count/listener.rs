@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    ConnectionRefusal, Counter, DurationHistogram, DurationSnapshot, Handshake, OncePerSecond,
-    Shards, StatusClass, StatusClassCounts,
+    ConnectionRefusal, Counter, Cut, DurationHistogram, DurationSnapshot, Handshake, OncePerSecond,
+    Protocol, Shards, StatusClass, StatusClassCounts,
 };
 
 /// Counts of one listener since the process began.
@@ -28,6 +28,13 @@ pub struct ListenerCounts {
     handshake_time: DurationHistogram,
     /// Decides which handshakes that fail are logged.
     pub handshakes_log: OncePerSecond,
+    cuts: [Counter; Cut::ALL.len()],
+    /// Decides which connections that are cut are logged.
+    pub cuts_log: OncePerSecond,
+    /// Requests in HTTP/2 that were reset because they were malformed.
+    pub malformed_streams: Counter,
+    /// Requests in HTTP/2 that were reset because too many were under way on their connection.
+    pub refused_streams: Counter,
     /// Requests that were refused because they had come round in a circle of proxies.
     pub loops: Counter,
     requests: Shards<Requests>,
@@ -35,7 +42,7 @@ pub struct ListenerCounts {
 
 #[derive(Debug, Default)]
 struct Requests {
-    responses: StatusClassCounts,
+    responses: [StatusClassCounts; Protocol::ALL.len()],
     received: Counter,
     sent: Counter,
 }
@@ -53,6 +60,10 @@ impl ListenerCounts {
             handshakes: Default::default(),
             handshake_time: DurationHistogram::default(),
             handshakes_log: OncePerSecond::new(now),
+            cuts: Default::default(),
+            cuts_log: OncePerSecond::new(now),
+            malformed_streams: Counter::default(),
+            refused_streams: Counter::default(),
             loops: Counter::default(),
             requests: Shards::default(),
         }
@@ -109,10 +120,27 @@ impl ListenerCounts {
         self.handshake_time.get()
     }
 
+    /// Counts a connection in HTTP/2 that was cut.
+    pub fn cut(&self, why: Cut) {
+        self.cuts[why as usize].one();
+    }
+
+    /// Returns the number of connections that were cut, in the order of [`Cut::ALL`].
+    #[must_use]
+    pub fn cuts(&self) -> [u64; Cut::ALL.len()] {
+        self.cuts.each_ref().map(Counter::get)
+    }
+
     /// Counts a request that has ended, with the bytes of its body and of the body of its answer.
-    pub fn request_ended(&self, answered: StatusClass, received: u64, sent: u64) {
+    pub fn request_ended(
+        &self,
+        protocol: Protocol,
+        answered: StatusClass,
+        received: u64,
+        sent: u64,
+    ) {
         let requests = self.requests.mine();
-        requests.responses.one(answered);
+        requests.responses[protocol as usize].one(answered);
         if received > 0 {
             requests.received.add(received);
         }
@@ -122,7 +150,15 @@ impl ListenerCounts {
     /// Returns the number of requests that have ended, in the order of [`StatusClass::ALL`].
     #[must_use]
     pub fn responses(&self) -> [u64; StatusClass::ALL.len()] {
-        StatusClassCounts::sum(self.requests.iter().map(|requests| &requests.responses))
+        StatusClassCounts::sum(self.requests.iter().flat_map(|requests| &requests.responses))
+    }
+
+    /// Like [`ListenerCounts::responses`], of the requests in this protocol.
+    #[must_use]
+    pub fn responses_in(&self, protocol: Protocol) -> [u64; StatusClass::ALL.len()] {
+        StatusClassCounts::sum(
+            self.requests.iter().map(|requests| &requests.responses[protocol as usize]),
+        )
     }
 
     /// Returns the bytes of bodies that clients have sent.

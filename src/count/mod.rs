@@ -4,24 +4,22 @@
 //! only grow, for as long as their owner exists.
 
 mod changes;
+mod client;
 mod counter;
 mod durations;
-mod handshake;
 mod listener;
 mod outcome;
 mod packed;
-mod refusal;
 mod shards;
 mod sparse;
 
 pub use changes::Changes;
+pub use client::{ConnectionRefusal, Cut, Handshake, Protocol};
 pub use counter::Counter;
 pub use durations::{DurationHistogram, DurationSnapshot};
-pub use handshake::Handshake;
 pub use listener::{ConnectionGuard, ListenerCounts};
 pub use outcome::Outcome;
 pub use packed::PackedWord;
-pub use refusal::ConnectionRefusal;
 pub use shards::Shards;
 pub use sparse::OncePerSecond;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::acme::Challenges;
 use crate::config::{ClientLimits, Listener};
 use crate::headers::TrustedProxies;
 use crate::tls::TlsListener;
@@ -16,6 +17,12 @@ pub struct ListenerSettings {
     pub proxies: Option<TrustedProxies>,
     /// `None` for plain connections.
     pub tls: Option<Arc<TlsListener>>,
+    /// The answers to an authority that asks for a proof; `None` if the configuration orders nothing.
+    pub challenges: Option<Challenges>,
+    /// Whether clients may speak HTTP/1.
+    pub speaks_http1: bool,
+    /// Whether clients may speak HTTP/2.
+    pub speaks_http2: bool,
     /// Whether requests are answered with a redirect to the same host and path over TLS.
     pub redirect_to_https: bool,
 }
@@ -28,6 +35,9 @@ impl ListenerSettings {
             client: listener.client,
             proxies: listener.proxy_protocol.as_deref().map(TrustedProxies::new),
             tls,
+            challenges: None,
+            speaks_http1: listener.protocols.iter().any(|protocol| !protocol.is_http2()),
+            speaks_http2: listener.protocols.iter().any(|protocol| protocol.is_http2()),
             redirect_to_https: listener.redirect_to_https,
         }
     }

@@ -5,7 +5,11 @@
 
 mod listener;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
 use pingora_core::{Error, ErrorType, Result};
@@ -13,6 +17,7 @@ use tokio::sync::watch;
 
 pub use listener::ListenerSettings;
 
+use crate::acme::{Challenges, Progress};
 use crate::backend::{JournalEntry, Registry};
 use crate::clock;
 use crate::config::{Config, ListenAddress, PoolName, Route, Shutdown, Tls, Traceparent};
@@ -23,7 +28,7 @@ use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
 use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
-use crate::tls::{CertificateFacts, TlsListeners};
+use crate::tls::{CertificateFacts, CertificateOrigin, TlsListeners};
 
 /// What has been opened and read for a configuration.
 #[derive(Debug, Default)]
@@ -129,6 +134,16 @@ impl Generation {
         })
     }
 
+    /// The hosts that have a certificate of `lb` alone, because the order for them is not done; in order,
+    /// each once.
+    #[must_use]
+    pub fn hosts_without_certificate(&self) -> Vec<Box<str>> {
+        let stand_ins =
+            self.certificates().filter(|(_, facts)| facts.source == CertificateOrigin::SelfSigned);
+        let hosts: BTreeSet<_> = stand_ins.flat_map(|(_, facts)| facts.names).collect();
+        hosts.into_iter().collect()
+    }
+
     /// What holds for the connections of this listener, by its address as configured; `None` when the
     /// configuration does not name it.
     #[must_use]
@@ -148,6 +163,7 @@ pub struct Current {
     registry: Registry,
     routes: RouteRegistry,
     pools: watch::Sender<Pools>,
+    orders: Arc<Progress>,
 }
 
 impl Current {
@@ -180,6 +196,7 @@ impl Current {
             registry,
             routes,
             pools: watch::Sender::new(pools),
+            orders: Arc::default(),
         })
     }
 
@@ -295,6 +312,12 @@ impl Current {
         self.started
     }
 
+    /// How it stands with the certificates that come by themselves.
+    #[must_use]
+    pub fn orders(&self) -> &Arc<Progress> {
+        &self.orders
+    }
+
     /// The registry of all backends.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -319,9 +342,12 @@ fn generation(
     Opened { access_log, tls }: Opened,
     number: u64,
 ) -> Generation {
+    let challenges = Challenges::of(config);
     let listeners = config.listeners.iter().map(|listener| {
         let tls = tls.get(&listener.address).cloned();
-        (listener.address.clone(), Arc::new(ListenerSettings::new(listener, tls)))
+        let settings = ListenerSettings::new(listener, tls);
+        let settings = ListenerSettings { challenges: challenges.clone(), ..settings };
+        (listener.address.clone(), Arc::new(settings))
     });
     let asks = |tls: &Tls| tls.client_auths().next().is_some();
     Generation {

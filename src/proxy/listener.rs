@@ -42,7 +42,6 @@ pub struct ListenerApp {
     /// Used if the configuration does not name this listener any more; it stays open until the
     /// process ends.
     settings: Arc<ListenerSettings>,
-    speaks_http2: bool,
 }
 
 impl ListenerApp {
@@ -55,13 +54,7 @@ impl ListenerApp {
             None => Arc::new(ListenerSettings::new(listener, None)),
         };
         let address = listener.address.clone();
-        Self { current, in_flight, address, counts, settings, speaks_http2: false }
-    }
-
-    /// Clients may speak HTTP/2 as well, with prior knowledge of it.
-    #[must_use]
-    pub fn with_http2(self) -> Self {
-        Self { speaks_http2: true, ..self }
+        Self { current, in_flight, address, counts, settings }
     }
 
     /// Pingora's service for this listener, without an address to accept on yet.
@@ -149,12 +142,14 @@ impl ListenerApp {
         };
         let Opened { stream, input, context } = opened;
         let mut connection = Box::new(Connection::new(stream, input, context).ok()?);
-        let is_http2 = self.speaks_http2
-            && tokio::select! {
+        let is_http2 = match connection.agreed_on_http2() {
+            Some(is_http2) => is_http2,
+            None => tokio::select! {
                 biased;
-                is_http2 = connection.speaks_http2() => is_http2,
+                is_http2 = connection.begins_http2() => is_http2,
                 () = &mut idle_ends => return None,
-            };
+            },
+        };
         if is_http2 {
             // Apart, because every connection would keep room for it.
             Box::pin(self.serve_http2(proxy, connection, idle_ends, shutdown)).await;

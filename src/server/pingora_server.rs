@@ -22,9 +22,6 @@ use crate::proxy::Backends;
 
 /// The rule in `retry` ends retries; Pingora's own limit only has to be out of its way.
 const PINGORA_MAX_RETRIES: usize = 1000;
-/// Idle connections to backends that are kept for each worker thread, over all backends. Pingora's
-/// default of 128 is less than a busy site needs for a handful of backends.
-const POOLED_CONNECTIONS: usize = 1024;
 /// Pingora sleeps this long on its own thread after it was told to stop. The process leaves when
 /// its requests are done, which is long before.
 const PINGORA_GRACE_SECONDS: u64 = 24 * 60 * 60;
@@ -68,7 +65,7 @@ impl PingoraServer {
             listeners: config.listeners.clone(),
             sockets: Some(sockets),
             conf: Arc::clone(&server.configuration),
-            backends: Backends::new(&server.configuration),
+            backends: Backends::default(),
             current: Arc::clone(current),
             in_flight: in_flight.clone(),
             failed: Arc::clone(&ended),
@@ -99,7 +96,6 @@ pub fn pingora_conf(config: &Config) -> ServerConf {
     ServerConf {
         threads,
         max_retries: PINGORA_MAX_RETRIES,
-        upstream_keepalive_pool_size: POOLED_CONNECTIONS,
         grace_period_seconds: Some(PINGORA_GRACE_SECONDS),
         // A single thread has no other thread to steal from, and would pay for trying.
         work_stealing: threads > 1,

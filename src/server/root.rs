@@ -1,9 +1,12 @@
 //! What only root may do, done last as root.
 
+use std::{fs::File, io, path::Path};
+
 use super::{
-    error::StartError,
+    error::{StartError, set_up},
     listeners::{self, Sockets},
 };
+use crate::acme;
 use crate::config::Config;
 use crate::process::{handover::NamedSocket, pid_file::PidFile, privileges::Identity};
 
@@ -28,10 +31,23 @@ pub(super) fn last(
     let pid_file = config.process.pid_file.clone();
     let pid_file = pid_file.map(|path| PidFile::prepare(path, identity));
     let pid_file = pid_file.transpose().map_err(StartError::PidFile)?;
+    if let Some(folder) = acme::needed_folder(config) {
+        prepare_folder(folder.path(), identity)
+            .map_err(|source| set_up("the state folder", source))?;
+    }
     if let Some(identity) = identity {
         identity.assume().map_err(StartError::Identity)?;
     }
     Ok(RootHandles { bound, pid_file })
+}
+
+/// Makes a folder that is missing, for the configured user.
+fn prepare_folder(path: &Path, owner: Option<&Identity>) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    acme::make_folder(path)?;
+    owner.map_or(Ok(()), |owner| owner.own(&File::open(path)?))
 }
 
 /// The configured user and group, if there is one and this process can become it.

@@ -21,6 +21,7 @@ use super::{
     start::{Origin, Start},
     upgrade::{memory, predecessor, successor::Successor},
 };
+use crate::acme::{Renewals, Serving, StateFolder};
 use crate::admin::{Admin, Api};
 use crate::config::Config;
 use crate::generation::Current;
@@ -92,6 +93,7 @@ pub(super) async fn serve(
         log::info!(limit; "open files are limited");
         tokio::spawn(open_files::watch(limit));
     }
+    tokio::spawn(renewals(&current, &readiness).run());
     // The service that takes them is waiting for them.
     let _ = server.sockets.send(listeners);
     let agreement = inherited.map(Inherited::serving);
@@ -195,6 +197,27 @@ fn open_all(
     };
     let opened = open();
     (inherited, opened)
+}
+
+/// The task that gets certificates and renews them.
+fn renewals(current: &Arc<Current>, readiness: &Arc<Readiness>) -> Renewals {
+    let progress = Arc::clone(current.orders());
+    let (current, readiness) = (Arc::clone(current), Arc::clone(readiness));
+    let serving = move || {
+        let generation = current.pin();
+        let listeners = generation.config.listeners.iter().filter_map(|listener| {
+            let tls = listener.tls.clone()?;
+            let ready = generation.listener(&listener.address)?.tls.clone()?;
+            Some((tls, ready))
+        });
+        Serving {
+            number: generation.number,
+            folder: StateFolder::of(&generation.config),
+            listeners: listeners.collect(),
+            may_ask: readiness.takes_orders(),
+        }
+    };
+    Renewals::new(serving, progress)
 }
 
 /// Tells everything that waits for it that this process serves, once its backends are checked.

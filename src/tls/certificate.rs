@@ -95,10 +95,26 @@ impl Certificate {
         Ok(Self { facts, key: Arc::new(key) })
     }
 
+    /// Whether this is one of its names, both in lower case.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        self.facts.names.iter().any(|name| **name == *host)
+    }
+
     /// Whether it suits only clients that know RSA, which costs more to sign with.
     pub(super) fn is_rsa(&self) -> bool {
         self.key.key.algorithm() == SignatureAlgorithm::RSA
     }
+}
+
+/// The beginning and the end of the first certificate among these PEM sections, which may be over;
+/// `None` if there is none that can be read.
+#[must_use]
+pub fn validity(text: &[u8]) -> Option<(SystemTime, SystemTime)> {
+    let chain = certificates(text).ok()?;
+    let (_, first) = X509Certificate::from_der(chain.first()?).ok()?;
+    let validity = first.validity();
+    Some((time(validity.not_before.timestamp()), time(validity.not_after.timestamp())))
 }
 
 /// Whether there is a private key among these PEM sections.

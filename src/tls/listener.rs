@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rustls::{
-    ServerConfig, SupportedProtocolVersion,
-    crypto::aws_lc_rs,
+    ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
+    crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
@@ -19,10 +19,8 @@ use super::{
     policies::{ClientAuths, Policies, Policy},
     tickets::Tickets,
 };
-use crate::config::{Challenge, Tls, TlsVersion, UnknownSni};
+use crate::config::{Challenge, ListenerProtocol, Tls, TlsVersion, UnknownSni, Word};
 
-/// The protocols that a client may choose (RFC 7301), by the listener's preference.
-const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
 /// The protocol of an authority that looks whether a host is ours (RFC 8737 section 3).
 pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
 
@@ -60,9 +58,9 @@ struct Configs {
 }
 
 impl TlsListener {
-    /// The listener of this name, with the certificates that were read from files, and these rules
-    /// about the certificates of clients. Where there is no certificate, [`TlsListener::install`] must
-    /// add one before a client connects.
+    /// The listener of this name with these protocols, by its preference, with the certificates that
+    /// were read from files, and with these rules about the certificates of clients. Where there is no
+    /// certificate, [`TlsListener::install`] must add one before a client connects.
     ///
     /// # Errors
     ///
@@ -70,6 +68,7 @@ impl TlsListener {
     pub(super) fn new(
         name: &str,
         settings: &Tls,
+        protocols: &[ListenerProtocol],
         certificates: Vec<Certificate>,
         rules: ClientAuths,
     ) -> Result<Self, rustls::Error> {
@@ -79,7 +78,8 @@ impl TlsListener {
             TlsVersion::V1_3 => &[&TLS13],
         };
         let policies = Policies::new(rules);
-        let configs = policies.all().map(|rule| Configs::new(name, versions, &resolver, rule));
+        let configs =
+            policies.all().map(|rule| Configs::new(name, versions, &resolver, protocols, rule));
         let configs = configs.collect::<Result<_, _>>()?;
         let header = |age: Duration| HeaderValue::try_from(format!("max-age={}", age.as_secs()));
         let by_handshake = settings.acme.iter().filter(|it| it.challenge == Challenge::TlsAlpn01);
@@ -107,7 +107,8 @@ impl TlsListener {
         }
         let policy = self.policies.of(hello.server_name());
         let configs = &self.configs[policy.0];
-        let has_ours = offers(&|name| PROTOCOLS.contains(&name)) != Some(false);
+        let ours = &configs.usual.alpn_protocols;
+        let has_ours = offers(&|name| ours.iter().any(|ours| *ours == name)) != Some(false);
         let config = if has_ours { &configs.usual } else { &configs.without_protocols };
         Purpose::Requests(Arc::clone(config), policy)
     }
@@ -143,10 +144,10 @@ impl Configs {
         listener: &str,
         versions: &[&'static SupportedProtocolVersion],
         resolver: &Arc<Resolver>,
+        protocols: &[ListenerProtocol],
         rule: Option<&ClientAuth>,
     ) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider()));
         let builder = builder.with_protocol_versions(versions)?;
         let builder = match rule {
             Some(rule) => builder.with_client_cert_verifier(rule.verifier()),
@@ -159,12 +160,26 @@ impl Configs {
             Some(rule) => Tickets::new(&format!("{listener} {}", rule.identity)),
             None => Tickets::new(listener),
         };
+        without_protocols.ignore_client_order = true;
         // What only this process remembers is of no use after an upgrade.
         without_protocols.session_storage = Arc::new(NoServerSessionStorage {});
         let mut usual = without_protocols.clone();
-        usual.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
+        usual.alpn_protocols = protocols.iter().map(|protocol| protocol.word().into()).collect();
         Ok(Self { usual: Arc::new(usual), without_protocols: Arc::new(without_protocols) })
     }
+}
+
+/// Cipher suites in the order in which they are preferred, whatever the client's: AES with 128 bits, which
+/// is strong and cheaper than with 256, and for processors without AES the third.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    let rank = |suite: &SupportedCipherSuite| match suite.suite().as_str() {
+        Some(name) if name.contains("AES_128") => 0,
+        Some(name) if name.contains("AES_256") => 1,
+        _ => 2,
+    };
+    provider.cipher_suites.sort_by_key(rank);
+    provider
 }
 
 /// Chooses a certificate for a client.

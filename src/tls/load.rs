@@ -46,7 +46,7 @@ pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Probl
             continue;
         }
         let name = listener.address.to_string();
-        match TlsListener::new(&name, tls, certificates, rules) {
+        match TlsListener::new(&name, tls, &listener.protocols, certificates, rules) {
             Ok(ready) => drop(listeners.insert(listener.address.clone(), Arc::new(ready))),
             Err(error) => {
                 let origin = tls.certificates.first().map(|source| source.origin.clone());

@@ -22,7 +22,7 @@ mod names;
 mod policies;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFacts, CertificateOrigin};
+pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
 pub use expiry::{days_left, ends_soon};

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "count", "digits", "files", "fuzzed", "host", "http1", "in_flight", "properties"],
     &["config"],
     &["backend", "headers", "retry", "route", "telemetry", "process", "tls"],
-    &["state_log"],
+    &["acme", "state_log"],
     &["balance", "discovery", "health"],
     &["pool"],
     &["target"],
@@ -44,6 +44,8 @@ const PURE: &[&str] = &[
     "balance/round_robin",
     "balance/least_conn",
     "balance/slow_start",
+    "acme/renewal/schedule",
+    "acme/request",
 ];
 
 /// Words that pure code does not contain: Pingora, sockets, tasks, the clock, the log, the system.

@@ -240,7 +240,10 @@ async fn may_be_long(path: &str, shared: &Shared) -> Result<OwnedSemaphorePermit
 fn known_at_once(resource: &Resource, shared: &Shared) -> Option<Response> {
     match resource {
         Resource::Live => Some(response::live()),
-        Resource::Ready => Some(response::ready(shared.api.readiness.check())),
+        Resource::Ready => {
+            let without_certificate = shared.api.current.pin().hosts_without_certificate();
+            Some(response::ready(shared.api.readiness.check(), &without_certificate))
+        }
         Resource::Page(file) => Some(Response::page(file)),
         Resource::Logout => {
             let done = Response::text(StatusCode::NO_CONTENT, "");

@@ -84,10 +84,19 @@ pub(super) fn live() -> Response {
     Response::text(StatusCode::OK, "live\n")
 }
 
-/// The response of `/ready`.
-pub(super) fn ready(readiness: std::result::Result<(), Unready>) -> Response {
+/// The response of `/ready`. Hosts without a certificate that clients trust do not make a process
+/// unready, because an authority would then not reach it.
+pub(super) fn ready(
+    readiness: std::result::Result<(), Unready>,
+    without_certificate: &[Box<str>],
+) -> Response {
     match readiness {
-        Ok(()) => Response::text(StatusCode::OK, "ready\n"),
+        Ok(()) if without_certificate.is_empty() => Response::text(StatusCode::OK, "ready\n"),
+        Ok(()) => {
+            let hosts = without_certificate.join(", ");
+            let text = format!("ready\nself-signed until the order is done: {hosts}\n");
+            Response::text(StatusCode::OK, text)
+        }
         Err(why) => Response::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
@@ -118,9 +127,20 @@ mod tests {
             (pools(&["api", "web"]), 503, "not ready: no eligible backend in pool api, web\n"),
         ];
         for (readiness, status, body) in cases {
-            let response = ready(readiness);
+            let response = ready(readiness, &[]);
             assert_eq!((response.status.as_u16(), &*response.body), (status, body.as_bytes()));
         }
+    }
+
+    #[test]
+    fn a_ready_process_says_which_hosts_have_no_certificate() {
+        let hosts = ["a.example".into(), "b.example".into()];
+        let body = |readiness| ready(readiness, &hosts).body;
+        assert_eq!(
+            &*body(Ok(())),
+            b"ready\nself-signed until the order is done: a.example, b.example\n"
+        );
+        assert_eq!(&*body(Err(Unready::Draining)), b"not ready: draining\n");
     }
 
     #[test]

@@ -1,23 +1,16 @@
 //! The sources that fill the metrics of the table.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, sync::LazyLock, time::SystemTime};
 
 use super::{
+    rows::{BackendRow, PoolView, Process, RouteRow},
     table::{self as metric, Metric},
     text::Family,
 };
-use crate::backend::{BackendNames, EjectionCause, Eligibility};
-use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ConnectionRefusal, Handshake, ListenerCounts, Outcome, StatusClass};
-use crate::generation::{Current, Generation};
-use crate::in_flight::InFlight;
-use crate::pool::{BackendView, Pool};
-use crate::readiness::Readiness;
-use crate::target::Target;
+use crate::backend::{EjectionCause, Eligibility};
+use crate::count::{
+    ConnectionRefusal, Cut, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
+};
 
 /// The bounds of a pool's histograms, as powers of two of a millisecond: from half a millisecond to a
 /// minute.
@@ -25,61 +18,6 @@ const OF_POOL: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 /// The bounds of a backend's histogram: a few of [`OF_POOL`], because thousands of backends make most of
 /// the series. They tell a slow backend from the others; how slow it is says the sum.
 const OF_BACKEND: [i8; 6] = [0, 3, 5, 7, 10, 13];
-
-/// The process as a whole.
-pub(super) struct Process {
-    pub(super) current: Arc<Current>,
-    pub(super) generation: Arc<Generation>,
-    pub(super) readiness: Arc<Readiness>,
-    pub(super) in_flight: InFlight,
-}
-
-/// A route with the values of its labels, and its counts when the scrape began.
-pub(super) struct RouteRow {
-    host: String,
-    path: String,
-    responses: [u64; StatusClass::ALL.len()],
-}
-
-impl RouteRow {
-    pub(super) fn new(route: &Route, target: &Target) -> Self {
-        Self {
-            host: route.host.as_ref().map(HostPattern::to_string).unwrap_or_default(),
-            path: route.path.as_str().to_owned(),
-            responses: target.state().responses(),
-        }
-    }
-}
-
-/// A pool, and the number of its backends in each state.
-pub(super) struct PoolView {
-    pub(super) pool: Arc<Pool>,
-    states: [u32; Eligibility::WORDS.len()],
-}
-
-impl PoolView {
-    pub(super) fn new<'a>(
-        pool: Arc<Pool>,
-        eligibilities: impl Iterator<Item = &'a Eligibility>,
-    ) -> Self {
-        let mut states = [0; Eligibility::WORDS.len()];
-        for eligibility in eligibilities {
-            let state = eligibility.to_string();
-            let place = Eligibility::WORDS.iter().position(|word| *word == state);
-            if let Some(count) = place.and_then(|place| states.get_mut(place)) {
-                *count += 1;
-            }
-        }
-        Self { pool, states }
-    }
-}
-
-/// A backend with the names for its series.
-pub(super) struct BackendRow {
-    pub(super) pool: PoolName,
-    pub(super) names: Arc<BackendNames>,
-    pub(super) view: BackendView,
-}
 
 /// Writes the series of one source into a family.
 #[derive(Clone, Copy)]
@@ -91,7 +29,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 7] = [
+const OF_PROCESS: [(Metric, Source); 10] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -119,6 +57,34 @@ const OF_PROCESS: [(Metric, Source); 7] = [
         }),
     ),
     (
+        metric::CERTIFICATE_ORDERS,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                to.count(&[&order.name, "issued"], order.issued);
+                to.count(&[&order.name, "failed"], order.failed);
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_NEXT_ORDER,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                if let Some(next) = order.next {
+                    let next = next.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                    to.gauge(&[&order.name], next.as_secs_f64());
+                }
+            }
+        }),
+    ),
+    (
+        metric::CERTIFICATE_FAILURES,
+        Source::Process(|to, it| {
+            for order in it.current.orders().by_first_host() {
+                to.gauge(&[&order.name], f64::from(order.failures));
+            }
+        }),
+    ),
+    (
         metric::LOG_DROPPED,
         Source::Process(|to, it| {
             to.count(&[], it.generation.access_log.as_ref().map_or(0, |log| log.dropped()));
@@ -127,7 +93,7 @@ const OF_PROCESS: [(Metric, Source); 7] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 9] = [
+const OF_LISTENERS: [(Metric, Source); 11] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -147,8 +113,11 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
     (
         metric::LISTENER_REQUESTS,
         Source::Listener(|to, it| {
-            for (class, count) in StatusClass::ALL.into_iter().zip(it.responses()) {
-                to.count(&[it.address(), class.word()], count);
+            for protocol in Protocol::ALL {
+                let responses = it.responses_in(protocol);
+                for (class, count) in StatusClass::ALL.into_iter().zip(responses) {
+                    to.count(&[it.address(), protocol.word(), class.word()], count);
+                }
             }
         }),
     ),
@@ -164,6 +133,21 @@ const OF_LISTENERS: [(Metric, Source); 9] = [
         metric::LISTENER_HANDSHAKE_TIME,
         Source::Listener(|to, it| {
             to.histogram(&[it.address()], &it.handshake_time(), OF_BACKEND);
+        }),
+    ),
+    (
+        metric::LISTENER_CUTS,
+        Source::Listener(|to, it| {
+            for (why, count) in Cut::ALL.into_iter().zip(it.cuts()) {
+                to.count(&[it.address(), why.word()], count);
+            }
+        }),
+    ),
+    (
+        metric::LISTENER_STREAMS_REFUSED,
+        Source::Listener(|to, it| {
+            to.count(&[it.address(), "malformed"], it.malformed_streams.get());
+            to.count(&[it.address(), "too_many"], it.refused_streams.get());
         }),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),

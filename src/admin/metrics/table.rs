@@ -50,6 +50,12 @@ metrics! {
     RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
     CERTIFICATE_EXPIRY = Gauge "lb_certificate_expiry_timestamp_seconds" &["listener", "certificate"],
         "When the certificate ends, in seconds since 1970; it is named by the first of its names; of several with that name, the one that ends first.";
+    CERTIFICATE_ORDERS = Counter "lb_certificate_orders_total" &["certificate", "result"],
+        "Orders of certificates by this process that have ended, by result; the certificate is named by the first of its names.";
+    CERTIFICATE_NEXT_ORDER = Gauge "lb_certificate_next_order_timestamp_seconds" &["certificate"],
+        "When the certificate is ordered next, in seconds since 1970.";
+    CERTIFICATE_FAILURES = Gauge "lb_certificate_order_failures" &["certificate"],
+        "Orders that have failed since the last certificate, of all instances that share the state_dir.";
     LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
         "Access log lines that were dropped because the log was slower than the traffic.";
     IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";
@@ -59,12 +65,16 @@ metrics! {
         "Connections accepted.";
     LISTENER_REFUSED = Counter "lb_listener_connections_refused_total" &["listener", "reason"],
         "Connections closed because of what came before their first request.";
-    LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "code"],
-        "Requests that have ended, by the class of the status that the client was answered.";
+    LISTENER_REQUESTS = Counter "lb_listener_requests_total" &["listener", "protocol", "code"],
+        "Requests that have ended, by the protocol and the class of the status that the client was answered.";
     LISTENER_HANDSHAKES = Counter "lb_listener_tls_handshakes_total" &["listener", "result"],
         "TLS handshakes that have ended: with a new session (full), an earlier one (resumed), or a failure.";
     LISTENER_HANDSHAKE_TIME = Histogram "lb_listener_tls_handshake_duration_seconds" LISTENER,
         "From the beginning of a TLS handshake to its end, where it did not fail.";
+    LISTENER_CUTS = Counter "lb_listener_connections_cut_total" &["listener", "reason"],
+        "Connections in HTTP/2 closed because of what their clients did: floods, rules broken, no time kept.";
+    LISTENER_STREAMS_REFUSED = Counter "lb_listener_streams_refused_total" &["listener", "reason"],
+        "Requests in HTTP/2 reset before they could be answered and logged: malformed, or too many at once.";
     LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,
         "Requests that were refused with 508 because they had come round in a circle of proxies.";
     LISTENER_RECEIVED = Counter "lb_listener_received_bytes_total" LISTENER,

@@ -85,14 +85,22 @@ impl<'a> Section<'a> {
 
     /// The values of a list, or its default; invalid items are left out.
     pub(in crate::config) fn list<T>(&mut self, list: &List<T>) -> Vec<T> {
-        let Some(cursor) = self.optional(list) else { return (list.default)() };
+        match self.items(list) {
+            Some(items) => items.iter().filter_map(|item| item.value(&list.kind)).collect(),
+            None => (list.default)(),
+        }
+    }
+
+    /// The items of a list that is written.
+    pub(in crate::config) fn items<T>(&mut self, list: &List<T>) -> Option<Vec<Cursor<'a>>> {
+        let cursor = self.optional(list)?;
         let items = match list.instead {
-            Instead::Off if cursor.text().is_some_and(is_off) => return Vec::new(),
+            Instead::Off if cursor.text().is_some_and(is_off) => None,
             Instead::OneItem if cursor.text().is_some() => Some(vec![cursor]),
             Instead::OneItem => cursor.filled_list(list.expected),
             Instead::Off | Instead::Nothing => cursor.list(list.expected),
         };
-        items.into_iter().flatten().filter_map(|item| item.value(&list.kind)).collect()
+        Some(items.unwrap_or_default())
     }
 
     /// A mapping whose keys have defaults.

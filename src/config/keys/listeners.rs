@@ -4,10 +4,10 @@ use std::{num::NonZeroU64, time::Duration};
 
 use super::key::{Content, Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
-    model::{HostPattern, ListenAddress, PathPrefix, PeerBlock, PoolName},
+    model::{HostPattern, ListenAddress, ListenerProtocol, PathPrefix, PeerBlock, PoolName},
     values::{
         DURATION, HOST_PATTERN, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS, POOL_NAME,
-        RATE, TRUTH,
+        PROTOCOL, RATE, TRUTH,
     },
 };
 
@@ -59,6 +59,16 @@ pub(in crate::config) static FROM: List<PeerBlock> = List::new(
 )
 .or(Instead::OneItem, Vec::new)
 .optional("[10.0.0.0/8]", "none, which is refused");
+
+pub(in crate::config) static PROTOCOLS: List<ListenerProtocol> = List::new(
+    "listeners[].protocols",
+    PROTOCOL,
+    "a list of protocols such as [h2, http/1.1]",
+    "the protocols that clients may speak, the preferred one first: h2 with TLS, h2c without TLS (a \
+     client's first bytes tell), http/1.1",
+)
+.or(Instead::OneItem, Vec::new)
+.optional("[h2, http/1.1]", "[h2, http/1.1] with TLS, [http/1.1] without");
 
 pub(in crate::config) static REDIRECT: Preset<bool> = Preset::new(
     "listeners[].redirect_to_https",

@@ -55,6 +55,7 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &tls::UNKNOWN,
     &tls::HANDSHAKE,
     &tls::STRICT_TRANSPORT,
+    &listeners::PROTOCOLS,
     &listeners::REDIRECT,
     &listeners::CLIENT,
     &listeners::HEADER,

@@ -26,7 +26,7 @@ pub use check::{HealthCheck, Probe};
 pub use listener::{
     AccountKey, Acme, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
-    Listener, MinRate, PeerBlock, SocketFile, Tls, TlsVersion, UnknownSni,
+    Listener, ListenerProtocol, MinRate, PeerBlock, SocketFile, Tls, TlsVersion, UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};

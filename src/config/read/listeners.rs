@@ -9,10 +9,15 @@ use crate::config::{
         Row,
         listeners::{
             ADDRESS, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER, CLIENT, FROM, HEADER,
-            KEEPALIVE, LISTENERS, PROXY_PROTOCOL, REDIRECT, SOCKET_MODE, SOCKET_OWNER, WRITE,
+            KEEPALIVE, LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT, SOCKET_MODE, SOCKET_OWNER,
+            WRITE,
         },
+        tls::TLS,
     },
-    model::{BodyLimits, ClientLimits, ListenAddress, Listener, MinRate, PeerBlock, SocketFile},
+    model::{
+        BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock,
+        SocketFile,
+    },
     values::is_off,
 };
 
@@ -41,6 +46,7 @@ pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listen
         address,
         proxy_protocol: proxy_protocol(keys),
         tls: tls::tls(keys),
+        protocols: protocols(keys),
         redirect_to_https: keys.get(&REDIRECT),
         client: client(keys),
     }
@@ -70,6 +76,27 @@ fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {
         );
     }
     Some(from)
+}
+
+fn protocols(keys: &mut Section<'_>) -> Vec<ListenerProtocol> {
+    let has_tls = keys.optional(&TLS).is_some_and(|cursor| !cursor.text().is_some_and(is_off));
+    let items = keys.items(&PROTOCOLS).unwrap_or_default();
+    let given: Vec<_> = items.iter().filter_map(|item| protocol(item, has_tls)).collect();
+    if given.is_empty() { ListenerProtocol::of_every_listener(has_tls) } else { given }
+}
+
+fn protocol(item: &Cursor<'_>, has_tls: bool) -> Option<ListenerProtocol> {
+    let protocol = item.value(&PROTOCOLS.kind)?;
+    match (protocol, has_tls) {
+        (ListenerProtocol::H2, false) => {
+            item.problem("is HTTP/2 with TLS, and this listener has none (write h2c)");
+        }
+        (ListenerProtocol::H2c, true) => {
+            item.problem("is HTTP/2 without TLS, and this listener has TLS (write h2)");
+        }
+        _ => {}
+    }
+    Some(protocol)
 }
 
 /// Reads an address to listen on, which no other listener may have.

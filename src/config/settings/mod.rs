@@ -93,6 +93,7 @@ pub(super) fn listener(listener: &Listener) -> Value {
             listener.proxy_protocol.as_ref().map(|from| [listener_keys::FROM.show(from)]),
         ),
         tls::tls(listener.tls.as_ref()),
+        listener_keys::PROTOCOLS.show(&listener.protocols),
         listener_keys::REDIRECT.show(&listener.redirect_to_https),
         listener_keys::CLIENT.show([
             listener_keys::HEADER.show(&client.header),

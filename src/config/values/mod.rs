@@ -32,6 +32,6 @@ pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
 pub(super) use token::{HMAC_KEY, KEY_ID, TOKEN, token};
 pub(super) use words::{
-    CHECK_TYPE, CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, CheckType, METHODS, ON_IS_DEFAULT,
+    CHECK_TYPE, CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, CheckType, METHODS, ON_IS_DEFAULT, PROTOCOL,
     TLS_VERSION, TRACEPARENT, TRUTH, UNKNOWN_SNI, is_off, is_on,
 };

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::kind::{Form, Kind, choice};
 use crate::config::{
-    model::{ClientAuthMode, ClientCertStyle, RetryMethods, TlsVersion, Traceparent, UnknownSni},
+    model::{
+        ClientAuthMode, ClientCertStyle, ListenerProtocol, RetryMethods, TlsVersion, Traceparent,
+        UnknownSni,
+    },
     word::Word,
     wording::{is_same_word, quoted, with_nearest},
 };
@@ -71,6 +74,32 @@ pub(in crate::config) const CLIENT_AUTH_MODE: Kind<ClientAuthMode> =
 
 pub(in crate::config) const CLIENT_CERT_STYLE: Kind<ClientCertStyle> =
     Kind::word("x-client-cert or client-cert");
+
+pub(in crate::config) const PROTOCOL: Kind<ListenerProtocol> = Kind {
+    parse: |text| {
+        if is_same_word(text, "h3") {
+            return Err("is HTTP/3, which lb does not speak yet (remove it)".to_owned());
+        }
+        let meant = OTHER_PROTOCOLS.iter().find(|(other, _)| is_same_word(other, text));
+        choice(text).map_err(|message| match meant {
+            Some((_, hint)) => {
+                format!("must be {}, found {} ({hint})", PROTOCOL.expected, quoted(text))
+            }
+            None => message,
+        })
+    },
+    ..Kind::word("h2, h2c or http/1.1")
+};
+
+/// Other names of protocols, and what to write instead.
+const OTHER_PROTOCOLS: [(&str, &str); 6] = [
+    ("http/2", "write h2, or h2c without TLS"),
+    ("http2", "write h2, or h2c without TLS"),
+    ("http/1.0", "http/1.1 includes it"),
+    ("http/1", "write http/1.1"),
+    ("http1", "write http/1.1"),
+    ("h1", "write http/1.1"),
+];
 
 /// Whether a text means "not at all"; YAML 1.1 tools write `off` as `false`.
 pub(in crate::config) fn is_off(text: &str) -> bool {

@@ -63,6 +63,7 @@ async fn open_slowly(
         Some(tls) => {
             let peer = refusal::peer(&stream);
             let input = std::mem::take(&mut input);
+            let tls = (&**tls, context.settings.challenges.as_ref());
             match tls::handshake(stream, input, tls, &context.counts).await {
                 Ok((stream, tls)) => {
                     facts.tls = Some(tls);

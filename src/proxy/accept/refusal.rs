@@ -5,7 +5,7 @@ use pingora_core::protocols::{GetSocketDigest, l4::stream::Stream};
 use super::tls::Failure;
 use crate::clock;
 pub(super) use crate::count::ConnectionRefusal as Refusal;
-use crate::count::ListenerCounts;
+use crate::count::{Handshake, ListenerCounts};
 
 /// Counts and logs that the connection is closed.
 pub(super) fn note(why: Refusal, stream: &Stream, counts: &ListenerCounts) {
@@ -20,8 +20,12 @@ pub(super) fn note(why: Refusal, stream: &Stream, counts: &ListenerCounts) {
     );
 }
 
-/// Logs that the handshake has failed, which has been counted.
+/// Logs that the handshake has not led to a session, which has been counted.
 pub(super) fn note_handshake(failure: &Failure, peer: &str, counts: &ListenerCounts) {
+    if failure.how == Handshake::Challenge {
+        log::info!(listener:% = counts.address(), peer; "{}", failure.error);
+        return;
+    }
     let Some(not_logged) = counts.handshakes_log.lets_through(clock::now()) else { return };
     log::warn!(
         listener:% = counts.address(),

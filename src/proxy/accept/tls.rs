@@ -19,6 +19,7 @@ use tokio::{
 use tokio_rustls::StartHandshake;
 
 use super::super::client::{ClientStream, TlsFacts};
+use crate::acme::Challenges;
 use crate::clock;
 use crate::count::{Handshake, ListenerCounts};
 use crate::headers::{ClientCertFields, ShownCertificate};
@@ -77,11 +78,12 @@ impl Failure {
 pub(super) async fn handshake(
     stream: Box<Stream>,
     input: BytesMut,
-    tls: &TlsListener,
+    (tls, challenges): (&TlsListener, Option<&Challenges>),
     counts: &ListenerCounts,
 ) -> Result<(ClientStream, TlsFacts), Failure> {
     let began = clock::now();
-    let shaken = match time::timeout(tls.handshake, shake_hands(stream, input, tls)).await {
+    let shaking = shake_hands(stream, input, (tls, challenges));
+    let shaken = match time::timeout(tls.handshake, shaking).await {
         Ok(shaken) => shaken,
         Err(_) => Err(Failure::new(Handshake::Late, "not complete in time")),
     };
@@ -101,14 +103,13 @@ fn took(began: Instant) -> Duration {
 async fn shake_hands(
     stream: Box<Stream>,
     input: BytesMut,
-    tls: &TlsListener,
+    (tls, challenges): (&TlsListener, Option<&Challenges>),
 ) -> Result<(ClientStream, TlsFacts), Failure> {
     let (accepted, stream) = client_hello(stream, input).await?;
     let (config, policy) = match tls.purpose(&accepted.client_hello()) {
         Purpose::Requests(config, policy) => (config, policy),
         Purpose::Challenge(host) => {
-            let error = format!("no proof for {host} is asked for");
-            return Err(Failure::new(Handshake::UnknownName, error));
+            return Err(prove(accepted, stream, &host, challenges).await);
         }
     };
     let start = StartHandshake::from_parts(accepted, stream);
@@ -146,6 +147,30 @@ fn told(rule: &ClientAuth, shown: Option<&ClientCertificate>) -> ClientCertField
 /// The name of a client for the log: a certificate need not have a subject.
 fn named(shown: ClientCertificate) -> Box<str> {
     if shown.subject.is_empty() { shown.alternatives } else { shown.subject }
+}
+
+/// Shows an authority the proof that a host is ours. The connection ends with that (RFC 8737 section 3).
+async fn prove(
+    accepted: Accepted,
+    stream: Box<Stream>,
+    host: &str,
+    challenges: Option<&Challenges>,
+) -> Failure {
+    let proof = match challenges {
+        Some(challenges) => challenges.for_host(host).await,
+        None => None,
+    };
+    let Some(proof) = proof else {
+        return Failure::new(Handshake::UnknownName, format!("no proof for {host} is asked for"));
+    };
+    match StartHandshake::from_parts(accepted, stream).into_stream(proof).await {
+        Ok(mut shown) => {
+            // The authority may have left.
+            let _ = shown.shutdown().await;
+            Failure::new(Handshake::Challenge, format!("showed the proof for {host}"))
+        }
+        Err(error) => failure(&error),
+    }
 }
 
 /// Reads what the client says first, and answers what is no TLS.

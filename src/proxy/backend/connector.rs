@@ -1,32 +1,19 @@
-//! How a session gets its connection, and where that goes afterwards: Pingora's pool of idle connections.
+//! How a session gets its connection, and where that goes afterwards.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora_core::{
     Result,
-    connectors::{
-        ConnectorOptions, TransportConnector,
-        http::custom::{Connection, Connector},
-    },
-    server::configuration::ServerConf,
+    connectors::http::custom::{Connection, Connector},
     upstreams::peer::Peer,
 };
 
-use super::{session::BackendSession, stream::BackendStream};
+use super::{idle::IdleConnections, session::BackendSession, stream::BackendStream};
 
 /// The connections to all backends that wait for a request. Clones share them.
-#[derive(Clone)]
-pub struct Backends(Arc<TransportConnector>);
-
-impl Backends {
-    /// With the settings of Pingora's server.
-    #[must_use]
-    pub fn new(conf: &ServerConf) -> Self {
-        let options = ConnectorOptions::from_server_conf(conf);
-        Self(Arc::new(TransportConnector::new(Some(options))))
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub struct Backends(Arc<IdleConnections>);
 
 #[async_trait]
 impl Connector for Backends {
@@ -44,8 +31,7 @@ impl Connector for Backends {
         &self,
         peer: &P,
     ) -> Option<BackendSession> {
-        let stream = self.0.reused_stream(peer).await?.into_any();
-        stream.downcast().ok().map(BackendSession::on)
+        self.0.take(peer.reuse_hash()).map(BackendSession::on)
     }
 
     async fn release_http_session<P: Peer + Send + Sync + 'static>(
@@ -54,14 +40,8 @@ impl Connector for Backends {
         peer: &P,
         idle_timeout: Option<Duration>,
     ) {
-        if let Some(stream) = session.into_reusable() {
-            self.0.release_stream(stream, peer.reuse_hash(), idle_timeout);
+        if let (Some(stream), Some(limit)) = (session.into_reusable(), idle_timeout) {
+            self.0.put(peer.reuse_hash(), stream, limit);
         }
-    }
-}
-
-impl std::fmt::Debug for Backends {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Backends").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions with backends: Pingora keeps idle connections, what is said on a connection is ours.
+//! Sessions with backends, and their connections: Pingora asks for a session, the rest is ours.
 //!
 //! Pingora's own session drops trailers, keeps a connection that a second `Connection` line wants
 //! closed, holds large buffers, and takes framings that cannot be passed on.
@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod connector;
+mod idle;
 mod request;
 mod session;
 mod stream;

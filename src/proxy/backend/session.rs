@@ -21,7 +21,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{
     Error, ErrorType, Result,
     protocols::{
-        Digest, UniqueID, UniqueIDType,
+        Digest, UniqueIDType,
         http::custom::{BodyWrite, CustomMessageWrite, client::Session},
         l4::socket::SocketAddr,
     },

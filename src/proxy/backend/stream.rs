@@ -7,18 +7,14 @@ use std::{
     io::{self, IoSlice},
     os::fd::AsRawFd,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use async_trait::async_trait;
 use pingora_core::{
     Error, ErrorType, Result,
     protocols::{
-        GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
-        TimingDigest, UniqueID, UniqueIDType,
+        UniqueIDType,
         l4::{ext, socket::SocketAddr},
-        raw_connect::ProxyDigest,
     },
     upstreams::peer::Peer,
 };
@@ -64,6 +60,16 @@ impl BackendStream {
         })?;
         Ok(Self(stream))
     }
+
+    /// Whether the backend has neither closed nor sent anything, as far as the runtime has been told.
+    pub(super) fn is_silent(&self) -> bool {
+        let read = self.0.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    pub(super) fn id(&self) -> UniqueIDType {
+        self.0.as_raw_fd()
+    }
 }
 
 impl AsyncRead for BackendStream {
@@ -103,41 +109,5 @@ impl AsyncWrite for BackendStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-// What Pingora's pool of idle connections asks of one. It looks at the descriptor, and reads.
-
-impl UniqueID for BackendStream {
-    fn id(&self) -> UniqueIDType {
-        self.0.as_raw_fd()
-    }
-}
-
-#[async_trait]
-impl Shutdown for BackendStream {
-    /// Does nothing: a connection is closed by dropping it.
-    async fn shutdown(&mut self) {}
-}
-
-impl Ssl for BackendStream {}
-
-impl Peek for BackendStream {}
-
-impl GetTimingDigest for BackendStream {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        vec![]
-    }
-}
-
-impl GetProxyDigest for BackendStream {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl GetSocketDigest for BackendStream {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        None
     }
 }

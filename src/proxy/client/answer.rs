@@ -9,7 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora_core::Result;
 
-use super::{super::answer_header::AnswerHeader, connection::Connection, link::Protocol};
+use super::{super::answer_header::AnswerHeader, connection::Connection};
+use crate::count::Protocol;
 use crate::http1::{Known, rules::framing};
 
 /// Bytes reserved at once: enough for an ordinary header and a small body.

@@ -19,10 +19,11 @@ use tokio::io::AsyncWrite;
 use super::{
     super::{reading::Pieces, watch::Timer},
     accepted::{ClientStream, ConnectionContext},
-    link::{ClientLink, Protocol},
+    link::ClientLink,
 };
 use crate::clock;
 use crate::config::ClientLimits;
+use crate::count::Protocol;
 
 /// Data up to this size is copied: what is read gets a buffer of its size, and what is to be written
 /// goes behind what waits to be written already. More is worth a buffer of its own.

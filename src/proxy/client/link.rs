@@ -25,27 +25,9 @@ use super::{
     accepted::ConnectionContext,
 };
 use crate::clock;
-use crate::count::ListenerCounts;
+use crate::count::{ListenerCounts, Protocol};
 use crate::http1::{Fields, Refusal};
 use crate::pool::Lease;
-
-/// The protocol that a client speaks, as logs show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Protocol {
-    Http10,
-    Http11,
-    Http2,
-}
-
-impl Protocol {
-    pub(in super::super) fn word(self) -> &'static str {
-        match self {
-            Self::Http10 => "HTTP/1.0",
-            Self::Http11 => "HTTP/1.1",
-            Self::Http2 => "HTTP/2.0",
-        }
-    }
-}
 
 /// What a session has found out about a request from its header.
 #[derive(Debug, Clone, Copy)]

@@ -14,13 +14,9 @@ use http::{Method, Version, header};
 use pingora::http::RequestHeader;
 use pingora_core::Result;
 
-use super::{
-    super::reading,
-    body::BodyReader,
-    connection::Connection,
-    link::{Protocol, RequestFacts},
-};
+use super::{super::reading, body::BodyReader, connection::Connection, link::RequestFacts};
 use crate::clock;
+use crate::count::Protocol;
 use crate::headers;
 use crate::http1::{
     Body, Fields, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,

@@ -62,7 +62,8 @@ pub(in super::super) fn request_ended(
     let answered = StatusClass::of(status(session, context));
     let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
     if let Some(client) = &context.received {
-        client.link.counts().request_ended(answered, received, sent);
+        let protocol = client.link.facts().protocol;
+        client.link.counts().request_ended(protocol, answered, received, sent);
     }
     let Some(routed) = &context.routed else { return };
     let took = until(routed, now).saturating_duration_since(context.started);

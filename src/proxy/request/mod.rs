@@ -2,6 +2,7 @@
 //! when no backend could.
 
 mod buffer;
+mod challenge;
 mod misdirected;
 mod redirect;
 pub(super) mod respond;
@@ -73,6 +74,9 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
 
 /// Finds the pool and claims the first backend. Returns whether the request was answered instead.
 pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+    if challenge::answer(session, context).await? {
+        return Ok(true);
+    }
     if redirect::is_due(context) {
         redirect::send(session, context).await?;
         return Ok(true);

@@ -39,7 +39,26 @@ pub(in super::super) async fn send(
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default();
     let body = format!("{} {reason}: {} (request {id})\n", answer.status, answer.why);
+    send_body(session, context, answer, body).await
+}
 
+/// Sends a text as it is.
+pub(in super::super) async fn send_text(
+    session: &mut Session,
+    context: &mut RequestContext,
+    text: String,
+) -> Result<()> {
+    let answer = Answer { status: 200, ..Answer::default() };
+    context.status = Some(answer.status);
+    send_body(session, context, answer, text).await
+}
+
+async fn send_body(
+    session: &mut Session,
+    context: &mut RequestContext,
+    answer: Answer<'_>,
+    body: String,
+) -> Result<()> {
     let mut fields = Fields::with_room();
     fields.add(Known::ContentType, b"text/plain; charset=utf-8");
     fields.add(Known::ContentLength, body.len().to_string().as_bytes());

@@ -41,6 +41,8 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
     line.plain(record.method);
     line.raw(r#","path":"#);
     line.text(record.path)?;
+    line.raw(r#","protocol":"#);
+    line.plain(record.protocol);
     line.raw(r#","backend":"#);
     line.option(record.backend.map(str::as_bytes), Line::text)?;
     line.raw(r#","status":"#);

@@ -103,7 +103,7 @@ pub(super) mod tests {
         let expected = concat!(
             r#"{"time":"2026-11-21T07:42:00.123Z","level":"info","msg":"Request completed","#,
             r#""client_ip":"127.0.0.1:54321","real_ip":"192.0.2.7","method":"GET","#,
-            r#""path":"/path?x","backend":"http://127.0.0.1:9001","status":200,"#,
+            r#""path":"/path?x","protocol":"HTTP/1.1","backend":"http://127.0.0.1:9001","status":200,"#,
             r#""latency_ms":1.234,"request_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
             r#""trace_id":null,"attempts":1,"tries":[],"no_backend":null,"bytes":12,"#,
             r#""host":"example.com","pool":"web","scheme":"http","error":null}"#,

@@ -1,5 +1,7 @@
 //! The built binary as its users meet it: its output, its exit codes, its behaviour under load.
 
+/// Certificates that come from an authority.
+mod acme;
 /// The admin listener: `/live` and `/ready`.
 mod admin;
 /// Access to the admin listener, and its other answers.
@@ -60,6 +62,8 @@ mod tls;
 mod tls_clients;
 /// Certificates and keys in every form.
 mod tls_keys;
+/// TLS under load and under attack.
+mod tls_load;
 /// Listeners at Unix sockets.
 mod unix_listener;
 /// `lb upgrade`: one process in place of another.

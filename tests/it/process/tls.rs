@@ -95,14 +95,14 @@ fn a_client_gets_the_certificate_for_its_name_in_each_version() {
         assert!(names.contains(&text), "{name}: {names}");
     }
     let seen = curl(lb.folder(), address, &["https://shop.example/curl"]);
-    assert!(seen.contains("Strict-Transport-Security: max-age=15552000"), "{seen}");
+    assert!(seen.contains("strict-transport-security: max-age=15552000"), "{seen}");
     let request = a.requests().pop().unwrap();
     assert_eq!(request.header_lines("x-forwarded-proto"), ["https"]);
     assert_eq!(request.header_lines("x-forwarded-for"), ["127.0.0.1"]);
     let lines = access_lines(&lb, 6);
     let line = lines.iter().find(|line| line["path"] == "/curl").unwrap();
     assert_eq!((&line["scheme"], &line["tls_version"]), (&"https".into(), &"1.3".into()));
-    assert_eq!((&line["sni"], &line["alpn"]), (&"shop.example".into(), &"http/1.1".into()));
+    assert_eq!((&line["sni"], &line["alpn"]), (&"shop.example".into(), &"h2".into()));
     assert!(line["cipher"].as_str().unwrap().starts_with("TLS_"), "{line}");
     assert!(lines.iter().any(|line| line["tls_version"] == "1.2"));
 }
@@ -111,10 +111,30 @@ fn a_client_gets_the_certificate_for_its_name_in_each_version() {
 fn protocols_that_have_nothing_in_common_do_not_end_the_handshake() {
     let a = ScriptedBackend::named("a");
     let (lb, address, _) = start(&a, "");
-    let seen = s_client(lb.folder(), address, &["-alpn", "h2,imap"]);
+    let seen = s_client(lb.folder(), address, &["-alpn", "imap"]);
     assert!(seen.contains("No ALPN negotiated") && seen.contains("HTTP/1.1 200"), "{seen}");
-    let seen = s_client(lb.folder(), address, &["-alpn", "h2,http/1.1"]);
+    let seen = s_client(lb.folder(), address, &["-alpn", "imap,http/1.1"]);
     assert!(seen.contains("ALPN protocol: http/1.1"), "{seen}");
+}
+
+#[test]
+fn a_client_chooses_its_protocol_in_the_handshake() {
+    let a = ScriptedBackend::named("a");
+    let (lb, address, _) = start(&a, "");
+    for (option, version, protocol, alpn) in [
+        ("--http2", "HTTP/2 200", "HTTP/2.0", "h2"),
+        ("--http1.1", "HTTP/1.1 200", "HTTP/1.1", "http/1.1"),
+    ] {
+        let path = format!("https://shop.example/{alpn}");
+        let seen = curl(lb.folder(), address, &[option, &path]);
+        assert!(seen.starts_with(version), "{seen}");
+        let lines = access_lines(&lb, a.requests().len());
+        let line = lines.iter().find(|line| line["path"] == format!("/{alpn}")).unwrap();
+        assert_eq!((&line["protocol"], &line["alpn"]), (&protocol.into(), &alpn.into()), "{line}");
+    }
+    let request = a.requests().remove(0);
+    assert_eq!(request.header_lines("x-forwarded-proto"), ["https"]);
+    assert_eq!(request.header_lines("host"), ["shop.example"]);
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_valid_certificate_lets_a_client_in_and_every_other_is_refused_and_counted()
     for version in ["--tls-max 1.2", "--tlsv1.3"] {
         let version: Vec<_> = version.split(' ').collect();
         let seen = site.curl(0, "ann", &[&arguments[..], &version].concat());
-        assert!(seen.contains("HTTP/1.1 200"), "{seen}");
+        assert!(seen.contains(" 200"), "{seen}");
     }
     for request in a.requests() {
         let lines = |name| request.header_lines(name);
@@ -132,7 +132,7 @@ fn a_valid_certificate_lets_a_client_in_and_every_other_is_refused_and_counted()
         let shown = if certificate.is_empty() { &[] } else { &shown[..] };
         let seen = site.s_client(0, &[&["-servername", "shop.example"], shown].concat());
         assert!(seen.contains(&format!("alert {alert}")), "{certificate}: {seen}");
-        assert!(!seen.contains("HTTP/1.1"), "{certificate}: {seen}");
+        assert!(!seen.contains("HTTP/"), "{certificate}: {seen}");
     }
     assert_eq!(a.requests().len(), 2);
     let scrape = Asked::of(&mut site.lb).scrape();
@@ -160,19 +160,19 @@ fn a_certificate_may_be_optional_and_told_as_it_is() {
         request.header_lines(name).iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()
     };
     let shop = [&["https://shop.example/"], &lies[..]].concat();
-    assert!(site.curl(0, "ann", &shop).contains("HTTP/1.1 200"));
+    assert!(site.curl(0, "ann", &shop).contains(" 200"));
     assert_eq!(
         (last("x-client-cert-verified"), last("client-cert").len()),
         (vec!["true".into()], 0)
     );
-    assert!(site.curl(0, "", &shop).contains("HTTP/1.1 200"));
+    assert!(site.curl(0, "", &shop).contains(" 200"));
     assert_eq!(
         (last("x-client-cert-verified"), last("client-cert").len()),
         (vec!["false".into()], 0)
     );
     assert!(last("x-client-cert-subject").is_empty());
-    assert!(!site.curl(0, "unknown", &shop).contains("HTTP/1.1"));
-    assert!(site.curl(1, "ann", &shop).contains("HTTP/1.1 200"));
+    assert!(!site.curl(0, "unknown", &shop).contains("HTTP/"));
+    assert!(site.curl(1, "ann", &shop).contains(" 200"));
     let told = last("client-cert");
     let pem = fs::read_to_string(site.lb.folder().join("ann.pem")).unwrap();
     let leaf: String = pem.lines().skip(1).take_while(|line| !line.contains("END")).collect();
@@ -181,7 +181,7 @@ fn a_certificate_may_be_optional_and_told_as_it_is() {
     for (listener, url) in [(1, "https"), (2, "https"), (3, "http")] {
         let url = format!("{url}://shop.example/");
         let shop = [&[&*url], &lies[..]].concat();
-        assert!(site.curl(listener, "", &shop).contains("HTTP/1.1 200"));
+        assert!(site.curl(listener, "", &shop).contains(" 200"));
         assert!(last("client-cert").is_empty() && last("x-client-cert-verified").is_empty());
     }
 }
@@ -192,7 +192,7 @@ fn what_a_client_says_is_removed_where_no_certificate_is_asked_for() {
     let site = start(&a, &[&tls("hsts: off"), ""]);
     for (listener, url) in [(0, "https://shop.example/"), (1, "http://shop.example/")] {
         let lies = ["-H", "x-client-cert-verified: true", "-H", "Client-Cert: :AAAA:"];
-        assert!(site.curl(listener, "", &[&[url], &lies[..]].concat()).contains("HTTP/1.1 200"));
+        assert!(site.curl(listener, "", &[&[url], &lies[..]].concat()).contains(" 200"));
         let request = a.requests().pop().unwrap();
         assert!(request.header_lines("x-client-cert-verified").is_empty());
         assert!(request.header_lines("client-cert").is_empty());

@@ -11,7 +11,7 @@ use std::{
 use lb::{
     backend::{Backend, Eligibility},
     clock,
-    config::{self, Flags, PoolName},
+    config::{self, Flags, ListenerProtocol, PoolName},
     count::ListenerCounts,
     discovery,
     generation::{Current, Opened},
@@ -117,18 +117,18 @@ impl<F: Front> Balancer<F> {
     /// An access log of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
-        Self::launch(yaml, ListenerApp::with_http2)
+        Self::launch(yaml, &[ListenerProtocol::H2c, ListenerProtocol::Http11])
     }
 
     /// Like [`Lb::over`], for clients of HTTP/1 alone.
     #[track_caller]
     pub(crate) fn in_http1_over(backend: &ScriptedBackend) -> Self {
         let entries = items([backend.address()].into_iter());
-        Self::launch(&Self::one_pool(&entries, ""), |app| app)
+        Self::launch(&Self::one_pool(&entries, ""), &[ListenerProtocol::Http11])
     }
 
     #[track_caller]
-    fn launch(yaml: &str, prepare: impl FnOnce(ListenerApp) -> ListenerApp) -> Self {
+    fn launch(yaml: &str, protocols: &[ListenerProtocol]) -> Self {
         let folder = new_folder();
         let mut yaml = yaml.to_owned();
         if !yaml.contains("listeners:") {
@@ -146,7 +146,8 @@ impl<F: Front> Balancer<F> {
         let yaml = yaml.replace("ACCESS_LOG", &log.display().to_string());
         let loaded = config::parse("lb.yaml", &yaml, &Flags::default())
             .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
-        let config = loaded.config;
+        let mut config = loaded.config;
+        config.listeners[0].protocols = protocols.to_vec();
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
         let access_log = config.access_log.as_ref().map(AccessLog::open);
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
@@ -163,7 +164,7 @@ impl<F: Front> Balancer<F> {
             let conf = Arc::new(server::pingora_conf(&config));
             let listener = &config.listeners[0];
             let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
-            let service = prepare(app).into_service(&conf, &Backends::new(&conf));
+            let service = app.into_service(&conf, &Backends::default());
             let socket = TcpListener::bind(listener.address.tcp().expect("an address"));
             let socket = socket.expect("a port");
             let address = socket.local_addr().expect("a bound socket has an address");

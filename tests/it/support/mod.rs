@@ -13,6 +13,8 @@ pub(crate) mod client;
 pub(crate) mod eventually;
 /// What the system says of a process.
 pub(crate) mod footprint;
+/// A client of HTTP/2 that sends any frames.
+pub(crate) mod frames;
 /// A backend to which no connection can be made.
 pub(crate) mod full_listener;
 /// The same client in HTTP/2.
@@ -23,6 +25,8 @@ pub(crate) mod lb;
 pub(crate) mod load;
 /// The answers of a process's admin listener.
 pub(crate) mod metrics;
+/// A real authority.
+pub(crate) mod pebble;
 /// The built binary.
 pub(crate) mod process;
 /// A backend that can be killed and stopped as only a process can.

@@ -2,7 +2,14 @@
 //! version, the framing.
 
 use super::raw_backend::RawBackend;
-use crate::support::{backend::ScriptedBackend, client::Connection, lb::Lb, reply::Reply};
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    client::{Connection, get},
+    eventually::eventually,
+    lb::Lb,
+    reply::{Reply, Step},
+};
 
 /// How many connections two requests take whose answers have these lines.
 #[track_caller]
@@ -65,4 +72,27 @@ fn a_head_and_a_small_body_are_one_write() {
         assert_eq!(connection.request("POST", "/", &[], b"body").unwrap().status, 200);
         assert!(a.request().starts_with("POST / HTTP/1.1\r\n"));
     }
+}
+
+#[test]
+fn a_connection_without_requests_is_closed_after_the_keepalive_time() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "    timeouts: { keepalive: 100ms }\n");
+    assert_eq!(get(lb.address(), "/").status, 200);
+    eventually(PATIENCE, "the connection is closed", || a.open_connections() == 0);
+    assert_eq!(get(lb.address(), "/").status, 200);
+    assert_eq!(a.connections(), 2);
+}
+
+#[test]
+fn a_connection_that_its_backend_has_closed_gets_no_request() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let a = ScriptedBackend::replying(Reply::steps_of([Step::Send(answer.into()), Step::Close]));
+    let lb = Lb::over(&[&a], "");
+    for number in 1..=3 {
+        assert_eq!(get(lb.address(), "/").status, 200);
+        eventually(PATIENCE, "the connection is closed", || a.open_connections() == 0);
+        assert_eq!(a.connections(), number);
+    }
+    assert!(lb.log_lines(3).iter().all(|line| line["tries"][0]["reused"] == false));
 }

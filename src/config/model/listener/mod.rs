@@ -2,12 +2,14 @@
 
 mod acme;
 mod address;
+mod protocol;
 mod tls;
 
 use std::{num::NonZeroU64, time::Duration};
 
 pub use acme::{AccountKey, Acme, Challenge, ExternalAccount, HmacKey};
 pub use address::{ListenAddress, PeerBlock};
+pub use protocol::ListenerProtocol;
 pub use tls::{
     CertificateSource, ClientAuth, ClientAuthMode, ClientCertStyle, HostClientAuth, Tls,
     TlsVersion, UnknownSni,
@@ -25,6 +27,8 @@ pub struct Listener {
     pub proxy_protocol: Option<Vec<PeerBlock>>,
     /// TLS towards clients; `None` for plain connections.
     pub tls: Option<Tls>,
+    /// The protocols that clients may speak, the preferred one first; never empty.
+    pub protocols: Vec<ListenerProtocol>,
     /// Whether requests are answered with a redirect to the same host and path over TLS.
     pub redirect_to_https: bool,
     /// Limits towards the clients of this listener.

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pingora_core::{Error, ErrorType, Result};
 
 use super::super::{
@@ -39,13 +39,21 @@ enum State {
     Ended,
 }
 
+/// What the request determines about the form of its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) is_head: bool,
+    pub(super) wants_tunnel: bool,
+}
+
 /// The answer to one request.
 #[derive(Debug)]
 pub(super) struct StreamAnswer {
     respond: SendResponse<Bytes>,
     /// Present once the header has been sent.
     stream: Option<SendStream<Bytes>>,
-    is_head: bool,
+    form: Form,
+    is_tunnel: bool,
     state: State,
     bytes: u64,
     /// How long the client may go without accepting anything.
@@ -55,11 +63,12 @@ pub(super) struct StreamAnswer {
 }
 
 impl StreamAnswer {
-    pub(super) fn new(respond: SendResponse<Bytes>, is_head: bool, limit: Duration) -> Self {
+    pub(super) fn new(respond: SendResponse<Bytes>, form: Form, limit: Duration) -> Self {
         Self {
             respond,
             stream: None,
-            is_head,
+            form,
+            is_tunnel: false,
             state: State::Header,
             bytes: 0,
             limit,
@@ -71,6 +80,11 @@ impl StreamAnswer {
     /// Bytes of the body that have been sent.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether both ends talk to each other.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.is_tunnel
     }
 
     /// Whether the whole answer has been sent.
@@ -93,20 +107,29 @@ impl StreamAnswer {
     /// # Errors
     ///
     /// If the client has left.
-    pub(super) fn write_header(&mut self, header: &AnswerHeader, end: bool) -> Result<bool> {
-        let status = header.status;
-        if self.state != State::Header || status == StatusCode::SWITCHING_PROTOCOLS {
+    pub(super) fn write_header(&mut self, sent: &AnswerHeader, end: bool) -> Result<bool> {
+        let status = sent.status;
+        let is_switch = status == StatusCode::SWITCHING_PROTOCOLS;
+        if self.state != State::Header || is_switch && !self.form.wants_tunnel {
             return Ok(false);
         }
         let mut answer = Response::new(());
-        *answer.status_mut() = status;
-        *answer.headers_mut() = fields(header);
+        // A tunnel begins with an ordinary answer (RFC 8441 section 5).
+        *answer.status_mut() = if is_switch { StatusCode::OK } else { status };
+        *answer.headers_mut() = fields(sent);
+        if is_switch {
+            answer.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+            answer.headers_mut().remove(header::CONTENT_LENGTH);
+            self.stream = Some(self.respond.send_response(answer, false).map_err(broken)?);
+            (self.state, self.is_tunnel) = (State::Body(None), true);
+            return Ok(true);
+        }
         if status.is_informational() {
             return self.respond.send_informational(answer).map(|()| false).map_err(broken);
         }
-        let length = header.fields.first(Known::ContentLength).and_then(framing::content_length);
-        let is_bodiless =
-            self.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let length = sent.fields.first(Known::ContentLength).and_then(framing::content_length);
+        let is_bodiless = self.form.is_head
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let ends = is_bodiless || length == Some(0) || end && length.is_none();
         self.stream = Some(self.respond.send_response(answer, ends).map_err(broken)?);
         self.state = if ends { State::Ended } else { State::Body(length) };

@@ -18,6 +18,7 @@ pub(super) struct StreamBody {
     stream: RecvStream,
     is_empty: bool,
     has_ended: bool,
+    is_tunnel: bool,
     pace: Pace,
     bytes: u64,
 }
@@ -25,7 +26,24 @@ pub(super) struct StreamBody {
 impl StreamBody {
     pub(super) fn new(stream: RecvStream, limits: BodyLimits) -> Self {
         let is_empty = stream.is_end_stream();
-        Self { stream, is_empty, has_ended: is_empty, pace: Pace::new(limits), bytes: 0 }
+        let (has_ended, pace) = (is_empty, Pace::new(limits));
+        Self { stream, is_empty, has_ended, is_tunnel: false, pace, bytes: 0 }
+    }
+
+    /// Treats the request as one without a body: what comes on the stream belongs to a tunnel that
+    /// may be made.
+    pub(super) fn hold_back(&mut self) {
+        (self.is_empty, self.has_ended) = (true, true);
+    }
+
+    /// Treats all that comes as the tunnel's.
+    pub(super) fn become_tunnel(&mut self) {
+        (self.is_tunnel, self.has_ended) = (true, false);
+    }
+
+    /// Stops reading the body: nothing more of it will come.
+    pub(super) fn give_up(&mut self) {
+        self.has_ended = true;
     }
 
     /// Whether there is no body.
@@ -59,6 +77,10 @@ impl StreamBody {
         loop {
             let frame = self.stream.poll_data(cx);
             if frame.is_pending() {
+                // A tunnel may pause for as long as it likes.
+                if self.is_tunnel {
+                    return Poll::Pending;
+                }
                 return self.pace.poll_too_slow(timer, cx).map(Err);
             }
             let Some(piece) = ready!(frame).transpose().map_err(broken)? else {
@@ -68,7 +90,8 @@ impl StreamBody {
                 self.has_ended = true;
                 return Poll::Ready(Ok(None));
             };
-            self.has_ended = self.stream.is_end_stream();
+            // The end of a tunnel is an event of its own.
+            self.has_ended = !self.is_tunnel && self.stream.is_end_stream();
             self.bytes += piece.len() as u64;
             self.pace.came(piece.len() as u64, clock::now);
             // It fails only where the stream has ended, and then there is nothing to release.

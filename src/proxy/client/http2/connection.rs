@@ -1,6 +1,6 @@
 //! A connection in HTTP/2: its requests are accepted one after another and answered side by side.
 
-use std::{future::poll_fn, pin::pin, sync::Arc};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use h2::{Reason, server};
@@ -9,10 +9,13 @@ use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
 use super::{
     super::{super::watch::Timer, connection::Connection},
+    conduct::Signals,
     exchange::{Http2Exchange, Shared},
+    liveness::Liveness,
     transport::{GOODBYE, Transport},
 };
 use crate::clock;
+use crate::count::Cut;
 
 /// The most requests that one connection may have under way.
 const STREAMS: u32 = 128;
@@ -25,10 +28,8 @@ const CONNECTION_WINDOW: u32 = 2 << 20;
 const HEADER_LIST: u32 = 64 * 1024;
 /// How much of one answer may be buffered for the connection.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Malformed requests after which the connection is closed.
-const MALFORMED: usize = 32;
-/// Streams that are reset before `lb` has accepted them, after which the connection is closed.
-const RESET_UNSEEN: usize = 20;
+/// Requests that are cancelled before `lb` has accepted them wait here; the budget ends floods.
+const RESET_UNSEEN: usize = 2 * STREAMS as usize;
 
 fn options() -> server::Builder {
     let mut options = server::Builder::new();
@@ -38,14 +39,15 @@ fn options() -> server::Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_local_error_reset_streams(Some(MALFORMED))
-        .max_pending_accept_reset_streams(RESET_UNSEEN);
+        .max_local_error_reset_streams(None)
+        .max_pending_accept_reset_streams(RESET_UNSEEN)
+        .enable_connect_protocol();
     options
 }
 
 /// Answers the requests of a connection, each in a task of its own, until the client closes it, the
-/// limits for a client without requests close it, or idle connections are to end. Returns when the
-/// last request has been answered.
+/// limits for a client without requests close it, idle connections are to end, or the client abuses
+/// it. Returns when the last request has been answered.
 pub(in super::super::super) async fn serve<F>(
     connection: Box<Connection>,
     ends: impl Future<Output = ()>,
@@ -53,61 +55,133 @@ pub(in super::super::super) async fn serve<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let limits = connection.limits;
     let shared = Arc::new(Shared {
-        limits,
+        limits: connection.limits,
         connection: connection.link.connection().clone(),
         socket: connection.digest.socket_digest.clone(),
         is_last: Notify::new(),
     });
-    let mut requests = JoinSet::new();
-    // When a connection without a request is closed.
-    let mut deadline = connection.deadline;
-    let handshake = options().handshake::<_, Bytes>(Transport::new(connection));
-    let Ok(Ok(mut connection)) = timeout(limits.header, handshake).await else { return };
-    let mut idle = Timer::default();
-    let mut is_ending = false;
-    let mut ends = pin!(ends);
-    loop {
-        tokio::select! {
-            biased;
-            request = connection.accept() => match request {
-                Some(Ok((request, respond))) => {
-                    match Http2Exchange::session(&shared, request, respond) {
-                        Ok(session) => {
-                            let session = ServerSession::new_custom(Box::new(session));
-                            requests.spawn(answer(session));
+    let signals = Arc::new(Signals::default());
+    let deadline = connection.deadline;
+    let transport = Transport::new(connection, Arc::clone(&signals));
+    match timeout(shared.limits.header, options().handshake(transport)).await {
+        Ok(Ok(connection)) => {
+            let served = Served { connection, shared: &shared, signals: &signals, deadline };
+            let mut requests = JoinSet::new();
+            // Dropping the connection tells requests under way that their client has left.
+            served.answer_requests(&mut requests, ends, answer).await;
+            while requests.join_next().await.is_some() {}
+        }
+        // It has not begun as a connection in HTTP/2 does.
+        Ok(Err(error)) if !error.is_io() => note(Cut::Protocol, &shared),
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+/// A connection whose requests are answered.
+struct Served<'a> {
+    connection: server::Connection<Transport, Bytes>,
+    shared: &'a Arc<Shared>,
+    signals: &'a Signals,
+    /// When the connection is closed if it has no request.
+    deadline: Instant,
+}
+
+impl Served<'_> {
+    async fn answer_requests<F>(
+        mut self,
+        requests: &mut JoinSet<()>,
+        ends: impl Future<Output = ()>,
+        answer: impl Fn(ServerSession) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut liveness = Liveness::new(self.shared.limits, self.connection.ping_pong());
+        let (mut idle, mut is_ending, mut ends) = (Timer::default(), false, pin!(ends));
+        loop {
+            tokio::select! {
+                biased;
+                request = self.connection.accept() => match request {
+                    Some(Ok((request, respond))) => {
+                        match Http2Exchange::session(self.shared, request, respond) {
+                            Ok(session) => {
+                                let session = ServerSession::new_custom(Box::new(session));
+                                requests.spawn(answer(session));
+                            }
+                            Err(error) => log::error!(error:% = error; "internal error"),
                         }
-                        Err(error) => log::error!(error:% = error; "internal error"),
+                        continue;
+                    }
+                    Some(Err(_)) | None => {
+                        if let Some(why) = self.signals.why() {
+                            note(why, self.shared);
+                        }
+                        return;
+                    }
+                },
+                why = self.signals.wait() => {
+                    note(why, self.shared);
+                    return self.close(error_code(why)).await;
+                }
+                Some(_) = requests.join_next() => {
+                    let limit = if is_ending { GOODBYE } else { self.shared.limits.keepalive };
+                    self.deadline = clock::now() + limit;
+                    if requests.is_empty() {
+                        liveness.may_be_silent();
                     }
                     continue;
                 }
-                Some(Err(_)) | None => break,
-            },
-            Some(_) = requests.join_next() => {
-                let limit = if is_ending { GOODBYE } else { limits.keepalive };
-                deadline = clock::now() + limit;
-                continue;
-            }
-            () = poll_fn(|cx| idle.poll(deadline, cx)), if requests.is_empty() => {
-                // Answers that are complete may still be on their way.
-                if connection.has_streams() {
-                    deadline = clock::now() + GOODBYE;
+                () = poll_fn(|cx| idle.poll(self.deadline, cx)), if requests.is_empty() => {
+                    // Answers that are complete may still be on their way.
+                    if self.connection.has_streams() {
+                        self.deadline = clock::now() + GOODBYE;
+                        continue;
+                    }
+                    return self.close(Reason::NO_ERROR).await;
+                }
+                () = poll_fn(|cx| liveness.poll_silent(self.signals, cx)),
+                    if !requests.is_empty() =>
+                {
+                    self.signals.cut(Cut::Silent);
                     continue;
                 }
-                connection.abrupt_shutdown(Reason::NO_ERROR);
-                let _ = timeout(2 * GOODBYE, poll_fn(|cx| connection.poll_closed(cx))).await;
-                break;
+                () = &mut ends, if !is_ending => {}
+                () = self.shared.is_last.notified(), if !is_ending => {}
             }
-            () = &mut ends, if !is_ending => {}
-            () = shared.is_last.notified(), if !is_ending => {}
+            // Requests that are on their way are answered; the client learns which was the last.
+            self.connection.graceful_shutdown();
+            is_ending = true;
+            self.deadline = self.deadline.min(clock::now() + GOODBYE);
         }
-        // Requests that are on their way are answered; the client learns which was the last.
-        connection.graceful_shutdown();
-        is_ending = true;
-        deadline = deadline.min(clock::now() + GOODBYE);
     }
-    // Dropping the connection tells requests under way that their client has left.
-    drop(connection);
-    while requests.join_next().await.is_some() {}
+
+    /// Tells the client that the connection ends now.
+    async fn close(mut self, why: Reason) {
+        self.connection.abrupt_shutdown(why);
+        // A client that does not take it needs no goodbye.
+        let _ = timeout(2 * GOODBYE, poll_fn(|cx| self.connection.poll_closed(cx))).await;
+    }
+}
+
+fn error_code(why: Cut) -> Reason {
+    match why {
+        Cut::Silent | Cut::TookNothing => Reason::NO_ERROR,
+        Cut::Protocol => Reason::PROTOCOL_ERROR,
+        _ => Reason::ENHANCE_YOUR_CALM,
+    }
+}
+
+/// Counts and logs that a connection was cut.
+fn note(why: Cut, shared: &Shared) {
+    let counts = &shared.connection.counts;
+    counts.cut(why);
+    let Some(not_logged) = counts.cuts_log.lets_through(clock::now()) else { return };
+    let peer = shared.socket.as_ref().and_then(|socket| socket.peer_addr());
+    log::warn!(
+        listener:% = counts.address(),
+        peer = peer.map_or("-".to_owned(), ToString::to_string),
+        reason = why.word(),
+        not_logged;
+        "HTTP/2 connection cut"
+    );
 }

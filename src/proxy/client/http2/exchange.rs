@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, Result,
@@ -20,14 +20,15 @@ use super::{
         super::watch::Timer,
         accepted::ConnectionContext,
         body::left,
-        link::{ClientLink, Protocol},
+        link::ClientLink,
         session::{ClientSession, Exchange},
     },
-    answer::StreamAnswer,
+    answer::{Form, StreamAnswer},
     body::StreamBody,
     request,
 };
 use crate::config::ClientLimits;
+use crate::count::Protocol;
 
 /// What the requests of one connection share.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub(in super::super::super) struct Http2Exchange {
     digest: Digest,
     body: StreamBody,
     answer: StreamAnswer,
+    wants_tunnel: bool,
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
@@ -64,18 +66,22 @@ impl Http2Exchange {
     ) -> Result<ClientSession<Self>> {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
-        let body = StreamBody::new(stream, shared.limits.body);
+        let mut body = StreamBody::new(stream, shared.limits.body);
         let (header, facts, fields) = request::read(&head, (!body.is_empty()).then_some(received))?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
         link.request_began(facts, fields);
+        if facts.wants_tunnel {
+            body.hold_back();
+        }
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: shared.socket.clone(),
             ..Digest::default()
         };
-        let is_head = head.method == Method::HEAD;
+        let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
-            answer: StreamAnswer::new(respond, is_head, shared.limits.write),
+            answer: StreamAnswer::new(respond, form, shared.limits.write),
+            wants_tunnel: facts.wants_tunnel,
             shown: None,
             shared: Arc::clone(shared),
             link,
@@ -128,12 +134,20 @@ impl Exchange for Http2Exchange {
             has_ended |= task.is_end();
             match task {
                 HttpTask::Header(mut shown, end) => {
-                    let header = self.link.transit().take_answer(&mut shown);
+                    let mut header = self.link.transit().take_answer(&mut shown);
+                    if self.wants_tunnel && header.status.is_success() {
+                        // The client would take it for the beginning of the tunnel.
+                        header.status = StatusCode::BAD_GATEWAY;
+                        shown.set_status(StatusCode::BAD_GATEWAY)?;
+                    }
                     if self.link.is_last() && !header.status.is_informational() {
                         self.shared.is_last.notify_one();
                     }
                     if self.answer.write_header(&header, end)? {
                         self.shown = Some(shown);
+                    }
+                    if self.answer.is_tunnel() {
+                        self.body.become_tunnel();
                     }
                 }
                 HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
@@ -148,6 +162,9 @@ impl Exchange for Http2Exchange {
         has_ended |= self.answer.is_complete();
         if has_ended {
             self.answer.write_end(trailers)?;
+            if self.answer.is_tunnel() {
+                self.body.give_up();
+            }
         }
         Ok(has_ended)
     }
@@ -165,11 +182,11 @@ impl Exchange for Http2Exchange {
     }
 
     fn wants_tunnel(&self) -> bool {
-        false
+        self.wants_tunnel
     }
 
     fn is_tunnel(&self) -> bool {
-        false
+        self.answer.is_tunnel()
     }
 
     fn end(self) {}

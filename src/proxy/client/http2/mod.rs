@@ -7,8 +7,12 @@
 
 mod answer;
 mod body;
+mod budget;
+mod conduct;
 mod connection;
 mod exchange;
+mod frames;
+mod liveness;
 mod preface;
 mod request;
 mod transport;

@@ -1,14 +1,16 @@
-//! Which protocol a client speaks on a connection without TLS, told by its first bytes.
+//! Which protocol a client speaks on a connection.
 //!
-//! A client with prior knowledge of HTTP/2 begins with a preface of 24 bytes that is no request in
-//! HTTP/1. They are compared as they come, since a request may be shorter than that.
+//! With TLS the handshake has decided it. Without, the first bytes tell: a client with prior
+//! knowledge of HTTP/2 begins with a preface of 24 bytes that is no request in HTTP/1. They are
+//! compared as they come, since a request may be shorter than that.
 
 use std::{
     future::poll_fn,
     task::{Context, Poll, ready},
 };
 
-use super::super::connection::Connection;
+use super::super::{accepted::ConnectionContext, connection::Connection};
+use crate::config::{ListenerProtocol, Word};
 
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -23,13 +25,26 @@ fn is_http2(first: &[u8]) -> Option<bool> {
 }
 
 impl Connection {
-    /// Whether the client speaks HTTP/2. The bytes stay in the input. A client that sends too
-    /// little for too long, or leaves, is treated as one of HTTP/1.
-    pub(in super::super::super) async fn speaks_http2(&mut self) -> bool {
-        poll_fn(|cx| self.poll_speaks_http2(cx)).await
+    /// Whether the client speaks HTTP/2, if that is decided before its first byte. What is not
+    /// HTTP/2 on a listener for nothing else fails as HTTP/2.
+    pub(in super::super::super) fn agreed_on_http2(&self) -> Option<bool> {
+        let ConnectionContext { settings, facts, .. } = self.link.connection();
+        match (settings.speaks_http1, settings.speaks_http2) {
+            (true, true) => {
+                let tls = facts.as_ref()?.tls.as_ref()?;
+                Some(tls.alpn.as_deref() == Some(ListenerProtocol::H2.word()))
+            }
+            (_, speaks_http2) => Some(speaks_http2),
+        }
     }
 
-    fn poll_speaks_http2(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Whether what the client sends begins as HTTP/2 does. The bytes stay in the input. A client
+    /// that sends too little for too long, or leaves, is treated as one of HTTP/1.
+    pub(in super::super::super) async fn begins_http2(&mut self) -> bool {
+        poll_fn(|cx| self.poll_begins_http2(cx)).await
+    }
+
+    fn poll_begins_http2(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             if let Some(is_http2) = is_http2(&self.input) {
                 return Poll::Ready(is_http2);

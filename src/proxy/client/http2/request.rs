@@ -4,19 +4,24 @@
 //! already refused what it calls malformed: names with capitals, control characters in values,
 //! fields of a connection, pseudo-fields that are unknown, missing or repeated.
 
+use h2::ext::Protocol;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 use pingora::http::RequestHeader;
 use pingora_core::Result;
 
 use super::super::{
-    link::{Protocol, RequestFacts},
+    link::RequestFacts,
     receive::{self, LOOP, NO_CONNECT},
     replay::REPLAYED,
 };
+use crate::count;
 use crate::headers;
 use crate::http1::{
     Authority, Fields, Known, MAX_FIELDS, Refusal, Target, TargetForm,
-    rules::{connection::takes_trailers, framing},
+    rules::{
+        connection::{is_for_proxy, takes_trailers},
+        framing,
+    },
 };
 
 /// What a head says, if nothing in it is doubtful.
@@ -25,6 +30,7 @@ struct Statements<'a> {
     host: &'a [u8],
     length: Option<u64>,
     expects_continue: bool,
+    wants_tunnel: bool,
 }
 
 /// Reads a header. `body` is how much of the body has come; `None` if there is no body.
@@ -37,11 +43,12 @@ pub(super) fn read(
     body: Option<u64>,
 ) -> Result<(RequestHeader, RequestFacts, Fields)> {
     let said = judge(head);
+    let wants_tunnel = said.as_ref().is_ok_and(|said| said.wants_tunnel);
     let facts = RequestFacts {
         refusal: said.as_ref().err().copied(),
-        protocol: Protocol::Http2,
+        protocol: count::Protocol::Http2,
         is_body_at_hand: match (body, &said) {
-            (None, _) => true,
+            (None, _) | (_, Ok(Statements { wants_tunnel: true, .. })) => true,
             (Some(received), Ok(Statements { length: Some(length), .. })) => {
                 *length <= received.min(REPLAYED as u64)
             }
@@ -54,18 +61,43 @@ pub(super) fn read(
             .iter()
             .any(|te| takes_trailers(te.as_bytes())),
         takes_trailers: true,
-        wants_tunnel: false,
+        wants_tunnel,
     };
+    let mut fields = fields(head, said.ok().map(|said| said.host));
+    if wants_tunnel {
+        let mut header = receive::request(Method::GET, target(head))?;
+        ask_for_tunnel(&mut header, &mut fields)?;
+        return Ok((header, facts, fields));
+    }
     let mut header = receive::request(head.method.clone(), target(head))?;
     header.set_version(Version::HTTP_2);
-    Ok((header, facts, fields(head, said.ok().map(|said| said.host))))
+    Ok((header, facts, fields))
+}
+
+/// Makes the request one of HTTP/1 that asks for the same (RFC 8441 section 5, RFC 6455 section 4.1).
+fn ask_for_tunnel(header: &mut RequestHeader, fields: &mut Fields) -> Result<()> {
+    // Pingora looks for these alone.
+    header.set_version(Version::HTTP_11);
+    header.append_header(header::UPGRADE, "websocket")?;
+    fields.add(Known::Connection, b"Upgrade");
+    fields.add(Known::Upgrade, b"websocket");
+    fields.replace(Known::SecWebSocketKey, websocket_key().as_bytes());
+    Ok(())
+}
+
+/// 16 random bytes in Base64: a client of HTTP/2 has none. Nothing depends on it but that the backend
+/// speaks WebSocket.
+fn websocket_key() -> String {
+    // The last letter has four bits that belong to no byte.
+    let last = ["A==", "Q==", "g==", "w=="];
+    let letters = std::iter::repeat_with(fastrand::alphanumeric).take(21);
+    letters.collect::<String>() + last[fastrand::usize(..last.len())]
 }
 
 fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
-    if head.method == Method::CONNECT {
-        return Err(NO_CONNECT);
-    }
-    let target = Target::parse(head.method.as_str().as_bytes(), target(head))?;
+    let wants_tunnel = wants_tunnel(head)?;
+    let method = if wants_tunnel { Method::GET.as_str() } else { head.method.as_str() };
+    let target = Target::parse(method.as_bytes(), target(head))?;
     if !matches!(target.form, TargetForm::Origin | TargetForm::Asterisk) {
         return Err(Refusal::bad("the path must begin with a slash"));
     }
@@ -101,7 +133,20 @@ fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
         expects_continue: expects
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
             && length != Some(0),
+        wants_tunnel,
     })
+}
+
+/// Whether it asks for a WebSocket (RFC 8441 section 4).
+fn wants_tunnel(head: &Parts) -> Result<bool, Refusal> {
+    if head.method != Method::CONNECT {
+        return Ok(false);
+    }
+    match head.extensions.get::<Protocol>() {
+        None => Err(NO_CONNECT),
+        Some(protocol) if protocol.as_str().eq_ignore_ascii_case("websocket") => Ok(true),
+        Some(_) => Err(Refusal { status: 501, why: "CONNECT is for WebSocket alone" }),
+    }
 }
 
 /// The authority that the request is for: `:authority` or `Host`, which must not differ.
@@ -145,12 +190,13 @@ fn fields(head: &Parts, host: Option<&[u8]>) -> Fields {
     for (name, value) in &head.headers {
         // The backend's session says itself what this connection can do with trailers, and sends them
         // in a body in chunks alone.
-        let is_left_out = match *name {
-            header::HOST | header::COOKIE | header::TE => true,
-            header::TRAILER => has_length,
-            _ => false,
+        let goes_on = match Known::of(name.as_str().as_bytes()) {
+            _ if *name == header::HOST || *name == header::COOKIE => false,
+            Some(Known::Trailer) => !has_length,
+            Some(known) => !is_for_proxy(known),
+            None => true,
         };
-        if !is_left_out {
+        if goes_on {
             fields.append(name.as_str().as_bytes(), value.as_bytes());
         }
     }

@@ -1,4 +1,4 @@
-//! A client's connection as the `h2` crate reads and writes it.
+//! A client's connection as the `h2` crate reads and writes it, with an eye on its frames.
 //!
 //! It is closed in two steps: the system takes back what the client has not read yet when bytes
 //! arrive that nothing reads, and a client acknowledges more than answers.
@@ -6,6 +6,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -14,7 +15,9 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::connection::Connection;
+use super::conduct::{Conduct, Signals};
 use crate::clock;
+use crate::count::Cut;
 
 /// How long a client may take to notice that nothing more will come.
 pub(super) const GOODBYE: Duration = Duration::from_secs(2);
@@ -24,26 +27,25 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Transport {
     connection: Box<Connection>,
+    conduct: Conduct,
     /// When to stop waiting for the client to close, once nothing more is written.
     goodbye: Option<Instant>,
+    discarded: usize,
 }
 
 impl Transport {
-    pub(super) fn new(connection: Box<Connection>) -> Self {
-        Self { connection, goodbye: None }
+    pub(super) fn new(connection: Box<Connection>, signals: Arc<Signals>) -> Self {
+        let conduct = Conduct::new(connection.limits.header, signals);
+        Self { connection, conduct, goodbye: None, discarded: 0 }
     }
-}
 
-/// Bytes that come after the last answer are read and discarded in pieces of this size.
-const DISCARDED: usize = 4096;
-
-impl AsyncRead for Transport {
-    fn poll_read(
-        self: Pin<&mut Self>,
+    /// Reads what has come already, or what comes next.
+    fn poll_bytes(
+        &mut self,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let connection = &mut *self.get_mut().connection;
+        let connection = &mut *self.connection;
         let input = &mut connection.input;
         if input.is_empty() {
             return Pin::new(&mut connection.stream).poll_read(cx, buffer);
@@ -56,6 +58,62 @@ impl AsyncRead for Transport {
         }
         Poll::Ready(Ok(()))
     }
+
+    /// Notes which of these bytes were written, and how long a client may accept nothing.
+    fn wrote<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        data: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(written)) = &written {
+            let mut left = *written;
+            for piece in data {
+                let part = left.min(piece.len());
+                self.conduct.sent(&piece[..part], self.connection.link.counts());
+                left -= part;
+            }
+        }
+        let written = self.connection.unless_stuck(cx, written);
+        if let Poll::Ready(Err(error)) = &written
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            self.conduct.signals().cut(Cut::TookNothing);
+        }
+        written
+    }
+}
+
+/// Bytes that come after the last answer are read and discarded in pieces of this size.
+const PIECE: usize = 4096;
+/// The most bytes that are discarded so that the client can read its last answer.
+const DISCARDED: usize = 256 * 1024;
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.conduct.signals().why().is_some() {
+            // The task of the connection has been woken to close it.
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        if let Poll::Ready(read) = this.poll_bytes(cx, buffer) {
+            if read.is_ok() && !this.conduct.received(&buffer.filled()[before..]) {
+                buffer.set_filled(before);
+                return Poll::Pending;
+            }
+            return Poll::Ready(read);
+        }
+        if let Some(by) = this.conduct.must_go_on_by() {
+            ready!(this.connection.read_timer.poll(by, cx));
+            this.conduct.signals().cut(Cut::HeaderLate);
+        }
+        Poll::Pending
+    }
 }
 
 impl AsyncWrite for Transport {
@@ -64,9 +122,9 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let connection = &mut *self.get_mut().connection;
-        let written = Pin::new(&mut connection.stream).poll_write(cx, data);
-        connection.unless_stuck(cx, written)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.connection.stream).poll_write(cx, data);
+        this.wrote(cx, written, [data])
     }
 
     fn poll_write_vectored(
@@ -74,9 +132,9 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let connection = &mut *self.get_mut().connection;
-        let written = Pin::new(&mut connection.stream).poll_write_vectored(cx, data);
-        connection.unless_stuck(cx, written)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.connection.stream).poll_write_vectored(cx, data);
+        this.wrote(cx, written, data.iter().map(|piece| &**piece))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -90,7 +148,7 @@ impl AsyncWrite for Transport {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { connection, goodbye } = self.get_mut();
+        let Self { connection, goodbye, discarded, .. } = self.get_mut();
         let by = match *goodbye {
             Some(by) => by,
             None => {
@@ -101,8 +159,8 @@ impl AsyncWrite for Transport {
         };
         loop {
             connection.input.clear();
-            match connection.poll_fill(cx, DISCARDED) {
-                Poll::Ready(Ok(1..)) => {}
+            match connection.poll_fill(cx, PIECE) {
+                Poll::Ready(Ok(more @ 1..)) if *discarded < DISCARDED => *discarded += more,
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return connection.read_timer.poll(by, cx).map(Ok),
             }

@@ -36,11 +36,13 @@ pub enum Handshake {
     Late,
     /// The client left.
     Left,
+    /// The client is an authority, which was shown the proof that a host is ours.
+    Challenge,
 }
 
 impl Handshake {
     /// Every way, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Full,
         Self::Resumed,
         Self::NotTls,
@@ -57,6 +59,7 @@ impl Handshake {
         Self::Alert,
         Self::Late,
         Self::Left,
+        Self::Challenge,
     ];
 
     /// The way in one word.
@@ -79,6 +82,7 @@ impl Handshake {
             Self::Alert => "alert",
             Self::Late => "late",
             Self::Left => "left",
+            Self::Challenge => "challenge",
         }
     }
 }

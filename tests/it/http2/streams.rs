@@ -1,7 +1,10 @@
-//! Features of HTTP/2 alone: many requests on one connection, each of which may end by itself;
+//! Many requests on one connection, each of which may end by itself;
 //! split cookies; a host that is not a field.
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use h2::{
@@ -72,7 +75,7 @@ fn a_request_that_is_cancelled_ends_and_those_beside_it_go_on() {
     drop(given_up);
     eventually(PATIENCE, "one is given back", || lb.active(&a) == 1);
     assert_eq!(lb.line_of("/hang")["status"], 499);
-    assert_eq!(lb.line_of("/hang")["protocol"], serde_json::Value::Null);
+    assert_eq!(lb.line_of("/hang")["protocol"], "HTTP/2.0");
     gate.open();
     assert_eq!(client.answer(stays).unwrap().status(), 200);
     assert_eq!(lb.listener().connections(), 1);
@@ -232,6 +235,34 @@ fn a_request_shorter_than_the_preface_does_not_wait() {
     let lb = Lb::over(&[&a], "");
     let answer = raw(lb.address(), b"P / HTTP/1.0\r\n\r\n");
     assert!(answer.starts_with(b"HTTP/1.1 200 "), "{:?}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn a_preface_may_come_in_any_pieces() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    // With an empty SETTINGS frame.
+    let first = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for cut in 1..first.len() {
+        let mut stream = std::net::TcpStream::connect(lb.address()).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&first[..cut]).unwrap();
+        std::thread::yield_now();
+        stream.write_all(&first[cut..]).unwrap();
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!((head[3], &head[5..]), (4, &[0; 4][..]), "SETTINGS, cut at {cut}");
+    }
+}
+
+#[test]
+fn a_listener_speaks_only_its_protocols() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::in_http1_over(&a);
+    let answer = raw(lb.address(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(answer.starts_with(b"HTTP/1.1 "), "{:?}", String::from_utf8_lossy(&answer));
+    assert_eq!(a.requests().len(), 0);
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! Limits on the time that a client of HTTP/2 may take, and on the number of its requests.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    eventually::eventually,
+    frames::{
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, FrameClient, GO_AWAY, HEADERS,
+        PING, RESET, SETTINGS, frame, get, request, settings, status, window,
+    },
+    lb::Lb,
+    reply::{Gate, Reply},
+};
+use lb::count::Cut;
+
+fn cut(lb: &Lb) -> Option<Cut> {
+    let mut all = Cut::ALL.into_iter().zip(lb.listener().cuts());
+    all.find(|(_, count)| *count > 0).map(|(cut, _)| cut)
+}
+
+/// Sends one piece after another, with a pause before each, until the other side has closed.
+fn trickle(client: &mut FrameClient, pieces: impl Iterator<Item = Vec<u8>>) -> bool {
+    let end = Instant::now() + PATIENCE;
+    for piece in pieces {
+        if client.send(&piece).is_err() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(20));
+        assert!(Instant::now() < end, "it takes everything");
+    }
+    false
+}
+
+#[test]
+fn a_header_that_trickles_ends_its_connection_even_beside_other_requests() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/hang", Reply::hang());
+    let block = request("GET", "/", &[]);
+    // In small frames, in one frame byte by byte, in the head of a frame, and in another frame.
+    let whole = frame(HEADERS, 0x5, 3, &block);
+    let in_frames = block.chunks(1).map(|byte| frame(CONTINUATION, 0, 3, byte)).take(4);
+    let first = frame(HEADERS, 0x1, 3, &[]);
+    let ways: [Vec<Vec<u8>>; 4] = [
+        [first].into_iter().chain(in_frames).collect(),
+        whole.chunks(1).take(30).map(<[u8]>::to_vec).collect(),
+        vec![whole[..3].to_vec()],
+        vec![frame(PING, 0, 0, &[0; 8])[..12].to_vec()],
+    ];
+    for way in ways {
+        let lb = Lb::with_client_limits(&a, "{ header: 300ms }");
+        let mut client = FrameClient::open(lb.address());
+        client.send(&get(1, "/hang")).unwrap();
+        trickle(&mut client, way.into_iter());
+        client.end();
+        eventually(PATIENCE, "it is counted", || cut(&lb) == Some(Cut::HeaderLate));
+    }
+}
+
+#[test]
+fn headers_that_come_in_time_one_after_another_end_nothing() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::with_client_limits(&a, "{ header: 500ms }");
+    let mut client = FrameClient::open(lb.address());
+    // Each read ends in the middle of a header, for longer than the limit in all.
+    let all: Vec<u8> = (0..12).flat_map(|number| get(2 * number + 1, "/")).collect();
+    let size = all.len() / 12;
+    let mut pieces = vec![all[..size / 2].to_vec()];
+    pieces.extend(all[size / 2..].chunks(size).map(<[u8]>::to_vec));
+    for piece in pieces {
+        client.send(&piece).unwrap();
+        thread::sleep(Duration::from_millis(80));
+    }
+    let last = client.until(|frame| frame.ends_answer() && frame.stream == 23);
+    assert!(last.is_some(), "{:?}", cut(&lb));
+}
+
+#[test]
+fn a_client_without_settings_is_closed_in_time() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
+    let mut client = FrameClient::bare(lb.address());
+    client.send(crate::support::frames::PREFACE).unwrap();
+    client.end();
+}
+
+#[test]
+fn a_body_that_trickles_is_answered_with_a_408() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::with_client_limits(&a, "{ body: { idle: 300ms } }");
+    let mut client = FrameClient::open(lb.address());
+    let block = request("POST", "/late", &[("content-length", "10")]);
+    client.send(&frame(HEADERS, END_HEADERS, 1, &block)).unwrap();
+    let answer = client.until(|frame| frame.kind == HEADERS).expect("an answer");
+    assert_eq!(status(&answer.payload), 408);
+    assert_eq!(lb.line_of("/late")["status"], 408);
+    client.send(&get(3, "/")).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 3).is_some());
+}
+
+#[test]
+fn a_client_that_opens_no_window_loses_its_request_alone() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
+    let lb = Lb::with_client_limits(&a, "{ write: 300ms }");
+    let mut client = FrameClient::with(lb.address(), &[(4, 10)]);
+    client.send(&get(1, "/large")).unwrap();
+    assert!(client.until(|frame| frame.kind == RESET && frame.stream == 1).is_some());
+    client.send(&get(3, "/")).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 3).is_some());
+    assert_eq!(cut(&lb), None);
+}
+
+#[test]
+fn windows_are_obeyed_to_the_byte() {
+    let a = ScriptedBackend::replying(Reply::ok("twelve bytes"));
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::with(lb.address(), &[(4, 5)]);
+    client.send(&get(1, "/")).unwrap();
+    let is_data = |frame: &Frame| frame.kind == DATA && !frame.payload.is_empty();
+    assert_eq!(client.until(is_data).unwrap().payload, b"twelv");
+    client.send(&window(1, 3)).unwrap();
+    assert_eq!(client.until(is_data).unwrap().payload, b"e b");
+    client.send(&settings(&[(4, 100)])).unwrap();
+    assert_eq!(client.until(is_data).unwrap().payload, b"ytes");
+}
+
+#[test]
+fn a_body_is_taken_ahead_up_to_its_window_and_no_further() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::bare(lb.address());
+    client.send(&[crate::support::frames::PREFACE, &settings(&[])].concat()).unwrap();
+    let ours = client.until(|frame| frame.kind == SETTINGS && frame.flags == 0).unwrap();
+    let values: Vec<_> = ours.payload.chunks(6).map(<[u8]>::to_vec).collect();
+    let value = |id: u16, value: u32| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
+    for wanted in [value(3, 128), value(4, 1 << 20), value(6, 64 * 1024), value(8, 1)] {
+        assert!(values.contains(&wanted), "{wanted:?} in {values:?}");
+    }
+    let update = client.until(|frame| frame.kind == 8 && frame.stream == 0).unwrap();
+    let by = u32::from_be_bytes(update.payload.try_into().unwrap());
+    assert_eq!(65_535 + by, 2 << 20);
+}
+
+#[test]
+fn a_request_beyond_128_is_refused_and_can_be_repeated() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/held", Reply::behind(&gate, "held"));
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    for number in 0..129 {
+        client.send(&get(2 * number + 1, "/held")).unwrap();
+    }
+    let refused = client.until(|frame| frame.kind == RESET).unwrap();
+    assert_eq!((refused.stream, refused.error()), (257, 7));
+    assert_eq!(lb.listener().refused_streams.get(), 1);
+    gate.open();
+    for _ in 0..128 {
+        assert!(client.until(|frame| frame.ends_answer()).is_some());
+    }
+    client.send(&get(259, "/")).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 259).is_some());
+}
+
+#[test]
+fn a_silent_client_is_asked_whether_it_is_there() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/hang", Reply::hang());
+    let lb = Lb::with_client_limits(&a, "{ keepalive: 200ms, write: 400ms }");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&get(1, "/hang")).unwrap();
+    let is_ping = |frame: &Frame| frame.kind == PING && frame.flags == 0;
+    for _ in 0..3 {
+        let ping = client.until(is_ping).expect("a PING");
+        client.send(&frame(PING, ACK, 0, &ping.payload)).unwrap();
+    }
+    assert_eq!((lb.active(&a), cut(&lb)), (1, None));
+    client.until(is_ping).expect("a PING");
+    let end = client.until(|frame| frame.kind == GO_AWAY).expect("a GOAWAY");
+    assert_eq!(end.error(), 0);
+    eventually(PATIENCE, "the backend is free", || lb.active(&a) == 0);
+    eventually(PATIENCE, "it is counted", || cut(&lb) == Some(Cut::Silent));
+}
+
+#[test]
+fn a_header_list_that_is_too_large_is_answered_with_a_431() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    // 10,000 crumbs.
+    let crumbs = request("GET", "/", &vec![("cookie", "a=b"); 10_000]);
+    let mut pieces = crumbs.chunks(16_384).peekable();
+    let mut all = frame(HEADERS, END_STREAM, 1, pieces.next().unwrap());
+    while let Some(piece) = pieces.next() {
+        let flags = if pieces.peek().is_none() { END_HEADERS } else { 0 };
+        all.extend(frame(CONTINUATION, flags, 1, piece));
+    }
+    client.send(&all).unwrap();
+    let first = client.until(|frame| frame.kind == HEADERS || frame.kind == GO_AWAY);
+    if let Some(Frame { kind: HEADERS, payload, .. }) = first {
+        assert_eq!(status(&payload), 431);
+    }
+    assert_eq!(a.requests().len(), 0);
+}

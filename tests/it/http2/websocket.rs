@@ -1,0 +1,105 @@
+//! WebSocket over HTTP/2 (RFC 8441): a stream that becomes a tunnel to a backend of HTTP/1.
+
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    eventually::eventually,
+    frames::{
+        DATA, END_HEADERS, END_STREAM, FrameClient, HEADERS, fields, frame, get, reset, status,
+    },
+    lb::Lb,
+    reply::{Reply, Step},
+};
+
+/// A request for a tunnel on this stream.
+fn connect(stream: u32, protocol: &str) -> Vec<u8> {
+    let block = fields(&[
+        (b":method", b"CONNECT"),
+        (b":protocol", protocol.as_bytes()),
+        (b":scheme", b"http"),
+        (b":path", b"/ws"),
+        (b":authority", b"a"),
+        (b"sec-websocket-version", b"13"),
+        (b"origin", b"http://a"),
+    ]);
+    frame(HEADERS, END_HEADERS, stream, &block)
+}
+
+#[track_caller]
+fn answered(client: &mut FrameClient, stream: u32) -> u16 {
+    let is_header =
+        |frame: &crate::support::frames::Frame| frame.kind == HEADERS && frame.stream == stream;
+    status(&client.until(is_header).expect("an answer").payload)
+}
+
+#[track_caller]
+fn read(client: &mut FrameClient, stream: u32, length: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    while all.len() < length {
+        let is_data =
+            |frame: &crate::support::frames::Frame| frame.kind == DATA && frame.stream == stream;
+        all.extend(client.until(is_data).expect("data").payload);
+    }
+    all
+}
+
+#[test]
+fn bytes_pass_both_ways_beside_other_requests_until_either_side_ends() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/ws", Reply::upgrade());
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&connect(1, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 1), 200);
+    for text in [&b"hello"[..], &[0, 255, 13, 10], &[7; 5000]] {
+        client.send(&frame(DATA, 0, 1, text)).unwrap();
+        assert_eq!(read(&mut client, 1, text.len()), text);
+    }
+    client.send(&get(3, "/")).unwrap();
+    assert_eq!(answered(&mut client, 3), 200);
+    eventually(PATIENCE, "the tunnel alone is in flight", || lb.active(&a) == 1);
+    let request = a.requests().remove(0);
+    assert_eq!((&*request.method, &*request.path), ("GET", "/ws"));
+    assert_eq!(request.header_lines("upgrade"), ["websocket"]);
+    assert_eq!(request.header_lines("connection"), ["Upgrade"]);
+    assert_eq!(request.header_lines("sec-websocket-key")[0].len(), 24);
+    assert_eq!(request.header_lines("content-length").len(), 0);
+    client.send(&frame(DATA, END_STREAM, 1, b"")).unwrap();
+    eventually(PATIENCE, "the backend is free again", || lb.active(&a) == 0);
+    assert_eq!(lb.line_of("/ws")["status"], 101);
+    // Another one, which the client cancels.
+    client.send(&connect(5, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 5), 200);
+    client.send(&reset(5, 8)).unwrap();
+    eventually(PATIENCE, "the backend is free again", || lb.active(&a) == 0);
+}
+
+#[test]
+fn the_client_hears_of_it_when_the_backend_closes() {
+    let head =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let steps = [Step::Send(format!("{head}bye").into_bytes()), Step::Close];
+    let a = ScriptedBackend::replying(Reply::steps_of(steps));
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&connect(1, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 1), 200);
+    assert_eq!(read(&mut client, 1, 3), b"bye");
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
+}
+
+#[test]
+fn a_backend_may_decline_and_other_tunnels_are_refused() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&connect(1, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 1), 502, "a 200 would be the beginning of a tunnel");
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
+    client.send(&connect(3, "connect-udp")).unwrap();
+    assert_eq!(answered(&mut client, 3), 501);
+    let plain = fields(&[(b":method", b"CONNECT"), (b":authority", b"a:80")]);
+    client.send(&frame(HEADERS, END_HEADERS, 5, &plain)).unwrap();
+    assert_eq!(answered(&mut client, 5), 405);
+    assert_eq!(a.requests().len(), 1);
+}
