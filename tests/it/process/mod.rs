@@ -24,6 +24,8 @@ mod error_log;
 mod flags;
 /// SIGQUIT, and a process that waits for it.
 mod handover;
+/// Many clients of HTTP/2 over reloads and an upgrade.
+mod http2_load;
 /// A file system that has stopped answering.
 mod hung_mount;
 /// The memory of connections that wait.
