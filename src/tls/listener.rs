@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rustls::{
-    ServerConfig, SupportedProtocolVersion,
-    crypto::aws_lc_rs,
+    ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
+    crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
@@ -147,8 +147,7 @@ impl Configs {
         protocols: &[ListenerProtocol],
         rule: Option<&ClientAuth>,
     ) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider()));
         let builder = builder.with_protocol_versions(versions)?;
         let builder = match rule {
             Some(rule) => builder.with_client_cert_verifier(rule.verifier()),
@@ -161,12 +160,26 @@ impl Configs {
             Some(rule) => Tickets::new(&format!("{listener} {}", rule.identity)),
             None => Tickets::new(listener),
         };
+        without_protocols.ignore_client_order = true;
         // What only this process remembers is of no use after an upgrade.
         without_protocols.session_storage = Arc::new(NoServerSessionStorage {});
         let mut usual = without_protocols.clone();
         usual.alpn_protocols = protocols.iter().map(|protocol| protocol.word().into()).collect();
         Ok(Self { usual: Arc::new(usual), without_protocols: Arc::new(without_protocols) })
     }
+}
+
+/// Cipher suites in the order in which they are preferred, whatever the client's: AES with 128 bits, which
+/// is strong and cheaper than with 256, and for processors without AES the third.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    let rank = |suite: &SupportedCipherSuite| match suite.suite().as_str() {
+        Some(name) if name.contains("AES_128") => 0,
+        Some(name) if name.contains("AES_256") => 1,
+        _ => 2,
+    };
+    provider.cipher_suites.sort_by_key(rank);
+    provider
 }
 
 /// Chooses a certificate for a client.

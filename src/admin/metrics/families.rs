@@ -1,25 +1,16 @@
 //! The sources that fill the metrics of the table.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, sync::LazyLock, time::SystemTime};
 
 use super::{
+    rows::{BackendRow, PoolView, Process, RouteRow},
     table::{self as metric, Metric},
     text::Family,
 };
-use crate::backend::{BackendNames, EjectionCause, Eligibility};
-use crate::config::{HostPattern, PoolName, Route};
+use crate::backend::{EjectionCause, Eligibility};
 use crate::count::{
     ConnectionRefusal, Cut, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
 };
-use crate::generation::{Current, Generation};
-use crate::in_flight::InFlight;
-use crate::pool::{BackendView, Pool};
-use crate::readiness::Readiness;
-use crate::target::Target;
 
 /// The bounds of a pool's histograms, as powers of two of a millisecond: from half a millisecond to a
 /// minute.
@@ -27,61 +18,6 @@ const OF_POOL: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 /// The bounds of a backend's histogram: a few of [`OF_POOL`], because thousands of backends make most of
 /// the series. They tell a slow backend from the others; how slow it is says the sum.
 const OF_BACKEND: [i8; 6] = [0, 3, 5, 7, 10, 13];
-
-/// The process as a whole.
-pub(super) struct Process {
-    pub(super) current: Arc<Current>,
-    pub(super) generation: Arc<Generation>,
-    pub(super) readiness: Arc<Readiness>,
-    pub(super) in_flight: InFlight,
-}
-
-/// A route with the values of its labels, and its counts when the scrape began.
-pub(super) struct RouteRow {
-    host: String,
-    path: String,
-    responses: [u64; StatusClass::ALL.len()],
-}
-
-impl RouteRow {
-    pub(super) fn new(route: &Route, target: &Target) -> Self {
-        Self {
-            host: route.host.as_ref().map(HostPattern::to_string).unwrap_or_default(),
-            path: route.path.as_str().to_owned(),
-            responses: target.state().responses(),
-        }
-    }
-}
-
-/// A pool, and the number of its backends in each state.
-pub(super) struct PoolView {
-    pub(super) pool: Arc<Pool>,
-    states: [u32; Eligibility::WORDS.len()],
-}
-
-impl PoolView {
-    pub(super) fn new<'a>(
-        pool: Arc<Pool>,
-        eligibilities: impl Iterator<Item = &'a Eligibility>,
-    ) -> Self {
-        let mut states = [0; Eligibility::WORDS.len()];
-        for eligibility in eligibilities {
-            let state = eligibility.to_string();
-            let place = Eligibility::WORDS.iter().position(|word| *word == state);
-            if let Some(count) = place.and_then(|place| states.get_mut(place)) {
-                *count += 1;
-            }
-        }
-        Self { pool, states }
-    }
-}
-
-/// A backend with the names for its series.
-pub(super) struct BackendRow {
-    pub(super) pool: PoolName,
-    pub(super) names: Arc<BackendNames>,
-    pub(super) view: BackendView,
-}
 
 /// Writes the series of one source into a family.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 mod families;
 #[cfg(test)]
 mod listing;
+mod rows;
 mod scrape;
 mod table;
 mod text;

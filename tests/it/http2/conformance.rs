@@ -169,9 +169,6 @@ fn frames_of_every_kind_are_taken() {
     let priority = |stream, payload: &[u8]| frame(PRIORITY, 0, stream, payload);
     let weighted = [&[0, 0, 0, 0, 255][..], &usual()].concat();
     let padded = [&[3][..], &usual(), &[0; 3]].concat();
-    let block = usual();
-    let (first, rest) = block.split_at(10);
-    let (second, third) = rest.split_at(5);
     holds(&[
         case("1", vec![], GoesOn),
         case("2/1", priority(1, &[0, 0, 0, 0, 16]), GoesOn),
@@ -202,6 +199,15 @@ fn frames_of_every_kind_are_taken() {
         case("3.3/3", join(&[&priority(1, &[0, 0, 0, 3, 9]), &get(1, "/")]), Answers(200)),
         case("3.3/4", join(&[&priority(1, &[128, 0, 0, 3, 9]), &get(1, "/")]), Answers(200)),
         case("3.3/5", join(&[&priority(5, &[0; 5]), &get(1, "/")]), Answers(200)),
+    ]);
+}
+
+#[test]
+fn frames_of_other_kinds_are_taken_and_requests_answered() {
+    let block = usual();
+    let (first, rest) = block.split_at(10);
+    let (second, third) = rest.split_at(5);
+    holds(&[
         case("3.4", join(&[&post("/hang"), &reset(1, 8)]), GoesOn),
         case("3.5", settings(&[(3, 100)]), Acknowledges(SETTINGS)),
         case("3.7", frame(PING, 0, 0, b"h2specXX"), Acknowledges(PING)),
@@ -388,7 +394,6 @@ fn streams_have_states() {
 #[test]
 fn frames_are_held_to_their_definitions() {
     let ended = || headers(END_STREAM, 1, &usual());
-    let continuation = |flags, stream| frame(CONTINUATION, flags, stream, &fields(&[(b"x", b"y")]));
     let protocol = &[PROTOCOL_ERROR];
     let size = &[FRAME_SIZE_ERROR, PROTOCOL_ERROR];
     let bad_padding = [&[usual().len() as u8 + 2][..], &usual()].concat();
@@ -418,6 +423,18 @@ fn frames_are_held_to_their_definitions() {
         case("6.5.2/4", settings(&[(5, 16_777_216)]), EndsConnection(protocol)),
         case("6.5.2/5", settings(&[(0xff, 1)]), GoesOn),
         case("6.5.3/2", settings(&[(4, 100)]), Acknowledges(SETTINGS)),
+        case("7/1", frame(GO_AWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0xff]), GoesOnOrEnds),
+        case("7/2", join(&[&post("/hang"), &reset(1, 0xff)]), GoesOn),
+    ]);
+}
+
+#[test]
+fn pings_windows_and_continuations_are_held_to_their_definitions() {
+    let ended = || headers(END_STREAM, 1, &usual());
+    let continuation = |flags, stream| frame(CONTINUATION, flags, stream, &fields(&[(b"x", b"y")]));
+    let protocol = &[PROTOCOL_ERROR];
+    let size = &[FRAME_SIZE_ERROR, PROTOCOL_ERROR];
+    holds(&[
         case("6.7/1", frame(PING, 0, 0, &[1; 8]), Acknowledges(PING)),
         case("6.7/2", frame(PING, ACK, 0, &[1; 8]), GoesOn),
         case("6.7/3", frame(PING, 0, 1, &[1; 8]), EndsConnection(protocol)),
@@ -471,8 +488,6 @@ fn frames_are_held_to_their_definitions() {
             join(&[&post("/hang"), &data(0, 1, b"x"), &continuation(4, 1)]),
             EndsConnection(protocol),
         ),
-        case("7/1", frame(GO_AWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0xff]), GoesOnOrEnds),
-        case("7/2", join(&[&post("/hang"), &reset(1, 0xff)]), GoesOn),
     ]);
 }
 

@@ -1,9 +1,6 @@
 //! Limits on the time that a client of HTTP/2 may take, and on the number of its requests.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use crate::support::{
     PATIENCE,
@@ -16,7 +13,7 @@ use crate::support::{
     lb::Lb,
     reply::{Gate, Reply},
 };
-use lb::count::Cut;
+use lb::{clock, count::Cut};
 
 fn cut(lb: &Lb) -> Option<Cut> {
     let mut all = Cut::ALL.into_iter().zip(lb.listener().cuts());
@@ -25,13 +22,13 @@ fn cut(lb: &Lb) -> Option<Cut> {
 
 /// Sends one piece after another, with a pause before each, until the other side has closed.
 fn trickle(client: &mut FrameClient, pieces: impl Iterator<Item = Vec<u8>>) -> bool {
-    let end = Instant::now() + PATIENCE;
+    let end = clock::now() + PATIENCE;
     for piece in pieces {
         if client.send(&piece).is_err() {
             return true;
         }
         thread::sleep(Duration::from_millis(20));
-        assert!(Instant::now() < end, "it takes everything");
+        assert!(clock::now() < end, "it takes everything");
     }
     false
 }

@@ -19,6 +19,7 @@ use crate::support::{
     backend::ScriptedBackend,
     client::raw,
     eventually::eventually,
+    frames::{self, FrameClient},
     lb::{Lb, addresses},
     reply::{Gate, Reply},
 };
@@ -275,4 +276,30 @@ fn a_body_of_another_length_than_announced_is_not_forwarded_as_whole() {
     body.send_data(Bytes::from_static(b"short"), true).unwrap();
     assert_eq!(client.answer(response).unwrap_err().reason(), Some(Reason::PROTOCOL_ERROR));
     assert!(a.requests().iter().all(|request| !request.is_complete));
+}
+
+#[test]
+fn in_a_drain_the_last_request_is_named_after_a_round_trip() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/held", Reply::behind(&gate, "held"));
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&frames::get(1, "/held")).unwrap();
+    a.wait_for_heads(1);
+    lb.end_idle();
+    let first = client.until(|frame| frame.kind == frames::GO_AWAY).unwrap();
+    assert_eq!((&first.payload[..4], first.error()), (&[0x7f, 255, 255, 255][..], 0));
+    let ping = client.until(|frame| frame.kind == frames::PING && frame.flags == 0).unwrap();
+    // Sent before it had read that.
+    client.send(&frames::get(3, "/")).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 3).is_some());
+    client.send(&frames::frame(frames::PING, frames::ACK, 0, &ping.payload)).unwrap();
+    let second = client.until(|frame| frame.kind == frames::GO_AWAY).unwrap();
+    assert_eq!((&second.payload[..4], second.error()), (&[0, 0, 0, 3][..], 0));
+    // Sent in spite of it: it is not executed.
+    client.send(&frames::get(5, "/too-late")).unwrap();
+    gate.open();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
+    assert_eq!(client.end(), None, "nothing more is said");
+    assert!(a.requests().iter().all(|request| request.path != "/too-late"));
 }

@@ -1,11 +1,14 @@
 //! The memory of connections that wait: for their next request, for the rest of a header, for the rest of
 //! a body.
 
+use std::net::SocketAddr;
+
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     client::Connection,
     eventually::eventually,
+    frames::{FrameClient, get},
     metrics::{ADMIN, Asked},
     process::{LbProcess, memory_of},
 };
@@ -17,24 +20,44 @@ const CONNECTIONS: usize = 600;
 
 /// Kilobytes of each connection that begins so.
 fn cost(begin: impl Fn(&mut Connection)) -> u64 {
-    let a = ScriptedBackend::named("a");
-    let settings = format!("access_log: off\nthreads: 1\n{ADMIN}");
-    let mut lb = LbProcess::with_config(&yaml(&[a.address()], &settings), &[]);
-    let (address, asked) = (lb.address(), Asked::of(&mut lb));
-    let open = || {
+    cost_of(|address| {
         let mut connection = Connection::open(address).unwrap();
         begin(&mut connection);
         connection
-    };
-    let first = open();
+    })
+}
+
+/// Kilobytes of each connection that is opened so.
+fn cost_of<T>(open: impl Fn(SocketAddr) -> T) -> u64 {
+    let a = ScriptedBackend::named("a");
+    let settings = format!("access_log: off\nthreads: 1\n{ADMIN}");
+    let text = yaml(&[a.address()], &settings);
+    let text = text.replacen(":0 }", ":0, protocols: [h2c, http/1.1] }", 1);
+    let mut lb = LbProcess::with_config(&text, &[]);
+    let (address, asked) = (lb.address(), Asked::of(&mut lb));
+    let first = open(address);
     let before = memory_of(lb.pid());
-    let connections: Vec<_> = (0..CONNECTIONS).map(|_| open()).collect();
+    let connections: Vec<_> = (0..CONNECTIONS).map(|_| open(address)).collect();
     eventually(PATIENCE, "they are accepted", || {
         asked.scrape().sum("lb_listener_connections", &[]) > CONNECTIONS
     });
     let each = (memory_of(lb.pid()) - before) / CONNECTIONS as u64;
     drop((first, connections));
     each
+}
+
+#[test]
+fn an_idle_one_in_http2_holds_little_more_than_its_tables() {
+    let each = cost_of(|address| {
+        let mut client = FrameClient::open(address);
+        for stream in [1, 3] {
+            client.send(&get(stream, "/")).unwrap();
+            client.until(|frame| frame.ends_answer()).unwrap();
+        }
+        client
+    });
+    // The `h2` crate alone has buffers of 24.
+    assert!(each <= 64, "{each} kB");
 }
 
 #[test]

@@ -24,6 +24,8 @@ mod error_log;
 mod flags;
 /// SIGQUIT, and a process that waits for it.
 mod handover;
+/// Many clients of HTTP/2 over reloads and an upgrade.
+mod http2_load;
 /// A file system that has stopped answering.
 mod hung_mount;
 /// The memory of connections that wait.
@@ -62,6 +64,8 @@ mod tls;
 mod tls_clients;
 /// Certificates and keys in every form.
 mod tls_keys;
+/// TLS under load and under attack.
+mod tls_load;
 /// Listeners at Unix sockets.
 mod unix_listener;
 /// `lb upgrade`: one process in place of another.

@@ -109,6 +109,12 @@ fn of_two_certificates_for_a_name_a_client_gets_one_that_it_knows() {
             &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"],
             "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256",
         ),
+        // Whatever the client prefers.
+        (
+            "shop.example",
+            &["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"],
+            "Cipher is TLS_AES_128_GCM_SHA256",
+        ),
         ("rsa.example", &["-tls1_3"], "Peer signature type: RSA-PSS"),
         ("rsa.example", &["-tls1_2"], "Peer signature type: RSA-PSS"),
     ] {

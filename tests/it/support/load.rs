@@ -25,6 +25,7 @@ use super::{
     eventually::eventually,
     reply::Reply,
     request::{Request, Wire},
+    tls_client,
 };
 
 const CLIENTS: usize = 32;
@@ -78,6 +79,7 @@ pub(crate) struct Load {
 
 struct Shared {
     address: SocketAddr,
+    is_tls: bool,
     begun: AtomicUsize,
     done: AtomicUsize,
     is_over: AtomicBool,
@@ -89,21 +91,31 @@ struct Shared {
 impl Load {
     /// Begins a load with clients that keep their connection from one request to the next.
     pub(crate) fn start(address: SocketAddr) -> Self {
-        Self::of(address, |_| Habit::Busy)
+        Self::of((address, false), |_| Habit::Busy)
+    }
+
+    /// Like [`Load::of_all_habits`], over TLS: of the connections, one half goes on with earlier sessions.
+    pub(crate) fn over_tls(address: SocketAddr) -> Self {
+        Self::of((address, true), Self::habits)
     }
 
     /// Begins a load with clients of every habit.
     pub(crate) fn of_all_habits(address: SocketAddr) -> Self {
-        Self::of(address, |client| match client % 8 {
+        Self::of((address, false), Self::habits)
+    }
+
+    fn habits(client: usize) -> Habit {
+        match client % 8 {
             0 => Habit::Calm,
             1..4 => Habit::Anew,
             _ => Habit::Busy,
-        })
+        }
     }
 
-    fn of(address: SocketAddr, habit: impl Fn(usize) -> Habit) -> Self {
+    fn of((address, is_tls): (SocketAddr, bool), habit: impl Fn(usize) -> Habit) -> Self {
         let shared = Arc::new(Shared {
             address,
+            is_tls,
             begun: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
@@ -247,7 +259,7 @@ impl Shared {
                 self.waiting[client].store(asked.number, Ordering::SeqCst);
             }
             let begun = clock::now();
-            let exchange = asked.exchange(&mut connection, self.address, &mut body);
+            let exchange = asked.exchange(&mut connection, || self.connect(client), &mut body);
             let answer = time::timeout(DEADLINE, exchange).await.unwrap_or(Err(Failure::Late));
             let took = clock::now().saturating_duration_since(begun);
             self.waiting[client].store(NONE, Ordering::SeqCst);
@@ -261,6 +273,15 @@ impl Shared {
                 Habit::Anew => connection = None,
             }
         }
+    }
+
+    async fn connect(&self, client: usize) -> io::Result<Wire> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        if !self.is_tls {
+            return Ok(Wire::new(stream));
+        }
+        tls_client::connect(stream, client.is_multiple_of(2)).await.map(Wire::over_tls)
     }
 
     /// The next request; `None` when no more are wanted.
@@ -342,13 +363,13 @@ impl Asked {
     async fn exchange(
         &self,
         connection: &mut Option<Wire>,
-        address: SocketAddr,
+        connect: impl AsyncFnOnce() -> io::Result<Wire>,
         body: &mut Vec<u8>,
     ) -> Result<Answer, Failure> {
         body.clear();
         let wire = match connection {
             Some(wire) => wire,
-            none => none.insert(connect(address).await.map_err(no_answer)?),
+            none => none.insert(connect().await.map_err(no_answer)?),
         };
         wire.send(&self.to_bytes()).await.map_err(no_answer)?;
         let mut answer = read_answer(wire).await.map_err(no_answer)?;
@@ -376,12 +397,6 @@ impl Asked {
 
 fn no_answer(error: io::Error) -> Failure {
     Failure::NoAnswer(error.kind())
-}
-
-async fn connect(address: SocketAddr) -> io::Result<Wire> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(Wire::new(stream))
 }
 
 /// The header of an answer that is not an interim one.

@@ -6,6 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_rustls::client::TlsStream;
 
 /// A request as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,13 +72,24 @@ impl Request {
 /// A connection with the bytes that were read and not yet used.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
+}
+
+/// The bytes of a connection.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self { stream: Stream::Plain(stream), buffer: Vec::new() }
+    }
+
+    pub(super) fn over_tls(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream: Stream::Tls(Box::new(stream)), buffer: Vec::new() }
     }
 
     /// The next request without its body; `None` when the other side closed first.
@@ -178,18 +190,27 @@ impl Wire {
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
-        self.stream.read_buf(&mut self.buffer).await
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.read_buf(&mut self.buffer).await,
+            Stream::Tls(stream) => stream.read_buf(&mut self.buffer).await,
+        }
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes).await,
+            Stream::Tls(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
     }
 
     /// Sends back all bytes, beginning with those read already.
     pub(super) async fn echo(&mut self) -> io::Result<()> {
         loop {
-            self.stream.write_all(&self.buffer).await?;
-            self.buffer.clear();
+            let bytes = std::mem::take(&mut self.buffer);
+            self.send(&bytes).await?;
             if self.fill().await? == 0 {
                 return Ok(());
             }
@@ -205,10 +226,16 @@ impl Wire {
     }
 
     pub(super) async fn close(&mut self) -> io::Result<()> {
-        self.stream.shutdown().await
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.shutdown().await,
+            Stream::Tls(stream) => stream.shutdown().await,
+        }
     }
 
     pub(super) fn reset(self) -> io::Result<()> {
-        self.stream.set_zero_linger()
+        match &self.stream {
+            Stream::Plain(stream) => stream.set_zero_linger(),
+            Stream::Tls(stream) => stream.get_ref().0.set_zero_linger(),
+        }
     }
 }

@@ -4,13 +4,17 @@ use std::{
     io,
     net::SocketAddr,
     ops::{Deref, DerefMut},
+    path::Path,
     sync::{Arc, LazyLock},
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs, pki_types::pem::PemObject,
+    ClientConfig, ClientConnection, RootCertStore, client::Resumption, crypto::aws_lc_rs,
+    pki_types::pem::PemObject,
 };
 use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{certificates::Authority, client, process::new_folder};
 
@@ -22,7 +26,11 @@ const NAME: &str = "shop.example";
 /// A certificate in files, and a client that trusts it.
 struct Site {
     folder: TempDir,
+    authority: Authority,
+    /// Goes on with earlier sessions.
     client: Arc<ClientConfig>,
+    /// Has a new session for each connection.
+    forgetful: Arc<ClientConfig>,
 }
 
 static SITE: LazyLock<Site> = LazyLock::new(|| {
@@ -34,14 +42,31 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     roots.add(root.expect("PEM")).expect("an authority");
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().expect("versions");
-    let client = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-    Site { folder, client }
+    let client = builder.with_root_certificates(roots).with_no_client_auth();
+    let mut forgetful = client.clone();
+    forgetful.resumption = Resumption::disabled();
+    Site { folder, authority, client: Arc::new(client), forgetful: Arc::new(forgetful) }
 });
 
 /// The keys of a listener that this client trusts.
 pub(crate) fn listener_keys() -> String {
     let folder = SITE.folder.path().display();
     format!("tls: {{ certificates: [ {{ cert: {folder}/shop.pem, key: {folder}/shop.key }} ] }}")
+}
+
+/// Writes another certificate that this client trusts to `shop.pem` and `shop.key` in this folder.
+pub(crate) fn write_next(folder: &Path) {
+    SITE.authority.issue(&[NAME]).write(folder, "shop");
+}
+
+/// Shakes hands on this connection, with an earlier session if the client is to remember any.
+pub(crate) async fn connect(
+    stream: TcpStream,
+    remembers: bool,
+) -> io::Result<TlsStream<TcpStream>> {
+    let config = if remembers { &SITE.client } else { &SITE.forgetful };
+    let name = NAME.try_into().expect("a name");
+    TlsConnector::from(Arc::clone(config)).connect(name, stream).await
 }
 
 /// GET on a connection of its own; fails the test when there is no answer.
