@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock, time::SystemTime};
 
 use super::{
-    source::{PoolView, Source},
+    source::{BackendRow, PoolView, Source},
     table::{self as metric, Metric},
 };
 use crate::backend::{EjectionCause, Eligibility};

@@ -22,9 +22,9 @@ pub(super) struct Process {
 
 /// A route with the values of its labels, and its counts when the scrape began.
 pub(super) struct RouteRow {
-    host: String,
-    path: String,
-    responses: [u64; StatusClass::ALL.len()],
+    pub(super) host: String,
+    pub(super) path: String,
+    pub(super) responses: [u64; StatusClass::ALL.len()],
 }
 
 impl RouteRow {
@@ -40,7 +40,7 @@ impl RouteRow {
 /// A pool, and the number of its backends in each state.
 pub(super) struct PoolView {
     pub(super) pool: Arc<Pool>,
-    states: [u32; Eligibility::WORDS.len()],
+    pub(super) states: [u32; Eligibility::WORDS.len()],
 }
 
 impl PoolView {
