@@ -17,9 +17,38 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 /// The most bytes of a small read: an ordinary head, with a small body.
 pub(super) const SMALL: usize = 4096;
 
+/// The size of the reads from one connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pieces {
+    /// Whether the last read filled its place, so that a larger one is worth it.
+    are_large: bool,
+}
+
+impl Pieces {
+    /// Reads at most this much behind what is in `input`. Ready with how much has come: 0 when the
+    /// connection has ended.
+    pub(super) fn poll_read(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        most: usize,
+        input: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let read = if self.are_large && most > SMALL {
+            poll_large(stream, most, input, cx)
+        } else {
+            poll_small(stream, most, input, cx)
+        };
+        if let Poll::Ready(Ok(read)) = read {
+            self.are_large = read >= SMALL;
+        }
+        read
+    }
+}
+
 /// Reads at most this much, and [`SMALL`], behind what is in `input`. Ready with how much has come: 0
 /// when the connection has ended.
-pub(super) fn poll_small(
+fn poll_small(
     stream: &mut (impl AsyncRead + Unpin),
     most: usize,
     input: &mut BytesMut,
@@ -33,7 +62,7 @@ pub(super) fn poll_small(
 }
 
 /// Reads at most this much behind what is in `input`, for which room is made.
-pub(super) fn poll_large(
+fn poll_large(
     stream: &mut (impl AsyncRead + Unpin),
     most: usize,
     input: &mut BytesMut,

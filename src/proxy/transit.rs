@@ -21,8 +21,9 @@ use pingora::http::ResponseHeader;
 use super::answer_header::{AnswerHeader, AnswerHeaders};
 use crate::http1::Fields;
 
-/// As much of an answer waits for the client at most.
-const WINDOW: usize = 32 * 1024;
+/// Of an answer of which this much waits for the client, no more is read. It is less than a read brings,
+/// so that reads bring more than crumbs when the client is slow.
+const BACKLOG: usize = 4096;
 /// Pieces up to this size are copied behind what is to be written already.
 const COPIED: usize = 4096;
 
@@ -286,14 +287,14 @@ impl Transit {
         state.wake_backend();
     }
 
-    /// How much more of the answer can be read. If nothing can, the task is woken when that changes.
-    pub(super) fn window(&self, cx: &Context<'_>) -> usize {
+    /// Whether more of the answer can be read. If not, the task is woken when it can.
+    pub(super) fn takes_more(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state.lock();
-        let window = WINDOW.saturating_sub(state.unwritten);
-        if window == 0 {
+        let takes_more = state.unwritten < BACKLOG;
+        if !takes_more {
             keep(&mut state.backend, cx);
         }
-        window
+        takes_more
     }
 
     /// The trailers of the request, as lines.
@@ -424,12 +425,12 @@ mod tests {
     #[test]
     fn the_answer_waits_for_the_client() {
         let transit = begun();
-        let window = || transit.window(&Context::from_waker(Waker::noop()));
-        transit.came(WINDOW - 1);
-        assert_eq!(window(), 1);
+        let takes_more = || transit.takes_more(&Context::from_waker(Waker::noop()));
+        transit.came(BACKLOG - 1);
+        assert!(takes_more());
         transit.came(1);
-        assert_eq!(window(), 0);
-        transit.written(5);
-        assert_eq!(window(), 5);
+        assert!(!takes_more());
+        transit.written(1);
+        assert!(takes_more());
     }
 }

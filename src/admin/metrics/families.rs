@@ -3,11 +3,14 @@
 use std::{collections::BTreeMap, sync::LazyLock, time::SystemTime};
 
 use super::{
-    source::{BackendRow, PoolView, Source},
+    rows::{BackendRow, PoolView, Process, RouteRow},
     table::{self as metric, Metric},
+    text::Family,
 };
 use crate::backend::{EjectionCause, Eligibility};
-use crate::count::{ConnectionRefusal, Cut, Handshake, Outcome, Protocol, StatusClass};
+use crate::count::{
+    ConnectionRefusal, Cut, Handshake, ListenerCounts, Outcome, Protocol, StatusClass,
+};
 
 /// The bounds of a pool's histograms, as powers of two of a millisecond: from half a millisecond to a
 /// minute.
@@ -15,6 +18,17 @@ const OF_POOL: [i8; 18] = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 /// The bounds of a backend's histogram: a few of [`OF_POOL`], because thousands of backends make most of
 /// the series. They tell a slow backend from the others; how slow it is says the sum.
 const OF_BACKEND: [i8; 6] = [0, 3, 5, 7, 10, 13];
+
+/// Writes the series of one source into a family.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    Process(fn(&mut Family<'_>, &Process)),
+    Listener(fn(&mut Family<'_>, &ListenerCounts)),
+    Route(fn(&mut Family<'_>, &RouteRow)),
+    Pool(fn(&mut Family<'_>, &PoolView)),
+    Backend(fn(&mut Family<'_>, &BackendRow)),
+}
+
 const OF_PROCESS: [(Metric, Source); 10] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),

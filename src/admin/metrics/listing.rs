@@ -40,7 +40,8 @@ address; `sum without (address)` adds them up.
 
 The buckets of a pool's histogram end at 0.5 ms and at every doubling of that up to 65.536 s; those of a
 backend's histogram at 1, 8, 32 and 128 ms, 1.024 s and 8.192 s. Requests and attempts are counted when
-they end.
+they end. A backend has 54 series, which are 5.7 KB: a scrape of 9,000 backends is 51 MB, takes a tenth of a
+second of CPU, and is written as it is made, so that the process needs no memory for it.
 
 | name | type | labels | |
 |---|---|---|---|

@@ -5,8 +5,8 @@
 mod families;
 #[cfg(test)]
 mod listing;
+mod rows;
 mod scrape;
-mod source;
 mod table;
 mod text;
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use prometheus::{TextEncoder, core::Collector, process_collector::ProcessCollector};
 
 use super::{
-    families::FAMILIES,
-    source::{BackendRow, PoolView, Process, RouteRow, Source},
+    families::{FAMILIES, Source},
+    rows::{BackendRow, PoolView, Process, RouteRow},
     text::Family,
 };
 use crate::count::ListenerCounts;

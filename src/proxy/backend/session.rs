@@ -31,7 +31,7 @@ use tokio::io::AsyncWrite;
 use super::{
     super::{
         client::{ClientLink, NoMessages},
-        reading,
+        reading::{self, Pieces},
         transit::Written,
         watch::Timer,
     },
@@ -43,6 +43,10 @@ use super::{
 use crate::clock;
 use crate::http1::AnswerEnd;
 
+/// The most that is read of an answer at once: with it, and what Pingora has for a request, a client that
+/// reads slowly costs 60 KB.
+const PIECE: usize = 24 * 1024;
+
 /// The session of one request.
 pub struct BackendSession {
     stream: Box<BackendStream>,
@@ -51,8 +55,7 @@ pub struct BackendSession {
     expected: Expected,
     /// What has come and was not taken yet.
     input: BytesMut,
-    /// Whether the last read filled its place, so that a larger one is worth it.
-    is_flowing: bool,
+    pieces: Pieces,
     end: AnswerEnd,
     /// The status of the answer, without its fields.
     header: Option<ResponseHeader>,
@@ -75,7 +78,7 @@ impl BackendSession {
             framing: Framing::Length(0),
             expected: Expected::default(),
             input: BytesMut::new(),
-            is_flowing: false,
+            pieces: Pieces::default(),
             end: AnswerEnd::default(),
             header: None,
             body: AnswerReader::Ended,
@@ -154,13 +157,7 @@ impl BackendSession {
     /// has closed.
     fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<usize>> {
         let written = self.poll_write(cx);
-        let (stream, input) = (&mut self.stream, &mut self.input);
-        let read = if self.is_flowing {
-            reading::poll_large(stream, most, input, cx)
-        } else {
-            reading::poll_small(stream, most, input, cx)
-        };
-        self.is_flowing = matches!(read, Poll::Ready(Ok(reading::SMALL..)));
+        let read = self.pieces.poll_read(&mut self.stream, most, &mut self.input, cx);
         match (read, written) {
             (Poll::Ready(read), _) => Poll::Ready(read.map_err(broken)),
             (Poll::Pending, Poll::Ready(Err(late))) if self.header.is_none() => {
@@ -191,8 +188,7 @@ impl BackendSession {
             if self.body.has_ended() {
                 return self.poll_rest_of_request(cx);
             }
-            let window = self.link()?.transit().window(cx);
-            if window == 0 {
+            if !self.link()?.transit().takes_more(cx) {
                 // The answer waits for the client, the request does not.
                 let _ = self.poll_write(cx);
                 return Poll::Pending;
@@ -211,7 +207,7 @@ impl BackendSession {
                 self.body = AnswerReader::Ended;
                 return Poll::Ready(Ok(None));
             }
-            let most = self.body.wants().min(window);
+            let most = self.body.wants().min(PIECE);
             if std::task::ready!(self.poll_fill(cx, most))? == 0 {
                 self.keeps_alive = false;
                 let is_tunnel = self.is_tunnel();

@@ -17,7 +17,7 @@ use pingora_core::{Error, ErrorType, Result, protocols::Digest};
 use tokio::io::AsyncWrite;
 
 use super::{
-    super::{reading, watch::Timer},
+    super::{reading::Pieces, watch::Timer},
     accepted::{ClientStream, ConnectionContext},
     link::ClientLink,
 };
@@ -40,6 +40,7 @@ pub(in super::super) struct Connection {
     pub(super) digest: Digest,
     /// Bytes that have been read and not consumed yet.
     pub(super) input: BytesMut,
+    pieces: Pieces,
     /// Bytes that are waiting to be written.
     pub(super) output: BytesMut,
     /// When the current phase (the wait for a header, or the header itself) must have ended.
@@ -76,6 +77,7 @@ impl Connection {
             link,
             digest,
             input,
+            pieces: Pieces::default(),
             output: BytesMut::new(),
             deadline: clock::now() + limits.header,
             has_asked: false,
@@ -100,11 +102,7 @@ impl Connection {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        let (stream, input) = (&mut self.stream, &mut self.input);
-        match most {
-            ..=reading::SMALL => reading::poll_small(stream, most, input, cx),
-            _ => reading::poll_large(stream, most, input, cx),
-        }
+        self.pieces.poll_read(&mut self.stream, most, &mut self.input, cx)
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.

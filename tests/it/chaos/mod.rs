@@ -1,6 +1,6 @@
 //! Everything goes wrong at once, as a seed says: five backends are killed, stopped, refuse, close,
-//! reset, dribble, answer errors and garbage; clients leave, pipeline and drip; operators reload and
-//! upgrade. A plan of faults is made from the seed, clients and backends note what they see, and a pure
+//! reset, dribble, answer errors and garbage; clients of HTTP/1 and HTTP/2 leave, pipeline and drip;
+//! operators reload and upgrade. A plan of faults is made from the seed, clients and backends note what they see, and a pure
 //! function says which rules that breaks.
 //!
 //! `LB_CHAOS_SECONDS` and `LB_CHAOS_SEED` make it longer, and play the same faults again.
@@ -32,7 +32,7 @@ use lb::clock;
 
 use crate::failures::Turn;
 use backends::Backends;
-use clients::Clients;
+use clients::{Clients, Http2Site};
 use judge::{Verdict, judge};
 use ledger::{Arrival, End, Ledger};
 use plan::Plan;
@@ -81,6 +81,7 @@ struct Run {
     reloads: usize,
     ledger: Ledger,
     site: Site,
+    http2: Http2Site,
 }
 
 impl Run {
@@ -99,9 +100,11 @@ impl Run {
         let mut visits = warm_up.finish();
         let before = site.footprint();
 
+        let http2 = Http2Site::new(&addresses);
         let stalls = Stalls::watch(start);
         let is_over = AtomicBool::new(false);
         let chaos = clients(!seed);
+        let chaos_http2 = Clients::start_http2(!seed, start, http2.address(), &next_id);
         let (bad, operations) = thread::scope(|scope| {
             let operations = scope.spawn(|| site.operate(start, &is_over));
             let over = Over(&is_over);
@@ -111,7 +114,9 @@ impl Run {
         });
         let out = site.wait_for_comeback();
         visits.extend(chaos.finish());
-        let remains = site.remains(&before);
+        visits.extend(chaos_http2.finish());
+        let mut remains = site.remains(&before);
+        remains.gauges.extend(http2.remains());
         site.stop();
 
         let log = site.log();
@@ -128,7 +133,8 @@ impl Run {
             complaints,
             remains: ledger::Remains { out, ..remains },
         };
-        Self { seed, faults: plan.periods.len(), reloads: operations.reloads, ledger, site }
+        let (faults, reloads) = (plan.periods.len(), operations.reloads);
+        Self { seed, faults, reloads, ledger, site, http2 }
     }
 
     /// All that is broken, with what is known of it.
@@ -140,7 +146,7 @@ impl Run {
             let id = what.strip_prefix("request ").and_then(|rest| rest.split(':').next());
             for line in id
                 .and_then(|id| id.parse().ok())
-                .map(|id| self.site.access_lines(id))
+                .map(|id| [self.site.access_lines(id), self.http2.access_lines(id)].concat())
                 .iter()
                 .flatten()
             {

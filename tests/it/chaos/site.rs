@@ -161,17 +161,19 @@ impl Site {
             UNDER_WAY.into_iter().flat_map(|name| above_zero(&scrape, name)).collect::<Vec<_>>()
         };
         let connections = || connections_to(self.pid(), &self.backend_ports());
-        let is_idle = || {
-            under_way().is_empty() && connections() == 0 && self.footprint().files <= before.files
-        };
+        // What a look has found is what is told: checks open connections all the time.
+        let mut last = (under_way(), connections(), self.footprint());
         wait_for(PATIENCE, || {
             thread::sleep(Duration::from_millis(100));
-            is_idle().then_some(())
+            last = (under_way(), connections(), self.footprint());
+            let (gauges, connections, footprint) = &last;
+            let is_idle = gauges.is_empty() && *connections == 0;
+            (is_idle && footprint.files <= before.files).then_some(())
         });
-        let after = self.footprint();
+        let (gauges, connections, after) = last;
         Remains {
-            gauges: under_way(),
-            connections: connections(),
+            gauges,
+            connections,
             files: (before.files, after.files),
             kinds: if after.files > before.files { file_kinds(self.pid()) } else { vec![] },
             memory: (before.memory, after.memory),
@@ -209,6 +211,19 @@ fn above_zero(scrape: &Scrape, name: &str) -> Vec<String> {
 /// The configuration of this turn. Retries are not limited by a budget or by their number, so that no
 /// request fails by choice; connections that are not used are closed soon, so that what is kept shows.
 fn yaml(backends: &[String], turn: usize) -> String {
+    format!(
+        "listeners: [ {{ address: 127.0.0.1:0 }} ]\n{ADMIN}\npid_file: lb.pid\n\
+         access_log: {{ path: access.log }}\n{}",
+        pools_of(backends, turn)
+    )
+}
+
+/// The pools of the first configuration, and the routes to them.
+pub(super) fn pools(backends: &[String]) -> String {
+    pools_of(backends, 0)
+}
+
+fn pools_of(backends: &[String], turn: usize) -> String {
     let backends: Vec<_> = backends.iter().map(|it| format!("{{ address: \"{it}\" }}")).collect();
     let backends = backends.join(", ");
     let limit = LIMIT.as_millis();
@@ -221,9 +236,7 @@ fn yaml(backends: &[String], turn: usize) -> String {
     let algorithm = |pool: usize| ALGORITHMS[(turn + pool) % ALGORITHMS.len()];
     let [usual, brief] = POOLS;
     format!(
-        "listeners: [ {{ address: 127.0.0.1:0 }} ]\n{ADMIN}\npid_file: lb.pid\n\
-         access_log: {{ path: access.log }}\n\
-         routes: [ {{ pool: {usual}, path: /{usual} }}, {{ pool: {brief}, path: /{brief} }} ]\n\
+        "routes: [ {{ pool: {usual}, path: /{usual} }}, {{ pool: {brief}, path: /{brief} }} ]\n\
          pools:\n  {usual}:\n    algorithm: {}\n{settings}  \
          {brief}:\n    algorithm: {}\n{settings}    \
          ejection: {{ base: 300ms, max: 2s }}\n    slow_start: off\n",

@@ -17,8 +17,11 @@ pub(crate) struct Footprint {
 
 impl Footprint {
     pub(crate) fn of(pid: Pid) -> Self {
+        // The system's tables are read after the files of which they tell, and the files once more: a
+        // connection that is opened between two of these reads is in one of them only.
+        let before = files(pid);
         let passing = connections(pid);
-        let is_kept = |name: &String| !passing.contains(name);
+        let is_kept = |name: &String| before.contains(name) && !passing.contains(name);
         Self { memory: memory_of(pid), files: files(pid).iter().filter(|it| is_kept(it)).count() }
     }
 }

@@ -1,6 +1,8 @@
 //! The clients. Each has a thread of its own, draws what it does from its seed, and notes what became
 //! of every request.
 
+mod http2;
+
 use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
@@ -13,6 +15,7 @@ use std::{
 };
 
 use fastrand::Rng;
+pub(super) use http2::Http2Site;
 use lb::clock;
 use parking_lot::Mutex;
 
@@ -24,6 +27,8 @@ use super::{
 use crate::support::client::{Connection, Response};
 
 const CLIENTS: u64 = 24;
+/// Clients of HTTP/2 beside them.
+const HTTP2_CLIENTS: u64 = 8;
 /// How long a client waits for what a balancer owes it at once. Longer than all limits together.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two requests of a client, in milliseconds. Shorter than a process that hands over waits for a
@@ -39,6 +44,7 @@ pub(super) struct Clients {
 struct Shared {
     start: Instant,
     address: SocketAddr,
+    protocol: &'static str,
     next_id: Arc<AtomicU64>,
     is_over: AtomicBool,
     visits: Mutex<Vec<Visit>>,
@@ -58,19 +64,33 @@ impl Clients {
         address: SocketAddr,
         next_id: &Arc<AtomicU64>,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            start,
-            address,
-            next_id: Arc::clone(next_id),
-            is_over: AtomicBool::new(false),
-            visits: Mutex::default(),
-        });
+        let (shared, count) = (Shared::new(start, address, "HTTP/1", next_id), CLIENTS);
+        Self::start_all(seed, count, shared, Shared::client)
+    }
+
+    /// Begins with clients of HTTP/2.
+    pub(super) fn start_http2(
+        seed: u64,
+        start: Instant,
+        address: SocketAddr,
+        next_id: &Arc<AtomicU64>,
+    ) -> Self {
+        let (shared, count) = (Shared::new(start, address, "HTTP/2", next_id), HTTP2_CLIENTS);
+        Self::start_all(seed, count, shared, Shared::http2_client)
+    }
+
+    fn start_all(
+        seed: u64,
+        count: u64,
+        shared: Arc<Shared>,
+        run: impl Fn(&Shared, Rng) + Copy + Send + 'static,
+    ) -> Self {
         let client = |index| {
             let shared = Arc::clone(&shared);
             let rng = Rng::with_seed(seed.wrapping_mul(CLIENTS).wrapping_add(index));
-            thread::spawn(move || shared.client(rng))
+            thread::spawn(move || run(&shared, rng))
         };
-        let threads = (0..CLIENTS).map(client).collect();
+        let threads = (0..count).map(client).collect();
         Self { shared, threads }
     }
 
@@ -91,6 +111,17 @@ impl Drop for Clients {
 }
 
 impl Shared {
+    fn new(
+        start: Instant,
+        address: SocketAddr,
+        protocol: &'static str,
+        next_id: &Arc<AtomicU64>,
+    ) -> Arc<Self> {
+        let next_id = Arc::clone(next_id);
+        let (is_over, visits) = (AtomicBool::new(false), Mutex::default());
+        Arc::new(Self { start, address, protocol, next_id, is_over, visits })
+    }
+
     fn now(&self) -> Duration {
         clock::now().saturating_duration_since(self.start)
     }
@@ -162,7 +193,7 @@ impl Shared {
         let (connected, is_reused) = about;
         let visit = Visit {
             id: order.id,
-            what: format!("{} {}", order.method, order.path()),
+            what: format!("{} {} over {}", order.method, order.path(), self.protocol),
             is_repeatable: order.is_repeatable(),
             span: Span { from: began, to: self.now() },
             connected,

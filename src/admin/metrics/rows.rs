@@ -1,11 +1,10 @@
-//! The sources of the metrics, of which each series is made.
+//! What a scrape copies before it writes: a row for each series' labels, with the counts of one moment.
 
 use std::sync::Arc;
 
-use super::text::Family;
 use crate::backend::{BackendNames, Eligibility};
 use crate::config::{HostPattern, PoolName, Route};
-use crate::count::{ListenerCounts, StatusClass};
+use crate::count::StatusClass;
 use crate::generation::{Current, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
@@ -65,14 +64,4 @@ pub(super) struct BackendRow {
     pub(super) pool: PoolName,
     pub(super) names: Arc<BackendNames>,
     pub(super) view: BackendView,
-}
-
-/// Writes the series of one source into a family.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    Process(fn(&mut Family<'_>, &Process)),
-    Listener(fn(&mut Family<'_>, &ListenerCounts)),
-    Route(fn(&mut Family<'_>, &RouteRow)),
-    Pool(fn(&mut Family<'_>, &PoolView)),
-    Backend(fn(&mut Family<'_>, &BackendRow)),
 }
