@@ -11,9 +11,9 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -181,6 +181,40 @@ fn read_within(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
 pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Which file a name leads to, and its state: a different version may have different content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileVersion {
+    device: u64,
+    inode: u64,
+    /// When the content or the attributes changed: the time of the content alone can be set back.
+    changed: (i64, i64),
+    size: u64,
+}
+
+impl FileVersion {
+    /// `None` while there is no file.
+    #[must_use]
+    pub fn of(file: &Path) -> Option<Self> {
+        let data = fs::metadata(file).ok()?;
+        Some(Self {
+            device: data.dev(),
+            inode: data.ino(),
+            changed: (data.ctime(), data.ctime_nsec()),
+            size: data.size(),
+        })
+    }
+}
+
+/// Files with the versions that they had at one moment; `None` for one that was not there.
+pub type FileVersions = Vec<(PathBuf, Option<FileVersion>)>;
+
+/// The versions that these files have at this moment.
+#[must_use]
+pub fn versions(files: Vec<PathBuf>) -> FileVersions {
+    let version = |file: PathBuf| (FileVersion::of(&file), file);
+    files.into_iter().map(version).map(|(version, file)| (file, version)).collect()
 }
 
 #[cfg(test)]

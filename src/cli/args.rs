@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt::Display, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use super::operate::args::Operation;
-use crate::config::Flags;
+use crate::config::{Flags, HttpsFlags};
 
 /// An HTTP load balancer: spreads requests over backends, and retries on another one when a
 /// backend fails.
@@ -71,6 +71,30 @@ pub(super) struct Arguments {
     )]
     max_retries: Option<u32>,
 
+    /// Serve these hosts over TLS, with certificates that come and renew by themselves: from Let's
+    /// Encrypt, or for localhost from an authority of this machine's own. Port 80 redirects.
+    #[arg(long, value_name = "HOST,…", value_delimiter = ',')]
+    https: Option<Vec<String>>,
+
+    #[arg(long, value_name = "PORT", help = with_default("The port of --https", Some(HttpsFlags::DEFAULT_PORT)))]
+    https_port: Option<u16>,
+
+    /// Where the authority writes to before a certificate ends.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+
+    /// Another authority than Let's Encrypt.
+    #[arg(long, value_name = "URL")]
+    acme_directory: Option<String>,
+
+    /// A certificate in PEM that signs this authority's own.
+    #[arg(long, value_name = "FILE")]
+    acme_ca: Option<String>,
+
+    /// The folder of certificates that come by themselves, and of the account for them.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<String>,
+
     /// Report to the `lb` that has started this process and waits at the other end of standard
     /// input.
     #[arg(long, hide = true)]
@@ -107,6 +131,12 @@ impl Arguments {
             health_interval: None,
             health_timeout: None,
             max_retries: None,
+            https: None,
+            https_port: None,
+            email: None,
+            acme_directory: None,
+            acme_ca: None,
+            state_dir: None,
             report: false,
             detach: false,
             command: None,
@@ -129,6 +159,12 @@ impl Arguments {
         option("--health-interval", text(&self.health_interval));
         option("--health-timeout", text(&self.health_timeout));
         option("--max-retries", self.max_retries.map(|retries| retries.to_string().into()));
+        option("--https", self.https.as_ref().map(|hosts| hosts.join(",").into()));
+        option("--https-port", self.https_port.map(|port| port.to_string().into()));
+        option("--email", text(&self.email));
+        option("--acme-directory", text(&self.acme_directory));
+        option("--acme-ca", text(&self.acme_ca));
+        option("--state-dir", text(&self.state_dir));
         let flags = [("--daemon", self.daemon), ("--upgrade", self.upgrade)];
         again.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (*name).into()));
         again
@@ -152,6 +188,14 @@ impl Arguments {
             health_interval: self.health_interval.clone(),
             health_timeout: self.health_timeout.clone(),
             max_retries: self.max_retries,
+            https: HttpsFlags {
+                hosts: self.https.clone(),
+                port: self.https_port,
+                email: self.email.clone(),
+                directory: self.acme_directory.clone(),
+                ca: self.acme_ca.clone(),
+                state_dir: self.state_dir.clone(),
+            },
         }
     }
 }
@@ -234,13 +278,14 @@ mod tests {
             assert_eq!(shown.trim_matches('`'), default.trim_end_matches(']'), "{row}");
             found += 1;
         }
-        assert_eq!(found, 5);
+        assert_eq!(found, 6);
     }
 
     #[test]
     fn a_process_started_again_is_told_the_same() {
         let all = "lb -c /a/lb.yaml -d -u --port 1 --backends http://a,http://b --algorithm ewma \
-                   --health-interval 1s --health-timeout 1s --max-retries 1";
+                   --health-interval 1s --health-timeout 1s --max-retries 1 --https a,b \
+                   --https-port 1 --email a --acme-directory b --acme-ca c --state-dir d";
         let parse = |words: Vec<OsString>| Arguments::try_parse_from(words).unwrap();
         let first = parse(all.split_whitespace().map(Into::into).collect());
         let again = |arguments| parse([vec!["lb".into()], arguments].concat());

@@ -64,6 +64,9 @@ fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result
         let started = start_in_background(arguments);
         return Ok(started.map_or_else(|reason| fail(&reason), |()| ExitCode::SUCCESS));
     }
+    if arguments.conf.is_none() {
+        say_whom_to_trust(&loaded.config);
+    }
     process_log::init(Destination::stderr(process_log::format(&loaded.config)));
     let origin = arguments.conf.clone().zip(watched);
     let start = Start {
@@ -75,6 +78,27 @@ fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result
         upgrade: arguments.upgrade,
     };
     serve(start, report)
+}
+
+/// Says how clients are told to trust the authority of this machine, if a host has a certificate of it.
+fn say_whom_to_trust(config: &Config) {
+    let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let Some(host) = tls.flat_map(|tls| tls.local.first()).next() else { return };
+    let root = acme::root_file(&acme::StateFolder::of(config));
+    let root = std::path::absolute(&root).unwrap_or(root);
+    let root = root.display();
+    say(
+        io::stdout(),
+        &format!(
+            "{host} has a certificate of an authority of this machine's own. To trust it:\n  \
+             curl                   curl --cacert {root} https://{host}/\n  \
+             Debian, Ubuntu, Alpine cp {root} /usr/local/share/ca-certificates/lb.crt && update-ca-certificates\n  \
+             Fedora, RHEL           cp {root} /etc/pki/ca-trust/source/anchors/lb.pem && update-ca-trust\n  \
+             openSUSE               cp {root} /etc/pki/trust/anchors/lb.pem && update-ca-certificates\n  \
+             Arch                   trust anchor --store {root}\n  \
+             Firefox, Chromium      import it as an authority in the settings of certificates"
+        ),
+    );
 }
 
 /// Runs the balancer until a signal ends it.

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     document::{Report, Setting},
+    https_flags::HttpsFlags,
     model::{
         Algorithm, BackendSpec, Config, HealthCheck, Listener, PathPrefix, Pool, PoolName, Route,
         Weight,
@@ -65,6 +66,8 @@ pub struct Flags {
     pub health_timeout: Option<String>,
     /// `--max-retries`: tries after the first.
     pub max_retries: Option<u32>,
+    /// `--https`, and the flags beside it.
+    pub https: HttpsFlags,
 }
 
 /// The listener's port without a file; it listens on all IPv4 addresses.
@@ -93,6 +96,7 @@ impl Flags {
             health_interval: check.map(|check| shown_duration(check.interval)),
             health_timeout: check.map(|check| shown_duration(check.timeout)),
             max_retries: pool.map(|pool| pool.retry.attempts.get() - 1),
+            https: HttpsFlags::default(),
         }
     }
 }
@@ -373,6 +377,7 @@ mod tests {
             health_interval: Some("20s".to_owned()),
             health_timeout: Some("15s".to_owned()),
             max_retries: Some(0),
+            ..Flags::default()
         }
     }
 
@@ -448,6 +453,7 @@ mod tests {
             health_interval: Some("10".to_owned()),
             health_timeout: Some("0s".to_owned()),
             max_retries: Some(16),
+            ..Flags::default()
         };
         let expected = "\
 --backends: needs a port, found \"localhost\" (write localhost:80)

@@ -13,6 +13,7 @@
 mod changes;
 mod document;
 mod flags;
+mod https_flags;
 mod keys;
 mod model;
 mod origin;
@@ -27,6 +28,7 @@ mod wording;
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
+pub use https_flags::HttpsFlags;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
@@ -83,6 +85,7 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(file));
     let overrides = Overrides::read(flags, &report);
+    flags.https.refuse(&report);
     let config = read_tree(text, &report).map(|root| {
         let (mut config, admin) = read::read(&Cursor::root(&root, &report));
         config.admin = admin.map(|admin| admin.settle(&report, read_secret));
@@ -101,6 +104,7 @@ pub fn from_flags(flags: &Flags) -> Result<Loaded, Problems> {
     let overrides = Overrides::read(flags, &report);
     let mut config = flags::base();
     overrides.apply(&mut config, &report);
+    https_flags::apply(&flags.https, flags.port, &mut config, &report);
     flags::require_backends(flags, &report);
     conclude(Some(config), report)
 }

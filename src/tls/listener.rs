@@ -20,6 +20,7 @@ use super::{
     tickets::Tickets,
 };
 use crate::config::{Challenge, ListenerProtocol, Tls, TlsVersion, UnknownSni, Word};
+use crate::files::FileVersions;
 
 /// The protocol of an authority that looks whether a host is ours (RFC 8737 section 3).
 pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
@@ -42,6 +43,8 @@ pub struct TlsListener {
     policies: Policies,
     /// For each of the policies, by its place.
     configs: Vec<Configs>,
+    /// The files that the listener was read from, as they were before.
+    pub(super) files: FileVersions,
     /// The limit on a handshake.
     pub handshake: Duration,
     /// The value of `Strict-Transport-Security`, if the listener sends it.
@@ -88,9 +91,16 @@ impl TlsListener {
             challenged: by_handshake.flat_map(|acme| acme.hosts.iter().cloned()).collect(),
             policies,
             configs,
+            files: FileVersions::new(),
             handshake: settings.handshake,
             strict_transport: settings.hsts.and_then(|age| header(age).ok()),
         })
+    }
+
+    /// The files that the listener was read from, with the versions that they had before they were read.
+    #[must_use]
+    pub fn files(&self) -> &FileVersions {
+        &self.files
     }
 
     /// What a client that says this is here for.

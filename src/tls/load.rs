@@ -38,6 +38,8 @@ pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Probl
     let mut report = Report::default();
     for listener in &config.listeners {
         let Some(tls) = &listener.tls else { continue };
+        // First, so that a change while they are read is one that is still to be loaded.
+        let versions = crate::files::versions(files(tls));
         let before = report.problems.len();
         let certificates = certificates(config, tls, now, &mut report);
         let rules = client_auths(tls, now, &mut report);
@@ -47,7 +49,10 @@ pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Probl
         }
         let name = listener.address.to_string();
         match TlsListener::new(&name, tls, &listener.protocols, certificates, rules) {
-            Ok(ready) => drop(listeners.insert(listener.address.clone(), Arc::new(ready))),
+            Ok(mut ready) => {
+                ready.files = versions;
+                listeners.insert(listener.address.clone(), Arc::new(ready));
+            }
             Err(error) => {
                 let origin = tls.certificates.first().map(|source| source.origin.clone());
                 let problem = |it| Problem::new(it, format!("cannot serve: {error}"));

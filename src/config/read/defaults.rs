@@ -1,11 +1,11 @@
 //! The defaults: each part of the configuration as it is read from an empty text.
 
-use super::{access_log, checks, listeners, pools, process, retry};
+use super::{access_log, checks, listeners, pools, process, retry, tls};
 use crate::config::{
     document::from_nothing,
     model::{
         AccessLog, ClientLimits, EjectionRules, HealthCheck, ListenAddress, Listener, Pool,
-        PoolName, Retry, Shutdown,
+        PoolName, Retry, Shutdown, Tls,
     },
 };
 
@@ -42,6 +42,13 @@ impl Default for Retry {
 impl Default for Shutdown {
     fn default() -> Self {
         from_nothing(process::shutdown)
+    }
+}
+
+impl Default for Tls {
+    /// Without any certificate.
+    fn default() -> Self {
+        from_nothing(tls::settings)
     }
 }
 

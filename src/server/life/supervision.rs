@@ -3,8 +3,7 @@
 //! Nothing here may block: a blocked main thread hears no signals.
 
 use std::{
-    net::Shutdown, os::unix::net::UnixListener, path::PathBuf, process::ExitCode, sync::Arc,
-    time::Duration,
+    net::Shutdown, os::unix::net::UnixListener, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +19,7 @@ use super::{
     expiry,
     watch::{self, WatchedFile, WatchedFiles},
 };
+use crate::files::{self, FileVersions};
 use crate::generation::Current;
 use crate::process::{
     control::{Command, PendingCommand, Reply},
@@ -58,16 +58,15 @@ pub(in crate::server) struct FileOperations {
     pub(in crate::server) successor: Arc<Successor>,
 }
 
-/// The files of the certificates that are in use.
-fn certificate_files(current: &Current) -> Vec<PathBuf> {
+/// The files of the certificates that are in use: as they are, and as they were when they were loaded.
+fn certificate_files(current: &Current) -> (FileVersions, FileVersions) {
     let generation = current.pin();
-    generation
-        .config
-        .listeners
-        .iter()
-        .filter_map(|it| it.tls.as_ref())
-        .flat_map(tls::files)
-        .collect()
+    let settings = generation.config.listeners.iter().filter_map(|it| it.tls.as_ref());
+    let now = settings.flat_map(tls::files).collect();
+    let ready =
+        generation.config.listeners.iter().filter_map(|it| generation.listener(&it.address));
+    let loaded = ready.filter_map(|it| it.tls.as_ref()).flat_map(|tls| tls.files().clone());
+    (files::versions(now), loaded.collect())
 }
 
 /// Why the process ends.
@@ -218,9 +217,11 @@ impl Supervision {
         let look = move || watched.has_changed();
         tasks.spawn(watch::watch(look, is_wanted, change.clone()));
         let current = Arc::clone(&self.draining.current);
-        let files = move || certificate_files(&current);
-        let mut watched = WatchedFiles::new(files());
-        let look = move || watched.have_changed(files());
+        let mut watched = WatchedFiles::default();
+        let look = move || {
+            let (now, loaded) = certificate_files(&current);
+            watched.have_changed(now, &loaded)
+        };
         let current = Arc::clone(&self.draining.current);
         let is_wanted =
             move || current.pin().config.listeners.iter().any(|listener| listener.tls.is_some());

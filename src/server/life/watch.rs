@@ -7,12 +7,7 @@
 //! A look happens on a thread that may block: on a network mount that hangs it never returns, and
 //! the thread that hears signals must not wait for it.
 
-use std::{
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -20,33 +15,10 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use crate::files;
+use crate::files::{self, FileVersion, FileVersions};
 
 /// The time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// Which file a name leads to, and its state: a different version may have different content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileVersion {
-    device: u64,
-    inode: u64,
-    /// When the content or the attributes changed: the time of the content alone can be set back.
-    changed: (i64, i64),
-    size: u64,
-}
-
-impl FileVersion {
-    /// `None` while there is no file.
-    fn of(file: &Path) -> Option<Self> {
-        let data = fs::metadata(file).ok()?;
-        Some(Self {
-            device: data.dev(),
-            inode: data.ino(),
-            changed: (data.ctime(), data.ctime_nsec()),
-            size: data.size(),
-        })
-    }
-}
 
 /// A file that is looked at again and again.
 #[derive(Debug, Clone)]
@@ -82,35 +54,25 @@ impl WatchedFile {
 }
 
 /// Files that are looked at again and again; others may be added, and some removed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct WatchedFiles {
-    /// What was loaded, or is about to be.
-    loaded: Versions,
     /// What the last look found.
-    seen: Versions,
+    seen: FileVersions,
+    /// What was told last: if it could not be loaded, it is not told again.
+    told: FileVersions,
 }
-
-type Versions = Vec<(PathBuf, Option<FileVersion>)>;
 
 impl WatchedFiles {
-    /// Takes the versions that these files have at this moment for the loaded ones.
-    pub(super) fn new(files: Vec<PathBuf>) -> Self {
-        let versions = versions(files);
-        Self { loaded: versions.clone(), seen: versions }
-    }
-
-    /// Looks at these files. Returns whether they have changed and been still since the last look,
-    /// once for each change.
-    pub(super) fn have_changed(&mut self, files: Vec<PathBuf>) -> bool {
-        let now = versions(files);
+    /// Whether these files are others than those that were `loaded`, and have been still since the last
+    /// look, once for each change.
+    pub(super) fn have_changed(&mut self, now: FileVersions, loaded: &FileVersions) -> bool {
         let is_still = std::mem::replace(&mut self.seen, now.clone()) == now;
-        is_still && std::mem::replace(&mut self.loaded, now.clone()) != now
+        let has_changed = is_still && now != *loaded && now != self.told;
+        if has_changed {
+            self.told = now;
+        }
+        has_changed
     }
-}
-
-fn versions(files: Vec<PathBuf>) -> Versions {
-    let version = |file: PathBuf| (FileVersion::of(&file), file);
-    files.into_iter().map(version).map(|(version, file)| (file, version)).collect()
 }
 
 /// Looks once a second while `is_wanted` says so, and sends a message for each change that `look`
@@ -145,7 +107,7 @@ pub(super) async fn check_once(file: WatchedFile, changed: mpsc::Sender<()>) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fs, os::unix::fs::symlink};
 
     use super::*;
 
@@ -200,10 +162,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
         fs::write(file("a"), "a").unwrap();
-        let mut watched = WatchedFiles::new(vec![file("a")]);
+        let loaded = files::versions(vec![file("a")]);
+        let mut watched = WatchedFiles::default();
         let mut looks = |names: &[&str]| {
-            let mut look = || watched.have_changed(names.iter().map(|name| file(name)).collect());
-            [look(), look(), look()]
+            let now = || files::versions(names.iter().map(|name| file(name)).collect());
+            [0; 3].map(|_| watched.have_changed(now(), &loaded))
         };
         assert_eq!(looks(&["a"]), [false; 3]);
         fs::write(file("b"), "b").unwrap();
@@ -232,5 +195,25 @@ mod tests {
         assert_eq!(ended.recv().await, Some(true));
         assert_eq!(changes.recv().await, Some(()));
         watching.abort();
+    }
+
+    #[test]
+    fn files_that_changed_since_they_were_loaded_are_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let now = || files::versions(vec![file("a.pem"), file("a.key")]);
+        fs::write(file("a.pem"), "a").unwrap();
+        fs::write(file("a.key"), "a").unwrap();
+        let loaded = now();
+        // Before the first look.
+        fs::write(file("a.pem"), "ab").unwrap();
+        let mut watched = WatchedFiles::default();
+        let mut looks = |loaded: &FileVersions| [0; 3].map(|_| watched.have_changed(now(), loaded));
+        assert_eq!(looks(&loaded), [false, true, false]);
+        fs::write(file("a.key"), "ab").unwrap();
+        assert_eq!(looks(&loaded), [false, true, false]);
+        assert_eq!(looks(&now()), [false; 3]);
+        fs::remove_file(file("a.key")).unwrap();
+        assert_eq!(looks(&loaded), [false, true, false]);
     }
 }

@@ -14,6 +14,8 @@ use h2::{
 use http::{Request, StatusCode};
 use tokio::{net::TcpStream, runtime::Runtime, task::JoinHandle, time::timeout};
 
+use lb::count::Protocol;
+
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
@@ -302,4 +304,20 @@ fn in_a_drain_the_last_request_is_named_after_a_round_trip() {
     assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
     assert_eq!(client.end(), None, "nothing more is said");
     assert!(a.requests().iter().all(|request| request.path != "/too-late"));
+}
+
+#[test]
+fn requests_are_counted_by_their_protocol() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = Http2::to(&lb);
+    assert_eq!(client.status(get("/")), 200);
+    raw(lb.address(), b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    raw(lb.address(), b"GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+    let counts = lb.listener();
+    for protocol in Protocol::ALL {
+        eventually(PATIENCE, protocol.word(), || {
+            counts.responses_in(protocol) == [0, 0, 1, 0, 0, 0]
+        });
+    }
 }

@@ -377,3 +377,69 @@ fn wrong_settings_of_an_order_are_told() {
         "{said}"
     );
 }
+
+/// `lb` with these flags, for one backend, with its state in `state`.
+fn quick(backend: SocketAddr, flags: &[&str]) -> LbProcess {
+    let backends = format!("http://{backend}");
+    let common = ["--backends", &backends, "--state-dir", "state", "--port", "0"];
+    let mut lb = LbProcess::start(&[&common, flags].concat());
+    lb.wait_for_log("\"serving\"");
+    lb
+}
+
+#[test]
+fn a_host_on_the_command_line_gets_its_certificate() {
+    let backend = ScriptedBackend::named("a");
+    let pebble = Pebble::start(Manner { slow: 0, ..Manner::UNHELPFUL });
+    let (port, ca) = (pebble.asks.1.to_string(), pebble.ca().display().to_string());
+    let directory = pebble.directory();
+    let authority = ["--acme-directory", &directory, "--acme-ca", &ca];
+    let host = ["--https", "shop.example.com", "--https-port", &port, "--email", "ops@example.com"];
+    let mut lb = quick(backend.address(), &[&host[..], &authority].concat());
+    wait_for_certificates(&pebble, &lb, 1);
+    eventually(PATIENCE, "it is used", || is_served(&pebble, "shop.example.com"));
+    let plain = lb.addresses(2)[1];
+    let plain = SocketAddr::from(([127, 0, 0, 1], plain.port()));
+    let redirect = get(plain, "/a?b");
+    assert_eq!(redirect.status, 308);
+    assert_eq!(redirect.header("location"), Some("https://127.0.0.1/a?b"));
+}
+
+#[test]
+fn localhost_has_a_certificate_of_an_authority_that_clients_can_be_told_to_trust() {
+    let backend = ScriptedBackend::named("a");
+    let mut lb = quick(backend.address(), &["--https", "localhost", "--https-port", "0"]);
+    let address = lb.addresses(2)[0];
+    // Word by word what it says.
+    let line = lb.wait_for_stdout("curl --cacert");
+    let root = line.split_whitespace().skip_while(|word| *word != "--cacert").nth(1).unwrap();
+    let mut roots = vec![fs::read_to_string(root).unwrap()];
+    let curl = |host: &str| {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-i", "-m", "20", "--cacert", root, "--resolve"]);
+        command.arg(format!("localhost:{}:127.0.0.1", address.port()));
+        let output = command.arg(format!("https://{host}:{}/", address.port())).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
+    };
+    for host in ["localhost", "127.0.0.1"] {
+        assert!(curl(host).starts_with("HTTP/1.1 200"), "{}", curl(host));
+    }
+    // The next process has the same authority.
+    let next = lb.beside(&[
+        "--backends",
+        &format!("http://{}", backend.address()),
+        "--state-dir",
+        "state",
+        "--port",
+        "0",
+        "--https",
+        "localhost,app.localhost",
+        "--https-port",
+        "0",
+    ]);
+    let mut next = next;
+    next.wait_for_log("\"serving\"");
+    roots.push(fs::read_to_string(root).unwrap());
+    assert_eq!(roots[0], roots[1]);
+}

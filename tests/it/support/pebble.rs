@@ -126,6 +126,16 @@ impl Pebble {
         )
     }
 
+    /// The address of its directory.
+    pub(crate) fn directory(&self) -> String {
+        format!("https://127.0.0.1:{}/dir", self.port)
+    }
+
+    /// The file with the certificate that signs its own.
+    pub(crate) fn ca(&self) -> std::path::PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
     /// The file with the certificate that signs those that it issues.
     pub(crate) fn root(&self) -> std::path::PathBuf {
         self.folder.path().join("root.pem")

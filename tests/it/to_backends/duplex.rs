@@ -127,7 +127,8 @@ fn an_answer_comes_from_a_backend_that_closes_without_reading_the_body() {
     let address = serving(|mut stream| {
         let mut head = [0; 16];
         let _ = stream.read_exact(&mut head);
-        let _ = stream.write_all(b"HTTP/1.1 413 Too Much\r\nContent-Length: 2\r\n\r\nno");
+        let head = b"HTTP/1.1 413 Too Much\r\nConnection: close\r\nContent-Length: 2\r\n\r\n";
+        let _ = stream.write_all(&[&head[..], b"no"].concat());
         // What was not read makes this a reset.
     });
     let lb = Lb::over_addresses(&[address], "");

@@ -27,27 +27,30 @@ pub(super) fn tls(keys: &mut Section<'_>) -> Option<Tls> {
     if cursor.text().is_some_and(is_off) {
         return None;
     }
-    cursor.section(TLS.expected, |keys| {
-        let hint = "write \"certificates: [{ cert: /etc/lb/shop.pem, key: /etc/lb/shop.key }]\"";
-        let has_acme = keys.has(ACME.name());
-        let (acme, local) = (acme(keys), without_doubles(keys.list(&LOCAL)));
-        let certificates = match has_acme || !local.is_empty() {
-            true => keys.optional(&CERTIFICATES),
-            false => keys.required(&CERTIFICATES, hint),
-        };
-        let items = certificates.and_then(|cursor| cursor.filled_list(CERTIFICATES.expected));
-        Tls {
-            certificates: items.into_iter().flatten().filter_map(|item| source(&item)).collect(),
-            acme,
-            local,
-            client_auth: client_auth(keys, &CLIENT_AUTH),
-            hosts: hosts(keys),
-            min_version: keys.get(&MIN_VERSION),
-            unknown_sni: keys.get(&UNKNOWN),
-            handshake: keys.get(&HANDSHAKE),
-            hsts: keys.get(&STRICT_TRANSPORT),
-        }
-    })
+    cursor.section(TLS.expected, settings)
+}
+
+/// Reads every key of TLS.
+pub(super) fn settings(keys: &mut Section<'_>) -> Tls {
+    let hint = "write \"certificates: [{ cert: /etc/lb/shop.pem, key: /etc/lb/shop.key }]\"";
+    let has_acme = keys.has(ACME.name());
+    let (acme, local) = (acme(keys), without_doubles(keys.list(&LOCAL)));
+    let certificates = match has_acme || !local.is_empty() {
+        true => keys.optional(&CERTIFICATES),
+        false => keys.required(&CERTIFICATES, hint),
+    };
+    let items = certificates.and_then(|cursor| cursor.filled_list(CERTIFICATES.expected));
+    Tls {
+        certificates: items.into_iter().flatten().filter_map(|item| source(&item)).collect(),
+        acme,
+        local,
+        client_auth: client_auth(keys, &CLIENT_AUTH),
+        hosts: hosts(keys),
+        min_version: keys.get(&MIN_VERSION),
+        unknown_sni: keys.get(&UNKNOWN),
+        handshake: keys.get(&HANDSHAKE),
+        hsts: keys.get(&STRICT_TRANSPORT),
+    }
 }
 
 fn source(item: &Cursor<'_>) -> Option<CertificateSource> {
