@@ -1,7 +1,7 @@
 //! Everything goes wrong at once, as a seed says: five backends are killed, stopped, refuse, close,
 //! reset, dribble, answer errors and garbage; clients of HTTP/1 and HTTP/2 leave, pipeline and drip;
-//! operators reload and upgrade. A plan of faults is made from the seed, clients and backends note what they see, and a pure
-//! function says which rules that breaks.
+//! operators reload and upgrade. A plan of faults is made from the seed, clients and backends note what
+//! they see, and a pure function says which rules that breaks.
 //!
 //! `LB_CHAOS_SECONDS` and `LB_CHAOS_SEED` make it longer, and play the same faults again.
 
@@ -32,7 +32,7 @@ use lb::clock;
 
 use crate::failures::Turn;
 use backends::Backends;
-use clients::{Clients, Http2Site};
+use clients::Clients;
 use judge::{Verdict, judge};
 use ledger::{Arrival, End, Ledger};
 use plan::Plan;
@@ -81,7 +81,6 @@ struct Run {
     reloads: usize,
     ledger: Ledger,
     site: Site,
-    http2: Http2Site,
 }
 
 impl Run {
@@ -100,11 +99,10 @@ impl Run {
         let mut visits = warm_up.finish();
         let before = site.footprint();
 
-        let http2 = Http2Site::new(&addresses);
         let stalls = Stalls::watch(start);
         let is_over = AtomicBool::new(false);
         let chaos = clients(!seed);
-        let chaos_http2 = Clients::start_http2(!seed, start, http2.address(), &next_id);
+        let chaos_http2 = Clients::start_http2(!seed, start, site.address(), &next_id);
         let (bad, operations) = thread::scope(|scope| {
             let operations = scope.spawn(|| site.operate(start, &is_over));
             let over = Over(&is_over);
@@ -115,8 +113,7 @@ impl Run {
         let out = site.wait_for_comeback();
         visits.extend(chaos.finish());
         visits.extend(chaos_http2.finish());
-        let mut remains = site.remains(&before);
-        remains.gauges.extend(http2.remains());
+        let remains = site.remains(&before);
         site.stop();
 
         let log = site.log();
@@ -134,7 +131,7 @@ impl Run {
             remains: ledger::Remains { out, ..remains },
         };
         let (faults, reloads) = (plan.periods.len(), operations.reloads);
-        Self { seed, faults, reloads, ledger, site, http2 }
+        Self { seed, faults, reloads, ledger, site }
     }
 
     /// All that is broken, with what is known of it.
@@ -146,7 +143,7 @@ impl Run {
             let id = what.strip_prefix("request ").and_then(|rest| rest.split(':').next());
             for line in id
                 .and_then(|id| id.parse().ok())
-                .map(|id| [self.site.access_lines(id), self.http2.access_lines(id)].concat())
+                .map(|id| self.site.access_lines(id))
                 .iter()
                 .flatten()
             {

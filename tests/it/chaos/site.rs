@@ -211,19 +211,6 @@ fn above_zero(scrape: &Scrape, name: &str) -> Vec<String> {
 /// The configuration of this turn. Retries are not limited by a budget or by their number, so that no
 /// request fails by choice; connections that are not used are closed soon, so that what is kept shows.
 fn yaml(backends: &[String], turn: usize) -> String {
-    format!(
-        "listeners: [ {{ address: 127.0.0.1:0 }} ]\n{ADMIN}\npid_file: lb.pid\n\
-         access_log: {{ path: access.log }}\n{}",
-        pools_of(backends, turn)
-    )
-}
-
-/// The pools of the first configuration, and the routes to them.
-pub(super) fn pools(backends: &[String]) -> String {
-    pools_of(backends, 0)
-}
-
-fn pools_of(backends: &[String], turn: usize) -> String {
     let backends: Vec<_> = backends.iter().map(|it| format!("{{ address: \"{it}\" }}")).collect();
     let backends = backends.join(", ");
     let limit = LIMIT.as_millis();
@@ -236,7 +223,9 @@ fn pools_of(backends: &[String], turn: usize) -> String {
     let algorithm = |pool: usize| ALGORITHMS[(turn + pool) % ALGORITHMS.len()];
     let [usual, brief] = POOLS;
     format!(
-        "routes: [ {{ pool: {usual}, path: /{usual} }}, {{ pool: {brief}, path: /{brief} }} ]\n\
+        "listeners: [ {{ address: 127.0.0.1:0, protocols: [h2c, http/1.1] }} ]\n{ADMIN}\n\
+         pid_file: lb.pid\naccess_log: {{ path: access.log }}\n\
+         routes: [ {{ pool: {usual}, path: /{usual} }}, {{ pool: {brief}, path: /{brief} }} ]\n\
          pools:\n  {usual}:\n    algorithm: {}\n{settings}  \
          {brief}:\n    algorithm: {}\n{settings}    \
          ejection: {{ base: 300ms, max: 2s }}\n    slow_start: off\n",

@@ -189,6 +189,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether it takes another request: the other side has not said that it ends the connection.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready().is_ok()
+    }
+
     fn ready(&self) -> io::Result<SendRequest<Bytes>> {
         let ready = async { timeout(self.limit, self.requests.clone().ready()).await };
         RUNTIME.block_on(ready)?.map_err(other)

@@ -228,14 +228,6 @@ impl<F: Front> Balancer<F> {
         self.in_flight.requests()
     }
 
-    /// Requests in flight on all backends of all pools.
-    pub(crate) fn all_active(&self) -> usize {
-        let (generation, now) = (self.current.pin(), clock::now());
-        let of_pool =
-            |pool: &Arc<Pool>| pool.backends(now).map(|it| it.backend.active()).sum::<usize>();
-        generation.pools().map(of_pool).sum()
-    }
-
     /// The first `count` lines of the access log, as soon as they are there.
     #[track_caller]
     pub(crate) fn log_lines(&self, count: usize) -> Vec<Value> {

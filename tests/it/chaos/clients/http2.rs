@@ -1,7 +1,6 @@
-//! Clients of HTTP/2. They ask a balancer in the test's own process, because no configuration of the
-//! program switches HTTP/2 on; its pools have the backends of the other one, and the same faults.
+//! Clients of HTTP/2 with prior knowledge, which the listener speaks beside HTTP/1.
 
-use std::{io, net::SocketAddr, sync::atomic::Ordering, thread, time::Duration};
+use std::{io, sync::atomic::Ordering, thread, time::Duration};
 
 use fastrand::Rng;
 
@@ -9,48 +8,15 @@ use super::{
     super::{
         ledger::End,
         order::{Order, content},
-        site,
     },
     DEADLINE, PAUSE, Shared, judge,
 };
-use crate::support::{
-    PATIENCE,
-    eventually::wait_for,
-    http2_client::{Connection, Response},
-    lb::Lb,
-};
+use crate::support::http2_client::{Connection, Response};
 
-/// A balancer with the pools of the site, for clients of HTTP/2.
-pub(in super::super) struct Http2Site {
-    lb: Lb,
-}
-
-impl Http2Site {
-    pub(in super::super) fn new(backends: &[String]) -> Self {
-        Self { lb: Lb::start(&site::pools(backends)) }
-    }
-
-    pub(in super::super) fn address(&self) -> SocketAddr {
-        self.lb.address()
-    }
-
-    /// What is still under way when every client has gone.
-    pub(in super::super) fn remains(&self) -> Vec<String> {
-        let under_way = || {
-            let active = self.lb.all_active();
-            let gauges = [("in flight", self.lb.in_flight()), ("active", active)];
-            let left = gauges.into_iter().filter(|(_, count)| *count > 0);
-            left.map(|(gauge, count)| format!("HTTP/2: {count} {gauge}")).collect::<Vec<_>>()
-        };
-        wait_for(PATIENCE, || under_way().is_empty().then_some(()));
-        under_way()
-    }
-
-    /// The lines of the access log about this request.
-    pub(in super::super) fn access_lines(&self, id: u64) -> Vec<String> {
-        let (text, sign) = (self.lb.log_text(), format!("\"request_id\":\"{id}\""));
-        text.lines().filter(|line| line.contains(&sign)).map(str::to_owned).collect()
-    }
+/// A connection, and when it was opened.
+struct Kept {
+    connection: Connection,
+    opened: Duration,
 }
 
 /// How a client sends a request.
@@ -91,29 +57,28 @@ impl Shared {
     }
 
     /// Asks, and notes what comes. The connection, where it goes on.
-    fn follow_http2(
-        &self,
-        order: &Order,
-        manner: &Manner,
-        kept: Option<Connection>,
-    ) -> Option<Connection> {
+    fn follow_http2(&self, order: &Order, manner: &Manner, kept: Option<Kept>) -> Option<Kept> {
         let began = self.now();
-        let opened = kept.map_or_else(|| Connection::open(self.address), Ok);
-        let mut connection = match opened {
-            Ok(connection) => connection,
+        // A connection that the balancer has ended takes no request, and another one is opened.
+        let kept = kept.filter(|kept| kept.connection.is_ready());
+        let is_reused = kept.is_some();
+        let open = || Ok(Kept { connection: Connection::open(self.address)?, opened: self.now() });
+        let mut kept = match kept.map_or_else(open, Ok) {
+            Ok(kept) => kept,
             Err(error) => {
+                let error: io::Error = error;
                 let end = End::Unanswered(format!("no connection: {error}"));
                 self.note(order, end, began, (began, false));
                 return None;
             }
         };
-        let end = match ask(&mut connection, order, manner) {
+        let end = match ask(&mut kept.connection, order, manner) {
             None => End::Left,
             Some(read) => judge(order, read),
         };
         let goes_on = matches!(end, End::Good | End::Status(_));
-        self.note(order, end, began, (began, false));
-        goes_on.then_some(connection)
+        self.note(order, end, began, (kept.opened, is_reused));
+        goes_on.then_some(kept)
     }
 }
 

@@ -15,7 +15,6 @@ use std::{
 };
 
 use fastrand::Rng;
-pub(super) use http2::Http2Site;
 use lb::clock;
 use parking_lot::Mutex;
 
