@@ -228,3 +228,23 @@ fn the_certificate_that_ends_first_is_shown_and_one_that_ends_soon_is_a_problem(
     browser.wait_for_text("#wrong", "a certificate ends in 12 days");
     browser.wait_for_text("#wrong", "0.0.0.0:443");
 }
+
+#[test]
+fn a_certificate_that_does_not_come_is_a_problem_with_the_authoritys_words() {
+    let mut status = status(json!([pool("web", &[])]));
+    let order = |host: &str, self_signed: bool, failures: u32, error: Option<&str>| {
+        json!({ "hosts": [host], "self_signed": self_signed, "failures": failures, "error": error,
+                "next": "2026-01-01T00:00:00Z" })
+    };
+    status["orders"] = json!([
+        order("a.example", true, 0, None),
+        order("b.example", false, 2, Some("the authority says: no")),
+        order("c.example", false, 0, None),
+    ]);
+    let process = saying(&status, &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#wrong", "self-signed until the order is done");
+    browser.wait_for_text("#wrong", "the authority says: no; next try at 2026-01-01");
+    let shown = browser.eval("document.querySelector('#wrong').textContent");
+    assert!(!shown.as_str().unwrap().contains("c.example"), "{shown}");
+}

@@ -155,6 +155,8 @@ function showTotals() {
 // Pools first, then backends, each a line that links to it.
 function wrongs() {
   const found = status.listeners.filter((it) => words.endsSoon(it.certificate_days_left)).map(wrongCertificate);
+  const orders = status.orders ?? [];
+  found.push(...orders.filter((it) => it.self_signed || it.failures).map(wrongOrder));
   const sorted = [...status.pools].sort(words.byLevel);
   for (const pool of sorted) {
     const of = words.poolTroubles(pool);
@@ -166,6 +168,12 @@ function wrongs() {
     for (const backend of out) found.push(wrongBackend(backend));
   }
   return found;
+}
+
+function wrongOrder({ hosts, self_signed: selfSigned, failures, error, next }) {
+  const state = selfSigned ? "self-signed until the order is done" : "not renewed, the old certificate stays";
+  const text = failures ? `${state}; ${error}; next try at ${next}` : state;
+  return { tone: failures && selfSigned ? "bad" : "warn", label: hosts.join(", "), text };
 }
 
 function wrongCertificate({ address, certificate_days_left: left }) {

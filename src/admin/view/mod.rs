@@ -45,6 +45,9 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// The entries, in the order of the configuration.
     pub pools: Vec<Pool>,
+    /// The certificates that come by themselves.
+    #[serde(default)]
+    pub orders: Vec<CertificateOrder>,
 }
 
 /// An address that clients connect to.
@@ -61,6 +64,21 @@ pub struct Listener {
     /// The whole days that are left of the certificate that ends first; negative after its end.
     #[serde(default)]
     pub certificate_days_left: Option<i64>,
+}
+
+/// A certificate that comes by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CertificateOrder {
+    /// Its names.
+    pub hosts: Vec<String>,
+    /// Whether some of them have a certificate of `lb` alone, until the order is done.
+    pub self_signed: bool,
+    /// When it is ordered next.
+    pub next: Option<String>,
+    /// The orders that have failed since the last certificate.
+    pub failures: u32,
+    /// The words of the authority, or of the system, about the last one.
+    pub error: Option<String>,
 }
 
 /// The certificates of all listeners.

@@ -4,6 +4,7 @@ use std::{process, time::Instant};
 
 use super::certificates::least_days_left;
 use super::last_minute::{BackendHistory, LastMinute, millis, requests_and_errors, rounded};
+use crate::acme;
 use crate::admin::view;
 use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
 use crate::clock;
@@ -42,7 +43,20 @@ pub(in crate::admin) fn status(sources: Sources<'_>, now: Instant) -> view::Stat
         connections: in_flight.connections(),
         listeners: current.listeners().iter().map(|counts| listener(counts, &generation)).collect(),
         pools: generation.pools().map(|one| pool(one, last_minute, now)).collect(),
+        orders: orders(current),
     }
+}
+
+fn orders(current: &Current) -> Vec<view::CertificateOrder> {
+    let bare = current.pin().hosts_without_certificate();
+    let order = |order: acme::RequestProgress| view::CertificateOrder {
+        self_signed: order.hosts.iter().any(|host| bare.contains(host)),
+        hosts: order.hosts.iter().map(ToString::to_string).collect(),
+        next: order.next.map(|next| telemetry::timestamp(next.max(clock::wall()))),
+        failures: order.failures.as_ref().map_or(0, |failures| failures.count),
+        error: order.failures.map(|failures| failures.error),
+    };
+    current.orders().all().into_iter().map(order).collect()
 }
 
 fn listener(counts: &ListenerCounts, generation: &Generation) -> view::Listener {

@@ -239,6 +239,12 @@ fn a_renewal_that_fails_keeps_the_old_certificate_and_is_tried_again() {
         scrape.sum("lb_certificate_order_failures", &[("certificate", "a.example.com")])
     };
     eventually(PATIENCE, "the failure is counted", || failures() > 0);
+    let order = &Asked(admin).api("/api/v1/status")["orders"][0];
+    assert_eq!(
+        (&order["hosts"][0], &order["self_signed"]),
+        (&"a.example.com".into(), &false.into())
+    );
+    assert!(order["error"].as_str().unwrap().contains("Connection refused"), "{order}");
     assert!(is_served(&pebble, "a.example.com"), "{}", lb.stderr().join("\n"));
     assert_eq!(get(admin, "/ready").text(), "ready\n");
     // It has forgotten the account, too.
