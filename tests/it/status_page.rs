@@ -223,7 +223,8 @@ fn the_certificate_that_ends_first_is_shown_and_one_that_ends_soon_is_a_problem(
         listener("0.0.0.0:8443", json!(80)),
         listener("0.0.0.0:80", Value::Null),
     ]);
-    let mut browser = look_at(&saying(&status, &[]));
+    let process = saying(&status, &[]);
+    let mut browser = look_at(&process);
     browser.wait_for_text("#expiry", "12 days");
     browser.wait_for_text("#wrong", "a certificate ends in 12 days");
     browser.wait_for_text("#wrong", "0.0.0.0:443");
