@@ -43,8 +43,8 @@ use super::{
 use crate::clock;
 use crate::http1::AnswerEnd;
 
-/// The most that is read of an answer at once: with it, and what Pingora has for a request, a client that
-/// reads slowly costs 60 KB.
+/// The most that is read of an answer at once. A client that reads slowly holds as much, beside what
+/// Pingora has for a request.
 const PIECE: usize = 24 * 1024;
 
 /// The session of one request.
