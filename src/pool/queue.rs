@@ -263,7 +263,7 @@ mod tests {
         assert!(barred.try_recv().is_err() && allowed.try_recv().is_ok());
     }
 
-    /// The number of looks for a slot while so many requests wait for ten seconds, in a time that is not
+    /// The number of looks for a slot while this many requests wait for ten seconds, in a time that is not
     /// waited for. Those that each makes for itself when it joins are left out.
     fn looks_of(waiting: usize) -> usize {
         let shared = Rc::new((Queue::new(), Unwanted::default()));

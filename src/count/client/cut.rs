@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Cut {
-    /// Too many requests that nobody could answer: beyond the limit on streams, for example.
+    /// Too many requests that could not be answered: beyond the limit on streams, for example.
     Requests,
     /// Too many requests were cancelled.
     Resets,
