@@ -149,7 +149,11 @@ fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<Stri
             lines.push(format!("listener {address}: limits changed, for new connections"));
         }
         let (known, now) = (settings::listener(&known), settings::listener(listener));
-        let names = [listeners::PROXY_PROTOCOL.name(), tls::TLS.name(), listeners::REDIRECT.name()];
+        let names = [
+            listeners::PROXY_PROTOCOL.name(),
+            tls::LISTENER.group.name(),
+            listeners::REDIRECT.name(),
+        ];
         for name in names.into_iter().filter(|name| known.get(name) != now.get(name)) {
             lines.push(format!("listener {address}: {name} changed, for new connections"));
         }
