@@ -22,7 +22,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(in super::super) struct Home(Mutex<Option<Returned>>);
 
-/// A connection whose answer is complete.
+/// A connection whose request has ended, with an answer that is complete or broken off.
 #[derive(Debug)]
 pub(super) struct Returned {
     pub(super) connection: Box<Connection>,

@@ -197,9 +197,8 @@ impl Exchange for Http1Exchange {
 
     fn end(self) {
         let Self { connection, home, body, answer, may_ask, .. } = self;
-        if answer.is_complete() {
-            let keeps_alive = answer.keeps_alive();
-            home.put(Returned { connection, body, keeps_alive, may_ask });
-        }
+        // After an answer that was broken off, too: the client may not have read the one before it.
+        let keeps_alive = answer.is_complete() && answer.keeps_alive();
+        home.put(Returned { connection, body, keeps_alive, may_ask });
     }
 }
