@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::{Connection, ask},
+    client::ask,
     eventually::{eventually, wait_for},
     lb::{Lb, TlsLb},
     reply::{Reply, Step},
