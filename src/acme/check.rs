@@ -5,7 +5,8 @@ use super::{order, request::CertificateRequest, state::StateFolder};
 use crate::config::{
     Acme, Challenge, Config, HTTPS_PORT, Origin, Problem, Problems, Tls, TlsEndpoint,
 };
-use crate::{files, tls};
+use crate::files;
+use crate::tls;
 
 /// The port that an authority asks at by the challenge http-01.
 const HTTP: u16 = 80;

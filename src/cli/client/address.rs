@@ -17,7 +17,8 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "must be as in http://127.0.0.1:9900, https://lb.internal:9900 or unix:/run/lb/admin.sock";
+        const EXPECTED: &str =
+            "must be as in http://127.0.0.1:9900, https://10.0.0.1:9900 or unix:/run/lb/admin.sock";
         if let Some(path) = text.strip_prefix("unix:") {
             let path = PathBuf::from(path);
             return if path.as_os_str().is_empty() {

@@ -19,7 +19,7 @@ pub(in crate::cli) struct AdminTarget {
     /// The process that runs from this file: its key `admin` says where it listens, and the token.
     #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
     conf: Option<PathBuf>,
-    /// The process whose admin listener is here: http://127.0.0.1:9900, https://lb.internal:9900 or
+    /// The process whose admin listener is here: http://127.0.0.1:9900, https://10.0.0.1:9900 or
     /// unix:/run/lb/admin.sock [default: http://127.0.0.1:9900].
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<Address>,

@@ -24,7 +24,8 @@ use rustls::{
 use super::address::Address;
 use crate::acme::{self, CertificateRequest, StateFolder};
 use crate::config::{Config, Tls};
-use crate::{files, tls};
+use crate::files;
+use crate::tls;
 
 /// The arguments about certificates.
 #[derive(Debug, Clone, Default, Args)]
