@@ -17,9 +17,10 @@ mod balancing;
 mod broken_answers;
 /// Everything goes wrong at once, in an order that a seed determines.
 mod chaos;
+/// The documents keep their promises.
+mod documents;
 /// Backends fail under load in many ways, and clients do not notice.
 mod failures;
-mod faithful;
 /// Headers that tell backends about the client.
 mod headers;
 /// Active checks, and how a backend comes back.
