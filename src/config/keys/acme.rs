@@ -62,7 +62,7 @@ macro_rules! acme_keys {
                 concat!($path, ".directory_ca"),
                 FILE,
                 ("/etc/lb/authority.pem", "the certificates that the system trusts"),
-                "a certificate in PEM that signs the authority's own",
+                "certificates in PEM, one of which signs the authority's own",
             ),
             external_account: Group::new(
                 concat!($path, ".external_account"),
