@@ -21,7 +21,7 @@ use super::{
     dispatch::{Reply, dispatch},
     event_stream, metrics_response,
     response::{Response, security_headers},
-    shared::{CLIENT_TIMEOUT, PIECE, RESPONSE_TIMEOUT, Shared},
+    shared::{CLIENT_TIMEOUT, PIECE, RESPONSE_TIMEOUT, Shared, in_time},
 };
 
 /// The time until the next request's header is complete. It is longer than the usual polling periods
@@ -59,7 +59,6 @@ pub(super) async fn serve(
         if *closed.borrow() {
             session.set_keepalive(None);
         }
-        session.set_write_timeout(Some(CLIENT_TIMEOUT));
         session.set_total_drain_timeout(Some(CLIENT_TIMEOUT));
         let Some(reply) = dispatch(&mut session, shared, client).await else { return };
         let written = match reply {
@@ -103,14 +102,14 @@ async fn write_response(session: &mut ServerSession, response: Response) -> Resu
     for (name, value) in response.headers {
         header.insert_header(name, value)?;
     }
-    session.write_response_header(Box::new(header)).await?;
+    in_time(session.write_response_header(Box::new(header))).await?;
     if session.req_header().method == Method::HEAD {
         return Ok(());
     }
     let mut rest = response.body;
     while !rest.is_empty() {
         let piece = rest.split_to(rest.len().min(PIECE));
-        session.write_response_body(piece, rest.is_empty()).await?;
+        in_time(session.write_response_body(piece, rest.is_empty())).await?;
     }
     Ok(())
 }

@@ -5,7 +5,10 @@ mod checks;
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use bytes::Bytes;
-use pingora_core::protocols::{http::ServerSession, l4::stream::Stream};
+use pingora_core::{
+    ErrorType,
+    protocols::{http::ServerSession, l4::stream::Stream},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -74,8 +77,8 @@ async fn shared(yaml: &str) -> Arc<Shared> {
     Arc::new(Shared::new(&name, api(yaml).await))
 }
 
-/// The same, beside others; there is room for little that it does not read.
-async fn client_of(shared: Arc<Shared>) -> TcpStream {
+/// Both ends of a connection with room for little that the client does not read.
+async fn narrow_connection() -> (TcpStream, TcpStream) {
     let listener = TcpSocket::new_v4().unwrap();
     listener.set_send_buffer_size(16 << 10).unwrap();
     listener.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -84,6 +87,12 @@ async fn client_of(shared: Arc<Shared>) -> TcpStream {
     client.set_recv_buffer_size(16 << 10).unwrap();
     let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
+    (socket, client)
+}
+
+/// The same, beside others; there is room for little that it does not read.
+async fn client_of(shared: Arc<Shared>) -> TcpStream {
+    let (socket, client) = narrow_connection().await;
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);
         connection::serve(socket.into(), "a client", &shared, closed).await;
@@ -293,10 +302,31 @@ async fn a_response_of_which_nothing_is_taken_ends_before_its_limit() {
         clients.push(client);
     }
     assert_eq!(shared.long_responses.available_permits(), LONG_RESPONSES - 2);
-    // Pingora limits a single write, by a clock that a test cannot hold.
+    pause();
     let all = u32::try_from(LONG_RESPONSES).unwrap();
-    let ended = timeout(DEADLINE, shared.long_responses.acquire_many(all)).await;
+    let ended = timeout(15 * SECOND, shared.long_responses.acquire_many(all)).await;
     assert!(ended.is_ok(), "they are held for as long as a response that is taken");
+}
+
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_taken_ends() {
+    let (socket, mut client) = narrow_connection().await;
+    // More than the system takes from the listener, and one after the other.
+    let (last, is_last) = watch::channel(20_000);
+    let after = |seen: u64| (seen + 1..=20_000).map(event).collect();
+    let feed = EventFeed { after: Box::new(after), last: is_last, is_welcome: Box::new(|| true) };
+    let (_open, mut closed) = watch::channel(false);
+    let stream = tokio::spawn(async move {
+        let mut session = ServerSession::new_http1(Box::new(Stream::from(socket)));
+        assert!(session.read_request().await.unwrap());
+        event_stream::follow(&mut session, feed, 0, &mut closed).await
+    });
+    client.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.readable().await.unwrap();
+    pause();
+    let ended = timeout(15 * SECOND, stream).await.expect("it is held for ever").unwrap();
+    assert_eq!(ended.unwrap_err().etype(), &ErrorType::WriteTimedout);
+    drop(last);
 }
 
 #[tokio::test]
