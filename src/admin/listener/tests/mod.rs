@@ -134,6 +134,30 @@ async fn a_client_that_has_asked_may_be_silent_for_longer() {
 }
 
 #[tokio::test]
+async fn a_header_that_is_too_large_is_refused_at_once() {
+    for (fields, size) in [(1, 70 << 10), (60, 2 << 10)] {
+        let mut client = client().await;
+        let field = format!("X-Large: {}\r\n", "x".repeat(size));
+        // Its end does not come.
+        let begun = format!("GET /ready HTTP/1.1\r\nHost: a\r\n{}", field.repeat(fields));
+        let sent = client.write_all(begun.as_bytes());
+        timeout(DEADLINE, sent).await.expect("it is read").unwrap();
+        assert!(text_with(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 431 "));
+    }
+}
+
+#[tokio::test]
+async fn a_header_may_come_in_any_pieces() {
+    let mut client = client().await;
+    for cut in 1..READY.len() {
+        client.write_all(&READY[..cut]).await.unwrap();
+        tokio::task::yield_now().await;
+        client.write_all(&READY[cut..]).await.unwrap();
+        assert!(text_with(&mut client, "starting\n").await.starts_with("HTTP/1.1 503 "), "{cut}");
+    }
+}
+
+#[tokio::test]
 async fn nonsense_is_refused() {
     let (_admin, address) = admin().await;
     let mut client = TcpStream::connect(address).await.unwrap();
