@@ -18,7 +18,9 @@ use super::{
     },
     origin::Origin,
     read,
-    values::{ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, Kind, choice_of, shown_duration},
+    values::{
+        ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, Kind, choice_of, other_algorithm, shown_duration,
+    },
     word::Word,
     wording::quoted,
 };
@@ -36,7 +38,9 @@ const MAX_RETRIES: &str = "--max-retries";
 const ALGORITHMS: Kind<Algorithm> = Kind {
     parse: |text| match Algorithm::ALL.iter().find(|algorithm| algorithm.word() == text) {
         Some(algorithm) => Ok(*algorithm),
-        None => choice_of(text, flag_word),
+        None => {
+            choice_of(text, flag_word).map_err(|message| other_algorithm(text, flag_word, message))
+        }
     },
     ..Kind::word("roundrobin, leastconn or ewma")
 };

@@ -31,15 +31,16 @@ pub(super) fn hosts(keys: &mut Section<'_>) -> Vec<HostClientAuth> {
 }
 
 fn host(item: &Cursor<'_>, taken: &mut Firsts<HostPattern>) -> Option<HostClientAuth> {
-    let read = item.item(&TLS_HOST, "a host with its rule", |keys| {
-        let host = keys.required(&TLS_HOST, "write \"host: admin.example.com\"");
-        let client_auth = client_auth(keys, &HOST_CLIENT_AUTH);
-        let cursor = host?;
-        let host = cursor.value(&TLS_HOST.kind)?;
-        if let Some(first) = taken.earlier(host.clone(), &cursor) {
-            cursor.problem(format!("{host} already has a rule, in {first}"));
-        }
-        Some(HostClientAuth { host, client_auth })
-    });
+    let read =
+        item.item((&TLS_HOST, |text| format!("host: {text}")), "a host with its rule", |keys| {
+            let host = keys.required(&TLS_HOST, "write \"host: admin.example.com\"");
+            let client_auth = client_auth(keys, &HOST_CLIENT_AUTH);
+            let cursor = host?;
+            let host = cursor.value(&TLS_HOST.kind)?;
+            if let Some(first) = taken.earlier(host.clone(), &cursor) {
+                cursor.problem(format!("{host} already has a rule, in {first}"));
+            }
+            Some(HostClientAuth { host, client_auth })
+        });
     read.flatten()
 }

@@ -54,7 +54,7 @@ pub(super) fn settings(keys: &mut Section<'_>) -> Tls {
 }
 
 fn source(item: &Cursor<'_>) -> Option<CertificateSource> {
-    item.item(&CERT, "a certificate with its file", |keys| {
+    item.item((&CERT, |text| format!("cert: {text}")), "a certificate with its file", |keys| {
         let (cert, key) = (keys.setting(&CERT), keys.setting(&KEY));
         let directory = keys.setting(&DIRECTORY);
         if !cert.is_there() && !directory.is_there() {

@@ -4,8 +4,9 @@
 //! address, an IPv6 address without brackets, `:8080` for all addresses.
 
 mod authority;
+mod server_line;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 
 pub(in crate::config) use authority::{
@@ -13,6 +14,8 @@ pub(in crate::config) use authority::{
 };
 use ipnet::IpNet;
 use serde_json::json;
+pub(in crate::config) use server_line::backend_item;
+use server_line::server_line;
 
 use super::{
     kind::{Form, Kind},
@@ -100,7 +103,7 @@ const HTTP_PORT: NonZeroU16 = NonZeroU16::new(80).unwrap();
 
 fn listen_address(text: &str) -> Result<ListenAddress, String> {
     if let Ok(address) = text.parse() {
-        return Ok(ListenAddress::Tcp(address));
+        return Ok(ListenAddress::Tcp(canonical(address)));
     }
     if let Some(socket) = text.strip_prefix(UNIX) {
         return unix_address(socket);
@@ -114,6 +117,27 @@ fn listen_address(text: &str) -> Result<ListenAddress, String> {
     let hint = listen_hint(text);
     let found = quoted(text);
     Err(format!("must be an address and port such as 0.0.0.0:8080, found {found} ({hint})"))
+}
+
+/// The address with an IPv4 address that is written as an IPv6 one (RFC 4291 section 2.5.5.2) in its
+/// usual form, so that both forms are the same address.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The item of a list that was meant by a text in place of a listener.
+pub(in crate::config) fn listener_item(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let address = match first {
+        _ if is_number(first) => format!("0.0.0.0:{first}"),
+        _ if (LISTEN_ADDRESS.parse)(first).is_ok() => first.to_owned(),
+        _ => "0.0.0.0:8080".to_owned(),
+    };
+    let quote = if address.starts_with('[') { "\"" } else { "" };
+    format!("address: {quote}{address}{quote}")
 }
 
 /// The address that was probably meant.
@@ -149,11 +173,25 @@ fn listen_hint(text: &str) -> String {
 
 fn backend_address(text: &str) -> Result<BackendAddress, String> {
     let found = quoted(text);
+    if is_number(text) {
+        return Err(format!("needs a host, found {found} (write 127.0.0.1:{text})"));
+    }
+    if !has_user(text)
+        && let Some(line) = server_line(text)
+    {
+        let keys = line.keys.iter().map(|(key, value)| format!(" and \"{key}: {value}\""));
+        let keys: String = keys.collect();
+        let beside = if keys.is_empty() { "" } else { " beside it" };
+        return Err(format!(
+            "must be an address alone, found {found} (write {}{keys}{beside})",
+            line.address
+        ));
+    }
     let (rest, default) = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (rest, Some(HTTP_PORT)),
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
             return Err(format!(
-                "TLS to backends is not supported yet, found {found} (use http://…)"
+                "not yet: lb speaks no TLS to backends, found {found} (use http://…)"
             ));
         }
         Some(_) => return Err(format!("must start with http:// or nothing, found {found}")),
@@ -216,7 +254,7 @@ fn backend_host(host: &str, found: &str) -> Result<Host, String> {
     if let Some(inner) = host.strip_prefix('[') {
         let ip = inner.strip_suffix(']').and_then(|ip| ip.parse::<Ipv6Addr>().ok());
         return ip
-            .map(|ip| Host::Ip(ip.into()))
+            .map(|ip| Host::Ip(IpAddr::from(ip).to_canonical()))
             .ok_or_else(|| format!("has no IPv6 address in its brackets, found {found}"));
     }
     if let Ok(ip) = host.parse() {
@@ -252,6 +290,12 @@ fn check_name(name: &str, found: &str) -> Result<(), String> {
 
 fn host_pattern(text: &str) -> Result<HostPattern, String> {
     let found = quoted(text);
+    if text.starts_with('~') {
+        return Err(format!(
+            "not yet: lb matches hosts by no regular expression, found {found} (write each host, or \
+             \"*.example.com\")"
+        ));
+    }
     if text == "*" {
         return Err(format!("found {found} (leave host out: the route then matches any host)"));
     }
@@ -318,8 +362,32 @@ fn check_path(text: &str) -> Result<Box<str>, String> {
     check_path_text(text).map(|()| text.into())
 }
 
+/// The message about a path as nginx writes it: an operator such as `~`, and then the path.
+fn operator_hint(text: &str) -> Option<String> {
+    let (operator, path) = text.split_once(char::is_whitespace)?;
+    let path = path.trim_start();
+    let plain = path.trim_start_matches('^');
+    let end = plain.find(|c: char| "\\.*+?()[]{}|$^".contains(c)).unwrap_or(plain.len());
+    let prefix = plain.get(..end).filter(|prefix| prefix.starts_with('/')).unwrap_or("/");
+    let found = quoted(text);
+    match operator {
+        "~" | "~*" => Some(format!(
+            "not yet: lb matches paths by no regular expression, found {found} (write the prefix, as \
+             in {prefix})"
+        )),
+        "=" => Some(format!(
+            "not yet: lb matches no path without the paths below it, found {found} (write {path})"
+        )),
+        "^~" => Some(format!("must start with /, found {found} (write {path})")),
+        _ => None,
+    }
+}
+
 fn check_path_text(text: &str) -> Result<(), String> {
     let found = quoted(text);
+    if let Some(message) = operator_hint(text) {
+        return Err(message);
+    }
     if !text.starts_with('/') {
         let path = text
             .split_once("://")
