@@ -112,6 +112,9 @@ pub fn from_flags(flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(""));
     let overrides = Overrides::read(flags, &report);
     let mut config = flags::base();
+    if let Some(access_log) = config.access_log.as_mut().filter(|_| flags.is_watched) {
+        access_log.format = LogFormat::Text;
+    }
     overrides.apply(&mut config, &report);
     https_flags::apply(&flags.https, flags.port, &mut config, &report);
     flags::require_backends(flags, &report);

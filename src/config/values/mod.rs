@@ -14,8 +14,8 @@ mod words;
 
 pub(super) use addresses::{
     BACKEND_ADDRESS, CERTIFIED_HOST, CHALLENGE, CHECK_HOST, CHECK_PATH, DIRECTORY_URL, EMAIL,
-    HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PEERS, backend_item, is_public_name,
-    listener_item,
+    HOST_ADDRESS, HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PEERS, backend_item,
+    is_public_name, listener_item,
 };
 pub(super) use duration::{
     DELAY, DURATION, DURATION_OR_NONE, HSTS, PAUSE, RESPONSE_TIMEOUT, SLOW_START,

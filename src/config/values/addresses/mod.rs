@@ -37,6 +37,26 @@ pub(in crate::config) const LISTEN_ADDRESS: Kind<ListenAddress> = Kind {
     shape: Form::Text("^unix:/?[^/]|:[0-9]{1,5}$").alone(),
 };
 
+/// The address of a listener whose port is given apart.
+pub(in crate::config) const HOST_ADDRESS: Kind<IpAddr> = Kind {
+    expected: "an IP address such as 127.0.0.1 or ::1",
+    parse: |text| {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        bare.parse().map(|ip: IpAddr| ip.to_canonical()).map_err(|_| {
+            let hint = match text {
+                "localhost" => " (write 127.0.0.1, or ::1)",
+                "*" | "" => " (write 0.0.0.0 for all IPv4 addresses, or :: for IPv6)",
+                _ if text.contains(':') => " (the port has a flag of its own: --port)",
+                _ => "",
+            };
+            let found = quoted(text);
+            format!("must be an IP address such as 127.0.0.1 or ::1, found {found}{hint}")
+        })
+    },
+    show: |ip| json!(ip.to_string()),
+    shape: Form::Text("^[0-9A-Fa-f:.]+$").alone(),
+};
+
 pub(in crate::config) const BACKEND_ADDRESS: Kind<BackendAddress> = Kind {
     expected: "an address such as 127.0.0.1:9001",
     parse: backend_address,
