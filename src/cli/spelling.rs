@@ -57,10 +57,11 @@ impl Flags {
     fn takes_value(&self, argument: &str) -> bool {
         match argument.strip_prefix("--") {
             Some(name) => self.long.get(name).copied().unwrap_or_default(),
-            None => {
-                let last = argument.chars().last();
-                argument.len() == 2 && last.is_some_and(|it| self.short.get(&it) == Some(&true))
-            }
+            // Behind the first letter with a value, the rest is the value.
+            None => argument.strip_prefix('-').is_some_and(|letters| {
+                let with_value = letters.find(|it| self.short.get(&it) == Some(&true));
+                with_value.is_some_and(|at| at + 1 == letters.len())
+            }),
         }
     }
 }
