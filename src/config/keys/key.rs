@@ -93,6 +93,10 @@ pub(in crate::config) trait Row: Sync {
     /// The default as the file would have it; `None` without a default.
     fn default(&self) -> Option<Value>;
 
+    /// Whether the text is a value of the key; for a list, of one of its items. An error continues the
+    /// key: "must be …, found …".
+    fn check(&self, text: &str) -> Result<(), String>;
+
     /// The last part of the path.
     fn name(&self) -> &'static str {
         let path = self.about().path;
@@ -310,6 +314,10 @@ impl<T> Row for Key<T> {
     fn default(&self) -> Option<Value> {
         None
     }
+
+    fn check(&self, text: &str) -> Result<(), String> {
+        (self.kind.parse)(text).map(drop)
+    }
 }
 
 impl<T> Row for Preset<T> {
@@ -327,6 +335,10 @@ impl<T> Row for Preset<T> {
 
     fn default(&self) -> Option<Value> {
         Some((self.key.kind.show)(&(self.default)()))
+    }
+
+    fn check(&self, text: &str) -> Result<(), String> {
+        self.key.check(text)
     }
 }
 
@@ -347,6 +359,10 @@ impl<T> Row for List<T> {
         let is_default = self.about.absent == Absent::Default;
         is_default.then(|| self.show(&(self.default)()).1)
     }
+
+    fn check(&self, text: &str) -> Result<(), String> {
+        (self.kind.parse)(text).map(drop)
+    }
 }
 
 impl Row for Group {
@@ -364,5 +380,9 @@ impl Row for Group {
 
     fn default(&self) -> Option<Value> {
         None
+    }
+
+    fn check(&self, _: &str) -> Result<(), String> {
+        Err(format!("must be {}", self.expected))
     }
 }
