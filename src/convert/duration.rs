@@ -51,9 +51,8 @@ pub(super) fn written(length: Duration) -> Option<String> {
     }
     let millis = length.as_millis().max(1);
     let units = [("h", 3_600_000, 1), ("m", 60_000, 120_000), ("s", 1000, 1)];
-    let fits = |(_, unit, least): &&(&str, u128, u128)| {
-        millis >= *least && millis.is_multiple_of(*unit)
-    };
+    let fits =
+        |(_, unit, least): &&(&str, u128, u128)| millis >= *least && millis.is_multiple_of(*unit);
     let (name, unit, _) = units.iter().find(fits).unwrap_or(&("ms", 1, 0));
     Some(format!("{}{name}", millis / unit))
 }

@@ -10,7 +10,7 @@ use crate::config;
 
 /// What became of a statement, or of a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is in the configuration, or part of what is.
     Translated,
     /// It needs no counterpart: `lb` does this by itself, or it changes nothing of what `lb` does.
@@ -112,9 +112,8 @@ impl Ledger {
         for statement in statements {
             let settled = self.verdicts.remove(&statement.id);
             let verdicts = settled.unwrap_or_else(|| vec![unsettled(advice(statement))]);
-            let is_used = |verdict: &Verdict| {
-                matches!(verdict, Verdict::Translated | Verdict::Changed(_))
-            };
+            let is_used =
+                |verdict: &Verdict| matches!(verdict, Verdict::Translated | Verdict::Changed(_));
             // The block of a statement that is not used at all shares its verdict, unless a
             // translator has used a part of it.
             let is_whole = !verdicts.iter().any(is_used) && !self.knows_any(statement.inner());
@@ -133,9 +132,8 @@ impl Ledger {
     }
 
     fn knows_any(&self, statements: &[Statement]) -> bool {
-        let is_known = |it: &Statement| {
-            self.verdicts.contains_key(&it.id) || self.knows_any(it.inner())
-        };
+        let is_known =
+            |it: &Statement| self.verdicts.contains_key(&it.id) || self.knows_any(it.inner());
         statements.iter().any(is_known)
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn of_location(args: &[String]) -> Result<Pattern, String> {
 
 /// This path and no other.
 pub(super) fn exact(path: &str) -> Pattern {
-    let difference = format!("a path of lb is a prefix: {} is for all below it, too", trimmed(path));
+    let difference =
+        format!("a path of lb is a prefix: {} is for all below it, too", trimmed(path));
     Pattern { prefixes: vec![trimmed(path)], kind: Kind::Exact, difference }
 }
 
@@ -67,7 +68,22 @@ pub(super) fn by_regex(regex: &str, ignores_case: bool) -> Result<Pattern, Strin
             .to_owned()
     };
     let rest = regex.strip_prefix('^').ok_or_else(unknown)?;
-    let ends = ["(/|$)", "(?:/|$)", "(/.*)?$", "(?:/.*)?$", "/?$", "/.*$", "/.*", "/(.*)$", "/(.*)", "/.+", "(.*)$", ".*$", ".*", "$"];
+    let ends = [
+        "(/|$)",
+        "(?:/|$)",
+        "(/.*)?$",
+        "(?:/.*)?$",
+        "/?$",
+        "/.*$",
+        "/.*",
+        "/(.*)$",
+        "/(.*)",
+        "/.+",
+        "(.*)$",
+        ".*$",
+        ".*",
+        "$",
+    ];
     let end = ends.into_iter().find(|end| rest.ends_with(end)).unwrap_or("");
     let body = rest.strip_suffix(end).unwrap_or(rest);
     let prefixes: Vec<String> =
@@ -79,7 +95,9 @@ pub(super) fn by_regex(regex: &str, ignores_case: bool) -> Result<Pattern, Strin
     let shown = prefixes.join(", ");
     let difference = match (ignores_case, end) {
         (true, _) => format!("lb compares {shown} with its case, and to the end of a segment"),
-        (false, "$" | "/?$") => format!("a path of lb is a prefix: {shown} is for all below it, too"),
+        (false, "$" | "/?$") => {
+            format!("a path of lb is a prefix: {shown} is for all below it, too")
+        }
         (false, _) => format!("a path of lb ends where a segment ends: {shown}"),
     };
     Ok(Pattern { prefixes, kind: Kind::Regex, difference })
@@ -101,7 +119,9 @@ fn literal(regex: &str) -> Option<String> {
     while let Some(c) = chars.next() {
         match c {
             '\\' => text.push(chars.next().filter(|c| !c.is_alphanumeric())?),
-            '.' | '*' | '+' | '?' | '[' | ']' | '(' | ')' | '{' | '}' | '|' | '^' | '$' => return None,
+            '.' | '*' | '+' | '?' | '[' | ']' | '(' | ')' | '{' | '}' | '|' | '^' | '$' => {
+                return None;
+            }
             c => text.push(c),
         }
     }

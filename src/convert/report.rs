@@ -58,7 +58,10 @@ impl Report {
     /// another way.
     pub(super) fn header(&self) -> Vec<String> {
         let mut lines = vec![
-            format!("Made by lb convert from {}; the comments name the lines that settings come from.", self.name),
+            format!(
+                "Made by lb convert from {}; the comments name the lines that settings come from.",
+                self.name
+            ),
             "A setting that is not here has lb's default: see conf/reference.yaml.".to_owned(),
         ];
         for (heading, rank_shown) in [("Left out:", 3), ("Works in another way:", 2)] {

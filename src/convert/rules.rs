@@ -147,8 +147,11 @@ fn reachable_elsewhere(
     let Some(by) = listener.rules.first().map(|rule| rule.by) else { return };
     let own: BTreeSet<usize> = listener.rules.iter().filter_map(|rule| rule.pool).collect();
     let all: BTreeSet<usize> = routes.iter().map(|route| route.pool).collect();
-    let names: Vec<&str> =
-        all.difference(&own).filter_map(|pool| pools.get(*pool)).map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = all
+        .difference(&own)
+        .filter_map(|pool| pools.get(*pool))
+        .map(|it| it.name.as_str())
+        .collect();
     if !names.is_empty() {
         let text = format!(
             "clients of {} reach the pools of other listeners, too: {} (run a second lb if they must \

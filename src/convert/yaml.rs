@@ -78,7 +78,8 @@ fn with_comment(text: String, comment: &str) -> String {
 
 /// A value, in quotes unless it is surely the same without.
 fn scalar(value: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-' | ':' | '%' | '@');
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-' | ':' | '%' | '@');
     let begins = value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
     let is_word = begins && value.chars().all(is_plain) && !value.ends_with(':');
     if is_word && !value.eq_ignore_ascii_case("null") {

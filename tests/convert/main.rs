@@ -9,6 +9,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
 };
 
 use lb::{
@@ -53,10 +54,12 @@ fn include(pattern: &str) -> Result<Vec<(String, String)>, String> {
         return Err("cannot be read: there is no such file".to_owned());
     }
     if let Some(folder) = pattern.strip_suffix("/*.conf") {
-        let Ok(entries) = fs::read_dir(root().join("nginx").join(folder.trim_start_matches('/'))) else {
+        let Ok(entries) = fs::read_dir(root().join("nginx").join(folder.trim_start_matches('/')))
+        else {
             return Ok(Vec::new());
         };
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        let mut paths: Vec<PathBuf> =
+            entries.map(|entry| entry.expect("an entry").path()).collect();
         paths.sort();
         let file = |path: &PathBuf| (format!("{folder}/{}", name(path)), read(path));
         return Ok(paths.iter().map(file).collect());
@@ -129,7 +132,9 @@ fn statements(path: &Path, format: Format) -> usize {
 fn no_statement_is_lost() {
     for (path, format) in samples() {
         let file = name(&path);
-        if ["variables.conf", "certbot.conf", "included.conf", "tls.conf", "locations.conf"].contains(&&*file) {
+        if ["variables.conf", "certbot.conf", "included.conf", "tls.conf", "locations.conf"]
+            .contains(&&*file)
+        {
             continue;
         }
         let summary = convert_file(&path, format).report.summary();
@@ -143,7 +148,12 @@ fn every_sample_is_recognised() {
     for (path, format) in samples() {
         assert_eq!(convert::recognise(&read(&path)), Some(format), "{}", path.display());
     }
-    for other in ["", "listeners:\n  - address: 0.0.0.0:80\n", "example.com {\n  reverse_proxy a:80\n", "hello"] {
+    for other in [
+        "",
+        "listeners:\n  - address: 0.0.0.0:80\n",
+        "example.com {\n  reverse_proxy a:80\n",
+        "hello",
+    ] {
         assert_eq!(convert::recognise(other), None, "{other}");
     }
 }
@@ -169,7 +179,8 @@ fn a_mistake_in_the_grammar_has_its_line() {
 /// one of its statements has a verdict.
 #[test]
 fn no_damage_makes_a_document_that_lb_refuses() {
-    let words = ["", "0", "-1", "x", "\u{2603}", "a:b:c", "[::1", "/", "*", "999999999999", "'\"'", "$x"];
+    let words =
+        ["", "0", "-1", "x", "\u{2603}", "a:b:c", "[::1", "/", "*", "999999999999", "'\"'", "$x"];
     let mut turn = 0;
     for (path, format) in samples() {
         let text = read(&path);
@@ -200,4 +211,51 @@ fn loads(text: &str, format: Format) {
     let Some(document) = conversion.document else { return };
     let loaded = config::parse("damaged", &document, &Flags::default());
     loaded.unwrap_or_else(|problems| panic!("{problems}\n{document}\nof\n{text}"));
+}
+
+/// Runs `lb convert` in the folder of nginx, with this file as its standard input.
+fn lb(arguments: &[&str], stdin: &str) -> Output {
+    let folder = root().join("nginx");
+    let stdin = fs::File::open(folder.join(stdin)).expect("a sample");
+    Command::new(env!("CARGO_BIN_EXE_lb"))
+        .arg("convert")
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::from(stdin))
+        .output()
+        .expect("lb runs")
+}
+
+#[test]
+fn the_exit_code_tells_whether_something_was_left_out() {
+    for (arguments, code) in [
+        (&["tls.conf"][..], 3),
+        (&["--check", "tls.conf"], 3),
+        (&["realip.conf", "--from", "haproxy"], 1),
+        (&["php.conf", "--from", "caddy"], 2),
+        (&["none.conf"], 1),
+        (&["sites/a.conf"], 1),
+        (&["parts/proxy.conf"], 1),
+        (&["clean.conf"], 0),
+    ] {
+        let output = lb(arguments, "tls.conf");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        assert_eq!(output.stdout.is_empty(), matches!(code, 1 | 2), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn included_files_are_found_beside_the_file() {
+    let output = lb(&["included.conf"], "tls.conf");
+    let expected = read(&root().join("nginx/included.yaml"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    let expected = read(&root().join("nginx/included.report"));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}
+
+#[test]
+fn standard_input_is_recognised_too() {
+    let output = lb(&["-", "--check"], "clean.conf");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(report.ends_with("0 left out\n"), "{report}");
 }

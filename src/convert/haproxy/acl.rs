@@ -90,18 +90,19 @@ impl<'a> Acls<'a> {
                 Some(name) => (true, name),
                 None => (false, word.as_str()),
             };
-            let tests = if name == "{" || (name.is_empty() && rest.first().is_some_and(|it| it == "{")) {
-                if name.is_empty() {
-                    rest = rest.get(1..).unwrap_or_default();
-                }
-                let end = rest.iter().position(|it| it == "}").ok_or("a { has no }")?;
-                let test = judge(rest.get(..end).unwrap_or_default());
-                rest = rest.get(end + 1..).unwrap_or_default();
-                vec![test]
-            } else {
-                used.push(name.to_owned());
-                self.named(name)?
-            };
+            let tests =
+                if name == "{" || (name.is_empty() && rest.first().is_some_and(|it| it == "{")) {
+                    if name.is_empty() {
+                        rest = rest.get(1..).unwrap_or_default();
+                    }
+                    let end = rest.iter().position(|it| it == "}").ok_or("a { has no }")?;
+                    let test = judge(rest.get(..end).unwrap_or_default());
+                    rest = rest.get(end + 1..).unwrap_or_default();
+                    vec![test]
+                } else {
+                    used.push(name.to_owned());
+                    self.named(name)?
+                };
             let (test, differences) = any_of(tests)?;
             condition.differences.extend(differences);
             add(&mut current, test, is_negated != is_unless)?;
@@ -205,7 +206,10 @@ fn judge(words: &[String]) -> Judged {
 fn of_host(name: &str) -> Option<&'static str> {
     let (base, converters) = name.split_once(')').map_or((name, ""), |(base, rest)| (base, rest));
     let is_known = |it: &str| {
-        matches!(it, "" | "lower" | "host_only" | "field(1,:)" | "word(1,:)" | "field(1" | "word(1" | ":)")
+        matches!(
+            it,
+            "" | "lower" | "host_only" | "field(1,:)" | "word(1,:)" | "field(1" | "word(1" | ":)"
+        )
     };
     if !converters.split(',').all(is_known) {
         return None;

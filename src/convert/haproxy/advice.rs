@@ -12,8 +12,9 @@ const NO_FIELDS: Advice =
     LeftOut("lb changes no fields but those that it sets itself (let the backend do it)");
 const NO_REWRITES: Advice =
     LeftOut("lb changes no paths: backends get them as the client sent them");
-const NO_ACCESS: Advice =
-    LeftOut("lb lets in every client that can connect (use a firewall, client_auth, or the backend)");
+const NO_ACCESS: Advice = LeftOut(
+    "lb lets in every client that can connect (use a firewall, client_auth, or the backend)",
+);
 const NO_STICKING: Advice = LeftOut(
     "lb binds no client to a backend: requests of one client go to all of them, so that sessions must \
      be where all backends find them",
@@ -22,8 +23,9 @@ const NO_RATES: Advice =
     LeftOut("lb limits no rates; max_connections and queue of a pool bound what backends get");
 const NO_VARIABLES: Advice = LeftOut("lb has no variables");
 const NO_COMPRESSION: Advice = LeftOut("lb compresses nothing (let the backends do it)");
-const NO_PAGES: Advice =
-    LeftOut("lb has no pages for errors: its own are a line of text, those of backends pass through");
+const NO_PAGES: Advice = LeftOut(
+    "lb has no pages for errors: its own are a line of text, those of backends pass through",
+);
 const ADMIN: Advice = LeftOut(
     "the admin listener has a status page, GET /metrics and changes of backends; lb top and lb status \
      ask it",
@@ -65,7 +67,8 @@ fn forwarded(statement: &Statement) -> Option<Advice> {
     let at = usize::from(statement.name() == "http-request");
     let field = statement.arg(at)?.to_ascii_lowercase();
     let field = field.split(':').next().unwrap_or_default();
-    let known = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "x-request-id"];
+    let known =
+        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "x-request-id"];
     let reason = "lb sets it by itself, from the connection (of a client's own it believes those of \
                   trusted_proxies)";
     (is_set && known.contains(&field)).then_some(NotNeeded(reason))
@@ -75,10 +78,19 @@ const TABLE: &[(&str, Advice)] = &[
     // The process.
     ("daemon", NotNeeded("lb runs in the foreground, or with -d in the background")),
     ("master-worker", NotNeeded("lb upgrade replaces the process without losing a request")),
-    ("pidfile", NotNeeded("commands find the process by its file (for other tools, write pid_file)")),
+    (
+        "pidfile",
+        NotNeeded("commands find the process by its file (for other tools, write pid_file)"),
+    ),
     ("chroot", LeftOut("lb changes no root folder (conf/lb.service has a sandbox)")),
-    ("maxconn", LeftOut("lb does not limit its clients' connections; max_connections limits a backend")),
-    ("fullconn", LeftOut("lb does not limit its clients' connections; max_connections limits a backend")),
+    (
+        "maxconn",
+        LeftOut("lb does not limit its clients' connections; max_connections limits a backend"),
+    ),
+    (
+        "fullconn",
+        LeftOut("lb does not limit its clients' connections; max_connections limits a backend"),
+    ),
     ("ulimit-n", NotNeeded("lb raises the limit of open files by itself")),
     ("nbproc", NotNeeded("lb is one process with threads")),
     ("cpu-map", TUNING),
@@ -106,7 +118,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("presetenv", NO_VARIABLES),
     ("set-var", NO_VARIABLES),
     ("issuers-chain-path", LeftOut("a certificate's file has its chain in lb")),
-    ("ssl-default-bind-ciphers*", NotNeeded("lb has only suites with forward secrecy and authenticated encryption")),
+    (
+        "ssl-default-bind-ciphers*",
+        NotNeeded("lb has only suites with forward secrecy and authenticated encryption"),
+    ),
     ("ssl-default-bind-curves", NotNeeded("lb has X25519MLKEM768, X25519, P-256 and P-384")),
     ("ssl-dh-param-file", NotNeeded("lb has no key exchange that uses it")),
     ("ssl-default-server-*", LeftOut("lb has no TLS towards backends")),
@@ -116,7 +131,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("log stdout", NotNeeded("lb logs to standard output (access_log.path)")),
     ("log stderr", NotNeeded("lb logs to standard output (access_log.path)")),
     ("log global", NotNeeded("lb has one access log for all requests")),
-    ("log /dev/log", NotNeeded("lb logs to standard output, which systemd keeps (access_log.path)")),
+    (
+        "log /dev/log",
+        NotNeeded("lb logs to standard output, which systemd keeps (access_log.path)"),
+    ),
     ("log", LeftOut("lb sends no syslog: it logs to standard output, for systemd, or to a file")),
     ("log-format*", LOGS),
     ("error-log-format", LOGS),
@@ -200,7 +218,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("http-request set-var*", NO_VARIABLES),
     ("http-request capture", LeftOut("lb's log has no fields of your choice")),
     ("http-request set-log-level", LeftOut("access_log.filter chooses the requests with a line")),
-    ("http-request return", LeftOut("lb has no answers of its own but redirect_to_https and errors")),
+    (
+        "http-request return",
+        LeftOut("lb has no answers of its own but redirect_to_https and errors"),
+    ),
     ("http-request redirect", LeftOut("lb has no redirect but that of a listener to https")),
     ("http-request cache-use", LeftOut("lb has no cache")),
     ("http-request wait-for-body", LeftOut("write request_buffer of the pool")),
@@ -234,7 +255,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("email-alert", LeftOut("deploy/prometheus.rules.yaml has alerts")),
     ("mailers", LeftOut("deploy/prometheus.rules.yaml has alerts")),
     ("peers", LeftOut("instances of lb share no state but certificates")),
-    ("resolvers", LeftOut("lb resolves names by the system's rules, at the start and at each reload")),
+    (
+        "resolvers",
+        LeftOut("lb resolves names by the system's rules, at the start and at each reload"),
+    ),
     ("userlist", NO_ACCESS),
     ("cache", LeftOut("lb has no cache")),
     ("ring", LeftOut("lb logs to standard output, for systemd, or to a file")),
@@ -244,7 +268,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("crt-store", LeftOut("write each certificate into tls.certificates")),
     ("source", LeftOut("the system chooses the address of connections to backends")),
     // Timeouts and servers that nothing translated has.
-    ("timeout tunnel", LeftOut("a tunnel has no limit in lb: TCP keep-alive ends one whose end is gone")),
+    (
+        "timeout tunnel",
+        LeftOut("a tunnel has no limit in lb: TCP keep-alive ends one whose end is gone"),
+    ),
     ("timeout client-fin", TUNING),
     ("timeout server-fin", TUNING),
     ("timeout tarpit", NotNeeded("lb holds no client back")),

@@ -57,7 +57,10 @@ fn algorithm(balance: &Statement, ledger: &mut Ledger) -> Option<&'static str> {
             Some("least_conn")
         }
         "first" => {
-            ledger.left_out(balance, "lb uses all backends that are eligible (or write backup: true)");
+            ledger.left_out(
+                balance,
+                "lb uses all backends that are eligible (or write backup: true)",
+            );
             None
         }
         _ => {
@@ -121,7 +124,12 @@ fn retries(section: &Section<'_>, handling: &mut Handling, ledger: &mut Ledger) 
         }
     }
     let mut seen: Vec<String> = Vec::new();
-    failures.retain(|it| !seen.contains(it) && { seen.push(it.clone()); true });
+    failures.retain(|it| {
+        !seen.contains(it) && {
+            seen.push(it.clone());
+            true
+        }
+    });
     ledger.translated(on);
     if handling.attempts.as_deref() != Some("1") {
         handling.retry_on = Some(failures);

@@ -12,6 +12,20 @@ const PORTS: u16 = 16;
 /// The key of the owner of a socket.
 const OWNER: &str = "listeners[].owner";
 
+/// Parameters that no value follows.
+const ALONE: &str = "
+    ssl accept-proxy transparent v4v6 v6only tfo defer-accept strict-sni no-sslv3
+    no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-tls-tickets prefer-client-ciphers
+    allow-0rtt generate-certificates force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12
+    force-tlsv13 accept-netscaler-cip expose-fd quic-force-retry
+";
+/// Parameters that change nothing of what `lb` does, or that are read elsewhere.
+const NO_MATTER: &str = "
+    ssl name process thread shards id nice backlog tfo transparent v4v6 v6only maxconn
+    defer-accept ciphers ciphersuites curves ecdhe no-sslv3 no-tlsv10 no-tlsv11
+    no-tls-tickets prefer-client-ciphers tls-ticket-keys level ssl-max-ver
+";
+
 /// What holds for every `bind`, from the global section.
 #[derive(Debug, Default)]
 pub(super) struct Base {
@@ -62,12 +76,16 @@ pub(super) fn binds<'a>(
     reader.finish();
     if has_tls {
         match tls.certificates.is_empty() {
-            true => ledger.left_out(statement, "there is no certificate that lb can read: it listens without TLS"),
+            true => ledger.left_out(
+                statement,
+                "there is no certificate that lb can read: it listens without TLS",
+            ),
             false => bind.tls = Some(tls),
         }
     }
     ledger.translated(statement);
-    let parts = addresses.split(',').flat_map(|part| address(part, statement, ledger)).collect::<Vec<_>>();
+    let parts =
+        addresses.split(',').flat_map(|part| address(part, statement, ledger)).collect::<Vec<_>>();
     let key = "listeners[].address";
     let valid = parts.into_iter().filter_map(|it| ledger.value(statement, key, it));
     valid.map(|address| Bind { address, ..bind.clone() }).collect()
@@ -85,10 +103,7 @@ struct Reader<'r, 'a> {
 impl Reader<'_, '_> {
     fn parameter(&mut self, name: &str, value: &str) {
         match name {
-            "ssl" | "name" | "process" | "thread" | "shards" | "id" | "nice" | "backlog" | "tfo"
-            | "transparent" | "v4v6" | "v6only" | "maxconn" | "defer-accept" | "ciphers"
-            | "ciphersuites" | "curves" | "ecdhe" | "no-sslv3" | "no-tlsv10" | "no-tlsv11"
-            | "no-tls-tickets" | "prefer-client-ciphers" | "tls-ticket-keys" | "level" | "ssl-max-ver" => {}
+            _ if NO_MATTER.split_whitespace().any(|it| it == name) => {}
             "crt" => self.certificate(value),
             "accept-proxy" => self.bind.has_proxy_protocol = true,
             "alpn" | "npn" => {
@@ -97,6 +112,27 @@ impl Reader<'_, '_> {
                 }
             }
             "proto" if value == "h2" => self.bind.protocols = vec!["h2c"],
+            "ca-file" | "verify" | "crl-file" => self.client_auth(name, value),
+            "strict-sni" => self.tls.refuses_unknown_names = true,
+            "ssl-min-ver" => self.tls.min_version = (value == "TLSv1.3").then_some("1.3"),
+            "no-tlsv12" | "force-tlsv13" => self.tls.min_version = Some("1.3"),
+            "mode" => self.bind.mode = self.ledger.value(self.statement, "listeners[].mode", value),
+            "user" => self.bind.owner = self.ledger.value(self.statement, OWNER, value),
+            "group" => {
+                let user = self.bind.owner.take().unwrap_or_else(|| "root".to_owned());
+                self.bind.owner =
+                    self.ledger.value(self.statement, OWNER, format!("{user}:{value}"));
+            }
+            "uid" | "gid" => self.leave(name, "write owner of the listener"),
+            "interface" => self.leave(name, "lb listens at addresses: write one of that interface"),
+            "crt-list" => self.leave(name, "write each certificate into tls.certificates"),
+            "allow-0rtt" => self.leave(name, "lb accepts no early data, which can be replayed"),
+            _ => self.leave(name, "lb has no such setting of a listener"),
+        }
+    }
+
+    fn client_auth(&mut self, name: &str, value: &str) {
+        match name {
             "ca-file" => {
                 let ca = under(self.base.ca.as_deref(), value);
                 let ca = self.ledger.value(self.statement, "listeners[].tls.client_auth.ca", ca);
@@ -110,23 +146,11 @@ impl Reader<'_, '_> {
             "crl-file" => {
                 if let Some(auth) = &mut self.auth {
                     let crl = under(self.base.ca.as_deref(), value);
-                    auth.crl = self.ledger.value(self.statement, "listeners[].tls.client_auth.crl", crl);
+                    auth.crl =
+                        self.ledger.value(self.statement, "listeners[].tls.client_auth.crl", crl);
                 }
             }
-            "strict-sni" => self.tls.refuses_unknown_names = true,
-            "ssl-min-ver" => self.tls.min_version = (value == "TLSv1.3").then_some("1.3"),
-            "no-tlsv12" | "force-tlsv13" => self.tls.min_version = Some("1.3"),
-            "mode" => self.bind.mode = self.ledger.value(self.statement, "listeners[].mode", value),
-            "user" => self.bind.owner = self.ledger.value(self.statement, OWNER, value),
-            "group" => {
-                let user = self.bind.owner.take().unwrap_or_else(|| "root".to_owned());
-                self.bind.owner = self.ledger.value(self.statement, OWNER, format!("{user}:{value}"));
-            }
-            "uid" | "gid" => self.leave(name, "write owner of the listener"),
-            "interface" => self.leave(name, "lb listens at addresses: write one of that interface"),
-            "crt-list" => self.leave(name, "write each certificate into tls.certificates"),
-            "allow-0rtt" => self.leave(name, "lb accepts no early data, which can be replayed"),
-            _ => self.leave(name, "lb has no such setting of a listener"),
+            _ => {}
         }
     }
 
@@ -162,13 +186,7 @@ impl Reader<'_, '_> {
 }
 
 fn takes_value(name: &str) -> bool {
-    let without = [
-        "ssl", "accept-proxy", "transparent", "v4v6", "v6only", "tfo", "defer-accept", "strict-sni",
-        "no-sslv3", "no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "no-tls-tickets",
-        "prefer-client-ciphers", "allow-0rtt", "generate-certificates", "force-sslv3", "force-tlsv10",
-        "force-tlsv11", "force-tlsv12", "force-tlsv13", "accept-netscaler-cip", "expose-fd", "quic-force-retry",
-    ];
-    !without.contains(&name)
+    !ALONE.split_whitespace().any(|it| it == name)
 }
 
 fn under(base: Option<&str>, path: &str) -> String {
@@ -194,7 +212,10 @@ fn address(part: &str, statement: &Statement, ledger: &mut Ledger) -> Vec<String
         return vec![format!("unix:{part}")];
     }
     if part.starts_with("quic") || part.starts_with("fd@") {
-        ledger.left_out(statement, "lb convert translates no HTTP/3, and no sockets of other processes");
+        ledger.left_out(
+            statement,
+            "lb convert translates no HTTP/3, and no sockets of other processes",
+        );
         return Vec::new();
     }
     let Some((host, ports)) = part.rsplit_once(':') else { return vec![part.to_owned()] };
@@ -211,7 +232,8 @@ fn address(part: &str, statement: &Statement, ledger: &mut Ledger) -> Vec<String
             (first..=last).map(|port| format!("{host}:{port}")).collect()
         }
         _ => {
-            ledger.left_out(statement, "lb has a listener for each port: write those that you need");
+            ledger
+                .left_out(statement, "lb has a listener for each port: write those that you need");
             Vec::new()
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn of_section(section: &Section<'_>, ledger: &mut Ledger) -> Check {
     let http = section.has_option("httpchk").map(|option| {
         ledger.translated(option);
         let mut check = HttpCheck::default();
-        request(option, &option.args().get(1..).unwrap_or_default().to_vec(), &mut check, ledger);
+        request(option, option.args().get(1..).unwrap_or_default(), &mut check, ledger);
         for line in section.own("http-check").chain(inherited(section)) {
             rule(line, &mut check, ledger);
         }
@@ -45,13 +45,14 @@ fn request(option: &Statement, args: &[String], check: &mut HttpCheck, ledger: &
         [] => ("OPTIONS", "/", ""),
         [path] if path.starts_with('/') => ("OPTIONS", path.as_str(), ""),
         [method] => (method.as_str(), "/", ""),
-        [method, path, rest @ ..] => (method.as_str(), path.as_str(), rest.last().map_or("", String::as_str)),
+        [method, path, rest @ ..] => {
+            (method.as_str(), path.as_str(), rest.last().map_or("", String::as_str))
+        }
     };
     set_request(option, method, path, (check, ledger));
     // Older files have fields behind the version.
     let fields = version.split("\r\n").filter_map(|line| line.split_once(':'));
-    for (name, value) in fields.filter(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        let _ = name;
+    for (_, value) in fields.filter(|(name, _)| name.eq_ignore_ascii_case("host")) {
         check.host = ledger.value(option, "pools.*.health_check.host", value.trim());
     }
 }
@@ -85,7 +86,8 @@ fn rule(line: &Statement, check: &mut HttpCheck, ledger: &mut Ledger) {
                     [_, name, value] if name.eq_ignore_ascii_case("host") => {
                         check.host = ledger.value(line, "pools.*.health_check.host", *value);
                     }
-                    _ => ledger.left_out(line, "a check of lb has a Host and no other field of yours"),
+                    _ => ledger
+                        .left_out(line, "a check of lb has a Host and no other field of yours"),
                 }
             }
             if words.contains(&"body") {
@@ -96,8 +98,12 @@ fn rule(line: &Statement, check: &mut HttpCheck, ledger: &mut Ledger) {
             ledger.translated(line);
             check.expect = ledger.value(line, "pools.*.health_check.expect", statuses);
         }
-        ["expect", ..] => ledger.left_out(line, "a check of lb looks at the status alone (expect: 200-399)"),
-        ["disable-on-404"] => ledger.left_out(line, "lb drains a backend by lb drain, or drain: true"),
+        ["expect", ..] => {
+            ledger.left_out(line, "a check of lb looks at the status alone (expect: 200-399)")
+        }
+        ["disable-on-404"] => {
+            ledger.left_out(line, "lb drains a backend by lb drain, or drain: true")
+        }
         _ => ledger.left_out(line, "a check of lb is one request, and its answer's status"),
     }
 }
@@ -112,7 +118,10 @@ pub(super) fn settle(check: &mut Check, section: &Section<'_>, ledger: &mut Ledg
         let fits = timeout < between;
         check.timeout = duration::written(if fits { timeout } else { longest });
         if !fits && let Some(line) = section.find(&["timeout", "check"]) {
-            ledger.changed(line, "a check of lb ends before the next one begins: half of the interval");
+            ledger.changed(
+                line,
+                "a check of lb ends before the next one begins: half of the interval",
+            );
         }
     } else if between <= TIMEOUT {
         check.timeout = duration::written(longest);

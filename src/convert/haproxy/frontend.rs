@@ -30,14 +30,22 @@ pub(super) struct Frontend<'a> {
 }
 
 /// Reads a frontend, or the frontend of a `listen`.
-pub(super) fn frontend<'a>(section: &Section<'a>, base: &Base, ledger: &mut Ledger) -> Frontend<'a> {
+pub(super) fn frontend<'a>(
+    section: &Section<'a>,
+    base: &Base,
+    ledger: &mut Ledger,
+) -> Frontend<'a> {
     let acls = Acls::new(section.own("acl"));
     let mut used = Vec::new();
     let choices = choices(section, &acls, &mut used, ledger);
     let redirect = redirect(section, &acls, &mut used, ledger);
     settle_acls(&acls, &used, ledger);
     let mut binds: Vec<Bind<'a>> = Vec::new();
-    let in_header = section.statement.args().get(1..).filter(|it| it.first().is_some_and(|it| it.contains(':')));
+    let in_header = section
+        .statement
+        .args()
+        .get(1..)
+        .filter(|it| it.first().is_some_and(|it| it.contains(':')));
     if let Some(args) = in_header {
         binds.extend(bind::binds(section.statement, args, base, ledger));
     }
@@ -145,7 +153,8 @@ fn choices<'a>(
             Ok(condition) => {
                 used.extend(names);
                 settle(line, &condition, ledger);
-                let all = condition.alternatives.iter().flat_map(|it| of_alternative(it, line, backend));
+                let all =
+                    condition.alternatives.iter().flat_map(|it| of_alternative(it, line, backend));
                 choices.extend(all);
             }
             Err(reason) => ledger.left_out(line, reason),
@@ -241,7 +250,10 @@ fn settle_acls(acls: &Acls<'_>, used: &[String], ledger: &mut Ledger) {
 fn hsts(section: &Section<'_>, ledger: &mut Ledger) -> Option<String> {
     let line = section.statement.inner().iter().find(|it| {
         matches!(it.name(), "http-response" | "rspadd")
-            && it.words.iter().any(|word| word.to_ascii_lowercase().contains("strict-transport-security"))
+            && it
+                .words
+                .iter()
+                .any(|word| word.to_ascii_lowercase().contains("strict-transport-security"))
     })?;
     let value = line.words.iter().find(|word| word.contains("max-age="))?;
     let value = value.rsplit(": ").next().unwrap_or(value);

@@ -51,8 +51,10 @@ pub(super) fn translate(statements: &[Statement], ledger: &mut Ledger) -> Site {
 /// A section for nothing but a page with statistics, whose place the admin listener takes.
 fn serves_nothing(section: &Section<'_>) -> bool {
     let serves = |it: &Statement| {
-        matches!(it.name(), "server" | "server-template" | "use_backend" | "default_backend" | "redirect")
-            || (it.name() == "http-request" && it.arg(0) == Some("redirect"))
+        matches!(
+            it.name(),
+            "server" | "server-template" | "use_backend" | "default_backend" | "redirect"
+        ) || (it.name() == "http-request" && it.arg(0) == Some("redirect"))
     };
     !section.statement.inner().iter().any(serves) && section.find(&["default_backend"]).is_none()
 }

@@ -1,12 +1,7 @@
 //! The global section, and what holds for all listeners.
 
 use super::{bind::Base, section::Section};
-use crate::convert::{
-    duration,
-    ledger::Ledger,
-    site::Process,
-    statement::Statement,
-};
+use crate::convert::{duration, ledger::Ledger, site::Process, statement::Statement};
 
 /// Reads the settings of the process.
 pub(super) fn process(
@@ -24,9 +19,11 @@ pub(super) fn process(
             }
             "user" | "group" => {
                 let read = ledger.value(statement, statement.name(), value);
-                let place = if statement.name() == "user" { &mut process.user } else { &mut process.group };
+                let place =
+                    if statement.name() == "user" { &mut process.user } else { &mut process.group };
                 *place = read;
-                let reason = "lb switches to it if root starts it: leave the key out for a unit with User=";
+                let reason =
+                    "lb switches to it if root starts it: leave the key out for a unit with User=";
                 ledger.changed(statement, reason);
             }
             "hard-stop-after" => {
@@ -55,7 +52,8 @@ pub(super) fn base(statements: &[Statement], ledger: &mut Ledger) -> Base {
             "crt-base" => base.crt = value,
             "ca-base" => base.ca = value,
             "ssl-default-bind-options" => {
-                let needs_new = statement.args().windows(2).any(|pair| pair == ["ssl-min-ver", "TLSv1.3"]);
+                let needs_new =
+                    statement.args().windows(2).any(|pair| pair == ["ssl-min-ver", "TLSv1.3"]);
                 if needs_new || statement.has_arg("no-tlsv12") {
                     base.min_version = Some("1.3");
                 }

@@ -1,10 +1,6 @@
 //! A section and the defaults that it inherits.
 
-use crate::convert::{
-    duration,
-    ledger::Ledger,
-    statement::Statement,
-};
+use crate::convert::{duration, ledger::Ledger, statement::Statement};
 use std::time::Duration;
 
 /// A frontend, backend or listen section.
@@ -47,7 +43,9 @@ impl<'a> Section<'a> {
 
     /// The line that holds here, by its first words: the last one of the section, or of its defaults.
     pub(super) fn find(&self, words: &[&str]) -> Option<&'a Statement> {
-        let begins = |it: &&Statement| words.iter().enumerate().all(|(at, word)| it.words.get(at).is_some_and(|it| it == word));
+        let begins = |it: &&Statement| {
+            words.iter().enumerate().all(|(at, word)| it.words.get(at).is_some_and(|it| it == word))
+        };
         let own = self.statement.inner().iter().rev().find(begins);
         own.or_else(|| self.defaults?.inner().iter().rev().find(begins))
     }
@@ -55,7 +53,9 @@ impl<'a> Section<'a> {
     /// Whether an option is on, here or by default.
     pub(super) fn has_option(&self, name: &str) -> Option<&'a Statement> {
         let is_off = |block: &[Statement]| {
-            block.iter().any(|it| it.name() == "no" && it.arg(0) == Some("option") && it.arg(1) == Some(name))
+            block.iter().any(|it| {
+                it.name() == "no" && it.arg(0) == Some("option") && it.arg(1) == Some(name)
+            })
         };
         self.find(&["option", name]).filter(|_| !is_off(self.statement.inner()))
     }
@@ -72,9 +72,14 @@ impl<'a> Section<'a> {
         let statement = self.find(&["timeout", name]).or_else(|| self.find(&[older]))?;
         let time = duration::read(statement.args().last()?, "ms");
         match time {
-            Some(time) if time.is_zero() => ledger.not_needed(statement, "it is no limit, and lb has its own"),
+            Some(time) if time.is_zero() => {
+                ledger.not_needed(statement, "it is no limit, and lb has its own")
+            }
             Some(time) if time > duration::LONGEST_TRY => {
-                ledger.changed(statement, "12h: a limit of lb is at most a day, for all tries together");
+                ledger.changed(
+                    statement,
+                    "12h: a limit of lb is at most a day, for all tries together",
+                );
             }
             Some(_) => ledger.translated(statement),
             None => ledger.left_out(statement, "it is no length of time"),

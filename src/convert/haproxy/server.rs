@@ -8,6 +8,24 @@ use crate::convert::{
     statement::Statement,
 };
 
+/// Parameters that a value follows.
+const WITH_VALUE: &str = "
+    inter fastinter downinter rise fall weight maxconn minconn maxqueue port addr cookie
+    slowstart resolvers resolve-prefer resolve-net resolve-opts init-addr on-error
+    on-marked-down on-marked-up observe error-limit track id source verify ca-file crt
+    crl-file sni alpn check-alpn check-sni proto check-proto redir pool-max-conn
+    pool-purge-delay pool-low-conn max-reuse agent-port agent-inter agent-addr
+    agent-send verifyhost ciphers ciphersuites ssl-min-ver ssl-max-ver usesrc interface
+    namespace socks4 tcp-ut ws log-proto check-via-socks4 curves
+";
+
+/// Parameters that change nothing of what `lb` does.
+const NO_MATTER: &str = "
+    enabled non-stick id verify ca-file sni alpn verifyhost crt ciphers check-ssl
+    check-sni no-check no-ssl no-backup no-send-proxy tfo tcp-ut pool-max-conn
+    pool-purge-delay pool-low-conn max-reuse ws no-ssl-reuse ssl-min-ver ssl-max-ver
+";
+
 /// Reads the servers of a section into the pool.
 pub(super) fn servers(section: &Section<'_>, pool: &mut Pool, ledger: &mut Ledger) {
     let inherited = section.defaults().map(Statement::inner).unwrap_or_default();
@@ -35,10 +53,18 @@ fn server(
     (address, skip): (Option<&str>, usize),
     (pool, ledger): (&mut Pool, &mut Ledger),
 ) {
-    let Some(address) = self::address(statement, address.unwrap_or_default(), ledger) else { return };
+    let Some(address) = self::address(statement, address.unwrap_or_default(), ledger) else {
+        return;
+    };
     let place = statement.place.clone();
-    let backend =
-        Backend { address, place, weight: None, backup: false, drain: false, max_connections: None };
+    let backend = Backend {
+        address,
+        place,
+        weight: None,
+        backup: false,
+        drain: false,
+        max_connections: None,
+    };
     let mut reader = Reader { statement, backend, pool, ledger, has_tls: false };
     for default in defaults {
         reader.ledger.translated(default);
@@ -63,7 +89,8 @@ fn server(
 }
 
 fn address(statement: &Statement, written: &str, ledger: &mut Ledger) -> Option<String> {
-    let plain = ["ipv4@", "ipv6@", "tcp4@", "tcp6@", "tcp@"].iter().find_map(|it| written.strip_prefix(it));
+    let plain =
+        ["ipv4@", "ipv6@", "tcp4@", "tcp6@", "tcp@"].iter().find_map(|it| written.strip_prefix(it));
     let written = plain.unwrap_or(written);
     if written.starts_with('/') || written.contains('@') {
         ledger.left_out(statement, "a backend of lb is host:port, not a socket of another kind");
@@ -109,7 +136,8 @@ impl Reader<'_> {
             }
             "maxconn" if value == "0" => {}
             "maxconn" => {
-                self.backend.max_connections = self.value("pools.*.backends[].max_connections", value);
+                self.backend.max_connections =
+                    self.value("pools.*.backends[].max_connections", value);
             }
             "backup" => self.backend.backup = true,
             "disabled" => self.backend.drain = true,
@@ -164,25 +192,27 @@ impl Reader<'_> {
     fn other(&mut self, name: &str) {
         let (statement, ledger) = (self.statement, &mut *self.ledger);
         match name {
-            "enabled" | "non-stick" | "id" | "verify" | "ca-file" | "sni" | "alpn" | "verifyhost"
-            | "crt" | "ciphers" | "check-ssl" | "check-sni" | "no-check" | "no-ssl" | "no-backup"
-            | "no-send-proxy" | "tfo" | "tcp-ut" | "pool-max-conn" | "pool-purge-delay"
-            | "pool-low-conn" | "max-reuse" | "ws" | "no-ssl-reuse" | "ssl-min-ver" | "ssl-max-ver" => {}
+            _ if NO_MATTER.split_whitespace().any(|it| it == name) => {}
             "fastinter" | "downinter" => {
-                ledger.changed(statement, format!("{name}: lb checks at one interval in every state"));
+                ledger.changed(
+                    statement,
+                    format!("{name}: lb checks at one interval in every state"),
+                );
             }
             "cookie" | "stick" => {
                 ledger.left_out(statement, format!("{name}: lb binds no client to a backend"));
             }
             "resolvers" | "init-addr" | "resolve-prefer" | "resolve-net" | "resolve-opts" => {
-                let reason = "lb resolves names by the system's rules, at the start and at each reload";
+                let reason =
+                    "lb resolves names by the system's rules, at the start and at each reload";
                 ledger.changed(statement, reason);
             }
             "observe" | "error-limit" | "on-error" => {
                 ledger.not_needed(statement, format!("{name}: traffic ejects a backend by itself"));
             }
             "send-proxy" | "send-proxy-v2" | "send-proxy-v2-ssl" | "send-proxy-v2-ssl-cn" => {
-                let reason = "lb sends no PROXY header: a backend that expects it must be told not to";
+                let reason =
+                    "lb sends no PROXY header: a backend that expects it must be told not to";
                 ledger.left_out(statement, reason);
             }
             "proto" => ledger.left_out(statement, "proto: lb speaks HTTP/1 with backends"),
@@ -192,15 +222,5 @@ impl Reader<'_> {
 }
 
 fn takes_value(name: &str) -> bool {
-    let with = [
-        "inter", "fastinter", "downinter", "rise", "fall", "weight", "maxconn", "minconn", "maxqueue",
-        "port", "addr", "cookie", "slowstart", "resolvers", "resolve-prefer", "resolve-net",
-        "resolve-opts", "init-addr", "on-error", "on-marked-down", "on-marked-up", "observe",
-        "error-limit", "track", "id", "source", "verify", "ca-file", "crt", "crl-file", "sni", "alpn",
-        "check-alpn", "check-sni", "proto", "check-proto", "redir", "pool-max-conn", "pool-purge-delay",
-        "pool-low-conn", "max-reuse", "agent-port", "agent-inter", "agent-addr", "agent-send",
-        "verifyhost", "ciphers", "ciphersuites", "ssl-min-ver", "ssl-max-ver", "usesrc", "interface",
-        "namespace", "socks4", "tcp-ut", "ws", "log-proto", "check-via-socks4", "curves",
-    ];
-    with.contains(&name)
+    WITH_VALUE.split_whitespace().any(|it| it == name)
 }

@@ -13,8 +13,9 @@ const NO_CACHE: Advice = LeftOut("lb has no cache");
 const NO_COMPRESSION: Advice = LeftOut("lb compresses nothing (let the backends do it)");
 const NO_RATES: Advice =
     LeftOut("lb limits no rates; max_connections and queue of a pool bound what backends get");
-const NO_ACCESS: Advice =
-    LeftOut("lb lets in every client that can connect (use a firewall, client_auth, or the backend)");
+const NO_ACCESS: Advice = LeftOut(
+    "lb lets in every client that can connect (use a firewall, client_auth, or the backend)",
+);
 const NO_REWRITES: Advice =
     LeftOut("lb changes no paths: backends get them as the client sent them");
 const NO_SCRIPTS: Advice = LeftOut("lb runs no programs");
@@ -76,7 +77,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("keepalive_requests", NotNeeded("lb does not count the requests of a connection")),
     ("keepalive_time", NotNeeded("lb does not limit the age of a connection")),
     ("keepalive_disable", TUNING),
-    ("resolver", LeftOut("lb resolves names by the system's rules, at the start and at each reload")),
+    (
+        "resolver",
+        LeftOut("lb resolves names by the system's rules, at the start and at each reload"),
+    ),
     ("resolver_timeout", NotNeeded("lb resolves names by the system's rules")),
     ("health_check", LeftOut("write health_check of the pool: path, interval, rise, fall")),
     ("match", LeftOut("write health_check.expect of the pool")),
@@ -118,7 +122,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("stub_status", LeftOut("the admin listener has the figures, a page, and GET /metrics")),
     ("status*", LeftOut("the admin listener has the figures, a page, and GET /metrics")),
     ("api", LeftOut("the admin listener has an API")),
-    ("client_max_body_size", LeftOut("lb does not limit the length of a body (let the backend do it)")),
+    (
+        "client_max_body_size",
+        LeftOut("lb does not limit the length of a body (let the backend do it)"),
+    ),
     ("client_body_buffer_size", STREAMS),
     ("client_body_*", TUNING),
     ("client_header_buffer_size", OWN_LIMIT),
@@ -175,7 +182,12 @@ const TABLE: &[(&str, Advice)] = &[
     ("http2", UNUSED),
     ("http3*", LeftOut("lb convert translates no HTTP/3 (see listeners[].protocols)")),
     ("quic_*", LeftOut("lb convert translates no HTTP/3 (see listeners[].protocols)")),
-    ("real_ip_recursive", NotNeeded("lb reads X-Forwarded-For from the right, up to the first address that is not trusted")),
+    (
+        "real_ip_recursive",
+        NotNeeded(
+            "lb reads X-Forwarded-For from the right, up to the first address that is not trusted",
+        ),
+    ),
     ("real_ip_header", UNUSED),
     ("set_real_ip_from", UNUSED),
     // Towards backends.
@@ -219,7 +231,10 @@ const TABLE: &[(&str, Advice)] = &[
     ("lua_*", NO_SCRIPTS),
     // TLS.
     ("ssl_session_*", NotNeeded("sessions go on over reloads and upgrades by themselves")),
-    ("ssl_ciphers", NotNeeded("lb has only suites with forward secrecy and authenticated encryption")),
+    (
+        "ssl_ciphers",
+        NotNeeded("lb has only suites with forward secrecy and authenticated encryption"),
+    ),
     ("ssl_prefer_server_ciphers", NotNeeded("lb has only suites that are safe")),
     ("ssl_ecdh_curve", NotNeeded("lb has X25519MLKEM768, X25519, P-256 and P-384")),
     ("ssl_conf_command", TUNING),

@@ -179,7 +179,10 @@ fn client(here: &[Here<'_, '_>], default: usize, ledger: &mut Ledger) -> ClientL
         for other in others.iter().filter_map(|scope| scope.find(name)) {
             let is_same = statement.is_some_and(|it| it.args() == other.args());
             if !is_same {
-                ledger.changed(other, "it is a limit of a listener in lb, here that of its default server");
+                ledger.changed(
+                    other,
+                    "it is a limit of a listener in lb, here that of its default server",
+                );
             }
         }
         let statement = statement?;

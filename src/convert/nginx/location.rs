@@ -1,10 +1,6 @@
 //! Locations: which paths go to which pool.
 
-use super::{
-    proxy,
-    scope::Scope,
-    upstream::Draft,
-};
+use super::{proxy, scope::Scope, upstream::Draft};
 use crate::convert::{
     ledger::{Advice, Ledger},
     paths::{self, Kind, Pattern},
@@ -23,17 +19,19 @@ pub(super) struct Place<'a> {
 }
 
 /// The paths of a server, in the order in which nginx prefers them.
-pub(super) fn places<'a>(
-    server: &Scope<'a>,
-    draft: &mut Draft<'a, '_>,
-) -> Vec<Place<'a>> {
+pub(super) fn places<'a>(server: &Scope<'a>, draft: &mut Draft<'a, '_>) -> Vec<Place<'a>> {
     let mut found = Vec::new();
     collect(server, server, draft, &mut found);
     // Of exact paths and regular expressions the first, then the longest prefix.
-    found.sort_by_key(|place: &Place<'a>| (place.kind, match place.kind {
-        Kind::Prefix => usize::MAX - place.path.len(),
-        _ => 0,
-    }));
+    found.sort_by_key(|place: &Place<'a>| {
+        (
+            place.kind,
+            match place.kind {
+                Kind::Prefix => usize::MAX - place.path.len(),
+                _ => 0,
+            },
+        )
+    });
     without_wide_exact(found, draft.ledger)
 }
 
@@ -48,7 +46,10 @@ fn collect<'a>(
         let pattern = match paths::of_location(location.args()) {
             Ok(pattern) => {
                 let key = "routes[].path";
-                let valid = pattern.prefixes.iter().all(|path| draft.ledger.value(location, key, path).is_some());
+                let valid = pattern
+                    .prefixes
+                    .iter()
+                    .all(|path| draft.ledger.value(location, key, path).is_some());
                 if !valid {
                     continue;
                 }
@@ -176,7 +177,8 @@ fn without_wide_exact<'a>(places: Vec<Place<'a>>, ledger: &mut Ledger) -> Vec<Pl
         below.map(|other| other.pool).find(|pool| *pool != exact.pool)
     };
     let is_root_alone = |exact: &Place<'a>| {
-        exact.path == "/" && !places.iter().any(|it| it.kind != Kind::Exact && is_below(&it.path, "/"))
+        exact.path == "/"
+            && !places.iter().any(|it| it.kind != Kind::Exact && is_below(&it.path, "/"))
     };
     let mut kept = Vec::new();
     for place in &places {

@@ -33,7 +33,8 @@ pub(super) fn process(
             }
             ("user", Some(user)) => {
                 process.user = ledger.value(statement, "user", user);
-                process.group = statement.arg(1).and_then(|group| ledger.value(statement, "group", group));
+                process.group =
+                    statement.arg(1).and_then(|group| ledger.value(statement, "group", group));
                 let reason = "lb switches to user if root starts it: leave the key out for a unit with \
                               User=";
                 ledger.changed(statement, reason);
@@ -51,15 +52,14 @@ fn error_log(statement: &Statement, path: &str, process: &mut Process, ledger: &
     }
     let path = if path == "/dev/stderr" { "stderr" } else { path };
     process.error_log = ledger.value(statement, "error_log", path);
-    ledger.changed(statement, "lb logs changes of state there, and has no levels; nginx must not write to the same file");
+    ledger.changed(
+        statement,
+        "lb logs changes of state there, and has no levels; nginx must not write to the same file",
+    );
 }
 
 /// The first access log of the file: `lb` has one for all requests.
-fn access_log(
-    http: &Scope<'_>,
-    servers: &[Server<'_>],
-    ledger: &mut Ledger,
-) -> Option<AccessLog> {
+fn access_log(http: &Scope<'_>, servers: &[Server<'_>], ledger: &mut Ledger) -> Option<AccessLog> {
     let scopes = std::iter::once(http).chain(servers.iter().map(|server| &server.scope));
     let all: Vec<&Statement> =
         scopes.flat_map(Scope::own).filter(|it| it.name() == "access_log").collect();
@@ -110,11 +110,7 @@ fn to(statement: &Statement, http: &Scope<'_>, ledger: &mut Ledger) -> Option<Ac
 }
 
 /// Proxies whose `X-Forwarded-For` is believed.
-fn trusted_proxies(
-    http: &Scope<'_>,
-    servers: &[Server<'_>],
-    ledger: &mut Ledger,
-) -> Vec<String> {
+fn trusted_proxies(http: &Scope<'_>, servers: &[Server<'_>], ledger: &mut Ledger) -> Vec<String> {
     let mut trusted: Vec<String> = Vec::new();
     for scope in std::iter::once(http).chain(servers.iter().map(|server| &server.scope)) {
         let Some(header) = scope.find("real_ip_header") else { continue };

@@ -22,7 +22,8 @@ pub(super) fn handling(scope: &Scope<'_>, ledger: &mut Ledger) -> Handling {
     let total = time(scope, "proxy_next_upstream_timeout", ledger);
     let connect = time(scope, "proxy_connect_timeout", ledger);
     // A try may begin at the end of that time.
-    let total = total.map(|total| total + read.unwrap_or(RESPONSE).max(connect.unwrap_or_default()));
+    let total =
+        total.map(|total| total + read.unwrap_or(RESPONSE).max(connect.unwrap_or_default()));
     let total = total.or_else(|| duration::of_all_tries([read, connect]));
     let mut handling = Handling {
         connect: connect.and_then(duration::written),
@@ -40,9 +41,12 @@ fn time(scope: &Scope<'_>, name: &str, ledger: &mut Ledger) -> Option<Duration> 
     let statement = scope.find(name)?;
     let time = duration::read(statement.arg(0)?, "s");
     match time {
-        Some(time) if time.is_zero() => ledger.not_needed(statement, "it is no limit, and lb has its own"),
+        Some(time) if time.is_zero() => {
+            ledger.not_needed(statement, "it is no limit, and lb has its own")
+        }
         Some(time) if time > duration::LONGEST_TRY => {
-            ledger.changed(statement, "12h: a limit of lb is at most a day, for all tries together");
+            ledger
+                .changed(statement, "12h: a limit of lb is at most a day, for all tries together");
         }
         Some(_) => ledger.translated(statement),
         None => ledger.left_out(statement, "it is no length of time"),
@@ -143,7 +147,9 @@ fn field(statement: &Statement, ledger: &mut Ledger) {
         }
         ("x-real-ip", "$remote_addr" | "$realip_remote_addr") => forwarded,
         ("x-forwarded-for", "$proxy_add_x_forwarded_for" | "$remote_addr") => forwarded,
-        ("x-forwarded-proto", "$scheme" | "$http_x_forwarded_proto" | "https" | "http") => forwarded,
+        ("x-forwarded-proto", "$scheme" | "$http_x_forwarded_proto" | "https" | "http") => {
+            forwarded
+        }
         ("x-forwarded-host", "$host" | "$http_host" | "$server_name") => forwarded,
         ("x-request-id", _) => "lb passes X-Request-Id on, or makes one",
         ("upgrade", "$http_upgrade") => "lb passes WebSocket on",
@@ -155,7 +161,10 @@ fn field(statement: &Statement, ledger: &mut Ledger) {
         }
         _ => {
             let name = shown(name);
-            ledger.left_out(statement, format!("lb adds no {name} of yours (let the backend set it)"));
+            ledger.left_out(
+                statement,
+                format!("lb adds no {name} of yours (let the backend set it)"),
+            );
             return;
         }
     };

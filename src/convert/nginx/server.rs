@@ -44,7 +44,8 @@ pub(super) fn server<'a>(
     let names = names(&scope, draft.ledger);
     let redirect = redirect(&scope, &names);
     let returned = scope.own().iter().find(|it| it.name() == "return");
-    let refuses = returned.is_some_and(|it| matches!(it.arg(0), Some("444" | "403" | "404" | "410")));
+    let refuses =
+        returned.is_some_and(|it| matches!(it.arg(0), Some("444" | "403" | "404" | "410")));
     if let Some(returned) = returned.filter(|_| refuses) {
         draft.ledger.changed(returned, "lb answers a request without a route with 404");
     }
@@ -75,7 +76,8 @@ fn listens<'a>(scope: &Scope<'a>, ledger: &mut Ledger) -> Vec<Listen<'a>> {
     let mut listens = Vec::new();
     for statement in written {
         if statement.has_arg("quic") {
-            ledger.left_out(statement, "lb convert translates no HTTP/3 (see listeners[].protocols)");
+            ledger
+                .left_out(statement, "lb convert translates no HTTP/3 (see listeners[].protocols)");
             continue;
         }
         let Some(address) = address(statement, ledger) else { continue };
@@ -151,8 +153,10 @@ fn host(statement: &Statement, name: &str, ledger: &mut Ledger) -> Option<Host> 
 fn redirect<'a>(scope: &Scope<'a>, names: &[Host]) -> Option<&'a Statement> {
     scope.own().iter().find(|statement| match statement.name() {
         "return" | "rewrite" => is_redirect(statement, names),
-        "if" => asks_for_tls(statement, names)
-            && statement.inner().iter().any(|it| is_redirect(it, names)),
+        "if" => {
+            asks_for_tls(statement, names)
+                && statement.inner().iter().any(|it| is_redirect(it, names))
+        }
         "location" => {
             statement.arg(0) == Some("/")
                 && statement.inner().iter().any(|it| is_redirect(it, names))
@@ -163,9 +167,18 @@ fn redirect<'a>(scope: &Scope<'a>, names: &[Host]) -> Option<&'a Statement> {
 
 fn is_redirect(statement: &Statement, names: &[Host]) -> bool {
     let url = match (statement.name(), statement.args()) {
-        ("return", [status, url]) if matches!(status.as_str(), "301" | "302" | "307" | "308") => url,
+        ("return", [status, url]) if matches!(status.as_str(), "301" | "302" | "307" | "308") => {
+            url
+        }
         ("return", [url]) => url,
-        ("rewrite", [from, url, ..]) if matches!(from.as_str(), "^" | "^(.*)" | "^(.*)$" | "^/(.*)" | "^/(.*)$" | "(.*)" | ".*") => url,
+        ("rewrite", [from, url, ..])
+            if matches!(
+                from.as_str(),
+                "^" | "^(.*)" | "^(.*)$" | "^/(.*)" | "^/(.*)$" | "(.*)" | ".*"
+            ) =>
+        {
+            url
+        }
         _ => return false,
     };
     let Some(rest) = url.strip_prefix("https://") else { return false };
@@ -181,8 +194,12 @@ fn is_redirect(statement: &Statement, names: &[Host]) -> bool {
 
 /// Whether an `if` asks whether there is no TLS, or for a name of the server, as certbot does.
 fn asks_for_tls(statement: &Statement, names: &[Host]) -> bool {
-    let words: Vec<&str> =
-        statement.args().iter().map(|word| word.trim_matches(['(', ')'])).filter(|it| !it.is_empty()).collect();
+    let words: Vec<&str> = statement
+        .args()
+        .iter()
+        .map(|word| word.trim_matches(['(', ')']))
+        .filter(|it| !it.is_empty())
+        .collect();
     match words[..] {
         ["$scheme", "=", "http"] | ["$scheme", "!=", "https"] => true,
         ["$https", "!=", "on"] | ["$https", "="] | ["$ssl_protocol", "="] => true,

@@ -32,7 +32,10 @@ pub(super) fn tls(here: &[Here<'_, '_>], default: usize, ledger: &mut Ledger) ->
     if tls.certificates.is_empty() {
         let listens = here.iter().filter_map(|(_, listen)| listen.statement);
         for statement in listens {
-            ledger.left_out(statement, "there is no certificate that lb can read: it listens without TLS");
+            ledger.left_out(
+                statement,
+                "there is no certificate that lb can read: it listens without TLS",
+            );
         }
         return None;
     }
@@ -71,7 +74,10 @@ fn min_version(here: &[Here<'_, '_>], default: usize, tls: &mut Tls, ledger: &mu
     for other in (0..here.len()).filter_map(protocols) {
         ledger.translated(other);
         if chosen.is_none_or(|chosen| chosen.args() != other.args()) {
-            ledger.changed(other, "the versions are those of the listener, here of its default server");
+            ledger.changed(
+                other,
+                "the versions are those of the listener, here of its default server",
+            );
         }
     }
     let Some(statement) = chosen else { return };
@@ -147,11 +153,19 @@ fn hsts(here: &[Here<'_, '_>], tls: &mut Tls, ledger: &mut Ledger) {
         match shortest {
             Some(1..) if is_everywhere => {
                 ledger.translated(statement);
-                if statement.arg(1).is_some_and(|it| it.contains("Subdomains") || it.contains("SubDomains") || it.contains("preload")) {
-                    ledger.changed(statement, "hsts is max-age alone: no includeSubDomains, no preload");
+                if statement.arg(1).is_some_and(|it| {
+                    it.contains("Subdomains") || it.contains("SubDomains") || it.contains("preload")
+                }) {
+                    ledger.changed(
+                        statement,
+                        "hsts is max-age alone: no includeSubDomains, no preload",
+                    );
                 }
             }
-            _ => ledger.left_out(statement, "hsts is for all hosts of a listener, and not all of them have it"),
+            _ => ledger.left_out(
+                statement,
+                "hsts is for all hosts of a listener, and not all of them have it",
+            ),
         }
     }
     if is_everywhere {

@@ -64,7 +64,8 @@ impl<'a, 'l> Draft<'a, 'l> {
 
     fn unique_name(&self, host: &str, path: &str) -> String {
         let plain = |text: &str| -> String {
-            let allowed = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' };
+            let allowed =
+                |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' };
             text.chars().map(allowed).collect::<String>().trim_matches('-').to_owned()
         };
         let base = plain(host);
@@ -97,8 +98,14 @@ fn empty(statement: &Statement) -> Pool {
 fn of_address(proxy_pass: &Statement, host: &str, ledger: &mut Ledger) -> Option<Pool> {
     let address = ledger.value(proxy_pass, "pools.*.backends[].address", with_port(host))?;
     let place = proxy_pass.place.clone();
-    let backend =
-        Backend { address, place, weight: None, backup: false, drain: false, max_connections: None };
+    let backend = Backend {
+        address,
+        place,
+        weight: None,
+        backup: false,
+        drain: false,
+        max_connections: None,
+    };
     Some(Pool { backends: vec![backend], ..empty(proxy_pass) })
 }
 
@@ -111,7 +118,7 @@ fn with_port(host: &str) -> String {
 fn of_upstream(upstream: &Statement, ledger: &mut Ledger) -> Pool {
     ledger.translated(upstream);
     let mut pool = empty(upstream);
-    let mut limits: Vec<FailureLimits> = Vec::new();
+    let mut limits: Vec<FailureLimits<'_>> = Vec::new();
     for statement in upstream.inner() {
         match statement.name() {
             "server" => limits.extend(server(statement, &mut pool, ledger)),
@@ -141,8 +148,14 @@ fn server<'a>(
     }
     let address = ledger.value(statement, "pools.*.backends[].address", with_port(written))?;
     let place = statement.place.clone();
-    let mut backend =
-        Backend { address, place, weight: None, backup: false, drain: false, max_connections: None };
+    let mut backend = Backend {
+        address,
+        place,
+        weight: None,
+        backup: false,
+        drain: false,
+        max_connections: None,
+    };
     let mut limits = FailureLimits { statement, max_fails: None, fail_timeout: None };
     for parameter in statement.args().iter().skip(1) {
         match parameter.split_once('=').unwrap_or((parameter, "")) {
@@ -190,7 +203,9 @@ pub(super) fn add(backend: Backend, statement: &Statement, pool: &mut Pool, ledg
 fn ejection(limits: &[FailureLimits<'_>], pool: &mut Pool, ledger: &mut Ledger) {
     let is_given = |it: &&FailureLimits<'_>| it.max_fails.is_some() || it.fail_timeout.is_some();
     let Some(first) = limits.iter().find(is_given) else { return };
-    let pair = |it: &FailureLimits<'_>| (it.max_fails.map(str::to_owned), it.fail_timeout.map(str::to_owned));
+    let pair = |it: &FailureLimits<'_>| {
+        (it.max_fails.map(str::to_owned), it.fail_timeout.map(str::to_owned))
+    };
     for other in limits.iter().filter(is_given).filter(|it| pair(it) != pair(first)) {
         let reason = format!(
             "max_fails and fail_timeout are those of the whole pool in lb: here those of line {}",
@@ -223,12 +238,18 @@ fn setting(statement: &Statement, pool: &mut Pool, ledger: &mut Ledger) {
         ("least_conn", _) => pool.algorithm = Some("least_conn"),
         ("least_time", _) => {
             pool.algorithm = Some("ewma");
-            ledger.changed(statement, "ewma draws two backends and picks the one with the lower latency");
+            ledger.changed(
+                statement,
+                "ewma draws two backends and picks the one with the lower latency",
+            );
             return;
         }
         ("random", two) => {
             pool.algorithm = (two == Some("two")).then_some("least_conn");
-            ledger.changed(statement, "lb has no random choice: here round_robin, or least_conn for two");
+            ledger.changed(
+                statement,
+                "lb has no random choice: here round_robin, or least_conn for two",
+            );
             return;
         }
         ("ip_hash" | "hash" | "sticky", _) => {

@@ -56,11 +56,13 @@ impl Expansion<'_> {
         let Some(pattern) = statement.arg(0) else { return Ok(Vec::new()) };
         let name = pattern.rsplit('/').next().unwrap_or(pattern);
         if name == "mime.types" {
-            self.ledger.not_needed(statement, "types of files: lb serves none, and backends name theirs");
+            self.ledger
+                .not_needed(statement, "types of files: lb serves none, and backends name theirs");
             return Ok(Vec::new());
         }
         if depth == 0 {
-            self.ledger.left_out(statement, format!("files include each other more than {DEPTH} deep"));
+            self.ledger
+                .left_out(statement, format!("files include each other more than {DEPTH} deep"));
             return Ok(Vec::new());
         }
         let files = match (self.include)(pattern) {
@@ -71,7 +73,8 @@ impl Expansion<'_> {
             }
         };
         if files.is_empty() {
-            self.ledger.not_needed(statement, "there is no such file, which nginx allows for a pattern");
+            self.ledger
+                .not_needed(statement, "there is no such file, which nginx allows for a pattern");
         } else {
             self.ledger.translated(statement);
         }

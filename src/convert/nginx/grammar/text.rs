@@ -14,11 +14,7 @@ use crate::convert::{
 const DEPTH: usize = 32;
 
 /// Reads the text of one file; `next` is the number of the next statement.
-pub(super) fn parse(
-    file: &str,
-    text: &str,
-    next: &mut Id,
-) -> Result<Vec<Statement>, SyntaxError> {
+pub(super) fn parse(file: &str, text: &str, next: &mut Id) -> Result<Vec<Statement>, SyntaxError> {
     let mut parser = Parser { file: file.into(), chars: text.chars().peekable(), line: 1, next };
     parser.statements(None, 0)
 }
@@ -57,7 +53,9 @@ impl Parser<'_> {
                 Some(Token::Word(name)) => statements.push(self.statement(name, depth)?),
                 Some(Token::Close) if opened.is_some() => return Ok(statements),
                 Some(Token::Close) => return Err(self.error("this } ends no block".to_owned())),
-                Some(Token::Open) => return Err(self.error("this { has no name before it".to_owned())),
+                Some(Token::Open) => {
+                    return Err(self.error("this { has no name before it".to_owned()));
+                }
                 Some(Token::End) => {}
             }
         }
