@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::acme::Challenges;
-use crate::config::{ClientLimits, Listener};
+use crate::config::{ClientLimits, Listener, RedirectToHttps};
 use crate::headers::TrustedProxies;
 use crate::tls::TlsListener;
 
@@ -23,14 +23,15 @@ pub struct ListenerSettings {
     pub speaks_http1: bool,
     /// Whether clients may speak HTTP/2.
     pub speaks_http2: bool,
-    /// Whether requests are answered with a redirect to the same host and path over TLS.
-    pub redirect_to_https: bool,
+    /// The port of the redirect to the same host and path over TLS that answers requests; `None` where
+    /// they are served.
+    pub redirect_to_https: Option<u16>,
 }
 
 impl ListenerSettings {
-    /// What this listener of a configuration says.
+    /// What this listener of a configuration says, whose URLs over TLS lead to `https_port`.
     #[must_use]
-    pub fn new(listener: &Listener, tls: Option<Arc<TlsListener>>) -> Self {
+    pub fn new(listener: &Listener, (https_port, tls): (u16, Option<Arc<TlsListener>>)) -> Self {
         Self {
             client: listener.client,
             proxies: listener.proxy_protocol.as_deref().map(TrustedProxies::new),
@@ -38,7 +39,11 @@ impl ListenerSettings {
             challenges: None,
             speaks_http1: listener.protocols.iter().any(|protocol| !protocol.is_http2()),
             speaks_http2: listener.protocols.iter().any(|protocol| protocol.is_http2()),
-            redirect_to_https: listener.redirect_to_https,
+            redirect_to_https: match listener.redirect_to_https {
+                RedirectToHttps::Off => None,
+                RedirectToHttps::ToListener => Some(https_port),
+                RedirectToHttps::ToPort(port) => Some(port.get()),
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! TLS towards clients: which certificate a client gets, and whether an earlier session goes on.
 //!
 //! Certificates come in as the bytes of files, and what goes out is a configuration of `rustls` for each
-//! handshake. No connection is read or written here.
+//! handshake. Only `stream` reads and writes a connection.
 //!
 //! - `load` reads the files that a configuration names, and says what is wrong with them;
 //! - `certificate` takes a pair apart and checks it, `names` picks the pair for a name;
@@ -9,6 +9,7 @@
 //!   `client_certificate` reads what a certificate says of its client;
 //! - `expiry` knows which certificates end soon, and which hosts have none that clients trust;
 //! - `listener` has what the handshakes of one listener need;
+//! - `stream` is a connection inside of a session;
 //! - `tickets` are the keys by which sessions go on, also in the next process.
 
 mod certificate;
@@ -20,6 +21,7 @@ mod listener;
 mod load;
 mod names;
 mod policies;
+mod stream;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
@@ -27,6 +29,7 @@ pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
 pub use expiry::{UntrustedHosts, days_left, ends_soon, untrusted_hosts};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
-pub use load::{TlsListeners, files, load};
+pub use load::{TlsListeners, files, load, shown, unused};
 pub use policies::Policy;
+pub use stream::in_session;
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

@@ -4,10 +4,13 @@ use std::{num::NonZeroU64, time::Duration};
 
 use super::key::{Content, Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
-    model::{HostPattern, ListenAddress, ListenerProtocol, PathPrefix, PeerBlock, PoolName},
+    model::{
+        HostPattern, ListenAddress, ListenerProtocol, PathPrefix, PeerBlock, PoolName,
+        RedirectToHttps,
+    },
     values::{
         DURATION, HOST_PATTERN, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS, POOL_NAME,
-        PROTOCOL, RATE, TRUTH,
+        PROTOCOL, RATE, REDIRECT_TO_HTTPS,
     },
 };
 
@@ -70,11 +73,13 @@ pub(in crate::config) static PROTOCOLS: List<ListenerProtocol> = List::new(
 .or(Instead::OneItem, Vec::new)
 .optional("[h2, http/1.1]", "[h2, http/1.1] with TLS, [http/1.1] without");
 
-pub(in crate::config) static REDIRECT: Preset<bool> = Preset::new(
+pub(in crate::config) static REDIRECT: Preset<RedirectToHttps> = Preset::new(
     "listeners[].redirect_to_https",
-    TRUTH,
-    || false,
-    "true: answers requests with a redirect (308) to the same host and path by https, on port 443",
+    REDIRECT_TO_HTTPS,
+    || RedirectToHttps::Off,
+    "true: answers requests with a redirect (308) to the same host and path by https, on port 443 if a \
+     listener with TLS has it, else on the port of the first one; a number: on this port, for one that \
+     another program leads to lb",
 );
 
 pub(in crate::config) static CLIENT: Group = Group::new(

@@ -12,7 +12,7 @@ use crate::config::{
             KEEPALIVE, LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT, SOCKET_MODE, SOCKET_OWNER,
             WRITE,
         },
-        tls::TLS,
+        tls::LISTENER as TLS,
     },
     model::{
         BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock,
@@ -45,7 +45,7 @@ pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listen
         file: socket_file(keys, &address),
         address,
         proxy_protocol: proxy_protocol(keys),
-        tls: tls::tls(keys),
+        tls: tls::of_listener(keys),
         protocols: protocols(keys),
         redirect_to_https: keys.get(&REDIRECT),
         client: client(keys),
@@ -79,7 +79,8 @@ fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {
 }
 
 fn protocols(keys: &mut Section<'_>) -> Vec<ListenerProtocol> {
-    let has_tls = keys.optional(&TLS).is_some_and(|cursor| !cursor.text().is_some_and(is_off));
+    let has_tls =
+        keys.optional(&TLS.group).is_some_and(|cursor| !cursor.text().is_some_and(is_off));
     let items = keys.items(&PROTOCOLS).unwrap_or_default();
     let given: Vec<_> = items.iter().filter_map(|item| protocol(item, has_tls)).collect();
     if given.is_empty() { ListenerProtocol::of_every_listener(has_tls) } else { given }

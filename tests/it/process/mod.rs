@@ -8,6 +8,8 @@ mod admin;
 mod admin_access;
 /// The admin listener at a Unix socket.
 mod admin_socket;
+/// The admin listener with TLS.
+mod admin_tls;
 /// What the command line prints, and the exit code.
 mod cli;
 /// Commands to a process that runs, and the file that it watches.

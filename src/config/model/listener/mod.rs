@@ -5,7 +5,10 @@ mod address;
 mod protocol;
 mod tls;
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{
+    num::{NonZeroU16, NonZeroU64},
+    time::Duration,
+};
 
 pub use acme::{AccountKey, Acme, Challenge, ExternalAccount, HmacKey};
 pub use address::{ListenAddress, PeerBlock};
@@ -30,9 +33,21 @@ pub struct Listener {
     /// The protocols that clients may speak, the preferred one first; never empty.
     pub protocols: Vec<ListenerProtocol>,
     /// Whether requests are answered with a redirect to the same host and path over TLS.
-    pub redirect_to_https: bool,
+    pub redirect_to_https: RedirectToHttps,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
+}
+
+/// Whether requests are answered with a redirect to the same host and path over TLS, and the port that it
+/// leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectToHttps {
+    /// Requests are served.
+    Off,
+    /// To the port of [`Config::https_port`](crate::config::Config::https_port).
+    ToListener,
+    /// To this port, from which another program leads to a listener.
+    ToPort(NonZeroU16),
 }
 
 /// The users that may connect to a Unix socket that is a file.
