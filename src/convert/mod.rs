@@ -11,6 +11,7 @@ mod haproxy;
 mod ledger;
 mod nginx;
 mod paths;
+mod pool_name;
 mod report;
 mod rules;
 mod site;

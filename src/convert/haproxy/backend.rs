@@ -4,6 +4,7 @@ use super::{check, section::Section, server};
 use crate::convert::{
     duration,
     ledger::Ledger,
+    pool_name,
     site::{Handling, Pool},
     statement::Statement,
 };
@@ -11,7 +12,7 @@ use crate::convert::{
 /// Reads the backend of a `backend` or `listen`; `None` if `lb` can use none of its servers.
 pub(super) fn pool(section: &Section<'_>, ledger: &mut Ledger) -> Option<Pool> {
     let mut pool = Pool {
-        name: name(section.name()),
+        name: pool_name::plain(section.name()),
         by: section.statement.id,
         place: section.statement.place.clone(),
         algorithm: None,
@@ -34,12 +35,6 @@ pub(super) fn pool(section: &Section<'_>, ledger: &mut Ledger) -> Option<Pool> {
         pool.algorithm = algorithm(balance, ledger);
     }
     Some(pool)
-}
-
-/// A name that `lb` takes.
-fn name(written: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' };
-    written.chars().map(allowed).collect()
 }
 
 fn algorithm(balance: &Statement, ledger: &mut Ledger) -> Option<&'static str> {

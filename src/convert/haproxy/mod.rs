@@ -16,6 +16,7 @@ pub(super) use text::{is_section, parse};
 
 use super::{
     ledger::Ledger,
+    pool_name,
     site::{Listener, Pool, Rule, Site},
     statement::Statement,
 };
@@ -125,6 +126,11 @@ impl Pools<'_> {
                     None
                 }
             };
+            let is_taken = |name: &str| {
+                self.made.iter().any(|(_, pool)| pool.as_ref().is_some_and(|it| it.name == name))
+            };
+            let pool =
+                pool.map(|pool| Pool { name: pool_name::unique(&pool.name, "", is_taken), ..pool });
             self.made.push((name.to_owned(), pool));
         }
         let at = self.made.iter().position(|(made, pool)| made == name && pool.is_some())?;

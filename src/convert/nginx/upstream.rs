@@ -7,6 +7,7 @@
 use crate::convert::{
     duration,
     ledger::Ledger,
+    pool_name,
     site::{Backend, Check, Ejection, Handling, Pool},
     statement::Statement,
 };
@@ -56,24 +57,11 @@ impl<'a, 'l> Draft<'a, 'l> {
             return None;
         }
         pool.handling = key.1.clone();
-        pool.name = self.unique_name(host, path);
+        let is_taken = |name: &str| self.made.iter().any(|pool| pool.name == name);
+        pool.name = pool_name::unique(host, path, is_taken);
         self.made.push(pool);
         self.keys.push(key);
         Some(self.made.len() - 1)
-    }
-
-    fn unique_name(&self, host: &str, path: &str) -> String {
-        let plain = |text: &str| -> String {
-            let allowed =
-                |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' };
-            text.chars().map(allowed).collect::<String>().trim_matches('-').to_owned()
-        };
-        let base = plain(host);
-        let longer = format!("{base}-{}", plain(path));
-        let is_free = |name: &String| !self.made.iter().any(|pool| pool.name == *name);
-        let numbered = (2..).map(|number| format!("{base}-{number}"));
-        let names = [base.clone(), longer].into_iter().chain(numbered);
-        names.into_iter().find(|name| !name.ends_with('-') && is_free(name)).unwrap_or(base)
     }
 }
 
