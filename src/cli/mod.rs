@@ -7,11 +7,13 @@
 //! | 1    | a bad configuration, or it could not start, or requests were cut off; |
 //! |      | for a command: it failed or was refused, or no process runs, or the   |
 //! |      | process is not ready                                                |
-//! | 2    | the command line itself was wrong                                   |
+//! | 2    | the command line itself was wrong: a flag, its value, or one is missing |
 
 mod args;
 mod balance;
 mod client;
+#[cfg(test)]
+mod command_line_page;
 mod demo;
 mod figures;
 mod operate;

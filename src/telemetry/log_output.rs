@@ -73,6 +73,11 @@ impl Destination {
         Ok(Self { format, path: Some(path.to_owned()), lines })
     }
 
+    /// Whether it is a file, and not standard error.
+    pub(super) fn is_file(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// The format of its lines.
     pub(super) fn format(&self) -> LogFormat {
         self.format

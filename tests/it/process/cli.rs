@@ -88,7 +88,7 @@ fn without_arguments_it_says_what_is_missing() {
     let expected = "--backends: is missing (name the backends, as in --backends \
                     http://localhost:9001,http://localhost:9002, or a file with -c)\n\
                     command line: 1 problem\n";
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), expected));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(2), expected));
     assert_eq!(outcome.stdout, "");
 }
 
@@ -170,7 +170,7 @@ fn flags_alone_can_be_checked() {
 --algorithm: must be roundrobin, leastconn or ewma, found \"lestconn\" (write leastconn)
 command line: 2 problems
 ";
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), expected));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(2), expected));
 }
 
 #[test]
