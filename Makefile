@@ -7,7 +7,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test loom check bench build-tools test-tools
+.PHONY: help demo test loom check bench docs build-tools test-tools
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,10 @@ check: ## Runs all checks of CI
 
 bench: build-tools ## Measures selection, one request, and load beside other proxies
 	@cargo bench --locked $(ARGS)
+
+docs: ## Builds the book of docs/ into target/book
+	@command -v mdbook >/dev/null || { echo "mdbook is missing: cargo install mdbook --locked" >&2; exit 1; }
+	@mdbook build docs
 
 build-tools:
 	@scripts/install-build-tools.sh

@@ -265,15 +265,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn help_and_readme_have_the_defaults_of_the_flags() {
-        let readme = include_str!("../../README.md");
+    fn help_and_reference_have_the_defaults_of_the_flags() {
+        let page = include_str!("../../docs/src/reference/command-line.md");
         let command = Arguments::command();
         let mut found = 0;
         for flag in command.get_arguments() {
             let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
             let Some((_, default)) = help.split_once("[default without a file: ") else { continue };
             let name = format!("| `--{} ", flag.get_long().unwrap());
-            let row = readme.lines().find(|line| line.starts_with(&name)).unwrap();
+            let row = page.lines().find(|line| line.starts_with(&name)).unwrap();
             let shown = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
             assert_eq!(shown.trim_matches('`'), default.trim_end_matches(']'), "{row}");
             found += 1;

@@ -87,7 +87,7 @@ fn documents_of_the_keys_come_from_their_table() {
     let schema = format!("{:#}\n", config::reference::schema());
     let different: String = [
         ("conf/reference.yaml", config::reference::yaml()),
-        ("docs/reference.md", config::reference::page()),
+        ("docs/src/reference/configuration.md", config::reference::page()),
         ("docs/schema.json", schema),
     ]
     .into_iter()

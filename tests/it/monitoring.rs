@@ -1,4 +1,4 @@
-//! The files in `deploy/` for Prometheus and Grafana agree with the list of metrics there, which a
+//! The files in `deploy/` for Prometheus and Grafana agree with the list of metrics in `docs/`, which a
 //! test of the metrics compares with a scrape.
 
 use std::{
@@ -44,7 +44,7 @@ struct Told {
 
 impl Told {
     fn read() -> Self {
-        let text = read("deploy/metrics.md");
+        let text = read("docs/src/reference/metrics.md");
         let (mut metrics, mut values) = (BTreeMap::new(), BTreeMap::<_, BTreeSet<_>>::new());
         let (first, second) = text.split_once("\n## ").expect("two tables");
         for row in rows(first) {

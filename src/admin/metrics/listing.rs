@@ -1,4 +1,4 @@
-//! `deploy/metrics.md`: the table for users, made from a scrape, so that it cannot name a metric
+//! `docs/src/reference/metrics.md`: the table for users, made from a scrape, so that it cannot name a metric
 //! that does not exist. `UPDATE_GOLDEN=1 cargo test --lib metrics` rewrites it.
 
 use std::{

@@ -1,4 +1,4 @@
-//! `docs/reference.md`: a table of keys for each mapping of the file.
+//! `docs/src/reference/configuration.md`: a table of keys for each mapping of the file.
 
 use std::fmt::Write;
 

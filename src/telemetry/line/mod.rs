@@ -1,7 +1,7 @@
 //! A request's line in the access log, in each of its formats.
 //!
 //! A line is appended to a buffer that the caller uses again, so that it costs no allocation. `json` is the
-//! table of fields, and a test compares it with the one in README.md; `text` has the fields that a
+//! table of fields, and a test compares it with the one in docs/src/reference/log-fields.md; `text` has the fields that a
 //! person looks for, and `combined` those that other programs have agreed on.
 
 mod combined;

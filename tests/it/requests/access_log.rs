@@ -37,10 +37,11 @@ fn a_line_has_the_client_the_request_and_the_backend() {
     assert_eq!(line["error"], Value::Null);
 }
 
-/// The names in the first column of a table of the README whose first column has this head.
+/// The names in the first column of a table of the documents whose first column has this head.
 fn documented(head: &str) -> BTreeSet<&'static str> {
-    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let table = readme.split_once(&format!("| {head} | content |\n")).unwrap().1;
+    let page =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/reference/log-fields.md"));
+    let table = page.split_once(&format!("| {head} | content |\n")).unwrap().1;
     let rows = table.lines().skip(1).map_while(|line| line.strip_prefix("| "));
     let cells = rows.filter_map(|row| row.split(" | ").next());
     cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect()
@@ -51,7 +52,7 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_readme_has_every_field() {
+fn the_documents_have_every_field() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     get(lb.address(), "/");

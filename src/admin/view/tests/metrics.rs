@@ -79,7 +79,7 @@ async fn the_listed_metrics_are_those_of_a_scrape() {
     let seen = pool.backends(clock::now()).next().unwrap();
     seen.backend.counts().checked(CheckResult { failure: None, took: SECOND, at: clock::now() });
     let actual = listing(&process.metrics());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/metrics.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/reference/metrics.md");
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, &actual).unwrap();
     }
