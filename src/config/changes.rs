@@ -144,12 +144,22 @@ fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<Stri
         if first.file != listener.file {
             lines.push(format!("listener {address}: mode and owner need an upgrade"));
         }
+        if listener.speaks_http3() && !first.speaks_http3() {
+            lines.push(format!("listener {address}: h3 needs an upgrade"));
+        }
         let known = find(before, address).unwrap_or(first);
         if known.client != listener.client {
             lines.push(format!("listener {address}: limits changed, for new connections"));
         }
         let (known, now) = (settings::listener(&known), settings::listener(listener));
-        let names = [listeners::PROXY_PROTOCOL.name(), tls::TLS.name(), listeners::REDIRECT.name()];
+        let names = [
+            listeners::PROXY_PROTOCOL.name(),
+            tls::TLS.name(),
+            listeners::PROTOCOLS.name(),
+            listeners::ALT_SVC.name(),
+            listeners::ALT_SVC_PORT.name(),
+            listeners::REDIRECT.name(),
+        ];
         for name in names.into_iter().filter(|name| known.get(name) != now.get(name)) {
             lines.push(format!("listener {address}: {name} changed, for new connections"));
         }

@@ -30,7 +30,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 pub use flags::Flags;
 pub use https_flags::HttpsFlags;
 pub use model::{
-    AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
+    AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
     ClientLimits, Config, EjectionRules, ExternalAccount, HealthCheck, HmacKey, Host,
     HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat,

@@ -69,7 +69,8 @@ impl Pseudo {
             uri.authority = Some(authority?);
             return Some((method, Uri::from_parts(uri).ok()?));
         }
-        let scheme = Scheme::try_from(&self.scheme?[..]).ok()?;
+        let scheme = self.scheme.filter(|scheme| !scheme.is_empty())?;
+        let scheme = Scheme::try_from(&scheme[..]).ok()?;
         let path = self.path.filter(|path| !path.is_empty())?;
         uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).ok()?);
         // An address with a scheme has an authority; without one the field `Host` says it.

@@ -9,6 +9,8 @@
 //!   `client_certificate` reads what a certificate says of its client;
 //! - `expiry` knows which certificates end soon;
 //! - `listener` has what the handshakes of one listener need;
+//! - `quic` is the handshake of a connection that does not come by TCP;
+//! - `quic_keys` are its keys that the next process goes on with;
 //! - `tickets` are the keys by which sessions go on, also in the next process.
 
 mod certificate;
@@ -20,6 +22,8 @@ mod listener;
 mod load;
 mod names;
 mod policies;
+mod quic;
+mod quic_keys;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
@@ -29,4 +33,8 @@ pub use expiry::{days_left, ends_soon};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load};
 pub use policies::Policy;
+pub use quic::QuicHandshake;
+pub use quic_keys::{
+    FirstKeys, QuicKeys, QuicMemory, recall as recall_quic, remember as remember_quic,
+};
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

@@ -56,6 +56,8 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &tls::HANDSHAKE,
     &tls::STRICT_TRANSPORT,
     &listeners::PROTOCOLS,
+    &listeners::ALT_SVC,
+    &listeners::ALT_SVC_PORT,
     &listeners::REDIRECT,
     &listeners::CLIENT,
     &listeners::HEADER,

@@ -24,7 +24,7 @@ pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use listener::{
-    AccountKey, Acme, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
+    AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
     Listener, ListenerProtocol, MinRate, PeerBlock, SocketFile, Tls, TlsVersion, UnknownSni,
 };

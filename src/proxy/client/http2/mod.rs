@@ -14,7 +14,6 @@ mod exchange;
 mod frames;
 mod liveness;
 mod preface;
-mod request;
 mod transport;
 
 pub(in super::super) use connection::serve;
