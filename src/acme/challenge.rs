@@ -6,10 +6,10 @@
 
 use std::{
     fmt::Write,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -29,8 +29,6 @@ use crate::tls::CHALLENGE_PROTOCOL;
 pub const PATH: &str = "/.well-known/acme-challenge/";
 /// Authorities send tokens of 43 bytes.
 const LONGEST_TOKEN: usize = 256;
-/// A process that was killed leaves its answers behind.
-const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The answers of all instances that share a state folder.
 #[derive(Debug, Clone)]
@@ -85,14 +83,7 @@ impl Challenges {
 
     /// Removes what killed processes have left behind.
     pub(super) fn sweep(&self, now: SystemTime) {
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let written = entry.metadata().and_then(|data| data.modified());
-            let age = written.ok().and_then(|written| now.duration_since(written).ok());
-            if age.is_some_and(|age| age > OLDEST) {
-                // Another instance may have removed it.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        state::sweep(&self.0, now, |_| true);
     }
 
     /// A token may come from any client, so it must not lead out of the folder.
@@ -139,6 +130,8 @@ fn proof(host: &str, answer: &[u8]) -> Option<Arc<ServerConfig>> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, time::Duration};
+
     use super::*;
 
     fn challenges() -> (tempfile::TempDir, Challenges) {
@@ -179,9 +172,9 @@ mod tests {
         let (_folder, challenges) = challenges();
         let posted = challenges.post(Challenge::Http01, ("a", "token"), "x").unwrap();
         let now = fs::metadata(&posted.0).unwrap().modified().unwrap();
-        challenges.sweep(now + OLDEST);
+        challenges.sweep(now + Duration::from_secs(23 * 60 * 60));
         assert!(posted.0.exists());
-        challenges.sweep(now + OLDEST + Duration::from_secs(2));
+        challenges.sweep(now + Duration::from_secs(25 * 60 * 60));
         assert!(!posted.0.exists());
     }
 }

@@ -5,7 +5,6 @@ use super::{order, request::CertificateRequest, state::StateFolder};
 use crate::config::{
     Acme, Challenge, Config, HostPattern, ListenAddress, Origin, Problem, Problems, Tls,
 };
-use crate::files;
 
 /// The port that an authority asks at by the challenge http-01.
 const HTTP: u16 = 80;
@@ -52,11 +51,8 @@ fn at_state_folder(tls: &Tls) -> Origin {
 }
 
 fn unusable_files(acme: &Acme) -> Vec<String> {
-    let ca = acme.directory_ca.as_ref().and_then(|file| match files::read_text(file) {
-        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => None,
-        Ok(_) => Some(format!("directory_ca: {} has no certificate in PEM", file.display())),
-        Err(error) => Some(format!("directory_ca: {} cannot be read: {error}", file.display())),
-    });
+    let ca = acme.directory_ca.as_ref().and_then(|file| order::roots(file).err());
+    let ca = ca.map(|reason| format!("directory_ca: {reason}"));
     let key = acme.external_account.as_ref().and_then(|account| order::external_key(account).err());
     ca.into_iter().chain(key.map(|reason| format!("external_account: {reason}"))).collect()
 }

@@ -1,30 +1,22 @@
-//! Certificates that `lb` makes: until an order is done, as a proof for an authority, and of the
-//! authority of this machine.
+//! Certificates that `lb` makes, until an order is done and as a proof for an authority; and keys.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, Error,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    CertificateParams, CustomExtension, DistinguishedName, DnType, Error, KeyPair, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::OffsetDateTime;
 
-use super::state::{self, Lock, StateFolder};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// The life of a certificate of the local authority. Some clients refuse one that is longer than 398 days.
-const LOCAL_LIFE: Duration = DAY.saturating_mul(90);
-/// The life of the local authority.
-const ROOT_LIFE: Duration = DAY.saturating_mul(3650);
+/// A day.
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The life of a stand-in.
 const STAND_IN_LIFE: Duration = DAY.saturating_mul(90);
 /// A clock may be wrong by as much.
-const EARLIER: Duration = DAY;
+pub(super) const EARLIER: Duration = DAY;
 
 /// A certificate with its chain, and its key, in PEM.
 #[derive(Debug)]
@@ -70,69 +62,8 @@ pub(super) fn request(hosts: &[Box<str>]) -> Result<(KeyPair, Vec<u8>), Error> {
     Ok((key, request.der().to_vec()))
 }
 
-/// The file with the certificate of the local authority, which clients have to trust.
-#[must_use]
-pub fn root_file(folder: &StateFolder) -> PathBuf {
-    folder.path().join("local/root.pem")
-}
-
-/// A certificate of the local authority for these hosts; the authority is made if there is none.
-///
-/// # Errors
-///
-/// What is wrong with the authority's files, or the system's words.
-pub(super) fn local(
-    folder: &StateFolder,
-    hosts: &[Box<str>],
-    now: SystemTime,
-) -> Result<Pem, String> {
-    let root = root(folder, now)?;
-    let failed = |error: Error| format!("the local authority cannot sign: {error}");
-    let make = || {
-        let (mut params, key) = (for_hosts(hosts, (now, LOCAL_LIFE))?, KeyPair::generate()?);
-        params.use_authority_key_identifier_extension = true;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.signed_by(&key, &Issuer::new(root_params(now)?, root))?;
-        Ok(Pem { chain: certificate.pem(), key: key.serialize_pem() })
-    };
-    make().map_err(failed)
-}
-
-/// The key of the local authority.
-fn root(folder: &StateFolder, now: SystemTime) -> Result<KeyPair, String> {
-    let (certificate, key) = (root_file(folder), folder.path().join("local/root.key"));
-    let words = |error: std::io::Error| error.to_string();
-    // Another instance may be making it.
-    let _lock = Lock::wait_for(&folder.path().join("local/root.lock")).map_err(words)?;
-    let known = state::read(&key).map_err(words)?;
-    if let (Some(text), true) = (known, certificate.exists()) {
-        let text = String::from_utf8(text).map_err(|_| format!("{}: not PEM", key.display()))?;
-        return KeyPair::from_pem(&text).map_err(|error| format!("{}: {error}", key.display()));
-    }
-    let make = || {
-        let pair = KeyPair::generate()?;
-        let root = root_params(now)?.self_signed(&pair)?;
-        Ok((pair, root.pem()))
-    };
-    let failed = |error: Error| format!("the local authority cannot be made: {error}");
-    let (pair, pem) = make().map_err(failed)?;
-    // The certificate comes last: without it the key is made again.
-    state::write(&key, pair.serialize_pem().as_bytes()).map_err(words)?;
-    state::write(&certificate, pem.as_bytes()).map_err(words)?;
-    log::info!(file:% = certificate.display(); "made a local authority");
-    Ok(pair)
-}
-
-fn root_params(now: SystemTime) -> Result<CertificateParams, Error> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    (params.not_before, params.not_after) = (time(now - EARLIER), time(now + ROOT_LIFE));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.distinguished_name = named("lb local authority");
-    Ok(params)
-}
-
-fn for_hosts(
+/// What a certificate for these hosts has in it, from this moment on for this long.
+pub(super) fn for_hosts(
     hosts: &[Box<str>],
     (now, life): (SystemTime, Duration),
 ) -> Result<CertificateParams, Error> {
@@ -147,14 +78,16 @@ fn for_hosts(
     Ok(params)
 }
 
-fn named(name: &str) -> DistinguishedName {
+/// The name of a subject.
+pub(super) fn named(name: &str) -> DistinguishedName {
     let mut names = DistinguishedName::new();
     // A common name ends at 64 letters (RFC 5280 appendix A.1).
     names.push(DnType::CommonName, name.chars().take(64).collect::<String>());
     names
 }
 
-fn time(time: SystemTime) -> OffsetDateTime {
+/// The time as certificates have it, in whole seconds.
+pub(super) fn time(time: SystemTime) -> OffsetDateTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
@@ -166,34 +99,13 @@ mod tests {
     use crate::clock;
     use crate::tls::{Certificate, CertificateOrigin};
 
-    fn certificate(pem: &Pem) -> Certificate {
-        let text = pem.text();
-        let origin = CertificateOrigin::LocalAuthority;
-        Certificate::new(text.as_bytes(), text.as_bytes(), origin, clock::wall()).unwrap()
-    }
-
     #[test]
     fn a_stand_in_is_for_all_hosts() {
         let long = format!("{}.example", "a".repeat(63));
-        let pem = self_signed(&["a.example".into(), long.as_str().into()], clock::wall()).unwrap();
-        let names = certificate(&pem).facts.names;
+        let now = clock::wall();
+        let text = self_signed(&["a.example".into(), long.as_str().into()], now).unwrap().text();
+        let (text, origin) = (text.as_bytes(), CertificateOrigin::SelfSigned);
+        let names = Certificate::new(text, text, origin, now).unwrap().facts.names;
         assert_eq!(names, ["a.example".into(), long.into_boxed_str()]);
-    }
-
-    #[test]
-    fn the_local_authority_is_made_once_and_signs_later_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateFolder::at(folder.path());
-        let hosts = ["localhost".into()];
-        let first = local(&state, &hosts, clock::wall()).unwrap();
-        let root = std::fs::read_to_string(root_file(&state)).unwrap();
-        let later = local(&state, &hosts, clock::wall() + DAY).unwrap();
-        assert_eq!(std::fs::read_to_string(root_file(&state)).unwrap(), root);
-        for pem in [first, later] {
-            // The chain is checked when a certificate is made of it.
-            let chain = format!("{}\n{root}", pem.chain);
-            let facts = certificate(&Pem { chain, key: pem.key }).facts;
-            assert_eq!(&*facts.issuer, "CN=lb local authority");
-        }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! What a configuration asks for is a request (`request`); what there is is in the state folder
 //! (`state`), which several instances may share. Listeners are given what is there (`supply`), and
-//! while that is nothing, a certificate that `lb` signs itself (`made`). While the process serves, a task
+//! while that is nothing, a certificate that `lb` signs itself (`made`). The authority of this machine is
+//! `local_authority`. While the process serves, a task
 //! asks for what is missing or near its end (`renewal`), by an order (`order`). Challenges are answered
 //! from the folder, by whichever instance the authority reaches (`challenge`).
 //!
@@ -12,6 +13,7 @@
 
 mod challenge;
 mod check;
+mod local_authority;
 mod made;
 mod order;
 mod renewal;
@@ -21,7 +23,7 @@ mod supply;
 
 pub use challenge::{Challenges, PATH as CHALLENGE_PATH};
 pub use check::{check, needed_folder};
-pub use made::root_file;
+pub use local_authority::root_file;
 pub use renewal::{
     Failures, OrderFigures, Progress, Renewals, RequestProgress, Serving, make_local,
 };

@@ -22,11 +22,8 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    process,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use nix::{
@@ -44,6 +41,12 @@ const OF_SYSTEM: &str = "/var/lib/lb";
 /// The permissions of folders and files.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+/// The end of the name of a file that is being written.
+const UNFINISHED: &str = ".next";
+/// More than a certificate with its chain and its key has, in bytes.
+const ROOM: usize = 32 << 10;
+/// A process that was killed leaves files behind. No order takes as long.
+const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The folder.
 #[derive(Debug, Clone)]
@@ -181,12 +184,10 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 ///
 /// The system's, with the file's name; the earlier file is still there then.
 pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    /// Several threads may write.
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let next = folder.join(format!(".{}-{number}.next", process::id()));
+    // Processes in containers that share the folder may have the same number.
+    let next = folder.join(format!(".{:016x}{UNFINISHED}", fastrand::u64(..)));
     let put = || {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(FILE_MODE).open(&next)?;
@@ -201,6 +202,32 @@ pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&next);
         named(path, &error)
     })
+}
+
+/// Makes a folder ready for a certificate: makes it, removes what killed processes have not finished, and
+/// makes sure that there is room.
+///
+/// # Errors
+///
+/// The system's, with a file's name: the folder takes no file.
+pub(super) fn prepare(folder: &Path, now: SystemTime) -> io::Result<()> {
+    sweep(folder, now, |name| name.ends_with(UNFINISHED));
+    let trial = folder.join(format!(".{:016x}.trial{UNFINISHED}", fastrand::u64(..)));
+    write(&trial, &[0; ROOM])?;
+    remove(&trial)
+}
+
+/// Removes the files of this kind that are old enough that no process needs them any more.
+pub(super) fn sweep(folder: &Path, now: SystemTime, is_meant: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let written = entry.metadata().and_then(|data| data.modified());
+        let age = written.ok().and_then(|written| now.duration_since(written).ok());
+        if age.is_some_and(|age| age > OLDEST) && entry.file_name().to_str().is_some_and(&is_meant)
+        {
+            // Another instance may have removed it.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Removes a file, if it is there.
@@ -295,8 +322,12 @@ mod tests {
         let file = folder.path().join("a/b/file");
         assert_eq!(read(&file).unwrap(), None);
         for text in ["first, and longer", "second"] {
-            let before = version(&file);
+            let (before, reader) = (version(&file), File::open(&file).ok());
             write(&file, text.as_bytes()).unwrap();
+            if let Some(reader) = reader {
+                let read = io::read_to_string(reader).unwrap();
+                assert_eq!(read, "first, and longer", "a reader has one of them as a whole");
+            }
             assert_eq!(read(&file).unwrap().unwrap(), text.as_bytes());
             assert_ne!(version(&file), before);
         }
@@ -306,6 +337,27 @@ mod tests {
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
         remove(&file).unwrap();
         remove(&file).unwrap();
+    }
+
+    #[test]
+    fn what_killed_processes_have_not_finished_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        for name in [".1.next", "a.pem", "account.json"] {
+            fs::write(file(name), "x").unwrap();
+        }
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let now = fs::metadata(file("account.json")).unwrap().modified().unwrap();
+        prepare(folder.path(), now + OLDEST).unwrap();
+        assert_eq!(names(), [".1.next", "a.pem", "account.json"]);
+        prepare(folder.path(), now + OLDEST + Duration::from_secs(2)).unwrap();
+        assert_eq!(names(), ["a.pem", "account.json"]);
+        assert!(prepare(&file("a.pem"), now).is_err());
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) fn stored(
             return None;
         }
     };
-    let certificate = Certificate::new(&text, &text, origin, now);
+    let certificate = Certificate::of_any_time(&text, &text, origin, now);
     certificate
         .map_err(|error| log::warn!(file:% = file.display(), error; "a certificate cannot be used"))
         .ok()
@@ -82,7 +82,7 @@ fn earlier(
         .filter(is_certificate)
         .filter_map(|file| {
             let text = state::read(&file).ok()??;
-            Certificate::new(&text, &text, request.origin(), now).ok()
+            Certificate::of_any_time(&text, &text, request.origin(), now).ok()
         })
         .filter(|it| it.facts.names.iter().any(|name| request.hosts.contains(name)))
         .collect();
@@ -102,6 +102,8 @@ fn stand_in(hosts: &[Box<str>], now: SystemTime) -> Option<Certificate> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock;
     use crate::config::{Flags, parse};
@@ -150,6 +152,32 @@ mod tests {
         // A host less: the certificate for both is good enough until there is one for it alone.
         store("c.example.com");
         assert_eq!(sources(&folder, b), [(CertificateOrigin::Acme, vec![a.into(), b.into()])]);
+    }
+
+    #[test]
+    fn a_certificate_that_has_expired_is_kept_until_there_is_a_better_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = StateFolder::at(folder.path());
+        let request = |hosts: &str| CertificateRequest::of(&tls(hosts)).remove(0);
+        let store = |hosts: &str, made: SystemTime| {
+            let request = request(hosts);
+            let pem = made::self_signed(&request.hosts, made).unwrap();
+            state::write(&folder.certificate(&request), pem.text().as_bytes()).unwrap();
+        };
+        let (now, year) = (clock::wall(), Duration::from_secs(365 * 24 * 60 * 60));
+        let (a, both) = ("a.example.com", "a.example.com, b.example.com");
+        // Also one of tomorrow: the clock may be wrong.
+        for made in [now - year, now + year] {
+            store(a, made);
+            assert_eq!(sources(&folder, a), [(CertificateOrigin::Acme, vec![a.into()])]);
+        }
+        store(a, now - year);
+        store(both, now);
+        store("a.example.com, c.example.com", now - year * 2);
+        // Of earlier ones the one that ends last comes first, and is the one that a client gets.
+        let earlier = sources(&folder, "a.example.com, d.example.com");
+        assert_eq!(earlier[0].1, [a.into(), "b.example.com".into()]);
+        assert_eq!(earlier.last().unwrap().1, ["d.example.com".into()]);
     }
 
     #[test]

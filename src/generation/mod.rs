@@ -6,9 +6,9 @@
 mod listener;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -28,7 +28,7 @@ use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
 use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
-use crate::tls::{CertificateFacts, CertificateOrigin, TlsListeners};
+use crate::tls::{CertificateFacts, TlsListeners, UntrustedHosts, untrusted_hosts};
 
 /// What has been opened and read for a configuration.
 #[derive(Debug, Default)]
@@ -134,14 +134,11 @@ impl Generation {
         })
     }
 
-    /// The hosts that have a certificate of `lb` alone, because the order for them is not done; in order,
-    /// each once.
+    /// The hosts that have no certificate which clients trust at this moment.
     #[must_use]
-    pub fn hosts_without_certificate(&self) -> Vec<Box<str>> {
-        let stand_ins =
-            self.certificates().filter(|(_, facts)| facts.source == CertificateOrigin::SelfSigned);
-        let hosts: BTreeSet<_> = stand_ins.flat_map(|(_, facts)| facts.names).collect();
-        hosts.into_iter().collect()
+    pub fn untrusted_hosts(&self, now: SystemTime) -> UntrustedHosts {
+        let all: Vec<_> = self.certificates().map(|(_, facts)| facts).collect();
+        untrusted_hosts(&all, now)
     }
 
     /// What holds for the connections of this listener, by its address as configured; `None` when the

@@ -48,7 +48,7 @@ pub fn run(mut start: Start, report: &mut Option<Report>) -> Result<ExitCode, St
         log::warn!("{warning}");
     }
     let access_log = config.access_log.as_ref().map(logs::open_access_log).transpose()?;
-    acme::make_local(config, &tls, runtime.handle());
+    acme::make_local(config, &tls);
     let opened = Opened { access_log, tls };
     let building = Current::new(config, &start.resolved, opened, clock::now());
     let current =

@@ -76,9 +76,24 @@ impl Certificate {
         source: CertificateOrigin,
         now: SystemTime,
     ) -> Result<Self, String> {
+        check_times(&parse_all(&certificates(chain)?)?, now)?;
+        Self::of_any_time(chain, key, source, now)
+    }
+
+    /// As [`Certificate::new`], but the certificate may have expired, or not be valid yet: it is better
+    /// than none, and the clock of this machine may be wrong.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Certificate::new`].
+    pub fn of_any_time(
+        chain: &[u8],
+        key: &[u8],
+        source: CertificateOrigin,
+        now: SystemTime,
+    ) -> Result<Self, String> {
         let chain = certificates(chain)?;
         let parsed = parse_all(&chain)?;
-        check_times(&parsed, now)?;
         check_chain(&chain, &parsed, now)?;
         let facts = facts(&parsed[0], source);
         if facts.names.is_empty() {
@@ -192,6 +207,10 @@ fn check_chain(
         }
     }
     let [leaf, between @ .., last] = chain else { return Ok(()) };
+    // Outside of its validity a certificate would be refused before a signature is looked at.
+    let validity = parsed[0].validity();
+    let now =
+        now.max(time(validity.not_before.timestamp())).min(time(validity.not_after.timestamp()));
     let broken = || "has a broken chain: a signature in it is of another key".to_owned();
     let anchor = anchor_from_trusted_cert(last).map_err(|_| broken())?;
     let leaf = EndEntityCert::try_from(leaf).map_err(|error| format!("cannot be used: {error}"))?;

@@ -7,7 +7,7 @@
 //! - `certificate` takes a pair apart and checks it, `names` picks the pair for a name;
 //! - `client_auth` verifies the certificates of clients, `policies` picks the rule for a host, and
 //!   `client_certificate` reads what a certificate says of its client;
-//! - `expiry` knows which certificates end soon;
+//! - `expiry` knows which certificates end soon, and which hosts have none that clients trust;
 //! - `listener` has what the handshakes of one listener need;
 //! - `quic` is the handshake of a connection that does not come by TCP;
 //! - `quic_keys` are its keys that the next process goes on with;
@@ -29,7 +29,7 @@ mod tickets;
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
-pub use expiry::{days_left, ends_soon};
+pub use expiry::{UntrustedHosts, days_left, ends_soon, untrusted_hosts};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load};
 pub use policies::Policy;

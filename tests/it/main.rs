@@ -17,9 +17,12 @@ mod balancing;
 mod broken_answers;
 /// Everything goes wrong at once, in an order that a seed determines.
 mod chaos;
+/// Connections that are closed before their client has read all answers.
+mod closing;
+/// The documents keep their promises.
+mod documents;
 /// Backends fail under load in many ways, and clients do not notice.
 mod failures;
-mod faithful;
 /// Headers that tell backends about the client.
 mod headers;
 /// Active checks, and how a backend comes back.

@@ -10,9 +10,6 @@ use crate::support::{
     reply::{Gate, Reply},
 };
 
-/// More than the system takes from `lb` before the client reads, and less than it keeps for `lb`.
-const LARGE: usize = 1024 * 1024;
-
 fn echo() -> ScriptedBackend {
     let a = ScriptedBackend::named("a");
     a.reply_with(|request| Reply::ok(request.path.clone()));
@@ -105,21 +102,4 @@ fn requests_that_come_behind_one_that_waits_are_answered_in_order() {
     for path in ["/second", "/third", "/fourth", "/fifth"] {
         assert_eq!(connection.read_response("GET").unwrap().text(), path);
     }
-}
-
-/// The system takes back what the client has not read when bytes come to a connection that is closed
-/// (RFC 9112 section 9.6).
-#[test]
-fn a_request_behind_the_last_one_does_not_cost_its_answer() {
-    let a = ScriptedBackend::replying(Reply::ok(vec![b'x'; LARGE]));
-    let lb = Lb::over(&[&a], "");
-    lb.drain();
-    let mut client = ask(lb.address(), "/first");
-    eventually(PATIENCE, "all of it is written", || lb.log_text().contains("/first"));
-    client.send(get("/second").as_bytes()).unwrap();
-    client.send(get("/third").as_bytes()).unwrap();
-    let answer = client.read_response("GET").unwrap();
-    assert_eq!(answer.header("connection"), Some("close"));
-    assert_eq!((answer.is_complete, answer.body.len()), (true, LARGE));
-    assert_eq!(a.requests().len(), 1);
 }

@@ -241,11 +241,16 @@ fn a_certificate_that_does_not_come_is_a_problem_with_the_authoritys_words() {
         order("a.example", true, 0, None),
         order("b.example", false, 2, Some("the authority says: no")),
         order("c.example", false, 0, None),
+        order("d.example", false, 3, Some("the authority says: never")),
     ]);
+    status["orders"][3]["expired"] = json!(true);
     let process = saying(&status, &[]);
     let mut browser = look_at(&process);
     browser.wait_for_text("#wrong", "self-signed until the order is done");
+    browser
+        .wait_for_text("#wrong", "not renewed, the old certificate stays; the authority says: no;");
     browser.wait_for_text("#wrong", "the authority says: no; next try at 2026-01-01");
+    browser.wait_for_text("#wrong", "expired, and kept until there is a better one; the authority");
     let shown = browser.eval("document.querySelector('#wrong').textContent");
     assert!(!shown.as_str().unwrap().contains("c.example"), "{shown}");
 }

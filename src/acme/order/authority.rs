@@ -3,11 +3,10 @@
 use std::{error::Error as _, fs, io, path::Path, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use instant_acme::{
-    Account, AccountBuilder, AccountCredentials, Error, ExternalAccountKey, NewAccount, Problem,
-};
+use instant_acme::{Account, AccountCredentials, Error, ExternalAccountKey, NewAccount, Problem};
 use tokio::time;
 
+use super::client::AuthorityClient;
 use crate::acme::{
     request::CertificateRequest,
     state::{self, Lock, StateFolder},
@@ -60,6 +59,9 @@ impl From<Error> for OrderFailure {
         match &error {
             Error::Api(problem) => Self::of_authority(problem),
             Error::Timeout(_) => Self::new("the authority has not decided in time"),
+            Error::Json(error) => {
+                Self::new(format!("the authority's answer is none of the protocol: {error}"))
+            }
             error => {
                 let mut text = error.to_string();
                 let mut source = error.source();
@@ -109,7 +111,10 @@ pub(super) async fn account(
             None => time::sleep(LOOK).await,
         }
     };
-    let builder = builder(acme)?;
+    let client = AuthorityClient::new(acme.directory_ca.as_deref());
+    let client = client
+        .map_err(|reason| OrderFailure::new(format!("the authority cannot be asked: {reason}")))?;
+    let builder = Account::builder_with_http(Box::new(client));
     if let Some(text) = state::read(&file)? {
         let credentials: AccountCredentials = serde_json::from_slice(&text)
             .map_err(|error| OrderFailure::new(format!("{}: {error}", file.display())))?;
@@ -132,13 +137,6 @@ pub(super) async fn account(
     state::write(&file, &text)?;
     log::info!(directory:% = acme.directory, account = account.id(); "made an account");
     Ok(account)
-}
-
-fn builder(acme: &Acme) -> Result<AccountBuilder, OrderFailure> {
-    Ok(match &acme.directory_ca {
-        Some(file) => Account::builder_with_root(file)?,
-        None => Account::builder()?,
-    })
 }
 
 /// The key that proves the account which ours belongs to.

@@ -1,6 +1,7 @@
 //! One order: from the account to a certificate (RFC 8555 section 7.4).
 
 mod authority;
+mod client;
 
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use instant_acme::{
 };
 use tokio::time;
 
-pub(super) use self::authority::{OrderFailure, external_key};
+pub(super) use self::{
+    authority::{OrderFailure, external_key},
+    client::roots,
+};
 use super::{
     challenge::{Challenges, PostedAnswer},
     made::{self, Pem},
@@ -35,7 +39,7 @@ pub(super) async fn order(
     request: &CertificateRequest,
     acme: &Acme,
 ) -> Result<Pem, OrderFailure> {
-    let mut tries = 1;
+    let (mut tries, mut may_forget) = (1, true);
     loop {
         let ordering = time::timeout(PATIENCE, order_once(folder, request, acme));
         let ordered = match ordering.await {
@@ -44,8 +48,10 @@ pub(super) async fn order(
         };
         match ordered {
             Err(failure) if tries < TRIES && failure.is_momentary => {}
-            Err(failure) if tries < TRIES && failure.is_account_gone => {
+            // An authority that does not know the account that it has just made is not asked for more.
+            Err(failure) if may_forget && failure.is_account_gone => {
                 authority::forget_account(folder, request)?;
+                may_forget = false;
             }
             ordered => return ordered,
         }

@@ -5,19 +5,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{runtime::Handle, time};
+use tokio::{runtime::Builder, time};
 
 use super::{
     progress::Progress,
     schedule::{self, Failures, Validity},
 };
 use crate::acme::{
-    made::{self, Pem},
+    local_authority,
+    made::Pem,
     order::{self, OrderFailure},
     request::{CertificateRequest, Issuer},
     state::{self, Lock, StateFolder, Version, version},
 };
 use crate::clock;
+use crate::config::Acme;
 use crate::tls::{self, Certificate};
 
 /// The time between two looks whether the certificate is still asked for.
@@ -43,8 +45,21 @@ impl Default for Knowledge {
 }
 
 impl Knowledge {
-    /// Reads its files, if they have changed.
-    pub(super) fn look(&mut self, folder: &StateFolder, request: &CertificateRequest) {
+    /// Reads its files, if they have changed, and reckons when the certificate is due.
+    pub(super) fn look(
+        &mut self,
+        folder: &StateFolder,
+        request: &CertificateRequest,
+        now: SystemTime,
+    ) {
+        self.read(folder, request);
+        // The authority of this machine goes by its clock, which was wrong then and is not any more.
+        let is_premature = |it: &Validity| request.issuer == Issuer::Local && it.from > now;
+        let validity = self.validity.filter(|it| !is_premature(it));
+        self.due = schedule::due(validity, self.failures.as_ref(), (self.seed, now));
+    }
+
+    fn read(&mut self, folder: &StateFolder, request: &CertificateRequest) {
         let files = (folder.certificate(request), folder.failures(request));
         let seen = (version(&files.0), version(&files.1));
         if self.seen == Some(seen) {
@@ -58,7 +73,6 @@ impl Knowledge {
         self.failures = text.and_then(|text| serde_json::from_slice(&text).ok());
         self.seed = seed(request, self.validity);
         self.seen = Some(seen);
-        self.reckon();
     }
 
     /// Has its files read at the next look, whether they have changed or not.
@@ -69,11 +83,6 @@ impl Knowledge {
     /// Adds a failure that may not be in a file.
     pub(super) fn note(&mut self, failures: Failures) {
         self.failures = Some(failures);
-        self.reckon();
-    }
-
-    fn reckon(&mut self) {
-        self.due = schedule::due(self.validity, self.failures.as_ref(), self.seed);
     }
 }
 
@@ -98,7 +107,6 @@ pub(super) enum Outcome {
 
 /// Asks for a certificate and stores it.
 pub(super) fn attempt(
-    runtime: &Handle,
     folder: &StateFolder,
     request: &CertificateRequest,
     (is_wanted, progress): (impl Fn() -> bool, &Progress),
@@ -112,32 +120,24 @@ pub(super) fn attempt(
             return Outcome::Failed(failures);
         }
     };
-    let mut known = Knowledge::default();
-    known.look(folder, request);
-    if known.due > clock::wall() {
+    let (mut known, now) = (Knowledge::default(), clock::wall());
+    known.look(folder, request, now);
+    if known.due > now {
         return Outcome::Idle;
     }
     let _under_way = UnderWay::begin(progress, request);
     log::info!(hosts:% = request.hosts.join(", "), by = request.by(); "asking for a certificate");
     let issued = match &request.issuer {
         Issuer::Local => {
-            made::local(folder, &request.hosts, clock::wall()).map_err(OrderFailure::new)
+            local_authority::issue(folder, &request.hosts, now).map_err(OrderFailure::new)
         }
-        Issuer::Acme(acme) => {
-            let ordering = order::order(folder, request, acme);
-            match runtime.block_on(async {
-                tokio::select! {
-                    ordered = ordering => Some(ordered),
-                    () = unwanted(is_wanted) => None,
-                }
-            }) {
-                Some(ordered) => ordered,
-                None => {
-                    log::info!(hosts:% = request.hosts.join(", "); "the certificate is not asked for any more");
-                    return Outcome::Idle;
-                }
+        Issuer::Acme(acme) => match order_while(is_wanted, folder, (request, acme), now) {
+            Some(ordered) => ordered,
+            None => {
+                log::info!(hosts:% = request.hosts.join(", "); "the certificate is not asked for any more");
+                return Outcome::Idle;
             }
-        }
+        },
     };
     match issued.and_then(|pem| keep(folder, request, &pem)) {
         Ok(certificate) => {
@@ -153,6 +153,36 @@ pub(super) fn attempt(
     }
 }
 
+/// Orders a certificate; `None` if it is not asked for any more.
+///
+/// An order has a runtime of its own: the process's may end before it, and timers of a runtime that has
+/// ended panic.
+fn order_while(
+    is_wanted: impl Fn() -> bool,
+    folder: &StateFolder,
+    (request, acme): (&CertificateRequest, &Acme),
+    now: SystemTime,
+) -> Option<Result<Pem, OrderFailure>> {
+    let ordering = async {
+        // Authorities count what they issue: one that cannot be stored is one less.
+        state::prepare(&folder.of_authority(request), now)?;
+        order::order(folder, request, acme).await
+    };
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Some(Err(error.into())),
+    };
+    let ordered = runtime.block_on(async {
+        tokio::select! {
+            ordered = ordering => Some(ordered),
+            () = unwanted(is_wanted) => None,
+        }
+    });
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    ordered
+}
+
 /// Resolves when the certificate is not asked for any more.
 async fn unwanted(is_wanted: impl Fn() -> bool) {
     while is_wanted() {
@@ -160,21 +190,23 @@ async fn unwanted(is_wanted: impl Fn() -> bool) {
     }
 }
 
-/// Checks and stores a certificate.
+/// Checks and stores a certificate. One that is not valid at this moment is stored, too, and is a failure:
+/// the clock of this machine may be wrong, and another order would not mend that.
 fn keep(
     folder: &StateFolder,
     request: &CertificateRequest,
     pem: &Pem,
 ) -> Result<Certificate, OrderFailure> {
     let text = pem.text();
-    let certificate =
-        Certificate::new(text.as_bytes(), text.as_bytes(), request.origin(), clock::wall());
-    let certificate = certificate
-        .map_err(|error| OrderFailure::new(format!("the authority's certificate {error}")))?;
+    let unfit = |error| OrderFailure::new(format!("the authority's certificate {error}"));
+    let (text, now) = (text.as_bytes(), clock::wall());
+    let certificate = Certificate::of_any_time(text, text, request.origin(), now).map_err(unfit)?;
     if let Some(host) = request.hosts.iter().find(|host| !certificate.is_for(host)) {
-        return Err(OrderFailure::new(format!("the authority's certificate is not for {host}")));
+        return Err(unfit(format!("is not for {host}")));
     }
-    state::write(&folder.certificate(request), text.as_bytes())?;
+    state::write(&folder.certificate(request), text)?;
+    let valid = Certificate::new(text, text, request.origin(), now);
+    valid.map_err(|error| unfit(format!("{error}; is the clock of this machine right?")))?;
     state::remove(&folder.failures(request))?;
     Ok(certificate)
 }
@@ -183,9 +215,10 @@ fn keep(
 fn failed(folder: &StateFolder, request: &CertificateRequest, failure: OrderFailure) -> Failures {
     let now = clock::wall();
     let mut known = Knowledge::default();
-    known.look(folder, request);
+    known.look(folder, request, now);
     let failures = Failures::with(known.failures.take(), failure.error, failure.is_limited, now);
     known.note(failures.clone());
+    known.look(folder, request, now);
     let next = humantime::format_rfc3339_seconds(known.due);
     log::error!(
         hosts:% = request.hosts.join(", "),

@@ -19,7 +19,6 @@ use std::{
 };
 
 use tokio::{
-    runtime::Handle,
     sync::Notify,
     task::{JoinHandle, spawn_blocking},
     time::{self, MissedTickBehavior},
@@ -44,7 +43,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Makes the certificates of the local authority that are missing, before a client connects: that needs
 /// no other machine.
-pub fn make_local(config: &Config, listeners: &TlsListeners, runtime: &Handle) {
+pub fn make_local(config: &Config, listeners: &TlsListeners) {
     let folder = StateFolder::of(config);
     let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
     let requests = tls.flat_map(CertificateRequest::of);
@@ -54,7 +53,7 @@ pub fn make_local(config: &Config, listeners: &TlsListeners, runtime: &Handle) {
     }
     for request in local {
         // A failure is logged, and tried again later.
-        let _ = attempt::attempt(runtime, &folder, &request, (|| true, &Progress::default()));
+        let _ = attempt::attempt(&folder, &request, (|| true, &Progress::default()));
     }
     supply_all(config, listeners, clock::wall());
 }
@@ -140,11 +139,11 @@ impl Renewals {
     /// Asks for a certificate, on a thread of its own.
     fn ask(&self, folder: StateFolder, request: CertificateRequest) -> Job {
         let (serving, progress) = (Arc::clone(&self.serving), Arc::clone(&self.progress));
-        let (runtime, ended) = (Handle::current(), Arc::clone(&self.ended));
+        let ended = Arc::clone(&self.ended);
         spawn_blocking(move || {
             let id = request.id();
             let is_wanted = || serving().requests().contains_key(&id);
-            let outcome = attempt::attempt(&runtime, &folder, &request, (is_wanted, &progress));
+            let outcome = attempt::attempt(&folder, &request, (is_wanted, &progress));
             if matches!(outcome, Outcome::Issued) {
                 ended.notify_one();
             }
@@ -199,7 +198,7 @@ impl State {
         let mut due = Vec::new();
         for (id, request) in requests {
             let known = self.known.entry(id.clone()).or_default();
-            known.look(&serving.folder, request);
+            known.look(&serving.folder, request, now);
             let next = known.due;
             progress.change(request, |it| {
                 it.next = Some(next);
@@ -226,6 +225,10 @@ impl State {
                 certificates.iter().filter(|it| it.facts.source == CertificateOrigin::SelfSigned);
             for hosts in stand_ins.map(|it| it.facts.names.join(", ")) {
                 log::warn!(hosts; "serving a self-signed certificate until the order is done");
+            }
+            for certificate in certificates.iter().filter(|it| it.facts.until < now) {
+                let hosts = certificate.facts.names.join(", ");
+                log::warn!(hosts; "serving a certificate that has expired until there is a better one");
             }
             listener.install(certificates);
             *installed = versions;

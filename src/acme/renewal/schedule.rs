@@ -61,13 +61,18 @@ impl Failures {
 }
 
 /// When a certificate is to be asked for, which may be in the past.
+///
+/// A failure that is further in the future than the longest wait was noted while a clock was wrong, and
+/// delays nothing: the attempt that follows notes another one in its place. The clocks of instances that
+/// share a folder differ by less than that.
 #[must_use]
 pub(super) fn due(
     validity: Option<Validity>,
     failures: Option<&Failures>,
-    seed: u64,
+    (seed, now): (u64, SystemTime),
 ) -> SystemTime {
     let renewal = validity.map_or(SystemTime::UNIX_EPOCH, |validity| renewal(validity, seed));
+    let failures = failures.filter(|it| it.at() <= now + LONGEST_WAIT);
     let again = failures.map(|it| it.at() + back_off(it, validity, seed));
     again.map_or(renewal, |again| again.max(renewal))
 }
@@ -120,7 +125,7 @@ mod tests {
 
     #[test]
     fn without_a_certificate_one_is_due_at_once() {
-        assert_eq!(due(None, None, 7), SystemTime::UNIX_EPOCH);
+        assert_eq!(due(None, None, (7, at(0))), SystemTime::UNIX_EPOCH);
     }
 
     #[test]
@@ -128,26 +133,43 @@ mod tests {
         for (count, least) in
             [(1, 60), (2, 120), (3, 240), (9, 15_360), (10, 21_600), (400, 21_600)]
         {
-            let again = due(None, Some(&failed(count, 1000)), 7);
+            let again = due(None, Some(&failed(count, 1000)), (7, at(1000)));
             let most = least + least / 4;
             assert!(again >= at(1000 + least) && again <= at(1000 + most), "{count}: {again:?}");
         }
     }
 
     #[test]
+    fn a_failure_of_a_clock_that_was_wrong_delays_nothing() {
+        let now = at(1000 * DAY);
+        let failed = |last: u64| due(None, Some(&failed(9, last)), (7, now));
+        assert!(failed(1000 * DAY + 60) > now, "the clocks of two instances differ a little");
+        assert_eq!(failed(2000 * DAY), SystemTime::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn certificates_that_were_made_together_are_not_renewed_together() {
+        let renewals: std::collections::BTreeSet<_> =
+            (0..100).map(|seed| due(days(90), None, (seed, at(0)))).collect();
+        assert!(renewals.len() > 90, "{}", renewals.len());
+        let (first, last) = (renewals.first().unwrap(), renewals.last().unwrap());
+        assert!(last.duration_since(*first).unwrap() > Duration::from_secs(2 * DAY));
+    }
+
+    #[test]
     fn a_limit_of_the_authority_is_waited_for() {
         let limited = Failures { is_limited: true, ..failed(1, 0) };
-        assert!(due(None, Some(&limited), 7) >= at(60 * 60));
+        assert!(due(None, Some(&limited), (7, at(0))) >= at(60 * 60));
     }
 
     #[test]
     fn a_short_lived_certificate_is_tried_for_more_often_than_a_long_lived_one() {
         let short = Some(Validity { from: at(0), until: at(30) });
-        let again = due(short, Some(&failed(3, 22)), 7);
+        let again = due(short, Some(&failed(3, 22)), (7, at(22)));
         assert!(again >= at(23) && again <= at(24), "{again:?}");
         // A minute before its end, and after it, the authority is not asked every second.
         for last in [90 * DAY - 60, 90 * DAY + DAY] {
-            let again = due(days(90), Some(&failed(9, last)), 7);
+            let again = due(days(90), Some(&failed(9, last)), (7, at(last)));
             assert!(again >= at(last + 777), "{again:?}");
         }
     }
@@ -158,7 +180,7 @@ mod tests {
         #[test]
         fn a_renewal_comes_when_about_a_third_is_left(life in 30..4000 * DAY, seed: u64) {
             let validity = Validity { from: at(DAY), until: at(DAY + life) };
-            let renewal = due(Some(validity), None, seed);
+            let renewal = due(Some(validity), None, (seed, at(DAY)));
             let left = validity.until.duration_since(renewal).unwrap().as_secs_f64() / life as f64;
             prop_assert!((0.333..0.368).contains(&left), "{}", left);
         }
@@ -168,8 +190,9 @@ mod tests {
             life in 1..4000 * DAY, last in 0..4000 * DAY, count in 1..100_u32, seed: u64,
         ) {
             let validity = Validity { from: at(0), until: at(life) };
-            let again = due(Some(validity), Some(&failed(count, last)), seed);
-            prop_assert!(again >= due(Some(validity), None, seed));
+            let when = (seed, at(last));
+            let again = due(Some(validity), Some(&failed(count, last)), when);
+            prop_assert!(again >= due(Some(validity), None, when));
             prop_assert!(again >= at(last + 1));
         }
     }

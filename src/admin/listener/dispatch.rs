@@ -25,6 +25,7 @@ use crate::admin::{
     metrics::Scrape,
     view::{EventFeed, ExplainQuery},
 };
+use crate::clock;
 use crate::config::{Admin, Token};
 use crate::generation::Generation;
 
@@ -241,8 +242,8 @@ fn known_at_once(resource: &Resource, shared: &Shared) -> Option<Response> {
     match resource {
         Resource::Live => Some(response::live()),
         Resource::Ready => {
-            let without_certificate = shared.api.current.pin().hosts_without_certificate();
-            Some(response::ready(shared.api.readiness.check(), &without_certificate))
+            let untrusted = shared.api.current.pin().untrusted_hosts(clock::wall());
+            Some(response::ready(shared.api.readiness.check(), &untrusted))
         }
         Resource::Page(file) => Some(Response::page(file)),
         Resource::Logout => {

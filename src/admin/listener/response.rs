@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::admin::{page, view};
 use crate::readiness::Unready;
+use crate::tls::UntrustedHosts;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -88,14 +89,17 @@ pub(super) fn live() -> Response {
 /// unready, because an authority would then not reach it.
 pub(super) fn ready(
     readiness: std::result::Result<(), Unready>,
-    without_certificate: &[Box<str>],
+    untrusted: &UntrustedHosts,
 ) -> Response {
+    let told = |what: &str, hosts: &[Box<str>]| match hosts {
+        [] => String::new(),
+        hosts => format!("{what}: {}\n", hosts.join(", ")),
+    };
     match readiness {
-        Ok(()) if without_certificate.is_empty() => Response::text(StatusCode::OK, "ready\n"),
         Ok(()) => {
-            let hosts = without_certificate.join(", ");
-            let text = format!("ready\nself-signed until the order is done: {hosts}\n");
-            Response::text(StatusCode::OK, text)
+            let self_signed = told("self-signed until the order is done", &untrusted.self_signed);
+            let expired = told("expired, and kept until there is a better one", &untrusted.expired);
+            Response::text(StatusCode::OK, format!("ready\n{self_signed}{expired}"))
         }
         Err(why) => Response::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
@@ -127,18 +131,22 @@ mod tests {
             (pools(&["api", "web"]), 503, "not ready: no eligible backend in pool api, web\n"),
         ];
         for (readiness, status, body) in cases {
-            let response = ready(readiness, &[]);
+            let response = ready(readiness, &UntrustedHosts::default());
             assert_eq!((response.status.as_u16(), &*response.body), (status, body.as_bytes()));
         }
     }
 
     #[test]
-    fn a_ready_process_says_which_hosts_have_no_certificate() {
-        let hosts = ["a.example".into(), "b.example".into()];
+    fn a_ready_process_says_which_hosts_have_no_certificate_that_clients_trust() {
+        let hosts = UntrustedHosts {
+            self_signed: vec!["a.example".into(), "b.example".into()],
+            expired: vec!["c.example".into()],
+        };
         let body = |readiness| ready(readiness, &hosts).body;
         assert_eq!(
             &*body(Ok(())),
-            b"ready\nself-signed until the order is done: a.example, b.example\n"
+            b"ready\nself-signed until the order is done: a.example, b.example\n\
+              expired, and kept until there is a better one: c.example\n"
         );
         assert_eq!(&*body(Err(Unready::Draining)), b"not ready: draining\n");
     }

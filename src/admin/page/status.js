@@ -156,7 +156,7 @@ function showTotals() {
 function wrongs() {
   const found = status.listeners.filter((it) => words.endsSoon(it.certificate_days_left)).map(wrongCertificate);
   const orders = status.orders ?? [];
-  found.push(...orders.filter((it) => it.self_signed || it.failures).map(wrongOrder));
+  found.push(...orders.filter((it) => it.self_signed || it.expired || it.failures).map(wrongOrder));
   const sorted = [...status.pools].sort(words.byLevel);
   for (const pool of sorted) {
     const of = words.poolTroubles(pool);
@@ -170,10 +170,12 @@ function wrongs() {
   return found;
 }
 
-function wrongOrder({ hosts, self_signed: selfSigned, failures, error, next }) {
-  const state = selfSigned ? "self-signed until the order is done" : "not renewed, the old certificate stays";
+function wrongOrder({ hosts, self_signed: selfSigned, expired, failures, error, next }) {
+  const state = selfSigned ? "self-signed until the order is done"
+    : expired ? "expired, and kept until there is a better one"
+    : "not renewed, the old certificate stays";
   const text = failures ? `${state}; ${error}; next try at ${next}` : state;
-  return { tone: failures && selfSigned ? "bad" : "warn", label: hosts.join(", "), text };
+  return { tone: expired || failures && selfSigned ? "bad" : "warn", label: hosts.join(", "), text };
 }
 
 function wrongCertificate({ address, certificate_days_left: left }) {

@@ -73,6 +73,9 @@ pub struct CertificateOrder {
     pub hosts: Vec<String>,
     /// Whether some of them have a certificate of `lb` alone, until the order is done.
     pub self_signed: bool,
+    /// Whether some of them have a certificate that has expired, until there is a better one.
+    #[serde(default)]
+    pub expired: bool,
     /// When it is ordered next.
     pub next: Option<String>,
     /// The orders that have failed since the last certificate.

@@ -48,9 +48,10 @@ pub(in crate::admin) fn status(sources: Sources<'_>, now: Instant) -> view::Stat
 }
 
 fn orders(current: &Current) -> Vec<view::CertificateOrder> {
-    let bare = current.pin().hosts_without_certificate();
+    let untrusted = current.pin().untrusted_hosts(clock::wall());
     let order = |order: acme::RequestProgress| view::CertificateOrder {
-        self_signed: order.hosts.iter().any(|host| bare.contains(host)),
+        self_signed: order.hosts.iter().any(|host| untrusted.self_signed.contains(host)),
+        expired: order.hosts.iter().any(|host| untrusted.expired.contains(host)),
         hosts: order.hosts.iter().map(ToString::to_string).collect(),
         next: order.next.map(|next| telemetry::timestamp(next.max(clock::wall()))),
         failures: order.failures.as_ref().map_or(0, |failures| failures.count),

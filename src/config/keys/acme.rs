@@ -52,7 +52,7 @@ pub(in crate::config) static DIRECTORY_CA: Key<PathBuf> = Key::optional(
     "listeners[].tls.acme.directory_ca",
     FILE,
     ("/etc/lb/authority.pem", "the certificates that the system trusts"),
-    "a certificate in PEM that signs the authority's own",
+    "certificates in PEM, one of which signs the authority's own",
 );
 
 pub(in crate::config) static EXTERNAL_ACCOUNT: Group = Group::new(

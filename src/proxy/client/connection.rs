@@ -47,6 +47,8 @@ pub(in super::super) struct Connection {
     pub(super) deadline: Instant,
     /// Whether a request has come on it.
     pub(super) has_asked: bool,
+    /// Whether the client sends nothing more: it has closed, or the connection broke.
+    pub(super) has_left: bool,
     pub(super) read_timer: Timer,
     write_timer: Timer,
     /// When a write that is stuck must be done.
@@ -81,6 +83,7 @@ impl Connection {
             output: BytesMut::new(),
             deadline: clock::now() + limits.header,
             has_asked: false,
+            has_left: false,
             read_timer: Timer::default(),
             write_timer: Timer::default(),
             write_deadline: None,
@@ -102,7 +105,9 @@ impl Connection {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        self.pieces.poll_read(&mut self.stream, most, &mut self.input, cx)
+        let read = self.pieces.poll_read(&mut self.stream, most, &mut self.input, cx);
+        self.has_left |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
+        read
     }
 
     /// Ready when the time for the header, or for waiting for one, is over.
@@ -192,6 +197,11 @@ impl Connection {
         });
         // A client that is gone needs no goodbye.
         let _ = closed.await;
+    }
+
+    /// Tells the client that nothing more will come, although there was more to come.
+    pub(super) async fn cut_output(&mut self) {
+        let _ = poll_fn(|cx| self.stream.poll_cut(cx)).await;
     }
 }
 

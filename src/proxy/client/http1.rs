@@ -1,7 +1,7 @@
 //! One request in HTTP/1 and its answer, on a connection that outlives them.
 //!
-//! The connection goes [`Home`] when the session is dropped, if it can carry another request:
-//! whether it can is known here and not by Pingora, which would close it after every error.
+//! The connection goes [`Home`] when the session is dropped. Whether it can carry another request is
+//! known here and not by Pingora, which would close it after every error.
 
 use std::{
     sync::Arc,
@@ -21,7 +21,7 @@ use super::{
     answer::{Answer, Form},
     body::{BodyReader, left},
     connection::Connection,
-    home::{Home, Returned},
+    home::{AnswerEnd, Home, Returned},
     link::ClientLink,
     receive::Request,
     replay::REPLAYED,
@@ -40,7 +40,8 @@ pub(in super::super) struct Http1Exchange {
     /// The header of the final answer as Pingora sees it, once it has been written.
     shown: Option<Box<ResponseHeader>>,
     wants_tunnel: bool,
-    /// The client may send another request on the connection: it has not said that this is the last.
+    /// The client may send more on the connection: it has not said that this is its last request, or
+    /// has not been understood.
     may_ask: bool,
     /// The client waits for `100 Continue` before it sends the body, and has not got it.
     waits_to_send: bool,
@@ -68,7 +69,7 @@ impl Http1Exchange {
             answer,
             shown: None,
             wants_tunnel: facts.wants_tunnel,
-            may_ask: request.keeps_alive,
+            may_ask: request.keeps_alive || facts.refusal.is_some(),
             waits_to_send: facts.expects_continue,
         };
         ClientSession::of(request.header, exchange)
@@ -197,9 +198,11 @@ impl Exchange for Http1Exchange {
 
     fn end(self) {
         let Self { connection, home, body, answer, may_ask, .. } = self;
-        if answer.is_complete() {
-            let keeps_alive = answer.keeps_alive();
-            home.put(Returned { connection, body, keeps_alive, may_ask });
-        }
+        let end = match (answer.is_complete(), answer.keeps_alive()) {
+            (true, true) => AnswerEnd::KeepsAlive,
+            (true, false) => AnswerEnd::Last { may_ask },
+            (false, _) => AnswerEnd::BrokenOff,
+        };
+        home.put(Returned { connection, body, end });
     }
 }

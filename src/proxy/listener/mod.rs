@@ -143,9 +143,13 @@ impl ListenerApp {
             let request = tokio::select! {
                 // A request that has arrived is served.
                 biased;
-                request = connection.next_request() => request?,
+                request = connection.next_request() => request,
                 // Half a header is no request yet.
-                () = &mut ends => return None,
+                () = &mut ends => None,
+            };
+            let Some(request) = request else {
+                connection.close().await;
+                return None;
             };
             let session = Http1Exchange::session(connection, request, Arc::clone(&home));
             let session = ServerSession::new_custom(Box::new(session));

@@ -255,6 +255,86 @@ fn a_renewal_that_fails_keeps_the_old_certificate_and_is_tried_again() {
 }
 
 #[test]
+fn a_certificate_that_has_expired_is_kept_over_a_restart_until_a_better_one_comes() {
+    let backend = ScriptedBackend::named("a");
+    let mut pebble = Pebble::start(Manner { life: 4, ..Manner::SHORT_LIVED });
+    let state = new_folder();
+    let text = text(&pebble, backend.address(), "127.0.0.1", "hosts: [a.example.com]")
+        .replace("state_dir: state", &format!("state_dir: {}", state.path().display()));
+    let lb = LbProcess::with_config(&text, &[]);
+    wait_for_certificates(&pebble, &lb, 1);
+    pebble.stop();
+    drop(lb);
+    let folder = fs::read_dir(state.path().join("acme")).unwrap().next().unwrap().unwrap().path();
+    let stored = files(&folder).into_iter().find(|it| it.extension().is_some_and(|it| it == "pem"));
+    let (_, end) = lb::tls::validity(&fs::read(stored.unwrap()).unwrap()).unwrap();
+    // Clients go by whole seconds.
+    let end = end + Duration::from_secs(1);
+    eventually(PATIENCE, "it ends", || lb::clock::wall() > end);
+    let mut lb = LbProcess::with_config(&text, &[]);
+    let admin = admin(&mut lb);
+    lb.wait_for_log("serving a certificate that has expired until there is a better one");
+    let error = request(&trusting(&pebble.root()), pebble.asks.1, "a.example.com").unwrap_err();
+    assert!(error.contains("expired"), "{error}");
+    assert_eq!(
+        get(admin, "/ready").text(),
+        "ready\nexpired, and kept until there is a better one: a.example.com\n"
+    );
+    let order = Asked(admin).api("/api/v1/status")["orders"][0].clone();
+    assert_eq!(
+        (&order["expired"], &order["self_signed"]),
+        (&true.into(), &false.into()),
+        "{order}"
+    );
+    pebble.resume();
+    wait_for_certificates(&pebble, &lb, 1);
+    eventually(PATIENCE, "it is used", || is_served(&pebble, "a.example.com"));
+}
+
+/// A file system of this size, until it is dropped; `None` where a test may not make one.
+struct SmallFolder(tempfile::TempDir);
+
+impl SmallFolder {
+    fn new(size: &str) -> Option<Self> {
+        let folder = Self(new_folder());
+        folder.mount(&["-t", "tmpfs", "-o", &format!("size={size}")]).then_some(folder)
+    }
+
+    fn mount(&self, options: &[&str]) -> bool {
+        let mut mount = Command::new("mount");
+        mount.args(options).arg("none").arg(self.0.path());
+        mount.output().is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Drop for SmallFolder {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn an_authority_is_not_asked_for_what_cannot_be_stored() {
+    let Some(state) = SmallFolder::new("16k") else { return };
+    let backend = ScriptedBackend::named("a");
+    let pebble = Pebble::start(Manner { slow: 0, ..Manner::UNHELPFUL });
+    let text = text(&pebble, backend.address(), "127.0.0.1", "hosts: [a.example.com]")
+        .replace("state_dir: state", &format!("state_dir: {}", state.0.path().display()));
+    let mut lb = LbProcess::with_config(&text, &[]);
+    let line = lb.wait_for_log("no certificate");
+    assert!(line.contains("No space left on device"), "{line}");
+    assert_eq!(pebble.count("POST /"), 0, "{}", pebble.story());
+    drop(lb);
+    // There is room again, and no failure that is waited for.
+    for file in files(state.0.path()) {
+        fs::remove_file(file).unwrap();
+    }
+    assert!(state.mount(&["-o", "remount,size=1m"]));
+    let lb = LbProcess::with_config(&text, &[]);
+    wait_for_certificates(&pebble, &lb, 1);
+}
+
+#[test]
 fn instances_that_share_a_folder_order_once_and_answer_for_each_other() {
     let backend = ScriptedBackend::named("a");
     let shared = new_folder();

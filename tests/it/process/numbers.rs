@@ -224,8 +224,7 @@ impl Known {
         let bytes: usize = self.lines.iter().map(|line| number(&line["bytes"])).sum();
         assert_eq!(self.scrape.sum("lb_listener_sent_bytes_total", &[]), bytes);
 
-        let uploaded = self.scrape.sum("lb_listener_received_bytes_total", &[]);
-        assert_eq!(uploaded, self.uploaded);
+        self.assert_uploads();
 
         assert_eq!(self.pools().len(), 3);
         for pool in self.pools() {
@@ -241,6 +240,20 @@ impl Known {
             let observed = self.scrape.sum("lb_pool_first_byte_duration_seconds_count", &own);
             assert_eq!(observed, first_bytes.count(), "{name}");
         }
+    }
+
+    /// A body that a backend has answered was read. A backend that goes may end a request before its body
+    /// is read, which is the only way in which fewer bytes are counted than were sent.
+    fn assert_uploads(&self) {
+        let uploaded = self.scrape.sum("lb_listener_received_bytes_total", &[]);
+        let is_unread = |line: &&Value| {
+            line["method"] == "POST" && !tries(line).last().is_some_and(|last| has_answer(&last))
+        };
+        let unread = self.lines.iter().filter(is_unread).count();
+        assert!(unread < 10, "{unread} orders without an answer");
+        let read = self.uploaded - unread * ORDER.len();
+        assert!((read..=self.uploaded).contains(&uploaded), "{uploaded} of {}", self.uploaded);
+        assert_eq!((self.uploaded - uploaded) % ORDER.len(), 0, "{uploaded} of {}", self.uploaded);
     }
 
     fn assert_attempts(&self) {

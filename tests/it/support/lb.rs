@@ -250,6 +250,11 @@ impl<F: Front> Balancer<F> {
         self.in_flight.end_idle();
     }
 
+    /// Connections of clients.
+    pub(crate) fn connections(&self) -> usize {
+        self.in_flight.connections()
+    }
+
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.requests()

@@ -63,7 +63,9 @@ impl Pebble {
         let folder = new_folder();
         let own = Authority::new("of the authority itself");
         own.issue(&["127.0.0.1"]).write(folder.path(), "own");
-        fs::write(folder.path().join("ca.pem"), own.pem()).expect("writable");
+        // As in a bundle, it is not the first.
+        let bundle = Authority::new("another").pem() + &own.pem();
+        fs::write(folder.path().join("ca.pem"), bundle).expect("writable");
         let (asks, dns) = ((http, tls), names());
         let mut pebble = Self { process: None, port, management, dns, manner, folder, asks };
         pebble.resume();

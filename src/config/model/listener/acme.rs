@@ -15,8 +15,8 @@ pub struct Acme {
     pub challenge: Challenge,
     /// The address at which the authority lists what it offers; begins with `https://`.
     pub directory: Box<str>,
-    /// The file with the certificate that signs the authority's own; `None` for those that the system
-    /// trusts.
+    /// The file with certificates one of which signs the authority's own; `None` for those that the
+    /// system trusts.
     pub directory_ca: Option<PathBuf>,
     /// The account at the authority that the new one belongs to.
     pub external_account: Option<ExternalAccount>,

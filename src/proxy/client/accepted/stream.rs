@@ -29,6 +29,15 @@ impl ClientStream {
             Self::Tls(stream) => stream.get_ref().0.get_socket_digest(),
         }
     }
+
+    /// Ends what is sent, in the middle of an answer. Over TLS the usual goodbye would say that an answer
+    /// which ends with its connection is complete (RFC 9112 section 9.8).
+    pub(in super::super) fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.get_mut().0).poll_shutdown(cx),
+        }
+    }
 }
 
 impl AsyncRead for ClientStream {
