@@ -91,7 +91,7 @@ impl<T: Send + 'static> crypto::ServerConfig for QuicHandshake<T> {
                 _ => Version::V1,
             },
             params: bytes,
-            stage: Stage::Hello { acceptor: Acceptor::default(), came: Vec::new() },
+            stage: Stage::Hello { acceptor: Box::default(), came: Vec::new() },
             next: None,
         })
     }
@@ -100,7 +100,7 @@ impl<T: Send + 'static> crypto::ServerConfig for QuicHandshake<T> {
 /// Where a handshake is.
 enum Stage {
     /// The client's first message has not come as a whole.
-    Hello { acceptor: Acceptor, came: Vec<u8> },
+    Hello { acceptor: Box<Acceptor>, came: Vec<u8> },
     /// The session that it leads to.
     Session(Box<ServerConnection>, Policy),
 }

@@ -161,7 +161,8 @@ impl StreamAnswer {
         self.send(&mut [data_head(piece.len()), piece], link).await?;
         self.bytes += length;
         let left = left.map(|left| left - length);
-        if left == Some(0) { self.end() } else { Ok(self.state = State::Body(left)) }
+        self.state = State::Body(left);
+        if left == Some(0) { self.end() } else { Ok(()) }
     }
 
     /// Sends the end of the body. A body that is shorter than announced gets no end.

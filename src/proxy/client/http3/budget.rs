@@ -74,10 +74,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::clock;
 
     #[test]
     fn answers_pay_for_requests_and_for_some_that_are_cancelled() {
-        let now = Instant::now();
+        let now = clock::now();
         let mut budget = Budget::new(now);
         for _ in 0..100_000 {
             assert!(budget.pay(Cost::Request, || now) && budget.pay(Cost::Cancelled, || now));
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_client_that_only_cancels_has_spent_its_budget_soon() {
-        let now = Instant::now();
+        let now = clock::now();
         let mut budget = Budget::new(now);
         let cancels = |budget: &mut Budget, now| {
             budget.pay(Cost::Request, || now) && budget.pay(Cost::Cancelled, || now)
