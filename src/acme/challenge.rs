@@ -42,8 +42,7 @@ impl Challenges {
     /// The answers of a process with this configuration; `None` if it orders nothing.
     #[must_use]
     pub fn of(config: &Config) -> Option<Self> {
-        let mut tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-        let orders = tls.any(|tls| tls.acme.is_some());
+        let orders = config.tls_endpoints().any(|place| place.tls.acme.is_some());
         orders.then(|| Self(super::StateFolder::of(config).challenges().into()))
     }
 

@@ -3,13 +3,12 @@
 
 use super::{order, request::CertificateRequest, state::StateFolder};
 use crate::config::{
-    Acme, Challenge, Config, HostPattern, ListenAddress, Origin, Problem, Problems, Tls,
+    Acme, Challenge, Config, HTTPS_PORT, Origin, Problem, Problems, Tls, TlsEndpoint,
 };
+use crate::tls;
 
 /// The port that an authority asks at by the challenge http-01.
 const HTTP: u16 = 80;
-/// The port that an authority asks at by the challenge tls-alpn-01.
-const HTTPS: u16 = 443;
 
 /// Looks at the files that orders need. Returns warnings. A configuration without orders looks at
 /// nothing.
@@ -20,8 +19,11 @@ const HTTPS: u16 = 443;
 pub fn check(config: &Config) -> Result<Vec<Problem>, Problems> {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let folder = StateFolder::of(config);
-    let tls = config.listeners.iter().filter_map(|it| Some((&it.address, it.tls.as_ref()?)));
-    for (address, tls) in tls.filter(|(_, tls)| !CertificateRequest::of(tls).is_empty()) {
+    for place in config.tls_endpoints() {
+        let tls = place.tls;
+        if CertificateRequest::of(tls).is_empty() {
+            continue;
+        }
         let origin = tls.acme.as_ref().map_or_else(|| at_state_folder(tls), |it| it.origin.clone());
         if let Err(reason) = folder.check() {
             let message = format!("needs a state_dir that lb can write into, and lb {reason}");
@@ -30,7 +32,7 @@ pub fn check(config: &Config) -> Result<Vec<Problem>, Problems> {
         let Some(acme) = &tls.acme else { continue };
         let told = |message: String| Problem::new(acme.origin.clone(), message);
         problems.extend(unusable_files(acme).into_iter().map(told));
-        warnings.extend(oddities(config, address, acme).into_iter().map(told));
+        warnings.extend(oddities(config, &place, acme).into_iter().map(told));
     }
     // One folder is enough of a reason for all listeners.
     problems.dedup_by(|a, b| a == b);
@@ -40,8 +42,9 @@ pub fn check(config: &Config) -> Result<Vec<Problem>, Problems> {
 /// The folder of a process with this configuration, if it needs one.
 #[must_use]
 pub fn needed_folder(config: &Config) -> Option<StateFolder> {
-    let mut tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-    tls.any(|tls| !CertificateRequest::of(tls).is_empty()).then(|| StateFolder::of(config))
+    let mut places = config.tls_endpoints();
+    let is_needed = places.any(|place| !CertificateRequest::of(place.tls).is_empty());
+    is_needed.then(|| StateFolder::of(config))
 }
 
 /// Where a problem of the folder is told if no order is written down.
@@ -57,25 +60,18 @@ fn unusable_files(acme: &Acme) -> Vec<String> {
     ca.into_iter().chain(key.map(|reason| format!("external_account: {reason}"))).collect()
 }
 
-fn oddities(config: &Config, address: &ListenAddress, acme: &Acme) -> Vec<String> {
-    let mut found = Vec::new();
-    let hosts: Option<Vec<_>> = config.routes.iter().map(|route| route.host.as_ref()).collect();
-    // A route without a host is for every name.
-    if let Some(hosts) = hosts {
-        let is_routed = |host: &str| hosts.iter().any(|pattern| is_of(pattern, host));
-        let unused = acme.hosts.iter().filter(|host| !is_routed(host));
-        found.extend(unused.map(|host| format!("is for {host}, which no route has")));
-    }
+fn oddities(config: &Config, place: &TlsEndpoint<'_>, acme: &Acme) -> Vec<String> {
+    let hosts = acme.hosts.iter().map(|host| &**host);
+    let mut found = tls::unused(config, &place.endpoint, hosts);
     // The port may be another one on this side of a firewall or of a container.
     match acme.challenge {
         Challenge::Http01 if !has_plain_listener(config) => found.push(format!(
             "the challenge http-01 needs a listener without TLS that gets what is sent to port {HTTP}"
         )),
-        Challenge::TlsAlpn01 if address.tcp().is_none_or(|it| it.port() != HTTPS) => {
-            found.push(format!(
-                "the challenge tls-alpn-01 comes to port {HTTPS}, which must lead to {address}"
-            ));
-        }
+        Challenge::TlsAlpn01 if !has_tls_listener_on(config, HTTPS_PORT) => found.push(format!(
+            "the challenge tls-alpn-01 comes to port {HTTPS_PORT}, which must lead to {}",
+            place.address
+        )),
         _ => {}
     }
     found
@@ -85,9 +81,7 @@ fn has_plain_listener(config: &Config) -> bool {
     config.listeners.iter().any(|listener| listener.tls.is_none())
 }
 
-fn is_of(pattern: &HostPattern, host: &str) -> bool {
-    match pattern {
-        HostPattern::Exact(exact) => **exact == *host,
-        HostPattern::Suffix(suffix) => host.ends_with(&**suffix),
-    }
+/// Whether handshakes at this port can show a proof: any place with TLS can, for every order.
+fn has_tls_listener_on(config: &Config, port: u16) -> bool {
+    config.tls_endpoints().any(|place| place.address.tcp().is_some_and(|it| it.port() == port))
 }

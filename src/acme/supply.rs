@@ -15,12 +15,10 @@ use crate::tls::{Certificate, CertificateOrigin, TlsListeners};
 /// Gives every listener what there is at this moment of the certificates that it gets by itself.
 pub fn supply_all(config: &Config, listeners: &TlsListeners, now: SystemTime) {
     let folder = StateFolder::of(config);
-    for listener in &config.listeners {
-        let (Some(tls), Some(ready)) = (&listener.tls, listeners.get(&listener.address)) else {
-            continue;
-        };
-        if !CertificateRequest::of(tls).is_empty() {
-            ready.install(supply(&folder, tls, now));
+    for place in config.tls_endpoints() {
+        let Some(ready) = listeners.get(&place.endpoint) else { continue };
+        if !CertificateRequest::of(place.tls).is_empty() {
+            ready.install(supply(&folder, place.tls, now));
         }
     }
 }

@@ -82,8 +82,9 @@ fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result
 
 /// Says how clients are told to trust the authority of this machine, if a host has a certificate of it.
 fn say_whom_to_trust(config: &Config) {
-    let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-    let Some(host) = tls.flat_map(|tls| tls.local.first()).next() else { return };
+    let Some(host) = config.tls_endpoints().find_map(|place| place.tls.local.first()) else {
+        return;
+    };
     let root = acme::root_file(&acme::StateFolder::of(config));
     let root = std::path::absolute(&root).unwrap_or(root);
     let root = root.display();

@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     document::Report,
-    keys::acme::{CHALLENGE_TYPE, DIRECTORY},
-    model::{Acme, Config, ListenAddress, Listener, Tls},
+    keys::tls::LISTENER,
+    model::{Acme, Config, ListenAddress, Listener, RedirectToHttps, Tls},
     origin::Origin,
     values::{CERTIFIED_HOST, DIRECTORY_URL, EMAIL, FILE, FOLDER, Kind, is_public_name},
 };
@@ -84,7 +84,7 @@ pub(super) fn apply(given: &HttpsFlags, port: Option<u16>, config: &mut Config, 
     if port.is_none() {
         plain.address = everywhere(HTTP);
     }
-    plain.redirect_to_https = true;
+    plain.redirect_to_https = RedirectToHttps::ToListener;
     let mut listener = Listener::new(everywhere(given.port.unwrap_or(HttpsFlags::DEFAULT_PORT)));
     listener.tls = Some(tls(hosts, given, report));
     config.listeners.insert(0, listener);
@@ -116,8 +116,8 @@ fn tls(texts: &[String], given: &HttpsFlags, report: &Report) -> Tls {
     let acme = Acme {
         email,
         hosts: ordered,
-        challenge: (CHALLENGE_TYPE.default)(),
-        directory: directory.unwrap_or_else(DIRECTORY.default),
+        challenge: (LISTENER.acme.challenge.default)(),
+        directory: directory.unwrap_or_else(LISTENER.acme.directory.default),
         directory_ca,
         external_account: None,
         origin: Origin::flag(HTTPS),
@@ -152,7 +152,9 @@ mod tests {
         let [tls, plain] = loaded.config.listeners.as_slice() else { panic!("two listeners") };
         let port = |listener: &Listener| listener.address.tcp().unwrap().port();
         assert_eq!((port(tls), port(plain)), (443, 80));
-        assert!(plain.redirect_to_https && plain.tls.is_none() && !tls.redirect_to_https);
+        assert_eq!(plain.redirect_to_https, RedirectToHttps::ToListener);
+        assert_eq!(tls.redirect_to_https, RedirectToHttps::Off);
+        assert!(plain.tls.is_none());
         let acme = tls.tls.as_ref().unwrap().acme.as_ref().unwrap();
         assert_eq!(acme.hosts, ["shop.example.com".into()]);
         assert!(acme.directory.contains("letsencrypt"));

@@ -32,11 +32,12 @@ pub use https_flags::HttpsFlags;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
-    ClientLimits, Config, EjectionRules, ExternalAccount, HealthCheck, HmacKey, Host,
-    HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat,
-    LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
-    QueueLimits, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile,
-    StatusRanges, Timeouts, Tls, TlsVersion, Token, Traceparent, UnknownSni, Weight,
+    ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HealthCheck,
+    HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol,
+    LogFilter, LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName,
+    Probe, Process, QueueLimits, RedirectToHttps, ResponseTimeout, Retry, RetryMethods, RetryOn,
+    Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls, TlsEndpoint, TlsVersion, Token,
+    Traceparent, UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

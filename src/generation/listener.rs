@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::acme::Challenges;
-use crate::config::{ClientLimits, Listener};
+use crate::config::{ClientLimits, Listener, RedirectToHttps};
 use crate::headers::TrustedProxies;
 use crate::tls::TlsListener;
 
@@ -27,14 +27,15 @@ pub struct ListenerSettings {
     pub speaks_http3: bool,
     /// The value of `Alt-Svc`; `None` if clients are not told of HTTP/3.
     pub alt_svc: Option<Box<str>>,
-    /// Whether requests are answered with a redirect to the same host and path over TLS.
-    pub redirect_to_https: bool,
+    /// The port of the redirect to the same host and path over TLS that answers requests; `None` where
+    /// they are served.
+    pub redirect_to_https: Option<u16>,
 }
 
 impl ListenerSettings {
-    /// What this listener of a configuration says.
+    /// What this listener of a configuration says, whose URLs over TLS lead to `https_port`.
     #[must_use]
-    pub fn new(listener: &Listener, tls: Option<Arc<TlsListener>>) -> Self {
+    pub fn new(listener: &Listener, (https_port, tls): (u16, Option<Arc<TlsListener>>)) -> Self {
         Self {
             client: listener.client,
             proxies: listener.proxy_protocol.as_deref().map(TrustedProxies::new),
@@ -44,7 +45,11 @@ impl ListenerSettings {
             speaks_http2: listener.protocols.iter().any(|protocol| protocol.is_http2()),
             speaks_http3: listener.speaks_http3(),
             alt_svc: alt_svc(listener),
-            redirect_to_https: listener.redirect_to_https,
+            redirect_to_https: match listener.redirect_to_https {
+                RedirectToHttps::Off => None,
+                RedirectToHttps::ToListener => Some(https_port),
+                RedirectToHttps::ToPort(port) => Some(port.get()),
+            },
         }
     }
 }

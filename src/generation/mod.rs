@@ -20,7 +20,9 @@ pub use listener::ListenerSettings;
 use crate::acme::{Challenges, Progress};
 use crate::backend::{JournalEntry, Registry};
 use crate::clock;
-use crate::config::{Config, ListenAddress, PoolName, Route, Shutdown, Tls, Traceparent};
+use crate::config::{
+    Config, Endpoint, ListenAddress, PoolName, Route, Shutdown, Tls, TlsEndpoint, Traceparent,
+};
 use crate::count::{Counter, ListenerCounts};
 use crate::discovery::ResolvedBackends;
 use crate::headers::TrustedProxies;
@@ -28,7 +30,7 @@ use crate::pool::{self, Pool, Pools};
 use crate::route::RouteTable;
 use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
-use crate::tls::{CertificateFacts, TlsListeners, UntrustedHosts, untrusted_hosts};
+use crate::tls::{CertificateFacts, TlsListener, TlsListeners, UntrustedHosts, untrusted_hosts};
 
 /// What has been opened and read for a configuration.
 #[derive(Debug, Default)]
@@ -59,6 +61,10 @@ pub struct Generation {
     pools: Pools,
     /// The settings of each listener, for its connections.
     listeners: HashMap<ListenAddress, Arc<ListenerSettings>>,
+    /// What handshakes need, for each place where clients speak TLS.
+    tls: TlsListeners,
+    /// The answers to an authority that asks for a proof; `None` if the configuration orders nothing.
+    pub challenges: Option<Challenges>,
     /// The proxies whose statements about clients are believed.
     pub trusted: TrustedProxies,
     /// Whether clients of some listener are asked for a certificate.
@@ -125,12 +131,23 @@ impl Generation {
         self.pools.is_checked()
     }
 
-    /// Every certificate with its listener's address, in the order of the configuration.
-    pub fn certificates(&self) -> impl Iterator<Item = (String, CertificateFacts)> {
-        self.config.listeners.iter().flat_map(|listener| {
-            let tls = self.listener(&listener.address).and_then(|settings| settings.tls.as_ref());
-            let certificates = tls.into_iter().flat_map(|tls| tls.certificates());
-            certificates.map(|certificate| (listener.address.to_string(), certificate.facts))
+    /// What handshakes at this place need; `None` where clients speak no TLS.
+    #[must_use]
+    pub fn tls(&self, endpoint: &Endpoint) -> Option<&Arc<TlsListener>> {
+        self.tls.get(endpoint)
+    }
+
+    /// Every place where clients speak TLS, in the order of the configuration.
+    pub fn tls_listeners(&self) -> impl Iterator<Item = (TlsEndpoint<'_>, &Arc<TlsListener>)> {
+        let places = self.config.tls_endpoints();
+        places.filter_map(|place| self.tls(&place.endpoint).map(|ready| (place, ready)))
+    }
+
+    /// Every certificate with the place where clients get it, in the order of the configuration.
+    pub fn certificates(&self) -> impl Iterator<Item = (Endpoint, CertificateFacts)> {
+        self.tls_listeners().flat_map(|(place, tls)| {
+            let certificates = tls.certificates().into_iter();
+            certificates.map(move |certificate| (place.endpoint.clone(), certificate.facts))
         })
     }
 
@@ -341,8 +358,8 @@ fn generation(
 ) -> Generation {
     let challenges = Challenges::of(config);
     let listeners = config.listeners.iter().map(|listener| {
-        let tls = tls.get(&listener.address).cloned();
-        let settings = ListenerSettings::new(listener, tls);
+        let tls = tls.get(&Endpoint::Listener(listener.address.clone())).cloned();
+        let settings = ListenerSettings::new(listener, (config.https_port(), tls));
         let settings = ListenerSettings { challenges: challenges.clone(), ..settings };
         (listener.address.clone(), Arc::new(settings))
     });
@@ -354,6 +371,8 @@ fn generation(
         targets,
         pools,
         listeners: listeners.collect(),
+        tls,
+        challenges,
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
         config: Arc::new(config.clone()),

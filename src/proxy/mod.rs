@@ -27,6 +27,7 @@ use pingora_core::{
 };
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+pub use accept::secure;
 pub use backend::Backends;
 pub use context::RequestContext;
 pub use listener::{ListenerApp, PingoraProxy, QuicListener};

@@ -213,11 +213,8 @@ fn renewals(current: &Arc<Current>, readiness: &Arc<Readiness>) -> Renewals {
     let (current, readiness) = (Arc::clone(current), Arc::clone(readiness));
     let serving = move || {
         let generation = current.pin();
-        let listeners = generation.config.listeners.iter().filter_map(|listener| {
-            let tls = listener.tls.clone()?;
-            let ready = generation.listener(&listener.address)?.tls.clone()?;
-            Some((tls, ready))
-        });
+        let listeners = generation.tls_listeners();
+        let listeners = listeners.map(|(place, ready)| (place.tls.clone(), Arc::clone(ready)));
         Serving {
             number: generation.number,
             folder: StateFolder::of(&generation.config),

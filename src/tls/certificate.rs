@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -28,7 +29,8 @@ pub struct Certificate {
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// The host names that it is for, in lower case; with `*.` for any first part.
+    /// The host names and the addresses that it is for, in lower case; with `*.` for any first part of a
+    /// name.
     pub names: Vec<Box<str>>,
     /// The name of its issuer.
     pub issuer: Box<str>,
@@ -97,7 +99,7 @@ impl Certificate {
         check_chain(&chain, &parsed, now)?;
         let facts = facts(&parsed[0], source);
         if facts.names.is_empty() {
-            return Err("has no host name in its certificate".to_owned());
+            return Err("has neither a host name nor an address in its certificate".to_owned());
         }
         let key = private_key(key)?;
         let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
@@ -240,6 +242,7 @@ fn facts(certificate: &X509Certificate<'_>, source: CertificateOrigin) -> Certif
     let mut names: Vec<Box<str>> = names
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some(name.to_ascii_lowercase().into()),
+            GeneralName::IPAddress(bytes) => Some(address(bytes)?.to_string().into()),
             _ => None,
         })
         .collect();
@@ -254,6 +257,12 @@ fn facts(certificate: &X509Certificate<'_>, source: CertificateOrigin) -> Certif
         until: time(certificate.validity().not_after.timestamp()),
         source,
     }
+}
+
+/// The address in an alternative name (RFC 5280 section 4.2.1.6); `None` if it has another length.
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 /// A time in seconds since 1970; one before counts as that moment.

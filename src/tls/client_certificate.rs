@@ -1,13 +1,11 @@
 //! What a client's certificate says of the client, as backends and the access log are told.
 
-use std::net::IpAddr;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use rustls::pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-use super::distinguished_name;
+use super::{certificate::address, distinguished_name};
 
 /// What a client's certificate says of the client. All texts are printable ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +42,7 @@ fn alternative(name: &GeneralName<'_>) -> Option<String> {
         GeneralName::DNSName(name) => Some(format!("DNS:{}", escaped(name))),
         GeneralName::RFC822Name(name) => Some(format!("email:{}", escaped(name))),
         GeneralName::URI(name) => Some(format!("URI:{}", escaped(name))),
-        GeneralName::IPAddress(bytes) => {
-            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-            let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok()?;
-            Some(format!("IP:{address}"))
-        }
+        GeneralName::IPAddress(bytes) => Some(format!("IP:{}", address(bytes)?)),
         _ => None,
     }
 }

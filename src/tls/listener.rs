@@ -20,7 +20,7 @@ use super::{
     quic_keys::FirstKeys,
     tickets::Tickets,
 };
-use crate::config::{Challenge, ListenerProtocol, Tls, TlsVersion, UnknownSni, Word};
+use crate::config::{ListenerProtocol, TlsEndpoint, TlsVersion, UnknownSni, Word};
 use crate::files::FileVersions;
 
 /// The protocol of an authority that looks whether a host is ours (RFC 8737 section 3).
@@ -66,36 +66,36 @@ struct Configs {
 }
 
 impl TlsListener {
-    /// The listener of this name with these protocols, by its preference, with the certificates that
-    /// were read from files, and with these rules about the certificates of clients. Where there is no
-    /// certificate, [`TlsListener::install`] must add one before a client connects.
+    /// What handshakes at this place need: with the certificates that were read from files, and with these
+    /// rules about the certificates of clients. Where there is no certificate, [`TlsListener::install`] must
+    /// add one before a client connects. `challenged` are the hosts that an authority may ask for here.
     ///
     /// # Errors
     ///
     /// What `rustls` says; not known to happen.
     pub(super) fn new(
-        name: &str,
-        settings: &Tls,
-        protocols: &[ListenerProtocol],
+        place: &TlsEndpoint<'_>,
+        challenged: Vec<Box<str>>,
         certificates: Vec<Certificate>,
         rules: ClientAuths,
     ) -> Result<Self, rustls::Error> {
+        let (name, settings) = (place.endpoint.to_string(), place.tls);
         let resolver = Arc::new(Resolver::new(certificates, settings.unknown_sni));
         let versions: &[_] = match settings.min_version {
             TlsVersion::V1_2 => &[&TLS13, &TLS12],
             TlsVersion::V1_3 => &[&TLS13],
         };
         let policies = Policies::new(rules);
-        let configs =
-            policies.all().map(|rule| Configs::new(name, versions, &resolver, protocols, rule));
+        let configs = policies
+            .all()
+            .map(|rule| Configs::new(&name, versions, &resolver, place.protocols, rule));
         let configs = configs.collect::<Result<Vec<_>, _>>()?;
         let for_quic = configs.first().and_then(|configs| configs.quic.as_ref());
         let quic_initial = for_quic.map(|config| FirstKeys::new(Arc::clone(config))).transpose()?;
         let header = |age: Duration| HeaderValue::try_from(format!("max-age={}", age.as_secs()));
-        let by_handshake = settings.acme.iter().filter(|it| it.challenge == Challenge::TlsAlpn01);
         Ok(Self {
             resolver,
-            challenged: by_handshake.flat_map(|acme| acme.hosts.iter().cloned()).collect(),
+            challenged,
             policies,
             configs,
             quic_initial,

@@ -3,10 +3,13 @@
 use std::{
     collections::HashMap,
     fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
+
+use rustls::pki_types::CertificateDer;
 
 use super::{
     certificate::{Certificate, CertificateOrigin, date, has_key},
@@ -16,15 +19,16 @@ use super::{
     policies::ClientAuths,
 };
 use crate::config::{
-    self, CertificateSource, Config, HostPattern, ListenAddress, Origin, Problem, Problems, Tls,
+    self, CertificateSource, Challenge, Config, Endpoint, HostPattern, Origin, Problem, Problems,
+    Tls, TlsEndpoint,
 };
 use crate::files;
 
 /// What a file with a certificate in a directory ends in.
 const CERTIFICATE_FILES: [&str; 3] = ["crt", "pem", "cer"];
 
-/// The listeners with TLS, by their address in the configuration.
-pub type TlsListeners = HashMap<ListenAddress, Arc<TlsListener>>;
+/// What handshakes need, for each place of a configuration where clients speak TLS.
+pub type TlsListeners = HashMap<Endpoint, Arc<TlsListener>>;
 
 /// Reads and checks all certificates of a configuration, as of this moment. Returns the listeners and
 /// warnings. A configuration without TLS reads nothing. Those that are ordered are not read here:
@@ -36,22 +40,22 @@ pub type TlsListeners = HashMap<ListenAddress, Arc<TlsListener>>;
 pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Problem>), Problems> {
     let mut listeners = HashMap::new();
     let mut report = Report::default();
-    for listener in &config.listeners {
-        let Some(tls) = &listener.tls else { continue };
+    let challenged = challenged(config);
+    for place in config.tls_endpoints() {
+        let tls = place.tls;
         // First, so that a change while they are read is one that is still to be loaded.
         let versions = crate::files::versions(files(tls));
         let before = report.problems.len();
-        let certificates = certificates(config, tls, now, &mut report);
+        let certificates = certificates(config, &place, now, &mut report);
         let rules = client_auths(tls, now, &mut report);
         let has_others = tls.acme.is_some() || !tls.local.is_empty();
         if report.problems.len() > before || (certificates.is_empty() && !has_others) {
             continue;
         }
-        let name = listener.address.to_string();
-        match TlsListener::new(&name, tls, &listener.protocols, certificates, rules) {
+        match TlsListener::new(&place, challenged.clone(), certificates, rules) {
             Ok(mut ready) => {
                 ready.files = versions;
-                listeners.insert(listener.address.clone(), Arc::new(ready));
+                listeners.insert(place.endpoint, Arc::new(ready));
             }
             Err(error) => {
                 let origin = tls.certificates.first().map(|source| source.origin.clone());
@@ -86,18 +90,30 @@ impl Report {
     }
 }
 
+/// The hosts for which an authority may ask for a proof by a handshake, whichever port leads to which
+/// listener.
+fn challenged(config: &Config) -> Vec<Box<str>> {
+    let orders = config.tls_endpoints().filter_map(|place| place.tls.acme.as_ref());
+    let by_handshake = orders.filter(|acme| acme.challenge == Challenge::TlsAlpn01);
+    by_handshake.flat_map(|acme| acme.hosts.iter().cloned()).collect()
+}
+
 fn certificates(
     config: &Config,
-    tls: &Tls,
+    place: &TlsEndpoint<'_>,
     now: SystemTime,
     report: &mut Report,
 ) -> Vec<Certificate> {
     let mut certificates = Vec::new();
-    for source in &tls.certificates {
+    for source in &place.tls.certificates {
         for pair in pairs(source) {
             let read = pair.and_then(|pair| pair.read(now).map(|certificate| (pair, certificate)));
             let Some((pair, certificate)) = report.noted(&source.origin, read) else { continue };
-            report.warn(&source.origin, &pair.chain, oddities(config, &certificate, now));
+            report.warn(
+                &source.origin,
+                &pair.chain,
+                oddities(config, (&place.endpoint, &certificate), now),
+            );
             certificates.push(certificate);
         }
     }
@@ -148,6 +164,18 @@ pub fn files(tls: &Tls) -> Vec<PathBuf> {
     };
     let of_clients = tls.client_auths().flat_map(|rule| [Some(&rule.ca), rule.crl.as_ref()]);
     tls.certificates.iter().flat_map(of).chain(of_clients.flatten().cloned()).collect()
+}
+
+/// The certificates that clients are shown from files, without their chains. Their keys are not read, so
+/// that any user who may read the certificates can tell which they are. Files that cannot be read have
+/// none.
+#[must_use]
+pub fn shown(tls: &Tls) -> Vec<CertificateDer<'static>> {
+    let pairs = tls.certificates.iter().flat_map(pairs).flatten();
+    let first = |pair: Pair| {
+        Some(super::certificate::certificates(&read(&pair.chain).ok()?).ok()?.remove(0))
+    };
+    pairs.filter_map(first).collect()
 }
 
 /// The files of a certificate.
@@ -242,20 +270,42 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// What is odd about a certificate without being wrong.
-fn oddities(config: &Config, certificate: &Certificate, now: SystemTime) -> Vec<String> {
+fn oddities(
+    config: &Config,
+    (endpoint, certificate): (&Endpoint, &Certificate),
+    now: SystemTime,
+) -> Vec<String> {
     let facts = &certificate.facts;
     let mut found = Vec::new();
     if ends_soon(facts.until, now) {
         found.push(format!("expires on {}", date(facts.until)));
     }
-    let hosts: Option<Vec<_>> = config.routes.iter().map(|route| route.host.as_ref()).collect();
-    // A route without a host is for every name.
-    if let Some(hosts) = hosts {
-        let is_routed = |name: &str| hosts.iter().any(|host| overlaps(host, name));
-        let unused = facts.names.iter().filter(|name| !is_routed(name));
-        found.extend(unused.map(|name| format!("is for {name}, which no route has")));
-    }
+    let names = facts.names.iter().map(|name| &**name);
+    found.extend(unused(config, endpoint, names));
     found
+}
+
+/// Why no request for some of these names, which a certificate is for, is served at this place.
+pub fn unused<'a>(
+    config: &Config,
+    endpoint: &Endpoint,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let (hosts, problem): (Option<Vec<_>>, _) = match (endpoint, &config.admin) {
+        (Endpoint::Admin, Some(admin)) => {
+            let known = admin.hosts.iter().map(|host| &**host).chain(["localhost"]);
+            let known = known.map(|host| HostPattern::Exact(host.into()));
+            (Some(known.collect()), "which is not one of admin.hosts")
+        }
+        // A route without a host is for every name.
+        _ => (config.routes.iter().map(|it| it.host.clone()).collect(), "which no route has"),
+    };
+    let Some(hosts) = hosts else { return Vec::new() };
+    let is_known = |name: &str| hosts.iter().any(|host| overlaps(host, name));
+    // Addresses are for clients that have no name for this machine.
+    let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
+    let unused = names.filter(|name| !is_known(name) && !is_address(name));
+    unused.map(|name| format!("is for {name}, {problem}")).collect()
 }
 
 /// Whether a host of this pattern may be one of a certificate for this name.

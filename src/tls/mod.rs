@@ -1,7 +1,7 @@
 //! TLS towards clients: which certificate a client gets, and whether an earlier session goes on.
 //!
 //! Certificates come in as the bytes of files, and what goes out is a configuration of `rustls` for each
-//! handshake. No connection is read or written here.
+//! handshake. Only `stream` reads and writes a connection.
 //!
 //! - `load` reads the files that a configuration names, and says what is wrong with them;
 //! - `certificate` takes a pair apart and checks it, `names` picks the pair for a name;
@@ -11,6 +11,7 @@
 //! - `listener` has what the handshakes of one listener need;
 //! - `quic` is the handshake of a connection that does not come by TCP;
 //! - `quic_keys` are its keys that the next process goes on with;
+//! - `stream` is a connection inside of a session;
 //! - `tickets` are the keys by which sessions go on, also in the next process.
 
 mod certificate;
@@ -24,6 +25,7 @@ mod names;
 mod policies;
 mod quic;
 mod quic_keys;
+mod stream;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
@@ -31,10 +33,11 @@ pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
 pub use expiry::{UntrustedHosts, days_left, ends_soon, untrusted_hosts};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
-pub use load::{TlsListeners, files, load};
+pub use load::{TlsListeners, files, load, shown, unused};
 pub use policies::Policy;
 pub use quic::QuicHandshake;
 pub use quic_keys::{
     FirstKeys, QuicKeys, QuicMemory, recall as recall_quic, remember as remember_quic,
 };
+pub use stream::in_session;
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

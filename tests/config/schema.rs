@@ -81,8 +81,9 @@ fn fault(
             let pattern = Regex::new(wanted.as_str().expect("a text")).expect("an expression");
             or_fault(value.as_str().is_none_or(|text| pattern.is_match(text)))
         }
-        "minimum" => or_fault(value.as_i64() >= wanted.as_i64()),
-        "maximum" => or_fault(value.as_i64() <= wanted.as_i64()),
+        // Of no meaning for what is no number.
+        "minimum" => or_fault(value.as_i64().is_none_or(|it| Some(it) >= wanted.as_i64())),
+        "maximum" => or_fault(value.as_i64().is_none_or(|it| Some(it) <= wanted.as_i64())),
         "minItems" => count(value.as_array().map(Vec::len)),
         "minProperties" => count(value.as_object().map(Map::len)),
         "anyOf" => {

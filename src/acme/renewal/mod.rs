@@ -45,8 +45,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// no other machine.
 pub fn make_local(config: &Config, listeners: &TlsListeners) {
     let folder = StateFolder::of(config);
-    let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-    let requests = tls.flat_map(CertificateRequest::of);
+    let requests = config.tls_endpoints().flat_map(|place| CertificateRequest::of(place.tls));
     let mut local = requests.filter(|request| request.issuer == Issuer::Local).peekable();
     if local.peek().is_none() {
         return;

@@ -100,14 +100,20 @@ pub(super) fn is_token(given: &str, token: &Token) -> bool {
     given.as_bytes().ct_eq(token.secret().as_bytes()).into()
 }
 
-/// The `Set-Cookie` that gives a browser the token. It is not `Secure`, because the listener has no TLS.
-pub(super) fn cookie(token: &Token) -> String {
-    format!("{ADMIN_COOKIE}={}; HttpOnly; SameSite=Strict; Path=/api/", token.secret())
+/// The `Set-Cookie` that gives a browser the token. With TLS the browser must not send it without: another
+/// program may answer at the same name.
+pub(super) fn cookie(token: &Token, is_tls: bool) -> String {
+    set_cookie(token.secret(), is_tls)
 }
 
 /// The `Set-Cookie` that removes the cookie.
-pub(super) fn no_cookie() -> String {
-    format!("{ADMIN_COOKIE}=; HttpOnly; SameSite=Strict; Path=/api/; Max-Age=0")
+pub(super) fn no_cookie(is_tls: bool) -> String {
+    set_cookie("", is_tls) + "; Max-Age=0"
+}
+
+fn set_cookie(value: &str, is_tls: bool) -> String {
+    let secure = if is_tls { "; Secure" } else { "" };
+    format!("{ADMIN_COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/api/{secure}")
 }
 
 fn check_host(headers: &HeaderMap, rules: AccessRules<'_>) -> Result<(), Denial> {

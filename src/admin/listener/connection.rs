@@ -1,4 +1,5 @@
-//! One connection of a client: request after request, with a limit on each wait.
+//! One connection of a client: the handshake where the listener has TLS, then request after request, with a
+//! limit on each wait.
 //!
 //! Pingora reads and writes the HTTP. Its own loop over the requests of a connection limits single
 //! reads; here a whole header has a limit, and a connection between two requests ends at once when
@@ -23,6 +24,7 @@ use super::{
     response::{Response, security_headers},
     shared::{CLIENT_TIMEOUT, PIECE, RESPONSE_TIMEOUT, Shared},
 };
+use crate::proxy::secure;
 
 /// The time until the next request's header is complete. It is longer than the usual polling periods
 /// of ten and fifteen seconds, so that a connection is not closed just when it is used again.
@@ -36,6 +38,7 @@ pub(super) async fn serve(
     shared: &Shared,
     mut closed: watch::Receiver<bool>,
 ) {
+    let Some(stream) = secured(stream, shared).await else { return };
     let mut session = ServerSession::new_http1(Box::new(stream));
     let mut limit = CLIENT_TIMEOUT;
     let mut is_between_requests = false;
@@ -77,6 +80,19 @@ pub(super) async fn serve(
         let (stream, _) = reusable.into_parts();
         session = ServerSession::new_http1(stream);
         (limit, is_between_requests) = (KEEPALIVE, true);
+    }
+}
+
+/// The connection inside of its session, or itself without TLS; `None` if there is no session.
+async fn secured(stream: Stream, shared: &Shared) -> Option<Stream> {
+    let Some(tls) = shared.tls() else { return Some(stream) };
+    let challenges = shared.api.current.pin().challenges.clone();
+    let wait = shared.idle.wait();
+    // Its state would make every connection larger.
+    let securing = Box::pin(secure(stream, (&tls, challenges.as_ref()), &shared.counts));
+    tokio::select! {
+        secured = securing => secured,
+        () = wait.ended() => None,
     }
 }
 

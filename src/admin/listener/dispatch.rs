@@ -205,7 +205,9 @@ async fn login(
     let is_token = |token: &&Token| access::is_token(&given, token);
     match generation.config.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
         None => done,
-        Some(token) if is_token(&token) => done.with(SET_COOKIE, &access::cookie(token)),
+        Some(token) if is_token(&token) => {
+            done.with(SET_COOKIE, &access::cookie(token, shared.tls().is_some()))
+        }
         Some(_) => {
             pause(shared, client).await;
             Denial::WrongToken.response(&request.path)
@@ -248,7 +250,7 @@ fn known_at_once(resource: &Resource, shared: &Shared) -> Option<Response> {
         Resource::Page(file) => Some(Response::page(file)),
         Resource::Logout => {
             let done = Response::text(StatusCode::NO_CONTENT, "");
-            Some(done.with(SET_COOKIE, &access::no_cookie()))
+            Some(done.with(SET_COOKIE, &access::no_cookie(shared.tls().is_some())))
         }
         _ => None,
     }

@@ -11,7 +11,9 @@ use tokio::sync::Semaphore;
 use super::{access::Exposure, idle::Idle};
 use crate::admin::Api;
 use crate::clock;
-use crate::config::ListenAddress;
+use crate::config::{Endpoint, ListenAddress};
+use crate::count::ListenerCounts;
+use crate::tls::TlsListener;
 
 /// The time that a client has for its first header, for a body, and for taking a piece of the response.
 pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +36,10 @@ pub(super) struct Shared {
     pub(super) exposure: Exposure,
     pub(super) api: Api,
     pub(super) idle: Idle,
+    /// Handshakes are counted here for the log alone.
+    pub(super) counts: ListenerCounts,
+    /// What handshakes needed at the start.
+    first_tls: Option<Arc<TlsListener>>,
     /// Permits for clients that follow the events.
     pub(super) streams: Arc<Semaphore>,
     /// Permits for responses that may be long.
@@ -44,7 +50,10 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(address: &ListenAddress, api: Api) -> Self {
+        let first_tls = api.current.pin().tls(&Endpoint::Admin).cloned();
         Self {
+            counts: ListenerCounts::new(Endpoint::Admin.to_string(), clock::now()),
+            first_tls,
             address: address.clone(),
             exposure: Exposure::of(address),
             api,
@@ -52,6 +61,18 @@ impl Shared {
             streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             long_responses: Arc::new(Semaphore::new(MAX_LONG_RESPONSES)),
             warned: Mutex::default(),
+        }
+    }
+
+    /// What handshakes need; `None` without TLS. If a reload has removed the listener from the
+    /// configuration, or has given it another address, this one goes on as it began.
+    pub(super) fn tls(&self) -> Option<Arc<TlsListener>> {
+        let generation = self.api.current.pin();
+        match &generation.config.admin {
+            Some(admin) if admin.address == self.address => {
+                generation.tls(&Endpoint::Admin).cloned()
+            }
+            _ => self.first_tls.clone(),
         }
     }
 

@@ -47,7 +47,7 @@ const OF_PROCESS: [(Metric, Source); 10] = [
             let mut ends = BTreeMap::new();
             for (listener, facts) in it.generation.certificates() {
                 let name = facts.names.first().cloned().unwrap_or_default();
-                let end = ends.entry((listener, name)).or_insert(facts.until);
+                let end = ends.entry((listener.to_string(), name)).or_insert(facts.until);
                 *end = facts.until.min(*end);
             }
             for ((listener, name), end) in &ends {

@@ -15,8 +15,8 @@ pub(in crate::admin) fn certificates(
     let mut found: Vec<(CertificateFacts, Vec<String>)> = Vec::new();
     for (listener, facts) in generation.certificates() {
         match found.iter_mut().find(|(known, _)| *known == facts) {
-            Some((_, listeners)) => listeners.push(listener),
-            None => found.push((facts, vec![listener])),
+            Some((_, listeners)) => listeners.push(listener.to_string()),
+            None => found.push((facts, vec![listener.to_string()])),
         }
     }
     let certificates = found.into_iter().map(|(facts, listeners)| view::Certificate {
@@ -37,6 +37,6 @@ pub(super) fn least_days_left(
     listener: &str,
     now: SystemTime,
 ) -> Option<i64> {
-    let certificates = generation.certificates().filter(|(of, _)| of == listener);
+    let certificates = generation.certificates().filter(|(of, _)| of.to_string() == listener);
     certificates.map(|(_, facts)| days_left(facts.until, now)).min()
 }

@@ -172,6 +172,9 @@ impl AdminClient {
                 Ok(Refusal { error }) => Err(ClientError::Refused { status, reason: error }),
                 Err(_) => Err(self.unexpected(status, question)),
             },
+            (StatusCode::BAD_REQUEST, None) if self.trust.is_none() && speaks_tls(&body) => {
+                Err(self.not_lb("it speaks TLS: write https:// in the address"))
+            }
             (status, None) => Err(self.unexpected(status, question)),
         }
     }
@@ -181,6 +184,11 @@ impl AdminClient {
         let path = path.split('?').next().unwrap_or_default();
         self.not_lb(format!("it answered {} to {method} {path}", status.as_u16()))
     }
+}
+
+/// Whether this is the answer of a listener with TLS to what is none.
+fn speaks_tls(body: &[u8]) -> bool {
+    body.starts_with(b"400 Bad Request: this port speaks TLS")
 }
 
 fn get(path: String) -> ApiRequest {

@@ -4,6 +4,7 @@ mod address;
 mod api;
 mod request;
 mod target;
+mod trust;
 
 #[cfg(test)]
 pub(super) use address::Address;

@@ -1,10 +1,10 @@
-//! One question to the admin listener and its answer, over TCP or a Unix socket.
+//! One question to the admin listener and its answer, over TCP, TLS or a Unix socket.
 //!
 //! Pingora writes and reads the HTTP. Each question has a connection of its own, because questions
 //! are few, and nothing has to be cleaned up when the process at the other end is replaced. The
 //! peer may be any program, so the answer has a limit in time and in size.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{
     Method, StatusCode,
@@ -22,8 +22,10 @@ use tokio::{
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
-use super::address::Address;
+use super::{address::Address, trust::Trust};
+use crate::tls::in_session;
 
 /// The time within which the connection must be accepted.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -41,6 +43,8 @@ pub(in crate::cli) struct AdminClient {
     pub(in crate::cli) address: Address,
     /// The token, if there is one.
     pub(in crate::cli) token: Option<String>,
+    /// The certificates that the listener may show; `None` for an address without TLS.
+    pub(in crate::cli) trust: Option<Trust>,
     /// The configuration file that named the address.
     pub(in crate::cli) file: Option<PathBuf>,
 }
@@ -90,6 +94,9 @@ pub(in crate::cli) enum ClientError {
          key admin in the configuration)"
     )]
     NotLb { at: String, found: String },
+    /// There is no session of TLS.
+    #[error("no session of TLS with {at}: {reason} ({hint})")]
+    NoSession { at: String, reason: String, hint: String },
     /// The listener answered 401.
     #[error("{at} {problem}")]
     Token { at: String, problem: &'static str },
@@ -113,7 +120,7 @@ impl AdminClient {
     ) -> Result<ApiResponse, ClientError> {
         let connected = timeout(CONNECT, self.connect()).await;
         let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let stream = stream.map_err(|error| self.no_connection(&error))?;
+        let stream = stream.map_err(|error| self.failed(&error))?;
         let answered = timeout(ANSWER, self.converse(stream, question)).await;
         answered.unwrap_or_else(|_| Err(ClientError::Timeout { at: self.at() }))
     }
@@ -144,10 +151,14 @@ impl AdminClient {
     }
 
     async fn connect(&self) -> io::Result<Stream> {
-        match &self.address {
-            Address::Tcp(place) => TcpStream::connect(place).await.map(Stream::from),
-            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::from),
-        }
+        let stream = match &self.address {
+            Address::Tcp(place) | Address::Tls(place) => TcpStream::connect(place).await?.into(),
+            Address::Unix(path) => UnixStream::connect(path).await?.into(),
+        };
+        let Some(trust) = &self.trust else { return Ok(stream) };
+        let connector = TlsConnector::from(Arc::clone(&trust.config));
+        let session = connector.connect(trust.name.clone(), Box::new(stream)).await?;
+        Ok(in_session(session.into()))
     }
 
     async fn converse(
@@ -155,9 +166,14 @@ impl AdminClient {
         stream: Stream,
         question: &ApiRequest,
     ) -> Result<ApiResponse, ClientError> {
-        let broken = |error: Box<pingora_core::Error>| match error.etype() {
-            ErrorType::InvalidHTTPHeader => self.not_lb("it does not speak HTTP"),
-            _ => ClientError::BrokenOff { at: self.at() },
+        let broken = |error: Box<pingora_core::Error>| {
+            let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<io::Error>());
+            match (error.etype(), cause.and_then(tls_error)) {
+                (ErrorType::InvalidHTTPHeader, _) => self.not_lb("it does not speak HTTP"),
+                // It comes when the client has already sent its request (RFC 8446 section 4.4.2.4).
+                (_, Some(error)) => self.no_session(error),
+                _ => ClientError::BrokenOff { at: self.at() },
+            }
         };
         let header = self.header(question).map_err(broken)?;
         let mut session = HttpSession::new(Box::new(stream));
@@ -180,7 +196,7 @@ impl AdminClient {
 
     fn header(&self, question: &ApiRequest) -> pingora_core::Result<RequestHeader> {
         let host = match &self.address {
-            Address::Tcp(place) => place,
+            Address::Tcp(place) | Address::Tls(place) => place,
             Address::Unix(_) => "localhost",
         };
         let path = question.path.as_bytes();
@@ -202,6 +218,39 @@ impl AdminClient {
         Ok(header)
     }
 
+    fn failed(&self, error: &io::Error) -> ClientError {
+        match tls_error(error) {
+            Some(error) => self.no_session(error),
+            None => self.no_connection(error),
+        }
+    }
+
+    fn no_session(&self, error: &rustls::Error) -> ClientError {
+        let trust = match &self.file {
+            Some(file) => format!(
+                "it is none of those that {} names: if they have changed since, lb reload -c {}; or name \
+                 it, or the authority that signed it, with --cacert FILE",
+                file.display(),
+                file.display()
+            ),
+            None => "name it, or the authority that signed it, with --cacert FILE".to_owned(),
+        };
+        let (reason, hint) = match error {
+            rustls::Error::InvalidCertificate(error) => {
+                (format!("its certificate is not trusted: {error}"), trust)
+            }
+            rustls::Error::InvalidMessage(_) => {
+                ("it does not speak TLS".to_owned(), "write http:// in the address".to_owned())
+            }
+            rustls::Error::AlertReceived(alert) => (
+                format!("it ends the session with the alert {alert:?}"),
+                "it may want a certificate of its clients: name yours with --cert FILE".to_owned(),
+            ),
+            error => (error.to_string(), "is this the admin listener of lb?".to_owned()),
+        };
+        ClientError::NoSession { at: self.at(), reason, hint }
+    }
+
     fn no_connection(&self, error: &io::Error) -> ClientError {
         let reason = match error.kind() {
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
@@ -215,7 +264,7 @@ impl AdminClient {
                 "ask as the user that lb runs as, or as root".to_owned()
             }
             (Some(file), _) => format!("is lb running? start it with: lb -c {}", file.display()),
-            (None, Address::Tcp(place)) => {
+            (None, Address::Tcp(place) | Address::Tls(place)) => {
                 format!(
                     "is lb running, and does its configuration have `admin: {{ address: {place} }}`?"
                 )
@@ -229,6 +278,11 @@ impl AdminClient {
     }
 }
 
+/// What `rustls` says, if this is an error of TLS.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +292,7 @@ mod tests {
         let client = AdminClient {
             address: Address::Tcp("127.0.0.1:9900".to_owned()),
             token: Some("secret".to_owned()),
+            trust: None,
             file: None,
         };
         assert!(!format!("{client:?} {}", client.wrong_token()).contains("secret"));

@@ -9,8 +9,8 @@ use std::{
 
 use clap::Args;
 
-use super::{address::Address, request::AdminClient};
-use crate::config::{self, Flags, ListenAddress};
+use super::{address::Address, request::AdminClient, trust::TrustArguments};
+use crate::config::{self, Config, Flags, ListenAddress};
 
 /// The process that a command is for.
 #[derive(Debug, Clone, Default, Args)]
@@ -19,14 +19,16 @@ pub(in crate::cli) struct AdminTarget {
     /// The process that runs from this file: its key `admin` says where it listens, and the token.
     #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
     conf: Option<PathBuf>,
-    /// The process whose admin listener is here: http://127.0.0.1:9900 or unix:/run/lb/admin.sock
-    /// [default: http://127.0.0.1:9900].
+    /// The process whose admin listener is here: http://127.0.0.1:9900, https://10.0.0.1:9900 or
+    /// unix:/run/lb/admin.sock [default: http://127.0.0.1:9900].
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<Address>,
     /// The token is in this file [default: the token of the file given with -c, or the environment
     /// variable LB_ADMIN_TOKEN].
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 /// The address if none is given.
@@ -41,11 +43,15 @@ impl AdminTarget {
     ///
     /// A message, if the file has problems or no admin listener, or the token cannot be read.
     pub(in crate::cli) fn client(&self) -> Result<AdminClient, String> {
-        let (address, configured) = match (&self.conf, &self.admin) {
-            (Some(file), _) => from_file(file)?,
+        let (address, config) = match (&self.conf, &self.admin) {
+            (Some(file), _) => from_file(file).map(|(address, config)| (address, Some(config)))?,
             (None, Some(address)) => (address.clone(), None),
             (None, None) => (Address::Tcp(DEFAULT_ADDRESS.to_string()), None),
         };
+        let admin = config.as_ref().and_then(|config| config.admin.as_ref());
+        let configured = admin.and_then(|admin| admin.token.as_ref());
+        let configured = configured.map(|token| token.secret().to_owned());
+        let trust = self.trust.trust(&address, config.as_ref())?;
         let token = match &self.token_file {
             Some(file) => Some(token_in(file)?),
             None => configured.or_else(|| env::var(TOKEN_VARIABLE).ok()),
@@ -55,12 +61,12 @@ impl AdminTarget {
             return Err("the token must be one line of visible ASCII characters".to_owned());
         }
         let token = token.filter(|token| !token.is_empty());
-        Ok(AdminClient { address, token, file: self.conf.clone() })
+        Ok(AdminClient { address, token, trust, file: self.conf.clone() })
     }
 }
 
-/// The address and the token in the configuration. Names of backends are not looked up.
-fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
+/// The configuration, and the address in it. Names of backends are not looked up.
+fn from_file(file: &Path) -> Result<(Address, Config), String> {
     let loaded = config::load(file, &Flags::default()).map_err(|problems| {
         format!(
             "{problems}\n(a process that runs is reached without the file, too: with --admin \
@@ -68,14 +74,14 @@ fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
         )
     })?;
     let shown = file.display();
-    let admin = loaded.config.admin.ok_or_else(|| {
+    let admin = loaded.config.admin.as_ref().ok_or_else(|| {
         format!(
             "{shown} has no admin listener (write \"admin: {{ address: {DEFAULT_ADDRESS} }}\" in it, then: \
              lb upgrade -c {shown})"
         )
     })?;
-    let address = match admin.address {
-        ListenAddress::Unix(path) => Address::Unix(path),
+    let address = match &admin.address {
+        ListenAddress::Unix(path) => Address::Unix(path.clone()),
         ListenAddress::Abstract(name) => Address::Unix(format!("\0{name}").into()),
         ListenAddress::Tcp(address) if address.port() == 0 => {
             return Err(format!(
@@ -83,9 +89,12 @@ fn from_file(file: &Path) -> Result<(Address, Option<String>), String> {
                  shows it (name it, as in --admin http://127.0.0.1:9900)"
             ));
         }
-        ListenAddress::Tcp(address) => Address::Tcp(reachable(address).to_string()),
+        ListenAddress::Tcp(address) => {
+            let place = reachable(*address).to_string();
+            if admin.tls.is_some() { Address::Tls(place) } else { Address::Tcp(place) }
+        }
     };
-    Ok((address, admin.token.map(|token| token.secret().to_owned())))
+    Ok((address, loaded.config))
 }
 
 /// A listener on all addresses is reached on loopback.

@@ -146,8 +146,12 @@ fn a_change_is_answered_in_a_line() {
 /// A new field of a later version does not prevent the output.
 #[test]
 fn an_answer_with_more_fields_is_read() {
-    let client =
-        AdminClient { address: Address::Tcp("127.0.0.1:1".to_owned()), token: None, file: None };
+    let client = AdminClient {
+        address: Address::Tcp("127.0.0.1:1".to_owned()),
+        token: None,
+        trust: None,
+        file: None,
+    };
     let mut value = process(&all_sorts());
     value["new"] = json!({ "one": 1 });
     let status: Status = client.read(value.clone()).unwrap();

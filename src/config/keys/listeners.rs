@@ -7,10 +7,13 @@ use std::{
 
 use super::key::{Content, Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
-    model::{HostPattern, ListenAddress, ListenerProtocol, PathPrefix, PeerBlock, PoolName},
+    model::{
+        HostPattern, ListenAddress, ListenerProtocol, PathPrefix, PeerBlock, PoolName,
+        RedirectToHttps,
+    },
     values::{
         DURATION, HOST_PATTERN, HSTS, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS,
-        POOL_NAME, PORT, PROTOCOL, RATE, TRUTH,
+        POOL_NAME, PORT, PROTOCOL, RATE, REDIRECT_TO_HTTPS,
     },
 };
 
@@ -89,11 +92,13 @@ pub(in crate::config) static ALT_SVC_PORT: Key<NonZeroU16> = Key::optional(
     "the port of UDP at which clients reach h3, where packets are passed on from another one",
 );
 
-pub(in crate::config) static REDIRECT: Preset<bool> = Preset::new(
+pub(in crate::config) static REDIRECT: Preset<RedirectToHttps> = Preset::new(
     "listeners[].redirect_to_https",
-    TRUTH,
-    || false,
-    "true: answers requests with a redirect (308) to the same host and path by https, on port 443",
+    REDIRECT_TO_HTTPS,
+    || RedirectToHttps::Off,
+    "true: answers requests with a redirect (308) to the same host and path by https, on port 443 if a \
+     listener with TLS has it, else on the port of the first one; a number: on this port, for one that \
+     another program leads to lb",
 );
 
 pub(in crate::config) static CLIENT: Group = Group::new(

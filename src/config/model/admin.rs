@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::listener::ListenAddress;
+use super::listener::{ListenAddress, Tls};
 
 /// The admin listener: its address, and the requests that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Admin {
     pub token: Option<Token>,
     /// Names that clients may use for it, besides addresses and `localhost`; in lower case.
     pub hosts: Vec<Box<str>>,
+    /// TLS towards its clients; `None` for plain connections.
+    pub tls: Option<Tls>,
 }
 
 /// A secret: 16 or more visible ASCII characters that can stand in a cookie. Never shown.

@@ -9,6 +9,7 @@ mod admin;
 mod algorithm;
 mod backend;
 mod check;
+mod endpoint;
 mod listener;
 mod pool;
 mod process;
@@ -23,10 +24,12 @@ pub use admin::{Admin, Token};
 pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
+pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
     AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
-    Listener, ListenerProtocol, MinRate, PeerBlock, SocketFile, Tls, TlsVersion, UnknownSni,
+    Listener, ListenerProtocol, MinRate, PeerBlock, RedirectToHttps, SocketFile, Tls, TlsVersion,
+    UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};

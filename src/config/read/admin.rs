@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::listeners::listen_on;
+use super::{listeners::listen_on, tls};
 use crate::config::{
     document::{Cursor, Firsts, Report, Section, Setting},
     keys::admin::{ADDRESS, ADMIN, ADMIN_TOKEN, HOSTS, TOKEN_FILE},
@@ -53,9 +53,9 @@ pub(super) fn read(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> 
     let read = |keys: &mut Section<'_>| {
         let address = keys.required(&ADDRESS, "write \"address: 127.0.0.1:9900\"");
         let (token, token_file) = (keys.setting(&ADMIN_TOKEN), keys.setting(&TOKEN_FILE));
-        let hosts = keys.list(&HOSTS);
+        let (hosts, tls) = (keys.list(&HOSTS), tls::of_admin(keys));
         let cursor = address?;
-        let admin = Admin { address: self::address(&cursor, taken)?, token: None, hosts };
+        let admin = Admin { address: self::address(&cursor, taken)?, token: None, hosts, tls };
         Some(Written { admin, address: cursor.origin(), token, token_file })
     };
     cursor.section(ADMIN.expected, read).flatten()

@@ -12,7 +12,7 @@ use crate::config::{
             CLIENT, FROM, HEADER, KEEPALIVE, LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT,
             SOCKET_MODE, SOCKET_OWNER, WRITE,
         },
-        tls::TLS,
+        tls::LISTENER as TLS,
     },
     model::{
         AltSvc, BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate,
@@ -46,7 +46,7 @@ pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listen
         file: socket_file(keys, &address),
         address,
         proxy_protocol: proxy_protocol(keys),
-        tls: tls::tls(keys),
+        tls: tls::of_listener(keys),
         protocols: protocols(keys, is_tcp),
         alt_svc: AltSvc { max_age: keys.get(&ALT_SVC), port: keys.given(&ALT_SVC_PORT) },
         redirect_to_https: keys.get(&REDIRECT),
@@ -83,7 +83,7 @@ fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {
 fn protocols(keys: &mut Section<'_>, is_tcp: bool) -> Vec<ListenerProtocol> {
     let is_off = |cursor: &Cursor<'_>| cursor.text().is_some_and(is_off);
     let is_behind_proxy = keys.optional(&PROXY_PROTOCOL).is_some_and(|cursor| !is_off(&cursor));
-    let has_tls = keys.optional(&TLS).is_some_and(|cursor| !is_off(&cursor));
+    let has_tls = keys.optional(&TLS.group).is_some_and(|cursor| !is_off(&cursor));
     let items = keys.items(&PROTOCOLS).unwrap_or_default();
     let mut given = Vec::new();
     for item in &items {

@@ -99,6 +99,9 @@ fn scalar(shape: Shape) -> Value {
     let form = match shape.form {
         Form::Choice(words) => json!({ "enum": words() }),
         Form::Truth => json!({ "type": "boolean" }),
+        Form::TruthOrNumber(low, high) => {
+            json!({ "type": ["boolean", "integer"], "minimum": low, "maximum": high })
+        }
         Form::Number(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
         Form::Text(pattern) => json!({ "type": "string", "pattern": pattern }),
         Form::TextOrNumber(pattern) => json!({ "type": ["string", "integer"], "pattern": pattern }),

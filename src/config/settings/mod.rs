@@ -92,7 +92,7 @@ pub(super) fn listener(listener: &Listener) -> Value {
         listener_keys::PROXY_PROTOCOL.show_or_off(
             listener.proxy_protocol.as_ref().map(|from| [listener_keys::FROM.show(from)]),
         ),
-        tls::tls(listener.tls.as_ref()),
+        tls::of_listener(listener.tls.as_ref()),
         listener_keys::PROTOCOLS.show(&listener.protocols),
         listener_keys::ALT_SVC.show(&listener.alt_svc.max_age),
         listener_keys::ALT_SVC_PORT.show(listener.alt_svc.port.as_ref()),
@@ -240,11 +240,12 @@ fn filter(filter: &LogFilter) -> [Entry; 3] {
     ]
 }
 
-fn admin(admin: &Admin) -> [Entry; 3] {
+fn admin(admin: &Admin) -> [Entry; 4] {
     [
         admin_keys::ADDRESS.show(Some(&admin.address)),
         admin_keys::ADMIN_TOKEN.show(admin.token.as_ref()),
         admin_keys::HOSTS.show(&admin.hosts),
+        tls::of_admin(admin.tls.as_ref()),
     ]
 }
 
@@ -269,7 +270,8 @@ mod tests {
             backend.origin = Origin::flag("");
         }
         let tls = config.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut());
-        for tls in tls {
+        let of_admin = config.admin.iter_mut().filter_map(|admin| admin.tls.as_mut());
+        for tls in tls.chain(of_admin) {
             let hosts = tls.hosts.iter_mut().filter_map(|host| host.client_auth.as_mut());
             let rules = tls.client_auth.iter_mut().chain(hosts).map(|rule| &mut rule.origin);
             let sources = tls.certificates.iter_mut().map(|source| &mut source.origin);

@@ -3,87 +3,114 @@
 use serde_json::Value;
 
 use crate::config::{
-    keys::{Row, acme as acme_keys, mapping, tls as tls_keys},
+    keys::{
+        Row,
+        acme::AcmeKeys,
+        mapping,
+        tls::{self as keys, ClientAuthKeys, TlsKeys},
+    },
     model::{Acme, CertificateSource, ClientAuth, ExternalAccount, HmacKey, HostClientAuth, Tls},
 };
 
-pub(super) fn tls(tls: Option<&Tls>) -> (&'static str, Value) {
-    tls_keys::TLS.show_or_off(tls.map(|tls| {
+type Entry = (&'static str, Value);
+
+pub(super) fn of_listener(tls: Option<&Tls>) -> Entry {
+    let keys = &keys::LISTENER;
+    keys.group.show_or_off(tls.map(|tls| {
+        let [certificates, acme, local, min_version, handshake] = shared(keys, tls);
+        let fields = tls.client_auth.as_ref().map(|rule| keys::FIELDS.show(&rule.fields));
         [
-            (tls_keys::CERTIFICATES.name(), certificates(&tls.certificates)),
-            acme(tls.acme.as_ref()),
-            acme_keys::LOCAL.show(&tls.local),
-            client_auth(&tls_keys::CLIENT_AUTH, tls.client_auth.as_ref()),
+            certificates,
+            acme,
+            local,
+            client_auth(&keys.client_auth, tls.client_auth.as_ref(), fields),
             hosts(&tls.hosts),
-            tls_keys::MIN_VERSION.show(&tls.min_version),
-            tls_keys::UNKNOWN.show(&tls.unknown_sni),
-            tls_keys::HANDSHAKE.show(&tls.handshake),
-            tls_keys::STRICT_TRANSPORT.show(&tls.hsts),
+            min_version,
+            keys::UNKNOWN.show(&tls.unknown_sni),
+            handshake,
+            keys::STRICT_TRANSPORT.show(&tls.hsts),
         ]
     }))
 }
 
-fn acme(acme: Option<&Acme>) -> (&'static str, Value) {
-    acme_keys::ACME.show_or_off(acme.map(|acme| {
+pub(super) fn of_admin(tls: Option<&Tls>) -> Entry {
+    let keys = &keys::ADMIN;
+    keys.group.show_or_off(tls.map(|tls| {
+        let [certificates, acme, local, min_version, handshake] = shared(keys, tls);
+        let client_auth = client_auth(&keys.client_auth, tls.client_auth.as_ref(), None);
+        [certificates, acme, local, client_auth, min_version, handshake]
+    }))
+}
+
+fn shared(keys: &TlsKeys, tls: &Tls) -> [Entry; 5] {
+    [
+        (keys.certificates.name(), certificates(keys, &tls.certificates)),
+        acme(&keys.acme, tls.acme.as_ref()),
+        keys.local.show(&tls.local),
+        keys.min_version.show(&tls.min_version),
+        keys.handshake.show(&tls.handshake),
+    ]
+}
+
+fn acme(keys: &AcmeKeys, acme: Option<&Acme>) -> Entry {
+    keys.group.show_or_off(acme.map(|acme| {
         [
-            acme_keys::EMAIL_ADDRESS.show(acme.email.as_ref()),
-            acme_keys::HOSTS.show(&acme.hosts),
-            acme_keys::CHALLENGE_TYPE.show(&acme.challenge),
-            acme_keys::DIRECTORY.show(&acme.directory),
-            acme_keys::DIRECTORY_CA.show(acme.directory_ca.as_ref()),
-            external_account(acme.external_account.as_ref()),
+            keys.email.show(acme.email.as_ref()),
+            keys.hosts.show(&acme.hosts),
+            keys.challenge.show(&acme.challenge),
+            keys.directory.show(&acme.directory),
+            keys.directory_ca.show(acme.directory_ca.as_ref()),
+            external_account(keys, acme.external_account.as_ref()),
         ]
     }))
 }
 
-fn external_account(account: Option<&ExternalAccount>) -> (&'static str, Value) {
-    acme_keys::EXTERNAL_ACCOUNT.show_or_off(account.map(|account| {
+fn external_account(keys: &AcmeKeys, account: Option<&ExternalAccount>) -> Entry {
+    keys.external_account.show_or_off(account.map(|account| {
         let (key, file) = match &account.hmac_key {
             HmacKey::Given(key) => (Some(key), None),
             HmacKey::File(file) => (None, Some(file)),
         };
         [
-            acme_keys::ACCOUNT_KEY_ID.show(Some(&account.key_id)),
-            acme_keys::ACCOUNT_KEY.show(key),
-            acme_keys::ACCOUNT_KEY_FILE.show(file),
+            keys.key_id.show(Some(&account.key_id)),
+            keys.hmac_key.show(key),
+            keys.hmac_key_file.show(file),
         ]
     }))
 }
 
-fn certificates(sources: &[CertificateSource]) -> Value {
+fn certificates(keys: &TlsKeys, sources: &[CertificateSource]) -> Value {
     // An empty list would be refused.
-    if sources.is_empty() { Value::Null } else { sources.iter().map(certificate).collect() }
+    let shown = || sources.iter().map(|source| certificate(keys, source)).collect();
+    if sources.is_empty() { Value::Null } else { shown() }
 }
 
-fn certificate(source: &CertificateSource) -> Value {
+fn certificate(keys: &TlsKeys, source: &CertificateSource) -> Value {
     let (cert, key) =
         source.pair.as_ref().map_or((None, None), |(cert, key)| (Some(cert), key.as_ref()));
     mapping([
-        tls_keys::CERT.show(cert),
-        tls_keys::KEY.show(key),
-        tls_keys::DIRECTORY.show(source.directory.as_ref()),
+        keys.cert.show(cert),
+        keys.key.show(key),
+        keys.directory.show(source.directory.as_ref()),
     ])
 }
 
-fn client_auth(
-    keys: &tls_keys::ClientAuthKeys,
-    rule: Option<&ClientAuth>,
-) -> (&'static str, Value) {
-    keys.group.show_or_off(rule.map(|rule| {
-        [
-            keys.ca.show(Some(&rule.ca)),
-            keys.mode.show(&rule.mode),
-            keys.crl.show(rule.crl.as_ref()),
-            keys.fields.show(&rule.fields),
-        ]
-    }))
+fn client_auth(keys: &ClientAuthKeys, rule: Option<&ClientAuth>, fields: Option<Entry>) -> Entry {
+    let Some(rule) = rule else { return keys.group.show_or_off::<0>(None) };
+    let entries = [
+        keys.ca.show(Some(&rule.ca)),
+        keys.mode.show(&rule.mode),
+        keys.crl.show(rule.crl.as_ref()),
+    ];
+    keys.group.show(entries.into_iter().chain(fields))
 }
 
-fn hosts(hosts: &[HostClientAuth]) -> (&'static str, Value) {
+fn hosts(hosts: &[HostClientAuth]) -> Entry {
     let host = |it: &HostClientAuth| {
-        let rule = client_auth(&tls_keys::HOST_CLIENT_AUTH, it.client_auth.as_ref());
-        mapping([tls_keys::TLS_HOST.show(Some(&it.host)), rule])
+        let fields = it.client_auth.as_ref().map(|rule| keys::HOST_FIELDS.show(&rule.fields));
+        let rule = client_auth(&keys::HOST_CLIENT_AUTH, it.client_auth.as_ref(), fields);
+        mapping([keys::HOST.show(Some(&it.host)), rule])
     };
     let shown = (!hosts.is_empty()).then(|| hosts.iter().map(host).collect());
-    (tls_keys::TLS_HOSTS.name(), shown.unwrap_or_default())
+    (keys::HOSTS.name(), shown.unwrap_or_default())
 }

@@ -38,6 +38,8 @@ pub(in crate::config) enum Form {
     Choice(fn() -> Vec<&'static str>),
     /// `true` or `false`.
     Truth,
+    /// `true`, `false`, or a whole number in this range, both ends included.
+    TruthOrNumber(u64, u64),
     /// A whole number in this range, both ends included.
     Number(u64, u64),
     /// A text that this regular expression, in the dialect of ECMA-262, does not rule out. The reader

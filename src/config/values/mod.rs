@@ -24,7 +24,7 @@ pub(super) use kind::{Form, Kind, Shape, choice_of};
 pub(super) use name::{GROUP, POOL_NAME, POOL_PATTERN, USER};
 pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
-    THREADS, WEIGHT,
+    REDIRECT_TO_HTTPS, THREADS, WEIGHT,
 };
 pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, SOCKET, TARGET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};

@@ -8,7 +8,10 @@ use super::{
     kind::{Form, Kind, Shape},
     words::{is_off, or_word},
 };
-use crate::config::{model::Weight, wording::quoted};
+use crate::config::{
+    model::{RedirectToHttps, Weight},
+    wording::quoted,
+};
 
 /// The most checks in a row: a greater number is a typing mistake.
 const CHECKS_MAX: u64 = 100;
@@ -119,6 +122,24 @@ pub(in crate::config) const PORT: Kind<NonZeroU16> = Kind {
     parse: port,
     show: |port| json!(port),
     shape: range(1, u16::MAX as u64),
+};
+
+pub(in crate::config) const REDIRECT_TO_HTTPS: Kind<RedirectToHttps> = Kind {
+    expected: "true, false or a port such as 8443",
+    parse: |text| match text {
+        "true" => Ok(RedirectToHttps::ToListener),
+        "false" => Ok(RedirectToHttps::Off),
+        _ if text.starts_with(|first: char| first.is_ascii_digit()) => {
+            port(text).map(RedirectToHttps::ToPort)
+        }
+        _ => Err(format!("must be true, false or a port such as 8443, found {}", quoted(text))),
+    },
+    show: |redirect| match redirect {
+        RedirectToHttps::Off => json!(false),
+        RedirectToHttps::ToListener => json!(true),
+        RedirectToHttps::ToPort(port) => json!(port),
+    },
+    shape: Form::TruthOrNumber(1, u16::MAX as u64).alone(),
 };
 
 const fn range(low: u64, high: u64) -> Shape {

@@ -17,7 +17,10 @@ use pingora_core::protocols::{Stream, l4};
 
 pub(super) use quic::open as open_quic;
 
-use super::client::{ClientStream, ConnectionContext, ConnectionFacts};
+use super::client::{ClientStream, ConnectionContext, ConnectionFacts, TlsFacts};
+use crate::acme::Challenges;
+use crate::count::ListenerCounts;
+use crate::tls::{TlsListener, in_session};
 
 /// A connection that is ready for requests.
 #[derive(Debug)]
@@ -64,22 +67,42 @@ async fn open_slowly(
     let stream = match &context.settings.tls {
         None => ClientStream::Plain(stream),
         Some(tls) => {
-            let peer = refusal::peer(&stream);
             let input = std::mem::take(&mut input);
             let tls = (&**tls, context.settings.challenges.as_ref());
-            match tls::handshake(stream, input, tls, &context.counts).await {
-                Ok((stream, tls)) => {
-                    facts.tls = Some(tls);
-                    stream
-                }
-                Err(failure) => {
-                    refusal::note_handshake(&failure, &peer, &context.counts);
-                    failure.part().await;
-                    return None;
-                }
-            }
+            let (session, tls) = shake_hands(stream, input, tls, &context.counts).await?;
+            facts.tls = Some(tls);
+            ClientStream::Tls(session)
         }
     };
     context.facts = Some(Arc::new(facts));
     Some(Opened { stream, input, context })
+}
+
+/// The handshake of TLS on a connection to another of the process's listeners than those of the proxy.
+/// Returns the connection inside of the session, or `None` if there is no session, which has been counted
+/// and logged then.
+pub async fn secure(
+    stream: l4::stream::Stream,
+    tls: (&TlsListener, Option<&Challenges>),
+    counts: &ListenerCounts,
+) -> Option<l4::stream::Stream> {
+    let (session, _) = shake_hands(Box::new(stream), BytesMut::new(), tls, counts).await?;
+    Some(in_session((*session).into()))
+}
+
+async fn shake_hands(
+    stream: Box<l4::stream::Stream>,
+    input: BytesMut,
+    tls: (&TlsListener, Option<&Challenges>),
+    counts: &ListenerCounts,
+) -> Option<(tls::Session, TlsFacts)> {
+    let peer = refusal::peer(&stream);
+    match tls::handshake(stream, input, tls, counts).await {
+        Ok(shaken) => Some(shaken),
+        Err(failure) => {
+            refusal::note_handshake(&failure, &peer, counts);
+            failure.part().await;
+            None
+        }
+    }
 }

@@ -16,9 +16,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time,
 };
-use tokio_rustls::StartHandshake;
+use tokio_rustls::{StartHandshake, server::TlsStream};
 
-use super::super::client::{ClientStream, TlsFacts};
+use super::super::client::TlsFacts;
 use crate::acme::Challenges;
 use crate::clock;
 use crate::count::{Handshake, ListenerCounts};
@@ -73,6 +73,9 @@ impl Failure {
     }
 }
 
+/// A connection with a session.
+pub(super) type Session = Box<TlsStream<Box<Stream>>>;
+
 /// Has the client and the listener agree on a session. `input` is what has come of it already. The end
 /// of the handshake is counted.
 pub(super) async fn handshake(
@@ -80,7 +83,7 @@ pub(super) async fn handshake(
     input: BytesMut,
     (tls, challenges): (&TlsListener, Option<&Challenges>),
     counts: &ListenerCounts,
-) -> Result<(ClientStream, TlsFacts), Failure> {
+) -> Result<(Session, TlsFacts), Failure> {
     let began = clock::now();
     let shaking = shake_hands(stream, input, (tls, challenges));
     let shaken = match time::timeout(tls.handshake, shaking).await {
@@ -104,7 +107,7 @@ async fn shake_hands(
     stream: Box<Stream>,
     input: BytesMut,
     (tls, challenges): (&TlsListener, Option<&Challenges>),
-) -> Result<(ClientStream, TlsFacts), Failure> {
+) -> Result<(Session, TlsFacts), Failure> {
     let (accepted, stream) = client_hello(stream, input).await?;
     let (config, policy) = match tls.purpose(&accepted.client_hello()) {
         Purpose::Requests(config, policy) => (config, policy),
@@ -117,7 +120,7 @@ async fn shake_hands(
     let mut shaken = shaking.map_err(|(error, stream)| failure(&error).on(stream))?;
     let session = shaken.get_ref().1;
     match inspect(tls, session, session.server_name(), policy) {
-        Ok(facts) => Ok((ClientStream::Tls(Box::new(shaken)), facts)),
+        Ok(facts) => Ok((Box::new(shaken), facts)),
         Err(error) => {
             // The handshake is complete, so there is no alert that `rustls` would send for this.
             let _ = shaken.shutdown().await;

@@ -31,7 +31,7 @@ use super::{
     backend::Backends,
     client::{self, Connection, ConnectionContext, Home, Http1Exchange},
 };
-use crate::config::{ListenAddress, Listener};
+use crate::config::{HTTPS_PORT, ListenAddress, Listener};
 use crate::count::ListenerCounts;
 use crate::generation::{Current, ListenerSettings};
 use crate::in_flight::InFlight;
@@ -58,7 +58,7 @@ impl ListenerApp {
         let counts = current.listener(&listener.address);
         let settings = match current.pin().listener(&listener.address) {
             Some(settings) => Arc::clone(settings),
-            None => Arc::new(ListenerSettings::new(listener, None)),
+            None => Arc::new(ListenerSettings::new(listener, (HTTPS_PORT, None))),
         };
         let address = listener.address.clone();
         Self { current, in_flight, address, counts, settings }

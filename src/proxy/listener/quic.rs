@@ -32,6 +32,8 @@ use crate::tls::QuicKeys;
 const UNPROVEN: usize = 128;
 /// The most handshakes under way; packets that would begin more are ignored, and sent again.
 const HANDSHAKES: usize = 4096;
+/// How many bytes of a client are kept that is not let in yet.
+const AHEAD: u64 = 64 * 1024;
 /// How long the last packets of a connection may take to be sent.
 const PARTING: Duration = Duration::from_millis(20);
 /// How long clients may take to acknowledge the end of their connections.
@@ -62,7 +64,11 @@ impl QuicListener {
         let name = self.app.address.to_string();
         let keys = QuicKeys::of(&name).ok_or_else(|| io::Error::other("no random numbers"))?;
         let Some(initial) = self.app.quic_initial() else { return Ok(()) };
-        let usual = ServerConfig::new(initial, Arc::new(keys.token));
+        let mut usual = ServerConfig::new(initial, Arc::new(keys.token));
+        usual
+            .max_incoming(HANDSHAKES)
+            .incoming_buffer_size(AHEAD)
+            .incoming_buffer_size_total(AHEAD * UNPROVEN as u64);
         let endpoint = EndpointConfig::new(Arc::new(keys.reset));
         let runtime = Arc::new(TokioRuntime);
         let endpoint = Endpoint::new(endpoint, Some(usual.clone()), socket, runtime)?;

@@ -4,6 +4,7 @@ use pingora_core::Result;
 use pingora_proxy::Session;
 
 use super::respond::{self, Answer};
+use crate::config::HTTPS_PORT;
 use crate::http1::Known;
 use crate::proxy::context::RequestContext;
 
@@ -19,7 +20,7 @@ pub(super) fn is_due(context: &RequestContext) -> bool {
         received.client.is_trusted() && said.is_some_and(|it| it.eq_ignore_ascii_case(b"https"))
     };
     let redirects = received.link.connection().settings.redirect_to_https;
-    redirects && !received.link.is_tls() && !was_tls()
+    redirects.is_some() && !received.link.is_tls() && !was_tls()
 }
 
 /// Sends the redirect, or that there is no host to redirect to.
@@ -33,7 +34,11 @@ pub(super) async fn send(session: &mut Session, context: &mut RequestContext) ->
             .await;
     };
     let path = session.req_header().uri.path_and_query().map_or("/", |path| path.as_str());
-    let location = format!("https://{host}{path}");
+    let port = context.received.as_ref().and_then(|received| {
+        let port = received.link.connection().settings.redirect_to_https?;
+        (port != HTTPS_PORT).then(|| format!(":{port}"))
+    });
+    let location = format!("https://{host}{}{path}", port.unwrap_or_default());
     let why = "this is served over TLS";
     let location = Some(location.as_str());
     let answer = Answer { status: PERMANENT_REDIRECT, why, location, ..Answer::default() };

@@ -9,6 +9,7 @@ use std::{
 use tokio::time;
 
 use crate::clock;
+use crate::config::Endpoint;
 use crate::generation::Current;
 use crate::telemetry;
 use crate::tls::{CertificateFacts, days_left, ends_soon};
@@ -35,8 +36,8 @@ pub(super) async fn warn_daily(current: Arc<Current>) {
 
 /// The certificates to be warned of.
 fn due(
-    certificates: impl Iterator<Item = (String, CertificateFacts)>,
+    certificates: impl Iterator<Item = (Endpoint, CertificateFacts)>,
     now: SystemTime,
-) -> impl Iterator<Item = (String, CertificateFacts)> {
+) -> impl Iterator<Item = (Endpoint, CertificateFacts)> {
     certificates.filter(move |(_, facts)| ends_soon(facts.until, now))
 }

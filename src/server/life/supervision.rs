@@ -61,11 +61,8 @@ pub(in crate::server) struct FileOperations {
 /// The files of the certificates that are in use: as they are, and as they were when they were loaded.
 fn certificate_files(current: &Current) -> (FileVersions, FileVersions) {
     let generation = current.pin();
-    let settings = generation.config.listeners.iter().filter_map(|it| it.tls.as_ref());
-    let now = settings.flat_map(tls::files).collect();
-    let ready =
-        generation.config.listeners.iter().filter_map(|it| generation.listener(&it.address));
-    let loaded = ready.filter_map(|it| it.tls.as_ref()).flat_map(|tls| tls.files().clone());
+    let now = generation.config.tls_endpoints().flat_map(|place| tls::files(place.tls)).collect();
+    let loaded = generation.tls_listeners().flat_map(|(_, ready)| ready.files().clone());
     (files::versions(now), loaded.collect())
 }
 
@@ -223,8 +220,7 @@ impl Supervision {
             watched.have_changed(now, &loaded)
         };
         let current = Arc::clone(&self.draining.current);
-        let is_wanted =
-            move || current.pin().config.listeners.iter().any(|listener| listener.tls.is_some());
+        let is_wanted = move || current.pin().config.tls_endpoints().next().is_some();
         tasks.spawn(watch::watch(look, is_wanted, change.clone()));
     }
 

@@ -8,7 +8,8 @@ use crate::support::process::lb;
 use super::page::{Block, for_users};
 
 /// The reasons for which a block is not run.
-const REASONS: [&str; 6] = ["cluster", "docker", "internet", "root", "terminal", "toolchain"];
+const REASONS: [&str; 7] =
+    ["cluster", "docker", "internet", "network", "root", "terminal", "toolchain"];
 
 /// What `lb` says against these arguments; `None` if it takes them.
 fn objection(command: &str) -> Option<String> {

@@ -488,7 +488,8 @@ fn a_host_on_the_command_line_gets_its_certificate() {
     let plain = SocketAddr::from(([127, 0, 0, 1], plain.port()));
     let redirect = get(plain, "/a?b");
     assert_eq!(redirect.status, 308);
-    assert_eq!(redirect.header("location"), Some("https://127.0.0.1/a?b"));
+    let expected = format!("https://127.0.0.1:{port}/a?b");
+    assert_eq!(redirect.header("location"), Some(expected.as_str()));
 }
 
 #[test]

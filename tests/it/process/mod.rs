@@ -8,6 +8,8 @@ mod admin;
 mod admin_access;
 /// The admin listener at a Unix socket.
 mod admin_socket;
+/// The admin listener with TLS.
+mod admin_tls;
 /// What the command line prints, and the exit code.
 mod cli;
 /// Commands to a process that runs, and the file that it watches.
@@ -26,6 +28,8 @@ mod flags;
 mod handover;
 /// Many clients of HTTP/2 over reloads and an upgrade.
 mod http2_load;
+/// Clients of HTTP/3 over reloads and an upgrade.
+mod http3_load;
 /// A file system that has stopped answering.
 mod hung_mount;
 /// The memory of connections that wait.

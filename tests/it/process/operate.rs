@@ -385,7 +385,8 @@ fn a_wrong_command_line_is_code_2() {
         (&["eject", "web", "10.0.0.1:9001", "--for", "long"], "30s or 5m"),
         (&["explain", "/path"], "must have a host"),
         (&["explain", "a", "--client", "b"], "--client"),
-        (&["status", "--admin", "https://127.0.0.1:9900"], "has no TLS"),
+        (&["status", "--admin", "https://127.0.0.1"], "https://10.0.0.1:9900"),
+        (&["status", "--key", "a.key"], "--cert"),
         (&["status", "--admin", "127.0.0.1:1", "-c", "lb.yaml"], "--conf"),
         (&["status", "--token", TOKEN], "--token"),
     ] {

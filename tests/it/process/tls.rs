@@ -17,7 +17,7 @@ use crate::support::{
     process::{LbProcess, new_folder},
 };
 
-use super::{access_lines, outcome, pid_that, tell};
+use super::{access_lines, pid_that, tell};
 
 /// A listener with these keys of `tls`, over one backend, and the access log in a file.
 pub(super) fn text(backend: SocketAddr, tls: &str, rest: &str) -> String {
@@ -290,21 +290,21 @@ fn each_kind_of_wrong_pair_is_told_with_its_file() {
 #[test]
 fn a_listener_that_redirects_keeps_host_path_and_query() {
     let a = ScriptedBackend::named("a");
-    let text = text(a.address(), "", "").replace("tls: {  }", "redirect_to_https: true");
-    let mut lb = LbProcess::with_config(&text, &[]);
-    let address = lb.address();
-    let answer = raw(
-        address,
-        b"GET /a%20b?c=d HTTP/1.1\r\nHost: shop.example:8080\r\nConnection: close\r\n\r\n",
-    );
-    let answer = String::from_utf8(answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
-    assert!(
-        answer.to_lowercase().contains("\r\nlocation: https://shop.example/a%20b?c=d\r\n"),
-        "{answer}"
-    );
-    let answer = raw(address, b"GET / HTTP/1.0\r\n\r\n");
-    assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
+    for (redirect, port) in [("true", ""), ("8443", ":8443"), ("443", "")] {
+        let redirect = format!("redirect_to_https: {redirect}");
+        let text = text(a.address(), "", "").replace("tls: {  }", &redirect);
+        let mut lb = LbProcess::with_config(&text, &[]);
+        let address = lb.address();
+        let answer = raw(
+            address,
+            b"GET /a%20b?c=d HTTP/1.1\r\nHost: shop.example:8080\r\nConnection: close\r\n\r\n",
+        );
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+        let location = format!("\r\nlocation: https://shop.example{port}/a%20b?c=d\r\n");
+        assert!(answer.to_lowercase().contains(&location), "{answer}");
+        let answer = raw(address, b"GET / HTTP/1.0\r\n\r\n");
+        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
+    }
     assert_eq!(a.requests().len(), 0);
-    let _ = outcome;
 }

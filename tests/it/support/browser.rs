@@ -66,6 +66,18 @@ impl Browser {
     /// Starts it with an empty page, 1280 wide.
     #[track_caller]
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Like [`Browser::start`], and it trusts the certificate with the key of this hash: SHA-256 of the
+    /// key with its algorithm, in base64.
+    #[track_caller]
+    pub(crate) fn trusting(key_hash: &str) -> Self {
+        Self::start_with(&format!("--ignore-certificate-errors-spki-list={key_hash}"))
+    }
+
+    #[track_caller]
+    fn start_with(flags: &str) -> Self {
         let folder = new_folder();
         let log = File::create(folder.path().join("log")).expect("the folder takes a file");
         let name = NAMES.iter().copied().find(|name| is_installed(name)).unwrap_or_else(|| {
@@ -75,7 +87,7 @@ impl Browser {
         });
         let mut child = Command::new("sh")
             .arg("-c")
-            .arg(format!("exec {name} {FLAGS} about:blank 3<&0 4>&1 </dev/null >&2"))
+            .arg(format!("exec {name} {FLAGS} {flags} about:blank 3<&0 4>&1 </dev/null >&2"))
             .current_dir(folder.path())
             .env("HOME", folder.path())
             .stdin(Stdio::piped())

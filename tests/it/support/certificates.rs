@@ -6,10 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
     DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
-    RevokedCertParams, RsaKeySize, SerialNumber, date_time_ymd,
+    PublicKeyData, RevokedCertParams, RsaKeySize, SerialNumber, date_time_ymd,
 };
 
 /// An authority that signs certificates, valid from 2000 on.
@@ -98,6 +100,13 @@ impl Authority {
 }
 
 impl Pem {
+    /// The hash of its key as browsers name it: SHA-256 of the key with its algorithm, in base64.
+    pub(crate) fn key_hash(&self) -> String {
+        let key = KeyPair::from_pem(&self.key).expect("a key");
+        let hash = digest(&SHA256, &key.subject_public_key_info());
+        BASE64_STANDARD.encode(hash.as_ref())
+    }
+
     /// Writes `NAME.pem` and `NAME.key` into this folder, each in the place of an earlier one at once.
     pub(crate) fn write(&self, folder: &Path, name: &str) {
         for (end, text) in [("key", &self.key), ("pem", &self.chain)] {

@@ -56,7 +56,11 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
 
 /// How this client speaks QUIC: it trusts the certificate of `tls_client`.
 pub(crate) fn config(remembers: bool) -> ClientConfig {
-    let mut tls = tls_client::config(remembers);
+    quic_config(tls_client::config(remembers))
+}
+
+/// How a client speaks QUIC that speaks TLS so.
+pub(crate) fn quic_config(mut tls: rustls::ClientConfig) -> ClientConfig {
     tls.alpn_protocols = vec![b"h3".to_vec()];
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("a suite")));
     let mut transport = TransportConfig::default();
@@ -70,8 +74,16 @@ pub(crate) async fn connect(
     address: SocketAddr,
     remembers: bool,
 ) -> io::Result<(Endpoint, quinn::Connection)> {
+    connect_with(address, config(remembers)).await
+}
+
+/// Like [`connect`], by a client of this configuration.
+pub(crate) async fn connect_with(
+    address: SocketAddr,
+    config: ClientConfig,
+) -> io::Result<(Endpoint, quinn::Connection)> {
     let endpoint = Endpoint::client((address.ip(), 0).into())?;
-    let connecting = endpoint.connect_with(config(remembers), address, tls_client::NAME);
+    let connecting = endpoint.connect_with(config, address, tls_client::NAME);
     let connection = timeout(PATIENCE, connecting.map_err(other)?).await?.map_err(other)?;
     Ok((endpoint, connection))
 }

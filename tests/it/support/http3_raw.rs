@@ -96,9 +96,14 @@ impl RawClient {
     pub(crate) fn without_settings(address: SocketAddr) -> Self {
         RUNTIME.block_on(async {
             let (endpoint, quic) = connect(address, false).await.expect("a connection");
-            let control = quic.open_uni().await.expect("a stream");
-            Self { quic, _endpoint: endpoint, control }
+            Self::over(endpoint, quic).await
         })
+    }
+
+    /// The same on a connection of QUIC.
+    pub(crate) async fn over(endpoint: Endpoint, quic: quinn::Connection) -> Self {
+        let control = quic.open_uni().await.expect("a stream");
+        Self { quic, _endpoint: endpoint, control }
     }
 
     /// Sends these bytes on the control stream.

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Write,
     net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -52,12 +53,25 @@ impl Prometheus {
     /// A Prometheus that scrapes this admin listener, with this token.
     #[track_caller]
     pub(crate) fn scraping(target: SocketAddr, token: &str) -> Self {
+        Self::start(target, token, "")
+    }
+
+    /// Like [`Prometheus::scraping`], over TLS, with a certificate of this authority for `localhost`.
+    #[track_caller]
+    pub(crate) fn scraping_over_tls(target: SocketAddr, token: &str, authority: &Path) -> Self {
+        let authority = authority.display();
+        let tls = format!("tls_config: {{ ca_file: {authority}, server_name: localhost }}");
+        Self::start(target, token, &format!("    scheme: https\n    {tls}\n"))
+    }
+
+    #[track_caller]
+    fn start(target: SocketAddr, token: &str, settings: &str) -> Self {
         let folder = new_folder();
         let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus.rules.yaml");
         let config = format!(
             "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
              rule_files: [ \"{rules}\" ]\nscrape_configs:\n  - job_name: lb\n    static_configs: [ \
-             {{ targets: [ \"{target}\" ] }} ]\n    authorization: {{ credentials_file: token }}\n"
+             {{ targets: [ \"{target}\" ] }} ]\n    authorization: {{ credentials_file: token }}\n{settings}"
         );
         fs::write(folder.path().join("prometheus.yaml"), config).expect("writable");
         fs::write(folder.path().join("token"), token).expect("writable");

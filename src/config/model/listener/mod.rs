@@ -35,7 +35,7 @@ pub struct Listener {
     /// How clients of other protocols learn of HTTP/3.
     pub alt_svc: AltSvc,
     /// Whether requests are answered with a redirect to the same host and path over TLS.
-    pub redirect_to_https: bool,
+    pub redirect_to_https: RedirectToHttps,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
 }
@@ -55,6 +55,18 @@ pub struct AltSvc {
     pub max_age: Option<Duration>,
     /// The port of UDP at which they reach it; `None` for the listener's own.
     pub port: Option<NonZeroU16>,
+}
+
+/// Whether requests are answered with a redirect to the same host and path over TLS, and the port that it
+/// leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectToHttps {
+    /// Requests are served.
+    Off,
+    /// To the port of [`Config::https_port`](crate::config::Config::https_port).
+    ToListener,
+    /// To this port, from which another program leads to a listener.
+    ToPort(NonZeroU16),
 }
 
 /// The users that may connect to a Unix socket that is a file.

@@ -61,7 +61,7 @@ impl Http3Exchange {
         (body, mut answer): (StreamBody, StreamAnswer),
         acknowledgement: &Acknowledgement,
     ) -> Result<ClientSession<Self>> {
-        let (header, facts, fields) = streams::read(Protocol::Http3, head, body.received())?;
+        let (header, facts, fields) = streams::read(Protocol::Http3, head, body.received(), None)?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http3));
         link.request_began(facts, fields);
         let digest = Digest {

@@ -12,17 +12,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
+    block::RefusedStream,
     budget::{Budget, NO_ERROR, Rejection},
-    frames::{Frame, FrameScanner, Kind},
+    closing::Closing,
+    frames::{Frame, FrameScanner, Head, Kind},
 };
 use crate::clock;
 use crate::count::{Cut, ListenerCounts};
+use crate::http1::Refusal;
 
-/// The preface that frames of a client come after, in bytes.
-const PREFACE: u32 = 24;
+/// The most refused requests that wait for the task of their connection.
+const REFUSED: usize = 128;
+
 /// The reasons that the `h2` crate gives.
 const REASONS: [(&str, Cut); 5] = [
     ("too_many_resets", Cut::Resets),
@@ -34,27 +39,30 @@ const REASONS: [(&str, Cut); 5] = [
 
 /// What the transport of a connection tells its task.
 #[derive(Debug, Default)]
-pub(super) struct Signals {
-    cut: OnceLock<Cut>,
+pub(in super::super) struct Signals {
+    closing: OnceLock<Closing>,
     is_cut: Notify,
     has_read: AtomicBool,
+    has_refused: AtomicBool,
+    /// Locked only while there are any, which is rare.
+    refused: Mutex<Vec<RefusedStream>>,
 }
 
 impl Signals {
     /// Has the connection closed for this reason, unless it is closed for another already.
-    pub(super) fn cut(&self, why: Cut) {
-        if self.cut.set(why).is_ok() {
+    pub(in super::super) fn cut(&self, why: impl Into<Closing>) {
+        if self.closing.set(why.into()).is_ok() {
             self.is_cut.notify_one();
         }
     }
 
     /// Why the connection was closed, if `lb` did it.
-    pub(super) fn why(&self) -> Option<Cut> {
-        self.cut.get().copied()
+    pub(in super::super) fn why(&self) -> Option<Closing> {
+        self.closing.get().copied()
     }
 
     /// Waits until the connection is to be closed.
-    pub(super) async fn wait(&self) -> Cut {
+    pub(in super::super) async fn wait(&self) -> Closing {
         loop {
             if let Some(why) = self.why() {
                 return why;
@@ -63,16 +71,38 @@ impl Signals {
         }
     }
 
+    /// Notes that a request is to be refused. One that is cancelled before it is accepted stays here
+    /// until others come.
+    fn refuse(&self, stream: RefusedStream) {
+        let mut all = self.refused.lock();
+        if all.len() == REFUSED {
+            all.remove(0);
+        }
+        all.push(stream);
+        self.has_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the request on this stream is to be refused, if it is.
+    pub(in super::super) fn refusal(&self, stream: u32) -> Option<Refusal> {
+        if !self.has_refused.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut all = self.refused.lock();
+        let at = all.iter().position(|refused| refused.stream == stream)?;
+        let refusal = all.swap_remove(at).refusal;
+        self.has_refused.store(!all.is_empty(), Ordering::Relaxed);
+        Some(refusal)
+    }
+
     /// Whether the client has sent anything since the last time this was asked.
-    pub(super) fn take_has_read(&self) -> bool {
+    pub(in super::super) fn take_has_read(&self) -> bool {
         self.has_read.swap(false, Ordering::Relaxed)
     }
 }
 
-/// The frames of a connection in both directions, as far as they have come.
+/// The conduct of one client.
 #[derive(Debug)]
 pub(super) struct Conduct {
-    received: FrameScanner,
     sent: FrameScanner,
     budget: Budget,
     /// How long a header may take.
@@ -85,8 +115,7 @@ pub(super) struct Conduct {
 impl Conduct {
     pub(super) fn new(limit: Duration, signals: Arc<Signals>) -> Self {
         Self {
-            received: FrameScanner::after(PREFACE),
-            sent: FrameScanner::after(0),
+            sent: FrameScanner::new(),
             budget: Budget::new(clock::now()),
             limit,
             by: None,
@@ -98,24 +127,32 @@ impl Conduct {
         &self.signals
     }
 
-    /// Bytes of the client have come. Returns whether they may be processed.
-    pub(super) fn received(&mut self, mut bytes: &[u8]) -> bool {
+    /// Bytes of the client have come.
+    pub(super) fn has_read(&self) {
         self.signals.has_read.store(true, Ordering::Relaxed);
-        while let Some(frame) = self.received.next(&mut bytes) {
-            if !self.budget.is_in_fields() {
-                self.by = None;
-            }
-            if let Err(why) = self.budget.received(&frame, clock::now) {
-                self.signals.cut(why);
-                return false;
-            }
-        }
-        true
     }
 
-    /// No more bytes have come. Returns until when to wait for more, if there is such a limit.
-    pub(super) fn must_go_on_by(&mut self) -> Option<Instant> {
-        if self.budget.is_in_fields() || self.received.is_inside() {
+    /// The head of a frame of the client has come.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must be closed.
+    pub(super) fn frame(&mut self, head: &Head) -> Result<(), Closing> {
+        if !self.budget.is_in_fields() {
+            self.by = None;
+        }
+        Ok(self.budget.received(head, clock::now)?)
+    }
+
+    /// A request is to be refused that the `h2` crate will not refuse.
+    pub(super) fn refused(&self, stream: RefusedStream) {
+        self.signals.refuse(stream);
+    }
+
+    /// No more bytes have come; `is_inside` says that a frame has begun that is to be complete soon.
+    /// Returns until when to wait for more, if there is such a limit.
+    pub(super) fn must_go_on_by(&mut self, is_inside: bool) -> Option<Instant> {
+        if self.budget.is_in_fields() || is_inside {
             let limit = self.limit;
             return Some(*self.by.get_or_insert_with(|| clock::now() + limit));
         }
@@ -129,7 +166,7 @@ impl Conduct {
             match Rejection::of(&frame) {
                 Some(Rejection::Malformed) => counts.malformed_streams.one(),
                 Some(Rejection::TooMany) => counts.refused_streams.one(),
-                None if frame.kind == Kind::GoAway && frame.error() != NO_ERROR => {
+                None if frame.head.kind == Kind::GoAway && frame.error() != NO_ERROR => {
                     self.signals.cut(reason(&frame));
                 }
                 None => {}

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use super::frames::{Frame, Kind};
+use super::frames::{Frame, Head, Kind};
 use crate::count::Cut;
 
 /// The budget of a new connection, and the most that can be saved up. All streams of a connection
@@ -53,7 +53,7 @@ impl Rejection {
     /// What a frame that was sent says of the request. An answer that breaks off is cancelled, and one
     /// that needs no body ends without an error.
     pub(super) fn of(sent: &Frame) -> Option<Self> {
-        match (sent.kind, sent.error()) {
+        match (sent.head.kind, sent.error()) {
             (Kind::Reset, NO_ERROR | CANCEL) => None,
             (Kind::Reset, REFUSED_STREAM) => Some(Self::TooMany),
             (Kind::Reset, _) => Some(Self::Malformed),
@@ -89,22 +89,22 @@ impl Budget {
     /// Why the connection must be closed.
     pub(super) fn received(
         &mut self,
-        frame: &Frame,
+        head: &Head,
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Cut> {
-        if !std::mem::replace(&mut self.has_begun, true) && frame.kind != Kind::Settings {
+        if !std::mem::replace(&mut self.has_begun, true) && head.kind != Kind::Settings {
             // RFC 9113 section 3.4.
             return Err(Cut::Protocol);
         }
-        if matches!(frame.kind, Kind::Headers | Kind::Continuation) {
-            self.in_fields = !frame.ends_fields();
+        if matches!(head.kind, Kind::Headers | Kind::Continuation) {
+            self.in_fields = !head.ends_fields();
         }
-        let (cost, why) = match frame.kind {
-            Kind::Data if frame.length > 0 => {
-                self.earn(frame.length / RECEIVED_BYTES);
+        let (cost, why) = match head.kind {
+            Kind::Data if head.length > 0 => {
+                self.earn(head.length / RECEIVED_BYTES);
                 return Ok(());
             }
-            Kind::Data if frame.ends_stream() => return Ok(()),
+            Kind::Data if head.ends_stream() => return Ok(()),
             Kind::Data => (EMPTY, Cut::EmptyFrames),
             Kind::Headers => {
                 // A request alone is no reason: what becomes of it may be.
@@ -127,10 +127,10 @@ impl Budget {
     ///
     /// Why the connection must be closed.
     pub(super) fn sent(&mut self, frame: &Frame, now: impl FnOnce() -> Instant) -> Result<(), Cut> {
-        if frame.kind == Kind::Data {
-            self.earn(frame.length / SENT_BYTES);
+        if frame.head.kind == Kind::Data {
+            self.earn(frame.head.length / SENT_BYTES);
         }
-        if frame.ends_stream() {
+        if frame.head.ends_stream() {
             self.earn(ANSWER);
         }
         match Rejection::of(frame) {
@@ -171,14 +171,14 @@ mod tests {
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Frame {
         let length = (payload.len() as u32).to_be_bytes();
         let bytes = [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat();
-        FrameScanner::after(0).next(&mut &bytes[..]).unwrap()
+        FrameScanner::new().next(&mut &bytes[..]).unwrap()
     }
 
     /// A budget after the first frame, and its moment.
     fn begun() -> (Budget, Instant) {
         let now = clock::now();
         let mut budget = Budget::new(now);
-        budget.received(&frame(4, 0, &[]), || now).unwrap();
+        budget.received(&frame(4, 0, &[]).head, || now).unwrap();
         (budget, now)
     }
 
@@ -206,14 +206,14 @@ mod tests {
         ] {
             let (mut budget, now) = begun();
             let frame = frame(kind, flags, payload);
-            let (times, why) = count(|| budget.received(&frame, || now));
+            let (times, why) = count(|| budget.received(&frame.head, || now));
             assert!((100..=FULL).contains(&times), "{cut:?} after {times}");
             assert_eq!(why, Some(cut));
             // A moderate number each second goes on for ever.
             let mut later = now;
             let (_, why) = count(|| {
                 later += Duration::from_secs(1);
-                budget.received(&frame, || later)
+                budget.received(&frame.head, || later)
             });
             assert_eq!(why, None, "{cut:?}");
         }
@@ -225,15 +225,15 @@ mod tests {
         let (ask, answer) = (frame(1, 5, &[]), frame(1, 5, &[]));
         let reset = frame(3, 0, &[0, 0, 0, 8]);
         let half = count(|| {
-            budget.received(&ask, || now)?;
+            budget.received(&ask.head, || now)?;
             budget.sent(&answer, || now)?;
-            budget.received(&ask, || now)?;
-            budget.received(&reset, || now)
+            budget.received(&ask.head, || now)?;
+            budget.received(&reset.head, || now)
         });
         assert_eq!(half, (10_000, None), "one of two is cancelled");
         let (times, why) = count(|| {
-            budget.received(&ask, || now)?;
-            budget.received(&reset, || now)
+            budget.received(&ask.head, || now)?;
+            budget.received(&reset.head, || now)
         });
         assert!((128..=200).contains(&times), "all streams may be cancelled at once: {times}");
         assert_eq!(why, Some(Cut::Resets));
@@ -245,14 +245,14 @@ mod tests {
         let (window, data) = (frame(8, 0, &[0, 0, 0, 50]), frame(0, 0, &[0; 50]));
         let of_events = count(|| {
             budget.sent(&data, || now)?;
-            budget.received(&window, || now)?;
-            budget.received(&window, || now)
+            budget.received(&window.head, || now)?;
+            budget.received(&window.head, || now)
         });
         assert_eq!(of_events, (10_000, None), "each event of 50 bytes opens both windows");
         let byte = frame(0, 0, &[0]);
         let (_, why) = count(|| {
             budget.sent(&byte, || now)?;
-            budget.received(&window, || now)
+            budget.received(&window.head, || now)
         });
         assert_eq!(why, Some(Cut::WindowUpdates));
     }
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn settings_come_first() {
         let now = clock::now();
-        let first = Budget::new(now).received(&frame(6, 0, &[0; 8]), || now);
+        let first = Budget::new(now).received(&frame(6, 0, &[0; 8]).head, || now);
         assert_eq!(first, Err(Cut::Protocol));
     }
 }

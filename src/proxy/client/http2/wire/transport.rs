@@ -1,5 +1,7 @@
 //! A client's connection as the `h2` crate reads and writes it, with an eye on its frames.
 //!
+//! What it reads is what `inbound.rs` makes of the client's bytes.
+//!
 //! It is closed in two steps: the system takes back what the client has not read yet when bytes
 //! arrive that nothing reads, and a client acknowledges more than answers.
 
@@ -14,29 +16,33 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::super::connection::Connection;
-use super::conduct::{Conduct, Signals};
+use super::super::super::connection::Connection;
+use super::{
+    conduct::{Conduct, Signals},
+    inbound::Inbound,
+};
 use crate::clock;
 use crate::count::Cut;
 
 /// How long a client may take to notice that nothing more will come.
-pub(super) const GOODBYE: Duration = Duration::from_secs(2);
+pub(in super::super) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A connection that first yields the bytes that were read already, and whose writes must not be
 /// stuck.
 #[derive(Debug)]
-pub(super) struct Transport {
+pub(in super::super) struct Transport {
     connection: Box<Connection>,
     conduct: Conduct,
+    inbound: Inbound,
     /// When to stop waiting for the client to close, once nothing more is written.
     goodbye: Option<Instant>,
     discarded: usize,
 }
 
 impl Transport {
-    pub(super) fn new(connection: Box<Connection>, signals: Arc<Signals>) -> Self {
+    pub(in super::super) fn new(connection: Box<Connection>, signals: Arc<Signals>) -> Self {
         let conduct = Conduct::new(connection.limits.header, signals);
-        Self { connection, conduct, goodbye: None, discarded: 0 }
+        Self { connection, conduct, inbound: Inbound::new(), goodbye: None, discarded: 0 }
     }
 
     /// Reads what has come already, or what comes next.
@@ -57,6 +63,16 @@ impl Transport {
             *input = BytesMut::new();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Hands on what is there in place of bytes that have come.
+    fn give_ready(&mut self, buffer: &mut ReadBuf<'_>) {
+        let ready = self.inbound.ready();
+        let most = ready.len().min(buffer.remaining());
+        if most > 0 {
+            buffer.put_slice(&ready[..most]);
+            self.inbound.has_read(most);
+        }
     }
 
     /// Notes which of these bytes were written, and how long a client may accept nothing.
@@ -101,14 +117,28 @@ impl AsyncRead for Transport {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        if let Poll::Ready(read) = this.poll_bytes(cx, buffer) {
-            if read.is_ok() && !this.conduct.received(&buffer.filled()[before..]) {
-                buffer.set_filled(before);
-                return Poll::Pending;
+        loop {
+            this.give_ready(buffer);
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
             }
-            return Poll::Ready(read);
+            let Poll::Ready(read) = this.poll_bytes(cx, buffer) else { break };
+            read?;
+            let bytes = &mut buffer.filled_mut()[before..];
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.conduct.has_read();
+            match this.inbound.take(bytes, &mut this.conduct) {
+                Ok(passed) => buffer.set_filled(before + passed),
+                Err(why) => {
+                    buffer.set_filled(before);
+                    this.conduct.signals().cut(why);
+                    return Poll::Pending;
+                }
+            }
         }
-        if let Some(by) = this.conduct.must_go_on_by() {
+        if let Some(by) = this.conduct.must_go_on_by(this.inbound.is_inside()) {
             ready!(this.connection.read_timer.poll(by, cx));
             this.conduct.signals().cut(Cut::HeaderLate);
         }
