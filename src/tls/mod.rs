@@ -9,6 +9,8 @@
 //!   `client_certificate` reads what a certificate says of its client;
 //! - `expiry` knows which certificates end soon, and which hosts have none that clients trust;
 //! - `listener` has what the handshakes of one listener need;
+//! - `quic` is the handshake of a connection that does not come by TCP;
+//! - `quic_keys` are its keys that the next process goes on with;
 //! - `stream` is a connection inside of a session;
 //! - `tickets` are the keys by which sessions go on, also in the next process.
 
@@ -21,6 +23,8 @@ mod listener;
 mod load;
 mod names;
 mod policies;
+mod quic;
+mod quic_keys;
 mod stream;
 mod tickets;
 
@@ -31,5 +35,9 @@ pub use expiry::{UntrustedHosts, days_left, ends_soon, untrusted_hosts};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load, shown, unused};
 pub use policies::Policy;
+pub use quic::QuicHandshake;
+pub use quic_keys::{
+    FirstKeys, QuicKeys, QuicMemory, recall as recall_quic, remember as remember_quic,
+};
 pub use stream::in_session;
 pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};
