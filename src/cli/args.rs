@@ -1,6 +1,6 @@
 //! The command line's arguments, and `--help`.
 
-use std::{ffi::OsString, fmt::Display, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt::Display, io::IsTerminal, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -29,8 +29,18 @@ pub(super) struct Arguments {
     #[arg(short = 'u', long, requires = "conf")]
     pub(super) upgrade: bool,
 
-    #[arg(long, help = with_default("Listen on this port, on all IPv4 addresses", Flags::defaults().port))]
+    #[arg(long, help = with_default("Listen on this port", Flags::defaults().port))]
     port: Option<u16>,
+
+    #[arg(
+        long,
+        value_name = "IP",
+        help = with_default(
+            "Listen on this address: 127.0.0.1 for this machine alone, :: for all IPv6 addresses",
+            Flags::defaults().host
+        )
+    )]
+    host: Option<String>,
 
     /// Backends, separated by commas: http://localhost:9001,http://localhost:9002 [required
     /// without a file].
@@ -127,6 +137,7 @@ impl Arguments {
             daemon: false,
             upgrade: false,
             port: None,
+            host: None,
             backends: None,
             algorithm: None,
             health_interval: None,
@@ -155,6 +166,7 @@ impl Arguments {
         let text = |value: &Option<String>| value.as_ref().map(Into::into);
         option("--conf", self.conf.as_ref().map(Into::into));
         option("--port", self.port.map(|port| port.to_string().into()));
+        option("--host", text(&self.host));
         option("--backends", self.backends.as_ref().map(|backends| backends.join(",").into()));
         option("--algorithm", text(&self.algorithm));
         option("--health-interval", text(&self.health_interval));
@@ -183,6 +195,7 @@ impl Arguments {
     pub(super) fn flags(&self) -> Flags {
         Flags {
             daemon: self.daemon,
+            host: self.host.clone(),
             port: self.port,
             backends: self.backends.clone(),
             algorithm: self.algorithm.clone(),
@@ -197,6 +210,7 @@ impl Arguments {
                 ca: self.acme_ca.clone(),
                 state_dir: self.state_dir.clone(),
             },
+            is_watched: std::io::stdout().is_terminal(),
         }
     }
 }
@@ -299,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_process_started_again_is_told_the_same() {
-        let all = "lb -c /a/lb.yaml -d -u --port 1 --backends http://a,http://b --algorithm ewma \
+        let all = "lb -c /a/lb.yaml -d -u --port 1 --host ::1 --backends http://a,http://b --algorithm ewma \
                    --health-interval 1s --health-timeout 1s --max-retries 1 --https a,b \
                    --https-port 1 --email a --acme-directory b --acme-ca c --state-dir d";
         let parse = |words: Vec<OsString>| Arguments::try_parse_from(words).unwrap();

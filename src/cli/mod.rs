@@ -23,28 +23,43 @@ mod output;
 mod process_command;
 #[cfg(test)]
 mod samples;
+mod spelling;
 mod top;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::config::reference;
 use crate::process::control;
 use crate::telemetry::log::CloseAtEnd;
 use args::{Arguments, Command};
+use spelling::{Spelled, spelled};
+
+/// The exit code for a command line that is wrong itself.
+const BAD_COMMAND_LINE: u8 = 2;
 
 /// Runs the program that the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
     let _log = CloseAtEnd;
-    let arguments = match Arguments::try_parse() {
+    let arguments = match spelled(std::env::args_os().collect(), &Arguments::command()) {
+        Ok(Spelled { arguments, hint }) => {
+            hint.iter().for_each(|hint| output::say(std::io::stderr(), hint));
+            arguments
+        }
+        Err(reason) => {
+            output::say(std::io::stderr(), &format!("error: {reason}"));
+            return ExitCode::from(BAD_COMMAND_LINE);
+        }
+    };
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` and `--version` come this way too. If even this cannot be written, there
             // is nowhere left to say so.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_COMMAND_LINE));
         }
     };
     match &arguments.command {

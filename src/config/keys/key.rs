@@ -65,7 +65,8 @@ pub(in crate::config) enum Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Instead {
     Nothing,
-    Off,
+    /// `off`, or a single item.
+    OffOrItem,
     /// A single item may replace the list, and the list must not be empty.
     OneItem,
 }
@@ -93,8 +94,7 @@ pub(in crate::config) trait Row: Sync {
     /// The default as the file would have it; `None` without a default.
     fn default(&self) -> Option<Value>;
 
-    /// Whether the text is a value of the key; for a list, of one of its items. An error continues the
-    /// key: "must be …, found …".
+    /// Whether a text is a value of the key, or an item of its list; the error continues the key.
     fn check(&self, text: &str) -> Result<(), String>;
 
     /// The last part of the path.
@@ -299,6 +299,10 @@ pub(in crate::config) fn mapping(
 }
 
 impl<T> Row for Key<T> {
+    fn check(&self, text: &str) -> Result<(), String> {
+        (self.kind.parse)(text).map(drop)
+    }
+
     fn about(&self) -> &About {
         &self.about
     }
@@ -314,13 +318,13 @@ impl<T> Row for Key<T> {
     fn default(&self) -> Option<Value> {
         None
     }
-
-    fn check(&self, text: &str) -> Result<(), String> {
-        (self.kind.parse)(text).map(drop)
-    }
 }
 
 impl<T> Row for Preset<T> {
+    fn check(&self, text: &str) -> Result<(), String> {
+        self.key.check(text)
+    }
+
     fn about(&self) -> &About {
         &self.key.about
     }
@@ -336,13 +340,13 @@ impl<T> Row for Preset<T> {
     fn default(&self) -> Option<Value> {
         Some((self.key.kind.show)(&(self.default)()))
     }
-
-    fn check(&self, text: &str) -> Result<(), String> {
-        self.key.check(text)
-    }
 }
 
 impl<T> Row for List<T> {
+    fn check(&self, text: &str) -> Result<(), String> {
+        (self.kind.parse)(text).map(drop)
+    }
+
     fn about(&self) -> &About {
         &self.about
     }
@@ -357,15 +361,19 @@ impl<T> Row for List<T> {
 
     fn default(&self) -> Option<Value> {
         let is_default = self.about.absent == Absent::Default;
-        is_default.then(|| self.show(&(self.default)()).1)
-    }
-
-    fn check(&self, text: &str) -> Result<(), String> {
-        (self.kind.parse)(text).map(drop)
+        let values = self.show(&(self.default)()).1;
+        is_default.then(|| match (self.instead, values) {
+            (Instead::OneItem, Value::Array(mut values)) if values.len() == 1 => values.remove(0),
+            (_, values) => values,
+        })
     }
 }
 
 impl Row for Group {
+    fn check(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     fn about(&self) -> &About {
         &self.about
     }
@@ -380,9 +388,5 @@ impl Row for Group {
 
     fn default(&self) -> Option<Value> {
         None
-    }
-
-    fn check(&self, _: &str) -> Result<(), String> {
-        Err(format!("must be {}", self.expected))
     }
 }
