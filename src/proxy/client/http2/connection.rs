@@ -61,8 +61,11 @@ pub(in super::super::super) async fn serve<F>(
     let signals = Arc::new(Signals::default());
     let deadline = connection.deadline;
     let transport = Transport::new(connection, Arc::clone(&signals));
-    match timeout(shared.limits.header, options().handshake(transport)).await {
+    // What waits for a connection is as large as its largest step, for as long as the connection lasts.
+    let handshake = Box::pin(options().handshake(transport));
+    match timeout(shared.limits.header, handshake).await {
         Ok(Ok(connection)) => {
+            let connection = Box::new(connection);
             let served = Served { connection, shared: &shared, signals: &signals, deadline };
             let mut requests = JoinSet::new();
             // Dropping the connection tells requests under way that their client has left.
@@ -77,7 +80,7 @@ pub(in super::super::super) async fn serve<F>(
 
 /// A connection whose requests are answered.
 struct Served<'a> {
-    connection: server::Connection<Transport, Bytes>,
+    connection: Box<server::Connection<Transport, Bytes>>,
     shared: &'a Arc<Shared>,
     signals: &'a Signals,
     /// When the connection is closed if it has no request.
