@@ -18,8 +18,8 @@ Flags with one dash, as Go programs have them (`-port 8080`), are understood too
 With `-c` as well, a given flag overrides the file: `--port` and `--host` the address of its only listener,
 the others its only pool.
 
-Without a file and on a terminal, the access log is text; otherwise it is what `access_log.format` says, JSON
-by default. Text has colours on a terminal, unless the environment variable `NO_COLOR` is set.
+Without a file and on a terminal, the access log is text; otherwise it is JSON, or what `access_log.format`
+says. Text has colours on a terminal, unless the environment variable `NO_COLOR` is set.
 
 ## Exit codes
 
