@@ -156,7 +156,7 @@ impl Connection {
         if !body.is_empty() {
             headers.push(("Content-Length", &length));
         }
-        self.send_header(method, path, &headers, &[body], true)?;
+        self.send_header(method, path, &headers, (&[body], true))?;
         self.read_response(method)
     }
 
@@ -167,7 +167,7 @@ impl Connection {
         path: &str,
         chunks: &[&[u8]],
     ) -> io::Result<Response> {
-        self.send_header(method, path, &[], chunks, true)?;
+        self.send_header(method, path, &[], (chunks, true))?;
         self.read_response(method)
     }
 
@@ -180,7 +180,7 @@ impl Connection {
     ) -> io::Result<()> {
         let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let length = length.and_then(|(_, length)| length.parse().ok());
-        self.send_header(method, path, headers, &[], length.is_none())?;
+        self.send_header(method, path, headers, (&[], length.is_none()))?;
         self.exchange().left = length;
         Ok(())
     }
@@ -205,8 +205,7 @@ impl Connection {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        pieces: &[&[u8]],
-        is_whole: bool,
+        (pieces, is_whole): (&[&[u8]], bool),
     ) -> io::Result<()> {
         let (request, limit) = (self.header(method, path, headers)?, self.limit);
         let mut requests = self.requests.clone();
