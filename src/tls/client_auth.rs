@@ -180,7 +180,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::tls::tickets::Tickets;
+    use crate::tls::keys::Tickets;
 
     /// A certificate for `a.example`, until the beginning of 3000, its key, and its authority.
     fn issue() -> (CertificateDer<'static>, PrivateKeyDer<'static>, String) {

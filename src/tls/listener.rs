@@ -15,10 +15,9 @@ use rustls::{
 use super::{
     certificate::Certificate,
     client_auth::ClientAuth,
+    keys::{FirstKeys, Tickets},
     names::Names,
     policies::{ClientAuths, Policies, Policy},
-    quic_keys::FirstKeys,
-    tickets::Tickets,
 };
 use crate::config::{ListenerProtocol, TlsEndpoint, TlsVersion, UnknownSni, Word};
 use crate::files::FileVersions;

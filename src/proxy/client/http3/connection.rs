@@ -18,7 +18,7 @@ use super::{
     super::{super::watch::Timer, accepted::ConnectionContext},
     budget::Cost,
     receive,
-    shared::{Shared, number},
+    shared::{GOODBYE, Shared, number},
     uni_streams::{self, Begun},
 };
 use crate::clock;
@@ -40,8 +40,6 @@ const SEND_WINDOW: u64 = 2 << 20;
 /// a long wait for an answer does not look like a connection that is not used. Many clients give up a
 /// connection after 30 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How long a client may take to notice that its connection ends.
-pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// How long after a warning the last request is named, at least, and in round trips: requests that are on
 /// their way when the warning is sent are served.
 const NOTICE: (Duration, u32) = (Duration::from_millis(100), 3);

@@ -10,9 +10,8 @@ use super::{
     answer::StreamAnswer,
     body::{Broken, StreamBody},
     budget::Cost,
-    connection::GOODBYE,
     exchange::{Acknowledgement, Http3Exchange},
-    shared::Shared,
+    shared::{GOODBYE, Shared},
 };
 use crate::http3::{Code, Fault, headers, qpack::FieldWriter};
 

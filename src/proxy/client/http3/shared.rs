@@ -1,6 +1,6 @@
 //! What the requests of one connection share, and how the connection ends when its client breaks rules.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use quinn::VarInt;
@@ -14,6 +14,9 @@ use crate::clock;
 use crate::config::ClientLimits;
 use crate::count::Cut;
 use crate::http3::Code;
+
+/// How long a client may take to notice that its connection ends, or to acknowledge an answer.
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What the requests of one connection share.
 #[derive(Debug)]

@@ -89,7 +89,7 @@ impl std::fmt::Debug for FirstKeys {
 
 impl FirstKeys {
     /// Those of connections with such a session.
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
+    pub(in crate::tls) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
         let keys = QuicServerConfig::try_from(config);
         keys.map(|keys| Self(Arc::new(keys))).map_err(|error| Error::General(error.to_string()))
     }
