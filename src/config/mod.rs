@@ -31,6 +31,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use https_flags::HttpsFlags;
+pub use keys::check_value;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,

@@ -94,7 +94,8 @@ pub(in crate::config) trait Row: Sync {
     /// The default as the file would have it; `None` without a default.
     fn default(&self) -> Option<Value>;
 
-    /// Whether a text is a value of the key, or an item of its list; the error continues the key.
+    /// Whether the text is a value of the key; for a list, of one of its items. An error continues the
+    /// key: "must be …, found …".
     fn check(&self, text: &str) -> Result<(), String>;
 
     /// The last part of the path.
