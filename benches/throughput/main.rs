@@ -15,6 +15,7 @@
 mod backend;
 mod bare;
 mod cargo;
+mod certificate;
 mod clients;
 mod cores;
 mod figures;
@@ -43,7 +44,7 @@ struct Args {
     /// Two workloads, about a minute: what comes without any option
     #[arg(long, conflicts_with = "full")]
     short: bool,
-    /// Every workload, about twenty minutes
+    /// Every workload, about forty minutes
     #[arg(long)]
     full: bool,
     /// Only workloads with this in their names
@@ -58,6 +59,9 @@ struct Args {
     /// How long a turn is [default: 1.2s, with --full 2s]
     #[arg(long, value_parser = humantime::parse_duration)]
     turn: Option<Duration>,
+    /// Another build of lb than the one that cargo has made for the bench
+    #[arg(long, value_name = "FILE")]
+    lb: Option<PathBuf>,
     /// Writes the tables as Markdown too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -100,6 +104,9 @@ fn measure(args: &Args) {
         rounds: args.rounds.unwrap_or(if args.full { 5 } else { 3 }),
         turn: args.turn.unwrap_or(Duration::from_millis(if args.full { 2000 } else { 1200 })),
     };
+    if let Some(lb) = &args.lb {
+        proxies::OTHER_LB.get_or_init(|| lb.clone());
+    }
     machine::allow_many_files();
     let allowed = cores::allowed();
     let mut report = Report::new(&Cores::divide(&allowed, 1), &plan, args.proxy.as_deref());

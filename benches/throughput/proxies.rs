@@ -8,6 +8,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use nix::sys::signal::Signal;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     backend::Backend,
-    cargo,
+    cargo, certificate, clients,
     cores::Cores,
     group::Group,
     incident::{self, Incident},
@@ -78,6 +79,9 @@ const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastcon
 const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
 const CADDY_LEAST: Proxy = proxy("Caddy least_conn", Kind::Caddy, "least_conn");
 
+/// The program that is measured as `lb` in place of the one that cargo has made.
+pub(crate) static OTHER_LB: OnceLock<PathBuf> = OnceLock::new();
+
 /// The installed proxies that a workload is for; the others are compared with the first.
 pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
     let is_slow = workload.delays.iter().any(|delay| *delay != workload.delays[0]);
@@ -86,6 +90,8 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         Some(Incident::Reload) => &[LB, NGINX, HAPROXY, CADDY],
         Some(Incident::Kill) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         Some(Incident::Stop) => &[LB, LB_LEARNS, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        None if workload.tls.is_some() && is_large => &[LB, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
+        None if workload.tls.is_some() => &[LB, NGINX, HAPROXY, CADDY],
         None if workload.cores > 1 => &[LB, LB_TWO, NGINX, NGINX_TWO],
         None if is_slow => {
             &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
@@ -113,7 +119,8 @@ impl Kind {
     fn program(self) -> Option<PathBuf> {
         let name = match self {
             Self::Lb | Self::QuietLb | Self::LoggingLb => {
-                return Some(env!("CARGO_BIN_EXE_lb").into());
+                let other = OTHER_LB.get().cloned();
+                return Some(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_lb").into()));
             }
             Self::Bare => return Some(started::this_program()),
             Self::OurBare => return cargo::bare(),
@@ -156,6 +163,23 @@ impl Kind {
         }
     }
 
+    /// The values of `@TLS@`, where its configuration says how it listens, and of `@CERTIFICATE@`.
+    fn tls_words(self, has_tls: bool) -> (&'static str, &'static str) {
+        match self {
+            Self::Caddy if !has_tls => ("http", ""),
+            _ if !has_tls => ("", ""),
+            Self::Lb => (", tls: { certificates: [ { cert: @FOLDER@/tls.pem } ] }", ""),
+            Self::Nginx => (
+                "ssl http2",
+                "ssl_certificate @FOLDER@/tls.pem; ssl_certificate_key @FOLDER@/tls.pem; \
+                 ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:10m;",
+            ),
+            Self::HaProxy => ("ssl crt @FOLDER@/tls.pem alpn h2,http/1.1", ""),
+            Self::Caddy => ("https", "tls @FOLDER@/tls.pem @FOLDER@/tls.pem"),
+            Self::QuietLb | Self::LoggingLb | Self::Bare | Self::OurBare => ("", ""),
+        }
+    }
+
     /// One line for each backend, as its configuration has them.
     fn backend_line(self, number: usize, address: SocketAddr) -> String {
         match self {
@@ -192,12 +216,21 @@ impl Proxy {
     }
 
     /// Starts it; returns when it serves and knows that every backend is healthy.
-    pub(crate) fn start(&self, backends: &[Backend], cores: &Cores) -> Running {
+    pub(crate) fn start(
+        &self,
+        workload: &Workload,
+        backends: &[Backend],
+        cores: &Cores,
+    ) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, started::free_port()));
         let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
         let file = folder.path().join("proxy.conf");
-        let conf = self.configuration(address.port(), &addresses, folder.path());
+        if let Some(tls) = &workload.tls {
+            certificate::write(tls.key, &folder.path().join("tls.pem"));
+        }
+        let has_tls = workload.tls.is_some();
+        let conf = self.configuration(has_tls, address.port(), &addresses, folder.path());
         fs::write(&file, conf).expect("a file");
         let mut command = self.command(&file, address.port(), &addresses);
         let log = |name| File::create(folder.path().join(name)).expect("a file");
@@ -208,13 +241,22 @@ impl Proxy {
         let (kind, cores) = (self.kind, self.cores);
         let running = Running { address, cores, kind, process, folder, commands: vec![] };
         // One request for each backend: each then has a connection.
-        let serves = started::wait_until(|| backends.iter().all(|_| started::answers(address)));
+        let serves = started::wait_until(|| {
+            backends.iter().all(|_| clients::are_answered(workload, address))
+        });
         assert!(serves, "{} does not serve: {}", self.name, running.says());
         running
     }
 
-    fn configuration(&self, port: u16, backends: &[SocketAddr], folder: &Path) -> String {
+    fn configuration(
+        &self,
+        has_tls: bool,
+        port: u16,
+        backends: &[SocketAddr],
+        folder: &Path,
+    ) -> String {
         let template = self.kind.template();
+        let (listen, certificate) = self.kind.tls_words(has_tls);
         let indent = |line: &str| line.len() - line.trim_start().len();
         let at = template.lines().find(|line| line.contains("@BACKENDS@")).map_or(0, indent);
         let lines = backends.iter().enumerate();
@@ -222,6 +264,8 @@ impl Proxy {
         let lines = lines.collect::<Vec<_>>().join(&format!("\n{}", " ".repeat(at)));
         template
             .replace("@BACKENDS@", &lines)
+            .replace("@TLS@", listen)
+            .replace("@CERTIFICATE@", certificate)
             .replace("@PORT@", &port.to_string())
             .replace("@ADMIN_PORT@", &started::free_port().to_string())
             .replace("@FOLDER@", &folder.display().to_string())

@@ -68,13 +68,14 @@ pub(crate) fn measure(
             // The next turn starts new processes, so that a killed backend and used memory do not
             // affect it.
             let backends = backends(workload);
-            let mut running = proxies[at].start(&backends, cores);
+            let mut running = proxies[at].start(workload, &backends, cores);
             rows[at].1.push(sample(workload, &mut running, &backends, (plan, cores)));
         }
         return rows;
     }
     let backends = backends(workload);
-    let mut running: Vec<_> = proxies.iter().map(|proxy| proxy.start(&backends, cores)).collect();
+    let mut running: Vec<_> =
+        proxies.iter().map(|proxy| proxy.start(workload, &backends, cores)).collect();
     for at in (0..plan.rounds).flat_map(turns) {
         rows[at].1.push(sample(workload, &mut running[at], &backends, (plan, cores)));
     }

@@ -2,8 +2,7 @@
 
 use std::{
     env,
-    io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
     path::PathBuf,
     thread,
     time::Duration,
@@ -12,7 +11,7 @@ use std::{
 use lb::clock;
 
 /// The limit on each step that is not measured.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The path of this program, to start it once more with a role.
 pub(crate) fn this_program() -> PathBuf {
@@ -35,19 +34,6 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     true
-}
-
-/// Whether it answers a request with the answer of a backend.
-pub(crate) fn answers(address: SocketAddr) -> bool {
-    let ask = || -> io::Result<bool> {
-        let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.write_all(b"GET /100 HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")?;
-        let mut answer = vec![];
-        socket.read_to_end(&mut answer)?;
-        Ok(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(&[b'x'; 100]))
-    };
-    ask().unwrap_or(false)
 }
 
 /// The `Content-Length`; `None` without one.

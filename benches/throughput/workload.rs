@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::incident::Incident;
 
 /// Load of one kind; each proxy gets the same.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) says: &'static str,
@@ -19,6 +19,10 @@ pub(crate) struct Workload {
     pub(crate) gets: usize,
     /// Whether a client makes a new connection for each request.
     pub(crate) is_fresh: bool,
+    /// TLS between clients and proxies; `None` without it.
+    pub(crate) tls: Option<Tls>,
+    /// The streams of HTTP/2 at once of each client; 0 for HTTP/1.1.
+    pub(crate) streams: usize,
     /// The number of idle keep-alive connections, beside those of the clients.
     pub(crate) idle: usize,
     /// The delay of each backend, in milliseconds.
@@ -27,6 +31,22 @@ pub(crate) struct Workload {
     pub(crate) cores: usize,
     /// The incident in the middle of a turn.
     pub(crate) incident: Option<Incident>,
+}
+
+/// TLS, always of version 1.3.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tls {
+    /// The key of the proxies' certificate.
+    pub(crate) key: KeyKind,
+    /// Whether each connection but a client's first goes on with an earlier session.
+    pub(crate) resumes: bool,
+}
+
+/// What signs handshakes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeyKind {
+    P256,
+    Rsa2048,
 }
 
 impl Workload {
@@ -39,6 +59,8 @@ impl Workload {
             sends: 0,
             gets: SMALL,
             is_fresh: false,
+            tls: None,
+            streams: 0,
             idle: 0,
             delays: [0; 3],
             cores: 1,
@@ -70,8 +92,14 @@ const SMALL: usize = 100;
 const LARGE: usize = 64 << 10;
 const HUGE: usize = 1 << 20;
 
+const TLS: Option<Tls> = Some(Tls { key: KeyKind::P256, resumes: false });
+
 /// All workloads, in the order in which they are measured.
 pub(crate) fn all() -> Vec<Workload> {
+    [over_http1(), over_tls(), over_http2()].concat()
+}
+
+fn over_http1() -> Vec<Workload> {
     let new = Workload::new;
     vec![
         Workload { is_short: true, ..new("small", "64 keep-alive clients, answers of 100 bytes") },
@@ -113,6 +141,62 @@ pub(crate) fn all() -> Vec<Workload> {
         Workload {
             incident: Some(Incident::Reload),
             ..new("reload", "64 keep-alive clients, the same configuration loaded anew half-way")
+        },
+    ]
+}
+
+fn over_tls() -> Vec<Workload> {
+    let new = |name, says| Workload { tls: TLS, ..Workload::new(name, says) };
+    let fresh = |name, says| Workload { is_fresh: true, ..new(name, says) };
+    vec![
+        new("tls-small", "64 keep-alive clients over TLS, answers of 100 bytes"),
+        fresh("tls-full", "64 clients, a full handshake (P-256) for each request"),
+        Workload {
+            tls: Some(Tls { key: KeyKind::P256, resumes: true }),
+            ..fresh("tls-resumed", "64 clients, a resumed session for each request")
+        },
+        Workload {
+            tls: Some(Tls { key: KeyKind::Rsa2048, resumes: false }),
+            ..fresh("tls-rsa", "64 clients, a full handshake (RSA-2048) for each request")
+        },
+        Workload {
+            clients: 16,
+            gets: HUGE,
+            ..new("tls-1m-down", "16 clients over TLS, answers of 1 MiB")
+        },
+        Workload {
+            clients: 16,
+            sends: HUGE,
+            ..new("tls-1m-up", "16 clients over TLS, requests of 1 MiB")
+        },
+        Workload {
+            idle: 2000,
+            ..new("tls-idle", "2,000 connections over TLS that have had one answer each, and wait")
+        },
+    ]
+}
+
+fn over_http2() -> Vec<Workload> {
+    let new = |name, says, clients, streams| Workload {
+        tls: TLS,
+        clients,
+        streams,
+        ..Workload::new(name, says)
+    };
+    vec![
+        new("h2-small", "HTTP/2, 16 connections of 10 streams, answers of 100 bytes", 16, 10),
+        new("h2-single", "HTTP/2, 64 connections of one stream, answers of 100 bytes", 64, 1),
+        Workload {
+            gets: HUGE,
+            ..new("h2-1m-down", "HTTP/2, 16 connections, answers of 1 MiB", 16, 1)
+        },
+        Workload {
+            sends: HUGE,
+            ..new("h2-1m-up", "HTTP/2, 16 connections, requests of 1 MiB", 16, 1)
+        },
+        Workload {
+            idle: 2000,
+            ..new("h2-idle", "2,000 connections of HTTP/2 that have had one answer each", 1, 1)
         },
     ]
 }

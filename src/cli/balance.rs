@@ -8,10 +8,13 @@ use super::{
 };
 use crate::acme;
 use crate::clock;
-use crate::config::{self, Config, Loaded, Problems};
+use crate::config::{self, Config, Loaded, Origin, Problem, Problems};
 use crate::discovery::{self, ResolvedBackends};
-use crate::process::background::{BackgroundProcess, Output, Report};
-use crate::server::{self, Origin, Start, StartError, WatchedFile};
+use crate::process::{
+    background::{BackgroundProcess, Output, Report},
+    privileges::Identity,
+};
+use crate::server::{self, Start, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
 use crate::tls::{self, TlsListeners};
 
@@ -33,23 +36,44 @@ pub(super) fn balance(arguments: &Arguments) -> ExitCode {
     }
     match check_and_serve(arguments, &mut report) {
         Ok(code) => code,
-        Err(reason) => {
+        Err(Failure { reason, code }) => {
             if let Some(report) = report {
                 report.failed(&reason);
             }
-            ExitCode::FAILURE
+            code
         }
     }
 }
 
-/// The error is the reason why no request was served, for the process that started this one.
-/// Standard error and the log have it already.
-fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result<ExitCode, String> {
+/// The reason why no request was served, for the process that started this one, and the exit code.
+/// Standard error and the log have the reason already.
+struct Failure {
+    reason: String,
+    code: ExitCode,
+}
+
+impl Failure {
+    /// Prints the problems. Those that are in flags alone are a wrong command line; a name in a flag
+    /// that cannot be looked up is not, because that may change.
+    fn of(problems: &Problems, arguments: &Arguments) -> Self {
+        let reason = problems.to_string();
+        say(io::stderr(), &reason);
+        let is_usage = problems.are_of_the_command_line() && read(arguments).is_err();
+        Self { reason, code: if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE } }
+    }
+}
+
+fn check_and_serve(
+    arguments: &Arguments,
+    report: &mut Option<Report>,
+) -> Result<ExitCode, Failure> {
     let watched = arguments.conf.clone().map(WatchedFile::new);
-    let (loaded, resolved, tls) = load(arguments).map_err(|problems| {
-        say(io::stderr(), &problems.to_string());
-        problems.to_string()
-    })?;
+    let (mut loaded, resolved, tls) =
+        load(arguments).map_err(|problems| Failure::of(&problems, arguments))?;
+    if arguments.test {
+        let warning = check_as_its_user(arguments, &loaded.config);
+        loaded.warnings.extend(warning.map_err(|problems| Failure::of(&problems, arguments))?);
+    }
     let is_daemon = loaded.config.process.daemon && report.is_none();
     if arguments.test || is_daemon {
         for warning in &loaded.warnings {
@@ -77,7 +101,28 @@ fn check_and_serve(arguments: &Arguments, report: &mut Option<Report>) -> Result
         origin: origin.map(|(file, watched)| origin_of(arguments, file, watched)),
         upgrade: arguments.upgrade,
     };
-    serve(start, report)
+    serve(start, report).map_err(|reason| Failure { reason, code: ExitCode::FAILURE })
+}
+
+/// Loads everything once more as the user of the configuration, for which this process becomes that user
+/// for good. A file that only root may read would make every later reload fail. Returns a warning if
+/// there is no such user here.
+fn check_as_its_user(arguments: &Arguments, config: &Config) -> Result<Option<Problem>, Problems> {
+    let (user, group) = (config.process.user.as_deref(), config.process.group.as_deref());
+    let file = arguments.conf.as_deref().map(|path| path.display().to_string());
+    let place = |key: &str| Origin { key: key.into(), ..Origin::file(file.unwrap_or_default(), 0) };
+    let identity = match Identity::find(user, group) {
+        Ok(Some(identity)) if Identity::can_be_assumed() => identity,
+        Ok(_) => return Ok(None),
+        Err(error) => {
+            let message = format!("{error}, so lb would not start on this machine");
+            return Ok(Some(Problem::new(place("user, group"), message)));
+        }
+    };
+    identity.assume().map_err(|error| {
+        Problem::new(place("user, group"), format!("cannot check as this user: {error}"))
+    })?;
+    load(arguments).map(|_| None)
 }
 
 /// Says how clients are told to trust the authority of this machine, if a host has a certificate of it.
@@ -104,21 +149,20 @@ fn say_whom_to_trust(config: &Config) {
 
 /// Runs the balancer until a signal ends it.
 pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCode, String> {
-    let is_logged_to_file = start.config.process.error_log.is_some();
     server::run(start, report).map_err(|error| {
         log::error!("{error}");
-        // The person who starts it reads standard error.
-        if is_logged_to_file && !matches!(error, StartError::ProcessLog(_)) {
+        // The person who starts it reads standard error, where the log is if it has no file yet.
+        if process_log::is_in_file() {
             say(io::stderr(), &error.to_string());
         }
         error.to_string()
     })
 }
 
-fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> Origin {
+fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> server::Origin {
     let again = arguments.successor();
     let arguments = arguments.clone();
-    Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
+    server::Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
 }
 
 /// Starts a process in the background. Returns when it serves, or when it has failed.
@@ -128,14 +172,20 @@ fn start_in_background(arguments: &Arguments) -> Result<(), String> {
     started?.outcome(None)
 }
 
+/// The configuration of the file and the flags, before anything else is asked.
+fn read(arguments: &Arguments) -> Result<Loaded, Problems> {
+    let flags = arguments.flags();
+    match &arguments.conf {
+        Some(path) => config::load(path, &flags),
+        None => config::from_flags(&flags),
+    }
+}
+
+/// The configuration, with its names looked up and its certificates read.
 pub(super) fn load(
     arguments: &Arguments,
 ) -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> {
-    let flags = arguments.flags();
-    let mut loaded = match &arguments.conf {
-        Some(path) => config::load(path, &flags)?,
-        None => config::from_flags(&flags)?,
-    };
+    let mut loaded = read(arguments)?;
     let resolved = discovery::resolve(&loaded.config)?;
     loaded.warnings.extend(acme::check(&loaded.config)?);
     let now = clock::wall();

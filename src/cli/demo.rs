@@ -1,6 +1,7 @@
 //! `lb demo` and `lb backend`: backends for a first try.
 
 use std::{
+    env,
     io::{self, BufRead},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::ExitCode,
@@ -24,6 +25,8 @@ use crate::tls::TlsListeners;
 
 /// The backends of the demo.
 const NAMES: [&str; 3] = ["a", "b", "c"];
+/// The time until a backend that comes back has all of its share; short enough to be watched.
+const SLOW_START: &str = "20s";
 
 /// Runs one backend until a signal ends it.
 pub(super) fn run_backend(arguments: &args::BackendArguments) -> ExitCode {
@@ -63,7 +66,7 @@ pub(super) fn run_backend(arguments: &args::BackendArguments) -> ExitCode {
 /// Runs three backends and the balancer in this process until a signal ends it.
 pub(super) fn run(arguments: &args::DemoArguments) -> ExitCode {
     match start(arguments) {
-        Ok((backends, runtime, port)) => balance(backends, runtime, port),
+        Ok((backends, runtime, addresses)) => balance(backends, runtime, &addresses),
         Err(error) => {
             say(io::stderr(), &format!("cannot start the demo: {error}"));
             ExitCode::FAILURE
@@ -71,7 +74,14 @@ pub(super) fn run(arguments: &args::DemoArguments) -> ExitCode {
     }
 }
 
-fn start(arguments: &args::DemoArguments) -> io::Result<(Vec<DemoBackend>, Runtime, u16)> {
+/// The addresses of the demo, all on loopback.
+struct Addresses {
+    backends: Vec<SocketAddr>,
+    port: u16,
+    admin_port: u16,
+}
+
+fn start(arguments: &args::DemoArguments) -> io::Result<(Vec<DemoBackend>, Runtime, Addresses)> {
     let runtime = runtime()?;
     let mut backends = Vec::new();
     for (name, offset) in NAMES.into_iter().zip(0..) {
@@ -79,28 +89,31 @@ fn start(arguments: &args::DemoArguments) -> io::Result<(Vec<DemoBackend>, Runti
             0 => 0,
             first => first.saturating_add(offset),
         };
-        let bind = |port| {
+        let mut backend = or_a_free_port(wanted, |port| {
             let options = Options { name: Some(name.to_owned()), ..Options::default() };
             DemoBackend::bind("127.0.0.1", port, options)
-        };
-        let mut backend = bind(wanted).or_else(|error| {
-            say(io::stdout(), &format!("port {wanted} is taken ({error}): using a free one"));
-            bind(0)
         })?;
         runtime.block_on(backend.start())?;
         backends.push(backend);
     }
-    let port = free_port(arguments.port).or_else(|error| {
-        let wanted = arguments.port;
-        say(io::stdout(), &format!("port {wanted} is taken ({error}): using a free one"));
-        free_port(0)
-    })?;
-    Ok((backends, runtime, port))
+    let addresses = Addresses {
+        backends: backends.iter().map(DemoBackend::address).collect(),
+        port: or_a_free_port(arguments.port, free_port)?,
+        admin_port: or_a_free_port(arguments.admin_port, free_port)?,
+    };
+    Ok((backends, runtime, addresses))
 }
 
-fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode {
-    let addresses: Vec<SocketAddr> = backends.iter().map(DemoBackend::address).collect();
-    let loaded = config::parse("demo", &configuration(&addresses, port), &Flags::default());
+/// Uses a port, or, if that is taken, any other one, and says so.
+fn or_a_free_port<T>(port: u16, mut bind: impl FnMut(u16) -> io::Result<T>) -> io::Result<T> {
+    bind(port).or_else(|error| {
+        say(io::stdout(), &format!("port {port} is taken ({error}): using a free one"));
+        bind(0)
+    })
+}
+
+fn balance(backends: Vec<DemoBackend>, runtime: Runtime, addresses: &Addresses) -> ExitCode {
+    let loaded = config::parse("demo", &configuration(addresses), &Flags::default());
     let loaded = loaded.and_then(|loaded| {
         let resolved = discovery::resolve(&loaded.config)?;
         Ok((loaded.config, resolved))
@@ -113,7 +126,7 @@ fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode 
         }
     };
     process_log::init(Destination::stderr(LogFormat::Text));
-    say(io::stdout(), &introduction(&addresses, port));
+    say(io::stdout(), &introduction(addresses, &program()));
     thread::spawn(move || obey(backends, &runtime));
     let start = Start {
         config,
@@ -124,6 +137,11 @@ fn balance(backends: Vec<DemoBackend>, runtime: Runtime, port: u16) -> ExitCode 
         upgrade: false,
     };
     serve(start, &mut None).unwrap_or(ExitCode::FAILURE)
+}
+
+/// This program as a shell finds it: the word by which it was called.
+fn program() -> String {
+    env::args().next().unwrap_or_else(|| "lb".to_owned())
 }
 
 /// Stops and starts backends as the lines on standard input say. It never returns, because the
@@ -153,7 +171,8 @@ fn obey(mut backends: Vec<DemoBackend>, runtime: &Runtime) {
     }
 }
 
-fn configuration(backends: &[SocketAddr], port: u16) -> String {
+fn configuration(addresses: &Addresses) -> String {
+    let Addresses { backends, port, admin_port } = addresses;
     let backends: Vec<String> =
         backends.iter().map(|address| format!("{{ address: {address} }}")).collect();
     format!(
@@ -162,25 +181,38 @@ fn configuration(backends: &[SocketAddr], port: u16) -> String {
          pools:\n  \
            demo:\n    \
              backends: [ {} ]\n    \
-             health_check: {{ interval: 1s, timeout: 500ms }}\n\
+             health_check: {{ interval: 1s, timeout: 500ms }}\n    \
+             slow_start: {SLOW_START}\n\
+         admin: {{ address: 127.0.0.1:{admin_port} }}\n\
          access_log: {{ format: text, path: stdout }}\n",
         backends.join(", ")
     )
 }
 
-fn introduction(backends: &[SocketAddr], port: u16) -> String {
-    let mut text = format!("\nThe balancer is on http://127.0.0.1:{port}, its backends are\n");
+fn introduction(addresses: &Addresses, lb: &str) -> String {
+    let Addresses { backends, port, admin_port } = addresses;
+    // The commands ask this address unless another one is given.
+    let admin = match admin_port {
+        9900 => String::new(),
+        port => format!(" --admin http://127.0.0.1:{port}"),
+    };
+    let mut text = format!(
+        "\nThe status page is at http://127.0.0.1:{admin_port}/\n\
+         The balancer is on http://127.0.0.1:{port}, its backends are\n"
+    );
     for ((name, address), number) in NAMES.iter().zip(backends).zip(1..) {
         text.push_str(&format!("  {number}  {name}  http://{address}\n"));
     }
     text.push_str(&format!(
-        "\nThree things to try, from another terminal:\n  \
+        "\nOpen the page, or run {lb} top{admin} in another terminal, and try there:\n  \
            1. Watch the distribution:\n       \
               for i in 1 2 3 4 5 6; do curl -s 127.0.0.1:{port} | head -1; done\n  \
            2. Type 1 and press Enter here: backend a stops. Run the loop again: every request is\n     \
-              answered, by the other two. The log below says what happened.\n  \
-           3. Type 1 and press Enter again: backend a starts, and after two passed health checks\n     \
-              it gets its share again.\n\
+              answered, by the other two. The log below says what happened, and this says why:\n       \
+              {lb} explain{admin} http://127.0.0.1:{port}/\n  \
+           3. Type 1 and press Enter again: backend a starts. After two passed health checks it gets\n     \
+              requests again: a tenth of its share at first, all of it after {SLOW_START} (slow_start), so that\n     \
+              a cold backend is not flooded.\n\
          \nCtrl-C ends it.\n"
     ));
     text

@@ -44,6 +44,12 @@ impl Problems {
         self.0.iter()
     }
 
+    /// Whether all of them are of flags, and none of a file.
+    #[must_use]
+    pub fn are_of_the_command_line(&self) -> bool {
+        self.0.iter().all(|problem| problem.origin.file.is_none())
+    }
+
     /// Returns the file or the flags, or both.
     fn sources(&self) -> String {
         let file = self.0.iter().find_map(|problem| problem.origin.file.as_deref());

@@ -35,6 +35,9 @@ const GAP: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(20);
 /// The answer to a command when this process does nothing new any more.
 pub const STOPPING: &str = "the process is stopping";
+/// The answer to a user whose commands this process does not take.
+const NOT_TRUSTED: &str =
+    "only root and the user that this lb runs as may ask it (try again with sudo)";
 const OK: &str = "ok";
 const FAILED: &str = "failed";
 
@@ -145,7 +148,7 @@ async fn converse(stream: UnixStream, commands: mpsc::Sender<PendingCommand>) ->
     }
     let (is_written, written) = oneshot::channel();
     let answer = match Command::read(&line) {
-        _ if !is_trusted => Err("only its own user and root may command this process".to_owned()),
+        _ if !is_trusted => Err(NOT_TRUSTED.to_owned()),
         None => {
             Err("the running process does not know this command: it is of another version"
                 .to_owned())
@@ -206,11 +209,11 @@ impl Command {
 /// When there is no answer.
 pub fn ask(socket: &MeetingSocket, command: &Command) -> Result<Answer, CommandError> {
     let mut stream = connect(socket).map_err(CommandError::NotRunning)?;
-    let mut answer = String::new();
+    let mut answer = Vec::new();
     let mut converse = || {
         stream.set_read_timeout(Some(command.patience()))?;
-        writeln!(stream, "{command}")?;
-        stream.read_to_string(&mut answer)
+        writeln!(stream, "{command}").or_else(unless_closed)?;
+        stream.read_to_end(&mut answer).map(drop).or_else(unless_closed)
     };
     converse().map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -218,6 +221,7 @@ pub fn ask(socket: &MeetingSocket, command: &Command) -> Result<Answer, CommandE
         }
         _ => CommandError::Ended,
     })?;
+    let answer = String::from_utf8_lossy(&answer);
     let answer = answer.trim_end();
     let (text, outcome) = answer.rsplit_once('\n').unwrap_or(("", answer));
     match outcome {
@@ -225,6 +229,15 @@ pub fn ask(socket: &MeetingSocket, command: &Command) -> Result<Answer, CommandE
         FAILED => Ok(Err(text.to_owned())),
         _ if outcome.is_empty() => Err(CommandError::Ended),
         _ => Err(CommandError::Unknown),
+    }
+}
+
+/// A process that refuses to listen to this user answers, and closes without reading the command, which
+/// is an error here: its answer has come all the same.
+fn unless_closed(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ok(()),
+        _ => Err(error),
     }
 }
 

@@ -88,7 +88,6 @@ pub(super) async fn serve(
     if let Some(meeting) = &mut meeting {
         meeting.commands = meeting.control.listen().ok();
     }
-    announce(config, &owned);
     if let Some(limit) = open_files {
         log::info!(limit; "open files are limited");
         tokio::spawn(open_files::watch(limit));
@@ -97,6 +96,7 @@ pub(super) async fn serve(
     // The service that takes them is waiting for them.
     let _ = server.sockets.send(listeners);
     let agreement = inherited.map(Inherited::serving);
+    announce(config, &owned);
     tokio::spawn(become_ready(Arc::clone(&readiness), report.take()));
     let file = meeting.and_then(|meeting| {
         file_operations(start, meeting, Arc::clone(&current), owned, Arc::clone(&readiness))

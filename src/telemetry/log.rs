@@ -88,6 +88,12 @@ pub fn direct(destination: Destination) {
     DESTINATION.store(Arc::new(destination));
 }
 
+/// Whether lines go to a file at this moment, and not to standard error.
+#[must_use]
+pub fn is_in_file() -> bool {
+    DESTINATION.load().is_file()
+}
+
 /// Has the file opened again after it was moved away. Returns at once. If it cannot be opened, the
 /// old file stays in use, and the log says so.
 pub fn reopen() {

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::queue::Queue;
+use super::{painted, queue::Queue};
 use crate::clock;
 use crate::config::LogFormat;
 use crate::files::append_to;
@@ -30,7 +30,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// changes.
 static STDERR: LazyLock<Arc<Lines>> = LazyLock::new(|| {
     // Written through the standard library's lock, so that lines of the two logs do not mix.
-    match Lines::start(None, Output::new(Box::new(io::stderr()))) {
+    match Lines::start(None, Output::new(painted::for_terminal(io::stderr()))) {
         Ok(lines) => lines,
         // Without a thread nothing can be logged; all lines are counted as lost.
         Err(_) => Arc::new(Lines(Arc::default())),
@@ -71,6 +71,11 @@ impl Destination {
         let output = Output::new(Box::new(append_to(path)?));
         let lines = Lines::start(Some(path.to_owned()), output)?;
         Ok(Self { format, path: Some(path.to_owned()), lines })
+    }
+
+    /// Whether it is a file, and not standard error.
+    pub(super) fn is_file(&self) -> bool {
+        self.path.is_some()
     }
 
     /// The format of its lines.

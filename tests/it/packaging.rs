@@ -37,22 +37,52 @@ fn flag(command: &[String], name: &str) -> String {
 
 #[test]
 fn the_composed_balancer_knows_the_composed_backends() {
+    let text = read("deploy/compose/lb.yaml");
+    let loaded = config::parse("lb.yaml", &text, &Flags::default())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.warnings, []);
+    let config = loaded.config;
+    assert!(config.process.watch, "no command reloads it in a container");
     with_yaml("docker-compose.yml", |compose| {
         let services = &compose["services"];
-        let balancer = strings(&services["lb"]["command"]);
-        let waits_for = strings(&services["lb"]["depends_on"]);
+        let balancer = &services["lb"];
+        let waits_for = strings(&balancer["depends_on"]);
         let backends = waits_for.iter().map(|name| {
             let command = strings(&services[name.as_str()]["command"]);
             assert_eq!(command[0], "backend");
-            format!("http://{name}:{}", flag(&command, "port"))
+            format!("{name}:{}", flag(&command, "port"))
         });
-        assert_eq!(flag(&balancer, "backends"), backends.collect::<Vec<_>>().join(","));
+        let known = config.pools[0].backends.iter().map(|one| one.address.to_string());
+        assert_eq!(known.collect::<Vec<_>>(), backends.collect::<Vec<_>>());
         assert_eq!(services.as_mapping().unwrap().len(), waits_for.len() + 1);
 
-        let port = flag(&balancer, "port");
-        assert_eq!(strings(&services["lb"]["ports"]), [format!("{port}:{port}")]);
+        let port = config.listeners[0].address.tcp().expect("a port").port();
+        let admin = config.admin.expect("the page is part of a first look");
+        assert!(admin.token.is_some(), "other containers can connect to it");
+        let admin = admin.address.tcp().expect("a port").port();
+        let published = [format!("{port}:{port}"), format!("127.0.0.1:{admin}:{admin}")];
+        assert_eq!(strings(&balancer["ports"]), published);
         assert!(read("Dockerfile").contains(&format!("\nEXPOSE {port}\n")));
     });
+}
+
+#[test]
+fn what_a_first_look_starts_has_a_status_page_on_this_machine_alone() {
+    let text = read("conf/lb.yaml");
+    let loaded = config::parse("lb.yaml", &text, &Flags::default());
+    let admin = loaded.unwrap_or_else(|problems| panic!("{problems}")).config.admin;
+    let address = admin.expect("a listener").address.tcp().expect("a port");
+    assert!(address.ip().is_loopback(), "{address}");
+}
+
+#[test]
+fn contributors_are_told_of_everything_that_is_installed() {
+    let script = read("scripts/install-build-tools.sh");
+    let contributing = read("CONTRIBUTING.md");
+    for tool in ["cmake", "chromium", "prometheus", "openssl", "curl", "pebble"] {
+        assert!(script.contains(tool), "{tool} is installed");
+        assert!(contributing.to_lowercase().contains(tool), "CONTRIBUTING.md does not name {tool}");
+    }
 }
 
 /// The metadata of cargo about the dependencies on this machine.
@@ -192,8 +222,9 @@ fn every_example_names_the_same_binary_and_the_same_file() {
 
     with_yaml("docker-compose.yml", |compose| {
         let balancer = &compose["services"]["lb"];
-        assert_eq!(flag(&strings(&balancer["command"]), "conf"), CONF);
-        assert_eq!(strings(&balancer["volumes"]), [format!("./conf/lb.yaml:{CONF}:ro")]);
+        assert!(balancer.as_mapping_get("command").is_none(), "the image's own command is right");
+        let folder = Path::new(CONF).parent().unwrap().display();
+        assert_eq!(strings(&balancer["volumes"]), [format!("./deploy/compose:{folder}:ro")]);
     });
 
     with_manifest("Deployment", |deployment| {

@@ -11,7 +11,7 @@ use pingora::http::ResponseHeader;
 use pingora_core::{Result, protocols::http::ServerSession};
 use tokio::{sync::watch, time};
 
-use super::response::security_headers;
+use super::{response::security_headers, shared::in_time};
 use crate::admin::view::{self, EventFeed};
 
 /// The time until a comment breaks the silence: proxies close silent connections, and a write shows that
@@ -38,7 +38,7 @@ pub(super) async fn follow(
     let mut header = ResponseHeader::build(StatusCode::OK, Some(8))?;
     header.insert_header(http::header::CONTENT_TYPE, CONTENT_TYPE)?;
     security_headers(&mut header)?;
-    session.write_response_header(Box::new(header)).await?;
+    in_time(session.write_response_header(Box::new(header))).await?;
     // A process that has been restarted counts from 1 again.
     if seen > *feed.last.borrow() {
         seen = 0;
@@ -49,12 +49,12 @@ pub(super) async fn follow(
         let text: String = events.iter().map(message).collect();
         seen = events.last().map_or(seen, |event| event.id);
         if !text.is_empty() {
-            session.write_response_body(Bytes::from(text), false).await?;
+            in_time(session.write_response_body(Bytes::from(text), false)).await?;
         }
         tokio::select! {
             changed = feed.last.changed() => if changed.is_err() { return Ok(()) },
             () = time::sleep(KEEPALIVE) => {
-                session.write_response_body(Bytes::from_static(b":\n\n"), false).await?;
+                in_time(session.write_response_body(Bytes::from_static(b":\n\n"), false)).await?;
             }
             // The client sends nothing more: it has closed the connection.
             _ = session.read_body_or_idle(true) => return Ok(()),

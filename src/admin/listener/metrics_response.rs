@@ -9,7 +9,10 @@ use pingora::http::ResponseHeader;
 use pingora_core::{ErrorType, OrErr, Result, protocols::http::ServerSession};
 use tokio::task::spawn_blocking;
 
-use super::{response::security_headers, shared::PIECE};
+use super::{
+    response::security_headers,
+    shared::{PIECE, in_time},
+};
 use crate::admin::metrics::{self, Scrape};
 
 /// Writes the response. Each piece is made on a thread for such work when the client has taken the one
@@ -24,7 +27,7 @@ pub(super) async fn write(session: &mut ServerSession, mut scrape: Box<Scrape>) 
         // Such a client knows no chunks: the end of the connection ends the response.
         session.set_keepalive(None);
     }
-    session.write_response_header(Box::new(header)).await?;
+    in_time(session.write_response_header(Box::new(header))).await?;
     if session.req_header().method == Method::HEAD {
         return Ok(());
     }
@@ -37,8 +40,8 @@ pub(super) async fn write(session: &mut ServerSession, mut scrape: Box<Scrape>) 
         let (rest, piece) = made.or_err(ErrorType::InternalError, "no metrics")?;
         scrape = rest;
         match piece {
-            Some(piece) => session.write_response_body(piece, false).await?,
-            None => return session.write_response_body(Bytes::new(), true).await,
+            Some(piece) => in_time(session.write_response_body(piece, false)).await?,
+            None => return in_time(session.write_response_body(Bytes::new(), true)).await,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use pingora_core::{Error, ErrorType, Result};
+use tokio::{sync::Semaphore, time};
 
 use super::{access::Exposure, idle::Idle};
 use crate::admin::Api;
@@ -28,6 +29,16 @@ pub(super) const MAX_LONG_RESPONSES: usize = 8;
 pub(super) const MAX_EVENT_STREAMS: usize = 32;
 /// The time between two warnings, so that guessing tokens does not fill the log.
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Limits a write to [`CLIENT_TIMEOUT`]. Pingora could limit it as well, by a clock of its own.
+///
+/// # Errors
+///
+/// Those of the write, or `WriteTimedout`.
+pub(super) async fn in_time<T>(write: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Error::e_explain(ErrorType::WriteTimedout, "the client takes nothing");
+    time::timeout(CLIENT_TIMEOUT, write).await.unwrap_or_else(late)
+}
 
 /// The shared state of all connections.
 #[derive(Debug)]

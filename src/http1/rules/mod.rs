@@ -14,4 +14,5 @@ pub use authority::Authority;
 pub use fields::Field;
 pub use known::{Known, KnownFields};
 pub use refusal::Refusal;
+pub use syntax::{graphic_len, is_token, is_token_byte, value_len};
 pub use trailers::may_be_trailer;

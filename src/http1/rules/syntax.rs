@@ -32,12 +32,12 @@ const fn token_bytes() -> [bool; 256] {
 }
 
 /// Whether a method or the name of a field may have this byte (RFC 9110 section 5.6.2).
-pub(in crate::http1) fn is_token_byte(byte: u8) -> bool {
+pub fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
 /// Whether this is a token: at least one token byte, and nothing else.
-pub(in crate::http1) fn is_token(bytes: &[u8]) -> bool {
+pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
@@ -53,12 +53,12 @@ pub(in crate::http1) fn token_len(bytes: &[u8]) -> usize {
 }
 
 /// The number of bytes at the start that a value may have.
-pub(in crate::http1) fn value_len(bytes: &[u8]) -> usize {
+pub fn value_len(bytes: &[u8]) -> usize {
     run_len(bytes, has_control, is_value_byte)
 }
 
 /// The number of bytes at the start that are neither a blank nor a control character.
-pub(in crate::http1) fn graphic_len(bytes: &[u8]) -> usize {
+pub fn graphic_len(bytes: &[u8]) -> usize {
     run_len(bytes, has_control_or_blank, |byte| byte > b' ' && byte != 0x7f)
 }
 

@@ -17,6 +17,8 @@
 //! `<!-- file=NAME` and `<!-- sh` in a line of their own begin a block that readers do not see, and
 //! `-->` ends it.
 
+/// The OpenAPI file describes the real listener.
+mod api;
 /// Commands that are not run have the form that the program takes.
 mod commands;
 /// Configurations load.

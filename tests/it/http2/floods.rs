@@ -57,6 +57,30 @@ fn requests_that_are_cancelled_at_once() {
     });
 }
 
+/// Each has reached its backend before it is cancelled, so nothing but the budget counts it.
+#[test]
+fn requests_that_are_cancelled_while_they_are_served() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/hang", Reply::hang());
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    // The budget grows with the time that this takes.
+    for number in 0..20_000 {
+        if client.send(&get(stream(number), "/hang")).is_err() || cuts(&lb, Cut::Resets) > 0 {
+            break;
+        }
+        eventually(PATIENCE, "it is there, or the client is cut", || {
+            a.count(|_| true) > number as usize || cuts(&lb, Cut::Resets) > 0
+        });
+        let _ = client.send(&reset(stream(number), 8));
+    }
+    assert_eq!(cuts(&lb, Cut::Resets), 1, "{:?}", lb.listener().cuts());
+    let served = a.count(|_| true);
+    assert!(served < 2000, "{served} were served");
+    assert!(matches!(client.end(), Some(CALM) | None));
+    eventually(PATIENCE, "the backend is free", || lb.active(&a) == 0);
+}
+
 #[test]
 fn requests_beyond_the_limit_on_streams() {
     is_cut(Cut::Requests, &[], |number| get(stream(number), "/hang"));

@@ -183,23 +183,86 @@ fn a_silent_client_is_asked_whether_it_is_there() {
     eventually(PATIENCE, "it is counted", || cut(&lb) == Some(Cut::Silent));
 }
 
+/// A request in as many frames as it needs.
+fn in_frames(flags: u8, stream: u32, block: &[u8]) -> Vec<u8> {
+    let mut pieces = block.chunks(16_384).peekable();
+    let mut all = Vec::new();
+    let (mut kind, mut first) = (HEADERS, flags);
+    while let Some(piece) = pieces.next() {
+        let end = if pieces.peek().is_none() { END_HEADERS } else { 0 };
+        all.extend(frame(kind, first | end, stream, piece));
+        (kind, first) = (CONTINUATION, 0);
+    }
+    all
+}
+
 #[test]
-fn a_header_list_that_is_too_large_is_answered_with_a_431() {
+fn a_header_list_that_is_too_large_is_answered_with_a_431_and_logged() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
+    let crumbs = request("GET", "/crumbs", &vec![("cookie", "a=b"); 10_000]);
+    let value = request("GET", "/value", &[("x", &"y".repeat(65_536))]);
+    let path = request("GET", &format!("/{}", "x".repeat(66_000)), &[]);
+    for (block, logged) in [(crumbs, "/crumbs"), (value, "/value"), (path, "/")] {
+        let mut client = FrameClient::open(lb.address());
+        client.send(&in_frames(END_STREAM, 1, &block)).unwrap();
+        let is_first = |frame: &Frame| frame.kind == HEADERS || frame.kind == GO_AWAY;
+        let Some(Frame { kind: HEADERS, payload, .. }) = client.until(is_first) else {
+            panic!("the connection has ended")
+        };
+        assert_eq!(status(&payload), 431, "{logged}");
+        let line = lb.line_of(logged);
+        assert_eq!(line["status"], 431);
+        assert_eq!(line["error"], "the fields of the request are larger than 64 KiB");
+        // What fits is forwarded, in as many frames as it takes.
+        let fits = request("GET", "/fits", &[("x", &"y".repeat(60_000))]);
+        client.send(&in_frames(END_STREAM, 3, &fits)).unwrap();
+        assert!(client.until(|frame| frame.ends_answer() && frame.stream == 3).is_some());
+        assert_eq!(a.requests().pop().unwrap().header_lines("x")[0].len(), 60_000);
+    }
+    assert_eq!(a.requests().len(), 3);
+    assert_eq!(cut(&lb), None);
+}
+
+#[test]
+fn a_body_that_goes_on_within_one_frame_is_no_pause() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::with_client_limits(&a, "{ body: { idle: 1s } }");
     let mut client = FrameClient::open(lb.address());
-    // 10,000 crumbs.
-    let crumbs = request("GET", "/", &vec![("cookie", "a=b"); 10_000]);
-    let mut pieces = crumbs.chunks(16_384).peekable();
-    let mut all = frame(HEADERS, END_STREAM, 1, pieces.next().unwrap());
-    while let Some(piece) = pieces.next() {
-        let flags = if pieces.peek().is_none() { END_HEADERS } else { 0 };
-        all.extend(frame(CONTINUATION, flags, 1, piece));
+    let block = request("POST", "/slow", &[("content-length", "40")]);
+    client.send(&frame(HEADERS, END_HEADERS, 1, &block)).unwrap();
+    let whole = frame(DATA, END_STREAM, 1, &[b'x'; 40]);
+    let began = clock::now();
+    for piece in whole.chunks(4) {
+        client.send(piece).unwrap();
+        thread::sleep(Duration::from_millis(180));
     }
-    client.send(&all).unwrap();
-    let first = client.until(|frame| frame.kind == HEADERS || frame.kind == GO_AWAY);
-    if let Some(Frame { kind: HEADERS, payload, .. }) = first {
-        assert_eq!(status(&payload), 431);
+    assert!(clock::now() - began > Duration::from_secs(1), "it takes longer than a pause may");
+    let answer = client.until(|frame| frame.kind == HEADERS).expect("an answer");
+    assert_eq!(status(&answer.payload), 200);
+    assert_eq!(a.requests()[0].body, [b'x'; 40]);
+}
+
+#[test]
+fn a_body_comes_through_as_it_is_however_its_frames_are_cut() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let body: Vec<u8> = (0..40_000_u32).map(|number| (number / 7) as u8).collect();
+    for size in [1000, 4099, 16_400, 50_000] {
+        let mut client = FrameClient::open(lb.address());
+        let mut all = frame(HEADERS, END_HEADERS, 1, &request("POST", "/", &[]));
+        for (number, piece) in body.chunks(10_000).enumerate() {
+            let padded = [&[99][..], piece, &[0; 99]].concat();
+            let is_padded = number % 2 == 1;
+            let flags = if number == 3 { END_STREAM } else { 0 } | if is_padded { 0x8 } else { 0 };
+            all.extend(frame(DATA, flags, 1, if is_padded { &padded } else { piece }));
+            all.extend(frame(PING, 0, 0, &[number as u8; 8]));
+        }
+        for piece in all.chunks(size) {
+            client.send(piece).unwrap();
+            thread::yield_now();
+        }
+        assert!(client.until(|frame| frame.ends_answer()).is_some());
+        assert_eq!(a.requests().pop().unwrap().body, body, "in pieces of {size}");
     }
-    assert_eq!(a.requests().len(), 0);
 }

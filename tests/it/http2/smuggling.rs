@@ -334,23 +334,30 @@ fn bodies_of_the_announced_length_and_fields_for_this_proxy() {
     }
 }
 
-/// The `h2` crate shows neither, so they can only be dropped: a fragment (which no client sends), and
-/// pseudo-fields among trailers.
 #[test]
-fn what_the_crate_hides_goes_no_further() {
+fn a_fragment_and_pseudo_fields_among_trailers_are_refused() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     let mut client = FrameClient::open(lb.address());
-    let parts = [
-        frame(HEADERS, WHOLE, 1, &fields(&pseudo(b":path", b"/odd?q#/smuggled"))),
-        frame(HEADERS, END_HEADERS, 3, &fields(&pseudo(b"", b""))),
-        frame(HEADERS, WHOLE, 3, &fields(&[(b":path", b"/smuggled"), (b":authority", b"b")])),
-    ];
-    for (stream, parts) in [(1, &parts[..1]), (3, &parts[1..])] {
-        client.send(&parts.concat()).unwrap();
-        assert_eq!(outcome(&mut client, stream), "200");
+    for (stream, path) in [(1, "/odd?q#/smuggled"), (3, "/odd#"), (5, "#"), (7, "/a#b?c")] {
+        client
+            .send(&frame(HEADERS, WHOLE, stream, &fields(&pseudo(b":path", path.as_bytes()))))
+            .unwrap();
+        let outcome = outcome(&mut client, stream);
+        assert!(matches!(&*outcome, "400" | "reset"), "{path}: {outcome}");
     }
-    let paths: Vec<_> = a.requests().into_iter().map(|request| request.path).collect();
-    assert_eq!(paths, ["/odd?q", "/odd"]);
-    assert!(a.requests().iter().all(|request| request.header_lines("host") == ["a"]));
+    assert_eq!(lb.line_of("/odd?q")["error"], "the request target has a fragment");
+    let names: [&[u8]; 6] =
+        [b":path", b":authority", b":method", b":scheme", b":status", b":protocol"];
+    for (number, name) in (0..).zip(names) {
+        let stream = 101 + 2 * number;
+        let parts = [
+            frame(HEADERS, END_HEADERS, stream, &fields(&pseudo(b"", b""))),
+            frame(DATA, 0, stream, SMUGGLED),
+            frame(HEADERS, WHOLE, stream, &fields(&[(b"x", b"y"), (name, b"200")])),
+        ];
+        client.send(&parts.concat()).unwrap();
+        assert_eq!(outcome(&mut client, stream), "reset", "{:?}", shown(&[(name, b"200")]));
+    }
+    assert!(a.requests().iter().all(|request| !request.is_complete));
 }

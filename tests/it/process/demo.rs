@@ -24,7 +24,8 @@ struct Demo {
 impl Demo {
     fn start(port: u16, backend_port: u16) -> Self {
         let (port, backend_port) = (port.to_string(), backend_port.to_string());
-        let args = ["demo", "--port", &port, "--backend-port", &backend_port];
+        let ports = ["--port", &port, "--backend-port", &backend_port, "--admin-port", "0"];
+        let args = [&["demo"], &ports[..]].concat();
         let mut process = LbProcess::start(&args);
         let address = process.address();
         process.wait_for_stdout("Ctrl-C ends it");
@@ -95,6 +96,24 @@ fn the_demo_shows_where_everything_is_and_spreads_requests() {
     assert_eq!(demo.names(6), ["a", "a", "b", "b", "c", "c"]);
     let lines = demo.process.stdout();
     assert!(!lines.iter().any(|line| line.contains("taken")), "{lines:?}");
+    demo.process.signal(Signal::SIGTERM);
+    assert_eq!(demo.process.wait_for_exit(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn the_demo_shows_the_page_first_and_its_commands_work() {
+    let mut demo = Demo::start(0, 0);
+    let lines = demo.process.stdout();
+    let first = lines.iter().find(|line| line.contains("http://")).unwrap();
+    assert!(first.starts_with("The status page is at http://"), "{first}");
+    let page = first.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
+    assert!(get(page, "/").text().contains("<html"), "the page");
+    let explain = lines.iter().find(|line| line.contains(" explain ")).unwrap();
+    let words: Vec<&str> = explain.split_whitespace().skip(1).collect();
+    let explained = outcome(demo.process.beside(&words));
+    assert_eq!((explained.code, explained.stderr.as_str()), (Some(0), ""), "{explain}");
+    assert!(explained.stdout.starts_with("It would go to "), "{}", explained.stdout);
+    assert!(lines.iter().any(|line| line.contains("(slow_start)")), "{lines:?}");
     demo.process.signal(Signal::SIGTERM);
     assert_eq!(demo.process.wait_for_exit(PATIENCE).code(), Some(0));
 }

@@ -141,6 +141,6 @@ fn a_flag_for_one_of_several_names_them() {
 --algorithm: needs a file with one pool, and this one has web, api (change them in the file)
 command line: 2 problems
 ";
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), expected));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(2), expected));
     assert_eq!(outcome.stdout, "");
 }

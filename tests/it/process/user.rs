@@ -5,7 +5,10 @@
 use std::{
     fs,
     net::SocketAddr,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::Path,
     process::Command,
 };
@@ -122,6 +125,77 @@ fn it_serves_reopens_its_logs_and_is_upgraded_as_that_user() {
         signal::kill(after, Signal::SIGTERM).unwrap();
         eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
         assert!(!lb.folder().join("lb.pid").exists());
+    }
+}
+
+/// A file that its own user cannot read would make every later reload fail.
+#[test]
+fn the_check_reads_files_as_the_user_that_will_read_them() {
+    let Ok(Some(user)) = User::from_name("nobody") else { return };
+    if !geteuid().is_root() {
+        return;
+    }
+    let a = ScriptedBackend::named("a");
+    let admin = "admin: { address: 127.0.0.1:0, token_file: token }";
+    let text = yaml(&[a.address()], &format!("{SETTINGS}\n{admin}"));
+    let folder = new_folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("lb.yaml"), text).unwrap();
+    fs::write(path("token"), "0123456789abcdef\n").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(path("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    let check = || {
+        let mut command = program(folder.path());
+        command.args(["-t", "-c", "lb.yaml"]).current_dir(folder.path());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = check();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("admin.token_file: token cannot be read: permission denied"), "{said}");
+    chown(path("token"), Some(user.uid.as_raw()), None).unwrap();
+    assert_eq!(check(), (Some(0), String::new()));
+    // The reload reads the file itself, too.
+    fs::set_permissions(path("lb.yaml"), fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, said) = check();
+    assert!(code == Some(1) && said.contains("lb.yaml: cannot be read"), "{said}");
+}
+
+#[test]
+fn a_user_that_is_not_there_is_a_warning_of_the_check_and_said_once_at_the_start() {
+    let a = ScriptedBackend::named("a");
+    let settings =
+        "access_log: { format: text, path: stdout }\nerror_log: error.log\nuser: no-such-user";
+    let text = yaml(&[a.address()], settings);
+    let checked = outcome(LbProcess::with_config(&text, &["-t"]));
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let warning = "there is no user \"no-such-user\", so lb would not start on this machine";
+    assert!(checked.stderr.contains(warning), "{}", checked.stderr);
+    let started = outcome(LbProcess::with_config(&text, &[]));
+    let times = started.stderr.matches("there is no user \"no-such-user\"").count();
+    assert_eq!((started.code, times), (Some(1), 1), "{}", started.stderr);
+}
+
+#[test]
+fn another_user_is_told_who_may_ask() {
+    let Ok(Some(user)) = User::from_name("nobody") else { return };
+    if !geteuid().is_root() {
+        return;
+    }
+    let a = ScriptedBackend::named("a");
+    let folder = new_folder();
+    fs::write(folder.path().join("lb.yaml"), yaml(&[a.address()], "access_log: off")).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut serve = program(folder.path());
+    serve.args(["-c", "lb.yaml"]);
+    let mut lb = LbProcess::spawn(folder, serve);
+    lb.address();
+    for command in ["health", "reload"] {
+        let mut ask = program(lb.folder());
+        ask.args([command, "-c", "lb.yaml"]).uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        let asked = outcome(lb.spawn_beside(ask));
+        let who = "only root and the user that this lb runs as may ask it (try again with sudo)\n";
+        assert_eq!((asked.code, asked.stderr.as_str()), (Some(1), who), "{command}");
     }
 }
 

@@ -161,12 +161,12 @@ fn when_every_backend_refuses_the_answer_is_502_and_then_503_with_retry_after() 
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     a.stop();
-    assert_eq!(get(lb.address(), "/").status, 502);
-    let response = get(lb.address(), "/");
+    assert_eq!(get(lb.address(), "/first").status, 502);
+    let response = get(lb.address(), "/second");
     assert_eq!(response.status, 503);
     assert_eq!(response.header("retry-after"), Some("1"));
     assert!(response.text().contains("no backend"), "{}", response.text());
-    assert_eq!(lb.log_lines(2)[1]["backend"], serde_json::Value::Null);
+    assert_eq!(lb.line_of("/second")["backend"], serde_json::Value::Null);
 }
 
 #[test]

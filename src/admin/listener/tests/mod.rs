@@ -5,7 +5,10 @@ mod checks;
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use bytes::Bytes;
-use pingora_core::protocols::{http::ServerSession, l4::stream::Stream};
+use pingora_core::{
+    ErrorType,
+    protocols::{http::ServerSession, l4::stream::Stream},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -74,8 +77,8 @@ async fn shared(yaml: &str) -> Arc<Shared> {
     Arc::new(Shared::new(&name, api(yaml).await))
 }
 
-/// The same, beside others; there is room for little that it does not read.
-async fn client_of(shared: Arc<Shared>) -> TcpStream {
+/// Both ends of a connection with room for little that the client does not read.
+async fn narrow_connection() -> (TcpStream, TcpStream) {
     let listener = TcpSocket::new_v4().unwrap();
     listener.set_send_buffer_size(16 << 10).unwrap();
     listener.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -84,6 +87,12 @@ async fn client_of(shared: Arc<Shared>) -> TcpStream {
     client.set_recv_buffer_size(16 << 10).unwrap();
     let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
+    (socket, client)
+}
+
+/// The same, beside others; there is room for little that it does not read.
+async fn client_of(shared: Arc<Shared>) -> TcpStream {
+    let (socket, client) = narrow_connection().await;
     tokio::spawn(async move {
         let (_open, closed) = watch::channel(false);
         connection::serve(socket.into(), "a client", &shared, closed).await;
@@ -122,6 +131,30 @@ async fn a_client_that_has_asked_may_be_silent_for_longer() {
     assert!(ask(&mut client).await.starts_with("HTTP/1.1 503 "));
     pause();
     is_closed_after(&mut client, 20 * SECOND).await;
+}
+
+#[tokio::test]
+async fn a_header_that_is_too_large_is_refused_at_once() {
+    for (fields, size) in [(1, 70 << 10), (60, 2 << 10)] {
+        let mut client = client().await;
+        let field = format!("X-Large: {}\r\n", "x".repeat(size));
+        // Its end does not come.
+        let begun = format!("GET /ready HTTP/1.1\r\nHost: a\r\n{}", field.repeat(fields));
+        let sent = client.write_all(begun.as_bytes());
+        timeout(DEADLINE, sent).await.expect("it is read").unwrap();
+        assert!(text_with(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 431 "));
+    }
+}
+
+#[tokio::test]
+async fn a_header_may_come_in_any_pieces() {
+    let mut client = client().await;
+    for cut in 1..READY.len() {
+        client.write_all(&READY[..cut]).await.unwrap();
+        tokio::task::yield_now().await;
+        client.write_all(&READY[cut..]).await.unwrap();
+        assert!(text_with(&mut client, "starting\n").await.starts_with("HTTP/1.1 503 "), "{cut}");
+    }
 }
 
 #[tokio::test]
@@ -293,10 +326,31 @@ async fn a_response_of_which_nothing_is_taken_ends_before_its_limit() {
         clients.push(client);
     }
     assert_eq!(shared.long_responses.available_permits(), LONG_RESPONSES - 2);
-    // Pingora limits a single write, by a clock that a test cannot hold.
+    pause();
     let all = u32::try_from(LONG_RESPONSES).unwrap();
-    let ended = timeout(DEADLINE, shared.long_responses.acquire_many(all)).await;
+    let ended = timeout(15 * SECOND, shared.long_responses.acquire_many(all)).await;
     assert!(ended.is_ok(), "they are held for as long as a response that is taken");
+}
+
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_taken_ends() {
+    let (socket, mut client) = narrow_connection().await;
+    // More than the system takes from the listener, and one after the other.
+    let (last, is_last) = watch::channel(20_000);
+    let after = |seen: u64| (seen + 1..=20_000).map(event).collect();
+    let feed = EventFeed { after: Box::new(after), last: is_last, is_welcome: Box::new(|| true) };
+    let (_open, mut closed) = watch::channel(false);
+    let stream = tokio::spawn(async move {
+        let mut session = ServerSession::new_http1(Box::new(Stream::from(socket)));
+        assert!(session.read_request().await.unwrap());
+        event_stream::follow(&mut session, feed, 0, &mut closed).await
+    });
+    client.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.readable().await.unwrap();
+    pause();
+    let ended = timeout(15 * SECOND, stream).await.expect("it is held for ever").unwrap();
+    assert_eq!(ended.unwrap_err().etype(), &ErrorType::WriteTimedout);
+    drop(last);
 }
 
 #[tokio::test]

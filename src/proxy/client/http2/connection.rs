@@ -9,10 +9,9 @@ use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
 use super::{
     super::{super::watch::Timer, connection::Connection},
-    conduct::Signals,
     exchange::{Http2Exchange, Shared},
     liveness::Liveness,
-    transport::{GOODBYE, Transport},
+    wire::{GOODBYE, HEADER_LIST, Signals, Transport},
 };
 use crate::clock;
 use crate::count::Cut;
@@ -24,8 +23,6 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// How much of all bodies of a connection together a client may send ahead.
 const CONNECTION_WINDOW: u32 = 2 << 20;
-/// The most bytes of a request's fields, counted as RFC 9113 section 6.5.2 does.
-const HEADER_LIST: u32 = 64 * 1024;
 /// How much of one answer may be buffered for the connection.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Requests that are cancelled before `lb` has accepted them wait here; the budget ends floods.
@@ -64,8 +61,11 @@ pub(in super::super::super) async fn serve<F>(
     let signals = Arc::new(Signals::default());
     let deadline = connection.deadline;
     let transport = Transport::new(connection, Arc::clone(&signals));
-    match timeout(shared.limits.header, options().handshake(transport)).await {
+    // What waits for a connection is as large as its largest step, for as long as the connection lasts.
+    let handshake = Box::pin(options().handshake(transport));
+    match timeout(shared.limits.header, handshake).await {
         Ok(Ok(connection)) => {
+            let connection = Box::new(connection);
             let served = Served { connection, shared: &shared, signals: &signals, deadline };
             let mut requests = JoinSet::new();
             // Dropping the connection tells requests under way that their client has left.
@@ -80,7 +80,7 @@ pub(in super::super::super) async fn serve<F>(
 
 /// A connection whose requests are answered.
 struct Served<'a> {
-    connection: server::Connection<Transport, Bytes>,
+    connection: Box<server::Connection<Transport, Bytes>>,
     shared: &'a Arc<Shared>,
     signals: &'a Signals,
     /// When the connection is closed if it has no request.
@@ -103,7 +103,8 @@ impl Served<'_> {
                 biased;
                 request = self.connection.accept() => match request {
                     Some(Ok((request, respond))) => {
-                        match Http2Exchange::session(self.shared, request, respond) {
+                        let refusal = self.signals.refusal(respond.stream_id().as_u32());
+                        match Http2Exchange::session(self.shared, request, respond, refusal) {
                             Ok(session) => {
                                 let session = ServerSession::new_custom(Box::new(session));
                                 requests.spawn(answer(session));
@@ -114,14 +115,14 @@ impl Served<'_> {
                     }
                     Some(Err(_)) | None => {
                         if let Some(why) = self.signals.why() {
-                            note(why, self.shared);
+                            note(why.cut, self.shared);
                         }
                         return;
                     }
                 },
                 why = self.signals.wait() => {
-                    note(why, self.shared);
-                    return self.close(error_code(why)).await;
+                    note(why.cut, self.shared);
+                    return self.close(why.code).await;
                 }
                 Some(_) = requests.join_next() => {
                     let limit = if is_ending { GOODBYE } else { self.shared.limits.keepalive };
@@ -160,14 +161,6 @@ impl Served<'_> {
         self.connection.abrupt_shutdown(why);
         // A client that does not take it needs no goodbye.
         let _ = timeout(2 * GOODBYE, poll_fn(|cx| self.connection.poll_closed(cx))).await;
-    }
-}
-
-fn error_code(why: Cut) -> Reason {
-    match why {
-        Cut::Silent | Cut::TookNothing => Reason::NO_ERROR,
-        Cut::Protocol => Reason::PROTOCOL_ERROR,
-        _ => Reason::ENHANCE_YOUR_CALM,
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::config::ClientLimits;
 use crate::count::Protocol;
+use crate::http1::Refusal;
 
 /// What the requests of one connection share.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(in super::super::super) struct Http2Exchange {
 }
 
 impl Http2Exchange {
-    /// The session of a request.
+    /// The session of a request. `refusal` says that it is refused whatever else it says.
     ///
     /// # Errors
     ///
@@ -63,11 +64,13 @@ impl Http2Exchange {
         shared: &Arc<Shared>,
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
+        refusal: Option<Refusal>,
     ) -> Result<ClientSession<Self>> {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
         let mut body = StreamBody::new(stream, shared.limits.body);
-        let (header, facts, fields) = request::read(&head, (!body.is_empty()).then_some(received))?;
+        let (header, facts, fields) =
+            request::read(&head, (!body.is_empty()).then_some(received), refusal)?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
         link.request_began(facts, fields);
         if facts.wants_tunnel {

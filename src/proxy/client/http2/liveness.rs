@@ -10,7 +10,7 @@ use std::{
 
 use h2::{Ping, PingPong};
 
-use super::{super::super::watch::Timer, conduct::Signals};
+use super::{super::super::watch::Timer, wire::Signals};
 use crate::clock;
 use crate::config::ClientLimits;
 

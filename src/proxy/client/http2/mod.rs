@@ -7,14 +7,13 @@
 
 mod answer;
 mod body;
-mod budget;
-mod conduct;
 mod connection;
 mod exchange;
-mod frames;
+mod field;
+mod hpack;
 mod liveness;
 mod preface;
 mod request;
-mod transport;
+mod wire;
 
 pub(in super::super) use connection::serve;

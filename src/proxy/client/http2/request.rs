@@ -1,8 +1,9 @@
 //! The head of a request in HTTP/2 as it goes on, and what is doubtful in it.
 //!
-//! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. The `h2` crate has
-//! already refused what it calls malformed: names with capitals, control characters in values,
-//! fields of a connection, pseudo-fields that are unknown, missing or repeated.
+//! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. What is malformed in any
+//! request of HTTP/2 was refused before (`field.rs`, `wire/block.rs`, and the `h2` crate): names with
+//! capitals, control characters in values, fields of a connection, pseudo-fields that are unknown,
+//! missing or repeated.
 
 use h2::ext::Protocol;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
@@ -33,7 +34,8 @@ struct Statements<'a> {
     wants_tunnel: bool,
 }
 
-/// Reads a header. `body` is how much of the body has come; `None` if there is no body.
+/// Reads a header. `body` is how much of the body has come; `None` if there is no body. With a `refusal`
+/// it is not judged.
 ///
 /// # Errors
 ///
@@ -41,8 +43,9 @@ struct Statements<'a> {
 pub(super) fn read(
     head: &Parts,
     body: Option<u64>,
+    refusal: Option<Refusal>,
 ) -> Result<(RequestHeader, RequestFacts, Fields)> {
-    let said = judge(head);
+    let said = refusal.map_or_else(|| judge(head), Err);
     let wants_tunnel = said.as_ref().is_ok_and(|said| said.wants_tunnel);
     let facts = RequestFacts {
         refusal: said.as_ref().err().copied(),
@@ -237,7 +240,7 @@ mod tests {
     #[test]
     fn host_comes_from_the_authority_and_must_not_differ_from_it() {
         let host = |uri: &str, fields: &[(&str, &str)]| {
-            let (_, facts, fields) = read(&head("GET", uri, fields), None).unwrap();
+            let (_, facts, fields) = read(&head("GET", uri, fields), None, None).unwrap();
             assert!(facts.refusal.is_none(), "{facts:?}");
             let hosts = fields.all(Known::Host);
             hosts.map(|host| String::from_utf8_lossy(host).into_owned()).collect::<Vec<_>>()
@@ -258,7 +261,7 @@ mod tests {
     fn split_cookies_are_joined_and_all_other_fields_are_kept() {
         let fields =
             [("cookie", "a=1"), ("x-one", "1"), ("cookie", "b=2"), ("x-one", "2"), ("host", "h")];
-        let (header, _, fields) = read(&head("GET", "/p?q", &fields), None).unwrap();
+        let (header, _, fields) = read(&head("GET", "/p?q", &fields), None, None).unwrap();
         let all = |name: &str| fields.named(name.as_bytes()).collect::<Vec<_>>();
         assert_eq!(all("cookie"), [b"a=1; b=2"]);
         assert_eq!(all("x-one"), [b"1", b"2"]);
@@ -290,7 +293,7 @@ mod tests {
     #[test]
     fn a_body_is_at_hand_when_all_of_it_has_come() {
         let facts = |fields: &[(&str, &str)], body| {
-            read(&head("POST", "http://a/", fields), body).unwrap().1
+            read(&head("POST", "http://a/", fields), body, None).unwrap().1
         };
         assert!(facts(&[], None).is_body_at_hand);
         assert!(!facts(&[], Some(5)).is_body_at_hand);

@@ -1,0 +1,185 @@
+//! How a client behaves on its connection, as the bytes of its frames show, and when that is reason
+//! enough to close it.
+//!
+//! The `h2` crate asks the transport for bytes, so the transport finds out; but only the task of the
+//! connection can tell the client of it (GOAWAY). [`Signals`] is what the one tells the other.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{
+    block::RefusedStream,
+    budget::{Budget, NO_ERROR, Rejection},
+    closing::Closing,
+    frames::{Frame, FrameScanner, Head, Kind},
+};
+use crate::clock;
+use crate::count::{Cut, ListenerCounts};
+use crate::http1::Refusal;
+
+/// The most refused requests that wait for the task of their connection.
+const REFUSED: usize = 128;
+
+/// The reasons that the `h2` crate gives.
+const REASONS: [(&str, Cut); 5] = [
+    ("too_many_resets", Cut::Resets),
+    ("too_many_internal_resets", Cut::Malformed),
+    ("too_many_data_frames", Cut::EmptyFrames),
+    ("too_many_continuations", Cut::Continuation),
+    ("header_list_way_too_large", Cut::FieldList),
+];
+
+/// What the transport of a connection tells its task.
+#[derive(Debug, Default)]
+pub(in super::super) struct Signals {
+    closing: OnceLock<Closing>,
+    is_cut: Notify,
+    has_read: AtomicBool,
+    has_refused: AtomicBool,
+    /// Locked only while there are any, which is rare.
+    refused: Mutex<Vec<RefusedStream>>,
+}
+
+impl Signals {
+    /// Has the connection closed for this reason, unless it is closed for another already.
+    pub(in super::super) fn cut(&self, why: impl Into<Closing>) {
+        if self.closing.set(why.into()).is_ok() {
+            self.is_cut.notify_one();
+        }
+    }
+
+    /// Why the connection was closed, if `lb` did it.
+    pub(in super::super) fn why(&self) -> Option<Closing> {
+        self.closing.get().copied()
+    }
+
+    /// Waits until the connection is to be closed.
+    pub(in super::super) async fn wait(&self) -> Closing {
+        loop {
+            if let Some(why) = self.why() {
+                return why;
+            }
+            self.is_cut.notified().await;
+        }
+    }
+
+    /// Notes that a request is to be refused. One that is cancelled before it is accepted stays here
+    /// until others come.
+    fn refuse(&self, stream: RefusedStream) {
+        let mut all = self.refused.lock();
+        if all.len() == REFUSED {
+            all.remove(0);
+        }
+        all.push(stream);
+        self.has_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the request on this stream is to be refused, if it is.
+    pub(in super::super) fn refusal(&self, stream: u32) -> Option<Refusal> {
+        if !self.has_refused.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut all = self.refused.lock();
+        let at = all.iter().position(|refused| refused.stream == stream)?;
+        let refusal = all.swap_remove(at).refusal;
+        self.has_refused.store(!all.is_empty(), Ordering::Relaxed);
+        Some(refusal)
+    }
+
+    /// Whether the client has sent anything since the last time this was asked.
+    pub(in super::super) fn take_has_read(&self) -> bool {
+        self.has_read.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// The conduct of one client.
+#[derive(Debug)]
+pub(super) struct Conduct {
+    sent: FrameScanner,
+    budget: Budget,
+    /// How long a header may take.
+    limit: Duration,
+    /// When the header that has begun must be complete.
+    by: Option<Instant>,
+    signals: Arc<Signals>,
+}
+
+impl Conduct {
+    pub(super) fn new(limit: Duration, signals: Arc<Signals>) -> Self {
+        Self {
+            sent: FrameScanner::new(),
+            budget: Budget::new(clock::now()),
+            limit,
+            by: None,
+            signals,
+        }
+    }
+
+    pub(super) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Bytes of the client have come.
+    pub(super) fn has_read(&self) {
+        self.signals.has_read.store(true, Ordering::Relaxed);
+    }
+
+    /// The head of a frame of the client has come.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must be closed.
+    pub(super) fn frame(&mut self, head: &Head) -> Result<(), Closing> {
+        if !self.budget.is_in_fields() {
+            self.by = None;
+        }
+        Ok(self.budget.received(head, clock::now)?)
+    }
+
+    /// A request is to be refused that the `h2` crate will not refuse.
+    pub(super) fn refused(&self, stream: RefusedStream) {
+        self.signals.refuse(stream);
+    }
+
+    /// No more bytes have come; `is_inside` says that a frame has begun that is to be complete soon.
+    /// Returns until when to wait for more, if there is such a limit.
+    pub(super) fn must_go_on_by(&mut self, is_inside: bool) -> Option<Instant> {
+        if self.budget.is_in_fields() || is_inside {
+            let limit = self.limit;
+            return Some(*self.by.get_or_insert_with(|| clock::now() + limit));
+        }
+        self.by = None;
+        None
+    }
+
+    /// Bytes were sent to the client.
+    pub(super) fn sent(&mut self, mut bytes: &[u8], counts: &ListenerCounts) {
+        while let Some(frame) = self.sent.next(&mut bytes) {
+            match Rejection::of(&frame) {
+                Some(Rejection::Malformed) => counts.malformed_streams.one(),
+                Some(Rejection::TooMany) => counts.refused_streams.one(),
+                None if frame.head.kind == Kind::GoAway && frame.error() != NO_ERROR => {
+                    self.signals.cut(reason(&frame));
+                }
+                None => {}
+            }
+            if let Err(why) = self.budget.sent(&frame, clock::now) {
+                self.signals.cut(why);
+            }
+        }
+    }
+}
+
+/// Why the `h2` crate closes the connection.
+fn reason(frame: &Frame) -> Cut {
+    let known = REASONS.iter().find(|(why, _)| frame.explains(why));
+    known.map_or(Cut::Protocol, |(_, cut)| *cut)
+}
