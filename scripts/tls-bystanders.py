@@ -2,9 +2,10 @@
 """What a client of `lb` notices of others who burden its TLS: the latency of its requests, and the memory.
 
 A bystander sends requests over one kept connection with TLS, a hundred a second. Phases of a few seconds
-without and with a burden alternate, so that whatever else the machine does falls on both alike. Printed are
-the medians over the phases of the bystander's 50th and 99th percentile in milliseconds, their ratio, the
-handshakes of the burden in a second, and by how much the memory of the process grew.
+without and with a burden alternate, so that whatever else the machine does falls on both alike. Printed are,
+for both kinds of phase, the bystander's 50th and 99th percentile in milliseconds, each in the phase where it
+was least, because others only add to it; the ratio of the latter; how often the burden acts in a second; and
+by how much the memory of the process grew.
 
     scripts/tls-bystanders.py target/release/lb [ROUNDS] [SECONDS] [BURDEN]
 
@@ -19,7 +20,6 @@ import os
 import signal
 import socket
 import ssl
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -213,10 +213,10 @@ def main():
                 burdened.append(bystander.phase(seconds))
                 peak = max(peak, memory(processes[0].pid))
                 count += burden.end()
-            middle = lambda phases, place: statistics.median(phase[place] for phase in phases)
-            ratio = middle(burdened, 1) / middle(quiet, 1)
-            print(f"{name:38} {middle(quiet, 0):6.2f} {middle(burdened, 0):6.2f} {middle(quiet, 1):6.2f} "
-                  f"{middle(burdened, 1):6.2f} {ratio:6.2f} {count / rounds / seconds:6.0f} "
+            least = lambda phases, place: min(phase[place] for phase in phases)
+            ratio = least(burdened, 1) / least(quiet, 1)
+            print(f"{name:38} {least(quiet, 0):6.2f} {least(burdened, 0):6.2f} {least(quiet, 1):6.2f} "
+                  f"{least(burdened, 1):6.2f} {ratio:6.2f} {count / rounds / seconds:6.0f} "
                   f"{(peak - before) / 1024:6.1f}", flush=True)
     finally:
         for process in processes:
