@@ -179,7 +179,9 @@ impl Idle {
             let mut connections = Vec::with_capacity(count);
             for _ in 0..count {
                 connections.push(match workload.is_half {
-                    true => Kept::Half { _socket: habit.connector().half().await.expect("it accepts") },
+                    true => {
+                        Kept::Half { _socket: habit.connector().half().await.expect("it accepts") }
+                    }
                     false => open(&habit).await.expect("an answer of a backend"),
                 });
                 task::yield_now().await;
