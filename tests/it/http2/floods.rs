@@ -57,6 +57,20 @@ fn requests_that_are_cancelled_at_once() {
     });
 }
 
+#[test]
+fn a_request_that_is_cancelled_before_it_is_read_costs_no_backend_anything() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    // They come in one piece.
+    let pairs = (0..50)
+        .flat_map(|number| [get(stream(number), "/cancelled"), reset(stream(number), 8)].concat());
+    client.send(&pairs.chain(get(stream(50), "/")).collect::<Vec<_>>()).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == stream(50)).is_some());
+    let paths: Vec<_> = a.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/"]);
+}
+
 /// Each has reached its backend before it is cancelled, so nothing but the budget counts it.
 #[test]
 fn requests_that_are_cancelled_while_they_are_served() {

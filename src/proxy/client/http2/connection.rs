@@ -1,9 +1,12 @@
 //! A connection in HTTP/2: its requests are accepted one after another and answered side by side.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Instant};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use h2::{Reason, server};
+use h2::{
+    Reason,
+    server::{self, SendResponse},
+};
 use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
@@ -61,8 +64,11 @@ pub(in super::super::super) async fn serve<F>(
     let signals = Arc::new(Signals::default());
     let deadline = connection.deadline;
     let transport = Transport::new(connection, Arc::clone(&signals));
-    match timeout(shared.limits.header, options().handshake(transport)).await {
+    // In boxes: what is gone when a connection waits is no part of what it holds then.
+    let handshake = Box::pin(options().handshake(transport));
+    match timeout(shared.limits.header, handshake).await {
         Ok(Ok(connection)) => {
+            let connection = Box::new(connection);
             let served = Served { connection, shared: &shared, signals: &signals, deadline };
             let mut requests = JoinSet::new();
             // Dropping the connection tells requests under way that their client has left.
@@ -77,7 +83,7 @@ pub(in super::super::super) async fn serve<F>(
 
 /// A connection whose requests are answered.
 struct Served<'a> {
-    connection: server::Connection<Transport, Bytes>,
+    connection: Box<server::Connection<Transport, Bytes>>,
     shared: &'a Arc<Shared>,
     signals: &'a Signals,
     /// When the connection is closed if it has no request.
@@ -99,8 +105,11 @@ impl Served<'_> {
             tokio::select! {
                 biased;
                 request = self.connection.accept() => match request {
-                    Some(Ok((request, respond))) => {
+                    Some(Ok((request, mut respond))) => {
                         let refusal = self.signals.refusal(respond.stream_id().as_u32());
+                        if is_cancelled(&mut respond).await {
+                            continue;
+                        }
                         match Http2Exchange::session(self.shared, request, respond, refusal) {
                             Ok(session) => {
                                 let session = ServerSession::new_custom(Box::new(session));
@@ -159,6 +168,12 @@ impl Served<'_> {
         // A client that does not take it needs no goodbye.
         let _ = timeout(2 * GOODBYE, poll_fn(|cx| self.connection.poll_closed(cx))).await;
     }
+}
+
+/// Whether the client has cancelled the request before it was accepted. A flood of such requests costs
+/// next to nothing then.
+async fn is_cancelled(respond: &mut SendResponse<Bytes>) -> bool {
+    poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await
 }
 
 /// Counts and logs that a connection was cut.

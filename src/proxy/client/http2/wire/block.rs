@@ -25,8 +25,8 @@ pub(in super::super) const HEADER_LIST: u32 = 64 * 1024;
 const DECODED: usize = 16 * HEADER_LIST as usize;
 /// What each field counts beside its bytes.
 const OVERHEAD: usize = 32;
-/// The room for a block that is kept for the next one, in bytes.
-const KEPT: usize = 1024;
+/// The room for a block that is kept for the next one, in bytes: an idle connection holds it.
+const KEPT: usize = 256;
 
 const TOO_LARGE: Refusal =
     Refusal { status: 431, why: "the fields of the request are larger than 64 KiB" };
@@ -230,8 +230,6 @@ impl FieldBlocks {
         if depends_on_itself {
             message.is_wrong(Wrong::Malformed);
         }
-        self.written.clear();
-        self.written.shrink_to(KEPT);
         (self.pseudo_end, self.has_path) = (0, false);
         Ok((message, &block[..length]))
     }
@@ -290,6 +288,9 @@ impl FieldBlocks {
             }
             kind = Kind::Continuation;
         }
+        self.written.clear();
+        self.written.shrink_to(KEPT);
+        self.decoder.forget_text();
         refusal.map(|refusal| RefusedStream { stream: message.stream, refusal })
     }
 }
