@@ -1,11 +1,12 @@
 //! The command line's arguments, and `--help`.
 
-use std::{ffi::OsString, fmt::Display, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt::Display, io::IsTerminal, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::operate::args::Operation;
 use crate::config::{Flags, HttpsFlags};
+use crate::convert::Format;
 
 /// An HTTP load balancer: spreads requests over backends, and retries on another one when a
 /// backend fails.
@@ -28,8 +29,18 @@ pub(super) struct Arguments {
     #[arg(short = 'u', long, requires = "conf")]
     pub(super) upgrade: bool,
 
-    #[arg(long, help = with_default("Listen on this port, on all IPv4 addresses", Flags::defaults().port))]
+    #[arg(long, help = with_default("Listen on this port", Flags::defaults().port))]
     port: Option<u16>,
+
+    #[arg(
+        long,
+        value_name = "IP",
+        help = with_default(
+            "Listen on this address: 127.0.0.1 for this machine alone, :: for all IPv6 addresses",
+            Flags::defaults().host
+        )
+    )]
+    host: Option<String>,
 
     /// Backends, separated by commas: http://localhost:9001,http://localhost:9002 [required
     /// without a file].
@@ -126,6 +137,7 @@ impl Arguments {
             daemon: false,
             upgrade: false,
             port: None,
+            host: None,
             backends: None,
             algorithm: None,
             health_interval: None,
@@ -154,6 +166,7 @@ impl Arguments {
         let text = |value: &Option<String>| value.as_ref().map(Into::into);
         option("--conf", self.conf.as_ref().map(Into::into));
         option("--port", self.port.map(|port| port.to_string().into()));
+        option("--host", text(&self.host));
         option("--backends", self.backends.as_ref().map(|backends| backends.join(",").into()));
         option("--algorithm", text(&self.algorithm));
         option("--health-interval", text(&self.health_interval));
@@ -182,6 +195,7 @@ impl Arguments {
     pub(super) fn flags(&self) -> Flags {
         Flags {
             daemon: self.daemon,
+            host: self.host.clone(),
             port: self.port,
             backends: self.backends.clone(),
             algorithm: self.algorithm.clone(),
@@ -196,6 +210,7 @@ impl Arguments {
                 ca: self.acme_ca.clone(),
                 state_dir: self.state_dir.clone(),
             },
+            is_watched: std::io::stdout().is_terminal(),
         }
     }
 }
@@ -211,6 +226,8 @@ pub(super) enum Command {
     Health(FileArgument),
     #[command(flatten)]
     Operate(Operation),
+    /// Print a configuration for lb from one of nginx or HAProxy, and what became of each line.
+    Convert(ConvertArguments),
     /// Print a JSON Schema of the configuration file, for editors that complete YAML.
     Schema,
     /// Run three small backends and the balancer in one process, for a first try.
@@ -225,6 +242,35 @@ pub(super) struct FileArgument {
     /// The file that the process runs from.
     #[arg(short = 'c', long = "conf", value_name = "FILE")]
     pub(super) conf: PathBuf,
+}
+
+/// Arguments of `lb convert`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ConvertArguments {
+    /// The file to convert, or - for standard input. Files that it includes are read, too.
+    pub(super) file: PathBuf,
+    /// The format of the file [default: what it looks like].
+    #[arg(long, value_enum)]
+    pub(super) from: Option<ForeignFormat>,
+    /// Print only the report.
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+/// The formats that `lb convert` reads.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ForeignFormat {
+    Nginx,
+    Haproxy,
+}
+
+impl From<ForeignFormat> for Format {
+    fn from(format: ForeignFormat) -> Self {
+        match format {
+            ForeignFormat::Nginx => Self::Nginx,
+            ForeignFormat::Haproxy => Self::Haproxy,
+        }
+    }
 }
 
 /// Arguments of `lb demo`.
@@ -267,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_process_started_again_is_told_the_same() {
-        let all = "lb -c /a/lb.yaml -d -u --port 1 --backends http://a,http://b --algorithm ewma \
+        let all = "lb -c /a/lb.yaml -d -u --port 1 --host ::1 --backends http://a,http://b --algorithm ewma \
                    --health-interval 1s --health-timeout 1s --max-retries 1 --https a,b \
                    --https-port 1 --email a --acme-directory b --acme-ca c --state-dir d";
         let parse = |words: Vec<OsString>| Arguments::try_parse_from(words).unwrap();

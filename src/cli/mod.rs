@@ -8,12 +8,14 @@
 //! |      | for a command: it failed or was refused, or no process runs, or the   |
 //! |      | process is not ready                                                |
 //! | 2    | the command line itself was wrong: a flag, its value, or one is missing |
+//! | 3    | `lb convert` has written a configuration, and left something out    |
 
 mod args;
 mod balance;
 mod client;
 #[cfg(test)]
 mod command_line_page;
+mod convert;
 mod demo;
 mod figures;
 mod operate;
@@ -21,28 +23,43 @@ mod output;
 mod process_command;
 #[cfg(test)]
 mod samples;
+mod spelling;
 mod top;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::config::reference;
 use crate::process::control;
 use crate::telemetry::log::CloseAtEnd;
 use args::{Arguments, Command};
+use spelling::{Spelled, spelled};
+
+/// The exit code for a command line that is wrong itself.
+const BAD_COMMAND_LINE: u8 = 2;
 
 /// Runs the program that the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
     let _log = CloseAtEnd;
-    let arguments = match Arguments::try_parse() {
+    let arguments = match spelled(std::env::args_os().collect(), &Arguments::command()) {
+        Ok(Spelled { arguments, hint }) => {
+            hint.iter().for_each(|hint| output::say(std::io::stderr(), hint));
+            arguments
+        }
+        Err(reason) => {
+            output::say(std::io::stderr(), &format!("error: {reason}"));
+            return ExitCode::from(BAD_COMMAND_LINE);
+        }
+    };
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` and `--version` come this way too. If even this cannot be written, there
             // is nowhere left to say so.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_COMMAND_LINE));
         }
     };
     match &arguments.command {
@@ -50,6 +67,7 @@ pub fn run() -> ExitCode {
         Some(Command::Health(of)) => process_command::command(&of.conf, &control::Command::Health),
         Some(Command::Upgrade(of)) => process_command::upgrade(&of.conf),
         Some(Command::Operate(operation)) => operate::run(operation),
+        Some(Command::Convert(arguments)) => convert::run(arguments),
         Some(Command::Schema) => {
             output::say(std::io::stdout(), &format!("{:#}", reference::schema()));
             ExitCode::SUCCESS

@@ -18,13 +18,17 @@ use super::{
     },
     origin::Origin,
     read,
-    values::{ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, Kind, choice_of, shown_duration},
+    values::{
+        ATTEMPTS_MAX, BACKEND_ADDRESS, DURATION, HOST_ADDRESS, Kind, choice_of, other_algorithm,
+        shown_duration,
+    },
     word::Word,
     wording::quoted,
 };
 
 const DAEMON: &str = "--daemon";
 const PORT: &str = "--port";
+const HOST: &str = "--host";
 const BACKENDS: &str = "--backends";
 const ALGORITHM: &str = "--algorithm";
 const HEALTH_INTERVAL: &str = "--health-interval";
@@ -36,7 +40,9 @@ const MAX_RETRIES: &str = "--max-retries";
 const ALGORITHMS: Kind<Algorithm> = Kind {
     parse: |text| match Algorithm::ALL.iter().find(|algorithm| algorithm.word() == text) {
         Some(algorithm) => Ok(*algorithm),
-        None => choice_of(text, flag_word),
+        None => {
+            choice_of(text, flag_word).map_err(|message| other_algorithm(text, flag_word, message))
+        }
     },
     ..Kind::word("roundrobin, leastconn or ewma")
 };
@@ -54,6 +60,8 @@ fn flag_word(algorithm: Algorithm) -> &'static str {
 pub struct Flags {
     /// `--daemon`: run in the background, even if the file says otherwise.
     pub daemon: bool,
+    /// `--host`: the address of the only listener, without a port.
+    pub host: Option<String>,
     /// `--port`: the port of the only listener; 0 lets the system choose.
     pub port: Option<u16>,
     /// `--backends`: addresses, split at the commas.
@@ -68,6 +76,8 @@ pub struct Flags {
     pub max_retries: Option<u32>,
     /// `--https`, and the flags beside it.
     pub https: HttpsFlags,
+    /// Whether people read the log as it is written. Without a file it is then text, not JSON.
+    pub is_watched: bool,
 }
 
 /// The listener's port without a file; it listens on all IPv4 addresses.
@@ -88,15 +98,18 @@ impl Flags {
         let config = base();
         let pool = config.pools.first();
         let check = pool.and_then(|pool| pool.health_check.as_ref());
+        let address = config.listeners.first().and_then(|it| it.address.tcp());
         Self {
             daemon: config.process.daemon,
-            port: config.listeners.first().and_then(|it| it.address.tcp()).map(|it| it.port()),
+            host: address.map(|it| it.ip().to_string()),
+            port: address.map(|it| it.port()),
             backends: None,
             algorithm: pool.map(|pool| flag_word(pool.algorithm).to_owned()),
             health_interval: check.map(|check| shown_duration(check.interval)),
             health_timeout: check.map(|check| shown_duration(check.timeout)),
             max_retries: pool.map(|pool| pool.retry.attempts.get() - 1),
             https: HttpsFlags::default(),
+            is_watched: false,
         }
     }
 }
@@ -134,6 +147,7 @@ pub(super) fn require_backends(flags: &Flags, report: &Report) {
 #[derive(Debug)]
 pub(super) struct Overrides {
     daemon: bool,
+    host: Setting<IpAddr>,
     port: Option<u16>,
     backends: Option<Vec<BackendSpec>>,
     algorithm: Setting<Algorithm>,
@@ -147,6 +161,7 @@ impl Overrides {
     pub(super) fn read(flags: &Flags, report: &Report) -> Self {
         Self {
             daemon: flags.daemon,
+            host: setting(HOST, flags.host.as_deref(), &HOST_ADDRESS, report),
             port: flags.port,
             backends: flags.backends.as_ref().map(|texts| backends(texts, report)),
             algorithm: setting(ALGORITHM, flags.algorithm.as_deref(), &ALGORITHMS, report),
@@ -159,7 +174,7 @@ impl Overrides {
     /// Replaces the values of the flags that were given.
     pub(super) fn apply(self, config: &mut Config, report: &Report) {
         self.apply_daemon(config, report);
-        self.apply_port(config, report);
+        self.apply_address(config, report);
         match config.pools.as_mut_slice() {
             [] => {}
             [pool] => self.apply_pool(pool, report),
@@ -186,34 +201,37 @@ impl Overrides {
         }
     }
 
-    fn apply_port(&self, config: &mut Config, report: &Report) {
+    fn apply_address(&self, config: &mut Config, report: &Report) {
         let admin = config.admin.as_ref().and_then(|admin| admin.address.tcp());
-        match (self.port, config.listeners.as_mut_slice()) {
-            (None, _) | (Some(_), []) => {}
-            (Some(port), [listener]) => {
+        let flag = match (self.host.is_there(), self.port) {
+            (_, Some(_)) => PORT,
+            (true, None) => HOST,
+            (false, None) => return,
+        };
+        let refuse = |message: String| report.add(Origin::flag(flag), message);
+        match config.listeners.as_mut_slice() {
+            [] => {}
+            [listener] => {
                 let Some(mut address) = listener.address.tcp() else {
-                    let message = format!(
-                        "needs a listener with a port, and the one in the file is {}",
-                        listener.address
-                    );
-                    report.add(Origin::flag(PORT), message);
-                    return;
+                    let found = &listener.address;
+                    return refuse(format!(
+                        "needs a listener with a port, and the one in the file is {found}"
+                    ));
                 };
-                address.set_port(port);
+                address.set_port(self.port.unwrap_or(address.port()));
+                address.set_ip(self.host.copied().unwrap_or(address.ip()));
                 listener.address = address.into();
-                if port != 0 && admin == Some(address) {
-                    let message = format!("{address} is already used by admin.address in the file");
-                    report.add(Origin::flag(PORT), message);
+                if address.port() != 0 && admin == Some(address) {
+                    refuse(format!("{address} is already used by admin.address in the file"));
                 }
             }
-            (Some(_), listeners) => {
+            listeners => {
                 let addresses: Vec<String> =
                     listeners.iter().map(|listener| listener.address.to_string()).collect();
-                let message = format!(
+                refuse(format!(
                     "needs a file with one listener, and this one has {} (change them in the file)",
                     addresses.join(", ")
-                );
-                report.add(Origin::flag(PORT), message);
+                ));
             }
         }
     }
@@ -329,7 +347,7 @@ fn attempts(retries: u32, report: &Report) -> NonZeroU32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, from_flags, parse};
+    use crate::config::{Config, LogFormat, from_flags, parse};
 
     const ONE_POOL: &str = "
         listeners: [{ address: 127.0.0.1:8080 }]
@@ -379,6 +397,39 @@ mod tests {
             max_retries: Some(0),
             ..Flags::default()
         }
+    }
+
+    #[test]
+    fn a_host_goes_with_the_port_or_without_it() {
+        let with = |host: &str| Flags { host: Some(host.to_owned()), ..two_backends() };
+        let address = |flags: &Flags| alone(flags).unwrap().listeners[0].address.to_string();
+        assert_eq!(address(&with("127.0.0.1")), "127.0.0.1:8080");
+        assert_eq!(address(&Flags { port: Some(80), ..with("::1") }), "[::1]:80");
+        assert_eq!(address(&with("[::]")), "[::]:8080");
+        let flags = Flags { host: Some("::1".to_owned()), ..Flags::default() };
+        assert_eq!(over(ONE_POOL, &flags).unwrap().listeners[0].address.to_string(), "[::1]:8080");
+        assert!(
+            over(TWO_POOLS, &flags).unwrap_err().contains("--host: needs a file with one listener")
+        );
+        for (host, hint) in
+            [("localhost", "write 127.0.0.1"), ("*", "0.0.0.0"), ("::1:80x", "--port")]
+        {
+            let message = alone(&with(host)).unwrap_err();
+            assert!(
+                message.starts_with("--host: must be an IP address") && message.contains(hint),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_that_people_read_is_text_unless_there_is_a_file() {
+        let watched = Flags { is_watched: true, ..two_backends() };
+        let format = |config: Config| config.access_log.unwrap().format;
+        assert_eq!(format(alone(&watched).unwrap()), LogFormat::Text);
+        assert_eq!(format(alone(&two_backends()).unwrap()), LogFormat::Json);
+        let watched = Flags { is_watched: true, ..Flags::default() };
+        assert_eq!(format(over(ONE_POOL, &watched).unwrap()), LogFormat::Json);
     }
 
     #[test]
@@ -459,7 +510,7 @@ mod tests {
 --backends: needs a port, found \"localhost\" (write localhost:80)
 --backends: \"http://A:1\" is given twice
 --backends: needs a port, found \"\" (write host:80)
---backends: TLS to backends is not supported yet, found \"https://b:1\" (use http://…)
+--backends: not yet: lb speaks no TLS to backends, found \"https://b:1\" (use http://…)
 --algorithm: must be roundrobin, leastconn or ewma, found \"lestconn\" (write leastconn)
 --health-interval: needs a unit, found 10 (write 10ms or 10s)
 --health-timeout: must be at least 1ms, found \"0s\"

@@ -4,15 +4,12 @@
 //! They describe a balancer without a file. With a file they are refused, because there are keys for all
 //! that they say.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use super::{
     document::Report,
     keys::tls::LISTENER,
-    model::{Acme, Config, ListenAddress, Listener, RedirectToHttps, Tls},
+    model::{Acme, Config, Listener, RedirectToHttps, Tls},
     origin::Origin,
     values::{CERTIFIED_HOST, DIRECTORY_URL, EMAIL, FILE, FOLDER, Kind, is_public_name},
 };
@@ -81,17 +78,16 @@ pub(super) fn apply(given: &HttpsFlags, port: Option<u16>, config: &mut Config, 
         return;
     };
     let Some(plain) = config.listeners.first_mut() else { return };
+    let Some(mut address) = plain.address.tcp() else { return };
     if port.is_none() {
-        plain.address = everywhere(HTTP);
+        address.set_port(HTTP);
+        plain.address = address.into();
     }
     plain.redirect_to_https = RedirectToHttps::ToListener;
-    let mut listener = Listener::new(everywhere(given.port.unwrap_or(HttpsFlags::DEFAULT_PORT)));
+    address.set_port(given.port.unwrap_or(HttpsFlags::DEFAULT_PORT));
+    let mut listener = Listener::new(address.into());
     listener.tls = Some(tls(hosts, given, report));
     config.listeners.insert(0, listener);
-}
-
-fn everywhere(port: u16) -> ListenAddress {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into()
 }
 
 fn tls(texts: &[String], given: &HttpsFlags, report: &Report) -> Tls {

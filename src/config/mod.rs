@@ -10,9 +10,11 @@
 //! configuration and the difference of two configurations (`settings`, `changes`), and the
 //! reference, its page and the JSON Schema (`reference`).
 
+mod advice;
 mod changes;
 mod document;
 mod flags;
+mod foreign;
 mod https_flags;
 mod keys;
 mod model;
@@ -29,6 +31,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 pub use flags::Flags;
 pub use https_flags::HttpsFlags;
+pub use keys::check_value;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
@@ -85,9 +88,16 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
 /// All problems of the text and the flags.
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(file));
+    let root = read_tree(text, &report);
+    if !root.as_ref().is_some_and(|root| Cursor::root(root, &report).has_known_key())
+        && let Some(message) = foreign::recognised(file, text)
+    {
+        let origin = Origin::file(file, 0);
+        return Err(Problems::from(Problem::new(origin, message)));
+    }
     let overrides = Overrides::read(flags, &report);
     flags.https.refuse(&report);
-    let config = read_tree(text, &report).map(|root| {
+    let config = root.map(|root| {
         let (mut config, admin) = read::read(&Cursor::root(&root, &report));
         config.admin = admin.map(|admin| admin.settle(&report, read_secret));
         overrides.apply(&mut config, &report);
@@ -104,6 +114,9 @@ pub fn from_flags(flags: &Flags) -> Result<Loaded, Problems> {
     let report = Report::new(Arc::from(""));
     let overrides = Overrides::read(flags, &report);
     let mut config = flags::base();
+    if let Some(access_log) = config.access_log.as_mut().filter(|_| flags.is_watched) {
+        access_log.format = LogFormat::Text;
+    }
     overrides.apply(&mut config, &report);
     https_flags::apply(&flags.https, flags.port, &mut config, &report);
     flags::require_backends(flags, &report);

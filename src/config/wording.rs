@@ -2,6 +2,8 @@
 
 /// The longest text in a message: longer ones are cut, so that a message stays on one line.
 const SHOWN: usize = 60;
+/// The longest line of a file that a message tells the author to write.
+pub(super) const LINE: usize = 200;
 
 /// A text as messages show it: numbers bare, anything else in quotes; see [`visible`].
 pub(super) fn quoted(text: &str) -> String {
@@ -13,11 +15,16 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// A text cut when long, and without characters that would disturb a terminal.
 pub(super) fn visible(text: &str) -> String {
+    escaped(text, SHOWN)
+}
+
+/// Like [`visible`], for a text of at most `length` characters.
+pub(super) fn escaped(text: &str, length: usize) -> String {
     let mut shown = String::new();
-    for c in text.chars().take(SHOWN) {
+    for c in text.chars().take(length) {
         if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
-    if text.chars().nth(SHOWN).is_some() {
+    if text.chars().nth(length).is_some() {
         shown.push('…');
     }
     shown

@@ -8,6 +8,7 @@ pub mod handover;
 #[cfg(test)]
 mod handover_checks;
 pub mod meeting_socket;
+pub mod memory;
 pub mod open_files;
 pub mod pid_file;
 pub mod privileges;

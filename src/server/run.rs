@@ -14,7 +14,7 @@ use super::{
 use crate::acme;
 use crate::clock;
 use crate::generation::{Current, Opened};
-use crate::process::background::Report;
+use crate::process::{background::Report, memory};
 use crate::telemetry::AccessLog;
 
 /// Serves until a signal ends it. The process log must have been started; once the process runs as
@@ -25,6 +25,7 @@ use crate::telemetry::AccessLog;
 ///
 /// When the process cannot start; no request was served then.
 pub fn run(mut start: Start, report: &mut Option<Report>) -> Result<ExitCode, StartError> {
+    memory::use_small_pages();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

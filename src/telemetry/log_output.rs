@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::queue::Queue;
+use super::{painted, queue::Queue};
 use crate::clock;
 use crate::config::LogFormat;
 use crate::files::append_to;
@@ -30,7 +30,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// changes.
 static STDERR: LazyLock<Arc<Lines>> = LazyLock::new(|| {
     // Written through the standard library's lock, so that lines of the two logs do not mix.
-    match Lines::start(None, Output::new(Box::new(io::stderr()))) {
+    match Lines::start(None, Output::new(painted::for_terminal(io::stderr()))) {
         Ok(lines) => lines,
         // Without a thread nothing can be logged; all lines are counted as lost.
         Err(_) => Arc::new(Lines(Arc::default())),

@@ -11,6 +11,7 @@ mod json_escapes;
 mod line;
 pub mod log;
 mod log_output;
+mod painted;
 mod queue;
 mod record;
 mod text;

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 
 use super::{
     filter::{self, Ended},
-    line,
+    line, painted,
     queue::Queue,
     record::AccessRecord,
 };
@@ -171,9 +171,11 @@ type Output = Box<dyn Write + Send>;
 fn open(target: &LogTarget) -> io::Result<Output> {
     Ok(match target {
         // The standard library's handle would buffer everything behind the last line end.
-        LogTarget::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+        LogTarget::Stdout => {
+            painted::for_terminal(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+        }
         // Written through the standard library's lock, so that lines of the two logs do not mix.
-        LogTarget::Stderr => Box::new(io::stderr()),
+        LogTarget::Stderr => painted::for_terminal(io::stderr()),
         LogTarget::File(path) => Box::new(append_to(path)?),
     })
 }

@@ -2,8 +2,8 @@
 //! limit on each wait.
 //!
 //! Pingora reads and writes the HTTP. Its own loop over the requests of a connection limits single
-//! reads; here a whole header has a limit on its time and its size, and a connection between two requests ends
-//! at once when the listener closes, because from then on it would ask the wrong process.
+//! reads; here a whole header has a limit on its time and its size, and a connection between two requests
+//! ends at once when the listener closes, because from then on it would ask the wrong process.
 
 use std::{io, time::Duration};
 
@@ -29,15 +29,15 @@ use super::{
     response::{Response, security_headers},
     shared::{CLIENT_TIMEOUT, PIECE, RESPONSE_TIMEOUT, Shared, in_time},
 };
-use crate::{
-    http1::{HeadEnd, MAX_HEAD_BYTES},
-    proxy::secure,
-};
+use crate::http1::{HeadEnd, MAX_HEAD_BYTES};
+use crate::proxy::secure;
 
 /// The time until the next request's header is complete. It is longer than the usual polling periods
 /// of ten and fifteen seconds, so that a connection is not closed just when it is used again.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
+/// Bytes that there is room for at each read: an ordinary header.
+const HEADER: usize = 1024;
 /// How long a client whose request is refused may take to read why.
 const PARTING: Duration = Duration::from_secs(1);
 const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\
@@ -90,19 +90,6 @@ pub(super) async fn serve(
     }
 }
 
-/// The connection inside of its session, or itself without TLS; `None` if there is no session.
-async fn secured(stream: Stream, shared: &Shared) -> Option<Stream> {
-    let Some(tls) = shared.tls() else { return Some(stream) };
-    let challenges = shared.api.current.pin().challenges.clone();
-    let wait = shared.idle.wait();
-    // Its state would make every connection larger.
-    let securing = Box::pin(secure(stream, (&tls, challenges.as_ref()), &shared.counts));
-    tokio::select! {
-        secured = securing => secured,
-        () = wait.ended() => None,
-    }
-}
-
 /// The next request of a connection of which `input` has come already; `None` if there is none, or if it
 /// was refused.
 ///
@@ -115,6 +102,7 @@ async fn request(mut stream: Connection, mut input: BytesMut) -> Option<ServerSe
             refuse(stream, TOO_LARGE).await;
             return None;
         }
+        input.reserve(HEADER);
         if stream.read_buf(&mut input).await.ok()? == 0 {
             return None;
         }
@@ -145,6 +133,19 @@ async fn refuse(mut stream: Connection, response: &[u8]) {
     };
     // A client that has left needs no response.
     let _ = time::timeout(PARTING, refused).await;
+}
+
+/// The connection inside of its session, or itself without TLS; `None` if there is no session.
+async fn secured(stream: Stream, shared: &Shared) -> Option<Stream> {
+    let Some(tls) = shared.tls() else { return Some(stream) };
+    let challenges = shared.api.current.pin().challenges.clone();
+    let wait = shared.idle.wait();
+    // Its state would make every connection larger.
+    let securing = Box::pin(secure(stream, (&tls, challenges.as_ref()), &shared.counts));
+    tokio::select! {
+        secured = securing => secured,
+        () = wait.ended() => None,
+    }
 }
 
 async fn write(session: &mut ServerSession, reply: Reply) -> Result<()> {

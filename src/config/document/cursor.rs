@@ -118,7 +118,7 @@ impl<'a> Cursor<'a> {
         Some(distinct)
     }
 
-    fn below(&self, entry: &'a Entry) -> Cursor<'a> {
+    pub(super) fn below(&self, entry: &'a Entry) -> Cursor<'a> {
         let key = self.key_below(&entry.key);
         Cursor { node: &entry.node, line: entry.line, key, report: self.report }
     }

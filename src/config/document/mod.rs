@@ -8,6 +8,7 @@ mod section;
 mod setting;
 mod syntax;
 mod tree;
+mod unknown;
 
 pub(super) use cursor::Cursor;
 pub(super) use firsts::Firsts;

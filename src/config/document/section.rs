@@ -1,8 +1,9 @@
 //! Mappings with known keys, which are read by their definitions.
 //!
-//! A key is read by its definition; at the end the keys that were not read are unknown, and the
-//! names that were read serve as suggestions. A mapping that is left out is read as an empty one,
-//! so that each default is written once, in the definition of its key.
+//! A key is read by its definition; at the end the keys that were not read are unknown. A misspelt
+//! key is reported and then read as the key that was meant, so that its value is checked in the same
+//! run. A mapping that is left out is read as an empty one, so that each default is written once, in
+//! the definition of its key.
 
 use std::sync::Arc;
 
@@ -13,18 +14,22 @@ use super::{
     tree::{Node, Value},
 };
 use crate::config::{
-    keys::{Group, Instead, Key, List, Preset, Row},
+    advice::{Meaning, meaning},
+    keys::{Group, Instead, Key, List, Preset, Row, is_free, is_known},
     origin::Origin,
     values::{ON_IS_DEFAULT, is_off, is_on},
-    wording::{is_same_word, nearest, visible},
+    wording::{LINE, escaped},
 };
 
 /// A mapping being read.
 #[derive(Debug)]
 pub(in crate::config) struct Section<'a> {
-    cursor: Cursor<'a>,
-    entries: Vec<(&'a str, Cursor<'a>)>,
-    asked: Vec<&'static str>,
+    pub(super) cursor: Cursor<'a>,
+    pub(super) entries: Vec<(&'a str, Cursor<'a>)>,
+    /// The paths of the keys that were read.
+    pub(super) asked: Vec<&'static str>,
+    /// The numbers of misspelt entries, and the paths of the keys that they were read as.
+    pub(super) misspelt: Vec<(usize, &'static str)>,
 }
 
 impl<'a> Section<'a> {
@@ -43,14 +48,43 @@ impl<'a> Section<'a> {
         self.cursor.warning(message);
     }
 
-    /// The value of a key, if there is one.
+    fn new(cursor: Cursor<'a>, entries: Vec<(&'a str, Cursor<'a>)>) -> Self {
+        Self { cursor, entries, asked: Vec::new(), misspelt: Vec::new() }
+    }
+
+    /// The value of a key, if there is one. A misspelt key is reported, and has the value too.
     pub(in crate::config) fn optional(&mut self, row: &dyn Row) -> Option<Cursor<'a>> {
-        let key = row.name();
-        self.asked.push(key);
+        let (key, path) = (row.name(), row.about().path);
+        if !self.asked.contains(&path) {
+            self.asked.push(path);
+        }
         #[cfg(test)]
-        self.cursor.report.read.borrow_mut().insert(row.about().path);
-        let found = self.entries.iter().find(|(name, _)| *name == key);
-        found.map(|(_, cursor)| cursor.clone())
+        self.cursor.report.read.borrow_mut().insert(path);
+        let found = self.entries.iter().position(|(name, _)| *name == key);
+        let found = found.or_else(|| self.find_misspelt(row))?;
+        Some(self.entries[found].1.clone())
+    }
+
+    /// The entry whose key was meant to be this one.
+    fn find_misspelt(&mut self, row: &dyn Row) -> Option<usize> {
+        let path = row.about().path;
+        if let Some((index, _)) = self.misspelt.iter().find(|(_, known)| *known == path) {
+            return Some(*index);
+        }
+        let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let is_meant = |(index, (name, cursor)): &(usize, &(&str, Cursor<'a>))| {
+            let is_read = self.misspelt.iter().any(|(read, _)| read == index);
+            !is_read
+                && is_unknown(parent, name)
+                && cursor.is_like(row)
+                && !cursor.is_lost_pool()
+                && matches!(meaning(parent, name, |key| self.has(key), |row| cursor.is_like(row)),
+                    Meaning::Missing(meant) if meant.about().path == path)
+        };
+        let (index, (_, cursor)) = self.entries.iter().enumerate().find(is_meant)?;
+        cursor.problem(format!("is not a known key (did you mean \"{}\"?)", row.name()));
+        self.misspelt.push((index, path));
+        Some(index)
     }
 
     /// The value of a required key; `hint` says what to write.
@@ -95,10 +129,10 @@ impl<'a> Section<'a> {
     pub(in crate::config) fn items<T>(&mut self, list: &List<T>) -> Option<Vec<Cursor<'a>>> {
         let cursor = self.optional(list)?;
         let items = match list.instead {
-            Instead::Off if cursor.text().is_some_and(is_off) => None,
-            Instead::OneItem if cursor.text().is_some() => Some(vec![cursor]),
+            Instead::OffOrItem if cursor.text().is_some_and(is_off) => None,
+            Instead::OneItem | Instead::OffOrItem if cursor.text().is_some() => Some(vec![cursor]),
             Instead::OneItem => cursor.filled_list(list.expected),
-            Instead::Off | Instead::Nothing => cursor.list(list.expected),
+            Instead::OffOrItem | Instead::Nothing => cursor.list(list.expected),
         };
         Some(items.unwrap_or_default())
     }
@@ -135,43 +169,7 @@ impl<'a> Section<'a> {
 
     /// Reads a missing mapping, to get the defaults of its keys.
     fn absent<T>(&self, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
-        read(&mut Section { cursor: self.cursor.clone(), entries: Vec::new(), asked: Vec::new() })
-    }
-
-    /// Refuses keys that belong elsewhere, each with its own message.
-    pub(in crate::config) fn refuse(&mut self, keys: &[(&str, &str)]) {
-        self.entries.retain(|(name, cursor)| {
-            match keys.iter().find(|(key, _)| is_same_word(key, name)) {
-                Some((_, message)) => {
-                    cursor.problem(*message);
-                    false
-                }
-                None => true,
-            }
-        });
-    }
-
-    fn finish(self) {
-        for (name, cursor) in &self.entries {
-            if self.asked.contains(name) {
-                continue;
-            }
-            let missing = self.asked.iter().copied().filter(|key| !self.has(key));
-            match nearest(name, missing).or_else(|| nearest(name, self.asked.iter().copied())) {
-                Some(near) => {
-                    cursor.problem(format!("is not a known key (did you mean \"{near}\"?)"));
-                }
-                None => {
-                    let known = self.asked.join(", ");
-                    let hint = match cursor.node.value {
-                        // `{ expect: 200,204 }` is two keys to YAML.
-                        Value::Nothing => "; a value with a comma must be in quotes inside { }",
-                        _ => "",
-                    };
-                    cursor.problem(format!("is not a known key (known here: {known}{hint})"));
-                }
-            }
-        }
+        read(&mut Section::new(self.cursor.clone(), Vec::new()))
     }
 
     /// Whether this key is written, valid or not.
@@ -188,29 +186,40 @@ impl<'a> Cursor<'a> {
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
         let entries = self.entries(expected)?;
-        let mut section = Section { cursor: self.clone(), entries, asked: Vec::new() };
+        let mut section = Section::new(self.clone(), entries);
         let result = read(&mut section);
-        section.finish();
+        section.refuse_the_rest();
         Some(result)
     }
 
     /// Like [`Cursor::section`], for an item in whose place people write the value of its `main`
-    /// key.
+    /// key. `instead` is the item to write for a text that is found in its place.
     pub(in crate::config) fn item<T>(
         &self,
-        main: &dyn Row,
+        (main, instead): (&dyn Row, fn(&str) -> String),
         expected: &str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
         let Some(text) = self.text() else { return self.section(expected, read) };
+        if let Err(message) = main.check(text)
+            && message.starts_with("not yet:")
+        {
+            self.problem(message);
+            return None;
+        }
         let main = main.name();
         let glued = text.strip_prefix(main).and_then(|rest| rest.strip_prefix(':'));
-        let value = visible(glued.unwrap_or(text));
+        let write = escaped(&instead(glued.unwrap_or(text)), LINE);
         let why = if glued.is_some() { "; a space is missing after the ':'" } else { "" };
         let found = self.found();
-        self.problem(format!("must be {expected}, {found} (write \"- {main}: {value}\"{why})"));
+        self.problem(format!("must be {expected}, {found} (write \"- {write}\"{why})"));
         None
     }
+}
+
+/// Whether a key is neither known in the mapping at this path nor free for the author's own use.
+fn is_unknown(parent: &str, key: &str) -> bool {
+    !is_free(key) && !is_known(parent, key)
 }
 
 /// Reads an empty mapping, to get the defaults of its keys.
@@ -218,5 +227,5 @@ pub(in crate::config) fn from_nothing<T>(read: impl FnOnce(&mut Section<'_>) -> 
     let node = Node { line: 0, value: Value::Mapping(Vec::new()) };
     let report = Report::new(Arc::from(""));
     let cursor = Cursor::root(&node, &report);
-    read(&mut Section { cursor, entries: Vec::new(), asked: Vec::new() })
+    read(&mut Section::new(cursor, Vec::new()))
 }

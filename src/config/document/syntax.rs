@@ -21,6 +21,7 @@ pub(super) fn explain(error: &ScanError, text: &str) -> (usize, String) {
 fn complaint(error: &ScanError, text: &str) -> String {
     let (marker, info) = (error.marker(), error.info());
     let what = match info {
+        info if info.contains("unprintable") => return unprintable(error, text),
         info if info.contains("unknown anchor") => return unknown_alias(error, text),
         info if info.contains("anchor") && starts_at(error, text).starts_with('*') => STAR,
         info if info.contains("block mapping") && line(marker.line(), text).contains("]:") => {
@@ -80,6 +81,16 @@ fn unknown_alias(error: &ScanError, text: &str) -> String {
     }
     let word = visible(&word);
     format!("nothing above is marked &{word} (a text that starts with * must be in quotes)")
+}
+
+/// The message about a character that no text has, such as a NUL of a file that is not text.
+fn unprintable(error: &ScanError, text: &str) -> String {
+    let name = match starts_at(error, text).chars().next() {
+        Some('\0') => "a NUL".to_owned(),
+        Some(c) => format!("the character U+{:04X}", u32::from(c)),
+        None => "a character".to_owned(),
+    };
+    format!("{name} cannot be part of a text (remove it, or save the file as UTF-8)")
 }
 
 fn starts_at<'a>(error: &ScanError, text: &'a str) -> &'a str {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::key::{Group, Key, Presence, Preset};
+use super::key::{Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
     model::StatusRanges,
     values::{CHECK_HOST, CHECK_PATH, CHECK_TYPE, CHECKS, CheckType, DURATION, PORT, STATUSES},
@@ -30,12 +30,13 @@ pub(in crate::config) static PATH: Preset<Box<str>> =
     Preset::new("pools.*.health_check.path", CHECK_PATH, || "/".into(), "http only");
 
 // As in HAProxy and Traefik: a redirect is a sign of life.
-pub(in crate::config) static EXPECT: Preset<StatusRanges> = Preset::new(
+pub(in crate::config) static EXPECT: List<StatusRanges> = List::new(
     "pools.*.health_check.expect",
     STATUSES,
-    || StatusRanges(vec![(200, 399)]),
-    "http only; statuses that pass, such as 200-399, 2xx or 200,204",
-);
+    "statuses such as 200-399, 2xx or [200, 204]",
+    "http only; statuses that pass, such as 200-399, 2xx or [200, 204]",
+)
+.or(Instead::OneItem, || vec![StatusRanges(vec![(200, 399)])]);
 
 pub(in crate::config) static HOST: Key<Box<str>> = Key::optional(
     "pools.*.health_check.host",

@@ -65,7 +65,8 @@ pub(in crate::config) enum Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Instead {
     Nothing,
-    Off,
+    /// `off`, or a single item.
+    OffOrItem,
     /// A single item may replace the list, and the list must not be empty.
     OneItem,
 }
@@ -92,6 +93,10 @@ pub(in crate::config) trait Row: Sync {
 
     /// The default as the file would have it; `None` without a default.
     fn default(&self) -> Option<Value>;
+
+    /// Whether the text is a value of the key; for a list, of one of its items. An error continues the
+    /// key: "must be …, found …".
+    fn check(&self, text: &str) -> Result<(), String>;
 
     /// The last part of the path.
     fn name(&self) -> &'static str {
@@ -295,6 +300,10 @@ pub(in crate::config) fn mapping(
 }
 
 impl<T> Row for Key<T> {
+    fn check(&self, text: &str) -> Result<(), String> {
+        (self.kind.parse)(text).map(drop)
+    }
+
     fn about(&self) -> &About {
         &self.about
     }
@@ -313,6 +322,10 @@ impl<T> Row for Key<T> {
 }
 
 impl<T> Row for Preset<T> {
+    fn check(&self, text: &str) -> Result<(), String> {
+        self.key.check(text)
+    }
+
     fn about(&self) -> &About {
         &self.key.about
     }
@@ -331,6 +344,10 @@ impl<T> Row for Preset<T> {
 }
 
 impl<T> Row for List<T> {
+    fn check(&self, text: &str) -> Result<(), String> {
+        (self.kind.parse)(text).map(drop)
+    }
+
     fn about(&self) -> &About {
         &self.about
     }
@@ -345,11 +362,19 @@ impl<T> Row for List<T> {
 
     fn default(&self) -> Option<Value> {
         let is_default = self.about.absent == Absent::Default;
-        is_default.then(|| self.show(&(self.default)()).1)
+        let values = self.show(&(self.default)()).1;
+        is_default.then(|| match (self.instead, values) {
+            (Instead::OneItem, Value::Array(mut values)) if values.len() == 1 => values.remove(0),
+            (_, values) => values,
+        })
     }
 }
 
 impl Row for Group {
+    fn check(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     fn about(&self) -> &About {
         &self.about
     }

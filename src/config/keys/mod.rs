@@ -15,6 +15,8 @@ pub(super) use key::{
     Absent, Apply, Content, Group, Instead, Key, List, Presence, Preset, Row, mapping,
 };
 
+use std::{collections::HashMap, sync::LazyLock};
+
 /// Every key. A group comes before its keys.
 pub(super) static TABLE: &[&dyn Row] = &[
     &listeners::LISTENERS,
@@ -163,13 +165,41 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &tls::ADMIN.handshake,
 ];
 
+/// The keys of each mapping, by its path.
+static BELOW: LazyLock<HashMap<&str, Vec<&dyn Row>>> = LazyLock::new(|| {
+    let mut below: HashMap<&str, Vec<&dyn Row>> = HashMap::new();
+    for row in TABLE {
+        let path = row.about().path;
+        let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        below.entry(parent).or_default().push(*row);
+    }
+    below
+});
+
+/// Whether a text is a value of the key at this path, such as `pools.*.backends[].weight`.
+///
+/// # Errors
+///
+/// What is wrong with the text, as the reader of a file says it after the key: "must be …, found …"; or that
+/// no key has this path.
+pub fn check_value(path: &str, text: &str) -> Result<(), String> {
+    let row = TABLE.iter().find(|row| row.about().path == path);
+    row.map_or_else(|| Err(format!("is not a known key, found {path}")), |row| row.check(text))
+}
+
 /// The keys of the mapping at this path, such as `pools.*`, or the empty one of the whole file.
 pub(super) fn below(path: &str) -> Vec<&'static dyn Row> {
-    let parent = |row: &&&dyn Row| {
-        let path = row.about().path;
-        path.rsplit_once('.').map_or("", |(parent, _)| parent)
-    };
-    TABLE.iter().filter(|row| parent(row) == path).copied().collect()
+    BELOW.get(path).cloned().unwrap_or_default()
+}
+
+/// Whether the mapping at this path has a key of this name.
+pub(super) fn is_known(path: &str, key: &str) -> bool {
+    BELOW.get(path).is_some_and(|rows| rows.iter().any(|row| row.name() == key))
+}
+
+/// Whether a key is free for the author's own use, such as a place for anchors.
+pub(super) fn is_free(key: &str) -> bool {
+    key.starts_with("x-")
 }
 
 /// The path of the keys below a row: with `[]` for each item of a list, with `.*` for each name.

@@ -9,7 +9,7 @@ use super::key::{Content, Group, Key, Presence, Preset};
 use crate::config::{
     model::{Algorithm, BackendAddress, Percent, ResponseTimeout, Weight},
     values::{
-        BACKEND_ADDRESS, BUFFER, DURATION, FAILURES, Kind, MAX_CONNECTIONS, PANIC_THRESHOLD,
+        self, BACKEND_ADDRESS, BUFFER, DURATION, FAILURES, MAX_CONNECTIONS, PANIC_THRESHOLD,
         QUEUE_SIZE, RESPONSE_TIMEOUT, SLOW_START, TRUTH, WEIGHT,
     },
 };
@@ -23,7 +23,7 @@ pub(in crate::config) static POOLS: Group = Group::several(
 
 pub(in crate::config) static ALGORITHM: Preset<Algorithm> = Preset::new(
     "pools.*.algorithm",
-    Kind::word("round_robin, least_conn or ewma"),
+    values::ALGORITHM,
     Algorithm::default,
     "or least_conn: the fewest requests in flight; ewma: the lowest latency",
 );

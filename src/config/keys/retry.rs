@@ -29,11 +29,11 @@ pub(in crate::config) static ON: List<Failure> = List::new(
     FAILURE,
     "off, or a list such as [connect_failure, reset, timeout, 503]",
     "the failures that are retried: no connection, a connection that broke before the answer, no \
-     answer in time, and answers with these statuses (400 to 599, but not 429); `on: off`, or \
+     answer in time, and answers with these statuses (400 to 599, but not 429), such as 503, 5xx or 502-504; `on: off`, or \
      `on: []`, for none",
 )
-.or(Instead::Off, || {
-    let statuses = [502, 503, 504].map(Failure::Status);
+.or(Instead::OffOrItem, || {
+    let statuses = [502, 503, 504].map(Failure::status);
     [Failure::Connect, Failure::Reset, Failure::Timeout].into_iter().chain(statuses).collect()
 });
 

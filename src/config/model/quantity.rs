@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A set of status codes, such as `200-399` or `200,204,301-302`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StatusRanges(pub(in crate::config) Vec<(u16, u16)>);
 
 impl StatusRanges {

@@ -4,34 +4,8 @@ use crate::config::{
     document::{Cursor, Firsts, Section},
     keys::pools::{ADDRESS, BACKEND_MAX_CONNECTIONS, BACKEND_WEIGHT, BACKENDS, BACKUP, DRAIN},
     model::{BackendAddress, BackendSpec},
+    values::backend_item,
 };
-
-/// The advice about a key of a backend that is written at the pool.
-const BELONGS: &str = "belongs to a backend (write it beside the backend's address)";
-const BELONGS_RENAMED: &str =
-    "belongs to a backend, as max_connections (write it beside the backend's address)";
-
-/// Keys of a backend that are written at the pool, some under their names in other balancers.
-pub(super) const OF_A_BACKEND: [(&str, &str); 6] = [
-    ("weight", BELONGS),
-    ("backup", BELONGS),
-    ("drain", BELONGS),
-    ("max_connections", BELONGS),
-    ("max_conns", BELONGS_RENAMED),
-    ("maxconn", BELONGS_RENAMED),
-];
-
-/// Keys that nginx has for each backend, and `lb` for a pool.
-pub(super) const OF_EJECTION: [(&str, &str); 2] = [
-    (
-        "max_fails",
-        "is not a known key (the pool's ejection does this: write \"ejection: { failures: 5 }\")",
-    ),
-    (
-        "fail_timeout",
-        "is not a known key (the pool's ejection does this: write \"ejection: { base: 30s }\")",
-    ),
-];
 
 pub(super) fn read(cursor: &Cursor<'_>) -> Vec<BackendSpec> {
     let mut firsts = Firsts::default();
@@ -49,7 +23,6 @@ fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<Bac
         let backup = keys.get(&BACKUP);
         let drain = keys.get(&DRAIN);
         let max_connections = keys.given(&BACKEND_MAX_CONNECTIONS);
-        keys.refuse(&OF_EJECTION);
         let cursor = keys.required(&ADDRESS, "write \"address: 127.0.0.1:9001\"")?;
         let address = cursor.value(&ADDRESS.kind)?;
         if let Some(first) = firsts.earlier(address.clone(), &cursor) {
@@ -60,7 +33,7 @@ fn backend(item: &Cursor<'_>, firsts: &mut Firsts<BackendAddress>) -> Option<Bac
         let origin = cursor.origin();
         Some(BackendSpec { address, weight, backup, drain, max_connections, origin })
     };
-    item.item(&ADDRESS, "a backend with its address", read).flatten()
+    item.item((&ADDRESS, backend_item), "a backend with its address", read).flatten()
 }
 
 /// Warns of settings that make sense for one backend, and not for all of them.

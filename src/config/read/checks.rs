@@ -8,7 +8,7 @@ use crate::config::{
             CHECK_PORT, EXPECT, FALL, HEALTH_CHECK, HOST, INTERVAL, PATH, RISE, TIMEOUT, TYPE,
         },
     },
-    model::{HealthCheck, Probe},
+    model::{HealthCheck, Probe, StatusRanges},
     values::CheckType,
 };
 
@@ -41,7 +41,9 @@ pub(super) fn check(keys: &mut Section<'_>) -> HealthCheck {
 }
 
 fn http_probe(keys: &mut Section<'_>) -> Probe {
-    Probe::Http { path: keys.get(&PATH), expect: keys.get(&EXPECT), host: keys.given(&HOST) }
+    let path = keys.get(&PATH);
+    let expect = keys.list(&EXPECT).into_iter().flat_map(|it| it.0).collect();
+    Probe::Http { path, expect: StatusRanges(expect), host: keys.given(&HOST) }
 }
 
 fn tcp_probe(keys: &mut Section<'_>) -> Probe {

@@ -18,7 +18,7 @@ use crate::config::{
         BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock,
         SocketFile,
     },
-    values::is_off,
+    values::{is_off, listener_item},
 };
 
 /// The stand-in for an invalid address of a listener.
@@ -32,7 +32,7 @@ pub(super) fn read(cursor: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Ve
 }
 
 fn listener(item: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Option<Listener> {
-    item.item(&ADDRESS, "a listener with its address", |keys| {
+    item.item((&ADDRESS, listener_item), "a listener with its address", |keys| {
         let address = keys.required(&ADDRESS, "write \"address: 0.0.0.0:8080\"");
         let address = address.and_then(|cursor| listen_on(&cursor, taken));
         settings(keys, address.unwrap_or(ANYWHERE))

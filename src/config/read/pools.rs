@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    backends::{self, OF_A_BACKEND, OF_EJECTION},
-    checks, retry,
-};
+use super::{backends, checks, retry};
 use crate::config::{
     document::{Cursor, Order, Section, Side},
     keys::pools::{
@@ -41,8 +38,22 @@ pub(super) fn read<'a>(cursor: &Cursor<'a>) -> Vec<(Pool, Cursor<'a>)> {
     if entries.is_empty() {
         cursor.problem(format!("must have at least one pool ({EXAMPLE})"));
     }
-    let pool = |(name, cursor)| Some((pool(name, &cursor)?, cursor));
-    entries.into_iter().filter_map(pool).collect()
+    let mut pools: Vec<(Pool, Cursor<'a>)> = Vec::new();
+    let mut entries = entries.into_iter().peekable();
+    while let Some((name, cursor)) = entries.next() {
+        let mut is_torn = false;
+        while let Some((key, below)) = entries.next_if(|(key, it)| it.is_lost_key(&POOLS, key)) {
+            below.refuse_lost_key(&POOLS, key, name);
+            is_torn = true;
+        }
+        // What belongs to this pool has been reported.
+        let pool = match is_torn && cursor.is_nothing() {
+            true => (POOL_NAME.parse)(name).ok().map(Pool::new),
+            false => pool(name, &cursor),
+        };
+        pools.extend(pool.map(|pool| (pool, cursor)));
+    }
+    pools
 }
 
 fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
@@ -50,8 +61,6 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
         .map_err(|message| cursor.problem(format!("the name of a pool {message}")))
         .ok()?;
     let read = |keys: &mut Section<'_>| {
-        keys.refuse(&OF_A_BACKEND);
-        keys.refuse(&OF_EJECTION);
         let hint = "write \"backends: [{ address: 127.0.0.1:9001 }]\"";
         let backends = keys.required(&BACKENDS, hint);
         let backends = backends.map(|cursor| backends::read(&cursor)).unwrap_or_default();

@@ -49,31 +49,39 @@ fn on(keys: &mut Section<'_>) -> RetryOn {
     if cursor.text().is_some_and(is_off) {
         return retry_on(&[]);
     }
+    let items = match cursor.text() {
+        Some(_) => vec![cursor],
+        None => cursor.list(ON.expected).unwrap_or_default(),
+    };
     let mut firsts = Firsts::default();
     let mut failures = Vec::new();
-    for item in cursor.list(ON.expected).into_iter().flatten() {
+    for item in items {
         let Some(failure) = item.value(&ON.kind) else { continue };
-        match firsts.earlier(failure, &item) {
-            Some(first) => item.problem(format!(
-                "{} is already given by {first} (remove one)",
-                item.text().unwrap_or_default()
-            )),
-            None => failures.push(failure),
+        let parts = failure.parts();
+        let first = parts.iter().find_map(|part| {
+            let first = firsts.earlier(part.clone(), &item)?;
+            Some((part.word(), first))
+        });
+        match first {
+            Some((word, first)) => {
+                item.problem(format!("{word} is already given by {first} (remove one)"));
+            }
+            None => failures.extend(parts),
         }
     }
     retry_on(&failures)
 }
 
 fn retry_on(failures: &[Failure]) -> RetryOn {
-    let status = |failure: &Failure| match failure {
-        Failure::Status(status) => Some(*status),
-        _ => None,
+    let statuses = |failure: &Failure| match failure {
+        Failure::Statuses(ranges) => ranges.0.clone(),
+        _ => Vec::new(),
     };
     RetryOn {
         connect_failure: failures.contains(&Failure::Connect),
         reset: failures.contains(&Failure::Reset),
         timeout: failures.contains(&Failure::Timeout),
-        statuses: failures.iter().filter_map(status).collect(),
+        statuses: failures.iter().flat_map(statuses).flat_map(|(low, high)| low..=high).collect(),
     }
 }
 

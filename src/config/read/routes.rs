@@ -41,7 +41,8 @@ fn route(
         let pool = keys.required(&POOL, "write \"pool:\" and the name of a pool")?;
         Some(Route { host, path, pool: known_pool(&pool, pools)? })
     };
-    item.item(&POOL, "a route with its pool", read).flatten()
+    item.item((&POOL, |text| format!("pool: {}", text.trim())), "a route with its pool", read)
+        .flatten()
 }
 
 fn known_pool(cursor: &Cursor<'_>, pools: &[(Pool, Cursor<'_>)]) -> Option<PoolName> {

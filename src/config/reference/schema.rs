@@ -32,6 +32,7 @@ fn object(rows: &[&'static dyn Row]) -> Value {
     let mut schema = json!({
         "type": "object",
         "properties": properties,
+        "patternProperties": { "^x-": {} },
         "additionalProperties": false,
     });
     if !required.is_empty() {
@@ -69,7 +70,7 @@ fn content(row: &'static dyn Row) -> Value {
             let list = json!({ "type": "array", "items": scalar(shape) });
             match instead {
                 Instead::Nothing => list,
-                Instead::Off => json!({ "anyOf": [off(), list] }),
+                Instead::OffOrItem => json!({ "anyOf": [off(), scalar(shape), list] }),
                 Instead::OneItem => json!({ "anyOf": [
                     scalar(shape),
                     { "type": "array", "minItems": 1, "items": scalar(shape) },

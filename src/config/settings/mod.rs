@@ -16,7 +16,7 @@ use super::{
     },
     model::{
         AccessLog, Admin, BackendSpec, Backoff, BodyLimits, Config, HealthCheck, Listener,
-        LogFilter, Pool, Probe, Retry, RetryOn, Route, Timeouts,
+        LogFilter, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts,
     },
     values::{CheckType, Failure},
 };
@@ -169,7 +169,7 @@ fn health_check(check: &HealthCheck) -> [Entry; 9] {
         Probe::Http { path, host, expect } => [
             checks::TYPE.show(&CheckType::Http),
             checks::PATH.show(path),
-            checks::EXPECT.show(expect),
+            (checks::EXPECT.name(), (checks::EXPECT.kind.show)(expect)),
             checks::HOST.show(host.as_ref()),
         ],
     };
@@ -207,7 +207,17 @@ fn failures(on: &RetryOn) -> Vec<Failure> {
         (Failure::Timeout, on.timeout),
     ];
     let kinds = kinds.into_iter().filter(|(_, is_on)| *is_on).map(|(failure, _)| failure);
-    kinds.chain(on.statuses.iter().map(|status| Failure::Status(*status))).collect()
+    kinds.chain(runs(&on.statuses).map(Failure::Statuses)).collect()
+}
+
+/// Statuses that follow each other are one range, if it is shorter to write.
+fn runs(statuses: &[u16]) -> impl Iterator<Item = StatusRanges> {
+    let runs = statuses.chunk_by(|before, after| before + 1 == *after);
+    runs.flat_map(|run| match run {
+        [first, .., last] if run.len() > 3 => vec![(*first, *last)],
+        run => run.iter().map(|status| (*status, *status)).collect(),
+    })
+    .map(|range| StatusRanges(vec![range]))
 }
 
 fn timeouts(timeouts: &Timeouts) -> Entry {

@@ -14,7 +14,8 @@ mod words;
 
 pub(super) use addresses::{
     BACKEND_ADDRESS, CERTIFIED_HOST, CHALLENGE, CHECK_HOST, CHECK_PATH, DIRECTORY_URL, EMAIL,
-    HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PEERS, is_public_name,
+    HOST_ADDRESS, HOST_NAME, HOST_PATTERN, LISTEN_ADDRESS, PATH_PREFIX, PEERS, backend_item,
+    is_public_name, listener_item,
 };
 pub(super) use duration::{
     DELAY, DURATION, DURATION_OR_NONE, HSTS, PAUSE, RESPONSE_TIMEOUT, SLOW_START,
@@ -32,6 +33,6 @@ pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
 pub(super) use token::{HMAC_KEY, KEY_ID, TOKEN, token};
 pub(super) use words::{
-    CHECK_TYPE, CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, CheckType, METHODS, ON_IS_DEFAULT, PROTOCOL,
-    TLS_VERSION, TRACEPARENT, TRUTH, UNKNOWN_SNI, is_off, is_on,
+    ALGORITHM, CHECK_TYPE, CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, CheckType, METHODS, ON_IS_DEFAULT,
+    PROTOCOL, TLS_VERSION, TRACEPARENT, TRUTH, UNKNOWN_SNI, is_off, is_on, other_algorithm,
 };

@@ -5,11 +5,11 @@ use serde_json::json;
 use super::kind::{Form, Kind, choice};
 use crate::config::{
     model::{
-        ClientAuthMode, ClientCertStyle, ListenerProtocol, RetryMethods, TlsVersion, Traceparent,
-        UnknownSni,
+        Algorithm, ClientAuthMode, ClientCertStyle, ListenerProtocol, RetryMethods, TlsVersion,
+        Traceparent, UnknownSni,
     },
     word::Word,
-    wording::{is_same_word, quoted, with_nearest},
+    wording::{alternatives, is_same_word, quoted, with_nearest},
 };
 
 /// The message about `on` if the default is on.
@@ -21,6 +21,60 @@ pub(in crate::config) const TRUTH: Kind<bool> = Kind {
     show: |value| json!(value),
     shape: Form::Truth.alone(),
 };
+
+pub(in crate::config) const ALGORITHM: Kind<Algorithm> = Kind {
+    parse: |text| choice(text).map_err(|message| other_algorithm(text, Algorithm::word, message)),
+    ..Kind::word("round_robin, least_conn or ewma")
+};
+
+/// Names of algorithms in other balancers, and the one that does the same.
+const OTHER_ALGORITHMS: [(&[&str], Algorithm); 3] = [
+    (&["rr", "wrr", "weighted_round_robin", "static_rr"], Algorithm::RoundRobin),
+    (
+        &["lc", "wlc", "least_connections", "least_connection", "least_request", "least_requests"],
+        Algorithm::LeastConn,
+    ),
+    (&["least_time", "latency", "peak_ewma", "fastest", "response_time"], Algorithm::Ewma),
+];
+
+/// Names of algorithms that do not exist yet.
+const LATER_ALGORITHMS: [&str; 16] = [
+    "ip_hash",
+    "hash",
+    "source",
+    "uri",
+    "url_param",
+    "hdr",
+    "consistent_hash",
+    "ring_hash",
+    "maglev",
+    "sticky",
+    "cookie",
+    "random",
+    "random_two",
+    "p2c",
+    "power_of_two_choices",
+    "first",
+];
+
+/// The message about a word that is no algorithm, better than `message` if it is one elsewhere;
+/// `spell` writes the words that are allowed.
+pub(in crate::config) fn other_algorithm(
+    text: &str,
+    spell: fn(Algorithm) -> &'static str,
+    message: String,
+) -> String {
+    let is_one = |word: &&str| is_same_word(word, text);
+    let words: Vec<&str> = Algorithm::ALL.iter().map(|word| spell(*word)).collect();
+    let words = alternatives(&words);
+    if let Some((_, same)) = OTHER_ALGORITHMS.iter().find(|(names, _)| names.iter().any(is_one)) {
+        return format!("must be {words}, found {} (write {})", quoted(text), spell(*same));
+    }
+    if LATER_ALGORITHMS.iter().any(is_one) {
+        return format!("not yet: the algorithm {} (write {words})", quoted(text));
+    }
+    message
+}
 
 pub(in crate::config) const METHODS: Kind<RetryMethods> = Kind {
     parse: |text| match text {

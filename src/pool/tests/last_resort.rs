@@ -158,6 +158,33 @@ fn a_retry_takes_no_probe_while_a_backend_is_eligible_that_was_not_tried() {
 }
 
 #[test]
+fn of_several_the_one_is_tried_that_is_most_likely_well() {
+    let mut scene = Scene::new(4);
+    for index in [1, 0] {
+        for _ in 0..5 {
+            let failed = AttemptFailure::new(EjectionCause::Timeout, scene.now);
+            scene.apply(index, Event::AttemptFailed(failed));
+        }
+        assert!(!scene.backend(index).is_open());
+        scene.now += Duration::from_secs(1);
+    }
+    let ask = |scene: &Scene, tried: &PickRequest<'_>| {
+        let lease = scene.pool.pick(tried, scene.now);
+        lease.map(|lease| (port(&lease), lease.is_probe()))
+    };
+    let request = tried(&[3, 4], Failure::Status(503));
+    assert_eq!(ask(&scene, &request), Ok((2, true)), "it has been out for longer");
+    for _ in 0..3 {
+        scene.apply(1, Event::CheckFailed { refused: false });
+    }
+    assert_eq!(ask(&scene, &request), Ok((1, true)), "the checks of the other one fail");
+    for _ in 0..3 {
+        scene.apply(0, Event::CheckFailed { refused: false });
+    }
+    assert_eq!(ask(&scene, &request), Err(Unavailable::NoneEligible), "no check passes");
+}
+
+#[test]
 fn a_probe_is_claimed_on_the_backend_of_the_lease() {
     let scene = Scene::new(2);
     let (pool, roster) = (&scene.pool, scene.pool.roster());

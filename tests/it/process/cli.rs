@@ -29,7 +29,7 @@ pools:
 const ITS_PROBLEMS: &str = "\
 lb.yaml:4: routes[0].pool: no pool is named \"wbe\" (did you mean \"web\"?)
 lb.yaml:7: pools.web.algoritm: is not a known key (did you mean \"algorithm\"?)
-lb.yaml:9: pools.web.backends[0].address: TLS to backends is not supported yet, found \"https://127.0.0.1:1\" (use http://…)
+lb.yaml:9: pools.web.backends[0].address: not yet: lb speaks no TLS to backends, found \"https://127.0.0.1:1\" (use http://…)
 lb.yaml:11: pools.web.backends[1].weight: must be between 1 and 1000, found 0 (to stop traffic to a backend, write drain: true)
 lb.yaml:12: pools.web.health_check.timeout: must be below the interval of 1s, found 2s (a check must end before the next one starts)
 lb.yaml: 5 problems
@@ -137,6 +137,28 @@ fn a_wrong_command_line_is_code_2() {
 }
 
 #[test]
+fn flags_with_one_dash_are_taken_with_a_hint() {
+    let outcome = run(&["-t", "-backends", "http://127.0.0.1:1", "-health-interval", "5s"]);
+    assert_eq!(outcome.stdout, "ok: 1 listener, 1 route, 1 pool, 1 backend\n");
+    let hint = "hint: flags have two dashes here: --backends, --health-interval (-backends is \
+                understood as well)\n";
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), hint));
+}
+
+#[test]
+fn a_file_without_its_flag_says_what_to_write() {
+    for (args, write) in [
+        (&["lb.yaml"][..], "(write: lb -c lb.yaml)"),
+        (&["-t", "conf/lb.yaml"], "(write: lb -t -c conf/lb.yaml)"),
+        (&["-conf", "lb.yaml"], "(write: lb -c lb.yaml)"),
+    ] {
+        let outcome = run(args);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert!(outcome.stderr.trim_end().ends_with(write), "{args:?}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn flags_alone_can_be_checked() {
     let outcome = run(&["-t", "--backends", "http://127.0.0.1:1,127.0.0.1:2"]);
     assert_eq!(outcome.stdout, "ok: 1 listener, 1 route, 1 pool, 2 backends\n");
@@ -144,7 +166,7 @@ fn flags_alone_can_be_checked() {
 
     let outcome = run(&["-t", "--backends", "https://127.0.0.1:1", "--algorithm", "lestconn"]);
     let expected = "\
---backends: TLS to backends is not supported yet, found \"https://127.0.0.1:1\" (use http://…)
+--backends: not yet: lb speaks no TLS to backends, found \"https://127.0.0.1:1\" (use http://…)
 --algorithm: must be roundrobin, leastconn or ewma, found \"lestconn\" (write leastconn)
 command line: 2 problems
 ";

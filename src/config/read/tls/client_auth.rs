@@ -39,7 +39,7 @@ pub(super) fn hosts(keys: &mut Section<'_>) -> Vec<HostClientAuth> {
 }
 
 fn host(item: &Cursor<'_>, taken: &mut Firsts<HostPattern>) -> Option<HostClientAuth> {
-    let read = item.item(&HOST, "a host with its rule", |keys| {
+    let read = item.item((&HOST, |text| format!("host: {text}")), "a host with its rule", |keys| {
         let host = keys.required(&HOST, "write \"host: admin.example.com\"");
         let client_auth = client_auth(keys, &HOST_CLIENT_AUTH, Some(&HOST_FIELDS));
         let cursor = host?;

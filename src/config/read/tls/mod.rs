@@ -80,20 +80,25 @@ fn shared(
 }
 
 fn source(item: &Cursor<'_>, keys: &TlsKeys) -> Option<CertificateSource> {
-    item.item(&keys.cert, "a certificate with its file", |section| {
-        let (cert, key) = (section.setting(&keys.cert), section.setting(&keys.key));
-        let directory = section.setting(&keys.directory);
-        if !cert.is_there() && !directory.is_there() {
-            item.problem("needs a certificate (write cert: and a file, or directory:)");
-        }
-        if let (false, Some(origin)) = (cert.is_there(), key.origin()) {
-            section.problem_at(origin, "has no certificate beside it (write cert: and its file)");
-        }
-        let key = key.given();
-        CertificateSource {
-            pair: cert.given().map(|cert| (cert, key)),
-            directory: directory.given(),
-            origin: item.origin(),
-        }
-    })
+    item.item(
+        (&keys.cert, |text| format!("cert: {text}")),
+        "a certificate with its file",
+        |section| {
+            let (cert, key) = (section.setting(&keys.cert), section.setting(&keys.key));
+            let directory = section.setting(&keys.directory);
+            if !cert.is_there() && !directory.is_there() {
+                item.problem("needs a certificate (write cert: and a file, or directory:)");
+            }
+            if let (false, Some(origin)) = (cert.is_there(), key.origin()) {
+                section
+                    .problem_at(origin, "has no certificate beside it (write cert: and its file)");
+            }
+            let key = key.given();
+            CertificateSource {
+                pair: cert.given().map(|cert| (cert, key)),
+                directory: directory.given(),
+                origin: item.origin(),
+            }
+        },
+    )
 }

@@ -18,8 +18,8 @@ pub(in crate::config) const CERTIFIED_HOST: Kind<Box<str>> = Kind {
     parse: |text| {
         if text.contains('*') {
             return Err(format!(
-                "must be one host, found {}: a wildcard needs the challenge dns-01, which is not \
-                 supported (list each name)",
+                "must be one host, found {} (list each name; not yet: a wildcard, which needs the \
+                 challenge dns-01)",
                 quoted(text)
             ));
         }
@@ -50,10 +50,7 @@ pub(in crate::config) fn is_public_name(host: &str) -> bool {
 
 pub(in crate::config) const CHALLENGE: Kind<Challenge> = Kind {
     parse: |text| match text {
-        "dns-01" => {
-            Err("must be tls-alpn-01 or http-01, found \"dns-01\", which is not supported"
-                .to_owned())
-        }
+        "dns-01" => Err("not yet: dns-01 (write tls-alpn-01 or http-01)".to_owned()),
         _ => choice(text),
     },
     ..Kind::word("tls-alpn-01 or http-01")
@@ -124,6 +121,6 @@ mod tests {
             assert!((CERTIFIED_HOST.parse)(host).is_err(), "{host}");
         }
         let wildcard = (CERTIFIED_HOST.parse)("*.example.com").unwrap_err();
-        assert!(wildcard.contains("dns-01, which is not supported"), "{wildcard}");
+        assert!(wildcard.contains("not yet: a wildcard"), "{wildcard}");
     }
 }

@@ -64,7 +64,7 @@ pub(in super::super::super) async fn serve<F>(
     let signals = Arc::new(Signals::default());
     let deadline = connection.deadline;
     let transport = Transport::new(connection, Arc::clone(&signals));
-    // In boxes: what is gone when a connection waits is no part of what it holds then.
+    // What waits for a connection is as large as its largest step, for as long as the connection lasts.
     let handshake = Box::pin(options().handshake(transport));
     match timeout(shared.limits.header, handshake).await {
         Ok(Ok(connection)) => {
