@@ -129,6 +129,25 @@ fn fields_that_unfold() {
 }
 
 #[test]
+fn fields_that_are_too_many_again_and_again() {
+    // Crumbs of a cookie, each of which is one byte: 123 KB in all.
+    let crumb = [&[0x40, 6][..], b"cookie", &[3], b"a=b"].concat();
+    let block = [request("GET", "/", &[]), crumb, vec![0xbe; 3000]].concat();
+    is_cut(Cut::FieldList, &[], |number| frame(HEADERS, 0x1 | END_HEADERS, stream(number), &block));
+}
+
+#[test]
+fn malformed_requests_in_one_piece() {
+    let malformed = |number| {
+        let block = request("GET", "/", &[("X-Upper", "1")]);
+        frame(HEADERS, 0x5, stream(number), &block)
+    };
+    is_cut(Cut::Malformed, &[], |number| {
+        (1000 * number..1000 * (number + 1)).flat_map(malformed).collect()
+    });
+}
+
+#[test]
 fn settings_again_and_again() {
     is_cut(Cut::Settings, &[], |number| settings(&[(4, 65_535 - number % 2)]));
     is_cut(Cut::Settings, &[], |_| frame(SETTINGS, 0, 0, &[]));

@@ -184,8 +184,8 @@ impl Inbound {
                     check_settings(payload)?;
                     self.ready.extend_from_slice(&self.head);
                     self.ready.extend_from_slice(payload);
-                } else if let Some(stream) = self.blocks.take(&head, payload, &mut self.ready)? {
-                    conduct.refused(stream);
+                } else {
+                    conduct.judged(self.blocks.take(&head, payload, &mut self.ready)?)?;
                 }
                 piece.at += part;
             }
