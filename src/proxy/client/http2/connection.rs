@@ -1,9 +1,12 @@
 //! A connection in HTTP/2: its requests are accepted one after another and answered side by side.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Instant};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use h2::{Reason, server};
+use h2::{
+    Reason,
+    server::{self, SendResponse},
+};
 use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
@@ -102,8 +105,11 @@ impl Served<'_> {
             tokio::select! {
                 biased;
                 request = self.connection.accept() => match request {
-                    Some(Ok((request, respond))) => {
+                    Some(Ok((request, mut respond))) => {
                         let refusal = self.signals.refusal(respond.stream_id().as_u32());
+                        if is_cancelled(&mut respond).await {
+                            continue;
+                        }
                         match Http2Exchange::session(self.shared, request, respond, refusal) {
                             Ok(session) => {
                                 let session = ServerSession::new_custom(Box::new(session));
@@ -162,6 +168,12 @@ impl Served<'_> {
         // A client that does not take it needs no goodbye.
         let _ = timeout(2 * GOODBYE, poll_fn(|cx| self.connection.poll_closed(cx))).await;
     }
+}
+
+/// Whether the client has cancelled the request before it was accepted. A flood of such requests costs
+/// next to nothing then.
+async fn is_cancelled(respond: &mut SendResponse<Bytes>) -> bool {
+    poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await
 }
 
 /// Counts and logs that a connection was cut.
