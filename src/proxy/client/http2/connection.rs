@@ -4,9 +4,10 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
 use h2::{
-    Reason,
+    Reason, RecvStream,
     server::{self, SendResponse},
 };
+use http::Request;
 use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
@@ -106,16 +107,10 @@ impl Served<'_> {
                 biased;
                 request = self.connection.accept() => match request {
                     Some(Ok((request, mut respond))) => {
-                        let refusal = self.signals.refusal(respond.stream_id().as_u32());
-                        if is_cancelled(&mut respond).await {
-                            continue;
-                        }
-                        match Http2Exchange::session(self.shared, request, respond, refusal) {
-                            Ok(session) => {
-                                let session = ServerSession::new_custom(Box::new(session));
-                                requests.spawn(answer(session));
-                            }
-                            Err(error) => log::error!(error:% = error; "internal error"),
+                        if !is_cancelled(&mut respond).await
+                            && let Some(session) = self.session(request, respond)
+                        {
+                            requests.spawn(answer(session));
                         }
                         continue;
                     }
@@ -159,6 +154,22 @@ impl Served<'_> {
             self.connection.graceful_shutdown();
             is_ending = true;
             self.deadline = self.deadline.min(clock::now() + GOODBYE);
+        }
+    }
+
+    /// The session of a request that was accepted.
+    fn session(
+        &self,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Option<ServerSession> {
+        let refusal = self.signals.refusal(respond.stream_id().as_u32());
+        match Http2Exchange::session(self.shared, request, respond, refusal) {
+            Ok(session) => Some(ServerSession::new_custom(Box::new(session))),
+            Err(error) => {
+                log::error!(error:% = error; "internal error");
+                None
+            }
         }
     }
 
