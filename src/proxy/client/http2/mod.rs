@@ -14,7 +14,6 @@ mod grpc;
 mod hpack;
 mod liveness;
 mod preface;
-mod request;
 mod wire;
 
 pub(in super::super) use connection::serve;
