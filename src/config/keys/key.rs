@@ -59,6 +59,8 @@ pub(in crate::config) enum Content {
     Items,
     /// A mapping from names to mappings with known keys.
     Names,
+    /// A mapping with the optional keys of the mappings at this path.
+    Shared(&'static str),
 }
 
 /// The alternatives to a list.
@@ -95,7 +97,9 @@ pub(in crate::config) trait Row: Sync {
     fn default(&self) -> Option<Value>;
 
     /// Whether a text is a value of the key, or an item of its list; the error continues the key.
-    fn check(&self, text: &str) -> Result<(), String>;
+    fn check(&self, _text: &str) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The last part of the path.
     fn name(&self) -> &'static str {
@@ -370,10 +374,6 @@ impl<T> Row for List<T> {
 }
 
 impl Row for Group {
-    fn check(&self, _: &str) -> Result<(), String> {
-        Ok(())
-    }
-
     fn about(&self) -> &About {
         &self.about
     }
