@@ -8,6 +8,7 @@ pub mod balance;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod convert;
 pub mod count;
 pub mod demo;
 pub mod digits;

@@ -2,10 +2,11 @@
 
 use std::{ffi::OsString, fmt::Display, io::IsTerminal, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{default_file, operate::args::Operation};
 use crate::config::{Flags, HttpsFlags};
+use crate::convert::Format;
 
 /// An HTTP load balancer: spreads requests over backends, and retries on another one when a
 /// backend fails.
@@ -242,6 +243,8 @@ pub(super) enum Command {
     Health(FileArgument),
     #[command(flatten)]
     Operate(Operation),
+    /// Print a configuration for lb from one of nginx or HAProxy, and what became of each line.
+    Convert(ConvertArguments),
     /// Print a JSON Schema of the configuration file, for editors that complete YAML.
     Schema,
     /// Run three small backends and the balancer in one process, for a first try.
@@ -267,6 +270,35 @@ pub(super) struct ReloadArguments {
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// Arguments of `lb convert`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ConvertArguments {
+    /// The file to convert, or - for standard input. Files that it includes are read, too.
+    pub(super) file: PathBuf,
+    /// The format of the file [default: what it looks like].
+    #[arg(long, value_enum)]
+    pub(super) from: Option<ForeignFormat>,
+    /// Print only the report.
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+/// The formats that `lb convert` reads.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ForeignFormat {
+    Nginx,
+    Haproxy,
+}
+
+impl From<ForeignFormat> for Format {
+    fn from(format: ForeignFormat) -> Self {
+        match format {
+            ForeignFormat::Nginx => Self::Nginx,
+            ForeignFormat::Haproxy => Self::Haproxy,
+        }
+    }
 }
 
 /// Arguments of `lb demo`.

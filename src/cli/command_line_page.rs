@@ -18,8 +18,8 @@ Flags with one dash, as Go programs have them (`-port 8080`), are understood too
 With `-c` as well, a given flag overrides the file: `--port` and `--host` the address of its only listener,
 the others its only pool.
 
-Without a file and on a terminal, the access log is text; otherwise it is what `access_log.format` says, JSON
-by default. Text has colours on a terminal, unless the environment variable `NO_COLOR` is set.
+Without a file and on a terminal, the access log is text; otherwise it is JSON, or what `access_log.format`
+says. Text has colours on a terminal, unless the environment variable `NO_COLOR` is set.
 
 ## Exit codes
 
@@ -28,6 +28,7 @@ by default. Text has colours on a terminal, unless the environment variable `NO_
 | 0 | done; for the balancer: stopped, and no request was cut off. `lb status` ends with 0 in any state; `lb health` is the check |
 | 1 | a bad configuration, or it could not start, or requests were cut off; for a command: it failed or was refused, or no process runs, or the process is not ready |
 | 2 | the command line itself was wrong |
+| 3 | `lb convert` has written a configuration, and left something out |
 ";
 
 /// The whole page.

@@ -8,12 +8,14 @@
 //! |      | for a command: it failed or was refused, or no process runs, or the   |
 //! |      | process is not ready                                                |
 //! | 2    | the command line itself was wrong: a flag, its value, or one is missing |
+//! | 3    | `lb convert` has written a configuration, and left something out    |
 
 mod args;
 mod balance;
 mod client;
 #[cfg(test)]
 mod command_line_page;
+mod convert;
 mod default_file;
 mod demo;
 mod figures;
@@ -73,6 +75,7 @@ pub fn run() -> ExitCode {
         Some(Command::Stop(of)) => for_file(of, process_command::stop),
         Some(Command::Upgrade(of)) => for_file(of, process_command::upgrade),
         Some(Command::Operate(operation)) => operate::run(operation),
+        Some(Command::Convert(arguments)) => convert::run(arguments),
         Some(Command::Schema) => {
             output::say(std::io::stdout(), &format!("{:#}", reference::schema()));
             ExitCode::SUCCESS

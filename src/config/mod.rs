@@ -35,6 +35,7 @@ use std::path::Path;
 
 pub use flags::Flags;
 pub use https_flags::HttpsFlags;
+pub use keys::check_value;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,

@@ -178,6 +178,17 @@ static BELOW: LazyLock<HashMap<&str, Vec<&dyn Row>>> = LazyLock::new(|| {
     below
 });
 
+/// Whether a text is a value of the key at this path, such as `pools.*.backends[].weight`.
+///
+/// # Errors
+///
+/// What is wrong with the text, as the reader of a file says it after the key: "must be …, found …"; or that
+/// no key has this path.
+pub fn check_value(path: &str, text: &str) -> Result<(), String> {
+    let row = TABLE.iter().find(|row| row.about().path == path);
+    row.map_or_else(|| Err(format!("is not a known key, found {path}")), |row| row.check(text))
+}
+
 /// The keys of the mapping at this path, such as `pools.*`, or the empty one of the whole file.
 pub(super) fn below(path: &str) -> Vec<&'static dyn Row> {
     BELOW.get(path).cloned().unwrap_or_default()

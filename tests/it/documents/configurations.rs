@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::{page::for_users, session::Sandbox};
 
-/// The languages of blocks. Blocks in another language are checked by no test.
-const LANGUAGES: [&str; 6] = ["hidden", "json", "sh", "text", "yaml", "promql"];
+/// The languages of blocks. Blocks in another language are checked by no test; of `caddyfile`, the recipe
+/// beside it is.
+const LANGUAGES: [&str; 8] =
+    ["caddyfile", "haproxy", "hidden", "json", "nginx", "sh", "text", "yaml"];
 /// What a part of a configuration is added to.
 const REST: [(&str, &str); 3] = [
     ("listeners:", "listeners: [{ address: 0.0.0.0:8080 }]\n"),

@@ -13,6 +13,7 @@
 //! | `yaml` | a configuration, or some of its top-level keys |
 //! | `yaml file=NAME` | the same, as the file of this name in the folder |
 //! | `yaml of=PROGRAM` | YAML of another program |
+//! | `nginx`, `haproxy` | a configuration that this program takes, where it is installed |
 //!
 //! `<!-- file=NAME` and `<!-- sh` in a line of their own begin a block that readers do not see, and
 //! `-->` ends it.
@@ -25,7 +26,11 @@ mod commands;
 mod configurations;
 /// Links lead somewhere, and the book has every page.
 mod links;
+/// Configurations of other proxies are what they take.
+mod others;
 /// A page taken apart.
 mod page;
+/// The README is short, and agrees with the book.
+mod readme;
 /// Blocks run in order.
 mod session;

@@ -36,7 +36,15 @@ impl Sandbox {
     pub(super) fn new() -> Self {
         let sandbox = Self { folder: Arc::new(new_folder()), ports: RefCell::default() };
         let folder = sandbox.folder();
-        for name in ["bin", "etc/lb/certs", "run/lb", "run/secrets/lb", "var/log/lb"] {
+        for name in [
+            "bin",
+            "etc/lb/certs",
+            "etc/nginx",
+            "etc/haproxy",
+            "run/lb",
+            "run/secrets/lb",
+            "var/log/lb",
+        ] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         symlink(env!("CARGO_BIN_EXE_lb"), folder.join("bin/lb")).unwrap();
@@ -61,6 +69,14 @@ impl Sandbox {
         fs::copy(&token, self.folder().join("run/secrets/lb/token")).unwrap();
         let authority = Authority::new("an authority");
         authority.issue(&["shop.example.com", "api.example.com"]).write(etc, "shop");
+        for (folder, name) in [("nginx", "shop"), ("haproxy", "shop-all")] {
+            let pair = authority.issue(&["shop.example.com"]);
+            pair.write(&etc.parent().expect("a folder").join(folder), name);
+            let path = etc.parent().expect("a folder").join(folder).join(format!("{name}.pem"));
+            // HAProxy wants the key behind the certificate, and nginx reads the certificate alone.
+            let both = [fs::read(&path).unwrap(), fs::read(path.with_extension("key")).unwrap()];
+            fs::write(&path, both.concat()).unwrap();
+        }
         authority.issue(&["*.example.com"]).write(&etc.join("certs"), "any");
         for name in ["clients", "staff"] {
             let authority = Authority::new(name);
@@ -73,7 +89,8 @@ impl Sandbox {
     pub(super) fn adapted(&self, text: &str) -> String {
         let folder = self.folder().display().to_string();
         let text = text.replace("/usr/local/bin/lb", &format!("{folder}/bin/lb"));
-        let path = Regex::new(r"(^|[\s:\x22'=(])/(etc|run|var/log)/(lb|secrets)\b").unwrap();
+        let path =
+            Regex::new(r"(^|[\s:\x22'=(])/(etc|run|var/log)/(lb|secrets|nginx|haproxy)\b").unwrap();
         let text = path.replace_all(&text, format!("${{1}}{folder}/$2/$3"));
         let port = Regex::new(r"(:|port[ =])([1-9]\d{3,4})\b").unwrap();
         let with_port = |found: &Captures<'_>| format!("{}{}", &found[1], self.port(&found[2]));

@@ -1,0 +1,250 @@
+//! What to say of directives that no translator has settled.
+
+use crate::convert::{
+    ledger::{
+        Advice::{self, LeftOut, NotNeeded},
+        look_up,
+    },
+    statement::Statement,
+};
+
+const NO_FILES: Advice = LeftOut("lb serves no files (let a backend do it)");
+const NO_CACHE: Advice = LeftOut("lb has no cache");
+const NO_COMPRESSION: Advice = LeftOut("lb compresses nothing (let the backends do it)");
+const NO_RATES: Advice =
+    LeftOut("lb limits no rates; max_connections and queue of a pool bound what backends get");
+const NO_ACCESS: Advice = LeftOut(
+    "lb lets in every client that can connect (use a firewall, client_auth, or the backend)",
+);
+const NO_REWRITES: Advice =
+    LeftOut("lb changes no paths: backends get them as the client sent them");
+const NO_SCRIPTS: Advice = LeftOut("lb runs no programs");
+const OTHER_PROTOCOL: Advice = LeftOut("lb speaks HTTP/1 with backends, and nothing else");
+const TO_BACKENDS: Advice = LeftOut("lb has no TLS towards backends");
+const NO_FIELDS: Advice = LeftOut("lb changes no fields of answers (let the backend set them)");
+const STREAMS: Advice = NotNeeded("lb streams both ways, with little memory for each request");
+const BY_ITSELF: Advice = NotNeeded("lb does it by itself");
+const OF_FILES: Advice = NotNeeded("it is about files, and lb serves none");
+const NO_LIMIT: Advice = LeftOut("lb has no such limit");
+const OWN_LIMIT: Advice = NotNeeded("lb has limits of its own for headers");
+const TUNING: Advice = NotNeeded("lb has nothing to tune there");
+const UNUSED: Advice = LeftOut("nothing that was translated uses it");
+
+/// What to say of a directive, by its name and, where that decides, its arguments.
+pub(in crate::convert) fn advice(statement: &Statement) -> Option<Advice> {
+    let advice = look_up(TABLE, statement.name());
+    match (statement.name(), statement.arg(0), advice) {
+        ("map", Some("$http_upgrade"), _) => Some(NotNeeded("lb passes WebSocket on")),
+        ("client_max_body_size", Some("0"), _) => Some(NotNeeded("lb has no such limit")),
+        (name, ..) if name.contains("_by_lua") => Some(NO_SCRIPTS),
+        ("location", ..) => Some(LeftOut("it is for nothing that was translated")),
+        ("access_log", ..) => advice,
+        (_, Some("off"), Some(LeftOut(_))) if statement.args().len() == 1 => {
+            Some(NotNeeded("lb does not do it"))
+        }
+        _ => advice,
+    }
+}
+
+const TABLE: &[(&str, Advice)] = &[
+    // The process.
+    ("events", NotNeeded("lb serves as many connections as it may open files")),
+    ("pid", NotNeeded("commands find the process by its file (for other tools, write pid_file)")),
+    ("worker_rlimit_nofile", NotNeeded("lb raises the limit of open files by itself")),
+    ("worker_*", TUNING),
+    ("daemon", NotNeeded("lb runs in the foreground, or with -d in the background")),
+    ("master_process", TUNING),
+    ("load_module", NotNeeded("lb has no modules: their directives are reported where they stand")),
+    ("pcre_jit", TUNING),
+    ("thread_pool", TUNING),
+    ("timer_resolution", TUNING),
+    ("lock_file", TUNING),
+    ("env", LeftOut("lb reads nothing of the environment")),
+    ("include", UNUSED),
+    ("stream", LeftOut("lb balances HTTP, not TCP or UDP")),
+    ("mail", LeftOut("lb balances HTTP, not mail")),
+    ("http", LeftOut("lb convert reads one http block")),
+    ("error_log", LeftOut("lb has one process log (error_log of the whole file)")),
+    ("access_log", LeftOut("lb has one access log for all requests")),
+    ("log_format", NotNeeded("lb has its own formats: json, text and combined")),
+    ("log_not_found", OF_FILES),
+    ("log_subrequest", OF_FILES),
+    ("open_log_file_cache", TUNING),
+    // Pools.
+    ("upstream", LeftOut("nothing that was translated uses it")),
+    ("zone", NotNeeded("all threads of lb share the state of backends")),
+    ("keepalive", NotNeeded("lb keeps connections to backends by itself")),
+    ("keepalive_requests", NotNeeded("lb does not count the requests of a connection")),
+    ("keepalive_time", NotNeeded("lb does not limit the age of a connection")),
+    ("keepalive_disable", TUNING),
+    (
+        "resolver",
+        LeftOut("lb resolves names by the system's rules, at the start and at each reload"),
+    ),
+    ("resolver_timeout", NotNeeded("lb resolves names by the system's rules")),
+    ("health_check", LeftOut("write health_check of the pool: path, interval, rise, fall")),
+    ("match", LeftOut("write health_check.expect of the pool")),
+    ("server", LeftOut("it is for nothing that was translated")),
+    ("server_name", UNUSED),
+    ("listen", UNUSED),
+    // Requests.
+    ("return", LeftOut("lb has no answers of its own but redirect_to_https and errors")),
+    ("rewrite", NO_REWRITES),
+    ("rewrite_log", NO_REWRITES),
+    ("if", LeftOut("lb has no conditions: routes look at host and path")),
+    ("set", UNUSED),
+    ("map", LeftOut("lb has no variables")),
+    ("geo", LeftOut("lb has no variables")),
+    ("geoip*", LeftOut("lb does not know where clients are")),
+    ("split_clients", LeftOut("lb has no variables (for a share of requests, write weights)")),
+    ("map_hash_*", TUNING),
+    ("variables_hash_*", TUNING),
+    ("internal", OF_FILES),
+    ("error_page", LeftOut("lb has no pages for errors: answers of backends pass through whole")),
+    ("proxy_intercept_errors", LeftOut("lb has no pages for errors")),
+    ("limit_req*", NO_RATES),
+    ("limit_conn*", NO_RATES),
+    ("limit_rate*", NO_RATES),
+    ("limit_except", NO_ACCESS),
+    ("allow", NO_ACCESS),
+    ("deny", NO_ACCESS),
+    ("satisfy", NO_ACCESS),
+    ("auth_*", NO_ACCESS),
+    ("mirror*", LeftOut("lb sends a request to one backend")),
+    ("sub_filter*", NO_FIELDS),
+    ("add_header", NO_FIELDS),
+    ("add_trailer", NO_FIELDS),
+    ("more_*", NO_FIELDS),
+    ("expires", NO_FIELDS),
+    ("etag", OF_FILES),
+    ("userid*", NO_FIELDS),
+    ("charset*", NO_FIELDS),
+    ("stub_status", LeftOut("the admin listener has the figures, a page, and GET /metrics")),
+    ("status*", LeftOut("the admin listener has the figures, a page, and GET /metrics")),
+    ("api", LeftOut("the admin listener has an API")),
+    (
+        "client_max_body_size",
+        LeftOut("lb does not limit the length of a body (let the backend do it)"),
+    ),
+    ("client_body_buffer_size", STREAMS),
+    ("client_body_*", TUNING),
+    ("client_header_buffer_size", OWN_LIMIT),
+    ("large_client_header_buffers", OWN_LIMIT),
+    ("client_header_timeout", UNUSED),
+    ("client_body_timeout", UNUSED),
+    ("keepalive_timeout", UNUSED),
+    ("send_timeout", UNUSED),
+    ("lingering_*", TUNING),
+    ("reset_timedout_connection", TUNING),
+    ("connection_pool_size", TUNING),
+    ("request_pool_size", TUNING),
+    ("output_buffers", TUNING),
+    ("postpone_output", TUNING),
+    ("ignore_invalid_headers", NotNeeded("lb refuses requests that can be read in two ways")),
+    ("underscores_in_headers", NotNeeded("lb passes fields with an underscore on")),
+    ("merge_slashes", NotNeeded("lb compares paths as they came")),
+    ("chunked_transfer_encoding", TUNING),
+    ("server_tokens", NotNeeded("lb does not name itself in answers")),
+    ("server_names_hash_*", TUNING),
+    ("server_name_in_redirect", TUNING),
+    ("port_in_redirect", TUNING),
+    ("absolute_redirect", TUNING),
+    ("msie_*", TUNING),
+    ("types", OF_FILES),
+    ("types_hash_*", OF_FILES),
+    ("default_type", OF_FILES),
+    ("sendfile*", OF_FILES),
+    ("aio*", OF_FILES),
+    ("directio*", OF_FILES),
+    ("read_ahead", OF_FILES),
+    ("open_file_cache*", OF_FILES),
+    ("disable_symlinks", OF_FILES),
+    ("tcp_nopush", TUNING),
+    ("tcp_nodelay", BY_ITSELF),
+    ("root", NO_FILES),
+    ("alias", NO_FILES),
+    ("index", NO_FILES),
+    ("autoindex*", NO_FILES),
+    ("try_files", NO_FILES),
+    ("random_index", NO_FILES),
+    ("ssi*", NO_FILES),
+    ("dav_*", NO_FILES),
+    ("mp4*", NO_FILES),
+    ("flv", NO_FILES),
+    ("image_filter*", NO_FILES),
+    ("xslt*", NO_FILES),
+    ("gzip_static", NO_FILES),
+    ("gunzip*", NO_COMPRESSION),
+    ("gzip*", NO_COMPRESSION),
+    ("brotli*", NO_COMPRESSION),
+    ("zstd*", NO_COMPRESSION),
+    ("http2_*", TUNING),
+    ("http2", UNUSED),
+    ("http3*", LeftOut("lb convert translates no HTTP/3 (see listeners[].protocols)")),
+    ("quic_*", LeftOut("lb convert translates no HTTP/3 (see listeners[].protocols)")),
+    (
+        "real_ip_recursive",
+        NotNeeded(
+            "lb reads X-Forwarded-For from the right, up to the first address that is not trusted",
+        ),
+    ),
+    ("real_ip_header", UNUSED),
+    ("set_real_ip_from", UNUSED),
+    // Towards backends.
+    ("proxy_pass", UNUSED),
+    ("proxy_set_header", UNUSED),
+    ("proxy_connect_timeout", UNUSED),
+    ("proxy_read_timeout", UNUSED),
+    ("proxy_send_timeout", UNUSED),
+    ("proxy_next_upstream*", UNUSED),
+    ("proxy_http_version", NotNeeded("lb speaks HTTP/1.1 with backends")),
+    ("proxy_buffer*", STREAMS),
+    ("proxy_busy_buffers_size", STREAMS),
+    ("proxy_max_temp_file_size", STREAMS),
+    ("proxy_temp_*", STREAMS),
+    ("proxy_request_buffering", STREAMS),
+    ("proxy_headers_hash_*", TUNING),
+    ("proxy_ignore_client_abort", LeftOut("lb ends a request whose client has left")),
+    ("proxy_redirect", LeftOut("lb passes Location on as the backend sent it")),
+    ("proxy_cookie_*", NO_FIELDS),
+    ("proxy_hide_header", NO_FIELDS),
+    ("proxy_pass_header", NotNeeded("lb passes the fields of answers on")),
+    ("proxy_ignore_headers", NotNeeded("lb acts on no X-Accel field")),
+    ("proxy_pass_request_*", LeftOut("lb passes requests on whole")),
+    ("proxy_method", NO_REWRITES),
+    ("proxy_set_body", NO_REWRITES),
+    ("proxy_limit_rate", NO_RATES),
+    ("proxy_bind", LeftOut("the system chooses the address of connections to backends")),
+    ("proxy_socket_keepalive", LeftOut("lb closes connections that are idle (timeouts.keepalive)")),
+    ("proxy_cache*", NO_CACHE),
+    ("proxy_no_cache", NO_CACHE),
+    ("proxy_store*", NO_CACHE),
+    ("proxy_force_ranges", NO_CACHE),
+    ("proxy_ssl_*", TO_BACKENDS),
+    ("fastcgi_*", OTHER_PROTOCOL),
+    ("uwsgi_*", OTHER_PROTOCOL),
+    ("scgi_*", OTHER_PROTOCOL),
+    ("grpc_*", OTHER_PROTOCOL),
+    ("memcached_*", OTHER_PROTOCOL),
+    ("js_*", NO_SCRIPTS),
+    ("perl*", NO_SCRIPTS),
+    ("lua_*", NO_SCRIPTS),
+    // TLS.
+    ("ssl_session_*", NotNeeded("sessions go on over reloads and upgrades by themselves")),
+    (
+        "ssl_ciphers",
+        NotNeeded("lb has only suites with forward secrecy and authenticated encryption"),
+    ),
+    ("ssl_prefer_server_ciphers", NotNeeded("lb has only suites that are safe")),
+    ("ssl_ecdh_curve", NotNeeded("lb has X25519MLKEM768, X25519, P-256 and P-384")),
+    ("ssl_conf_command", TUNING),
+    ("ssl_dhparam", NotNeeded("lb has no key exchange that uses it")),
+    ("ssl_buffer_size", TUNING),
+    ("ssl_stapling*", LeftOut("lb staples no OCSP answers; most authorities no longer give them")),
+    ("ssl_trusted_certificate", NotNeeded("it is for OCSP; chains are in the certificate's file")),
+    ("ssl_early_data", LeftOut("lb accepts no early data, which can be replayed")),
+    ("ssl_password_file", LeftOut("keys have no passphrase in lb: protect them by permissions")),
+    ("ssl_verify_depth", NO_LIMIT),
+    ("ssl_*", UNUSED),
+    ("ssl", UNUSED),
+];

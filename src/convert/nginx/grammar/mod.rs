@@ -1,0 +1,6 @@
+//! From the text of nginx to statements.
+
+mod include;
+mod text;
+
+pub(crate) use include::parse;
