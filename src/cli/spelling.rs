@@ -54,6 +54,11 @@ impl Flags {
         true
     }
 
+    fn is_unknown(&self, argument: &str) -> bool {
+        let name = argument.strip_prefix("--").map(|name| name.split('=').next().unwrap_or(name));
+        name.is_some_and(|name| !self.long.contains_key(name))
+    }
+
     fn takes_value(&self, argument: &str) -> bool {
         match argument.strip_prefix("--") {
             Some(name) => self.long.get(name).copied().unwrap_or_default(),
@@ -109,6 +114,8 @@ pub(super) fn spelled(arguments: Vec<OsString>, command: &Command) -> Result<Spe
             }
         }
         is_value = flags.takes_value(text);
+        // Whether the next argument is the value of a flag that is not known cannot be said.
+        is_below |= flags.is_unknown(text);
         let is_command = || command.find_subcommand(text).is_some() || text == "help";
         if !is_below && !is_value && !text.starts_with('-') {
             if !is_command() && text.contains(['.', '/']) {
@@ -189,6 +196,7 @@ mod tests {
             "lb backend --name -port --port 9001",
             "lb help status",
             "lb nonsense",
+            "lb --backend http://127.0.0.1:1",
             "lb -c -port",
             "lb -- -port lb.yaml",
         ] {
