@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt::Display, io::IsTerminal, path::PathBuf, time::Dura
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{operate::args::Operation, version};
+use super::{default_file, operate::args::Operation, version};
 use crate::config::{Flags, HttpsFlags};
 use crate::convert::Format;
 
@@ -14,13 +14,18 @@ use crate::convert::Format;
 #[derive(Debug, Clone, Parser)]
 #[command(version, long_version = version::long(), about, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(super) struct Arguments {
-    /// Run from this file (YAML).
+    /// Run from this file (YAML) [default without --backends: the environment variable LB_CONF, else
+    /// /etc/lb/lb.yaml].
     #[arg(short = 'c', long = "conf", value_name = "FILE")]
     pub(super) conf: Option<PathBuf>,
 
     /// Check the configuration, report every problem, and exit.
     #[arg(short = 't', long)]
     pub(super) test: bool,
+
+    /// With -t: look up no names, for a machine that does not know them.
+    #[arg(long, requires = "test")]
+    pub(super) offline: bool,
 
     /// Run in the background; return once it serves.
     #[arg(short = 'd', long)]
@@ -135,6 +140,7 @@ impl Arguments {
         Self {
             conf: Some(conf),
             test: false,
+            offline: false,
             daemon: false,
             upgrade: false,
             port: None,
@@ -192,6 +198,14 @@ impl Arguments {
         again
     }
 
+    /// The arguments with the default file, unless flags describe a balancer without one.
+    pub(super) fn with_default_file(mut self) -> Self {
+        if self.conf.is_none() && self.backends.is_none() {
+            self.conf = default_file::find();
+        }
+        self
+    }
+
     /// The flags that were given, and only those.
     pub(super) fn flags(&self) -> Flags {
         Flags {
@@ -220,9 +234,12 @@ impl Arguments {
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
     /// Load the configuration again in the process that runs from this file, and print what changed.
-    Reload(FileArgument),
+    Reload(ReloadArguments),
     /// Replace the process that runs from this file by this program, without losing a request.
     Upgrade(FileArgument),
+    /// Finish the requests in flight of the process that runs from this file, and end it. Returns when it
+    /// has ended.
+    Stop(FileArgument),
     /// Print whether the process that runs from this file should get requests; exit with 0 or 1.
     Health(FileArgument),
     #[command(flatten)]
@@ -250,9 +267,20 @@ pub(super) enum Command {
 /// The process that a command is for.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FileArgument {
-    /// The file that the process runs from.
+    /// The file that the process runs from [default: the environment variable LB_CONF, else
+    /// /etc/lb/lb.yaml].
     #[arg(short = 'c', long = "conf", value_name = "FILE")]
-    pub(super) conf: PathBuf,
+    pub(super) conf: Option<PathBuf>,
+}
+
+/// Arguments of `lb reload`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReloadArguments {
+    #[command(flatten)]
+    pub(super) of: FileArgument,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 /// Arguments of `lb convert`.

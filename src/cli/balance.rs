@@ -1,6 +1,11 @@
 //! The balancer itself: checks the configuration and runs it, here or in the background.
 
-use std::{env, io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use super::{
     args::Arguments,
@@ -12,9 +17,10 @@ use crate::config::{self, Config, Loaded, Origin, Problem, Problems};
 use crate::discovery::{self, ResolvedBackends};
 use crate::process::{
     background::{BackgroundProcess, Output, Report},
+    control,
     privileges::Identity,
 };
-use crate::server::{self, Start, WatchedFile};
+use crate::server::{self, Start, StartError, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
 use crate::tls::{self, TlsListeners};
 
@@ -81,7 +87,14 @@ fn check_and_serve(
         }
     }
     if arguments.test {
-        say(io::stdout(), &format!("ok: {}", summary(&loaded.config, &resolved)));
+        let summary = match arguments.offline {
+            true => {
+                let backends = loaded.config.pools.iter().map(|pool| pool.backends.len()).sum();
+                format!("{}; no name was looked up", summary(&loaded.config, backends))
+            }
+            false => summary(&loaded.config, resolved.values().map(Vec::len).sum()),
+        };
+        say(io::stdout(), &format!("ok: {summary}"));
         return Ok(ExitCode::SUCCESS);
     }
     if is_daemon {
@@ -149,14 +162,30 @@ fn say_whom_to_trust(config: &Config) {
 
 /// Runs the balancer until a signal ends it.
 pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCode, String> {
+    let file = start.origin.as_ref().map(|origin| origin.file.clone());
     server::run(start, report).map_err(|error| {
-        log::error!("{error}");
+        let other = match error {
+            StartError::Listen { .. } => file.as_deref().and_then(other_process),
+            _ => None,
+        };
+        let reason = format!("{error}{}", other.unwrap_or_default());
+        log::error!("{reason}");
         // The person who starts it reads standard error, where the log is if it has no file yet.
         if process_log::is_in_file() {
-            say(io::stderr(), &error.to_string());
+            say(io::stderr(), &reason);
         }
-        error.to_string()
+        reason
     })
+}
+
+/// The end of the message about an address that is taken, if another process runs from this file.
+fn other_process(file: &Path) -> Option<String> {
+    let (_, pid) = control::running(file).filter(|(_, pid)| *pid != std::process::id())?;
+    let file = file.display();
+    Some(format!(
+        "; process {pid} runs from {file} already (lb reload -c {file} applies a change, lb upgrade -c \
+         {file} another program)"
+    ))
 }
 
 fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> server::Origin {
@@ -186,7 +215,10 @@ pub(super) fn load(
     arguments: &Arguments,
 ) -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> {
     let mut loaded = read(arguments)?;
-    let resolved = discovery::resolve(&loaded.config)?;
+    let resolved = match arguments.offline {
+        true => ResolvedBackends::new(),
+        false => discovery::resolve(&loaded.config)?,
+    };
     loaded.warnings.extend(acme::check(&loaded.config)?);
     let now = clock::wall();
     let (tls, warnings) = tls::load(&loaded.config, now)?;
@@ -195,8 +227,7 @@ pub(super) fn load(
     Ok((loaded, resolved, tls))
 }
 
-fn summary(config: &Config, resolved: &ResolvedBackends) -> String {
-    let backends: usize = resolved.values().map(Vec::len).sum();
+fn summary(config: &Config, backends: usize) -> String {
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(
         "{}, {}, {}, {}",

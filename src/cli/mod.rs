@@ -16,6 +16,7 @@ mod client;
 #[cfg(test)]
 mod command_line_page;
 mod convert;
+mod default_file;
 mod demo;
 mod figures;
 mod manual;
@@ -28,14 +29,14 @@ mod spelling;
 mod top;
 mod version;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
 
 use crate::config::reference;
 use crate::process::control;
 use crate::telemetry::log::CloseAtEnd;
-use args::{Arguments, Command};
+use args::{Arguments, Command, FileArgument};
 use spelling::{Spelled, spelled};
 
 /// The exit code for a command line that is wrong itself.
@@ -65,9 +66,16 @@ pub fn run() -> ExitCode {
         }
     };
     match &arguments.command {
-        Some(Command::Reload(of)) => process_command::command(&of.conf, &control::Command::Reload),
-        Some(Command::Health(of)) => process_command::command(&of.conf, &control::Command::Health),
-        Some(Command::Upgrade(of)) => process_command::upgrade(&of.conf),
+        Some(Command::Reload(it)) => {
+            let command =
+                if it.dry_run { control::Command::DryRun } else { control::Command::Reload };
+            for_file(&it.of, |file| process_command::command(file, &command))
+        }
+        Some(Command::Health(of)) => {
+            for_file(of, |file| process_command::command(file, &control::Command::Health))
+        }
+        Some(Command::Stop(of)) => for_file(of, process_command::stop),
+        Some(Command::Upgrade(of)) => for_file(of, process_command::upgrade),
         Some(Command::Operate(operation)) => operate::run(operation),
         Some(Command::Convert(arguments)) => convert::run(arguments),
         Some(Command::Schema) => {
@@ -84,6 +92,17 @@ pub fn run() -> ExitCode {
         },
         Some(Command::Demo(demo)) => demo::run(demo),
         Some(Command::Backend(backend)) => demo::run_backend(backend),
-        None => balance::balance(&arguments),
+        None => balance::balance(&arguments.with_default_file()),
+    }
+}
+
+/// Runs a command for the file that it names, or for the default file.
+fn for_file(of: &FileArgument, run: impl FnOnce(&Path) -> ExitCode) -> ExitCode {
+    match default_file::or(of.conf.as_deref()) {
+        Ok(file) => run(&file),
+        Err(reason) => {
+            output::say(std::io::stderr(), &reason);
+            ExitCode::from(BAD_COMMAND_LINE)
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! Commands to the process that runs from a file: reload, upgrade, health.
+//! Commands to the process that runs from a file: reload, upgrade, stop, health.
 
-use std::{env, io, path::Path, process::ExitCode};
+use std::{env, io, path::Path, process::ExitCode, thread, time::Duration};
 
 use super::{
     args::Arguments,
@@ -9,8 +9,11 @@ use super::{
 };
 use crate::process::{
     control::{self, CommandError},
-    meeting_socket::{MeetingSocket, Purpose},
+    meeting_socket::{MeetingSocket, PeerCredentials, Purpose},
 };
+
+/// The time between two looks whether a process has ended.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Sends a command to the process that runs from this file, and prints its answer.
 pub(super) fn command(file: &Path, command: &control::Command) -> ExitCode {
@@ -29,6 +32,25 @@ pub(super) fn command(file: &Path, command: &control::Command) -> ExitCode {
         }
         Err(error) => fail(&error.to_string()),
     }
+}
+
+/// Ends the process that runs from this file, and waits until it has ended: then its ports are free.
+pub(super) fn stop(file: &Path) -> ExitCode {
+    let Some((socket, pid)) = control::running(file) else {
+        return command(file, &control::Command::Stop);
+    };
+    let code = command(file, &control::Command::Stop);
+    if code != ExitCode::SUCCESS {
+        return code;
+    }
+    // A service manager may start the next one at once.
+    let is_there =
+        || socket.connect().and_then(|it| PeerCredentials::of(&it)).is_ok_and(|it| it.pid == pid);
+    while is_there() {
+        thread::sleep(LOOK);
+    }
+    say(io::stdout(), &format!("process {pid} has ended"));
+    ExitCode::SUCCESS
 }
 
 /// Upgrades the process that runs from this file, if the file has no problems.

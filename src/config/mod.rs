@@ -1,6 +1,7 @@
 //! From YAML text and flags to a configuration that cannot be wrong.
 //!
-//! Text becomes a tree that knows its lines (`document`). The tree is read key by key (`read`), by
+//! Text becomes a tree that knows its lines (`document`), with references replaced (`expand`) and included
+//! files added (`parts`). The tree is read key by key (`read`), by
 //! the definition of each key (`keys`), with one parser for each kind of value (`values`), into the
 //! `model`. Flags come last (`flags`). Reading never stops at a problem: the problem is recorded, a
 //! stand-in takes the place of the value, and reading goes on, so that one run shows every problem.
@@ -13,12 +14,15 @@
 mod advice;
 mod changes;
 mod document;
+mod expand;
 mod flags;
 mod foreign;
 mod https_flags;
 mod keys;
 mod model;
 mod origin;
+mod outside;
+mod parts;
 mod problem;
 mod read;
 pub mod reference;
@@ -27,7 +31,7 @@ mod values;
 mod word;
 mod wording;
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::path::Path;
 
 pub use flags::Flags;
 pub use https_flags::HttpsFlags;
@@ -51,7 +55,7 @@ pub use settings::effective;
 
 use document::{Cursor, Report, read_tree};
 use flags::Overrides;
-use read::Secret;
+use outside::{Outside, read_secret, reason};
 
 use crate::files;
 
@@ -87,23 +91,32 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
 /// # Errors
 /// All problems of the text and the flags.
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
-    let report = Report::new(Arc::from(file));
-    let root = read_tree(text, &report);
+    let report = Report::default();
+    let outside = Outside::of(Path::new(file));
+    let mut root = read_tree(file, text, &outside, &report);
     if !root.as_ref().is_some_and(|root| Cursor::root(root, &report).has_known_key())
         && let Some(message) = foreign::recognised(file, text)
     {
         let origin = Origin::file(file, 0);
         return Err(Problems::from(Problem::new(origin, message)));
     }
+    if root.is_none() && !report.has_problems() {
+        let message = "is empty (it must have at least listeners, routes and pools)";
+        report.add(Origin::file(file, 0), message);
+    }
     let overrides = Overrides::read(flags, &report);
     flags.https.refuse(&report);
+    if let Some(root) = &mut root {
+        parts::assemble(root, Path::new(file), &outside, &report);
+    }
     let config = root.map(|root| {
         let (mut config, admin) = read::read(&Cursor::root(&root, &report));
         config.admin = admin.map(|admin| admin.settle(&report, read_secret));
         overrides.apply(&mut config, &report);
+        config.sources = outside.into_sources();
         config
     });
-    conclude(config, report)
+    conclude(config, report, file)
 }
 
 /// The configuration of flags without a file: one listener, one pool, one route.
@@ -111,7 +124,7 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
 /// # Errors
 /// All problems of the flags.
 pub fn from_flags(flags: &Flags) -> Result<Loaded, Problems> {
-    let report = Report::new(Arc::from(""));
+    let report = Report::default();
     let overrides = Overrides::read(flags, &report);
     let mut config = flags::base();
     if let Some(access_log) = config.access_log.as_mut().filter(|_| flags.is_watched) {
@@ -120,40 +133,19 @@ pub fn from_flags(flags: &Flags) -> Result<Loaded, Problems> {
     overrides.apply(&mut config, &report);
     https_flags::apply(&flags.https, flags.port, &mut config, &report);
     flags::require_backends(flags, &report);
-    conclude(Some(config), report)
+    conclude(Some(config), report, "")
 }
 
-fn conclude(config: Option<Config>, report: Report) -> Result<Loaded, Problems> {
-    match (config, report.into_parts()) {
-        (Some(config), (problems, warnings)) if problems.is_empty() => {
-            Ok(Loaded { config, warnings })
-        }
-        (_, (problems, _)) => Err(Problems::new(problems)),
+/// The result; the problems of `first`, the file that includes the others, come before theirs.
+fn conclude(config: Option<Config>, report: Report, first: &str) -> Result<Loaded, Problems> {
+    let (mut problems, mut warnings) = report.into_parts();
+    for found in [&mut problems, &mut warnings] {
+        found.sort_by_key(|problem| problem.origin.file.as_deref() != Some(first));
+        problem::sort(found);
     }
-}
-
-/// Reads a file that contains a secret.
-fn read_secret(path: &Path) -> Result<Secret, String> {
-    let read = || {
-        let data = files::answered(path, |path| fs::metadata(path))?;
-        let text = files::read_text(path)?;
-        Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
-    };
-    read().map_err(|error: io::Error| match error.kind() {
-        io::ErrorKind::InvalidData => "is not text".to_owned(),
-        _ => format!("cannot be read: {}", reason(&error)),
-    })
-}
-
-/// The system's reason, without its error codes.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied (the user that runs lb may not read it)".to_owned()
-        }
-        io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
-        _ => error.to_string(),
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
+        _ => Err(Problems::new(problems)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Problems of an input and their places, in the words that the user reads.
 
-use std::fmt;
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::origin::Origin;
 
@@ -26,7 +26,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of an input. Prints one problem per line, flags first, then in file order, and the
+/// All problems of an input. Prints one problem per line, flags first, then by file and line, and the
 /// number of problems at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
@@ -35,7 +35,7 @@ impl Problems {
     /// Sorts the problems.
     #[must_use]
     pub fn new(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.origin.line);
+        sort(&mut problems);
         Self(problems)
     }
 
@@ -50,16 +50,37 @@ impl Problems {
         self.0.iter().all(|problem| problem.origin.file.is_none())
     }
 
-    /// Returns the file or the flags, or both.
+    /// Returns the files, and the flags if they have problems.
     fn sources(&self) -> String {
-        let file = self.0.iter().find_map(|problem| problem.origin.file.as_deref());
-        let flags = self.0.iter().any(|problem| problem.origin.file.is_none());
-        match (file, flags) {
-            (Some(file), true) => format!("{file} and command line"),
-            (Some(file), false) => file.to_owned(),
-            (None, _) => "command line".to_owned(),
+        let mut sources: Vec<&str> = Vec::new();
+        for problem in &self.0 {
+            let source = problem.origin.file.as_deref().unwrap_or("command line");
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        // The flags come first as problems, and last as a source.
+        sources.sort_by_key(|source| *source == "command line");
+        match sources.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => sources.concat(),
         }
     }
+}
+
+/// Sorts by file, in the order in which the files appear, and then by line; flags come first.
+pub(super) fn sort(problems: &mut [Problem]) {
+    let mut ranks: HashMap<Arc<str>, usize> = HashMap::new();
+    for problem in problems.iter() {
+        if let Some(file) = &problem.origin.file {
+            let next = ranks.len() + 1;
+            ranks.entry(Arc::clone(file)).or_insert(next);
+        }
+    }
+    problems.sort_by_key(|problem| {
+        let rank = problem.origin.file.as_ref().and_then(|file| ranks.get(file)).copied();
+        (rank.unwrap_or_default(), problem.origin.line)
+    });
 }
 
 impl From<Problem> for Problems {

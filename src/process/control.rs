@@ -5,7 +5,7 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::Duration,
@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::meeting_socket::{MeetingSocket, PeerCredentials};
+use super::meeting_socket::{MeetingSocket, PeerCredentials, Purpose};
 use crate::clock;
 
 /// The longest command, in bytes; the longest part of one is a path.
@@ -46,6 +46,10 @@ const FAILED: &str = "failed";
 pub enum Command {
     /// Load the configuration again.
     Reload,
+    /// Say what a reload would change, and change nothing.
+    DryRun,
+    /// Finish the requests in flight, and end.
+    Stop,
     /// Start this program, and hand over to it.
     Upgrade(PathBuf),
     /// Say whether this process should get requests.
@@ -57,6 +61,8 @@ impl Command {
         let line = line.strip_suffix('\n')?;
         match line.split_once(' ') {
             None if line == "reload" => Some(Self::Reload),
+            None if line == "dry-run" => Some(Self::DryRun),
+            None if line == "stop" => Some(Self::Stop),
             None if line == "health" => Some(Self::Health),
             Some(("upgrade", path)) => Some(Self::Upgrade(path.into())),
             _ => None,
@@ -68,6 +74,8 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reload => f.write_str("reload"),
+            Self::DryRun => f.write_str("dry-run"),
+            Self::Stop => f.write_str("stop"),
             Self::Upgrade(path) => write!(f, "upgrade {}", path.display()),
             Self::Health => f.write_str("health"),
         }
@@ -195,11 +203,19 @@ impl Command {
     /// The limit on the answer; a process that takes longer hangs.
     fn patience(&self) -> Duration {
         match self {
-            Self::Health => Duration::from_secs(5),
-            Self::Reload => Duration::from_secs(120),
+            Self::Health | Self::Stop => Duration::from_secs(5),
+            Self::Reload | Self::DryRun => Duration::from_secs(120),
             Self::Upgrade(_) => Duration::from_secs(240),
         }
     }
+}
+
+/// The process that runs from this file, and the socket at which it takes commands.
+#[must_use]
+pub fn running(file: &Path) -> Option<(MeetingSocket, u32)> {
+    let socket = MeetingSocket::of(Purpose::Control, file).ok()?;
+    let peer = PeerCredentials::of(&socket.connect().ok()?).ok()?;
+    Some((socket, peer.pid))
 }
 
 /// Sends a command to the process that listens at this socket, and waits for its answer.
@@ -254,7 +270,6 @@ fn connect(socket: &MeetingSocket) -> io::Result<std::os::unix::net::UnixStream>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::meeting_socket::Purpose;
 
     /// Asks a process that answers with the command's own words.
     fn ask_an_echo(command: &Command) -> Result<Answer, CommandError> {
@@ -280,6 +295,8 @@ mod tests {
     #[test]
     fn a_command_is_answered() {
         let told = |text: &str| Ok(format!("told to\n{text}"));
+        assert_eq!(ask_an_echo(&Command::DryRun).unwrap(), told("dry-run"));
+        assert_eq!(ask_an_echo(&Command::Stop).unwrap(), told("stop"));
         assert_eq!(ask_an_echo(&Command::Reload).unwrap(), told("reload"));
         let upgrade = Command::Upgrade("/opt/l b/lb".into());
         assert_eq!(ask_an_echo(&upgrade).unwrap(), told("upgrade /opt/l b/lb"));
@@ -288,7 +305,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_command() {
-        for line in ["", "\n", "reload", "reload now\n", "upgrade\n", "stop\n"] {
+        for line in ["", "\n", "reload", "reload now\n", "upgrade\n", "start\n"] {
             assert_eq!(Command::read(line), None, "{line:?}");
         }
     }

@@ -33,11 +33,18 @@ use crate::tls::TlsListeners;
 pub type LoadConfig =
     Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> + Send + Sync>;
 
-/// A request for a reload, with the place for its answer if a command asked.
-pub(super) type ReloadRequest = Option<Reply>;
+/// What is asked of the thread that loads configurations.
+#[derive(Debug)]
+pub(super) enum ReloadRequest {
+    /// A reload, with the place for its answer if a command asked.
+    Reload(Option<Reply>),
+    /// What a reload would change.
+    DryRun(Reply),
+}
 
 type Logs = (Option<Arc<AccessLog>>, Option<Destination>);
 
+const NOT_CHANGED: &str = "nothing has changed";
 const NOT_RELOADED: &str = "not reloaded, still serving as before";
 
 /// Loads the configuration again and makes it live.
@@ -66,9 +73,19 @@ impl Reloader {
     /// Reloads for every request. Requests that come before a load begins share one reload.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>) {
         while let Some(first) = requests.recv().await {
-            let mut replies = vec![first];
+            let mut all = vec![first];
             while let Ok(another) = requests.try_recv() {
-                replies.push(another);
+                all.push(another);
+            }
+            let mut replies = Vec::new();
+            for request in all {
+                match request {
+                    ReloadRequest::Reload(reply) => replies.push(reply),
+                    ReloadRequest::DryRun(reply) => reply.send_later(self.dry_run().await),
+                }
+            }
+            if replies.is_empty() {
+                continue;
             }
             // Before and after that phase the service manager is told something else.
             let is_serving = self.readiness.phase() == Phase::Serving;
@@ -84,6 +101,38 @@ impl Reloader {
                 reply.send_later(answer.clone());
             }
         }
+    }
+
+    /// Loads, and says what a reload would change.
+    async fn dry_run(&self) -> Answer {
+        let load = Arc::clone(&self.load);
+        let Ok(loaded) = tokio::task::spawn_blocking(move || load()).await else {
+            return Err(format!("loading failed by a fault of this program; {NOT_CHANGED}"));
+        };
+        let (Loaded { config, warnings }, resolved, _) =
+            loaded.map_err(|problems| format!("{problems}\na reload would fail; {NOT_CHANGED}"))?;
+        let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
+        let changes = self.changes(&config, &resolved);
+        let end = match changes.is_empty() {
+            true => "a reload would change nothing".to_owned(),
+            false => format!("a reload would change this; {NOT_CHANGED}"),
+        };
+        let lines: Vec<String> = warnings.chain(changes).chain([end]).collect();
+        Ok(lines.join("\n"))
+    }
+
+    /// What differs from the configuration that serves.
+    fn changes(&self, config: &Config, resolved: &ResolvedBackends) -> Vec<String> {
+        let before = self.current.pin();
+        let in_flight = |pool: &PoolName, address: &Address| {
+            before.pool(pool).map_or(0, |pool| pool.active(address))
+        };
+        changes::between(
+            &self.started,
+            View { config: &self.config, resolved: &self.resolved },
+            View { config, resolved },
+            in_flight,
+        )
     }
 
     /// Reloads, and logs what changed or why nothing did.
@@ -130,16 +179,7 @@ impl Reloader {
         let failed = |error: String| format!("{NOT_RELOADED}: {error}");
         let (access_log, destination) =
             self.logs(&config).await.map_err(|error| failed(error.to_string()))?;
-        let before = self.current.pin();
-        let in_flight = |pool: &PoolName, address: &Address| {
-            before.pool(pool).map_or(0, |pool| pool.active(address))
-        };
-        let changes = changes::between(
-            &self.started,
-            View { config: &self.config, resolved: &self.resolved },
-            View { config: &config, resolved: &resolved },
-            in_flight,
-        );
+        let changes = self.changes(&config, &resolved);
         let began = clock::now();
         let publishing =
             self.current.publish(&config, &resolved, Opened { access_log, tls }, began);

@@ -82,6 +82,28 @@ fn every_valid_file_becomes_the_model_of_its_golden_file() {
     assert!(different.is_empty(), "{different}");
 }
 
+/// A configuration in several files: its folder has the effective configuration, or the messages.
+#[test]
+fn every_configuration_of_several_files_reads_as_its_golden_file_says() {
+    let cases = fs::read_dir(root().join("tests/golden/parts")).expect("the folder is there");
+    let different: String = cases
+        .filter_map(|case| {
+            let folder = case.expect("it can be read").path();
+            let actual = match config::load(&folder.join("lb.yaml"), &Flags::default()) {
+                Ok(Loaded { config, warnings }) => {
+                    let warnings: String =
+                        warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+                    format!("{warnings}{:#}\n", config::effective(&config))
+                }
+                Err(problems) => format!("{problems}\n"),
+            };
+            let actual = actual.replace(&format!("{}/", folder.display()), "");
+            differs(&folder.join("result"), &actual)
+        })
+        .collect();
+    assert!(different.is_empty(), "{different}");
+}
+
 #[test]
 fn documents_of_the_keys_come_from_their_table() {
     let schema = format!("{:#}\n", config::reference::schema());

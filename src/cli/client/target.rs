@@ -10,13 +10,15 @@ use std::{
 use clap::Args;
 
 use super::{address::Address, request::AdminClient, trust::TrustArguments};
+use crate::cli::default_file;
 use crate::config::{self, Config, Flags, ListenAddress};
 
 /// The process that a command is for.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Which process to ask")]
 pub(in crate::cli) struct AdminTarget {
-    /// The process that runs from this file: its key `admin` says where it listens, and the token.
+    /// The process that runs from this file: its key `admin` says where it listens, and the token
+    /// [default: the environment variable LB_CONF, else /etc/lb/lb.yaml if it is there].
     #[arg(short = 'c', long = "conf", value_name = "FILE", conflicts_with = "admin")]
     conf: Option<PathBuf>,
     /// The process whose admin listener is here: http://127.0.0.1:9900, https://10.0.0.1:9900 or
@@ -43,7 +45,11 @@ impl AdminTarget {
     ///
     /// A message, if the file has problems or no admin listener, or the token cannot be read.
     pub(in crate::cli) fn client(&self) -> Result<AdminClient, String> {
-        let (address, config) = match (&self.conf, &self.admin) {
+        let file = match (&self.conf, &self.admin) {
+            (None, None) => default_file::find(),
+            (conf, _) => conf.clone(),
+        };
+        let (address, config) = match (&file, &self.admin) {
             (Some(file), _) => from_file(file).map(|(address, config)| (address, Some(config)))?,
             (None, Some(address)) => (address.clone(), None),
             (None, None) => (Address::Tcp(DEFAULT_ADDRESS.to_string()), None),
@@ -61,7 +67,7 @@ impl AdminTarget {
             return Err("the token must be one line of visible ASCII characters".to_owned());
         }
         let token = token.filter(|token| !token.is_empty());
-        Ok(AdminClient { address, token, trust, file: self.conf.clone() })
+        Ok(AdminClient { address, token, trust, file })
     }
 }
 

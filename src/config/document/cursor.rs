@@ -1,10 +1,10 @@
 //! Places in the tree: their values, and the problems found there.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{
     report::Report,
-    tree::{Entry, Node, Value},
+    tree::{Entry, Mark, Node, Value},
 };
 use crate::config::{
     origin::Origin,
@@ -17,22 +17,31 @@ use crate::config::{
 pub(in crate::config) struct Cursor<'a> {
     pub(super) node: &'a Node,
     /// The line of the key, if there is one: a missing value is reported at its key.
-    line: usize,
+    mark: &'a Mark,
     key: String,
     pub(super) report: &'a Report,
 }
 
 impl<'a> Cursor<'a> {
     pub(in crate::config) fn root(node: &'a Node, report: &'a Report) -> Self {
-        Self { node, line: node.line, key: String::new(), report }
+        Self { node, mark: &node.mark, key: String::new(), report }
     }
 
     pub(in crate::config) fn origin(&self) -> Origin {
-        Origin { key: self.key.as_str().into(), ..self.line_origin(self.line) }
+        self.mark.origin(&self.key)
     }
 
-    /// Reports a problem here.
+    /// Reports a problem here. A value that comes from a file is not shown, and one that does not come
+    /// at all has been reported.
     pub(in crate::config) fn problem(&self, message: impl Into<String>) {
+        let message = message.into();
+        let message = match (&self.node.source, self.text()) {
+            (Some(source), _) if source.is_missing => return,
+            (Some(source), Some(text)) if source.is_secret && !text.is_empty() => {
+                message.replace(&visible(text), &source.written).replace(text, &source.written)
+            }
+            _ => message,
+        };
         self.report.add(self.origin(), message);
     }
 
@@ -53,7 +62,11 @@ impl<'a> Cursor<'a> {
     pub(in crate::config) fn found(&self) -> String {
         match &self.node.value {
             Value::Nothing => "found nothing".to_owned(),
-            Value::Text(text) => format!("found {}", quoted(text)),
+            Value::Text(text) => match &self.node.source {
+                Some(source) if source.is_secret => format!("found \"{}\"", source.written),
+                Some(source) => format!("found {} from \"{}\"", quoted(text), source.written),
+                None => format!("found {}", quoted(text)),
+            },
             Value::List(nodes) if nodes.is_empty() => "found an empty list".to_owned(),
             Value::List(_) => "found a list".to_owned(),
             Value::Mapping(entries) if entries.is_empty() => "found an empty mapping".to_owned(),
@@ -67,7 +80,31 @@ impl<'a> Cursor<'a> {
             self.problem(format!("must be {}, {}", kind.expected, self.found()));
             return None;
         };
-        (kind.parse)(text).map_err(|message| self.problem(message)).ok()
+        (kind.parse)(text).map_err(|message| self.invalid(kind.expected, &message)).ok()
+    }
+
+    /// Reports that the text is no value of its kind; `message` says why.
+    pub(super) fn invalid(&self, expected: &str, message: &str) {
+        match &self.node.source {
+            None => self.problem(message),
+            Some(source) if source.is_secret => self.problem(format!(
+                "must be {expected}; the value comes from \"{}\", and is not shown",
+                source.written
+            )),
+            Some(source) => {
+                self.problem(format!("{message}; the value comes from \"{}\"", source.written));
+            }
+        }
+    }
+
+    /// The texts below a key: its value, or the items of its list.
+    pub(in crate::config) fn texts(&self, key: &str) -> Vec<Cursor<'a>> {
+        let Value::Mapping(entries) = &self.node.value else { return Vec::new() };
+        let found = entries.iter().find(|entry| entry.key == key).map(|entry| self.below(entry));
+        found.map_or_else(Vec::new, |cursor| match &cursor.node.value {
+            Value::List(_) => cursor.list("").unwrap_or_default(),
+            _ => vec![cursor],
+        })
     }
 
     /// The items of a list; `expected` says what it is a list of, with an example.
@@ -76,11 +113,14 @@ impl<'a> Cursor<'a> {
             self.problem(format!("must be {expected}, {}", self.found()));
             return None;
         };
-        let item = |(index, node): (usize, &'a Node)| Cursor {
-            node,
-            line: node.line,
-            key: format!("{}[{index}]", self.key),
-            report: self.report,
+        // The items of an included file are counted as they are there.
+        let mut begin = 0;
+        let item = |(index, node): (usize, &'a Node)| {
+            if nodes[begin].mark.file != node.mark.file {
+                begin = index;
+            }
+            let key = format!("{}[{}]", self.key, index - begin);
+            Cursor { node, mark: &node.mark, key, report: self.report }
         };
         Some(nodes.iter().enumerate().map(item).collect())
     }
@@ -101,16 +141,20 @@ impl<'a> Cursor<'a> {
             self.problem(format!("must be {expected}, {}", self.found()));
             return None;
         };
-        let mut lines: HashMap<&str, usize> = HashMap::new();
+        let mut marks: HashMap<&str, &Mark> = HashMap::new();
         let mut distinct = Vec::with_capacity(entries.len());
         for entry in entries {
             let cursor = self.below(entry);
-            match lines.get(entry.key.as_str()) {
-                Some(line) => cursor.problem(format!(
-                    "is already given on line {line} (a key can be given once: remove one)"
-                )),
+            match marks.get(entry.key.as_str()) {
+                Some(mark) => {
+                    let first = mark.seen_from(cursor.mark);
+                    let message = format!(
+                        "is already given on {first} (a key can be given once: remove one)"
+                    );
+                    self.report.add(cursor.origin(), message);
+                }
                 None => {
-                    lines.insert(&entry.key, entry.line);
+                    marks.insert(&entry.key, &entry.mark);
                     distinct.push((entry.key.as_str(), cursor));
                 }
             }
@@ -118,23 +162,22 @@ impl<'a> Cursor<'a> {
         Some(distinct)
     }
 
-    pub(super) fn below(&self, entry: &'a Entry) -> Cursor<'a> {
+    pub(in crate::config) fn below(&self, entry: &'a Entry) -> Cursor<'a> {
         let key = self.key_below(&entry.key);
-        Cursor { node: &entry.node, line: entry.line, key, report: self.report }
+        Cursor { node: &entry.node, mark: &entry.mark, key, report: self.report }
     }
 
-    /// The key and its line, in words.
-    pub(super) fn place(&self) -> String {
-        format!("{} on line {}", self.key, self.line)
+    pub(super) fn mark(&self) -> &'a Mark {
+        self.mark
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The key of a value below this one, as messages show it.
     pub(super) fn key_below(&self, key: &str) -> String {
         let key = visible(key);
         if self.key.is_empty() { key } else { format!("{}.{key}", self.key) }
-    }
-
-    fn line_origin(&self, line: usize) -> Origin {
-        Origin::file(Arc::clone(&self.report.file), line)
     }
 }

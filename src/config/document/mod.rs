@@ -16,4 +16,4 @@ pub(super) use order::{Order, Side};
 pub(super) use report::Report;
 pub(super) use section::{Section, from_nothing};
 pub(super) use setting::Setting;
-pub(super) use tree::read as read_tree;
+pub(super) use tree::{Entry, Node, Value, read as read_tree};

@@ -11,7 +11,7 @@ use super::{
     cursor::Cursor,
     report::Report,
     setting::Setting,
-    tree::{Node, Value},
+    tree::{Mark, Node, Value},
 };
 use crate::config::{
     advice::{Meaning, meaning},
@@ -224,8 +224,9 @@ fn is_unknown(parent: &str, key: &str) -> bool {
 
 /// Reads an empty mapping, to get the defaults of its keys.
 pub(in crate::config) fn from_nothing<T>(read: impl FnOnce(&mut Section<'_>) -> T) -> T {
-    let node = Node { line: 0, value: Value::Mapping(Vec::new()) };
-    let report = Report::new(Arc::from(""));
+    let mark = Mark { file: Arc::from(""), line: 0 };
+    let node = Node { mark, value: Value::Mapping(Vec::new()), source: None };
+    let report = Report::default();
     let cursor = Cursor::root(&node, &report);
     read(&mut Section::new(cursor, Vec::new()))
 }

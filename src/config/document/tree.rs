@@ -9,23 +9,60 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    sync::Arc,
 };
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::{report::Report, syntax};
-use crate::config::wording::quoted;
+use crate::config::{
+    expand::{Source, expanded},
+    origin::Origin,
+    outside::Outside,
+    wording::{quoted, visible},
+};
 
 /// The greatest depth: more than any configuration has, and little enough for every stack.
 const DEPTH: usize = 64;
 /// The most values: more than any configuration has.
 const NODES: usize = 200_000;
 
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) struct Mark {
+    pub(in crate::config) file: Arc<str>,
+    /// Counted from 1; 0 if no line can be named.
+    pub(in crate::config) line: usize,
+}
+
+impl Mark {
+    /// A key at this place.
+    pub(in crate::config) fn origin(&self, key: &str) -> Origin {
+        Origin { key: key.into(), ..Origin::file(Arc::clone(&self.file), self.line) }
+    }
+
+    /// The line in words, for a reader who looks at another place.
+    pub(super) fn seen_from(&self, other: &Self) -> String {
+        match self.file == other.file {
+            true => format!("line {}", self.line),
+            false => format!("line {} of {}", self.line, self.file),
+        }
+    }
+}
+
 /// A value and where it starts.
 #[derive(Debug, Clone)]
 pub(in crate::config) struct Node {
-    pub(in crate::config) line: usize,
+    pub(in crate::config) mark: Mark,
     pub(in crate::config) value: Value,
+    /// What was written in place of a text, if that had references.
+    pub(in crate::config) source: Option<Source>,
+}
+
+impl Node {
+    fn new(mark: Mark, value: Value) -> Self {
+        Self { mark, value, source: None }
+    }
 }
 
 /// The value at a place.
@@ -45,14 +82,20 @@ pub(in crate::config) enum Value {
 #[derive(Debug, Clone)]
 pub(in crate::config) struct Entry {
     pub(in crate::config) key: String,
-    pub(in crate::config) line: usize,
+    pub(in crate::config) mark: Mark,
     pub(in crate::config) node: Node,
 }
 
-/// Reads a text that holds one document; `None` if that fails, with the reason in the report.
-pub(in crate::config) fn read(text: &str, report: &Report) -> Option<Node> {
+/// Reads the text of a file that holds one document. `None` if that fails, with the reason in the
+/// report, and for a file without values.
+pub(in crate::config) fn read(
+    file: &str,
+    text: &str,
+    outside: &Outside,
+    report: &Report,
+) -> Option<Node> {
     let mut parser = Parser::new_from_str(text);
-    let mut builder = Builder::new(report);
+    let mut builder = Builder::new(file, outside, report);
     let last_line = last_line(text);
     while let Some(event) = parser.next_event() {
         let result = match event {
@@ -66,15 +109,11 @@ pub(in crate::config) fn read(text: &str, report: &Report) -> Option<Node> {
             }
         };
         if let Err(Refused { line, message }) = result {
-            report.add_line(line, message);
+            report.add(builder.mark(line).origin(""), message);
             return None;
         }
     }
-    let root = builder.root.filter(|root| !matches!(root.value, Value::Nothing));
-    if root.is_none() {
-        report.add_line(0, "is empty (it must have at least listeners, routes and pools)");
-    }
-    root
+    builder.root.filter(|root| !matches!(root.value, Value::Nothing))
 }
 
 /// The number of the last line, by every line end that YAML knows.
@@ -103,6 +142,8 @@ enum Content {
 }
 
 struct Builder<'a> {
+    file: Arc<str>,
+    outside: &'a Outside,
     report: &'a Report,
     open: Vec<Open>,
     /// The anchors by number, with the number of nodes in each.
@@ -113,8 +154,24 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(report: &'a Report) -> Self {
-        Self { report, open: Vec::new(), anchors: HashMap::new(), budget: NODES, root: None }
+    fn new(file: &str, outside: &'a Outside, report: &'a Report) -> Self {
+        Self {
+            file: file.into(),
+            outside,
+            report,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            budget: NODES,
+            root: None,
+        }
+    }
+
+    fn mark(&self, line: usize) -> Mark {
+        Mark { file: Arc::clone(&self.file), line }
+    }
+
+    fn add(&self, line: usize, message: impl Into<String>) {
+        self.report.add(self.mark(line).origin(""), message);
     }
 
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), Refused> {
@@ -126,9 +183,8 @@ impl<'a> Builder<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), line);
-                let value = scalar(text, style);
                 self.spend(1, line)?;
-                self.place(Node { line, value }, anchor, 1)
+                self.place(self.scalar(text, style, line), anchor, 1)
             }
             Event::Alias(anchor) => {
                 let Some((node, size)) = self.anchors.get(&anchor).cloned() else {
@@ -166,7 +222,49 @@ impl<'a> Builder<'a> {
             Content::List(nodes) => Value::List(nodes),
             Content::Mapping { entries, .. } => Value::Mapping(self.merge(entries)),
         };
-        self.place(Node { line, value }, anchor, budget - self.budget)
+        self.place(Node::new(self.mark(line), value), anchor, budget - self.budget)
+    }
+
+    /// A text with its references replaced, unless it is a key.
+    fn scalar(&self, text: Cow<'_, str>, style: ScalarStyle, line: usize) -> Node {
+        let mark = self.mark(line);
+        if let ("" | "~" | "null", ScalarStyle::Plain) = (&*text, style) {
+            return Node::new(mark, Value::Nothing);
+        }
+        let is_key = matches!(
+            self.open.last().map(|open| &open.content),
+            Some(Content::Mapping { key: None, .. })
+        );
+        if is_key || !text.contains("${") {
+            return Node::new(mark, Value::Text(text.into_owned()));
+        }
+        match expanded(&text, self.outside) {
+            Ok(expanded) => {
+                Node { mark, value: Value::Text(expanded.text), source: expanded.source }
+            }
+            Err(message) => {
+                self.report.add(mark.origin(&self.path()), message);
+                let written = visible(&text).into();
+                let source = Source { written, is_secret: false, is_missing: true };
+                Node { mark, value: Value::Text(text.into_owned()), source: Some(source) }
+            }
+        }
+    }
+
+    /// The path of the value that comes next.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for open in &self.open {
+            match &open.content {
+                Content::List(nodes) => path.push_str(&format!("[{}]", nodes.len())),
+                Content::Mapping { key: Some(Node { value: Value::Text(key), .. }), .. } => {
+                    path.push_str(if path.is_empty() { "" } else { "." });
+                    path.push_str(&visible(key));
+                }
+                Content::Mapping { .. } => {}
+            }
+        }
+        path
     }
 
     /// Puts a finished node into its parent.
@@ -179,12 +277,12 @@ impl<'a> Builder<'a> {
             Some(Content::List(nodes)) => nodes.push(node),
             Some(Content::Mapping { entries, key }) => match key.take() {
                 None => *key = Some(node),
-                Some(Node { line, value: Value::Text(key) }) => {
-                    entries.push(Entry { key, line, node });
+                Some(Node { mark, value: Value::Text(key), .. }) => {
+                    entries.push(Entry { key, mark, node });
                 }
-                Some(Node { line, .. }) => {
-                    self.report
-                        .add_line(line, "a key must be a word (is it missing before a ':'?)");
+                Some(Node { mark, .. }) => {
+                    let message = "a key must be a word (is it missing before a ':'?)";
+                    self.report.add(mark.origin(""), message);
                 }
             },
         }
@@ -196,14 +294,15 @@ impl<'a> Builder<'a> {
     fn merge(&self, entries: Vec<Entry>) -> Vec<Entry> {
         let (merged, mut own): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.key == "<<");
-        for Entry { line, node, .. } in merged {
+        for Entry { mark, node, .. } in merged {
             let parts = match node.value {
                 Value::List(nodes) => nodes.into_iter().map(|node| node.value).collect(),
                 value => vec![value],
             };
             for part in parts {
                 let Value::Mapping(part) = part else {
-                    self.report.add_line(line, "<< must be followed by an alias of a mapping");
+                    let message = "<< must be followed by an alias of a mapping";
+                    self.report.add(mark.origin(""), message);
                     continue;
                 };
                 // Keys that are repeated inside one part stay, to be reported.
@@ -238,15 +337,8 @@ impl<'a> Builder<'a> {
     fn check_tag(&self, tag: Option<&Tag>, line: usize) {
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
             let tag = quoted(&tag.to_string());
-            self.report.add_line(line, format!("the tag {tag} means nothing here: remove it"));
+            self.add(line, format!("the tag {tag} means nothing here: remove it"));
         }
-    }
-}
-
-fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
-    match &*text {
-        "" | "~" | "null" if style == ScalarStyle::Plain => Value::Nothing,
-        _ => Value::Text(text.into_owned()),
     }
 }
 

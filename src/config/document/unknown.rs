@@ -104,14 +104,14 @@ impl Cursor<'_> {
     }
 
     /// Whether the value has the form that the values of a key have.
-    pub(super) fn is_like(&self, row: &dyn Row) -> bool {
+    pub(in crate::config) fn is_like(&self, row: &dyn Row) -> bool {
         match (row.content(), &self.node.value) {
             (_, Value::Nothing) => true,
             (Content::Value(_), value) => matches!(value, Value::Text(_)),
             (Content::List(..), value) => matches!(value, Value::Text(_) | Value::List(_)),
             (Content::Group(_), value) => matches!(value, Value::Text(_) | Value::Mapping(_)),
             (Content::Items, value) => matches!(value, Value::List(_)),
-            (Content::Names, value) => matches!(value, Value::Mapping(_)),
+            (Content::Names | Content::Shared(_), value) => matches!(value, Value::Mapping(_)),
         }
     }
 
@@ -159,7 +159,7 @@ impl Cursor<'_> {
 
     fn check(&self, row: &dyn Row, text: &str) {
         if let Err(message) = row.check(text) {
-            self.problem(message);
+            self.invalid(row.expected(), &message);
         }
     }
 }

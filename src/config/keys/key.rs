@@ -59,6 +59,8 @@ pub(in crate::config) enum Content {
     Items,
     /// A mapping from names to mappings with known keys.
     Names,
+    /// A mapping with the optional keys of the mappings at this path.
+    Shared(&'static str),
 }
 
 /// The alternatives to a list.
@@ -94,9 +96,10 @@ pub(in crate::config) trait Row: Sync {
     /// The default as the file would have it; `None` without a default.
     fn default(&self) -> Option<Value>;
 
-    /// Whether the text is a value of the key; for a list, of one of its items. An error continues the
-    /// key: "must be …, found …".
-    fn check(&self, text: &str) -> Result<(), String>;
+    /// Whether a text is a value of the key, or an item of its list; the error continues the key.
+    fn check(&self, _text: &str) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The last part of the path.
     fn name(&self) -> &'static str {
@@ -371,10 +374,6 @@ impl<T> Row for List<T> {
 }
 
 impl Row for Group {
-    fn check(&self, _: &str) -> Result<(), String> {
-        Ok(())
-    }
-
     fn about(&self) -> &About {
         &self.about
     }

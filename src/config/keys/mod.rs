@@ -19,6 +19,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 /// Every key. A group comes before its keys.
 pub(super) static TABLE: &[&dyn Row] = &[
+    &process::INCLUDE,
     &listeners::LISTENERS,
     &listeners::ADDRESS,
     &listeners::SOCKET_MODE,
@@ -73,6 +74,7 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &listeners::POOL,
     &listeners::HOST,
     &listeners::PATH,
+    &pools::DEFAULTS,
     &pools::POOLS,
     &pools::ALGORITHM,
     &pools::BACKENDS,
@@ -221,11 +223,12 @@ pub(super) fn keys_of(row: &dyn Row) -> Vec<&'static dyn Row> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, sync::Arc};
+    use std::{collections::BTreeSet, path::Path};
 
     use super::*;
     use crate::config::{
         document::{Cursor, Report, read_tree},
+        outside::Outside,
         read, reference,
         values::Form,
     };
@@ -242,8 +245,9 @@ mod tests {
 
     #[test]
     fn each_key_is_read_by_its_definition_and_is_in_the_table() {
-        let report = Report::new(Arc::from("reference.yaml"));
-        let root = read_tree(&enabled(), &report).unwrap();
+        let report = Report::default();
+        let outside = Outside::of(Path::new("reference.yaml"));
+        let root = read_tree("reference.yaml", &enabled(), &outside, &report).unwrap();
         // Its token is read later.
         let _ = read::read(&Cursor::root(&root, &report));
         let read = report.read.take();

@@ -14,6 +14,15 @@ use crate::config::{
     },
 };
 
+pub(in crate::config) static DEFAULTS: Group = Group::several(
+    "defaults",
+    Content::Shared("pools.*"),
+    "a mapping with keys of a pool, such as { timeouts: { connect: 1s } }",
+    "What every pool has that does not say otherwise: any key of a pool except backends. Mappings are \
+     merged key by key; a health_check with a type of its own takes nothing from here.",
+)
+.unless("none");
+
 pub(in crate::config) static POOLS: Group = Group::several(
     "pools",
     Content::Names,

@@ -2,14 +2,25 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use super::key::{Group, Key, List, Presence, Preset};
+use super::key::{Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
     model::{PeerBlock, Traceparent},
     values::{
-        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PEERS, SOCKET, THREADS,
+        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PATTERN, PEERS, SOCKET, THREADS,
         TRACEPARENT, TRUTH, USER,
     },
 };
+
+// Names as in nginx.
+pub(in crate::config) static INCLUDE: List<Box<str>> = List::new(
+    "include",
+    PATTERN,
+    "a file or a pattern such as conf.d/*.yaml, or a list of these",
+    "Other files whose listeners, routes and pools are added to those of this file. Names are relative to \
+     the folder of this file, and may have * and ?.",
+)
+.or(Instead::OneItem, Vec::new)
+.optional("conf.d/*.yaml", "none");
 
 // So a log line has a trace id even if the client starts no trace.
 pub(in crate::config) static TRACE: Preset<Traceparent> = Preset::new(

@@ -11,6 +11,7 @@ use crate::config::{
     keys::admin::{ADDRESS, ADMIN, ADMIN_TOKEN, HOSTS, TOKEN_FILE},
     model::{Admin, ListenAddress, Token},
     origin::Origin,
+    outside::Secret,
     values::{is_off, token},
 };
 
@@ -33,15 +34,6 @@ pub(in crate::config) struct Written {
     address: Origin,
     token: Setting<Token>,
     token_file: Setting<PathBuf>,
-}
-
-/// The content and the permissions of a token's file.
-#[derive(Debug)]
-pub(in crate::config) struct Secret {
-    /// The content of the file.
-    pub(in crate::config) text: String,
-    /// Whether every user can read it.
-    pub(in crate::config) is_open: bool,
 }
 
 /// Reads the admin listener; `taken` has the addresses of the listeners.

@@ -16,13 +16,14 @@ use super::{
     document::{Cursor, Firsts, Section, from_nothing},
     keys::{
         listeners::{LISTENERS, ROUTES},
-        pools::POOLS,
-        process::{SERVER_TIMING, TRACE, TRUSTED_PROXIES, WORKERS},
+        pools::{DEFAULTS, POOLS},
+        process::{INCLUDE, SERVER_TIMING, TRACE, TRUSTED_PROXIES, WORKERS},
     },
     model::{Config, ListenAddress},
 };
 
-pub(super) use admin::{Secret, Written};
+pub(super) use admin::Written;
+pub(super) use pools::defaults;
 pub(super) use process::unheard;
 
 /// Reads the whole tree. The admin listener is returned separately, because it is not part of the
@@ -38,6 +39,8 @@ pub(super) fn nothing() -> Config {
 }
 
 fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
+    // Both are in their places already; this checks the form of the one, and knows the other.
+    let _ = (top.list(&INCLUDE), top.optional(&DEFAULTS));
     let listeners = top.required(&LISTENERS, "write \"listeners: [{ address: 0.0.0.0:8080 }]\"");
     // Pools are read before routes, because messages about one of them name the other.
     let routes = top.optional(&ROUTES);
@@ -67,6 +70,7 @@ fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Op
         listeners: Vec::new(),
         routes: Vec::new(),
         pools: Vec::new(),
+        sources: Vec::new(),
         admin: None,
         process: process::read(top, access_log.as_ref()),
         access_log,

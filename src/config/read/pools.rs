@@ -6,9 +6,9 @@ use super::{backends, checks, retry};
 use crate::config::{
     document::{Cursor, Order, Section, Side},
     keys::pools::{
-        ALGORITHM, BACKENDS, CONNECT, EJECTION, EJECTION_BASE, EJECTION_FAILURES, EJECTION_MAX,
-        IDLE, KEEPALIVE, POOL_PANIC_THRESHOLD, POOL_SLOW_START, POOLS, QUEUE, QUEUE_TIMEOUT,
-        REQUEST, REQUEST_BUFFER, RESPONSE, SIZE, TIMEOUTS,
+        ALGORITHM, BACKENDS, CONNECT, DEFAULTS, EJECTION, EJECTION_BASE, EJECTION_FAILURES,
+        EJECTION_MAX, IDLE, KEEPALIVE, POOL_PANIC_THRESHOLD, POOL_SLOW_START, POOLS, QUEUE,
+        QUEUE_TIMEOUT, REQUEST, REQUEST_BUFFER, RESPONSE, SIZE, TIMEOUTS,
     },
     model::{BackendSpec, EjectionRules, Pool, PoolName, QueueLimits, ResponseTimeout, Timeouts},
     values::{POOL_NAME, shown_duration},
@@ -69,6 +69,16 @@ fn pool(name: &str, cursor: &Cursor<'_>) -> Option<Pool> {
     let expected = "a mapping such as { backends: [{ address: 127.0.0.1:9001 }] }";
     let pool = cursor.section(expected, read);
     Some(pool.unwrap_or_else(|| Pool::new(name.clone())))
+}
+
+/// Reads the settings that pools share, to find their problems.
+pub(in crate::config) fn defaults(cursor: &Cursor<'_>) {
+    cursor.section(DEFAULTS.expected, |keys| {
+        if let Some(backends) = keys.optional(&BACKENDS) {
+            backends.problem("belongs to a pool: pools share all settings but their backends");
+        }
+        settings(keys, PoolName::new("defaults"), Vec::new())
+    });
 }
 
 /// Reads all keys of a pool except the backends.

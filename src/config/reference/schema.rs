@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    keys::{Absent, Content, Instead, Presence, Row, below, keys_of},
+    keys::{Absent, Content, Instead, Presence, Row, below, keys_of, process::INCLUDE},
     values::{Form, POOL_PATTERN, Shape},
 };
 
@@ -20,6 +20,11 @@ pub fn schema() -> Value {
         "description": "Configuration of the HTTP load balancer lb",
     });
     extend(&mut schema, object(&below("")));
+    // What a file lacks may be in one that it includes.
+    if let Some(required) = schema.as_object_mut().and_then(|schema| schema.remove("required")) {
+        let including = json!([INCLUDE.name()]);
+        schema["anyOf"] = json!([{ "required": required }, { "required": including }]);
+    }
     schema
 }
 
@@ -81,6 +86,11 @@ fn content(row: &'static dyn Row) -> Value {
         Content::Group(Presence::UnlessOff | Presence::IfGiven) => {
             json!({ "anyOf": [object(), off()] })
         }
+        Content::Shared(path) => {
+            let mut rows = below(path);
+            rows.retain(|row| row.about().absent != Absent::Refused);
+            self::object(&rows)
+        }
         Content::Items => json!({ "type": "array", "minItems": 1, "items": object() }),
         Content::Names => json!({
             "type": "object",
@@ -96,22 +106,41 @@ fn off() -> Value {
     json!({ "enum": ["off", false] })
 }
 
+/// The pattern of a text with a reference, whose value an editor does not know.
+const REFERENCE: &str = "\\$\\{";
+
 fn scalar(shape: Shape) -> Value {
-    let form = match shape.form {
-        Form::Choice(words) => json!({ "enum": words() }),
-        Form::Truth => json!({ "type": "boolean" }),
+    let or_reference = |form: Value| json!([form, { "type": "string", "pattern": REFERENCE }]);
+    let mut forms = match shape.form {
+        Form::Choice(words) => or_reference(json!({ "enum": words() })),
+        Form::Truth => or_reference(json!({ "type": "boolean" })),
         Form::TruthOrNumber(low, high) => {
-            json!({ "type": ["boolean", "integer"], "minimum": low, "maximum": high })
+            or_reference(json!({ "type": ["boolean", "integer"], "minimum": low, "maximum": high }))
         }
-        Form::Number(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
-        Form::Text(pattern) => json!({ "type": "string", "pattern": pattern }),
-        Form::TextOrNumber(pattern) => json!({ "type": ["string", "integer"], "pattern": pattern }),
+        Form::Number(low, high) => {
+            or_reference(json!({ "type": "integer", "minimum": low, "maximum": high }))
+        }
+        Form::Text(pattern) => json!([{ "type": "string", "pattern": or_pattern(pattern) }]),
+        Form::TextOrNumber(pattern) => {
+            json!([{ "type": ["string", "integer"], "pattern": or_pattern(pattern) }])
+        }
     };
-    match shape.words {
-        [] => form,
-        ["off"] => json!({ "anyOf": [form, off()] }),
-        words => json!({ "anyOf": [form, { "enum": words }] }),
+    let words = match shape.words {
+        [] => None,
+        ["off"] => Some(off()),
+        words => Some(json!({ "enum": words })),
+    };
+    if let Some(forms) = forms.as_array_mut() {
+        forms.extend(words);
+        if let [form] = forms.as_mut_slice() {
+            return form.take();
+        }
     }
+    json!({ "anyOf": forms })
+}
+
+fn or_pattern(pattern: &str) -> String {
+    format!("{REFERENCE}|{pattern}")
 }
 
 /// An example as a YAML value.

@@ -18,6 +18,9 @@ const HEAD: &str = "\
 # This file is generated from src/config/keys; an editor can complete from the output of `lb schema`.
 ";
 
+/// The example of a mapping that pools share.
+const SHARED: &str = " { timeouts: { connect: 1s } }";
+
 /// The name of the pool in the file.
 const NAME: &str = "web";
 
@@ -60,7 +63,7 @@ impl Line {
         let comment = comment.map(|comment| format!(" # {comment}")).unwrap_or_default();
         lines.push(format!("{}{comment}", self.text()));
         let (below, mark) = match self.row.content() {
-            Content::Value(_) | Content::List(..) => return,
+            Content::Value(_) | Content::List(..) | Content::Shared(_) => return,
             Content::Group(_) => (self.inner(), ""),
             Content::Items => (self.inner(), "- "),
             Content::Names => {
@@ -85,6 +88,7 @@ impl Line {
             (Content::Value(_) | Content::List(..), Some(default)) => {
                 format!(" {}", flow(&default))
             }
+            (Content::Shared(_), _) => SHARED.to_owned(),
             (Content::Value(_) | Content::List(..), None) => {
                 format!(" {}", self.row.about().example)
             }

@@ -32,7 +32,18 @@ type Entry = (&'static str, Value);
 pub fn effective(config: &Config) -> Value {
     let mut tree = tree(config);
     mask(&mut tree, "");
+    escape(&mut tree);
     tree
+}
+
+/// Writes texts so that a file with them has no references.
+fn escape(tree: &mut Value) {
+    match tree {
+        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(entries) => entries.values_mut().for_each(escape),
+        _ => {}
+    }
 }
 
 /// Hides the values of secret keys in the mapping at this path.
@@ -294,7 +305,7 @@ mod tests {
 
     /// The reference with every key enabled, except one of two of which one is enough.
     fn reference() -> String {
-        let one_of_two = ["#token_file:", "#hmac_key:"];
+        let one_of_two = ["#include:", "#defaults:", "#token_file:", "#hmac_key:"];
         let is_other = |line: &&str| !one_of_two.iter().any(|key| line.contains(key));
         let lines = REFERENCE.lines().filter(is_other);
         lines

@@ -27,7 +27,7 @@ pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     REDIRECT_TO_HTTPS, THREADS, WEIGHT,
 };
-pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, SOCKET, TARGET};
+pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, PATTERN, SOCKET, TARGET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
 pub(super) use size::{BUFFER, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};

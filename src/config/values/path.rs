@@ -36,6 +36,26 @@ pub(in crate::config) const FOLDER: Kind<PathBuf> = Kind {
     shape: Form::Text("[^/]").alone(),
 };
 
+/// A file, or a pattern of names of files.
+pub(in crate::config) const PATTERN: Kind<Box<str>> = Kind {
+    expected: "a file or a pattern such as conf.d/*.yaml",
+    parse: |text| {
+        let folder = text.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let found = quoted(text);
+        match text {
+            _ if is_no_file(text) => {
+                Err(format!("must be a file or a pattern such as conf.d/*.yaml, found {found}"))
+            }
+            _ if folder.contains(['*', '?']) => {
+                Err(format!("can have * and ? only in the name of the file, found {found}"))
+            }
+            _ => Ok(text.into()),
+        }
+    },
+    show: |pattern| json!(pattern),
+    shape: Form::Text("[^/]$").alone(),
+};
+
 pub(in crate::config) const SOCKET: Kind<PathBuf> = Kind {
     expected: "the path of a socket such as /run/lb/upgrade.sock",
     parse: |text| match text.len() {

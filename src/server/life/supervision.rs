@@ -17,10 +17,8 @@ use super::{
     commands,
     draining::Draining,
     expiry,
-    watch::{self, WatchedFile, WatchedFiles},
+    watch::{self, WatchedFile, WatchedFiles, certificate_files, source_files},
 };
-use crate::files::{self, FileVersions};
-use crate::generation::Current;
 use crate::process::{
     control::{Command, PendingCommand, Reply},
     handover::Agreement,
@@ -34,8 +32,9 @@ use crate::server::{
     upgrade::successor::{NextProgram, Successor},
 };
 use crate::telemetry::log as process_log;
-use crate::tls;
 
+/// The answer when the thread that loads configurations has enough to do.
+const BUSY: &str = "too many reloads wait already: try again later";
 /// The time within which the next process takes commands, if it ever does.
 const CONTROL_PASSED: Duration = Duration::from_secs(1);
 
@@ -56,14 +55,6 @@ pub(in crate::server) struct FileOperations {
     pub(in crate::server) watched: WatchedFile,
     pub(in crate::server) reload: mpsc::Sender<ReloadRequest>,
     pub(in crate::server) successor: Arc<Successor>,
-}
-
-/// The files of the certificates that are in use: as they are, and as they were when they were loaded.
-fn certificate_files(current: &Current) -> (FileVersions, FileVersions) {
-    let generation = current.pin();
-    let now = generation.config.tls_endpoints().flat_map(|place| tls::files(place.tls)).collect();
-    let loaded = generation.tls_listeners().flat_map(|(_, ready)| ready.files().clone());
-    (files::versions(now), loaded.collect())
 }
 
 /// Why the process ends.
@@ -180,6 +171,11 @@ impl Supervision {
                 _ = signals.hangup.recv() => self.reload(None, &mut handover),
                 Some(PendingCommand { command, reply }) = pending.recv() => match command {
                     Command::Reload => self.reload(Some(reply), &mut handover),
+                    Command::DryRun => self.preview(reply),
+                    Command::Stop => {
+                        reply.send_later(Ok(self.farewell()));
+                        break Ending::Stopped;
+                    }
                     Command::Health => {
                         reply.send_later(commands::health(&self.draining.readiness));
                     }
@@ -204,7 +200,7 @@ impl Supervision {
         (ending, agreed)
     }
 
-    /// Has a change of the configuration file reported, while the configuration asks for that, and a
+    /// Has a change of the configuration's files reported, while the configuration asks for that, and a
     /// change of the certificates that it names.
     fn watch(&self, tasks: &mut JoinSet<()>, change: &mpsc::Sender<()>) {
         let Some(file) = &self.file else { return };
@@ -212,6 +208,13 @@ impl Supervision {
         let is_wanted = move || current.pin().watch;
         let mut watched = file.watched.clone();
         let look = move || watched.has_changed();
+        tasks.spawn(watch::watch(look, is_wanted.clone(), change.clone()));
+        let current = Arc::clone(&self.draining.current);
+        let mut watched = WatchedFiles::default();
+        let look = move || {
+            let (now, loaded) = source_files(&current);
+            watched.have_changed(now, &loaded)
+        };
         tasks.spawn(watch::watch(look, is_wanted, change.clone()));
         let current = Arc::clone(&self.draining.current);
         let mut watched = WatchedFiles::default();
@@ -224,11 +227,16 @@ impl Supervision {
         tasks.spawn(watch::watch(look, is_wanted, change.clone()));
     }
 
-    /// Has it reported if the file has changed since this process loaded it: the predecessor may
+    /// Has it reported if a file has changed since this process loaded it: the predecessor may
     /// have loaded the change while this process waited.
     fn check_file(&self, tasks: &mut JoinSet<()>, change: &mpsc::Sender<()>) {
         if let Some(file) = &self.file {
-            tasks.spawn(watch::check_once(file.watched.clone(), change.clone()));
+            let (file, current) = (file.watched.clone(), Arc::clone(&self.draining.current));
+            let is_outdated = move || {
+                let (now, loaded) = source_files(&current);
+                file.is_outdated() || now != loaded
+            };
+            tasks.spawn(watch::check_once(is_outdated, change.clone()));
         }
     }
 
@@ -264,10 +272,35 @@ impl Supervision {
             return;
         };
         // The reloads that wait already will load what this one would.
-        if let Err(TrySendError::Full(Some(reply)) | TrySendError::Closed(Some(reply))) =
-            file.reload.try_send(reply)
+        if let Err(
+            TrySendError::Full(ReloadRequest::Reload(Some(reply)))
+            | TrySendError::Closed(ReloadRequest::Reload(Some(reply))),
+        ) = file.reload.try_send(ReloadRequest::Reload(reply))
         {
-            reply.send_later(Err("too many reloads wait already: try again later".to_owned()));
+            reply.send_later(Err(BUSY.to_owned()));
+        }
+    }
+
+    /// Has it answered what a reload would change.
+    fn preview(&self, reply: Reply) {
+        let Some(file) = &self.file else {
+            return reply.send_later(Err("there is no file to load from (-c FILE)".to_owned()));
+        };
+        if let Err(
+            TrySendError::Full(ReloadRequest::DryRun(reply))
+            | TrySendError::Closed(ReloadRequest::DryRun(reply)),
+        ) = file.reload.try_send(ReloadRequest::DryRun(reply))
+        {
+            reply.send_later(Err(BUSY.to_owned()));
+        }
+    }
+
+    /// The answer to a command that ends this process.
+    fn farewell(&self) -> String {
+        match self.draining.in_flight.requests() {
+            0 => "stopping: no request is in flight".to_owned(),
+            1 => "stopping: 1 request is in flight".to_owned(),
+            requests => format!("stopping: {requests} requests are in flight"),
         }
     }
 

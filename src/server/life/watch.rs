@@ -16,6 +16,8 @@ use tokio::{
 };
 
 use crate::files::{self, FileVersion, FileVersions};
+use crate::generation::Current;
+use crate::tls;
 
 /// The time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -40,7 +42,7 @@ impl WatchedFile {
     }
 
     /// Whether the file is another version than the one that was loaded.
-    fn is_outdated(&self) -> bool {
+    pub(super) fn is_outdated(&self) -> bool {
         FileVersion::of(&self.file).is_some_and(|now| self.loaded != Some(now))
     }
 
@@ -75,6 +77,22 @@ impl WatchedFiles {
     }
 }
 
+/// The files of the certificates that are in use: as they are, and as they were when they were loaded.
+pub(super) fn certificate_files(current: &Current) -> (FileVersions, FileVersions) {
+    let generation = current.pin();
+    let now = generation.config.tls_endpoints().flat_map(|place| tls::files(place.tls)).collect();
+    let loaded = generation.tls_listeners().flat_map(|(_, ready)| ready.files().clone());
+    (files::versions(now), loaded.collect())
+}
+
+/// The other files of the configuration that is in force: as they are, and as they were when they were
+/// loaded.
+pub(super) fn source_files(current: &Current) -> (FileVersions, FileVersions) {
+    let loaded = current.pin().config.sources.clone();
+    let now = files::versions(loaded.iter().map(|(file, _)| file.clone()).collect());
+    (now, loaded)
+}
+
 /// Looks once a second while `is_wanted` says so, and sends a message for each change that `look`
 /// reports. Only this task waits for a look, however long it takes.
 pub(super) async fn watch(
@@ -97,9 +115,12 @@ pub(super) async fn watch(
     }
 }
 
-/// Sends a message if the file is another version than the one that was loaded.
-pub(super) async fn check_once(file: WatchedFile, changed: mpsc::Sender<()>) {
-    if spawn_blocking(move || file.is_outdated()).await.unwrap_or(false) {
+/// Sends a message if `is_outdated` says that a file is another version than the one that was loaded.
+pub(super) async fn check_once(
+    is_outdated: impl FnOnce() -> bool + Send + 'static,
+    changed: mpsc::Sender<()>,
+) {
+    if spawn_blocking(is_outdated).await.unwrap_or(false) {
         // The process is leaving when there is no receiver any more.
         let _ = changed.send(()).await;
     }

@@ -1,5 +1,7 @@
 //! What the command line prints, and the exit code.
 
+use std::process::Command;
+
 use crate::support::process::LbProcess;
 
 use super::{Outcome, outcome};
@@ -159,6 +161,28 @@ fn a_file_without_its_flag_says_what_to_write() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{args:?}");
         assert!(outcome.stderr.trim_end().ends_with(write), "{args:?}: {}", outcome.stderr);
     }
+}
+
+#[test]
+fn a_check_without_looking_up_names_says_so() {
+    let text = GOOD.replace("127.0.0.1:2", "nowhere.invalid:2");
+    let outcome = with_config(&text, &["-t", "--offline"]);
+    let expected = "ok: 1 listener, 1 route, 1 pool, 2 backends; no name was looked up\n";
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), expected), "{}", outcome.stderr);
+}
+
+#[test]
+fn without_a_file_commands_are_for_that_of_the_environment() {
+    let mut lb = LbProcess::with_config(GOOD, &[]);
+    lb.address();
+    let tell = |command: &str| {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_lb"));
+        process.arg(command).env("LB_CONF", "lb.yaml");
+        outcome(lb.spawn_beside(process))
+    };
+    assert_eq!(tell("-t").stdout, "ok: 1 listener, 1 route, 1 pool, 2 backends\n");
+    let stopped = tell("stop");
+    assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
 }
 
 #[test]

@@ -7,9 +7,10 @@ use nix::sys::signal::Signal;
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::get,
+    client::{Connection, get},
     eventually::eventually,
     process::{LbProcess, new_folder},
+    reply::Reply,
 };
 
 use super::{outcome, rewrite, tell, yaml};
@@ -122,6 +123,80 @@ fn the_last_of_many_signals_counts() {
         lb.signal(Signal::SIGHUP);
     }
     wait_for_route(address, "/49");
+}
+
+#[test]
+fn a_dry_run_says_what_would_change_and_changes_nothing() {
+    let a = ScriptedBackend::named("a");
+    let text = config(&a, "");
+    let (lb, address) = start(&text);
+    let dry_run = || outcome(lb.beside(&["reload", "--dry-run", "-c", "lb.yaml"]));
+    let same = dry_run();
+    assert_eq!((same.code, same.stdout.as_str()), (Some(0), "a reload would change nothing\n"));
+    rewrite(&lb, &only(&text, "/other"));
+    let other = dry_run();
+    let expected = "routes changed\na reload would change this; nothing has changed\n";
+    assert_eq!((other.code, other.stdout.as_str()), (Some(0), expected), "{}", other.stderr);
+    assert_eq!(get(address, "/").status, 200);
+    rewrite(&lb, "nonsense");
+    let wrong = dry_run();
+    assert_eq!(wrong.code, Some(1));
+    assert!(
+        wrong.stderr.ends_with("a reload would fail; nothing has changed\n"),
+        "{}",
+        wrong.stderr
+    );
+    assert_eq!(get(address, "/").status, 200);
+}
+
+#[test]
+fn a_process_that_is_stopped_finishes_its_requests_and_has_ended_when_the_command_returns() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/hang", Reply::hang());
+    let (mut lb, address) = start(&config(&a, "shutdown: { timeout: 0s }"));
+    let mut busy = Connection::open(address).unwrap();
+    busy.send(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    a.wait_for_requests(1);
+    let pid = lb.pid();
+    let stopped = tell(&lb, "stop");
+    let expected = format!("stopping: 1 request is in flight\nprocess {pid} has ended\n");
+    assert_eq!((stopped.code, stopped.stdout), (Some(0), expected), "{}", stopped.stderr);
+    assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(1), "a request was cut off");
+    let none = tell(&lb, "stop");
+    assert_eq!(none.code, Some(1));
+    assert!(none.stderr.contains("no lb runs from lb.yaml"), "{}", none.stderr);
+}
+
+#[test]
+fn another_process_of_the_same_file_says_who_runs() {
+    let a = ScriptedBackend::named("a");
+    let (lb, address) = start(&config(&a, ""));
+    rewrite(&lb, &config(&a, "").replace("127.0.0.1:0", &address.to_string()));
+    let second = outcome(lb.beside(&["-c", "lb.yaml"]));
+    assert_eq!(second.code, Some(1));
+    let expected = format!("process {} runs from lb.yaml already", lb.pid());
+    assert!(second.stderr.contains(&expected), "{}", second.stderr);
+}
+
+#[test]
+fn a_change_of_an_included_file_is_loaded_if_the_file_is_watched() {
+    let a = ScriptedBackend::named("a");
+    let text = config(&a, "watch: true\ninclude: parts/*.yaml");
+    let folder = new_folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("parts")).unwrap();
+    fs::write(path("lb.yaml"), only(&text, "/first")).unwrap();
+    let mut lb = LbProcess::start(&["-c", path("lb.yaml").to_str().unwrap()]);
+    let address = lb.address();
+    fs::write(path("parts/a.yaml"), "routes: [ { pool: web, path: /a } ]\n").unwrap();
+    wait_for_route(address, "/a");
+    fs::write(path("path"), "/b\n").unwrap();
+    fs::write(path("parts/a.yaml"), "routes: [ { pool: web, path: \"${file:path}\" } ]\n").unwrap();
+    wait_for_route(address, "/b");
+    fs::write(path("path"), "/c\n").unwrap();
+    wait_for_route(address, "/c");
+    fs::remove_file(path("parts/a.yaml")).unwrap();
+    eventually(PATIENCE, "it is gone", || get(address, "/c").status == 404);
 }
 
 #[test]
