@@ -21,6 +21,7 @@ pub mod headers;
 pub mod health;
 pub mod host;
 pub mod http1;
+pub mod http3;
 pub mod in_flight;
 pub mod pool;
 pub mod process;

@@ -25,6 +25,8 @@ pub(crate) struct Workload {
     pub(crate) streams: usize,
     /// The number of idle keep-alive connections, beside those of the clients.
     pub(crate) idle: usize,
+    /// Whether those have sent half of their handshake's first message, and no request.
+    pub(crate) is_half: bool,
     /// The delay of each backend, in milliseconds.
     pub(crate) delays: [u64; 3],
     /// The most cores of a proxy.
@@ -62,6 +64,7 @@ impl Workload {
             tls: None,
             streams: 0,
             idle: 0,
+            is_half: false,
             delays: [0; 3],
             cores: 1,
             incident: None,
@@ -172,6 +175,11 @@ fn over_tls() -> Vec<Workload> {
         Workload {
             idle: 2000,
             ..new("tls-idle", "2,000 connections over TLS that have had one answer each, and wait")
+        },
+        Workload {
+            idle: 2000,
+            is_half: true,
+            ..new("tls-half", "2,000 connections that have sent half of a ClientHello")
         },
     ]
 }

@@ -144,6 +144,9 @@ fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<Stri
         if first.file != listener.file {
             lines.push(format!("listener {address}: mode and owner need an upgrade"));
         }
+        if listener.speaks_http3() && !first.speaks_http3() {
+            lines.push(format!("listener {address}: h3 needs an upgrade"));
+        }
         let known = find(before, address).unwrap_or(first);
         if known.client != listener.client {
             lines.push(format!("listener {address}: limits changed, for new connections"));
@@ -152,6 +155,9 @@ fn listener_lines(started: &Config, before: &Config, after: &Config) -> Vec<Stri
         let names = [
             listeners::PROXY_PROTOCOL.name(),
             tls::LISTENER.group.name(),
+            listeners::PROTOCOLS.name(),
+            listeners::ALT_SVC.name(),
+            listeners::ALT_SVC_PORT.name(),
             listeners::REDIRECT.name(),
         ];
         for name in names.into_iter().filter(|name| known.get(name) != now.get(name)) {

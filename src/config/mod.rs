@@ -37,7 +37,7 @@ pub use flags::Flags;
 pub use https_flags::HttpsFlags;
 pub use keys::check_value;
 pub use model::{
-    AccessLog, AccountKey, Acme, Admin, Algorithm, BackendAddress, BackendSpec, Backoff,
+    AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
     ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HealthCheck,
     HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol,

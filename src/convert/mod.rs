@@ -15,10 +15,12 @@ mod pool_name;
 mod report;
 mod rules;
 mod site;
+mod source;
 mod statement;
 mod yaml;
 
 pub use report::{Report, Summary};
+pub use source::{Include, Source, SyntaxError};
 pub use statement::Place;
 
 use ledger::{Entry, Ledger, Verdict};
@@ -34,15 +36,6 @@ pub enum Format {
     Haproxy,
 }
 
-/// A configuration to convert.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    /// The name of the file in messages.
-    pub name: &'a str,
-    /// Its text.
-    pub text: &'a str,
-}
-
 /// A converted configuration.
 #[derive(Debug, Clone)]
 pub struct Conversion {
@@ -51,20 +44,6 @@ pub struct Conversion {
     /// What became of each statement.
     pub report: Report,
 }
-
-/// A text that does not follow the grammar of its format.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {message}")]
-pub struct SyntaxError {
-    /// The line of the mistake.
-    pub place: Place,
-    /// The mistake.
-    pub message: String,
-}
-
-/// Returns the files that an `include` names, each with its text. The pattern is as it was written; an
-/// error says why there are none.
-pub type Include<'a> = &'a dyn Fn(&str) -> Result<Vec<(String, String)>, String>;
 
 /// The format of a text, by the way in which its lines begin and end; `None` if it looks like neither.
 #[must_use]

@@ -31,10 +31,12 @@ pub struct ListenerCounts {
     cuts: [Counter; Cut::ALL.len()],
     /// Decides which connections that are cut are logged.
     pub cuts_log: OncePerSecond,
-    /// Requests in HTTP/2 that were reset because they were malformed.
+    /// Requests in HTTP/2 and 3 that were reset because they were malformed.
     pub malformed_streams: Counter,
-    /// Requests in HTTP/2 that were reset because too many were under way on their connection.
+    /// Requests in HTTP/2 and 3 that were reset because too many were under way on their connection.
     pub refused_streams: Counter,
+    /// Handshakes of QUIC whose clients were told to prove their address first.
+    pub retries: Counter,
     /// Requests that were refused because they had come round in a circle of proxies.
     pub loops: Counter,
     requests: Shards<Requests>,
@@ -64,6 +66,7 @@ impl ListenerCounts {
             cuts_log: OncePerSecond::new(now),
             malformed_streams: Counter::default(),
             refused_streams: Counter::default(),
+            retries: Counter::default(),
             loops: Counter::default(),
             requests: Shards::default(),
         }
@@ -120,7 +123,7 @@ impl ListenerCounts {
         self.handshake_time.get()
     }
 
-    /// Counts a connection in HTTP/2 that was cut.
+    /// Counts a connection in HTTP/2 or 3 that was cut.
     pub fn cut(&self, why: Cut) {
         self.cuts[why as usize].one();
     }

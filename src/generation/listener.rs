@@ -23,6 +23,10 @@ pub struct ListenerSettings {
     pub speaks_http1: bool,
     /// Whether clients may speak HTTP/2.
     pub speaks_http2: bool,
+    /// Whether clients may speak HTTP/3.
+    pub speaks_http3: bool,
+    /// The value of `Alt-Svc`; `None` if clients are not told of HTTP/3.
+    pub alt_svc: Option<Box<str>>,
     /// The port of the redirect to the same host and path over TLS that answers requests; `None` where
     /// they are served.
     pub redirect_to_https: Option<u16>,
@@ -37,8 +41,10 @@ impl ListenerSettings {
             proxies: listener.proxy_protocol.as_deref().map(TrustedProxies::new),
             tls,
             challenges: None,
-            speaks_http1: listener.protocols.iter().any(|protocol| !protocol.is_http2()),
+            speaks_http1: listener.protocols.iter().any(|it| !it.is_http2() && !it.is_http3()),
             speaks_http2: listener.protocols.iter().any(|protocol| protocol.is_http2()),
+            speaks_http3: listener.speaks_http3(),
+            alt_svc: alt_svc(listener),
             redirect_to_https: match listener.redirect_to_https {
                 RedirectToHttps::Off => None,
                 RedirectToHttps::ToListener => Some(https_port),
@@ -46,4 +52,13 @@ impl ListenerSettings {
             },
         }
     }
+}
+
+/// What tells clients that they may speak HTTP/3 (RFC 7838 section 3). A port that the system has chosen is
+/// of use to no client that does not know it already.
+fn alt_svc(listener: &Listener) -> Option<Box<str>> {
+    let max_age = listener.alt_svc.max_age.filter(|_| listener.speaks_http3())?;
+    let own = listener.address.tcp().map(|address| address.port()).filter(|port| *port != 0);
+    let port = listener.alt_svc.port.map(u16::from).or(own)?;
+    Some(format!("h3=\":{port}\"; ma={}", max_age.as_secs()).into())
 }

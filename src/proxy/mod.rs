@@ -30,7 +30,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 pub use accept::secure;
 pub use backend::Backends;
 pub use context::RequestContext;
-pub use listener::{ListenerApp, PingoraProxy};
+pub use listener::{ListenerApp, PingoraProxy, QuicListener};
 
 use crate::clock;
 use crate::generation::Current;
@@ -147,7 +147,7 @@ impl ProxyHttp for Proxy {
         context: &mut Box<RequestContext>,
     ) -> Result<()> {
         if let (Some(mut header), Some(received)) = (context.answer.take(), &context.received) {
-            respond::suit_client(&mut header, &received.link);
+            respond::suit_client(&mut header, &received.link, context.in_flight.is_draining());
             request::set_answer_headers(&mut header, context);
             received.link.transit().put_answer(header);
             if !response.status.is_informational() {

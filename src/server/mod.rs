@@ -20,7 +20,7 @@ mod upgrade;
 
 pub use error::StartError;
 pub use life::watch::WatchedFile;
-pub use listeners::accept;
+pub use listeners::{accept, accept_and_introduce};
 pub use pingora_server::pingora_conf;
 pub use reload::LoadConfig;
 pub use run::run;

@@ -11,13 +11,13 @@ use tokio::sync::{Notify, oneshot};
 use super::{
     error::{StartError, set_up},
     life::stop_accepting::StopAccepting,
-    listeners::Listeners,
+    listeners::{ListenerSockets, Listeners},
 };
 use crate::config::Config;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
-use crate::process::handover::NamedSocket;
+use crate::process::turn::Turn;
 use crate::proxy::Backends;
 
 /// The rule in `retry` ends retries; Pingora's own limit only has to be out of its way.
@@ -29,8 +29,8 @@ const PINGORA_GRACE_SECONDS: u64 = 24 * 60 * 60;
 /// Pingora's server once it runs. It checks backends at once, and accepts connections when it is
 /// given its sockets.
 pub(super) struct PingoraServer {
-    /// Takes one socket for each listener of the configuration, in its order.
-    pub(super) sockets: oneshot::Sender<Vec<NamedSocket>>,
+    /// Takes the sockets of each listener of the configuration, in its order.
+    pub(super) sockets: oneshot::Sender<(Vec<ListenerSockets>, Turn)>,
     /// Notified when the server ends by itself or accepts no more, which takes a panic.
     pub(super) ended: Arc<Notify>,
 }

@@ -13,7 +13,7 @@ use super::{
         stop_accepting::StopAccepting,
         supervision::{FileOperations, Supervision},
     },
-    listeners::Sockets,
+    listeners::{ListenerSockets, Sockets},
     pingora_server::PingoraServer,
     reload::Reloader,
     root::RootHandles,
@@ -31,6 +31,7 @@ use crate::process::{
     handover::{Inherited, NamedSocket},
     meeting_socket::{MeetingSocket, Purpose},
     open_files, service_manager,
+    turn::Turn,
 };
 use crate::readiness::Readiness;
 
@@ -72,7 +73,7 @@ pub(super) async fn serve(
     let from_admin = start.origin.as_ref().map(|_| commands.0.clone());
     let api = Api::new(Arc::clone(&readiness), Arc::clone(&current), in_flight.clone(), from_admin);
     let (inherited, opened) = open_all(config, bound, inherited, api);
-    let Opened { owned, listeners, sockets } = match opened {
+    let Opened { owned, listeners, turn, sockets } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             inherited.into_iter().for_each(|inherited| inherited.failed(&error.to_string()));
@@ -94,7 +95,7 @@ pub(super) async fn serve(
     }
     tokio::spawn(renewals(&current, &readiness).run());
     // The service that takes them is waiting for them.
-    let _ = server.sockets.send(listeners);
+    let _ = server.sockets.send((listeners, turn));
     let agreement = inherited.map(Inherited::serving);
     announce(config, &owned);
     tokio::spawn(become_ready(Arc::clone(&readiness), report.take()));
@@ -170,7 +171,8 @@ struct Opened {
     /// Kept for the next process.
     owned: Sockets,
     /// Copies for Pingora's server.
-    listeners: Vec<NamedSocket>,
+    listeners: Vec<ListenerSockets>,
+    turn: Turn,
     sockets: LocalSockets,
 }
 
@@ -183,9 +185,15 @@ fn open_all(
 ) -> (Option<Inherited>, Result<Opened, StartError>) {
     let before = inherited.as_mut().map(|inherited| std::mem::take(&mut inherited.sockets));
     let open = || {
-        let all = before.into_iter().flatten().chain(bound).collect();
-        let owned = Sockets::bind(config, all, None)?;
-        let Sockets { listeners, admin } =
+        let mut all = before.into_iter().flatten().chain(bound).collect();
+        let (turn, next) =
+            Turn::take(&mut all).map_err(|source| set_up("the sockets of UDP", source))?;
+        let mut owned = Sockets::bind(config, all, None)?;
+        if owned.listeners.iter().any(|listener| listener.udp.is_some()) {
+            owned.next_turn =
+                next.sockets().map_err(|source| set_up("the sockets of UDP", source))?;
+        }
+        let Sockets { listeners, admin, .. } =
             owned.duplicate().map_err(|source| set_up("the listeners", source))?;
         let address = config.admin.as_ref().map(|admin| admin.address.clone());
         let admin = admin.zip(address);
@@ -193,7 +201,7 @@ fn open_all(
         let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
         let files = config.listeners.iter().filter_map(|listener| listener.address.file());
         let sockets = LocalSockets { admin, files: files.map(Path::to_owned).collect() };
-        Ok(Opened { owned, listeners, sockets })
+        Ok(Opened { owned, listeners, turn, sockets })
     };
     let opened = open();
     (inherited, opened)
@@ -227,13 +235,16 @@ async fn become_ready(readiness: Arc<Readiness>, report: Option<Report>) {
     }
 }
 
-fn announce(config: &Config, Sockets { listeners, admin }: &Sockets) {
+fn announce(config: &Config, Sockets { listeners, admin, .. }: &Sockets) {
     let at = |(configured, socket): &NamedSocket| {
         let address = SockRef::from(socket).local_addr().ok().and_then(|it| it.as_socket());
         address.map_or(configured.clone(), |address| address.to_string())
     };
     for listener in listeners {
-        log::info!(address:% = at(listener); "listening");
+        log::info!(address:% = at(&listener.stream); "listening");
+        if let Some(udp) = &listener.udp {
+            log::info!(address:% = at(udp); "listening for HTTP/3");
+        }
     }
     if let Some(admin) = admin {
         log::info!(address:% = at(admin); "admin listening");

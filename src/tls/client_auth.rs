@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use ::aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 use rustls::{
-    CertificateError, Error, HandshakeKind, RootCertStore, ServerConnection,
+    CertificateError, CommonState, Error, HandshakeKind, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
@@ -149,7 +149,7 @@ impl ClientAuth {
     /// If it is not valid any more: an earlier session goes on without a look at the certificate.
     pub fn certificate(
         &self,
-        session: &ServerConnection,
+        session: &CommonState,
         now: SystemTime,
     ) -> Result<Option<ClientCertificate>, Error> {
         let Some([leaf, between @ ..]) = session.peer_certificates() else {
@@ -175,11 +175,12 @@ mod tests {
         PKCS_ECDSA_P256_SHA256, date_time_ymd,
     };
     use rustls::{
-        ClientConfig, ClientConnection, Connection, ServerConfig, pki_types::PrivateKeyDer,
+        ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection,
+        pki_types::PrivateKeyDer,
     };
 
     use super::*;
-    use crate::tls::tickets::Tickets;
+    use crate::tls::keys::Tickets;
 
     /// A certificate for `a.example`, until the beginning of 3000, its key, and its authority.
     fn issue() -> (CertificateDer<'static>, PrivateKeyDer<'static>, String) {

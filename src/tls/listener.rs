@@ -15,9 +15,9 @@ use rustls::{
 use super::{
     certificate::Certificate,
     client_auth::ClientAuth,
+    keys::{FirstKeys, Tickets},
     names::Names,
     policies::{ClientAuths, Policies, Policy},
-    tickets::Tickets,
 };
 use crate::config::{ListenerProtocol, TlsEndpoint, TlsVersion, UnknownSni, Word};
 use crate::files::FileVersions;
@@ -43,6 +43,8 @@ pub struct TlsListener {
     policies: Policies,
     /// For each of the policies, by its place.
     configs: Vec<Configs>,
+    /// The keys of first packets in QUIC; `None` if the listener does not speak HTTP/3.
+    quic_initial: Option<FirstKeys>,
     /// The files that the listener was read from, as they were before.
     pub(super) files: FileVersions,
     /// The limit on a handshake.
@@ -58,6 +60,8 @@ struct Configs {
     /// For clients that offer protocols and none of ours: `rustls` would refuse them, and no other
     /// server does.
     without_protocols: Arc<ServerConfig>,
+    /// For HTTP/3.
+    quic: Option<Arc<ServerConfig>>,
 }
 
 impl TlsListener {
@@ -84,13 +88,16 @@ impl TlsListener {
         let configs = policies
             .all()
             .map(|rule| Configs::new(&name, versions, &resolver, place.protocols, rule));
-        let configs = configs.collect::<Result<_, _>>()?;
+        let configs = configs.collect::<Result<Vec<_>, _>>()?;
+        let for_quic = configs.first().and_then(|configs| configs.quic.as_ref());
+        let quic_initial = for_quic.map(|config| FirstKeys::new(Arc::clone(config))).transpose()?;
         let header = |age: Duration| HeaderValue::try_from(format!("max-age={}", age.as_secs()));
         Ok(Self {
             resolver,
             challenged,
             policies,
             configs,
+            quic_initial,
             files: FileVersions::new(),
             handshake: settings.handshake,
             strict_transport: settings.hsts.and_then(|age| header(age).ok()),
@@ -121,6 +128,19 @@ impl TlsListener {
         let has_ours = offers(&|name| ours.iter().any(|ours| *ours == name)) != Some(false);
         let config = if has_ours { &configs.usual } else { &configs.without_protocols };
         Purpose::Requests(Arc::clone(config), policy)
+    }
+
+    /// The session in QUIC for a client that asks for this name, and its policy.
+    pub(super) fn for_quic(&self, asked: Option<&str>) -> (Arc<ServerConfig>, Policy) {
+        let policy = self.policies.of(asked);
+        let configs = &self.configs[policy.0];
+        (Arc::clone(configs.quic.as_ref().unwrap_or(&configs.usual)), policy)
+    }
+
+    /// The keys of first packets in QUIC; `None` if the listener does not speak HTTP/3.
+    #[must_use]
+    pub fn quic_initial(&self) -> Option<&FirstKeys> {
+        self.quic_initial.as_ref()
     }
 
     /// What clients must show under this policy; `None` for nothing.
@@ -173,9 +193,19 @@ impl Configs {
         without_protocols.ignore_client_order = true;
         // What only this process remembers is of no use after an upgrade.
         without_protocols.session_storage = Arc::new(NoServerSessionStorage {});
+        let named = |is_meant: fn(ListenerProtocol) -> bool| {
+            let protocols = protocols.iter().filter(move |protocol| is_meant(**protocol));
+            protocols.map(|protocol| protocol.word().into()).collect()
+        };
         let mut usual = without_protocols.clone();
-        usual.alpn_protocols = protocols.iter().map(|protocol| protocol.word().into()).collect();
-        Ok(Self { usual: Arc::new(usual), without_protocols: Arc::new(without_protocols) })
+        usual.alpn_protocols = named(|protocol| !protocol.is_http3());
+        let quic = protocols.iter().any(|protocol| protocol.is_http3()).then(|| {
+            let mut quic = without_protocols.clone();
+            quic.alpn_protocols = named(ListenerProtocol::is_http3);
+            Arc::new(quic)
+        });
+        let without_protocols = Arc::new(without_protocols);
+        Ok(Self { usual: Arc::new(usual), without_protocols, quic })
     }
 }
 

@@ -9,27 +9,33 @@
 //!   `client_certificate` reads what a certificate says of its client;
 //! - `expiry` knows which certificates end soon, and which hosts have none that clients trust;
 //! - `listener` has what the handshakes of one listener need;
+//! - `quic` is the handshake of a connection that does not come by TCP;
 //! - `stream` is a connection inside of a session;
-//! - `tickets` are the keys by which sessions go on, also in the next process.
+//! - `keys` are those by which sessions go on, also in the next process, and those of QUIC.
 
 mod certificate;
 mod client_auth;
 mod client_certificate;
 mod distinguished_name;
 mod expiry;
+mod keys;
 mod listener;
 mod load;
 mod names;
 mod policies;
+mod quic;
 mod stream;
-mod tickets;
 
 pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
 pub use expiry::{UntrustedHosts, days_left, ends_soon, untrusted_hosts};
+pub use keys::{
+    FirstKeys, QuicKeys, QuicMemory, TicketMemory, recall_quic, recall_tickets, remember_quic,
+    remember_tickets,
+};
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, files, load, shown, unused};
 pub use policies::Policy;
+pub use quic::QuicHandshake;
 pub use stream::in_session;
-pub use tickets::{TicketMemory, recall as recall_tickets, remember as remember_tickets};

@@ -29,6 +29,8 @@ mod headers;
 mod health;
 /// Features of HTTP/2 alone.
 mod http2;
+/// Features of HTTP/3 alone.
+mod http3;
 /// Limits on the time of HTTP/1 clients.
 mod limits;
 /// Formats and filter of the access log, and `Server-Timing`.
@@ -41,6 +43,8 @@ mod operations;
 mod over_http1;
 /// Tests of every protocol, in HTTP/2.
 mod over_http2;
+/// Tests of every protocol, in HTTP/3.
+mod over_http3;
 /// The same requests over TLS.
 mod over_tls;
 /// Dockerfile, compose file, CI: they agree with one another.

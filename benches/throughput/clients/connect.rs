@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -17,7 +17,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
@@ -53,6 +53,17 @@ impl Connector {
             (TlsConnector::from(Arc::new(config)), tls)
         });
         Self { proxy, tls, has_session: Cell::new(false) }
+    }
+
+    /// Sends half of the handshake's first message.
+    pub(super) async fn half(&self) -> io::Result<TcpStream> {
+        let mut socket = TcpStream::connect(self.proxy).await?;
+        let name = ServerName::try_from("example.com").expect("a name");
+        let session = ClientConnection::new(Arc::clone(&CONFIG), name);
+        let mut hello = Vec::new();
+        session.map_err(io::Error::other)?.write_tls(&mut hello)?;
+        socket.write_all(&hello[..hello.len() / 2]).await?;
+        Ok(socket)
     }
 
     pub(super) async fn connect(&self) -> io::Result<Box<dyn Socket>> {

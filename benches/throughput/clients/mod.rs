@@ -15,6 +15,7 @@ use std::{
 
 use lb::clock;
 use tokio::{
+    net::TcpStream,
     runtime::{Builder, Runtime},
     task::{self, LocalSet},
     time,
@@ -166,6 +167,7 @@ pub(crate) struct Idle {
 enum Kept {
     Http1 { _socket: Box<dyn Socket> },
     Http2 { _client: http2::Client },
+    Half { _socket: TcpStream },
 }
 
 impl Idle {
@@ -176,7 +178,12 @@ impl Idle {
         let connections = tasks.block_on(&runtime, async {
             let mut connections = Vec::with_capacity(count);
             for _ in 0..count {
-                connections.push(open(&habit).await.expect("an answer of a backend"));
+                connections.push(match workload.is_half {
+                    true => {
+                        Kept::Half { _socket: habit.connector().half().await.expect("it accepts") }
+                    }
+                    false => open(&habit).await.expect("an answer of a backend"),
+                });
                 task::yield_now().await;
             }
             connections

@@ -93,7 +93,7 @@ const OF_PROCESS: [(Metric, Source); 10] = [
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),
 ];
 
-const OF_LISTENERS: [(Metric, Source); 11] = [
+const OF_LISTENERS: [(Metric, Source); 12] = [
     (
         metric::LISTENER_CONNECTIONS,
         Source::Listener(|to, it| to.count(&[it.address()], it.connections() as u64)),
@@ -149,6 +149,10 @@ const OF_LISTENERS: [(Metric, Source); 11] = [
             to.count(&[it.address(), "malformed"], it.malformed_streams.get());
             to.count(&[it.address(), "too_many"], it.refused_streams.get());
         }),
+    ),
+    (
+        metric::LISTENER_QUIC_RETRIES,
+        Source::Listener(|to, it| to.count(&[it.address()], it.retries.get())),
     ),
     (metric::LISTENER_LOOPS, Source::Listener(|to, it| to.count(&[it.address()], it.loops.get()))),
     (

@@ -72,9 +72,11 @@ metrics! {
     LISTENER_HANDSHAKE_TIME = Histogram "lb_listener_tls_handshake_duration_seconds" LISTENER,
         "From the beginning of a TLS handshake to its end, where it did not fail.";
     LISTENER_CUTS = Counter "lb_listener_connections_cut_total" &["listener", "reason"],
-        "Connections in HTTP/2 closed because of what their clients did: floods, rules broken, no time kept.";
+        "Connections in HTTP/2 and 3 closed because of what their clients did: floods, rules broken, no time kept.";
     LISTENER_STREAMS_REFUSED = Counter "lb_listener_streams_refused_total" &["listener", "reason"],
-        "Requests in HTTP/2 reset before they could be answered and logged: malformed, or too many at once.";
+        "Requests in HTTP/2 and 3 reset before they could be answered and logged: malformed, or too many at once.";
+    LISTENER_QUIC_RETRIES = Counter "lb_listener_quic_retries_total" LISTENER,
+        "Handshakes of HTTP/3 whose clients had to prove their address first, because many were under way.";
     LISTENER_LOOPS = Counter "lb_listener_loops_total" LISTENER,
         "Requests that were refused with 508 because they had come round in a circle of proxies.";
     LISTENER_RECEIVED = Counter "lb_listener_received_bytes_total" LISTENER,

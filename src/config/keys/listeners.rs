@@ -1,6 +1,9 @@
 //! The keys of listeners and routes.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{
+    num::{NonZeroU16, NonZeroU64},
+    time::Duration,
+};
 
 use super::key::{Content, Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
@@ -9,8 +12,8 @@ use crate::config::{
         RedirectToHttps,
     },
     values::{
-        DURATION, HOST_PATTERN, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS, POOL_NAME,
-        PROTOCOL, RATE, REDIRECT_TO_HTTPS,
+        DURATION, HOST_PATTERN, HSTS, LISTEN_ADDRESS, MODE, OWNER, PATH_PREFIX, PAUSE, PEERS,
+        POOL_NAME, PORT, PROTOCOL, RATE, REDIRECT_TO_HTTPS,
     },
 };
 
@@ -68,10 +71,26 @@ pub(in crate::config) static PROTOCOLS: List<ListenerProtocol> = List::new(
     PROTOCOL,
     "a list of protocols such as [h2, http/1.1]",
     "the protocols that clients may speak, the preferred one first: h2 with TLS, h2c without TLS (a \
-     client's first bytes tell), http/1.1",
+     client's first bytes tell), http/1.1; and h3 with TLS, on the same port of UDP",
 )
 .or(Instead::OneItem, Vec::new)
 .optional("[h2, http/1.1]", "[h2, http/1.1] with TLS, [http/1.1] without");
+
+// A browser that remembers it for longer than h3 is spoken loses time at its next visits.
+pub(in crate::config) static ALT_SVC: Preset<Option<Duration>> = Preset::new(
+    "listeners[].alt_svc",
+    HSTS,
+    || Some(Duration::from_secs(24 * 60 * 60)),
+    "with h3: how long clients may remember that it is spoken (Alt-Svc, in answers of the other \
+     protocols); or off",
+);
+
+pub(in crate::config) static ALT_SVC_PORT: Key<NonZeroU16> = Key::optional(
+    "listeners[].alt_svc_port",
+    PORT,
+    ("443", "the listener's own port"),
+    "the port of UDP at which clients reach h3, where packets are passed on from another one",
+);
 
 pub(in crate::config) static REDIRECT: Preset<RedirectToHttps> = Preset::new(
     "listeners[].redirect_to_https",

@@ -59,6 +59,8 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &tls::LISTENER.handshake,
     &tls::STRICT_TRANSPORT,
     &listeners::PROTOCOLS,
+    &listeners::ALT_SVC,
+    &listeners::ALT_SVC_PORT,
     &listeners::REDIRECT,
     &listeners::CLIENT,
     &listeners::HEADER,

@@ -26,7 +26,7 @@ pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
-    AccountKey, Acme, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
+    AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
     Listener, ListenerProtocol, MinRate, PeerBlock, RedirectToHttps, SocketFile, Tls, TlsVersion,
     UnknownSni,

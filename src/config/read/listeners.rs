@@ -8,15 +8,15 @@ use crate::config::{
     keys::{
         Row,
         listeners::{
-            ADDRESS, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER, CLIENT, FROM, HEADER,
-            KEEPALIVE, LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT, SOCKET_MODE, SOCKET_OWNER,
-            WRITE,
+            ADDRESS, ALT_SVC, ALT_SVC_PORT, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER,
+            CLIENT, FROM, HEADER, KEEPALIVE, LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT,
+            SOCKET_MODE, SOCKET_OWNER, WRITE,
         },
         tls::LISTENER as TLS,
     },
     model::{
-        BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate, PeerBlock,
-        SocketFile,
+        AltSvc, BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate,
+        PeerBlock, SocketFile,
     },
     values::{is_off, listener_item},
 };
@@ -41,12 +41,14 @@ fn listener(item: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Option<List
 
 /// Reads everything but the address.
 pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listener {
+    let is_tcp = address.tcp().is_some();
     Listener {
         file: socket_file(keys, &address),
         address,
         proxy_protocol: proxy_protocol(keys),
         tls: tls::of_listener(keys),
-        protocols: protocols(keys),
+        protocols: protocols(keys, is_tcp),
+        alt_svc: AltSvc { max_age: keys.get(&ALT_SVC), port: keys.given(&ALT_SVC_PORT) },
         redirect_to_https: keys.get(&REDIRECT),
         client: client(keys),
     }
@@ -78,17 +80,40 @@ fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {
     Some(from)
 }
 
-fn protocols(keys: &mut Section<'_>) -> Vec<ListenerProtocol> {
-    let has_tls =
-        keys.optional(&TLS.group).is_some_and(|cursor| !cursor.text().is_some_and(is_off));
+fn protocols(keys: &mut Section<'_>, is_tcp: bool) -> Vec<ListenerProtocol> {
+    let is_off = |cursor: &Cursor<'_>| cursor.text().is_some_and(is_off);
+    let is_behind_proxy = keys.optional(&PROXY_PROTOCOL).is_some_and(|cursor| !is_off(&cursor));
+    let has_tls = keys.optional(&TLS.group).is_some_and(|cursor| !is_off(&cursor));
     let items = keys.items(&PROTOCOLS).unwrap_or_default();
-    let given: Vec<_> = items.iter().filter_map(|item| protocol(item, has_tls)).collect();
+    let mut given = Vec::new();
+    for item in &items {
+        let Some(protocol) = protocol(item, has_tls) else { continue };
+        let is_alone = items.len() == 1;
+        match protocol {
+            ListenerProtocol::H3 if !is_tcp => {
+                item.problem("is HTTP/3, which comes by UDP, and a Unix socket has none (remove it)");
+            }
+            ListenerProtocol::H3 if is_behind_proxy => item.problem(
+                "is HTTP/3, for which there is no PROXY protocol: clients come by UDP, and past the \
+                 proxy (remove h3, or proxy_protocol)",
+            ),
+            ListenerProtocol::H3 if is_alone => item.problem(
+                "is HTTP/3, which clients learn of from answers in another protocol (add h2 and \
+                 http/1.1)",
+            ),
+            _ => {}
+        }
+        given.push(protocol);
+    }
     if given.is_empty() { ListenerProtocol::of_every_listener(has_tls) } else { given }
 }
 
 fn protocol(item: &Cursor<'_>, has_tls: bool) -> Option<ListenerProtocol> {
     let protocol = item.value(&PROTOCOLS.kind)?;
     match (protocol, has_tls) {
+        (ListenerProtocol::H3, false) => {
+            item.problem("is HTTP/3, which needs TLS, and this listener has none (remove it)");
+        }
         (ListenerProtocol::H2, false) => {
             item.problem("is HTTP/2 with TLS, and this listener has none (write h2c)");
         }

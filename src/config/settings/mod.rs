@@ -105,6 +105,8 @@ pub(super) fn listener(listener: &Listener) -> Value {
         ),
         tls::of_listener(listener.tls.as_ref()),
         listener_keys::PROTOCOLS.show(&listener.protocols),
+        listener_keys::ALT_SVC.show(&listener.alt_svc.max_age),
+        listener_keys::ALT_SVC_PORT.show(listener.alt_svc.port.as_ref()),
         listener_keys::REDIRECT.show(&listener.redirect_to_https),
         listener_keys::CLIENT.show([
             listener_keys::HEADER.show(&client.header),

@@ -131,9 +131,6 @@ pub(in crate::config) const CLIENT_CERT_STYLE: Kind<ClientCertStyle> =
 
 pub(in crate::config) const PROTOCOL: Kind<ListenerProtocol> = Kind {
     parse: |text| {
-        if is_same_word(text, "h3") {
-            return Err("is HTTP/3, which lb does not speak yet (remove it)".to_owned());
-        }
         let meant = OTHER_PROTOCOLS.iter().find(|(other, _)| is_same_word(other, text));
         choice(text).map_err(|message| match meant {
             Some((_, hint)) => {
@@ -142,11 +139,14 @@ pub(in crate::config) const PROTOCOL: Kind<ListenerProtocol> = Kind {
             None => message,
         })
     },
-    ..Kind::word("h2, h2c or http/1.1")
+    ..Kind::word("h3, h2, h2c or http/1.1")
 };
 
 /// Other names of protocols, and what to write instead.
-const OTHER_PROTOCOLS: [(&str, &str); 6] = [
+const OTHER_PROTOCOLS: [(&str, &str); 9] = [
+    ("http/3", "write h3"),
+    ("http3", "write h3"),
+    ("quic", "write h3"),
     ("http/2", "write h2, or h2c without TLS"),
     ("http2", "write h2, or h2c without TLS"),
     ("http/1.0", "http/1.1 includes it"),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::convert::{
-    Source, SyntaxError,
     ledger::Ledger,
+    source::{Source, SyntaxError},
     statement::{Place, Statement},
 };
 

@@ -6,7 +6,7 @@
 use super::{
     process,
     scope::Scope,
-    server::{Listen, Server},
+    server::{Here, Server},
     tls,
 };
 use crate::convert::{
@@ -15,9 +15,6 @@ use crate::convert::{
     site::{ClientLimits, Host, Listener, Rule},
     statement::{Place, Statement},
 };
-
-/// A server and how it listens at an address.
-pub(super) type Here<'s, 'a> = (&'s Server<'a>, &'s Listen<'a>);
 
 /// All listeners, in the order of their first server.
 pub(super) fn listeners(servers: &[Server<'_>], ledger: &mut Ledger) -> Vec<Listener> {

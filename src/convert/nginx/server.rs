@@ -32,6 +32,9 @@ pub(super) struct Listen<'a> {
     pub(super) has_proxy_protocol: bool,
 }
 
+/// A server and how it listens at an address.
+pub(super) type Here<'s, 'a> = (&'s Server<'a>, &'s Listen<'a>);
+
 /// Reads a server.
 pub(super) fn server<'a>(
     statement: &'a Statement,

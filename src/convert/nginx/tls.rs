@@ -1,6 +1,6 @@
 //! TLS of a listener, from the servers that share its address.
 
-use super::{listener::Here, scope::Scope};
+use super::{scope::Scope, server::Here};
 use crate::convert::{
     duration,
     ledger::Ledger,

@@ -10,11 +10,13 @@ pub enum Protocol {
     Http11,
     /// RFC 9113.
     Http2,
+    /// RFC 9114.
+    Http3,
 }
 
 impl Protocol {
     /// Every protocol, in order.
-    pub const ALL: [Self; 3] = [Self::Http10, Self::Http11, Self::Http2];
+    pub const ALL: [Self; 4] = [Self::Http10, Self::Http11, Self::Http2, Self::Http3];
 
     /// The protocol as a request line has it.
     #[must_use]
@@ -23,6 +25,7 @@ impl Protocol {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
             Self::Http2 => "HTTP/2.0",
+            Self::Http3 => "HTTP/3.0",
         }
     }
 }

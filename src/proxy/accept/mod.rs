@@ -1,10 +1,11 @@
 //! What comes before the first request of a connection: a header of the PROXY protocol, and the
-//! handshake of TLS.
+//! handshake of TLS, in TCP or in QUIC.
 //!
 //! A connection of a listener that asks for nothing of this is not delayed, and pays for none of it.
 
 mod proxy_header;
 mod proxy_protocol;
+mod quic;
 mod refusal;
 mod tls;
 mod unnamed;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use pingora_core::protocols::{Stream, l4};
+
+pub(super) use quic::open as open_quic;
 
 use super::client::{ClientStream, ConnectionContext, ConnectionFacts, TlsFacts};
 use crate::acme::Challenges;

@@ -8,8 +8,8 @@ use std::{
 use bytes::BytesMut;
 use pingora_core::protocols::l4::stream::Stream;
 use rustls::{
-    CertificateError, Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion,
-    ServerConnection,
+    CertificateError, CommonState, Error, HandshakeKind, InvalidMessage, PeerIncompatible,
+    ProtocolVersion,
     server::{Accepted, Acceptor},
 };
 use tokio::{
@@ -47,7 +47,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(how: Handshake, error: impl Into<String>) -> Self {
+    pub(super) fn new(how: Handshake, error: impl Into<String>) -> Self {
         Self { how, error: error.into(), stream: None }
     }
 
@@ -99,7 +99,7 @@ pub(super) async fn handshake(
     shaken
 }
 
-fn took(began: Instant) -> Duration {
+pub(super) fn took(began: Instant) -> Duration {
     clock::now().saturating_duration_since(began)
 }
 
@@ -119,22 +119,28 @@ async fn shake_hands(
     let shaking = start.into_stream(config).into_fallible().await;
     let mut shaken = shaking.map_err(|(error, stream)| failure(&error).on(stream))?;
     let session = shaken.get_ref().1;
-    let rule = tls.client_auth(policy);
-    let shown = rule.map(|rule| rule.certificate(session, clock::wall())).transpose();
-    match shown {
-        Ok(shown) => {
-            let shown = shown.flatten();
-            let told = rule.map(|rule| told(rule, shown.as_ref()));
-            let client_cert = shown.map(named);
-            let facts = TlsFacts { client_cert, told, ..facts(session, policy) };
-            Ok((Box::new(shaken), facts))
-        }
+    match inspect(tls, session, session.server_name(), policy) {
+        Ok(facts) => Ok((Box::new(shaken), facts)),
         Err(error) => {
             // The handshake is complete, so there is no alert that `rustls` would send for this.
             let _ = shaken.shutdown().await;
             Err(Failure::new(reason(&error), error.to_string()).on(shaken.into_inner().0))
         }
     }
+}
+
+/// What a session that is complete has come to, for a client that has asked for this name.
+pub(super) fn inspect(
+    tls: &TlsListener,
+    session: &CommonState,
+    asked: Option<&str>,
+    policy: Policy,
+) -> Result<TlsFacts, Error> {
+    let rule = tls.client_auth(policy);
+    let shown = rule.map(|rule| rule.certificate(session, clock::wall())).transpose()?.flatten();
+    let told = rule.map(|rule| told(rule, shown.as_ref()));
+    let client_cert = shown.map(named);
+    Ok(TlsFacts { client_cert, told, ..facts(session, asked, policy) })
 }
 
 fn told(rule: &ClientAuth, shown: Option<&ClientCertificate>) -> ClientCertFields {
@@ -230,7 +236,7 @@ fn failure(error: &io::Error) -> Failure {
     Failure::new(how, error.to_string())
 }
 
-fn reason(error: &Error) -> Handshake {
+pub(super) fn reason(error: &Error) -> Handshake {
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => Handshake::NotTls,
         Error::PeerIncompatible(
@@ -267,7 +273,7 @@ fn of_certificate(error: &CertificateError) -> Handshake {
     }
 }
 
-fn facts(session: &ServerConnection, policy: Policy) -> TlsFacts {
+fn facts(session: &CommonState, asked: Option<&str>, policy: Policy) -> TlsFacts {
     let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     let alpn = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into());
     TlsFacts {
@@ -277,7 +283,7 @@ fn facts(session: &ServerConnection, policy: Policy) -> TlsFacts {
         },
         // Named as the standard does.
         cipher: suite.unwrap_or_default().replacen("TLS13_", "TLS_", 1).into(),
-        sni: session.server_name().map(Into::into),
+        sni: asked.map(Into::into),
         alpn,
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         policy,

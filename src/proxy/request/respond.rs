@@ -12,6 +12,7 @@ use super::super::{
     client::{self, ClientLink},
     context::RequestContext,
 };
+use crate::count::Protocol;
 use crate::http1::{Fields, Known};
 
 /// An answer of `lb` itself.
@@ -67,6 +68,7 @@ async fn send_body(
     if let Some(received) = &context.received {
         fields.add(Known::XRequestId, received.request_id.as_str().as_bytes());
         set_strict_transport(&mut fields, &received.link);
+        set_alt_svc(&mut fields, &received.link, context.in_flight.is_draining());
         if context.in_flight.is_draining() {
             received.link.close_after_answer();
         }
@@ -93,8 +95,13 @@ async fn send_body(
 }
 
 /// Adapts a backend's answer to the client.
-pub(in super::super) fn suit_client(header: &mut AnswerHeader, link: &ClientLink) {
+pub(in super::super) fn suit_client(
+    header: &mut AnswerHeader,
+    link: &ClientLink,
+    is_draining: bool,
+) {
     set_strict_transport(&mut header.fields, link);
+    set_alt_svc(&mut header.fields, link, is_draining);
     if !header.status.is_informational() && !header.fields.has(Known::Date) {
         header.fields.add(Known::Date, client::date().as_bytes());
     }
@@ -108,5 +115,17 @@ fn set_strict_transport(fields: &mut Fields, link: &ClientLink) {
         && !fields.has(Known::StrictTransportSecurity)
     {
         fields.add(Known::StrictTransportSecurity, value.as_bytes());
+    }
+}
+
+/// Says that clients may speak HTTP/3, where they may, and where the answer says nothing of the kind itself.
+/// Clients that do so already know it, and a process that ends takes no new ones.
+fn set_alt_svc(fields: &mut Fields, link: &ClientLink, is_draining: bool) {
+    if let Some(value) = &link.connection().settings.alt_svc
+        && !is_draining
+        && link.facts().protocol != Protocol::Http3
+        && fields.named(b"alt-svc").next().is_none()
+    {
+        fields.append(b"Alt-Svc", value.as_bytes());
     }
 }

@@ -8,7 +8,8 @@ use std::{
     net::SocketAddr,
     os::{
         fd::{AsRawFd, IntoRawFd, OwnedFd},
-        unix::net::UnixStream,
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream},
     },
     sync::Arc,
 };
@@ -34,10 +35,44 @@ const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(
 ///
 /// When the system refuses a descriptor.
 pub async fn accept<A: ServerApp + Send + Sync + 'static>(
+    service: Service<A>,
+    socket: OwnedFd,
+    shutdown: ShutdownWatch,
+    tasks: usize,
+) -> io::Result<()> {
+    start(service, socket, Fds::new(), (shutdown, tasks)).await
+}
+
+/// Like [`accept`], and has the service accept one more connection, which comes at once and on a Unix
+/// socket: so the service's function sees the proxy before the first client.
+///
+/// # Errors
+///
+/// When the system refuses a descriptor.
+pub async fn accept_and_introduce<A: ServerApp + Send + Sync + 'static>(
     mut service: Service<A>,
     socket: OwnedFd,
     shutdown: ShutdownWatch,
     tasks: usize,
+) -> io::Result<()> {
+    let address =
+        UnixAddress::from_abstract_name(format!("lb-introduction-{:032x}", fastrand::u128(..)))?;
+    let listener = UnixListener::bind_addr(&address)?;
+    listener.set_nonblocking(true)?;
+    let _introduced = UnixStream::connect_addr(&address)?;
+    let (stand_in, _other_end) = UnixStream::pair()?;
+    let name = format!("/proc/self/fd/{}", stand_in.as_raw_fd());
+    service.add_listener(ListenerConfig::uds(name.clone()).l4_buffer(BUFFERS));
+    let mut sockets = Fds::new();
+    sockets.add(name, listener.into_raw_fd());
+    start(service, socket, sockets, (shutdown, tasks)).await
+}
+
+async fn start<A: ServerApp + Send + Sync + 'static>(
+    mut service: Service<A>,
+    socket: OwnedFd,
+    mut sockets: Fds,
+    (shutdown, tasks): (ShutdownWatch, usize),
 ) -> io::Result<()> {
     let socket_ref = SockRef::from(&socket);
     socket_ref.set_nonblocking(true)?;
@@ -52,7 +87,6 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
         }
     };
     service.add_listener(config.l4_buffer(BUFFERS));
-    let mut sockets = Fds::new();
     sockets.add(name, socket.into_raw_fd());
     service.start_service(Some(Arc::new(Mutex::new(sockets))), shutdown, tasks).await;
     Ok(())

@@ -4,9 +4,16 @@
 //! port. So every address is bound here, before anything starts, or comes from the process before.
 
 mod accepting;
+mod udp;
 mod unix;
 
-use std::{io, net::TcpListener, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{TcpListener, UdpSocket},
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use pingora_core::{
@@ -25,9 +32,10 @@ use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{
     handover::NamedSocket, meeting_socket::MeetingSocket, privileges::Identity, service_manager,
+    turn::Turn,
 };
 use crate::proxy::{Backends, ListenerApp};
-pub use accepting::accept;
+pub use accepting::{accept, accept_and_introduce};
 
 /// A client may be silent for this long before the system asks whether it is still there: a client
 /// that vanished would hold a tunnel for ever. Accepted connections inherit this.
@@ -36,10 +44,32 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Every listening socket of the process.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    /// One for each listener of the configuration, in its order.
-    pub(super) listeners: Vec<NamedSocket>,
+    /// Those of each listener of the configuration, in its order.
+    pub(super) listeners: Vec<ListenerSockets>,
     /// The socket of the admin listener.
     pub(super) admin: Option<NamedSocket>,
+    /// What the next process waits for before it reads from sockets of UDP.
+    pub(super) next_turn: Vec<NamedSocket>,
+}
+
+/// The sockets of one listener.
+#[derive(Debug)]
+pub(super) struct ListenerSockets {
+    /// Of TCP, or a Unix socket.
+    pub(super) stream: NamedSocket,
+    /// Of UDP, on the same address; `None` without HTTP/3.
+    pub(super) udp: Option<NamedSocket>,
+}
+
+impl ListenerSockets {
+    fn duplicate(&self) -> io::Result<Self> {
+        let udp = self.udp.as_ref().map(duplicate).transpose()?;
+        Ok(Self { stream: duplicate(&self.stream)?, udp })
+    }
+}
+
+fn duplicate((name, socket): &NamedSocket) -> io::Result<NamedSocket> {
+    Ok((name.clone(), socket.try_clone()?))
 }
 
 impl Sockets {
@@ -54,11 +84,15 @@ impl Sockets {
         mut given: Vec<NamedSocket>,
         identity: Option<&Identity>,
     ) -> Result<Self, StartError> {
-        let mut bind = |address: &ListenAddress, file: Option<&SocketFile>, key: String| {
-            let name = address.to_string();
-            if let Some(index) = given.iter().position(|(given, _)| *given == name) {
-                return Ok(given.remove(index));
+        let mut take = |name: &str| {
+            let index = given.iter().position(|(given, _)| *given == name)?;
+            Some(given.remove(index))
+        };
+        let bind = |given: Option<NamedSocket>, address: &ListenAddress, file, key: String| {
+            if let Some(given) = given {
+                return Ok(given);
             }
+            let name = address.to_string();
             match listen(address, file, identity) {
                 Ok(socket) => Ok((name, socket)),
                 Err(source) => Err(StartError::Listen { address: name, key, source }),
@@ -66,26 +100,39 @@ impl Sockets {
         };
         let listeners = config.listeners.iter().enumerate().map(|(index, listener)| {
             let key = format!("listeners[{index}].address");
-            bind(&listener.address, Some(&listener.file), key)
+            let (name, udp) = (listener.address.to_string(), udp::name(listener));
+            let stream = bind(take(&name), &listener.address, Some(&listener.file), key.clone())?;
+            let udp = udp.map(|name| match take(&name) {
+                Some(given) => Ok(given),
+                None => udp::listen(listener, &stream.1)
+                    .map(|socket| (name.clone(), socket))
+                    .map_err(|source| StartError::Listen { address: name, key, source }),
+            });
+            Ok(ListenerSockets { stream, udp: udp.transpose()? })
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        let admin = config.admin.as_ref();
-        let admin = admin.map(|admin| bind(&admin.address, None, "admin.address".to_owned()));
-        Ok(Self { listeners, admin: admin.transpose()? })
+        let admin = config.admin.as_ref().map(|admin| {
+            let name = admin.address.to_string();
+            bind(take(&name), &admin.address, None, "admin.address".to_owned())
+        });
+        Ok(Self { listeners, admin: admin.transpose()?, next_turn: Vec::new() })
     }
 
     /// Duplicates every socket.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
-        let duplicate = |(name, socket): &NamedSocket| Ok((name.clone(), socket.try_clone()?));
+        let listeners = self.listeners.iter().map(ListenerSockets::duplicate);
         Ok(Self {
-            listeners: self.listeners.iter().map(duplicate).collect::<io::Result<_>>()?,
+            listeners: listeners.collect::<io::Result<_>>()?,
             admin: self.admin.as_ref().map(duplicate).transpose()?,
+            next_turn: self.next_turn.iter().map(duplicate).collect::<io::Result<_>>()?,
         })
     }
 
     /// Returns every socket, for the next process.
     pub(super) fn into_all(self) -> Vec<NamedSocket> {
-        self.listeners.into_iter().chain(self.admin).collect()
+        let each = |it: ListenerSockets| std::iter::once(it.stream).chain(it.udp);
+        let listeners = self.listeners.into_iter().flat_map(each);
+        listeners.chain(self.admin).chain(self.next_turn).collect()
     }
 }
 
@@ -100,7 +147,16 @@ pub(super) fn bind_what_is_free(config: &Config, identity: Option<&Identity>) ->
     let bind = |(address, file): (&ListenAddress, _)| {
         Some((address.to_string(), listen(address, file, identity).ok()?))
     };
-    fixed.filter_map(bind).collect()
+    let mut bound: Vec<NamedSocket> = fixed.filter_map(bind).collect();
+    for listener in &config.listeners {
+        let stream = bound.iter().find(|(name, _)| *name == listener.address.to_string());
+        if let (Some(name), Some((_, stream))) = (udp::name(listener), stream)
+            && let Ok(socket) = udp::listen(listener, stream)
+        {
+            bound.push((name, socket));
+        }
+    }
+    bound
 }
 
 /// Opens the address. A socket's file belongs to `identity`, and only to it without `file`.
@@ -136,7 +192,7 @@ fn listen(
 /// share theirs. It accepts as soon as it is given its sockets, one for each listener.
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
-    pub(super) sockets: Option<oneshot::Receiver<Vec<NamedSocket>>>,
+    pub(super) sockets: Option<oneshot::Receiver<(Vec<ListenerSockets>, Turn)>>,
     pub(super) conf: Arc<ServerConf>,
     pub(super) backends: Backends,
     pub(super) current: Arc<Current>,
@@ -156,15 +212,27 @@ impl Service for Listeners {
     ) {
         let Some(sockets) = self.sockets.take() else { return };
         // They never come if the process ends before it serves.
-        let Ok(sockets) = sockets.await else { return };
+        let Ok((sockets, turn)) = sockets.await else { return };
         if let Some(interval) = service_manager::watchdog_interval() {
             tokio::spawn(tell_that_it_is_alive(interval));
         }
-        let mut running = JoinSet::new();
-        for (listener, (_, socket)) in self.listeners.iter().zip(sockets) {
+        let (mut running, mut udp_listeners) = (JoinSet::new(), Vec::new());
+        for (listener, ListenerSockets { stream: (_, stream), udp }) in
+            self.listeners.iter().zip(sockets)
+        {
             let app = ListenerApp::new(Arc::clone(&self.current), self.in_flight.clone(), listener);
-            let service = app.into_service(&self.conf, &self.backends);
-            running.spawn(accept(service, socket, shutdown.clone(), listeners_per_fd));
+            let Some((_, udp)) = udp else {
+                let service = app.into_service(&self.conf, &self.backends);
+                running.spawn(accept(service, stream, shutdown.clone(), listeners_per_fd));
+                continue;
+            };
+            let (service, quic) = app.into_services(&self.conf, &self.backends);
+            let stream = accept_and_introduce(service, stream, shutdown.clone(), listeners_per_fd);
+            running.spawn(stream);
+            udp_listeners.push((quic, UdpSocket::from(udp)));
+        }
+        if !udp_listeners.is_empty() {
+            running.spawn(udp::serve(udp_listeners, turn, shutdown));
         }
         while let Some(ended) = running.join_next().await {
             if let Err(error) = ended.map_err(io::Error::other).and_then(|ended| ended) {

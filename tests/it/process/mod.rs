@@ -28,6 +28,8 @@ mod flags;
 mod handover;
 /// Many clients of HTTP/2 over reloads and an upgrade.
 mod http2_load;
+/// Clients of HTTP/3 over reloads and an upgrade.
+mod http3_load;
 /// A file system that has stopped answering.
 mod hung_mount;
 /// The memory of connections that wait.

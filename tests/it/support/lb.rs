@@ -4,7 +4,7 @@
 
 use std::{
     marker::PhantomData,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::{Arc, LazyLock},
 };
 
@@ -42,6 +42,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 pub(crate) trait Front {
     /// Whether it is TLS.
     const IS_TLS: bool;
+    /// Whether it is QUIC, too.
+    const IS_QUIC: bool;
 }
 
 /// Plain connections.
@@ -50,18 +52,30 @@ pub(crate) struct Plain;
 /// Connections over TLS, for [`tls_client`].
 pub(crate) struct OverTls;
 
+/// Connections in QUIC.
+pub(crate) struct OverQuic;
+
+impl Front for OverQuic {
+    const IS_TLS: bool = true;
+    const IS_QUIC: bool = true;
+}
+
 impl Front for Plain {
     const IS_TLS: bool = false;
+    const IS_QUIC: bool = false;
 }
 
 impl Front for OverTls {
     const IS_TLS: bool = true;
+    const IS_QUIC: bool = false;
 }
 
 /// A balancer for clients without TLS.
 pub(crate) type Lb = Balancer<Plain>;
 /// A balancer for clients that speak TLS.
 pub(crate) type TlsLb = Balancer<OverTls>;
+/// A balancer for clients that speak HTTP/3.
+pub(crate) type QuicLb = Balancer<OverQuic>;
 
 /// A balancer on a port of its own. Ends when dropped.
 pub(crate) struct Balancer<F> {
@@ -148,6 +162,9 @@ impl<F: Front> Balancer<F> {
             .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
         let mut config = loaded.config;
         config.listeners[0].protocols = protocols.to_vec();
+        if F::IS_QUIC {
+            config.listeners[0].protocols.insert(0, ListenerProtocol::H3);
+        }
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
         let access_log = config.access_log.as_ref().map(AccessLog::open);
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
@@ -164,11 +181,21 @@ impl<F: Front> Balancer<F> {
             let conf = Arc::new(server::pingora_conf(&config));
             let listener = &config.listeners[0];
             let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
-            let service = app.into_service(&conf, &Backends::default());
+            let backends = Backends::default();
             let socket = TcpListener::bind(listener.address.tcp().expect("an address"));
             let socket = socket.expect("a port");
             let address = socket.local_addr().expect("a bound socket has an address");
-            tokio::spawn(server::accept(service, socket.into(), watch, 1));
+            if F::IS_QUIC {
+                let (service, quic) = app.into_services(&conf, &backends);
+                let udp = UdpSocket::bind(address).expect("a port");
+                udp.set_nonblocking(true).expect("a socket");
+                let stream = socket.into();
+                tokio::spawn(server::accept_and_introduce(service, stream, watch.clone(), 1));
+                tokio::spawn(quic.serve(udp, watch));
+            } else {
+                let service = app.into_service(&conf, &backends);
+                tokio::spawn(server::accept(service, socket.into(), watch, 1));
+            }
             (address, current)
         });
         Self { front: PhantomData, address, current, in_flight, folder, access_log, shutdown }

@@ -19,6 +19,10 @@ pub(crate) mod frames;
 pub(crate) mod full_listener;
 /// The same client in HTTP/2.
 pub(crate) mod http2_client;
+/// The same client in HTTP/3.
+pub(crate) mod http3_client;
+/// A client of HTTP/3 that sends any bytes.
+pub(crate) mod http3_raw;
 /// The real proxy in the test's own process.
 pub(crate) mod lb;
 /// Many clients at once, which record all failures.

@@ -21,7 +21,7 @@ use super::{certificates::Authority, client, process::new_folder};
 pub(crate) use super::client::Response;
 
 /// The name that the certificate of [`SITE`] is for.
-const NAME: &str = "shop.example";
+pub(crate) const NAME: &str = "shop.example";
 
 /// A certificate in files, and a client that trusts it.
 struct Site {
@@ -57,6 +57,12 @@ pub(crate) fn listener_keys() -> String {
 /// Writes another certificate that this client trusts to `shop.pem` and `shop.key` in this folder.
 pub(crate) fn write_next(folder: &Path) {
     SITE.authority.issue(&[NAME]).write(folder, "shop");
+}
+
+/// How this client speaks TLS; it goes on with earlier sessions if it is to remember any.
+pub(crate) fn config(remembers: bool) -> ClientConfig {
+    let config = if remembers { &SITE.client } else { &SITE.forgetful };
+    ClientConfig::clone(config)
 }
 
 /// Shakes hands on this connection, with an earlier session if the client is to remember any.

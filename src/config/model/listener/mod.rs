@@ -32,10 +32,29 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// The protocols that clients may speak, the preferred one first; never empty.
     pub protocols: Vec<ListenerProtocol>,
+    /// How clients of other protocols learn of HTTP/3.
+    pub alt_svc: AltSvc,
     /// Whether requests are answered with a redirect to the same host and path over TLS.
     pub redirect_to_https: RedirectToHttps,
     /// Limits towards the clients of this listener.
     pub client: ClientLimits,
+}
+
+impl Listener {
+    /// Whether clients may speak HTTP/3.
+    #[must_use]
+    pub fn speaks_http3(&self) -> bool {
+        self.protocols.iter().any(|protocol| protocol.is_http3())
+    }
+}
+
+/// How clients learn that they may speak HTTP/3 (RFC 7838).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AltSvc {
+    /// How long they may remember it; `None` if they are not told.
+    pub max_age: Option<Duration>,
+    /// The port of UDP at which they reach it; `None` for the listener's own.
+    pub port: Option<NonZeroU16>,
 }
 
 /// Whether requests are answered with a redirect to the same host and path over TLS, and the port that it

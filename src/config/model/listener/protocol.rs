@@ -5,6 +5,8 @@ use crate::config::word::Word;
 /// A protocol that clients of a listener may speak, by its name in TLS (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerProtocol {
+    /// HTTP/3, over QUIC on the same address.
+    H3,
     /// HTTP/2 over TLS.
     H2,
     /// HTTP/2 without TLS, by clients that know of it.
@@ -20,6 +22,12 @@ impl ListenerProtocol {
         if has_tls { vec![Self::H2, Self::Http11] } else { vec![Self::Http11] }
     }
 
+    /// Whether it is HTTP/3.
+    #[must_use]
+    pub fn is_http3(self) -> bool {
+        self == Self::H3
+    }
+
     /// Whether it is HTTP/2.
     #[must_use]
     pub fn is_http2(self) -> bool {
@@ -28,10 +36,11 @@ impl ListenerProtocol {
 }
 
 impl Word for ListenerProtocol {
-    const ALL: &'static [Self] = &[Self::H2, Self::H2c, Self::Http11];
+    const ALL: &'static [Self] = &[Self::H3, Self::H2, Self::H2c, Self::Http11];
 
     fn word(self) -> &'static str {
         match self {
+            Self::H3 => "h3",
             Self::H2 => "h2",
             Self::H2c => "h2c",
             Self::Http11 => "http/1.1",

@@ -2,8 +2,8 @@
 
 use super::text;
 use crate::convert::{
-    Include, Source, SyntaxError,
     ledger::Ledger,
+    source::{Include, Source, SyntaxError},
     statement::{Id, Statement},
 };
 

@@ -6,7 +6,7 @@
 use std::{iter::Peekable, str::Chars, sync::Arc};
 
 use crate::convert::{
-    SyntaxError,
+    source::SyntaxError,
     statement::{Id, Place, Statement},
 };
 

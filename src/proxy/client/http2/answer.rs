@@ -21,12 +21,10 @@ use pingora_core::{Error, ErrorType, Result};
 use super::super::{
     super::{answer_header::AnswerHeader, watch::Timer},
     link::ClientLink,
+    streams,
 };
 use crate::clock;
-use crate::http1::{
-    Known,
-    rules::{connection::is_hop_by_hop, framing},
-};
+use crate::http1::{Known, rules::framing};
 
 /// Where an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,19 +205,12 @@ impl StreamAnswer {
     }
 }
 
-/// The fields of an answer, without those of a connection. What is announced as trailers comes as
-/// trailers.
+/// The fields of an answer, as the `h2` crate takes them.
 fn fields(header: &AnswerHeader) -> HeaderMap {
     let mut fields = HeaderMap::new();
-    for field in header.fields.iter() {
-        let is_left_out = match field.known {
-            Some(Known::Trailer) | None => false,
-            Some(Known::ContentLength) => header.status == StatusCode::NO_CONTENT,
-            Some(known) => is_hop_by_hop(known),
-        };
-        if !is_left_out
-            && let Ok(name) = HeaderName::from_bytes(field.name)
-            && let Ok(value) = HeaderValue::from_bytes(field.value)
+    for (name, value) in streams::fields(header) {
+        if let Ok(name) = HeaderName::from_bytes(name)
+            && let Ok(value) = HeaderValue::from_bytes(value)
         {
             fields.append(name, value);
         }

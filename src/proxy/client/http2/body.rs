@@ -2,15 +2,15 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use h2::RecvStream;
-use http::HeaderMap;
 use pingora_core::{Error, ErrorType, Result};
 
-use super::super::{super::watch::Timer, body::left, link::ClientLink, pace::Pace};
+use super::super::{
+    super::watch::Timer, body::left, link::ClientLink, pace::Pace, streams::trailer_lines,
+};
 use crate::clock;
 use crate::config::BodyLimits;
-use crate::http1::rules::may_be_trailer;
 
 /// A request's body as it comes.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl StreamBody {
             }
             let Some(piece) = ready!(frame).transpose().map_err(broken)? else {
                 if let Some(trailers) = ready!(self.stream.poll_trailers(cx)).map_err(broken)? {
-                    link.transit().set_trailers(lines(&trailers));
+                    link.transit().set_trailers(trailer_lines(&trailers));
                 }
                 self.has_ended = true;
                 return Poll::Ready(Ok(None));
@@ -102,19 +102,6 @@ impl StreamBody {
             }
         }
     }
-}
-
-/// The trailers that go on, as lines of HTTP/1.
-fn lines(trailers: &HeaderMap) -> Bytes {
-    let mut lines = BytesMut::new();
-    for (name, value) in trailers {
-        if may_be_trailer(name.as_str().as_bytes()) {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                lines.put_slice(part);
-            }
-        }
-    }
-    lines.freeze()
 }
 
 /// The stream was reset, by the client or for what it has sent; or the connection has ended.

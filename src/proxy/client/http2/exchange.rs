@@ -22,10 +22,10 @@ use super::{
         body::left,
         link::ClientLink,
         session::{ClientSession, Exchange},
+        streams,
     },
     answer::{Form, StreamAnswer},
     body::StreamBody,
-    request,
 };
 use crate::config::ClientLimits;
 use crate::count::Protocol;
@@ -69,8 +69,8 @@ impl Http2Exchange {
         let (head, mut stream) = request.into_parts();
         let received = stream.flow_control().used_capacity() as u64;
         let mut body = StreamBody::new(stream, shared.limits.body);
-        let (header, facts, fields) =
-            request::read(&head, (!body.is_empty()).then_some(received), refusal)?;
+        let received = (!body.is_empty()).then_some(received);
+        let (header, facts, fields) = streams::read(Protocol::Http2, &head, received, refusal)?;
         let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
         link.request_began(facts, fields);
         if facts.wants_tunnel {

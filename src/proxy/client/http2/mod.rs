@@ -13,7 +13,6 @@ mod field;
 mod hpack;
 mod liveness;
 mod preface;
-mod request;
 mod wire;
 
 pub(in super::super) use connection::serve;

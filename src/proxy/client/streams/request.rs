@@ -1,9 +1,9 @@
-//! The head of a request in HTTP/2 as it goes on, and what is doubtful in it.
+//! The head of a request in HTTP/2 or 3 as it goes on, and what is doubtful in it.
 //!
 //! The backend gets it in HTTP/1, so it is held to the rules of HTTP/1 here. What is malformed in any
-//! request of HTTP/2 was refused before (`field.rs`, `wire/block.rs`, and the `h2` crate): names with
-//! capitals, control characters in values, fields of a connection, pseudo-fields that are unknown,
-//! missing or repeated.
+//! request was refused before, in HTTP/2 by `field.rs`, `wire/block.rs` and the `h2` crate, and in HTTP/3
+//! by `http3`: names with capitals, control characters in values, fields of a connection, pseudo-fields
+//! that are unknown, missing or repeated.
 
 use h2::ext::Protocol;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
@@ -34,13 +34,14 @@ struct Statements<'a> {
     wants_tunnel: bool,
 }
 
-/// Reads a header. `body` is how much of the body has come; `None` if there is no body. With a `refusal`
-/// it is not judged.
+/// Reads a header of this protocol. `body` is how much of the body has come; `None` if there is no body.
+/// With a `refusal` it is not judged.
 ///
 /// # Errors
 ///
 /// Pingora's error if it cannot create a header; not known to happen.
-pub(super) fn read(
+pub(in super::super) fn read(
+    protocol: count::Protocol,
     head: &Parts,
     body: Option<u64>,
     refusal: Option<Refusal>,
@@ -49,7 +50,7 @@ pub(super) fn read(
     let wants_tunnel = said.as_ref().is_ok_and(|said| said.wants_tunnel);
     let facts = RequestFacts {
         refusal: said.as_ref().err().copied(),
-        protocol: count::Protocol::Http2,
+        protocol,
         is_body_at_hand: match (body, &said) {
             (None, _) | (_, Ok(Statements { wants_tunnel: true, .. })) => true,
             (Some(received), Ok(Statements { length: Some(length), .. })) => {
@@ -73,6 +74,7 @@ pub(super) fn read(
         return Ok((header, facts, fields));
     }
     let mut header = receive::request(head.method.clone(), target(head))?;
+    // Pingora knows no later version for a session of its user's.
     header.set_version(Version::HTTP_2);
     Ok((header, facts, fields))
 }
@@ -223,6 +225,8 @@ mod tests {
 
     use super::*;
 
+    const HTTP2: count::Protocol = count::Protocol::Http2;
+
     fn head(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {
@@ -240,7 +244,7 @@ mod tests {
     #[test]
     fn host_comes_from_the_authority_and_must_not_differ_from_it() {
         let host = |uri: &str, fields: &[(&str, &str)]| {
-            let (_, facts, fields) = read(&head("GET", uri, fields), None, None).unwrap();
+            let (_, facts, fields) = read(HTTP2, &head("GET", uri, fields), None, None).unwrap();
             assert!(facts.refusal.is_none(), "{facts:?}");
             let hosts = fields.all(Known::Host);
             hosts.map(|host| String::from_utf8_lossy(host).into_owned()).collect::<Vec<_>>()
@@ -261,7 +265,7 @@ mod tests {
     fn split_cookies_are_joined_and_all_other_fields_are_kept() {
         let fields =
             [("cookie", "a=1"), ("x-one", "1"), ("cookie", "b=2"), ("x-one", "2"), ("host", "h")];
-        let (header, _, fields) = read(&head("GET", "/p?q", &fields), None, None).unwrap();
+        let (header, _, fields) = read(HTTP2, &head("GET", "/p?q", &fields), None, None).unwrap();
         let all = |name: &str| fields.named(name.as_bytes()).collect::<Vec<_>>();
         assert_eq!(all("cookie"), [b"a=1; b=2"]);
         assert_eq!(all("x-one"), [b"1", b"2"]);
@@ -293,7 +297,7 @@ mod tests {
     #[test]
     fn a_body_is_at_hand_when_all_of_it_has_come() {
         let facts = |fields: &[(&str, &str)], body| {
-            read(&head("POST", "http://a/", fields), body, None).unwrap().1
+            read(HTTP2, &head("POST", "http://a/", fields), body, None).unwrap().1
         };
         assert!(facts(&[], None).is_body_at_hand);
         assert!(!facts(&[], Some(5)).is_body_at_hand);

@@ -3,7 +3,10 @@
 //!
 //! Pingora makes a proxy whose sessions with backends are its user's only within a service, and shows
 //! the proxy to nothing but the function that serves the connections of that service. So each listener
-//! is a service with a proxy of its own, and they share the connections to backends.
+//! is a service with a proxy of its own, and they share the connections to backends. For the port of UDP of
+//! a listener ([`QuicListener`]), one connection of ours asks that function for the proxy.
+
+mod quic;
 
 use std::{
     future::ready,
@@ -11,13 +14,16 @@ use std::{
     sync::Arc,
 };
 
+use parking_lot::Mutex;
 use pingora_core::{
     apps::{HttpServerApp, HttpServerOptions},
-    protocols::{Stream, http::ServerSession},
+    protocols::{Stream, http::ServerSession, l4::socket::SocketAddr},
     server::{ShutdownWatch, configuration::ServerConf},
     services::listening::Service,
 };
 use pingora_proxy::{HttpProxy, ProxyServiceBuilder};
+use quinn::crypto::ServerConfig as QuicCrypto;
+use tokio::sync::oneshot;
 
 use super::{
     Proxy,
@@ -29,6 +35,7 @@ use crate::config::{HTTPS_PORT, ListenAddress, Listener};
 use crate::count::ListenerCounts;
 use crate::generation::{Current, ListenerSettings};
 use crate::in_flight::InFlight;
+pub use quic::QuicListener;
 
 /// Pingora's proxy around ours, with our sessions towards backends.
 pub type PingoraProxy = HttpProxy<Proxy, Backends>;
@@ -64,20 +71,62 @@ impl ListenerApp {
         conf: &Arc<ServerConf>,
         backends: &Backends,
     ) -> Service<PingoraProxy> {
+        self.service(conf, backends, Introduction::default()).0
+    }
+
+    /// Like [`ListenerApp::into_service`], with what serves the clients of QUIC. It begins when the
+    /// service has accepted a connection on a Unix socket.
+    #[must_use]
+    pub fn into_services(
+        self,
+        conf: &Arc<ServerConf>,
+        backends: &Backends,
+    ) -> (Service<PingoraProxy>, QuicListener) {
+        let (give, proxy) = oneshot::channel();
+        let introduction = Introduction { asks: true, give: Mutex::new(Some(give)) };
+        let (service, app) = self.service(conf, backends, introduction);
+        (service, QuicListener { app, proxy })
+    }
+
+    fn service(
+        self,
+        conf: &Arc<ServerConf>,
+        backends: &Backends,
+        introduction: Introduction,
+    ) -> (Service<PingoraProxy>, Arc<Self>) {
         let proxy = Proxy::new(Arc::clone(&self.current), self.in_flight.clone());
         let app = Arc::new(self);
-        let serve = move |proxy: Arc<PingoraProxy>, stream, shutdown: &ShutdownWatch| {
+        let this = Arc::clone(&app);
+        let serve = move |proxy: Arc<PingoraProxy>, stream: Stream, shutdown: &ShutdownWatch| {
+            if introduction.is_meant(&stream) {
+                introduction.meet(proxy);
+                return Box::pin(ready(None))
+                    as Pin<Box<dyn Future<Output = Option<Stream>> + Send>>;
+            }
             let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
             // In a task of its own: as a part of Pingora's, each idle connection would hold that too.
             tokio::spawn(async move { app.serve(&proxy, stream, &shutdown).await });
-            Box::pin(ready(None)) as Pin<Box<dyn Future<Output = Option<Stream>> + Send>>
+            Box::pin(ready(None))
         };
         let mut options = HttpServerOptions::default();
         // Pingora refuses CONNECT without calling a hook; our refusal is logged as well.
         options.allow_connect_method_proxying = true;
         options.force_custom = true;
         let service = ProxyServiceBuilder::new(conf, proxy);
-        service.custom(backends.clone(), Arc::new(serve)).server_options(options).build()
+        let service = service.custom(backends.clone(), Arc::new(serve));
+        (service.server_options(options).build(), this)
+    }
+
+    /// The settings for a connection that begins now.
+    fn settings(&self) -> Arc<ListenerSettings> {
+        let generation = self.current.pin();
+        Arc::clone(generation.listener(&self.address).unwrap_or(&self.settings))
+    }
+
+    /// The keys of first packets in QUIC; `None` if the listener does not speak HTTP/3.
+    fn quic_initial(&self) -> Option<Arc<dyn QuicCrypto>> {
+        let settings = self.settings();
+        Some(Arc::clone(&settings.tls.as_ref()?.quic_initial()?.0) as _)
     }
 
     /// Answers the requests of a connection one after another.
@@ -133,11 +182,8 @@ impl ListenerApp {
         shutdown: &ShutdownWatch,
     ) -> Option<()> {
         let _open = (self.in_flight.connect(), self.counts.connect());
-        let settings = {
-            let generation = self.current.pin();
-            Arc::clone(generation.listener(&self.address).unwrap_or(&self.settings))
-        };
-        let context = ConnectionContext { counts: Arc::clone(&self.counts), settings, facts: None };
+        let (counts, settings) = (Arc::clone(&self.counts), self.settings());
+        let context = ConnectionContext { counts, settings, facts: None };
         let mut idle_ends = pin!(self.in_flight.idle_ends());
         let opened = tokio::select! {
             biased;
@@ -160,6 +206,34 @@ impl ListenerApp {
             return None;
         }
         self.serve_http1(proxy, connection, idle_ends, shutdown).await
+    }
+}
+
+/// Where what serves QUIC gets the proxy from.
+#[derive(Default)]
+struct Introduction {
+    /// Whether the listener speaks QUIC.
+    asks: bool,
+    /// `None` where it is not asked for, or was given already.
+    give: Mutex<Option<oneshot::Sender<Arc<PingoraProxy>>>>,
+}
+
+impl Introduction {
+    /// Whether the connection is the one that asks for the proxy: the only one on a Unix socket of a
+    /// listener that speaks QUIC.
+    fn is_meant(&self, stream: &Stream) -> bool {
+        let is_of_internet = |address: &SocketAddr| matches!(address, SocketAddr::Inet(_));
+        self.asks
+            && !stream
+                .get_socket_digest()
+                .is_some_and(|digest| digest.local_addr().is_some_and(is_of_internet))
+    }
+
+    fn meet(&self, proxy: Arc<PingoraProxy>) {
+        if let Some(give) = self.give.lock().take() {
+            // It is not taken if the process ends.
+            let _ = give.send(proxy);
+        }
     }
 }
 

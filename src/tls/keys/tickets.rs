@@ -80,13 +80,13 @@ pub fn recall(memory: TicketMemory) {
 
 /// Seals and opens the tickets of one listener.
 #[derive(Debug)]
-pub(super) struct Tickets {
+pub(in crate::tls) struct Tickets {
     /// Whose sessions they are: no other listener can open them.
     scope: Box<str>,
 }
 
 impl Tickets {
-    pub(super) fn new(scope: &str) -> Arc<Self> {
+    pub(in crate::tls) fn new(scope: &str) -> Arc<Self> {
         Arc::new(Self { scope: scope.into() })
     }
 

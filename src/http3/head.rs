@@ -1,0 +1,201 @@
+//! The list of fields of a request (RFC 9114 section 4.3.1): what it must have, and what it must not.
+//!
+//! Whatever is refused here breaks the rules of HTTP/3 itself, and ends its stream. What is doubtful only
+//! because a backend gets it in HTTP/1 is judged behind this, for HTTP/2 and 3 alike.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
+    request::Parts,
+    uri::{Authority, PathAndQuery, Scheme, Uri},
+};
+
+/// A field as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldLine {
+    /// Its name.
+    pub name: Bytes,
+    /// Its value.
+    pub value: Bytes,
+}
+
+/// The fields about the request as a whole.
+#[derive(Debug, Default)]
+struct Pseudo {
+    method: Option<Bytes>,
+    scheme: Option<Bytes>,
+    authority: Option<Bytes>,
+    path: Option<Bytes>,
+}
+
+/// The head of a request; `None` if it is malformed.
+#[must_use]
+pub fn request_head(lines: Vec<FieldLine>) -> Option<Parts> {
+    let mut pseudo = Pseudo::default();
+    let mut lines = lines.into_iter().peekable();
+    while let Some(line) = lines.next_if(|line| line.name.first() == Some(&b':')) {
+        let place = match &line.name[..] {
+            b":method" => &mut pseudo.method,
+            b":scheme" => &mut pseudo.scheme,
+            b":authority" => &mut pseudo.authority,
+            b":path" => &mut pseudo.path,
+            _ => return None,
+        };
+        if place.replace(line.value).is_some() {
+            return None;
+        }
+    }
+    let (method, uri) = pseudo.into_method_and_uri()?;
+    let mut head = Request::new(()).into_parts().0;
+    (head.method, head.uri, head.headers) = (method, uri, fields(lines)?);
+    Some(head)
+}
+
+/// The fields behind a body; `None` if they are malformed.
+#[must_use]
+pub fn trailers(lines: Vec<FieldLine>) -> Option<HeaderMap> {
+    fields(lines.into_iter())
+}
+
+impl Pseudo {
+    fn into_method_and_uri(self) -> Option<(Method, Uri)> {
+        let method = Method::from_bytes(&self.method?).ok()?;
+        let mut uri = http::uri::Parts::default();
+        let authority = self.authority.map(Authority::from_maybe_shared).transpose().ok()?;
+        if method == Method::CONNECT {
+            if self.scheme.is_some() || self.path.is_some() {
+                return None;
+            }
+            uri.authority = Some(authority?);
+            return Some((method, Uri::from_parts(uri).ok()?));
+        }
+        let scheme = self.scheme.filter(|scheme| !scheme.is_empty())?;
+        let scheme = Scheme::try_from(&scheme[..]).ok()?;
+        let path = self.path.filter(|path| !path.is_empty())?;
+        uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).ok()?);
+        // An address with a scheme has an authority; without one the field `Host` says it.
+        uri.scheme = authority.is_some().then_some(scheme);
+        uri.authority = authority;
+        Some((method, Uri::from_parts(uri).ok()?))
+    }
+}
+
+fn fields(lines: impl Iterator<Item = FieldLine>) -> Option<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for FieldLine { name, value } in lines {
+        // No capitals, and no colon, so that a pseudo-field that comes late is none.
+        let name = HeaderName::from_lowercase(&name).ok()?;
+        let is_of_connection = matches!(
+            name.as_str(),
+            "connection" | "transfer-encoding" | "upgrade" | "keep-alive" | "proxy-connection"
+        );
+        if is_of_connection || name == http::header::TE && &value[..] != b"trailers" {
+            return None;
+        }
+        fields.append(name, HeaderValue::from_maybe_shared(value).ok()?);
+    }
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(fields: &[(&str, &str)]) -> Option<Parts> {
+        let line = |(name, value): &(&str, &str)| FieldLine {
+            name: Bytes::copy_from_slice(name.as_bytes()),
+            value: Bytes::copy_from_slice(value.as_bytes()),
+        };
+        request_head(fields.iter().map(line).collect())
+    }
+
+    const M: (&str, &str) = (":method", "GET");
+    const S: (&str, &str) = (":scheme", "https");
+    const A: (&str, &str) = (":authority", "a.b");
+    const P: (&str, &str) = (":path", "/p?q");
+
+    #[test]
+    fn a_whole_request_is_read_with_its_fields_in_order() {
+        let head = head(&[M, S, A, P, ("x-a", "1"), ("te", "trailers"), ("x-a", "2")]).unwrap();
+        assert_eq!((head.method, head.uri), (Method::GET, Uri::from_static("https://a.b/p?q")));
+        let values: Vec<_> = head.headers.get_all("x-a").iter().collect();
+        assert_eq!(values, ["1", "2"]);
+    }
+
+    #[test]
+    fn the_host_may_be_a_field() {
+        let head = head(&[P, S, M, ("host", "a.b")]).unwrap();
+        assert_eq!((head.uri.authority(), head.uri.path()), (None, "/p"));
+    }
+
+    #[test]
+    fn pseudo_fields_come_once_each_before_all_others() {
+        let late = |pseudo| head(&[M, S, A, P, ("x", "1"), pseudo]);
+        for pseudo in [M, S, A, P, (":status", "200")] {
+            assert!(late(pseudo).is_none(), "late: {pseudo:?}");
+            assert!(head(&[M, S, A, P, pseudo]).is_none(), "twice: {pseudo:?}");
+        }
+        let all = [M, S, A, P];
+        for missing in [0, 1, 3] {
+            let rest: Vec<_> = (0..4).filter(|it| *it != missing).map(|it| all[it]).collect();
+            assert!(head(&rest).is_none(), "without {:?}", all[missing]);
+        }
+        for unknown in [(":protocol", "websocket"), (":x", ""), (":", ""), (":Path", "/")] {
+            assert!(head(&[M, S, A, P, unknown]).is_none(), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_pseudo_fields_are_refused() {
+        for (name, value) in [
+            (":method", ""),
+            (":method", "G T"),
+            (":method", "GET\r\nX: y"),
+            (":path", ""),
+            (":path", "/a b"),
+            (":path", "/\r\nX: y"),
+            (":path", "/\0"),
+            (":authority", ""),
+            (":authority", "a b"),
+            (":authority", "a/b"),
+            (":authority", "a\r\nX: y"),
+            (":scheme", ""),
+            (":scheme", "ht tp"),
+        ] {
+            let fields = [M, S, A, P].map(|it| if it.0 == name { (name, value) } else { it });
+            assert!(head(&fields).is_none(), "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn fields_of_a_connection_and_malformed_ones_are_refused() {
+        for field in [
+            ("connection", "close"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("keep-alive", "1"),
+            ("proxy-connection", "x"),
+            ("te", "gzip"),
+            ("te", "trailers, gzip"),
+            ("X-Capital", "1"),
+            ("x y", "1"),
+            ("x:", "1"),
+            ("x\n", "1"),
+            ("", "1"),
+            ("x", "a\r\nb"),
+            ("x", "a\nb"),
+            ("x", "a\0b"),
+            ("x", "\u{7f}"),
+        ] {
+            assert!(head(&[M, S, A, P, field]).is_none(), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn connect_has_an_authority_and_nothing_else() {
+        let connect = (":method", "CONNECT");
+        assert!(head(&[connect, (":authority", "a:1")]).is_some());
+        assert!(head(&[connect]).is_none());
+        assert!(head(&[connect, S, A, P]).is_none());
+    }
+}

@@ -1,0 +1,253 @@
+//! The frames of a request's stream (RFC 9114 section 4.1): fields, pieces of a body, trailers.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    HEADER_LIST,
+    error::{Code, Fault},
+    frame::{self, HeadReader},
+};
+
+/// What comes on a request's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The fields of the request, compressed.
+    Head(Bytes),
+    /// A piece of the body, not empty.
+    Data(Bytes),
+    /// The fields behind the body, compressed.
+    Trailers(Bytes),
+}
+
+/// Where a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    BeforeHead,
+    Body,
+    AfterTrailers,
+}
+
+/// The frame that has begun.
+#[derive(Debug)]
+enum Inside {
+    None,
+    /// Its fields as far as they have come, and their length.
+    Fields(BytesMut, usize),
+    /// The number of bytes that are still to come.
+    Data(u64),
+    /// The same, of a frame without a meaning here.
+    Skipped(u64),
+}
+
+/// The frames of one request's stream as they come.
+#[derive(Debug)]
+pub struct RequestFrames {
+    stage: Stage,
+    head: HeadReader,
+    inside: Inside,
+}
+
+impl Default for RequestFrames {
+    fn default() -> Self {
+        Self { stage: Stage::BeforeHead, head: HeadReader::default(), inside: Inside::None }
+    }
+}
+
+impl RequestFrames {
+    /// Takes the next part off the front of what has come; `None` if more must come.
+    ///
+    /// # Errors
+    ///
+    /// If the client breaks the rules.
+    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Part>, Fault> {
+        loop {
+            match &mut self.inside {
+                Inside::None => {
+                    let Some((kind, length)) = self.head.read(input) else { return Ok(None) };
+                    self.begin(kind, length)?;
+                }
+                Inside::Fields(fields, length) => {
+                    let more = input.split_to(input.len().min(*length - fields.len()));
+                    fields.extend_from_slice(&more);
+                    if fields.len() < *length {
+                        return Ok(None);
+                    }
+                    let fields = std::mem::take(fields).freeze();
+                    self.inside = Inside::None;
+                    return Ok(Some(match self.stage {
+                        Stage::BeforeHead => {
+                            self.stage = Stage::Body;
+                            Part::Head(fields)
+                        }
+                        _ => {
+                            self.stage = Stage::AfterTrailers;
+                            Part::Trailers(fields)
+                        }
+                    }));
+                }
+                Inside::Data(0) | Inside::Skipped(0) => self.inside = Inside::None,
+                Inside::Data(left) | Inside::Skipped(left) if input.is_empty() => {
+                    debug_assert!(*left > 0);
+                    return Ok(None);
+                }
+                Inside::Data(left) => {
+                    let piece = take(input, left);
+                    return Ok(Some(Part::Data(piece)));
+                }
+                Inside::Skipped(left) => drop(take(input, left)),
+            }
+        }
+    }
+
+    /// The stream has ended.
+    ///
+    /// # Errors
+    ///
+    /// If the request has not.
+    pub fn end(&self) -> Result<(), Fault> {
+        let is_inside = self.head.is_inside()
+            || !matches!(self.inside, Inside::None | Inside::Data(0) | Inside::Skipped(0));
+        match self.stage {
+            _ if is_inside => Err(Fault::Connection(Code::FrameError)),
+            Stage::BeforeHead => Err(Fault::Stream(Code::RequestIncomplete)),
+            Stage::Body | Stage::AfterTrailers => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, kind: u64, length: u64) -> Result<(), Fault> {
+        let unexpected = Err(Fault::Connection(Code::FrameUnexpected));
+        self.inside = match (kind, self.stage) {
+            (frame::HEADERS, Stage::BeforeHead | Stage::Body) => {
+                // Compression makes fields smaller, so that more cannot be within the limit but by waste.
+                if length > HEADER_LIST {
+                    return Err(Fault::TooLarge);
+                }
+                Inside::Fields(BytesMut::new(), length as usize)
+            }
+            (frame::DATA, Stage::Body) => Inside::Data(length),
+            (frame::HEADERS | frame::DATA, _) => return unexpected,
+            (
+                frame::SETTINGS
+                | frame::GOAWAY
+                | frame::CANCEL_PUSH
+                | frame::MAX_PUSH_ID
+                | frame::PUSH_PROMISE,
+                _,
+            ) => return unexpected,
+            _ if frame::is_of_http2(kind) => return unexpected,
+            _ => Inside::Skipped(length),
+        };
+        Ok(())
+    }
+}
+
+fn take(input: &mut Bytes, left: &mut u64) -> Bytes {
+    let piece = input.split_to(usize::try_from(*left).unwrap_or(usize::MAX).min(input.len()));
+    *left -= piece.len() as u64;
+    piece
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http3::varint;
+
+    fn frame_of(kind: u64, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        varint::put(kind, &mut bytes);
+        varint::put(payload.len() as u64, &mut bytes);
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    /// Everything that comes of a stream in pieces of this length, with pieces of a body joined.
+    fn read(stream: &[u8], piece: usize) -> (Vec<Part>, Result<(), Fault>) {
+        let (mut frames, mut parts) = (RequestFrames::default(), Vec::new());
+        for piece in stream.chunks(piece) {
+            let mut input = Bytes::copy_from_slice(piece);
+            loop {
+                match frames.next(&mut input) {
+                    Ok(Some(Part::Data(more))) => {
+                        assert!(!more.is_empty());
+                        match parts.last_mut() {
+                            Some(Part::Data(data)) => *data = [&data[..], &more].concat().into(),
+                            _ => parts.push(Part::Data(more)),
+                        }
+                    }
+                    Ok(Some(part)) => parts.push(part),
+                    Ok(None) => break assert!(input.is_empty()),
+                    Err(fault) => return (parts, Err(fault)),
+                }
+            }
+        }
+        (parts, frames.end())
+    }
+
+    fn of(frames: &[(u64, &[u8])]) -> Vec<u8> {
+        frames.iter().flat_map(|(kind, payload)| frame_of(*kind, payload)).collect()
+    }
+
+    #[test]
+    fn parts_come_for_any_division_into_reads() {
+        let stream = of(&[
+            (0x21, b"grease"),
+            (frame::HEADERS, b"head"),
+            (frame::DATA, b""),
+            (frame::DATA, b"bo"),
+            (0x40_21, &[0; 300]),
+            (frame::DATA, b"dy"),
+            (frame::HEADERS, b"trailers"),
+            (0x21, b""),
+        ]);
+        let parts = [
+            Part::Head("head".into()),
+            Part::Data("body".into()),
+            Part::Trailers("trailers".into()),
+        ];
+        for piece in 1..=stream.len() {
+            assert_eq!(read(&stream, piece), (parts.to_vec(), Ok(())), "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn frames_out_of_place_end_the_connection() {
+        let head = (frame::HEADERS, &b"h"[..]);
+        let unexpected = Err(Fault::Connection(Code::FrameUnexpected));
+        for frames in [
+            &[(frame::DATA, &b"early"[..])][..],
+            &[head, (frame::HEADERS, b"t"), (frame::DATA, b"late")],
+            &[head, (frame::HEADERS, b"t"), (frame::HEADERS, b"t")],
+            &[head, (frame::SETTINGS, b"")],
+            &[(frame::GOAWAY, b"\x00")],
+            &[head, (frame::PUSH_PROMISE, b"")],
+            &[head, (frame::MAX_PUSH_ID, b"\x00")],
+            &[head, (frame::CANCEL_PUSH, b"\x00")],
+            &[(0x02, b"")],
+            &[head, (0x06, b"")],
+            &[head, (0x08, b"")],
+            &[head, (0x09, b"")],
+        ] {
+            assert_eq!(read(&of(frames), usize::MAX).1, unexpected, "{frames:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_must_not_end_within_a_frame_or_before_its_request() {
+        assert_eq!(read(b"", 1).1, Err(Fault::Stream(Code::RequestIncomplete)));
+        assert_eq!(read(&of(&[(0x21, b"x")]), 1).1, Err(Fault::Stream(Code::RequestIncomplete)));
+        let whole = of(&[(frame::HEADERS, b"head"), (frame::DATA, b"body")]);
+        let boundary = of(&[(frame::HEADERS, b"head")]).len();
+        for cut in (1..whole.len()).filter(|cut| *cut != boundary) {
+            let end = read(&whole[..cut], usize::MAX).1;
+            assert_eq!(end, Err(Fault::Connection(Code::FrameError)), "after {cut} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_collected() {
+        let mut bytes = Vec::new();
+        varint::put(frame::HEADERS, &mut bytes);
+        varint::put(HEADER_LIST + 1, &mut bytes);
+        assert_eq!(read(&bytes, 1).1, Err(Fault::TooLarge));
+    }
+}

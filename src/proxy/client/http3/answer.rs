@@ -1,0 +1,257 @@
+//! An answer on a stream: its header, its body, its end.
+//!
+//! A piece is written as far as the client's windows and the limit on what is not acknowledged reach. A
+//! client that accepts nothing for too long loses its request.
+//!
+//! An answer that breaks off is reset, so that no client takes it for a whole one. A reset overtakes what was
+//! sent before it, so it waits until that had time to arrive: a client should learn the status.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use pingora_core::{Error, ErrorType, Result};
+use quinn::{SendStream, StoppedError, VarInt, WriteError};
+
+use super::{
+    super::{
+        super::{answer_header::AnswerHeader, watch::Timer},
+        link::ClientLink,
+        streams,
+    },
+    shared::number,
+};
+use crate::clock;
+use crate::http1::{Known, rules::framing};
+use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
+
+/// How long what was sent of an answer may take to arrive before it is reset, at least, and in round trips.
+const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
+
+/// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
+type Stopped =
+    Pin<Box<dyn Future<Output = std::result::Result<Option<VarInt>, StoppedError>> + Send + Sync>>;
+
+/// Where an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before its header.
+    Header,
+    /// In the body; the number of bytes left if a length was announced.
+    Body(Option<u64>),
+    /// After the end of the answer.
+    Ended,
+}
+
+/// The answer to one request.
+pub(super) struct StreamAnswer {
+    /// Present until the answer is reset.
+    stream: Option<SendStream>,
+    quic: quinn::Connection,
+    stopped: Stopped,
+    is_head: bool,
+    state: State,
+    bytes: u64,
+    /// How long the client may go without accepting anything.
+    limit: Duration,
+    timer: Timer,
+}
+
+impl StreamAnswer {
+    pub(super) fn new(stream: SendStream, quic: quinn::Connection, limit: Duration) -> Self {
+        Self {
+            stopped: Box::pin(stream.stopped()),
+            stream: Some(stream),
+            quic,
+            is_head: false,
+            state: State::Header,
+            bytes: 0,
+            limit,
+            timer: Timer::default(),
+        }
+    }
+
+    /// The request's method says that its answer has no body.
+    pub(super) fn is_to_head(&mut self) {
+        self.is_head = true;
+    }
+
+    /// Bytes of the body that have been sent.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the whole answer has been sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Ready when the client has cancelled the request, or is gone.
+    pub(super) fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state == State::Ended {
+            // What is left is the client's to read.
+            return Poll::Pending;
+        }
+        self.stopped.as_mut().poll(cx).map(|_| ())
+    }
+
+    /// Resolves when the client has acknowledged the whole answer, or is gone.
+    pub(super) fn into_acknowledged(mut self) -> Option<impl Future + Send> {
+        let is_complete = self.is_complete();
+        let stopped = std::mem::replace(&mut self.stopped, Box::pin(std::future::pending()));
+        is_complete.then_some(stopped)
+    }
+
+    /// Sends the header of an answer; `end` says that no body follows. Returns whether it was that of
+    /// the final answer.
+    ///
+    /// # Errors
+    ///
+    /// If the client has left, or has accepted nothing for too long.
+    pub(super) async fn write_header(
+        &mut self,
+        sent: &AnswerHeader,
+        end: bool,
+        link: &ClientLink,
+    ) -> Result<bool> {
+        let status = sent.status;
+        // There are no tunnels here.
+        if self.state != State::Header || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(false);
+        }
+        let mut list = FieldWriter::new(status.as_u16());
+        for (name, value) in streams::fields(sent) {
+            list.field(name, value);
+        }
+        self.send(&mut [headers(&list.finish())], link).await?;
+        if status.is_informational() {
+            return Ok(false);
+        }
+        let length = sent.fields.first(Known::ContentLength).and_then(framing::content_length);
+        let is_bodiless =
+            self.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if is_bodiless || length == Some(0) || end && length.is_none() {
+            self.end()?;
+        } else {
+            self.state = State::Body(length);
+        }
+        Ok(true)
+    }
+
+    /// Sends a piece of the body.
+    ///
+    /// # Errors
+    ///
+    /// If the client has left, or has accepted nothing for too long.
+    pub(super) async fn write_piece(&mut self, mut piece: Bytes, link: &ClientLink) -> Result<()> {
+        // There is no body, even if the backend sends one.
+        let State::Body(left) = self.state else { return Ok(()) };
+        if let Some(left) = left {
+            piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let length = piece.len() as u64;
+        self.send(&mut [data_head(piece.len()), piece], link).await?;
+        self.bytes += length;
+        let left = left.map(|left| left - length);
+        self.state = State::Body(left);
+        if left == Some(0) { self.end() } else { Ok(()) }
+    }
+
+    /// Sends the end of the body. A body that is shorter than announced gets no end.
+    pub(super) async fn write_end(
+        &mut self,
+        trailers: Option<HeaderMap>,
+        link: &ClientLink,
+    ) -> Result<()> {
+        if self.state != State::Body(None) {
+            return Ok(());
+        }
+        if let Some(trailers) = trailers {
+            let mut list = FieldWriter::trailers();
+            for (name, value) in &trailers {
+                list.field(name.as_str().as_bytes(), value.as_bytes());
+            }
+            self.send(&mut [headers(&list.finish())], link).await?;
+        }
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.state = State::Ended;
+        match &mut self.stream {
+            Some(stream) => stream.finish().map_err(|_| gone()),
+            None => Err(gone()),
+        }
+    }
+
+    async fn send(&mut self, mut bytes: &mut [Bytes], link: &ClientLink) -> Result<()> {
+        let Some(stream) = &mut self.stream else { return Err(gone()) };
+        while !bytes.is_empty() {
+            let mut deadline: Option<Instant> = None;
+            let written = {
+                let mut write = pin!(stream.write_chunks(bytes));
+                let (timer, limit) = (&mut self.timer, self.limit);
+                let wait = poll_fn(|cx| {
+                    if let Poll::Ready(written) = write.as_mut().poll(cx) {
+                        return Poll::Ready(written.map_err(broken));
+                    }
+                    let deadline = *deadline.get_or_insert_with(|| clock::now() + limit);
+                    ready!(timer.poll(deadline, cx));
+                    let why = "the client takes nothing";
+                    Poll::Ready(Err(Error::explain(ErrorType::WriteTimedout, why).into_down()))
+                });
+                wait.await?.chunks
+            };
+            bytes = bytes.split_at_mut(written).1;
+            link.moved();
+        }
+        Ok(())
+    }
+
+    /// Tells the client that the request was not served.
+    pub(super) fn refuse(&mut self, code: Code) {
+        if let Some(stream) = &mut self.stream {
+            // An error means that the client has stopped to read.
+            let _ = stream.reset(number(code));
+        }
+        self.state = State::Ended;
+    }
+}
+
+impl Drop for StreamAnswer {
+    fn drop(&mut self) {
+        if self.state == State::Ended {
+            return;
+        }
+        let Some(mut stream) = self.stream.take() else { return };
+        let mut reset = move || {
+            // As above.
+            let _ = stream.reset(number(Code::InternalError));
+        };
+        if self.state == State::Header || self.quic.close_reason().is_some() {
+            return reset();
+        }
+        let (least, trips) = ARRIVAL;
+        let wait = least.max(self.quic.rtt() * trips);
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            reset();
+        });
+    }
+}
+
+fn broken(error: WriteError) -> Box<Error> {
+    Error::because(ErrorType::WriteError, "while the answer was written", error).into_down()
+}
+
+fn gone() -> Box<Error> {
+    Error::explain(ErrorType::WriteError, "the client has left").into_down()
+}

@@ -1,0 +1,260 @@
+//! A request as the frames of its stream bring it: its head, then its body.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, header, request::Parts};
+use pingora_core::{Error, ErrorType, Result};
+use quinn::RecvStream;
+
+use super::{
+    super::{
+        super::watch::Timer, body::left, link::ClientLink, pace::Pace, replay::REPLAYED,
+        streams::trailer_lines,
+    },
+    shared::{Shared, number},
+};
+use crate::clock;
+use crate::http1::rules::framing;
+use crate::http3::{
+    Code, Fault, HEADER_LIST, Part, RequestFrames,
+    qpack::{self, Undecodable},
+    request_head, trailers,
+};
+
+/// The most that is read from a stream at once.
+const PIECE: usize = 64 * 1024;
+
+/// Why no more comes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The client breaks the rules.
+    Fault(Fault),
+    /// The client has cancelled the request, or is gone.
+    Left,
+}
+
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// A request as it comes.
+#[derive(Debug)]
+pub(super) struct StreamBody {
+    stream: RecvStream,
+    shared: Arc<Shared>,
+    frames: RequestFrames,
+    /// What has come and was not looked at.
+    input: Bytes,
+    /// Pieces that came with the head.
+    ahead: VecDeque<Bytes>,
+    /// Whether nothing more comes behind these.
+    is_at_end: bool,
+    /// What is left of the length that the head has announced.
+    left: Option<u64>,
+    is_empty: bool,
+    has_ended: bool,
+    /// The fields behind the body, once they have come.
+    trailers: Option<HeaderMap>,
+    pace: Pace,
+    bytes: u64,
+}
+
+impl StreamBody {
+    pub(super) fn new(stream: RecvStream, shared: &Arc<Shared>) -> Self {
+        Self {
+            stream,
+            shared: Arc::clone(shared),
+            frames: RequestFrames::default(),
+            input: Bytes::new(),
+            ahead: VecDeque::new(),
+            is_at_end: false,
+            left: None,
+            is_empty: false,
+            has_ended: false,
+            trailers: None,
+            pace: Pace::new(shared.limits.body),
+            bytes: 0,
+        }
+    }
+
+    /// Reads the head, and of the body what has come with it.
+    pub(super) async fn read_head(&mut self) -> Result<Parts, Broken> {
+        let part = poll_fn(|cx| self.poll_part(cx)).await?;
+        // The frames say that a stream begins with it.
+        let Some(Part::Head(list)) = part else { return Err(Broken::Left) };
+        let lines = decode(list)?;
+        let head = request_head(lines).ok_or(Fault::Stream(Code::MessageError))?;
+        let length = head.headers.get(header::CONTENT_LENGTH);
+        self.left = length.and_then(|length| framing::content_length(length.as_bytes()));
+        // A client need not send the end with the head; only with a body would it wait for an answer.
+        let waits =
+            length.is_none() && (head.method.is_safe() || head.method == http::Method::DELETE);
+        self.read_ahead(waits).await?;
+        self.is_empty = self.is_at_end && self.ahead.is_empty();
+        self.has_ended = self.is_empty && !matches!(self.left, Some(1..));
+        Ok(head)
+    }
+
+    /// Reads what is there; `waits` for one part at least.
+    async fn read_ahead(&mut self, mut waits: bool) -> Result<(), Broken> {
+        let mut bytes = 0;
+        while !self.is_at_end && bytes <= REPLAYED {
+            let part = poll_fn(|cx| match self.poll_part(cx) {
+                Poll::Pending if !waits => Poll::Ready(Ok(None)),
+                part => part.map_ok(Some),
+            });
+            match part.await? {
+                None => return Ok(()),
+                Some(Some(Part::Data(piece))) => {
+                    bytes += piece.len();
+                    self.ahead.push_back(piece);
+                }
+                Some(Some(part)) => self.end(part)?,
+                Some(None) => self.is_at_end = true,
+            }
+            waits = false;
+        }
+        Ok(())
+    }
+
+    /// How much of the body has come; `None` if there is none.
+    pub(super) fn received(&self) -> Option<u64> {
+        let received = self.ahead.iter().map(|piece| piece.len() as u64).sum();
+        (!self.is_empty).then_some(received)
+    }
+
+    /// Whether there is no body.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Whether the whole body has been read.
+    pub(super) fn is_done(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Bytes of the body that have been read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Tells the client that no more of the request is wanted.
+    pub(super) fn stop(&mut self, code: Code) {
+        // An error means that nothing more would come anyway.
+        let _ = self.stream.stop(number(code));
+    }
+
+    /// The next piece; `None` at the end of the body. The client's window is opened by as much as was
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// If the client leaves before the end, is too slow, or sends a body of another length than
+    /// announced.
+    pub(super) fn poll_piece(
+        &mut self,
+        link: &ClientLink,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        let piece = match self.ahead.pop_front() {
+            Some(piece) => Some(piece),
+            None if self.is_at_end => None,
+            None => match self.poll_part(cx) {
+                Poll::Pending => return self.pace.poll_too_slow(timer, cx).map(Err),
+                Poll::Ready(Ok(Some(Part::Data(piece)))) => Some(piece),
+                Poll::Ready(Ok(Some(part))) => {
+                    self.end(part).map_err(|broken| self.error(broken))?;
+                    None
+                }
+                Poll::Ready(Ok(None)) => None,
+                Poll::Ready(Err(broken)) => return Poll::Ready(Err(self.error(broken))),
+            },
+        };
+        Poll::Ready(self.piece(piece, link))
+    }
+
+    fn piece(&mut self, piece: Option<Bytes>, link: &ClientLink) -> Result<Option<Bytes>> {
+        let more = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        let is_as_announced = match &mut self.left {
+            None => true,
+            Some(left) => match left.checked_sub(more) {
+                Some(rest) => {
+                    *left = rest;
+                    rest == 0 || piece.is_some()
+                }
+                None => false,
+            },
+        };
+        if !is_as_announced {
+            return Err(self.error(Fault::Stream(Code::MessageError).into()));
+        }
+        self.has_ended = piece.is_none();
+        if piece.is_some() {
+            self.bytes += more;
+            self.pace.came(more, clock::now);
+            link.moved();
+        } else if let Some(trailers) = self.trailers.take() {
+            link.transit().set_trailers(trailer_lines(&trailers));
+        }
+        Ok(piece)
+    }
+
+    /// What comes behind the body has come.
+    fn end(&mut self, part: Part) -> Result<(), Broken> {
+        if let Part::Trailers(list) = part {
+            let trailers = trailers(decode(list)?).ok_or(Fault::Stream(Code::MessageError))?;
+            self.trailers = Some(trailers);
+        }
+        Ok(())
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, Broken>> {
+        loop {
+            if let Some(part) = self.frames.next(&mut self.input)? {
+                return Poll::Ready(Ok(Some(part)));
+            }
+            let chunk = pin!(self.stream.read_chunk(PIECE, true)).poll(cx);
+            match ready!(chunk) {
+                Ok(Some(chunk)) => self.input = chunk.bytes,
+                Ok(None) => {
+                    self.frames.end()?;
+                    return Poll::Ready(Ok(None));
+                }
+                Err(_) => return Poll::Ready(Err(Broken::Left)),
+            }
+        }
+    }
+
+    /// What Pingora is told of it. The connection ends here, if it must.
+    fn error(&self, broken: Broken) -> Box<Error> {
+        match broken {
+            Broken::Left => left(),
+            Broken::Fault(fault) => {
+                if let Fault::Connection(code) = fault {
+                    self.shared.broken(code);
+                } else {
+                    self.shared.malformed();
+                }
+                let why = "the request's body is not what its header has announced";
+                Error::explain(ErrorType::HTTPStatus(400), why).into_down()
+            }
+        }
+    }
+}
+
+fn decode(list: Bytes) -> Result<Vec<crate::http3::FieldLine>, Broken> {
+    qpack::decode(list, HEADER_LIST).map_err(|error| match error {
+        Undecodable::TooLarge => Fault::TooLarge.into(),
+        Undecodable::Malformed => Fault::Connection(Code::QpackDecompressionFailed).into(),
+    })
+}

@@ -1,0 +1,248 @@
+//! A connection in HTTP/3: its requests are accepted one after another and answered side by side.
+
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use pingora_core::protocols::{
+    SocketDigest, http::ServerSession, l4::socket::SocketAddr as PeerAddress,
+};
+use quinn::{RecvStream, SendStream, TransportConfig, VarInt};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{
+    super::{super::watch::Timer, accepted::ConnectionContext},
+    budget::Cost,
+    receive,
+    shared::{GOODBYE, Shared, number},
+    uni_streams::{self, Begun},
+};
+use crate::clock;
+use crate::config::ClientLimits;
+use crate::http3::{Code, goaway, keep_alive, settings};
+
+/// The most requests that one connection may have under way.
+const STREAMS: u32 = 128;
+/// The most streams at a time that belong to no request: three are needed, and more may have no meaning.
+const UNI_STREAMS: u32 = 8;
+/// How much of one body a client may send ahead.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// How much of all bodies of a connection together a client may send ahead.
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// How much of all answers of a connection may be sent and not acknowledged. It is what a client that
+/// acknowledges nothing costs, and with a round trip of 100 ms it allows 160 Mbit/s.
+const SEND_WINDOW: u64 = 2 << 20;
+/// While requests are under way, the client's system is asked this often whether it is still there, so that
+/// a long wait for an answer does not look like a connection that is not used. Many clients give up a
+/// connection after 30 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long after a warning the last request is named, at least, and in round trips: requests that are on
+/// their way when the warning is sent are served.
+const NOTICE: (Duration, u32) = (Duration::from_millis(100), 3);
+
+/// How QUIC behaves towards clients with these limits.
+pub(in super::super::super) fn transport(limits: &ClientLimits) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    // A client with a request is asked whether it is there, so that this is the end of one that is not.
+    let silence = limits.keepalive.max(limits.write).max(2 * KEEP_ALIVE);
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None)
+        // It fails for millions of years only.
+        .max_idle_timeout(silence.try_into().ok());
+    transport
+}
+
+/// Answers the requests of a connection, each in a task of its own, until the client closes it, the
+/// limits for a client without requests close it, idle connections are to end, or the client abuses
+/// it. Returns when the last request has been answered.
+pub(in super::super::super) async fn serve<F, A>(
+    quic: quinn::Connection,
+    context: ConnectionContext,
+    ends: impl Future<Output = ()>,
+    answer: A,
+) where
+    F: Future<Output = ()> + Send + 'static,
+    A: Fn(ServerSession) -> F + Clone + Send + Sync + 'static,
+{
+    let shared = Shared::new(context, quic);
+    let Some(control) = begin(&shared).await else { return };
+    let served = Served {
+        deadline: clock::now() + shared.limits.header,
+        shared: &shared,
+        control,
+        ending: Ending::No,
+        next: 0,
+        socket: None,
+    };
+    let mut requests = JoinSet::new();
+    served.answer_requests(&mut requests, ends, answer).await;
+    // Requests under way learn from it that their client has left.
+    shared.close(Code::NoError);
+    while requests.join_next().await.is_some() {}
+}
+
+/// Opens the stream for what belongs to no request, and says what `lb` expects of the client.
+async fn begin(shared: &Shared) -> Option<SendStream> {
+    let opening = async {
+        let mut control = shared.quic.open_uni().await.ok()?;
+        control.write_all(&settings()).await.ok()?;
+        Some(control)
+    };
+    let opened = timeout(shared.limits.header, opening).await.ok().flatten();
+    if opened.is_none() {
+        shared.close(Code::StreamCreation);
+    }
+    opened
+}
+
+/// Where the end of a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// The client has been warned; the last request is named then.
+    Warned(Instant),
+    /// No request from this stream on is served.
+    Before(u64),
+}
+
+/// A connection whose requests are answered.
+struct Served<'a> {
+    shared: &'a Arc<Shared>,
+    control: SendStream,
+    /// When the connection is closed if it has no request.
+    deadline: Instant,
+    ending: Ending,
+    /// The stream after the last one that was accepted.
+    next: u64,
+    /// The client's address of the last request.
+    socket: Option<(SocketAddr, Arc<SocketDigest>)>,
+}
+
+impl Served<'_> {
+    async fn answer_requests<F, A>(
+        mut self,
+        requests: &mut JoinSet<()>,
+        ends: impl Future<Output = ()>,
+        answer: A,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+        A: Fn(ServerSession) -> F + Clone + Send + Sync + 'static,
+    {
+        let (begun, mut others) = (Arc::new(Begun::default()), JoinSet::new());
+        let (mut timer, mut ticks, mut ends) = (Timer::default(), Timer::default(), pin!(ends));
+        let mut tick = clock::now() + KEEP_ALIVE;
+        loop {
+            let due = match self.ending {
+                Ending::Warned(at) => Some(at),
+                _ if requests.is_empty() => Some(self.deadline),
+                _ => None,
+            };
+            tokio::select! {
+                biased;
+                stream = self.shared.quic.accept_bi() => {
+                    let Ok(stream) = stream else { return };
+                    if let Some(socket) = self.accept(&stream) {
+                        let shared = Arc::clone(self.shared);
+                        requests.spawn(receive::serve(shared, socket, stream, answer.clone()));
+                    } else {
+                        reject(stream);
+                    }
+                }
+                stream = self.shared.quic.accept_uni() => {
+                    let Ok(stream) = stream else { return };
+                    let (shared, begun) = (Arc::clone(self.shared), Arc::clone(&begun));
+                    others.spawn(uni_streams::read(shared, begun, stream));
+                }
+                Some(_) = requests.join_next() => {
+                    let is_ending = self.ending != Ending::No;
+                    let limit = if is_ending { GOODBYE } else { self.shared.limits.keepalive };
+                    self.deadline = clock::now() + limit;
+                }
+                Some(_) = others.join_next() => {}
+                () = poll_fn(|cx| timer.poll(due.unwrap_or(self.deadline), cx)), if due.is_some() => {
+                    match self.ending {
+                        Ending::Warned(_) => self.name_the_last().await,
+                        _ => return,
+                    }
+                }
+                () = poll_fn(|cx| ticks.poll(tick, cx)), if !requests.is_empty() => {
+                    tick = clock::now() + KEEP_ALIVE;
+                    self.say(&keep_alive()).await;
+                }
+                () = &mut ends, if self.ending == Ending::No => self.warn().await,
+                () = self.shared.is_last.notified(), if self.ending == Ending::No => {
+                    self.warn().await;
+                }
+            }
+        }
+    }
+
+    /// The client's socket, if the request is to be served.
+    fn accept(&mut self, (send, _): &(SendStream, RecvStream)) -> Option<Arc<SocketDigest>> {
+        let id = u64::from(send.id());
+        if let Ending::Before(first) = self.ending
+            && id >= first
+        {
+            self.shared.connection.counts.refused_streams.one();
+            return None;
+        }
+        self.next = self.next.max(id + 4);
+        self.shared.pay(Cost::Request);
+        let address = self.shared.quic.remote_address();
+        match &self.socket {
+            // A client may move.
+            Some((known, socket)) if *known == address => Some(Arc::clone(socket)),
+            _ => {
+                let socket = Arc::new(socket(&self.shared.quic, address));
+                Some(Arc::clone(&self.socket.insert((address, socket)).1))
+            }
+        }
+    }
+
+    /// Tells the client that the connection ends soon.
+    async fn warn(&mut self) {
+        let (least, trips) = NOTICE;
+        let wait = least.max(self.shared.quic.rtt() * trips);
+        self.ending = Ending::Warned(clock::now() + wait);
+        self.say(&goaway(None)).await;
+    }
+
+    /// Tells the client which request is the last.
+    async fn name_the_last(&mut self) {
+        self.ending = Ending::Before(self.next);
+        self.deadline = self.deadline.min(clock::now() + GOODBYE);
+        self.say(&goaway(Some(self.next))).await;
+    }
+
+    async fn say(&mut self, frame: &[u8]) {
+        // A client that does not listen is dropped by the limits of QUIC.
+        let _ = timeout(GOODBYE, self.control.write_all(frame)).await;
+    }
+}
+
+/// The client may send the request again, elsewhere.
+fn reject((mut send, mut recv): (SendStream, RecvStream)) {
+    // Errors mean that the client has cancelled it.
+    let _ = send.reset(number(Code::RequestRejected));
+    let _ = recv.stop(number(Code::RequestRejected));
+}
+
+/// What is known of the socket of a client with this address.
+fn socket(quic: &quinn::Connection, client: SocketAddr) -> SocketDigest {
+    // It belongs to all connections, so that there is none to name.
+    let socket = SocketDigest::from_raw_fd(-1);
+    // Errors mean that they are set already.
+    let _ = socket.peer_addr.set(Some(PeerAddress::from(client)));
+    let _ =
+        socket.local_addr.set(quic.local_ip().map(|ip| PeerAddress::from(SocketAddr::new(ip, 0))));
+    socket
+}

@@ -1,0 +1,203 @@
+//! One request in HTTP/3 and its answer: a stream of its connection.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Method, request::Parts};
+use parking_lot::Mutex;
+use pingora::http::ResponseHeader;
+use pingora_core::{
+    Error, Result,
+    protocols::{Digest, SocketDigest, http::HttpTask},
+};
+
+use super::{
+    super::{
+        super::watch::Timer,
+        body::left,
+        link::ClientLink,
+        session::{ClientSession, Exchange},
+        streams,
+    },
+    answer::StreamAnswer,
+    body::StreamBody,
+    budget::Cost,
+    shared::Shared,
+};
+use crate::count::Protocol;
+use crate::http3::Code;
+
+/// Where an answer leaves what its client has yet to acknowledge.
+pub(super) type Acknowledgement = Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
+
+/// A request and its answer on their stream.
+pub(in super::super::super) struct Http3Exchange {
+    shared: Arc<Shared>,
+    link: Arc<ClientLink>,
+    digest: Digest,
+    body: StreamBody,
+    /// Present until the request has ended.
+    answer: Option<StreamAnswer>,
+    acknowledgement: Acknowledgement,
+    /// The header of the final answer as Pingora sees it, once it has been sent.
+    shown: Option<Box<ResponseHeader>>,
+    timer: Timer,
+}
+
+impl Http3Exchange {
+    /// The session of a request whose head has been read.
+    ///
+    /// # Errors
+    ///
+    /// Pingora's error if it cannot create a header; not known to happen.
+    pub(super) fn session(
+        shared: &Arc<Shared>,
+        socket: Arc<SocketDigest>,
+        head: &Parts,
+        (body, mut answer): (StreamBody, StreamAnswer),
+        acknowledgement: &Acknowledgement,
+    ) -> Result<ClientSession<Self>> {
+        let (header, facts, fields) = streams::read(Protocol::Http3, head, body.received(), None)?;
+        let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http3));
+        link.request_began(facts, fields);
+        let digest = Digest {
+            proxy_digest: Some(link.digest()?),
+            socket_digest: Some(socket),
+            ..Digest::default()
+        };
+        if head.method == Method::HEAD {
+            answer.is_to_head();
+        }
+        let exchange = Self {
+            shared: Arc::clone(shared),
+            link,
+            digest,
+            body,
+            answer: Some(answer),
+            acknowledgement: Arc::clone(acknowledgement),
+            shown: None,
+            timer: Timer::default(),
+        };
+        Ok(ClientSession::of(header, exchange))
+    }
+
+    async fn write_task(&mut self, task: HttpTask) -> Result<Option<http::HeaderMap>> {
+        let answer = self.answer.as_mut().ok_or_else(left)?;
+        match task {
+            HttpTask::Header(mut shown, end) => {
+                let header = self.link.transit().take_answer(&mut shown);
+                if self.link.is_last() && !header.status.is_informational() {
+                    self.shared.is_last.notify_one();
+                }
+                if answer.write_header(&header, end, &self.link).await? {
+                    self.shown = Some(shown);
+                }
+            }
+            HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
+                answer.write_piece(piece, &self.link).await?;
+            }
+            HttpTask::Trailer(fields) => return Ok(fields.map(|fields| *fields)),
+            HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}
+            HttpTask::Failed(error) => return Err(error),
+        }
+        Ok(None)
+    }
+}
+
+impl Exchange for Http3Exchange {
+    fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    fn digest_mut(&mut self) -> &mut Digest {
+        &mut self.digest
+    }
+
+    fn link_and_timer(&mut self) -> (&Arc<ClientLink>, &mut Timer) {
+        (&self.link, &mut self.timer)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        self.body.poll_piece(&self.link, &mut self.timer, cx)
+    }
+
+    /// Bytes that the client sends meanwhile wait within its window.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>> {
+        match &mut self.answer {
+            Some(answer) => answer.poll_left(cx).map(|()| {
+                self.shared.pay(Cost::Cancelled);
+                left()
+            }),
+            None => Poll::Ready(left()),
+        }
+    }
+
+    fn is_body_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    fn is_body_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.body.bytes()
+    }
+
+    async fn write(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        let mut has_ended = false;
+        let mut trailers = None;
+        for task in tasks {
+            has_ended |= task.is_end();
+            trailers = self.write_task(task).await?.or(trailers);
+        }
+        let answer = self.answer.as_mut().ok_or_else(left)?;
+        // An answer with a length ends there, even if the backend sends more.
+        has_ended |= answer.is_complete();
+        if has_ended {
+            answer.write_end(trailers, &self.link).await?;
+        }
+        Ok(has_ended)
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        let answer = self.answer.as_mut().ok_or_else(left)?;
+        answer.write_end(None, &self.link).await
+    }
+
+    fn answer(&self) -> Option<&ResponseHeader> {
+        self.shown.as_deref()
+    }
+
+    fn bytes_written(&self) -> u64 {
+        self.answer.as_ref().map_or(0, StreamAnswer::bytes)
+    }
+
+    fn wants_tunnel(&self) -> bool {
+        false
+    }
+
+    fn is_tunnel(&self) -> bool {
+        false
+    }
+
+    fn end(mut self) {
+        if !self.body.is_done() {
+            // The client need not send the rest (RFC 9114 section 4.1).
+            self.body.stop(Code::NoError);
+        }
+        let Some(answer) = self.answer.take() else { return };
+        if answer.is_complete() {
+            self.shared.answered();
+        }
+        if let Some(acknowledged) = answer.into_acknowledged() {
+            *self.acknowledgement.lock() = Some(Box::pin(async move {
+                acknowledged.await;
+            }));
+        }
+    }
+}

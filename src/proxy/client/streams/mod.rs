@@ -1,0 +1,8 @@
+//! What HTTP/2 and HTTP/3 have in common: requests that come as lists of fields, each on a stream of its
+//! own, and go on in HTTP/1.
+
+mod answer;
+mod request;
+
+pub(super) use answer::{fields, trailer_lines};
+pub(super) use request::read;

@@ -1,0 +1,107 @@
+//! What a client may cost: time, memory, work.
+
+use std::time::Duration;
+
+use lb::count::Cut;
+use quinn::VarInt;
+
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    eventually::eventually,
+    http3_client::{Connection, RUNTIME},
+    http3_raw::{Outcome, RawClient, frame, get, headers, integer},
+    lb::QuicLb,
+};
+
+#[test]
+fn fields_that_are_too_large_are_answered_with_431() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    let large = "x".repeat(70_000);
+    let fields = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")];
+    let one = [&fields[..], &[("x", &large)]].concat();
+    assert_eq!(client.ask(&headers(&one)), Outcome::Answered(431));
+    // Each counts for 32 bytes more than are sent.
+    let many = [&fields[..], &vec![("x", "12345"); 2000]].concat();
+    assert_eq!(client.ask(&headers(&many)), Outcome::Answered(431));
+    let fields = [&fields[..], &vec![("x", "1"); 101]].concat();
+    assert_eq!(client.ask(&headers(&fields)), Outcome::Answered(431), "more than 100 fields");
+    assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
+}
+
+#[test]
+fn a_head_that_does_not_come_ends_its_stream_alone() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::with_client_limits(&backend, "{ header: 200ms }");
+    let client = RawClient::to(lb.address());
+    let head = get("/");
+    let (_send, mut recv) = client.begin(&head[..head.len() - 1], false);
+    assert_eq!(client.outcome(&mut recv), Outcome::Reset(0x10d));
+    assert_eq!(client.ask(&head), Outcome::Answered(200));
+}
+
+#[test]
+fn a_connection_without_requests_is_closed() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::with_client_limits(&backend, "{ keepalive: 200ms }");
+    let client = RawClient::to(lb.address());
+    assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
+    assert_eq!(client.closed(), Outcome::Closed(0x100));
+}
+
+#[test]
+fn a_client_that_only_cancels_is_cut() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    let cancels = RUNTIME.spawn({
+        let quic = client.quic.clone();
+        async move {
+            while let Ok((mut send, mut recv)) = quic.open_bi().await {
+                let _ = send.write_all(&get("/")).await;
+                let _ = send.reset(VarInt::from_u32(0x10c));
+                let _ = recv.stop(VarInt::from_u32(0x10c));
+            }
+        }
+    });
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    RUNTIME.block_on(cancels).unwrap();
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts().iter().sum::<u64>() == 1);
+    assert_eq!(Connection::open(lb.address()).unwrap().get("/").unwrap().status, 200);
+}
+
+#[test]
+fn frames_that_belong_to_no_request_cost_something() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let mut client = RawClient::to(lb.address());
+    let flood: Vec<u8> = (0..2000).flat_map(|_| frame(0x21, b"")).collect();
+    client.say(&flood);
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    assert_eq!(lb.listener().cuts()[Cut::OtherFrames as usize], 1);
+}
+
+#[test]
+fn a_frame_without_a_meaning_is_skipped_however_long_it_is() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    let long = [integer(0x21), integer(8 << 20), vec![0; 8 << 20], get("/")].concat();
+    let (mut send, mut recv) = client.begin(b"", false);
+    RUNTIME.block_on(async {
+        tokio::time::timeout(PATIENCE, send.write_all(&long)).await.unwrap().unwrap();
+        send.finish().unwrap();
+    });
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+}
+
+#[test]
+fn a_client_that_is_there_may_wait_for_a_long_time() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::with_client_limits(&backend, "{ keepalive: 100ms, write: 100ms }");
+    backend.reply(crate::support::reply::Reply::ok("late").delayed(Duration::from_millis(600)));
+    let mut connection = Connection::open(lb.address()).unwrap();
+    assert_eq!(connection.get("/").unwrap().text(), "late");
+}

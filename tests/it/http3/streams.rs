@@ -1,0 +1,84 @@
+//! What a client may do with its streams and its connection.
+
+use std::net::UdpSocket;
+
+use crate::support::{
+    PATIENCE,
+    backend::ScriptedBackend,
+    eventually::eventually,
+    http3_client::{self, Connection, RUNTIME},
+    http3_raw::{Outcome, RawClient, get},
+    lb::{QuicLb, outcomes},
+    reply::{Gate, Reply},
+};
+
+#[test]
+fn requests_are_answered_and_logged_as_http3() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    for _ in 0..3 {
+        let response = connection.get("/a").unwrap();
+        assert_eq!((response.status, response.is_complete), (200, true));
+    }
+    let line = lb.line_of("/a");
+    assert_eq!(line["protocol"], "HTTP/3.0");
+    let response = http3_client::post(lb.address(), "/b", &[b'x'; 300_000]);
+    assert_eq!(response.status, 200);
+    assert_eq!(backend.requests().last().unwrap().body.len(), 300_000);
+}
+
+#[test]
+fn a_head_request_has_no_body_and_204_no_length() {
+    let backend = ScriptedBackend::replying(Reply::ok("body"));
+    let lb = QuicLb::over(&[&backend], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let head = connection.request("HEAD", "/", &[], b"").unwrap();
+    assert_eq!((head.status, head.body.len(), head.is_complete), (200, 0, true));
+    assert_eq!(head.header("content-length"), Some("4"));
+}
+
+#[test]
+fn a_client_that_stops_to_read_ends_its_request() {
+    let gate = Gate::closed();
+    let backend = ScriptedBackend::replying(Reply::behind(&gate, "x"));
+    let lb = QuicLb::over(&[&backend], "");
+    let mut connection = http3_client::ask(lb.address(), "/stop");
+    eventually(PATIENCE, "it is under way", || lb.active(&backend) == 1);
+    connection.stop_reading();
+    eventually(PATIENCE, "it has ended", || lb.active(&backend) == 0);
+    assert_eq!(outcomes(&lb.line_of("/stop")), ["abandoned"]);
+    gate.open();
+    let mut other = Connection::open(lb.address()).unwrap();
+    assert_eq!(other.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn a_client_may_move_to_another_address() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    assert_eq!(connection.get("/before").unwrap().status, 200);
+    let before = connection.local_address().unwrap();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let _entered = RUNTIME.enter();
+    connection.endpoint.rebind(other).unwrap();
+    assert_ne!(connection.local_address().unwrap(), before);
+    assert_eq!(connection.get("/after").unwrap().status, 200);
+    assert_eq!(lb.listener().accepted.get(), 1, "it is the same connection");
+}
+
+#[test]
+fn an_ending_process_answers_what_is_under_way_and_nothing_more() {
+    let gate = Gate::closed();
+    let backend = ScriptedBackend::replying(Reply::behind(&gate, "x"));
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    let (_send, mut recv) = client.begin(&get("/under-way"), true);
+    eventually(PATIENCE, "it is under way", || lb.active(&backend) == 1);
+    lb.drain();
+    lb.end_idle();
+    gate.open();
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+    assert_eq!(client.closed(), Outcome::Closed(0x100));
+}
