@@ -7,7 +7,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test loom check bench docs build-tools test-tools
+.PHONY: help demo test loom check bench dist docs build-tools test-tools
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ bench: build-tools ## Measures selection, one request, and load beside other pro
 docs: ## Builds the book of docs/ into target/book
 	@command -v mdbook >/dev/null || { echo "mdbook is missing: cargo install mdbook --locked" >&2; exit 1; }
 	@mdbook build docs
+
+dist: build-tools ## Makes a tarball and a Debian package in target/dist
+	@scripts/dist.sh
 
 build-tools:
 	@scripts/install-build-tools.sh

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the tools that a build needs beyond the Rust toolchain: a C compiler, and cmake and make
 # for zlib-ng, which Pingora links. With the argument `test`, also those of the tests: a browser for
-# the status page, Prometheus for the metrics, and Pebble, an authority for certificates. Prints each step; does and prints nothing if
-# nothing is missing.
+# the status page, clients of TLS and of HTTP/2, Prometheus for the metrics, and Pebble, an authority for
+# certificates. Prints each step; does and prints nothing if nothing is missing.
 set -eu
 
 stop() {
@@ -33,6 +33,11 @@ fi
 for tool in openssl curl; do
     [ "${1:-}" != test ] || has "$tool" || clients="$clients $tool" missing="${missing:+$missing, }$tool"
 done
+# A client of HTTP/2, and one that puts load on a server.
+if [ "${1:-}" = test ] && ! { has nghttp && has h2load; }; then
+    missing="${missing:+$missing, }nghttp and h2load"
+    if has apt-get; then clients="$clients nghttp2-client"; else clients="$clients nghttp2"; fi
+fi
 # No package manager but Debian's has it.
 if [ "${1:-}" = test ] && ! has pebble && has apt-get; then
     clients="$clients pebble" missing="${missing:+$missing, }pebble"

@@ -3,15 +3,16 @@
 use std::{ffi::OsString, fmt::Display, io::IsTerminal, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-use super::{default_file, operate::args::Operation};
+use super::{default_file, operate::args::Operation, version};
 use crate::config::{Flags, HttpsFlags};
 use crate::convert::Format;
 
 /// An HTTP load balancer: spreads requests over backends, and retries on another one when a
 /// backend fails.
 #[derive(Debug, Clone, Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version, long_version = version::long(), about, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(super) struct Arguments {
     /// Run from this file (YAML) [default without --backends: the environment variable LB_CONF, else
     /// /etc/lb/lb.yaml].
@@ -247,6 +248,16 @@ pub(super) enum Command {
     Convert(ConvertArguments),
     /// Print a JSON Schema of the configuration file, for editors that complete YAML.
     Schema,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write manual pages into a folder.
+    Manual {
+        /// The folder, which is made.
+        folder: PathBuf,
+    },
     /// Run three small backends and the balancer in one process, for a first try.
     Demo(DemoArguments),
     /// Run one small backend that answers with its name and the request it received.

@@ -19,6 +19,7 @@ mod convert;
 mod default_file;
 mod demo;
 mod figures;
+mod manual;
 mod operate;
 mod output;
 mod process_command;
@@ -26,6 +27,7 @@ mod process_command;
 mod samples;
 mod spelling;
 mod top;
+mod version;
 
 use std::{path::Path, process::ExitCode};
 
@@ -80,6 +82,14 @@ pub fn run() -> ExitCode {
             output::say(std::io::stdout(), &format!("{:#}", reference::schema()));
             ExitCode::SUCCESS
         }
+        Some(Command::Completions { shell }) => {
+            manual::complete(*shell);
+            ExitCode::SUCCESS
+        }
+        Some(Command::Manual { folder }) => match manual::write_manual(folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => output::fail(&format!("{}: {error}", folder.display())),
+        },
         Some(Command::Demo(demo)) => demo::run(demo),
         Some(Command::Backend(backend)) => demo::run_backend(backend),
         None => balance::balance(&arguments.with_default_file()),

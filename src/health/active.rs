@@ -73,6 +73,15 @@ impl ActiveCheck {
         }
     }
 
+    /// Takes the result of a check. One that could not be made says nothing about the backend.
+    fn conclude(&self, backend: &Arc<Backend>, result: &Result<()>, began: Instant, now: Instant) {
+        let lack = result.as_ref().err().and_then(|error| local_lack(error));
+        self.note_lack(lack.as_deref());
+        if lack.is_none() {
+            self.record(backend, result, began, now);
+        }
+    }
+
     fn record(&self, backend: &Arc<Backend>, result: &Result<()>, began: Instant, now: Instant) {
         let failure = result.as_ref().err().map(|error| reason(error));
         let event = match result {
@@ -123,11 +132,7 @@ impl HealthCheck for ActiveCheck {
         }
         let began = clock::now();
         let result = self.ask(&address, to).await;
-        let lack = result.as_ref().err().and_then(|error| local_lack(error));
-        self.note_lack(lack.as_deref());
-        if lack.is_none() {
-            self.record(&backend, &result, began, clock::now());
-        }
+        self.conclude(&backend, &result, began, clock::now());
         result
     }
 
@@ -207,6 +212,38 @@ pools: { web: { backends: [ { address: 127.0.0.1:1 } ],
             assert!(roster.remember(clock::now()).is_empty());
             assert!(!removed.is_checked(), "nothing befalls it");
         }
+    }
+
+    #[test]
+    fn a_check_that_could_not_be_made_says_nothing_about_its_backend() {
+        let (roster, now) = (roster(), clock::now());
+        let backend = roster.backend(&SocketAddr::from(([127, 0, 0, 1], 1)).into());
+        let check = check(&roster);
+        let no_file = std::io::Error::from_raw_os_error(nix::errno::Errno::EMFILE as i32);
+        let lack = Error::e_because(ErrorType::ConnectError, "connecting", no_file);
+        check.conclude(&backend, &lack, now, now);
+        assert!(!backend.is_checked() && backend.is_eligible());
+        assert!(backend.counts().last_check().is_none());
+        check.conclude(&backend, &Error::e_explain(ErrorType::ReadTimedout, "late"), now, now);
+        assert!(backend.is_checked() && !backend.is_eligible());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_waits_for_its_turn_is_no_failure() {
+        let roster = roster();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let backend = roster.backend(&address.into());
+        let check = check(&roster);
+        // As many as may run at a time.
+        let turns = check.turns.acquire_many(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+        let target = target(address);
+        let mut waits = Box::pin(check.check(&target));
+        let long = 10 * check.config.timeout;
+        assert!(tokio::time::timeout(long, &mut waits).await.is_err(), "it has no turn");
+        assert!(!backend.is_checked());
+        drop(turns);
+        assert!(waits.await.is_err(), "no backend listens there");
+        assert!(backend.is_checked());
     }
 
     #[tokio::test]

@@ -38,6 +38,30 @@ fn the_header_of_a_later_request_has_the_same_deadline() {
 }
 
 #[test]
+fn a_header_that_begins_in_one_write_with_a_request_has_the_same_deadline() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHo").unwrap();
+    assert_eq!(connection.read_response("GET").unwrap().status, 200);
+    assert_eq!(connection.read_response("GET").unwrap().status, 408);
+}
+
+/// Its end does not come.
+#[test]
+fn a_header_that_is_too_large_is_refused_at_once() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::with_client_limits(&a, "{ header: 60s }");
+    for (fields, size) in [(1, 70 << 10), (70, 1 << 10)] {
+        let mut connection = Connection::open(lb.address()).unwrap();
+        let field = format!("X-Large: {}\r\n", "x".repeat(size));
+        let begun = format!("GET / HTTP/1.1\r\nHost: a\r\n{}", field.repeat(fields));
+        connection.send(begun.as_bytes()).unwrap();
+        assert_eq!(connection.read_response("GET").unwrap().status, 431, "{fields}");
+    }
+}
+
+#[test]
 fn a_connection_on_which_nothing_comes_is_closed_quietly() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::with_client_limits(&a, "{ header: 200ms, keepalive: 60s }");

@@ -12,6 +12,7 @@ use crate::support::{
     full_listener::full_listener,
     lb::{Lb, addresses},
     reply::{Reply, Step},
+    websocket,
 };
 
 const UPGRADE: &[(&str, &str)] = &[
@@ -47,6 +48,20 @@ fn bytes_pass_both_ways_until_either_side_closes() {
     eventually(PATIENCE, "the backend is free again", || lb.active(&a) == 0);
     eventually(PATIENCE, "the connection to it is closed", || a.open_connections() == 0);
     assert_eq!(lb.log_lines(1)[0]["status"], 101);
+}
+
+#[test]
+fn messages_of_any_kind_pass_unchanged() {
+    let a = ScriptedBackend::replying(Reply::upgrade());
+    let lb = Lb::over(&[&a], "");
+    let (mut connection, response) = upgrade(&lb);
+    assert_eq!(response.status, 101);
+    for (what, bytes) in websocket::conversation() {
+        for piece in bytes.chunks(16_384) {
+            connection.send(piece).unwrap();
+            assert_eq!(connection.read_exact(piece.len()).unwrap(), piece, "{what}");
+        }
+    }
 }
 
 #[test]

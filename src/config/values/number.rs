@@ -132,7 +132,15 @@ pub(in crate::config) const REDIRECT_TO_HTTPS: Kind<RedirectToHttps> = Kind {
         _ if text.starts_with(|first: char| first.is_ascii_digit()) => {
             port(text).map(RedirectToHttps::ToPort)
         }
-        _ => Err(format!("must be true, false or a port such as 8443, found {}", quoted(text))),
+        _ => {
+            let hint = match text {
+                "on" | "yes" => " (write true)",
+                "off" | "no" => " (write false)",
+                _ => "",
+            };
+            let found = quoted(text);
+            Err(format!("must be true, false or a port such as 8443, found {found}{hint}"))
+        }
     },
     show: |redirect| match redirect {
         RedirectToHttps::Off => json!(false),

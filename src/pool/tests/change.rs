@@ -38,13 +38,14 @@ fn three_of_five_thousand_change_and_the_others_notice_nothing() {
     fail(&pool, &ejected, Failure::Refused, clock::now());
     let on_last = pick(&pool, &PickRequest { sticky: Some(address(5000)), ..first() }).unwrap();
     let last = Arc::clone(on_last.backend());
-    let before: Vec<_> = pool.backends(clock::now()).collect();
+    let now = clock::now();
+    let before: Vec<_> = pool.backends(now).collect();
 
     let mut changed = endpoints[..4997].to_vec();
     changed.extend([6001, 6002, 6003].map(endpoint));
     change(&pool, &changed);
 
-    let after: Vec<_> = pool.backends(clock::now()).collect();
+    let after: Vec<_> = pool.backends(now).collect();
     for (before, after) in before.iter().zip(&after[..4997]) {
         assert!(Arc::ptr_eq(&before.backend, &after.backend));
         assert_eq!(before.eligibility, after.eligibility);

@@ -66,10 +66,11 @@ fn a_refusing_backend_is_not_picked() {
 }
 
 #[test]
-fn other_statuses_and_the_request_timeout_say_nothing_about_the_backend() {
+fn other_statuses_the_request_timeout_and_a_lack_of_files_say_nothing_about_the_backend() {
     let pool = pool(&[1, 2]);
     let lease = pick(&pool, &first()).unwrap();
-    for failure in [Failure::Status(500), Failure::Status(429), Failure::OutOfTime] {
+    let all = [Failure::Status(500), Failure::Status(429), Failure::OutOfTime, Failure::NoSocket];
+    for failure in all {
         (0..9).for_each(|_| fail(&pool, &lease, failure, clock::now()));
     }
     assert!(lease.backend().is_eligible() && !lease.backend().is_suspect());

@@ -24,10 +24,10 @@ use pingora_core::{
 };
 use socket2::SockRef;
 
-/// None: sessions read into places of their own, and write what they have gathered themselves. Pingora's
-/// 64 KiB for reads, zeroed for each connection, and 1.5 KB for writes would be most of what an idle client
-/// costs.
-const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(0) };
+/// None for reads: sessions read into places of their own, and Pingora's 64 KiB, zeroed for each connection,
+/// would be most of what an idle client costs. What is written is gathered, since the frames of HTTP/2 and
+/// the records of TLS may be small.
+const BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: None };
 
 /// Accepts connections for the service until `shutdown`, in this number of tasks.
 ///

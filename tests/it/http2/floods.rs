@@ -57,6 +57,20 @@ fn requests_that_are_cancelled_at_once() {
     });
 }
 
+#[test]
+fn a_request_that_is_cancelled_before_it_is_read_costs_no_backend_anything() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    // They come in one piece.
+    let pairs = (0..50)
+        .flat_map(|number| [get(stream(number), "/cancelled"), reset(stream(number), 8)].concat());
+    client.send(&pairs.chain(get(stream(50), "/")).collect::<Vec<_>>()).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == stream(50)).is_some());
+    let paths: Vec<_> = a.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/"]);
+}
+
 /// Each has reached its backend before it is cancelled, so nothing but the budget counts it.
 #[test]
 fn requests_that_are_cancelled_while_they_are_served() {
@@ -112,6 +126,25 @@ fn fields_that_unfold() {
     first.extend(value.as_bytes());
     let block = [request("GET", "/", &[]), first, vec![0xbe; 12_000]].concat();
     is_cut(Cut::FieldList, &[], |number| frame(HEADERS, 0x1 | END_HEADERS, stream(number), &block));
+}
+
+#[test]
+fn fields_that_are_too_many_again_and_again() {
+    // Crumbs of a cookie, each of which is one byte: 123 KB in all.
+    let crumb = [&[0x40, 6][..], b"cookie", &[3], b"a=b"].concat();
+    let block = [request("GET", "/", &[]), crumb, vec![0xbe; 3000]].concat();
+    is_cut(Cut::FieldList, &[], |number| frame(HEADERS, 0x1 | END_HEADERS, stream(number), &block));
+}
+
+#[test]
+fn malformed_requests_in_one_piece() {
+    let malformed = |number| {
+        let block = request("GET", "/", &[("X-Upper", "1")]);
+        frame(HEADERS, 0x5, stream(number), &block)
+    };
+    is_cut(Cut::Malformed, &[], |number| {
+        (1000 * number..1000 * (number + 1)).flat_map(malformed).collect()
+    });
 }
 
 #[test]

@@ -154,7 +154,8 @@ fn a_request_beyond_128_is_refused_and_can_be_repeated() {
     }
     let refused = client.until(|frame| frame.kind == RESET).unwrap();
     assert_eq!((refused.stream, refused.error()), (257, 7));
-    assert_eq!(lb.listener().refused_streams.get(), 1);
+    // It is counted once it has been written.
+    eventually(PATIENCE, "it is counted", || lb.listener().refused_streams.get() == 1);
     gate.open();
     for _ in 0..128 {
         assert!(client.until(|frame| frame.ends_answer()).is_some());

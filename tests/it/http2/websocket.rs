@@ -6,9 +6,11 @@ use crate::support::{
     eventually::eventually,
     frames::{
         DATA, END_HEADERS, END_STREAM, FrameClient, HEADERS, fields, frame, get, reset, status,
+        window,
     },
     lb::Lb,
     reply::{Reply, Step},
+    websocket,
 };
 
 /// A request for a tunnel on this stream.
@@ -72,6 +74,22 @@ fn bytes_pass_both_ways_beside_other_requests_until_either_side_ends() {
     assert_eq!(answered(&mut client, 5), 200);
     client.send(&reset(5, 8)).unwrap();
     eventually(PATIENCE, "the backend is free again", || lb.active(&a) == 0);
+}
+
+#[test]
+fn messages_of_any_kind_pass_unchanged() {
+    let a = ScriptedBackend::replying(Reply::upgrade());
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::with(lb.address(), &[(4, 1 << 24)]);
+    client.send(&window(0, 1 << 24)).unwrap();
+    client.send(&connect(1, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 1), 200);
+    for (what, bytes) in websocket::conversation() {
+        for piece in bytes.chunks(16_384) {
+            client.send(&frame(DATA, 0, 1, piece)).unwrap();
+            assert_eq!(read(&mut client, 1, piece.len()), piece, "{what}");
+        }
+    }
 }
 
 #[test]

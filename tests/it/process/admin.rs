@@ -217,7 +217,10 @@ fn the_connection_that_was_idle_for_longest_makes_room() {
 fn with_few_files(backend: &ScriptedBackend, threads: usize) -> (LbProcess, SocketAddr) {
     let folder = new_folder();
     let more = format!("access_log: off\nthreads: {threads}\n{ADMIN}");
-    std::fs::write(folder.path().join("lb.yaml"), yaml(&[backend.address()], &more)).unwrap();
+    // A client that sends nothing keeps its file for as long as a test may take.
+    let patient = "listeners: [ { client: { header: 60s },";
+    let text = yaml(&[backend.address()], &more).replacen("listeners: [ {", patient, 1);
+    std::fs::write(folder.path().join("lb.yaml"), text).unwrap();
     let mut command = Command::new("sh");
     let run = "ulimit -n 100 && exec \"$0\" -c lb.yaml";
     command.args(["-c", run, env!("CARGO_BIN_EXE_lb")]).env_remove("RUST_LOG");

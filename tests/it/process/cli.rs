@@ -113,6 +113,9 @@ fn help_and_version_are_no_errors() {
         assert!(words.contains(expected), "{expected} is not in\n{}", help.stdout);
     }
     let version = run(&["--version"]);
+    let expected = concat!("lb ", env!("CARGO_PKG_VERSION"), "\ncommit ");
+    assert!(version.stdout.starts_with(expected), "{}", version.stdout);
+    let version = run(&["-V"]);
     let expected = concat!("lb ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!((version.code, version.stdout.as_str()), (Some(0), expected));
 }

@@ -1,5 +1,4 @@
-//! Clients of HTTP/2 with many requests on each connection, over reloads and an upgrade: no request is
-//! lost.
+//! Clients of HTTP/2 with many requests on each connection, over reloads and upgrades: no request is lost.
 
 use std::{
     net::SocketAddr,
@@ -21,6 +20,8 @@ use super::{pid_that, rewrite, serving, succession, tell};
 
 const CLIENTS: usize = 32;
 const STREAMS: usize = 10;
+const RELOADS: usize = 20;
+const UPGRADES: usize = 5;
 const BODY: &str = "a body of an answer";
 
 /// What the clients have seen.
@@ -89,7 +90,7 @@ async fn run(address: SocketAddr, seen: Arc<Seen>) -> Result<(), String> {
 }
 
 #[test]
-fn no_request_is_lost_in_reloads_and_an_upgrade() {
+fn no_request_is_lost_in_reloads_and_upgrades() {
     let a = ScriptedBackend::replying(Reply::ok(BODY));
     let text = succession(&a).replace(":0 }", ":0, protocols: [h2c, http/1.1] }");
     let (mut lb, address) = serving(&text);
@@ -99,29 +100,35 @@ fn no_request_is_lost_in_reloads_and_an_upgrade() {
     for _ in 0..CLIENTS {
         clients.spawn_on(run(address, Arc::clone(&seen)), runtime.handle());
     }
+    let mut pid = pid_that(&lb, |_| true);
     let go_on = |more: usize| {
         let wanted = seen.good.load(Ordering::Relaxed) + more;
         eventually(PATIENCE, "requests go on", || seen.good.load(Ordering::Relaxed) >= wanted);
     };
-    for round in 0..5 {
-        go_on(200);
-        rewrite(&lb, &format!("{text}# round {round}\n"));
-        assert_eq!(tell(&lb, "reload").code, Some(0));
+    for round in 0..UPGRADES {
+        for reload in 0..RELOADS / UPGRADES {
+            go_on(100);
+            rewrite(&lb, &format!("{text}# round {round} {reload}\n"));
+            assert_eq!(tell(&lb, "reload").code, Some(0));
+        }
+        go_on(100);
+        let before = pid_that(&lb, |_| true);
+        let outcome = tell(&lb, "upgrade");
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+        pid = pid_that(&lb, |pid| pid != before);
+        if round == 0 {
+            assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+        }
+        eventually(PATIENCE, "the old process has ended", || lb.pids_in_folder() == [pid]);
+        go_on(100);
     }
-    go_on(200);
-    let before = pid_that(&lb, |_| true);
-    let outcome = tell(&lb, "upgrade");
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
-    let pid = pid_that(&lb, |pid| pid != before);
-    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
-    go_on(200);
     seen.is_over.store(true, Ordering::Relaxed);
     runtime.block_on(async {
         while let Some(client) = timeout(PATIENCE, clients.join_next()).await.expect("an end") {
             assert_eq!(client.unwrap(), Ok(()), "{seen:?}");
         }
     });
-    assert!(seen.ended.load(Ordering::Relaxed) >= CLIENTS, "{seen:?}");
+    assert!(seen.ended.load(Ordering::Relaxed) >= UPGRADES * CLIENTS, "{seen:?}");
     signal::kill(pid, Signal::SIGTERM).unwrap();
     eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
 }

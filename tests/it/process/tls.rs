@@ -4,17 +4,22 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     process::{Command, Stdio},
 };
 
+use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
+
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
+    browser::Browser,
     certificates::Authority,
-    client::raw,
+    client::{get, raw},
     eventually::eventually,
     process::{LbProcess, new_folder},
+    reply::Reply,
 };
 
 use super::{access_lines, pid_that, tell};
@@ -138,6 +143,24 @@ fn a_client_chooses_its_protocol_in_the_handshake() {
 }
 
 #[test]
+fn a_browser_is_served_over_tls() {
+    let a = ScriptedBackend::named("a");
+    let page = "<!doctype html><p id=a>served</p><script>document.querySelector('#a').append(
+        ' by ' + performance.getEntriesByType('navigation')[0].nextHopProtocol)</script>";
+    a.reply_to("/", Reply::status(200).header("Content-Type", "text/html").body(page));
+    let (lb, address, authority) = start(&a, "");
+    let certificate = authority.issue(&["shop.example", "localhost"]);
+    certificate.write(lb.folder(), "shop");
+    assert_eq!(tell(&lb, "reload").code, Some(0));
+    let mut browser = Browser::trusting(&certificate.key_hash());
+    browser.forgive("favicon");
+    browser.open(&format!("https://localhost:{}/", address.port()));
+    browser.wait_for_text("#a", "served by h2");
+    let line = access_lines(&lb, 1).remove(0);
+    assert_eq!((&line["protocol"], &line["scheme"]), (&"HTTP/2.0".into(), &"https".into()));
+}
+
+#[test]
 fn what_the_configuration_refuses_is_refused() {
     let a = ScriptedBackend::named("a");
     let (lb, address, _) = start(&a, "min_version: \"1.3\", unknown_sni: refuse");
@@ -165,7 +188,7 @@ fn what_is_no_tls_gets_an_answer_and_what_comes_too_slowly_gets_none() {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(bytes).unwrap();
-        assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap_or_default(), 0);
+        assert_eq!(stream.read_to_end(&mut Vec::new()).expect("it is closed"), 0);
     }
     let seen = s_client(lb.folder(), address, &["-servername", "shop.example"]);
     assert!(seen.contains("HTTP/1.1 200"), "{seen}");
@@ -307,4 +330,32 @@ fn a_listener_that_redirects_keeps_host_path_and_query() {
         assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
     }
     assert_eq!(a.requests().len(), 0);
+}
+
+/// Whether some process has this pipe open to read it.
+fn is_read(pipe: &Path) -> bool {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(pipe).is_ok()
+}
+
+#[test]
+fn a_process_without_tls_reads_no_certificates_of_the_system() {
+    let a = ScriptedBackend::named("a");
+    let folder = new_folder();
+    let pipe = folder.path().join("store");
+    mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let store = pipe.display().to_string();
+    // Reading it would have no end.
+    let variables = [("SSL_CERT_FILE", &*store), ("SSL_CERT_DIR", "/nowhere")];
+    let text = text(a.address(), "", "").replace(", tls: {  }", "");
+    let mut lb = LbProcess::with_environment(&text, &variables);
+    let address = lb.address();
+    assert_eq!(get(address, "/").status, 200);
+    assert_eq!(tell(&lb, "reload").code, Some(0));
+    assert!(!is_read(&pipe));
+    // A command that needs them does read them there.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
+    command.args(["status", "--admin", "https://127.0.0.1:9"]).envs(variables);
+    let _asking = lb.spawn_beside(command);
+    eventually(PATIENCE, "the system's certificates are read", || is_read(&pipe));
 }

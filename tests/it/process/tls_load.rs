@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use crate::support::{
@@ -52,7 +52,7 @@ fn reloads_upgrades_and_new_certificates_cost_no_request() {
     for round in 0..20 {
         load.more(50);
         succeed(&lb, "reload");
-        if round % 7 == 6 {
+        if round % 4 == 3 {
             let before = pid_that(&lb, |_| true);
             succeed(&lb, "upgrade");
             assert_ne!(pid_that(&lb, |_| true), before);
@@ -66,6 +66,48 @@ fn reloads_upgrades_and_new_certificates_cost_no_request() {
     load.more(50);
     let report = load.finish();
     assert!(report.failures.is_empty(), "{report}");
+}
+
+/// A client that begins another handshake in its session, `R` in `openssl s_client`, gets none.
+#[test]
+fn no_session_is_negotiated_again() {
+    let a = ScriptedBackend::named("a");
+    let mut lb = start(&a, "handshake: 5s");
+    let text = fs::read_to_string(lb.folder().join("lb.yaml")).unwrap();
+    let text = text.replace("listeners: [ {", "listeners: [ { client: { keepalive: 1s }, ");
+    fs::write(lb.folder().join("lb.yaml"), text).unwrap();
+    succeed(&lb, "reload");
+    let address = lb.address();
+    let mut command = Command::new("sh");
+    let s_client = format!("exec timeout 20 openssl s_client -tls1_2 -connect {address} 2>&1");
+    let piped = command.args(["-c", &s_client]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut client = piped.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    input.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut output = client.stdout.take().unwrap();
+    let mut seen = Vec::new();
+    let mut read_until = |text: &str| {
+        let mut piece = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            match output.read(&mut piece).unwrap() {
+                0 => break,
+                length => seen.extend_from_slice(&piece[..length]),
+            }
+        }
+        String::from_utf8_lossy(&seen).into_owned()
+    };
+    let answered = read_until("HTTP/1.1 200");
+    assert!(answered.contains("HTTP/1.1 200"), "{answered}");
+    input.write_all(b"R\n").unwrap();
+    // The connection ends as one without a request does.
+    let seen = read_until("no such text");
+    assert!(seen.contains("RENEGOTIATING"), "{seen}");
+    drop(input);
+    client.wait().unwrap();
+    let scrape = Asked::of(&mut lb).scrape();
+    let sessions = scrape.sum("lb_listener_tls_handshakes_total", &[("result", "full")]);
+    assert_eq!(sessions, 1, "{seen}");
+    assert_eq!(tls_client::get(address, "/last").status, 200);
 }
 
 /// The first bytes of a handshake, whose end never comes.

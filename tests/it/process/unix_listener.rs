@@ -123,3 +123,13 @@ fn an_owner_that_the_system_does_not_know_is_an_error_of_the_start() {
     let expected = "cannot listen on unix:http.sock (listeners[1].address): there is no user";
     assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
 }
+
+#[test]
+fn a_socket_without_a_mode_is_for_its_user_and_group() {
+    let a = ScriptedBackend::named("a");
+    let text = text(&a, &name("mode"), "").replace(", mode: 606", "");
+    let mut lb = LbProcess::with_config(&text, &[]);
+    lb.wait_for_logs("listening", 3);
+    let socket = lb.folder().join("http.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
+}

@@ -156,7 +156,7 @@ impl Connection {
         if !body.is_empty() {
             headers.push(("Content-Length", &length));
         }
-        self.send_header(method, path, &headers, (&[body], true))?;
+        self.send(self.header(method, path, &headers)?, &[body], true)?;
         self.read_response(method)
     }
 
@@ -167,7 +167,7 @@ impl Connection {
         path: &str,
         chunks: &[&[u8]],
     ) -> io::Result<Response> {
-        self.send_header(method, path, &[], (chunks, true))?;
+        self.send(self.header(method, path, &[])?, chunks, true)?;
         self.read_response(method)
     }
 
@@ -180,7 +180,7 @@ impl Connection {
     ) -> io::Result<()> {
         let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let length = length.and_then(|(_, length)| length.parse().ok());
-        self.send_header(method, path, headers, (&[], length.is_none()))?;
+        self.send(self.header(method, path, headers)?, &[], length.is_none())?;
         self.exchange().left = length;
         Ok(())
     }
@@ -199,15 +199,9 @@ impl Connection {
         RUNTIME.block_on(async { timeout(limit, sending).await })?.map_err(other)
     }
 
-    /// Sends a header with these pieces of its body at once.
-    fn send_header(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        (pieces, is_whole): (&[&[u8]], bool),
-    ) -> io::Result<()> {
-        let (request, limit) = (self.header(method, path, headers)?, self.limit);
+    /// Sends a request's header with these pieces of its body at once.
+    fn send(&mut self, request: Request<()>, pieces: &[&[u8]], is_whole: bool) -> io::Result<()> {
+        let limit = self.limit;
         let mut requests = self.requests.clone();
         let pieces: Vec<_> = pieces.iter().map(|piece| Bytes::copy_from_slice(piece)).collect();
         // This runs on the only thread of the runtime, so that the connection waits for it.

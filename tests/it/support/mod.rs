@@ -43,6 +43,8 @@ pub(crate) mod reply;
 pub(crate) mod request;
 /// The client over TLS.
 pub(crate) mod tls_client;
+/// Messages of WebSocket.
+pub(crate) mod websocket;
 /// The bytes of a client's connection.
 pub(crate) mod wire;
 

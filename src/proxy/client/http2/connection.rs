@@ -1,9 +1,13 @@
 //! A connection in HTTP/2: its requests are accepted one after another and answered side by side.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Instant};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use h2::{Reason, server};
+use h2::{
+    Reason, RecvStream,
+    server::{self, SendResponse},
+};
+use http::Request;
 use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
@@ -102,14 +106,11 @@ impl Served<'_> {
             tokio::select! {
                 biased;
                 request = self.connection.accept() => match request {
-                    Some(Ok((request, respond))) => {
-                        let refusal = self.signals.refusal(respond.stream_id().as_u32());
-                        match Http2Exchange::session(self.shared, request, respond, refusal) {
-                            Ok(session) => {
-                                let session = ServerSession::new_custom(Box::new(session));
-                                requests.spawn(answer(session));
-                            }
-                            Err(error) => log::error!(error:% = error; "internal error"),
+                    Some(Ok((request, mut respond))) => {
+                        if !is_cancelled(&mut respond).await
+                            && let Some(session) = self.session(request, respond)
+                        {
+                            requests.spawn(answer(session));
                         }
                         continue;
                     }
@@ -156,12 +157,34 @@ impl Served<'_> {
         }
     }
 
+    /// The session of a request that was accepted.
+    fn session(
+        &self,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Option<ServerSession> {
+        let refusal = self.signals.refusal(respond.stream_id().as_u32());
+        match Http2Exchange::session(self.shared, request, respond, refusal) {
+            Ok(session) => Some(ServerSession::new_custom(Box::new(session))),
+            Err(error) => {
+                log::error!(error:% = error; "internal error");
+                None
+            }
+        }
+    }
+
     /// Tells the client that the connection ends now.
     async fn close(mut self, why: Reason) {
         self.connection.abrupt_shutdown(why);
         // A client that does not take it needs no goodbye.
         let _ = timeout(2 * GOODBYE, poll_fn(|cx| self.connection.poll_closed(cx))).await;
     }
+}
+
+/// Whether the client has cancelled the request before it was accepted. A flood of such requests costs
+/// next to nothing then.
+async fn is_cancelled(respond: &mut SendResponse<Bytes>) -> bool {
+    poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await
 }
 
 /// Counts and logs that a connection was cut.

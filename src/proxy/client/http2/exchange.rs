@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, Result,
@@ -26,6 +26,7 @@ use super::{
     },
     answer::{Form, StreamAnswer},
     body::StreamBody,
+    grpc,
 };
 use crate::config::ClientLimits;
 use crate::count::Protocol;
@@ -49,6 +50,7 @@ pub(in super::super::super) struct Http2Exchange {
     body: StreamBody,
     answer: StreamAnswer,
     wants_tunnel: bool,
+    is_grpc: bool,
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
@@ -81,10 +83,12 @@ impl Http2Exchange {
             socket_digest: shared.socket.clone(),
             ..Digest::default()
         };
+        let is_grpc = |it: &HeaderValue| grpc::is_grpc(it.as_bytes());
         let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
             answer: StreamAnswer::new(respond, form, shared.limits.write),
             wants_tunnel: facts.wants_tunnel,
+            is_grpc: head.headers.get(header::CONTENT_TYPE).is_some_and(is_grpc),
             shown: None,
             shared: Arc::clone(shared),
             link,
@@ -133,15 +137,21 @@ impl Exchange for Http2Exchange {
     async fn write(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut has_ended = false;
         let mut trailers = None;
+        let text = if self.is_grpc { first_piece(&tasks) } else { None };
         for task in tasks {
             has_ended |= task.is_end();
             match task {
-                HttpTask::Header(mut shown, end) => {
+                HttpTask::Header(mut shown, mut end) => {
                     let mut header = self.link.transit().take_answer(&mut shown);
                     if self.wants_tunnel && header.status.is_success() {
                         // The client would take it for the beginning of the tunnel.
                         header.status = StatusCode::BAD_GATEWAY;
                         shown.set_status(StatusCode::BAD_GATEWAY)?;
+                    }
+                    if self.is_grpc
+                        && let Some(told) = grpc::in_place_of(&header, text.as_deref())
+                    {
+                        (*header, end) = (told, true);
                     }
                     if self.link.is_last() && !header.status.is_informational() {
                         self.shared.is_last.notify_one();
@@ -193,4 +203,12 @@ impl Exchange for Http2Exchange {
     }
 
     fn end(self) {}
+}
+
+/// The first piece of an answer's body, if it is among these.
+fn first_piece(tasks: &[HttpTask]) -> Option<Bytes> {
+    tasks.iter().find_map(|task| match task {
+        HttpTask::Body(piece, _) => piece.clone(),
+        _ => None,
+    })
 }

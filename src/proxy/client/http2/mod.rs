@@ -10,6 +10,7 @@ mod body;
 mod connection;
 mod exchange;
 mod field;
+mod grpc;
 mod hpack;
 mod liveness;
 mod preface;

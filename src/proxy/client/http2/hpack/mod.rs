@@ -53,8 +53,8 @@ pub(super) struct Decoder {
     text: Vec<u8>,
 }
 
-/// The room for a text that is kept for the next one, in bytes.
-const KEPT: usize = 512;
+/// The room for a text that is kept for the next one, in bytes: an idle connection holds it.
+const KEPT: usize = 128;
 
 impl Decoder {
     pub(super) fn new() -> Self {
@@ -78,6 +78,12 @@ impl Decoder {
             Err(Stop::Short) => Ok(None),
             Err(Stop::Fault) => Err(Fault),
         }
+    }
+
+    /// Gives back what a large field has needed.
+    pub(super) fn forget_text(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(KEPT);
     }
 
     fn read(&mut self, block: &mut &[u8], is_first: &mut bool) -> Result<Field<'_>, Stop> {
@@ -118,7 +124,6 @@ impl Decoder {
     /// value stands, and the number of the name in the table for all connections.
     fn read_texts(&mut self, name: usize, rest: &mut &[u8]) -> Result<(usize, u8), Stop> {
         self.text.clear();
-        self.text.shrink_to(KEPT);
         let mut name_index = 0;
         if name == 0 {
             text(rest, &mut self.text)?;

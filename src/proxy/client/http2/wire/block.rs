@@ -25,10 +25,10 @@ pub(in super::super) const HEADER_LIST: u32 = 64 * 1024;
 const DECODED: usize = 16 * HEADER_LIST as usize;
 /// What each field counts beside its bytes.
 const OVERHEAD: usize = 32;
-/// The room for a block that is kept for the next one, in bytes.
-const KEPT: usize = 1024;
+/// The room for a block that is kept for the next one, in bytes: an idle connection holds it.
+const KEPT: usize = 256;
 
-const TOO_LARGE: Refusal =
+pub(super) const TOO_LARGE: Refusal =
     Refusal { status: 431, why: "the fields of the request are larger than 64 KiB" };
 /// The `h2` crate would leave it out (RFC 9113 section 8.3.1).
 const FRAGMENT: Refusal = Refusal::bad("the request target has a fragment");
@@ -38,6 +38,16 @@ const FRAGMENT: Refusal = Refusal::bad("the request target has a fragment");
 const MALFORMED: [u8; 3] = [0x0f, 57 - 15, 0];
 /// The field with the number 4: the path `/`.
 const ROOT: u8 = 0x84;
+
+/// What became of a frame with fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Nothing is wrong so far.
+    Good,
+    /// The `h2` crate resets its stream.
+    Malformed,
+    Refused(RefusedStream),
+}
 
 /// A request that the `h2` crate finds nothing wrong with, and that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +175,7 @@ impl FieldBlocks {
     }
 
     /// Takes a HEADERS or CONTINUATION frame. At the end of its block, frames for the `h2` crate are
-    /// appended to `frames`, and a request that is to be refused is returned.
+    /// appended to `frames`.
     ///
     /// # Errors
     ///
@@ -175,7 +185,7 @@ impl FieldBlocks {
         head: &Head,
         payload: &[u8],
         frames: &mut Vec<u8>,
-    ) -> Result<Option<RefusedStream>, Closing> {
+    ) -> Result<Judgement, Closing> {
         let (mut message, block) = match self.open.take() {
             Some(message) => (message, payload),
             None => self.begin(head, payload)?,
@@ -199,7 +209,7 @@ impl FieldBlocks {
                 return Err(Cut::FieldList.into());
             }
             self.open = Some(message);
-            return Ok(None);
+            return Ok(Judgement::Good);
         }
         if !message.undecoded.is_empty() {
             return Err(Fault.into());
@@ -230,8 +240,6 @@ impl FieldBlocks {
         if depends_on_itself {
             message.is_wrong(Wrong::Malformed);
         }
-        self.written.clear();
-        self.written.shrink_to(KEPT);
         (self.pseudo_end, self.has_path) = (0, false);
         Ok((message, &block[..length]))
     }
@@ -255,22 +263,24 @@ impl FieldBlocks {
     }
 
     /// Writes the frames of a message.
-    fn write(&mut self, message: &Message, frames: &mut Vec<u8>) -> Option<RefusedStream> {
-        let refusal = match message.wrong {
-            None => None,
+    fn write(&mut self, message: &Message, frames: &mut Vec<u8>) -> Judgement {
+        let refused =
+            |refusal| Judgement::Refused(RefusedStream { stream: message.stream, refusal });
+        let judgement = match message.wrong {
+            None => Judgement::Good,
             Some(Wrong::Malformed) => {
                 self.written.clear();
                 self.written.extend(MALFORMED);
-                None
+                Judgement::Malformed
             }
-            Some(Wrong::Fragment) => Some(FRAGMENT),
+            Some(Wrong::Fragment) => refused(FRAGMENT),
             Some(Wrong::TooLarge) => {
                 // The log names method, host and path, if the path is not what is too large.
                 self.written.truncate(self.pseudo_end);
                 if !self.has_path {
                     self.written.push(ROOT);
                 }
-                Some(TOO_LARGE)
+                refused(TOO_LARGE)
             }
         };
         let (mut kind, mut pieces) = (Kind::Headers, self.written.chunks(MAX_PAYLOAD).peekable());
@@ -290,7 +300,10 @@ impl FieldBlocks {
             }
             kind = Kind::Continuation;
         }
-        refusal.map(|refusal| RefusedStream { stream: message.stream, refusal })
+        self.written.clear();
+        self.written.shrink_to(KEPT);
+        self.decoder.forget_text();
+        judgement
     }
 }
 

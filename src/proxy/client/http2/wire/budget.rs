@@ -28,8 +28,11 @@ const SETTINGS: u32 = 16;
 const PING: u32 = 4;
 /// Data without data.
 const EMPTY: u32 = 8;
-/// A request that `lb` resets because it is malformed.
-const MALFORMED: u32 = 48;
+/// A request that `lb` resets because it is malformed, when it has come, and again when it is reset: many
+/// can come before one is reset.
+const MALFORMED: u32 = 24;
+/// A request whose fields are too large: thousands of them may have been decoded for it.
+const TOO_LARGE: u32 = 256;
 /// Bytes of answers that pay for one window update.
 const SENT_BYTES: u32 = 16;
 /// Bytes of bodies that pay for one unit.
@@ -119,6 +122,24 @@ impl Budget {
             Kind::Priority | Kind::Push | Kind::GoAway | Kind::Unknown => (1, Cut::OtherFrames),
         };
         self.spend(cost, why, now)
+    }
+
+    /// A malformed request has come.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must be closed.
+    pub(super) fn malformed(&mut self, now: impl FnOnce() -> Instant) -> Result<(), Cut> {
+        self.spend(MALFORMED, Cut::Malformed, now)
+    }
+
+    /// A request has come whose fields are too large.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must be closed.
+    pub(super) fn too_large(&mut self, now: impl FnOnce() -> Instant) -> Result<(), Cut> {
+        self.spend(TOO_LARGE, Cut::FieldList, now)
     }
 
     /// A frame was sent to the client.
@@ -270,6 +291,23 @@ mod tests {
         let (times, why) = count(|| budget.sent(&refused, || now));
         assert!(times > 128, "a client may open more before it knows the limit: {times}");
         assert_eq!(why, Some(Cut::Requests));
+    }
+
+    #[test]
+    fn requests_that_are_malformed_or_too_large_cost_when_they_come() {
+        let (mut budget, now) = begun();
+        let (times, why) = count(|| budget.malformed(|| now));
+        assert!((50..=100).contains(&times), "{times}");
+        assert_eq!(why, Some(Cut::Malformed));
+        let (mut budget, now) = begun();
+        // The answer to it pays for it in part.
+        let answer = frame(1, 5, &[]);
+        let (times, why) = count(|| {
+            budget.too_large(|| now)?;
+            budget.sent(&answer, || now)
+        });
+        assert!(times < 16, "{times}");
+        assert_eq!(why, Some(Cut::FieldList));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    block::RefusedStream,
+    block::{Judgement, RefusedStream, TOO_LARGE},
     budget::{Budget, NO_ERROR, Rejection},
     closing::Closing,
     frames::{Frame, FrameScanner, Head, Kind},
@@ -144,9 +144,23 @@ impl Conduct {
         Ok(self.budget.received(head, clock::now)?)
     }
 
-    /// A request is to be refused that the `h2` crate will not refuse.
-    pub(super) fn refused(&self, stream: RefusedStream) {
-        self.signals.refuse(stream);
+    /// A frame with fields was read.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must be closed.
+    pub(super) fn judged(&mut self, judgement: Judgement) -> Result<(), Closing> {
+        match judgement {
+            Judgement::Good => {}
+            Judgement::Malformed => self.budget.malformed(clock::now)?,
+            Judgement::Refused(stream) => {
+                if stream.refusal == TOO_LARGE {
+                    self.budget.too_large(clock::now)?;
+                }
+                self.signals.refuse(stream);
+            }
+        }
+        Ok(())
     }
 
     /// No more bytes have come; `is_inside` says that a frame has begun that is to be complete soon.

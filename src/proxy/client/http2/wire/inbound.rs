@@ -15,8 +15,8 @@ use super::{
 
 /// The preface that frames of a client come after, in bytes.
 const PREFACE: usize = 24;
-/// The room for bytes that wait to be read that is kept, in bytes.
-const KEPT: usize = 1024;
+/// The room for bytes that wait to be read that is kept, in bytes: an idle connection holds it.
+const KEPT: usize = 256;
 /// The number of `SETTINGS_INITIAL_WINDOW_SIZE`, and its largest value (RFC 9113 section 6.5.2).
 const INITIAL_WINDOW: u16 = 4;
 const LARGEST_WINDOW: u32 = i32::MAX as u32;
@@ -184,8 +184,8 @@ impl Inbound {
                     check_settings(payload)?;
                     self.ready.extend_from_slice(&self.head);
                     self.ready.extend_from_slice(payload);
-                } else if let Some(stream) = self.blocks.take(&head, payload, &mut self.ready)? {
-                    conduct.refused(stream);
+                } else {
+                    conduct.judged(self.blocks.take(&head, payload, &mut self.ready)?)?;
                 }
                 piece.at += part;
             }
