@@ -33,7 +33,7 @@ install -D -m 755 "$binary" "$root/usr/bin/lb"
 strip "$root/usr/bin/lb"
 install -d "$root/usr/lib/systemd/system" "$root/etc/lb" "$root/etc/logrotate.d"
 sed 's#/usr/local/bin/lb#/usr/bin/lb#' conf/lb.service >"$root/usr/lib/systemd/system/lb.service"
-install -m 644 conf/lb.yaml "$root/etc/lb/lb.yaml"
+sed "s#=../docs/schema.json#=/usr/share/doc/lb/schema.json#" conf/lb.yaml >"$root/etc/lb/lb.yaml"
 install -m 644 conf/lb.logrotate "$root/etc/logrotate.d/lb"
 
 "$root/usr/bin/lb" manual "$root/usr/share/man/man1"

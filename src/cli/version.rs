@@ -11,7 +11,7 @@ const PINGORA: &str = "0.9.1";
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     let unknown = "unknown (not built by scripts/dist.sh)";
     format!(
-        "{}\ncommit   {}\ndate     {}\nPingora  {PINGORA}\nfeatures HTTP/1.1, HTTP/2, TLS 1.2 and 1.3 \
+        "{}\ncommit   {}\ndate     {}\nPingora  {PINGORA}\nfeatures HTTP/1.1, HTTP/2, HTTP/3, TLS 1.2 and 1.3 \
          (aws-lc), ACME, PROXY protocol",
         env!("CARGO_PKG_VERSION"),
         option_env!("LB_COMMIT").unwrap_or(unknown),
