@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt::Display, io::IsTerminal, path::PathBuf, time::Dura
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{default_file, operate::args::Operation, version};
+use super::{client::default_file, operate::args::Operation, version};
 use crate::config::{Flags, HttpsFlags};
 use crate::convert::Format;
 

@@ -16,7 +16,6 @@ mod client;
 #[cfg(test)]
 mod command_line_page;
 mod convert;
-mod default_file;
 mod demo;
 mod figures;
 mod manual;
@@ -98,7 +97,7 @@ pub fn run() -> ExitCode {
 
 /// Runs a command for the file that it names, or for the default file.
 fn for_file(of: &FileArgument, run: impl FnOnce(&Path) -> ExitCode) -> ExitCode {
-    match default_file::or(of.conf.as_deref()) {
+    match client::default_file::or(of.conf.as_deref()) {
         Ok(file) => run(&file),
         Err(reason) => {
             output::say(std::io::stderr(), &reason);

@@ -42,6 +42,12 @@ impl Flags {
         command.get_subcommands().for_each(|command| self.add(command));
     }
 
+    /// Whether this is a flag with two dashes, and without its value, that no command has.
+    fn is_unknown(&self, argument: &str) -> bool {
+        let name = argument.strip_prefix("--");
+        name.is_some_and(|name| !name.contains('=') && !self.long.contains_key(name))
+    }
+
     /// Whether these are short flags behind one dash, the last perhaps with its value.
     fn are_short(&self, letters: &str) -> bool {
         for letter in letters.chars() {
@@ -52,11 +58,6 @@ impl Flags {
             }
         }
         true
-    }
-
-    fn is_unknown(&self, argument: &str) -> bool {
-        let name = argument.strip_prefix("--").map(|name| name.split('=').next().unwrap_or(name));
-        name.is_some_and(|name| !self.long.contains_key(name))
     }
 
     fn takes_value(&self, argument: &str) -> bool {
@@ -113,9 +114,9 @@ pub(super) fn spelled(arguments: Vec<OsString>, command: &Command) -> Result<Spe
                 ));
             }
         }
-        is_value = flags.takes_value(text);
-        // Whether the next argument is the value of a flag that is not known cannot be said.
-        is_below |= flags.is_unknown(text);
+        // What follows a flag that is not known is taken for its value: the parser's own
+        // message about the flag is of more use than one about a file.
+        is_value = flags.takes_value(text) || flags.is_unknown(text);
         let is_command = || command.find_subcommand(text).is_some() || text == "help";
         if !is_below && !is_value && !text.starts_with('-') {
             if !is_command() && text.contains(['.', '/']) {
@@ -196,7 +197,6 @@ mod tests {
             "lb backend --name -port --port 9001",
             "lb help status",
             "lb nonsense",
-            "lb --backend http://127.0.0.1:1",
             "lb -c -port",
             "lb -- -port lb.yaml",
         ] {

@@ -2,6 +2,7 @@
 
 mod address;
 mod api;
+pub(super) mod default_file;
 mod request;
 mod target;
 mod trust;

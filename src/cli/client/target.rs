@@ -9,8 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::{address::Address, request::AdminClient, trust::TrustArguments};
-use crate::cli::default_file;
+use super::{address::Address, default_file, request::AdminClient, trust::TrustArguments};
 use crate::config::{self, Config, Flags, ListenAddress};
 
 /// The process that a command is for.

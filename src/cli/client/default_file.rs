@@ -11,7 +11,7 @@ const VARIABLE: &str = "LB_CONF";
 const FILE: &str = "/etc/lb/lb.yaml";
 
 /// The default file, if the environment names one or the package has installed one.
-pub(super) fn find() -> Option<PathBuf> {
+pub(in crate::cli) fn find() -> Option<PathBuf> {
     choose(env::var_os(VARIABLE).map(PathBuf::from), Path::new(FILE).exists())
 }
 
@@ -26,7 +26,7 @@ fn choose(named: Option<PathBuf>, is_installed: bool) -> Option<PathBuf> {
 /// # Errors
 ///
 /// What to write if there is neither.
-pub(super) fn or(named: Option<&Path>) -> Result<PathBuf, String> {
+pub(in crate::cli) fn or(named: Option<&Path>) -> Result<PathBuf, String> {
     named.map(Path::to_owned).or_else(find).ok_or_else(|| {
         format!("which process? name the file that it runs from: -c FILE, or {VARIABLE}; there is no {FILE}")
     })
