@@ -129,7 +129,7 @@ fn a_log_a_user_and_a_file_are_reported_too() {
     for (text, expected) in [
         (text.replace("error.log", "no/error.log"), "cannot open the process log (error_log): no/"),
         (format!("{text}\nuser: no-such-user"), "cannot serve as another user (user, group): ther"),
-        (text.replace("routes", "rotues"), "lb.yaml:1: routes: is missing"),
+        (text.replace("routes", "rotues"), "lb.yaml:2: rotues: is not a known key"),
     ] {
         let says = fail_to_start(&text);
         assert!(says[0].starts_with(expected), "{says:?}");

@@ -43,9 +43,10 @@ fn messages_are_in_the_file_and_nowhere_else() {
     let a = ScriptedBackend::named("a");
     let mut lb = start(&a, "error_log: error.log");
     wait_for(&lb, "error.log", " INFO serving pool=web backends=1\n");
-    let line = logged(&lb, "error.log").lines().next().unwrap().to_owned();
-    assert!(line.contains(" INFO listening address="), "{line}");
-    assert_eq!(get(address_in(&line).unwrap(), "/").text(), "a");
+    wait_for(&lb, "error.log", " INFO listening address=");
+    let log = logged(&lb, "error.log");
+    let line = log.lines().find(|line| line.contains(" INFO listening address=")).unwrap();
+    assert_eq!(get(address_in(line).unwrap(), "/").text(), "a");
     lb.signal(Signal::SIGTERM);
     assert_eq!(lb.wait_for_exit(PATIENCE).code(), Some(0));
     assert!(logged(&lb, "error.log").ends_with(" INFO stopped\n"));
