@@ -43,6 +43,15 @@ pub mod readiness {
     pub struct Unready;
 }
 
+/// What they name of the certificates.
+pub mod tls {
+    #[derive(Debug, Default)]
+    pub struct UntrustedHosts {
+        pub self_signed: Vec<Box<str>>,
+        pub expired: Vec<Box<str>>,
+    }
+}
+
 /// Any bytes as a stream of requests.
 pub fn request(bytes: &[u8]) {
     checks::request(bytes);

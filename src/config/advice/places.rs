@@ -57,14 +57,16 @@ fn container(row: &dyn Row) -> Option<&'static dyn Row> {
 
 /// Says to which mapping a key at the path `from` belongs, and how to move it.
 pub(in crate::config) fn belongs(from: &str, rows: &[&'static dyn Row]) -> String {
-    let mut owners: Vec<String> = rows.iter().map(|row| owner(*row)).collect();
-    owners.dedup();
-    let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
-    let advice = match rows {
-        [row] => format!(" ({})", step(from, *row)),
-        _ => String::new(),
+    // More advice than this is a list of everything.
+    let is_few = rows.len() <= 2;
+    let place = |row: &&'static dyn Row| match is_few {
+        true => format!("{} ({})", owner(*row), step(from, *row)),
+        false => owner(*row),
     };
-    format!("belongs to {}{advice}", alternatives(&owners))
+    let mut places: Vec<String> = rows.iter().map(place).collect();
+    places.dedup();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    format!("belongs to {}", alternatives(&places))
 }
 
 /// The mapping that a row is a key of, in words.

@@ -43,7 +43,11 @@ impl Section<'_> {
             }
             Meaning::Elsewhere(rows) => {
                 cursor.problem(belongs(parent, &rows));
-                if let [row] = rows.as_slice() {
+                let is_group = |row: &&dyn Row| matches!(row.content(), Content::Group(_));
+                // Groups of one name have much the same keys, the first of them all.
+                if let [row, others @ ..] = rows.as_slice()
+                    && (others.is_empty() || rows.iter().all(is_group))
+                {
                     cursor.look_into(*row);
                 }
             }
