@@ -150,7 +150,12 @@ mod tests {
                 "belongs to the top of the file (indent it like \"pools:\")",
             ),
             ("routes[]", "timeouts", "belongs to a pool (move it under \"pools:\" and a name)"),
-            ("pools.*", "timeout", "belongs to health_check of a pool or queue of a pool"),
+            (
+                "pools.*",
+                "timeout",
+                "belongs to health_check of a pool (indent it under \"health_check:\") or queue of a pool \
+                 (indent it under \"queue:\")",
+            ),
             (
                 "listeners[]",
                 "min_rate",
