@@ -2,7 +2,8 @@
 //!
 //! Frames that only need to be known pass as they are, where they are. Fields are written again
 //! (`block.rs`). A DATA frame whose end has not come is divided: the crate would collect it, and a
-//! client that sends a large frame slowly would look like one that sends nothing.
+//! client that sends a large frame slowly would look like one that sends nothing. One that comes faster
+//! than it is read stays whole: each part is a piece of the body by itself, at the cost of one.
 
 use h2::Reason;
 
@@ -92,7 +93,8 @@ impl Inbound {
     }
 
     /// Takes bytes that have come, all of which the `h2` crate has room for. Returns how many at their
-    /// beginning pass; what it gets in place of the others is ready.
+    /// beginning pass; what it gets in place of the others is ready. `goes_on` says that more has come
+    /// behind them.
     ///
     /// # Errors
     ///
@@ -100,9 +102,10 @@ impl Inbound {
     pub(super) fn take(
         &mut self,
         bytes: &mut [u8],
+        goes_on: bool,
         conduct: &mut Conduct,
     ) -> Result<usize, Closing> {
-        let mut piece = Piece { bytes, at: 0, passed: 0, head_at: None };
+        let mut piece = Piece { bytes, goes_on, at: 0, passed: 0, head_at: None };
         loop {
             self.take_payload(&mut piece, conduct)?;
             let Some(missing) = piece.left().get(..HEAD - self.filled).map(<[u8]>::len) else {
@@ -150,6 +153,11 @@ impl Inbound {
                 let part = left.min(available);
                 self.pass(piece, part);
                 self.rest = Rest::Passes { left: left - part, is_data };
+            }
+            Rest::Data(head) if piece.goes_on => {
+                self.pass_head(piece, head.bytes());
+                self.rest = Rest::Passes { left: head.length as usize, is_data: true };
+                return self.take_payload(piece, conduct);
             }
             Rest::Data(mut head) if available > 0 => {
                 let left = head.length as usize;
@@ -219,6 +227,8 @@ impl Inbound {
 /// Bytes that have come.
 struct Piece<'a> {
     bytes: &'a mut [u8],
+    /// Whether more has come behind them.
+    goes_on: bool,
     /// How many were looked at.
     at: usize,
     /// How many at the beginning pass.
@@ -280,7 +290,7 @@ mod tests {
         let (mut inbound, mut all) = (Inbound::new(), Vec::new());
         for piece in bytes.chunks(size) {
             let mut piece = piece.to_vec();
-            match inbound.take(&mut piece, &mut conduct) {
+            match inbound.take(&mut piece, false, &mut conduct) {
                 Ok(passed) => all.extend_from_slice(&piece[..passed]),
                 Err(why) => return (all, Some(why)),
             }
@@ -375,17 +385,35 @@ mod tests {
         let mut inbound = Inbound::new();
         for bytes in [&begun[..], &body[..9]] {
             let mut bytes = bytes.to_vec();
-            inbound.take(&mut bytes, &mut conduct).unwrap();
+            inbound.take(&mut bytes, false, &mut conduct).unwrap();
             inbound.has_read(inbound.ready().len());
         }
         for (number, byte) in body[9..].iter().enumerate() {
             assert!(!inbound.is_inside());
-            assert_eq!(inbound.take(&mut [*byte], &mut conduct), Ok(0));
+            assert_eq!(inbound.take(&mut [*byte], false, &mut conduct), Ok(0));
             let is_last = number == 9;
             let expected = frame(0, u8::from(is_last), 5, &[*byte]);
             assert_eq!(inbound.ready(), expected);
             inbound.has_read(expected.len());
         }
+    }
+
+    #[test]
+    fn a_frame_that_comes_faster_than_it_is_read_stays_whole() {
+        let (begun, body) = (conversation(), frame(0, 1, 5, b"0123456789"));
+        let mut conduct = Conduct::new(Duration::from_secs(1), Arc::new(Signals::default()));
+        let mut inbound = Inbound::new();
+        let mut read = Vec::new();
+        for (bytes, goes_on) in [(&begun[..], false), (&body[..13], true), (&body[13..], false)] {
+            let mut bytes = bytes.to_vec();
+            let passed = inbound.take(&mut bytes, goes_on, &mut conduct).unwrap();
+            read = [&bytes[..passed], inbound.ready()].concat();
+            inbound.has_read(inbound.ready().len());
+            if goes_on {
+                assert_eq!(read, body[..13]);
+            }
+        }
+        assert_eq!(read, body[13..]);
     }
 
     #[test]

@@ -100,6 +100,9 @@ impl Transport {
     }
 }
 
+/// The room that a client fills only if it sends faster than it is read, in bytes; less is filled by a
+/// slow one, too.
+const WIDE: usize = 1024;
 /// Bytes that come after the last answer are read and discarded in pieces of this size.
 const PIECE: usize = 4096;
 /// The most bytes that are discarded so that the client can read its last answer.
@@ -122,6 +125,7 @@ impl AsyncRead for Transport {
             if buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
+            let room = buffer.remaining();
             let Poll::Ready(read) = this.poll_bytes(cx, buffer) else { break };
             read?;
             let bytes = &mut buffer.filled_mut()[before..];
@@ -129,7 +133,8 @@ impl AsyncRead for Transport {
                 return Poll::Ready(Ok(()));
             }
             this.conduct.has_read();
-            match this.inbound.take(bytes, &mut this.conduct) {
+            let goes_on = bytes.len() == room && room >= WIDE;
+            match this.inbound.take(bytes, goes_on, &mut this.conduct) {
                 Ok(passed) => buffer.set_filled(before + passed),
                 Err(why) => {
                     buffer.set_filled(before);
