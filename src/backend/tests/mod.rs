@@ -11,6 +11,7 @@ mod probe;
 mod recall;
 mod refused;
 mod retry_after;
+mod since;
 
 use std::{
     collections::HashMap,
