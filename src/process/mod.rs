@@ -7,7 +7,6 @@ pub mod control;
 pub mod handover;
 #[cfg(test)]
 mod handover_checks;
-pub mod host_name;
 pub mod meeting_socket;
 pub mod memory;
 pub mod open_files;

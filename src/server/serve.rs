@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     error::{StartError, set_up},
+    host_name::host_name,
     life::{
         draining::{Draining, LocalSockets},
         stop_accepting::StopAccepting,
@@ -35,7 +36,6 @@ use crate::process::{
     background::Report,
     control::PendingCommand,
     handover::{Inherited, NamedSocket},
-    host_name::host_name,
     meeting_socket::{MeetingSocket, Purpose},
     open_files, service_manager,
     turn::Turn,

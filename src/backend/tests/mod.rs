@@ -4,7 +4,6 @@ mod checks;
 mod comeback;
 mod ejection;
 mod enlisting;
-mod limit;
 mod next_process;
 mod panic;
 mod probe;

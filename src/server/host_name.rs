@@ -8,8 +8,7 @@ use crate::files;
 const FILE: &str = "/proc/sys/kernel/hostname";
 
 /// Returns the name of the machine or the container; empty if the system does not tell it.
-#[must_use]
-pub fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let told = files::read_text(Path::new(FILE)).ok().or_else(|| env::var("HOSTNAME").ok());
     told.unwrap_or_default().trim().to_owned()
 }
