@@ -31,7 +31,7 @@ use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
 /// How long what was sent of an answer may take to arrive before it is reset, at least, and in round trips.
-const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
+const ARRIVAL: (Duration, u32) = (Duration::from_millis(250), 3);
 
 /// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
 type Stopped =
