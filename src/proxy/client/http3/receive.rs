@@ -55,10 +55,11 @@ pub(super) async fn serve<F>(
                 }
             };
             body.stop(code);
-            return StreamAnswer::new(send, shared.quic.clone(), shared.limits.write).refuse(code);
+            return StreamAnswer::new(send, shared.quic.clone(), shared.limits.answer_pace())
+                .refuse(code);
         }
     };
-    let written = StreamAnswer::new(send, shared.quic.clone(), shared.limits.write);
+    let written = StreamAnswer::new(send, shared.quic.clone(), shared.limits.answer_pace());
     let rest = Acknowledgement::default();
     match Http3Exchange::session(&shared, socket, &head, (body, written), &rest) {
         Ok(session) => {
