@@ -16,13 +16,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    block::{Judgement, RefusedStream, TOO_LARGE},
+    block::{Judgement, RefusedStream},
     budget::{Budget, NO_ERROR, Rejection},
     closing::Closing,
     frames::{Frame, FrameScanner, Head, Kind},
 };
 use crate::clock;
 use crate::count::{Cut, ListenerCounts};
+use crate::field_lists::TOO_LARGE;
 use crate::http1::Refusal;
 
 /// The most refused requests that wait for the task of their connection.
