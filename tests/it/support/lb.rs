@@ -182,12 +182,11 @@ impl<F: Front> Balancer<F> {
             let listener = &config.listeners[0];
             let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
             let backends = Backends::default();
-            let socket = TcpListener::bind(listener.address.tcp().expect("an address"));
-            let socket = socket.expect("a port");
+            let address = listener.address.tcp().expect("an address");
+            let (socket, udp) = sockets(address);
             let address = socket.local_addr().expect("a bound socket has an address");
             if protocols.contains(&ListenerProtocol::H3) {
                 let (service, quic) = app.into_services(&conf, &backends);
-                let udp = UdpSocket::bind(address).expect("a port");
                 udp.set_nonblocking(true).expect("a socket");
                 let stream = socket.into();
                 tokio::spawn(server::accept_and_introduce(service, stream, watch.clone(), 1));
@@ -320,4 +319,14 @@ pub(crate) fn addresses(backends: &[&ScriptedBackend]) -> String {
 fn items(addresses: impl Iterator<Item = SocketAddr>) -> String {
     let items = addresses.map(|address| format!(" {{ address: {address} }}"));
     items.collect::<Vec<_>>().join(",")
+}
+
+/// A port for TCP and for UDP; a client of another test may have the same one of UDP.
+fn sockets(address: SocketAddr) -> (TcpListener, UdpSocket) {
+    let attempts = std::iter::repeat_with(|| {
+        let socket = TcpListener::bind(address).expect("a port");
+        let port = socket.local_addr().expect("a bound socket has an address");
+        Some((socket, UdpSocket::bind(port).ok()?))
+    });
+    attempts.take(100).flatten().next().expect("a port that is free for both")
 }
