@@ -6,8 +6,8 @@ use super::key::{Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
     model::{PeerBlock, Traceparent},
     values::{
-        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PAGE, PATTERN, PEERS, SOCKET, THREADS,
-        TRACEPARENT, TRUTH, USER,
+        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PAGE, PATTERN, PEERS, SOCKET,
+        THREADS, TRACEPARENT, TRUTH, USER,
     },
 };
 

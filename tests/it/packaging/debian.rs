@@ -89,7 +89,9 @@ struct System {
 impl System {
     fn new() -> Self {
         let folder = new_folder();
-        for name in ["root/var/lib/dpkg/info", "root/var/lib/dpkg/updates", "root/run/systemd/system"] {
+        for name in
+            ["root/var/lib/dpkg/info", "root/var/lib/dpkg/updates", "root/run/systemd/system"]
+        {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("root/var/lib/dpkg/status"), "").unwrap();

@@ -8,7 +8,10 @@ fn a_release_is_tried_on_both_machines_before_it_is_published() {
         let jobs = &workflow["jobs"];
         let commands = |job: &str| -> Vec<String> {
             let steps = jobs[job]["steps"].as_sequence().expect("a list");
-            steps.iter().filter_map(|step| Some(step.as_mapping_get("run")?.as_str()?.to_owned())).collect()
+            steps
+                .iter()
+                .filter_map(|step| Some(step.as_mapping_get("run")?.as_str()?.to_owned()))
+                .collect()
         };
         let place = |commands: &[String], part: &str| {
             let found = commands.iter().position(|command| command.contains(part));
