@@ -146,7 +146,7 @@ fn a_reload_that_has_failed_is_said_above_the_table() {
 fn what_the_pool_loses_is_said_before_the_confirmation() {
     let last = backend(json!({ "last_serving": "backend" }));
     for (key, word) in [('d', "drain"), ('e', "eject")] {
-        let mut state = State::new(AT.to_owned(), status(&[last.clone()]));
+        let mut state = State::new(AT.to_owned(), status(std::slice::from_ref(&last)));
         press(&mut state, &[KeyCode::Char(key)]);
         let shown = screen(&mut state);
         let warning = shown[20..22].join(" ");
