@@ -76,8 +76,10 @@ fn with_comment(text: String, comment: &str) -> String {
     if comment.is_empty() { text } else { format!("{text} # {comment}") }
 }
 
-/// A value, in quotes unless it is surely the same without.
+/// A value, in quotes unless it is surely the same without. A `${` in it is no reference to the
+/// environment, which it would be in a configuration of `lb`.
 fn scalar(value: &str) -> String {
+    let value = &*value.replace("${", "$${");
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-' | ':' | '%' | '@');
     let begins = value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
