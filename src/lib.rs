@@ -13,6 +13,7 @@ pub mod count;
 pub mod demo;
 pub mod digits;
 pub mod discovery;
+pub mod doctor;
 pub mod files;
 #[cfg(test)]
 mod fuzzed;

@@ -104,7 +104,7 @@ pub(super) async fn serve(
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
     let draining = Draining { current, in_flight, readiness, stop, sockets, successor };
-    let supervision = Supervision { draining, pid_file, file };
+    let supervision = Supervision { draining, pid_file, file, backends: server.backends };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,
         () = server.ended.notified() => {
@@ -146,10 +146,10 @@ fn file_operations(
     sockets: Sockets,
     readiness: Arc<Readiness>,
 ) -> Option<FileOperations> {
-    let Origin { load, again, watched, .. } = start.origin?;
+    let Origin { load, again, sources: looked_at, .. } = start.origin?;
     let (reload, requests) = mpsc::channel(RELOADS);
     let reloader = Reloader::new(
-        load,
+        (load, Arc::clone(&looked_at)),
         Arc::clone(&current),
         start.config,
         start.resolved,
@@ -162,7 +162,7 @@ fn file_operations(
         commands: meeting.commands,
         reload,
         successor: Arc::new(successor),
-        watched,
+        sources: looked_at,
     })
 }
 
