@@ -11,7 +11,7 @@ use pingora_core::{
 
 use crate::doctor::EarlyCloses;
 
-use super::{idle::IdleConnections, session::BackendSession, stream::BackendStream};
+use super::{idle::IdleConnections, session::BackendSession, stream};
 
 /// The connections to all backends that wait for a request. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +33,8 @@ impl Connector for Backends {
         &self,
         peer: &P,
     ) -> Result<(Connection<BackendSession>, bool)> {
-        let stream = BackendStream::connect(peer).await?;
-        Ok((Connection::Session(BackendSession::on(Box::new(stream))), false))
+        let stream = stream::connect(peer).await?;
+        Ok((Connection::Session(BackendSession::on(stream)), false))
     }
 
     async fn reused_http_session<P: Peer + Send + Sync + 'static>(

@@ -16,8 +16,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
 
-use super::{early_closes::EarlyClosesByBackend, stream::BackendStream};
+use super::{early_closes::EarlyClosesByBackend, stream};
 use crate::clock;
 
 /// Threads that serve different backends rarely meet.
@@ -46,7 +47,7 @@ struct OfBackend {
 
 #[derive(Debug)]
 struct Idle {
-    stream: Box<BackendStream>,
+    stream: TcpStream,
     since: Instant,
     until: Instant,
 }
@@ -62,7 +63,7 @@ impl OfBackend {
         if now >= it.until {
             return false;
         }
-        let is_silent = it.stream.is_silent();
+        let is_silent = stream::is_silent(&it.stream);
         if let (false, Some(address)) = (is_silent, address) {
             early.note(address, now.saturating_duration_since(it.since), it.until - it.since);
         }
@@ -76,7 +77,7 @@ impl IdleConnections {
     }
 
     /// The connection to this peer that was used last.
-    pub(super) fn take(&self, key: u64) -> Option<Box<BackendStream>> {
+    pub(super) fn take(&self, key: u64) -> Option<TcpStream> {
         let now = clock::now();
         let mut shard = self.shard(key).lock();
         let OfBackend { address, idle } = shard.get_mut(&key)?;
@@ -88,7 +89,7 @@ impl IdleConnections {
     pub(super) fn put(
         self: &Arc<Self>,
         (key, address): (u64, Option<SocketAddr>),
-        stream: Box<BackendStream>,
+        stream: TcpStream,
         limit: Duration,
     ) {
         let since = clock::now();
@@ -143,7 +144,8 @@ impl Drop for Watch {
 mod tests {
     use std::{
         io::Write,
-        net::{TcpListener, TcpStream},
+        net::{self, TcpListener},
+        os::fd::AsRawFd,
     };
 
     use pingora_core::upstreams::peer::BasicPeer;
@@ -154,11 +156,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     /// A connection, and its backend's end.
-    async fn connection() -> (Box<BackendStream>, TcpStream) {
+    async fn connection() -> (TcpStream, net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = BasicPeer::new(&listener.local_addr().unwrap().to_string());
-        let stream = BackendStream::connect(&peer).await.unwrap();
-        (Box::new(stream), listener.accept().unwrap().0)
+        let stream = stream::connect(&peer).await.unwrap();
+        (stream, listener.accept().unwrap().0)
     }
 
     /// Takes the connection and gives it back, until the runtime has been told why not to.
@@ -173,12 +175,12 @@ mod tests {
     async fn the_connection_that_was_used_last_is_taken_first() {
         let connections = Arc::new(IdleConnections::default());
         let ((first, _one), (second, _two)) = (connection().await, connection().await);
-        let ids = [second.id(), first.id()];
+        let ids = [second.as_raw_fd(), first.as_raw_fd()];
         connections.put((KEY, None), first, LONG);
         connections.put((KEY, None), second, LONG);
         assert!(connections.take(KEY + SHARDS as u64).is_none());
         let taken: Vec<_> = std::iter::from_fn(|| connections.take(KEY)).collect();
-        assert_eq!(taken.iter().map(|stream| stream.id()).collect::<Vec<_>>(), ids);
+        assert_eq!(taken.iter().map(|stream| stream.as_raw_fd()).collect::<Vec<_>>(), ids);
     }
 
     #[tokio::test]
@@ -201,7 +203,7 @@ mod tests {
             let (stream, backend) = connection().await;
             drop(backend);
             // The runtime has been told when the connection is no longer silent.
-            while stream.is_silent() {
+            while stream::is_silent(&stream) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             connections.put((KEY, Some(address)), stream, limit);
