@@ -52,6 +52,12 @@ impl Outside {
         self.folder.join(name)
     }
 
+    /// Whether two paths lead to the same file, as they do if one is relative or a link.
+    pub(super) fn is_same(&self, one: &Path, other: &Path) -> bool {
+        let real = |path: &Path| files::answered(path, |path| fs::canonicalize(path)).ok();
+        one == other || real(one).is_some_and(|one| real(other) == Some(one))
+    }
+
     /// The text of a file that the configuration names.
     ///
     /// # Errors

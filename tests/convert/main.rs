@@ -223,6 +223,18 @@ fn no_damage_makes_a_document_that_lb_refuses() {
     }
 }
 
+#[test]
+fn a_line_break_in_a_word_leaves_no_comment() {
+    let text = "defaults\n  mode http\nlisten a\n  bind :80\n  option httpchk HEAD \"x\\nwatch: 1\"\n  \
+                server \"s\" 127.0.0.1:1 check unknown\\nwatch: 2\n";
+    let source = Source { name: "a", text };
+    let conversion = convert::convert(Format::Haproxy, &source, &include).expect("no mistake");
+    let document = conversion.document.expect("a document");
+    assert!(!document.contains("\nwatch"), "{document}");
+    let report = conversion.report.to_string();
+    assert!(!report.contains("\nwatch"), "{report}");
+}
+
 /// `${` is text in these files, and would be a reference to the environment in a configuration of `lb`.
 #[test]
 fn a_dollar_and_a_brace_stay_text() {
