@@ -171,7 +171,7 @@ fn on_a_terminal_the_log_is_text_with_colours_unless_they_are_switched_off() {
     let arguments = format!("--host 127.0.0.1 --port 0 --backends http://{}", a.address());
     let lb = on_a_terminal(&arguments, &[]);
     let line = on_the_screen(&lb, "\x1b[32mINFO\x1b[0m listening address=");
-    get(address_in(&line), "/colours");
+    get(address_in(&line).unwrap(), "/colours");
     on_the_screen(&lb, "GET /colours \x1b[32m200\x1b[0m ");
     let plain = on_a_terminal(&arguments, &[("NO_COLOR", "1")]);
     assert!(!on_the_screen(&plain, " INFO listening address=").contains('\x1b'));
