@@ -21,7 +21,7 @@ pub mod config;
 pub mod count;
 #[path = "../src/digits.rs"]
 pub mod digits;
-#[path = "../src/files.rs"]
+#[path = "../src/files/mod.rs"]
 pub mod files;
 #[path = "../src/headers/mod.rs"]
 pub mod headers;

@@ -13,6 +13,7 @@ pub mod count;
 pub mod demo;
 pub mod digits;
 pub mod discovery;
+pub mod doctor;
 pub mod field_lists;
 pub mod files;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub mod host;
 pub mod http1;
 pub mod http3;
 pub mod in_flight;
+pub mod machine;
 pub mod pool;
 pub mod process;
 #[cfg(test)]

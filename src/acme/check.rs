@@ -3,20 +3,24 @@
 
 use super::{order, request::CertificateRequest, state::StateFolder};
 use crate::config::{
-    Acme, Challenge, Config, HTTPS_PORT, Origin, Problem, Problems, Tls, TlsEndpoint,
+    Acme, Challenge, Config, ExternalAccount, HTTPS_PORT, Origin, Problem, Problems, Tls,
+    TlsEndpoint,
 };
+use crate::files::FileVersions;
 use crate::tls;
 
 /// The port that an authority asks at by the challenge http-01.
 const HTTP: u16 = 80;
 
-/// Looks at the files that orders need. Returns warnings. A configuration without orders looks at
-/// nothing.
+/// Looks at the files that orders need, and adds them to `sources`. Returns warnings. A configuration
+/// without orders looks at nothing.
+///
+/// The state folder is added only if it cannot be used: otherwise `lb` itself changes it.
 ///
 /// # Errors
 ///
 /// Why an order would fail, for each of them.
-pub fn check(config: &Config) -> Result<Vec<Problem>, Problems> {
+pub fn check(config: &Config, sources: &mut FileVersions) -> Result<Vec<Problem>, Problems> {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let folder = StateFolder::of(config);
     for place in config.tls_endpoints() {
@@ -26,10 +30,13 @@ pub fn check(config: &Config) -> Result<Vec<Problem>, Problems> {
         }
         let origin = tls.acme.as_ref().map_or_else(|| at_state_folder(tls), |it| it.origin.clone());
         if let Err(reason) = folder.check() {
+            sources.note(folder.path());
             let message = format!("needs a state_dir that lb can write into, and lb {reason}");
             problems.push(Problem::new(origin, message));
         }
         let Some(acme) = &tls.acme else { continue };
+        let key = acme.external_account.as_ref().and_then(ExternalAccount::file);
+        acme.directory_ca.iter().map(|ca| &**ca).chain(key).for_each(|file| sources.note(file));
         let told = |message: String| Problem::new(acme.origin.clone(), message);
         problems.extend(unusable_files(acme).into_iter().map(told));
         warnings.extend(oddities(config, &place, acme).into_iter().map(told));

@@ -244,6 +244,10 @@ pub(super) enum Command {
     Health(FileArgument),
     #[command(flatten)]
     Operate(Operation),
+    /// Look for what troubles lb on this machine, in its configuration and in the process that runs from it,
+    /// and print what mends it; exit with 0 if nothing does, 1 if there is a problem, 3 if there are only
+    /// warnings.
+    Doctor(DoctorArguments),
     /// Print a configuration for lb from one of nginx or HAProxy, and what became of each line.
     Convert(ConvertArguments),
     /// Print a JSON Schema of the configuration file, for editors that complete YAML.
@@ -281,6 +285,19 @@ pub(super) struct ReloadArguments {
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// Arguments of `lb doctor`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct DoctorArguments {
+    #[command(flatten)]
+    pub(super) of: FileArgument,
+    /// Print every finding in JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Read what /proc and /sys say below this folder, for tests.
+    #[arg(long, hide = true, default_value = "/")]
+    pub(super) root: PathBuf,
 }
 
 /// Arguments of `lb convert`.

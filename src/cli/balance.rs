@@ -15,14 +15,15 @@ use crate::acme;
 use crate::clock;
 use crate::config::{self, Config, Loaded, Origin, Problem, Problems};
 use crate::discovery::{self, ResolvedBackends};
+use crate::files::FileVersions;
 use crate::process::{
     background::{BackgroundProcess, Output, Report},
     control,
     privileges::Identity,
 };
-use crate::server::{self, Start, StartError, WatchedFile};
+use crate::server::{self, Complete, LoadedSources, Sources, Start, StartError};
 use crate::telemetry::log::{self as process_log, Destination};
-use crate::tls::{self, TlsListeners};
+use crate::tls;
 
 /// Checks the configuration, and runs it unless only the check was requested.
 pub(super) fn balance(arguments: &Arguments) -> ExitCode {
@@ -64,7 +65,8 @@ impl Failure {
     fn of(problems: &Problems, arguments: &Arguments) -> Self {
         let reason = problems.to_string();
         say(io::stderr(), &reason);
-        let is_usage = problems.are_of_the_command_line() && read(arguments).is_err();
+        let is_usage = problems.are_of_the_command_line()
+            && read(arguments, &mut FileVersions::default()).is_err();
         Self { reason, code: if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE } }
     }
 }
@@ -73,9 +75,9 @@ fn check_and_serve(
     arguments: &Arguments,
     report: &mut Option<Report>,
 ) -> Result<ExitCode, Failure> {
-    let watched = arguments.conf.clone().map(WatchedFile::new);
+    let mut sources = Sources::default();
     let (mut loaded, resolved, tls) =
-        load(arguments).map_err(|problems| Failure::of(&problems, arguments))?;
+        load(arguments, &mut sources).map_err(|problems| Failure::of(&problems, arguments))?;
     if arguments.test {
         let warning = check_as_its_user(arguments, &loaded.config);
         loaded.warnings.extend(warning.map_err(|problems| Failure::of(&problems, arguments))?);
@@ -105,13 +107,12 @@ fn check_and_serve(
         say_whom_to_trust(&loaded.config);
     }
     process_log::init(Destination::stderr(process_log::format(&loaded.config)));
-    let origin = arguments.conf.clone().zip(watched);
     let start = Start {
         config: loaded.config,
         warnings: loaded.warnings,
         resolved,
         tls,
-        origin: origin.map(|(file, watched)| origin_of(arguments, file, watched)),
+        origin: arguments.conf.clone().map(|file| origin_of(arguments, file, sources)),
         upgrade: arguments.upgrade,
     };
     serve(start, report).map_err(|reason| Failure { reason, code: ExitCode::FAILURE })
@@ -135,7 +136,7 @@ fn check_as_its_user(arguments: &Arguments, config: &Config) -> Result<Option<Pr
     identity.assume().map_err(|error| {
         Problem::new(place("user, group"), format!("cannot check as this user: {error}"))
     })?;
-    load(arguments).map(|_| None)
+    load(arguments, &mut Sources::default()).map(|_| None)
 }
 
 /// Says how clients are told to trust the authority of this machine, if a host has a certificate of it.
@@ -188,10 +189,11 @@ fn other_process(file: &Path) -> Option<String> {
     ))
 }
 
-fn origin_of(arguments: &Arguments, file: PathBuf, watched: WatchedFile) -> server::Origin {
+fn origin_of(arguments: &Arguments, file: PathBuf, sources: Sources) -> server::Origin {
     let again = arguments.successor();
     let arguments = arguments.clone();
-    server::Origin { file, watched, load: Arc::new(move || load(&arguments)), again }
+    let sources = Arc::new(LoadedSources::new(file.clone(), sources));
+    server::Origin { file, sources, load: Arc::new(move |it| load(&arguments, it)), again }
 }
 
 /// Starts a process in the background. Returns when it serves, or when it has failed.
@@ -202,26 +204,25 @@ fn start_in_background(arguments: &Arguments) -> Result<(), String> {
 }
 
 /// The configuration of the file and the flags, before anything else is asked.
-fn read(arguments: &Arguments) -> Result<Loaded, Problems> {
+fn read(arguments: &Arguments, sources: &mut FileVersions) -> Result<Loaded, Problems> {
     let flags = arguments.flags();
     match &arguments.conf {
-        Some(path) => config::load(path, &flags),
+        Some(path) => config::load_noting(path, &flags, sources),
         None => config::from_flags(&flags),
     }
 }
 
-/// The configuration, with its names looked up and its certificates read.
-pub(super) fn load(
-    arguments: &Arguments,
-) -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> {
-    let mut loaded = read(arguments)?;
+/// The configuration, with its names looked up and its certificates read. The files that it was read from
+/// are added to `sources`.
+pub(super) fn load(arguments: &Arguments, sources: &mut Sources) -> Result<Complete, Problems> {
+    let mut loaded = read(arguments, &mut sources.configuration)?;
     let resolved = match arguments.offline {
         true => ResolvedBackends::new(),
         false => discovery::resolve(&loaded.config)?,
     };
-    loaded.warnings.extend(acme::check(&loaded.config)?);
+    loaded.warnings.extend(acme::check(&loaded.config, &mut sources.certificates)?);
     let now = clock::wall();
-    let (tls, warnings) = tls::load(&loaded.config, now)?;
+    let (tls, warnings) = tls::load(&loaded.config, now, &mut sources.certificates)?;
     loaded.warnings.extend(warnings);
     acme::supply_all(&loaded.config, &tls, now);
     Ok((loaded, resolved, tls))

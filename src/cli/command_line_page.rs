@@ -28,7 +28,7 @@ says. Text has colours on a terminal, unless the environment variable `NO_COLOR`
 | 0 | done; for the balancer: stopped, and no request was cut off. `lb status` ends with 0 in any state; `lb health` is the check |
 | 1 | a bad configuration, or it could not start, or requests were cut off; for a command: it failed or was refused, or no process runs, or the process is not ready |
 | 2 | the command line itself was wrong |
-| 3 | `lb convert` has written a configuration, and left something out |
+| 3 | done, with reservations: `lb convert` has written a configuration and left something out, or `lb doctor` has found warnings and no problem |
 ";
 
 /// The whole page.

@@ -8,7 +8,8 @@
 //! |      | for a command: it failed or was refused, or no process runs, or the   |
 //! |      | process is not ready                                                |
 //! | 2    | the command line itself was wrong: a flag, its value, or one is missing |
-//! | 3    | `lb convert` has written a configuration, and left something out    |
+//! | 3    | done, with reservations: `lb convert` has left something out,       |
+//! |      | `lb doctor` has found warnings and no problem                       |
 
 mod args;
 mod balance;
@@ -17,6 +18,7 @@ mod client;
 mod command_line_page;
 mod convert;
 mod demo;
+mod doctor;
 mod figures;
 mod manual;
 mod operate;
@@ -40,6 +42,9 @@ use spelling::{Spelled, spelled};
 
 /// The exit code for a command line that is wrong itself.
 const BAD_COMMAND_LINE: u8 = 2;
+/// The exit code of a command that was done with reservations: a configuration was written, and something
+/// of the source is not in it; or there are warnings, and no problem.
+const WITH_RESERVATIONS: u8 = 3;
 
 /// Runs the program that the command line asks for.
 #[must_use]
@@ -76,6 +81,9 @@ pub fn run() -> ExitCode {
         Some(Command::Stop(of)) => for_file(of, process_command::stop),
         Some(Command::Upgrade(of)) => for_file(of, process_command::upgrade),
         Some(Command::Operate(operation)) => operate::run(operation),
+        Some(Command::Doctor(arguments)) => {
+            for_file(&arguments.of, |file| doctor::run(file, arguments))
+        }
         Some(Command::Convert(arguments)) => convert::run(arguments),
         Some(Command::Schema) => {
             output::say(std::io::stdout(), &format!("{:#}", reference::schema()));

@@ -11,6 +11,7 @@ use crate::process::{
     control::{self, CommandError},
     meeting_socket::{MeetingSocket, PeerCredentials, Purpose},
 };
+use crate::server::Sources;
 
 /// The time between two looks whether a process has ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -55,7 +56,7 @@ pub(super) fn stop(file: &Path) -> ExitCode {
 
 /// Upgrades the process that runs from this file, if the file has no problems.
 pub(super) fn upgrade(file: &Path) -> ExitCode {
-    if let Err(problems) = load(&Arguments::from_file(file.to_owned())) {
+    if let Err(problems) = load(&Arguments::from_file(file.to_owned()), &mut Sources::default()) {
         return fail(&format!("{problems}\nnot upgraded, nothing has changed"));
     }
     match env::current_exe() {

@@ -112,8 +112,11 @@ fn is_nginx(lines: &Lines<'_>) -> bool {
         "keepalive",
         "proxy_set_header",
     ];
+    let is_on_one_line =
+        |line: &&str| blocks.contains(&first(line)) && line.contains('{') && line.ends_with("; }");
     // `http {}` and a block whose brace is on the next line are rare.
-    lines.count(&blocks, &['{', '}']) > 0 && lines.count(&directives, &[';', '}']) > 0
+    lines.0.iter().any(is_on_one_line)
+        || lines.count(&blocks, &['{', '}']) > 0 && lines.count(&directives, &[';', '}']) > 0
         || lines.count(&directives, &[';']) > 1
 }
 
@@ -231,6 +234,7 @@ mod tests {
                 "a configuration of nginx",
             ),
             ("upstream web {\n  server a:1;\n}\n", "a configuration of nginx"),
+            ("server { listen 80; }\n", "a configuration of nginx"),
             (
                 "server {\n  listen 80;\n  location / { proxy_pass http://web; }\n}",
                 "a configuration of nginx",

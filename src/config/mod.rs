@@ -55,9 +55,9 @@ pub use settings::effective;
 
 use document::{Cursor, Report, read_tree};
 use flags::Overrides;
-use outside::{Outside, read_secret, reason};
+use outside::{Outside, reason};
 
-use crate::files;
+use crate::files::{self, FileVersions};
 
 /// A configuration and its warnings.
 #[derive(Debug, Clone)]
@@ -73,10 +73,29 @@ pub struct Loaded {
 /// # Errors
 /// All problems of the file and the flags, or the reason why the file cannot be read.
 pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
+    load_noting(path, flags, &mut FileVersions::default())
+}
+
+/// Like [`load`], and adds to `sources` each file and folder that was looked at, with the version that
+/// it had just before that, whatever the result is.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_noting(
+    path: &Path,
+    flags: &Flags,
+    sources: &mut FileVersions,
+) -> Result<Loaded, Problems> {
+    sources.note(path);
     let name = path.display().to_string();
     match files::read(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => parse(&name, &text, flags),
+            Ok(text) => {
+                let outside = Outside::of(path);
+                let loaded = parse_within(&name, &text, flags, &outside);
+                sources.extend(outside.into_sources());
+                loaded
+            }
             Err(error) => Err(Problems::from(not_text(&name, &error))),
         },
         Err(error) => {
@@ -91,9 +110,17 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
 /// # Errors
 /// All problems of the text and the flags.
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
+    parse_within(file, text, flags, &Outside::of(Path::new(file)))
+}
+
+fn parse_within(
+    file: &str,
+    text: &str,
+    flags: &Flags,
+    outside: &Outside,
+) -> Result<Loaded, Problems> {
     let report = Report::default();
-    let outside = Outside::of(Path::new(file));
-    let mut root = read_tree(file, text, &outside, &report);
+    let mut root = read_tree(file, text, outside, &report);
     if !root.as_ref().is_some_and(|root| Cursor::root(root, &report).has_known_key())
         && let Some(message) = foreign::recognised(file, text)
     {
@@ -107,13 +134,12 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
     let overrides = Overrides::read(flags, &report);
     flags.https.refuse(&report);
     if let Some(root) = &mut root {
-        parts::assemble(root, Path::new(file), &outside, &report);
+        parts::assemble(root, Path::new(file), outside, &report);
     }
     let config = root.map(|root| {
         let (mut config, admin) = read::read(&Cursor::root(&root, &report));
-        config.admin = admin.map(|admin| admin.settle(&report, read_secret));
+        config.admin = admin.map(|admin| admin.settle(&report, |path| outside.secret(path)));
         overrides.apply(&mut config, &report);
-        config.sources = outside.into_sources();
         config
     });
     conclude(config, report, file)

@@ -1,6 +1,7 @@
 //! What a configuration takes from outside of its file: other files, and the environment.
 //!
-//! Every file that is read is noted with the version that it had, so that a change of it can be noticed.
+//! Every file that is looked at is noted with the version that it had, found or missing, so that a change
+//! of it can be noticed.
 
 use std::{
     cell::RefCell,
@@ -51,6 +52,12 @@ impl Outside {
         self.folder.join(name)
     }
 
+    /// Whether two paths lead to the same file, as they do if one is relative or a link.
+    pub(super) fn is_same(&self, one: &Path, other: &Path) -> bool {
+        let real = |path: &Path| files::answered(path, |path| fs::canonicalize(path)).ok();
+        one == other || real(one).is_some_and(|one| real(other) == Some(one))
+    }
+
     /// The text of a file that the configuration names.
     ///
     /// # Errors
@@ -64,8 +71,10 @@ impl Outside {
 
     /// Whether a name is that of a folder.
     pub(super) fn is_folder(&self, name: &str) -> bool {
+        let path = self.path(name);
+        self.note(&path);
         let is_folder = |path: &Path| Ok(fs::metadata(path)?.is_dir());
-        files::answered(&self.path(name), is_folder).unwrap_or(false)
+        files::answered(&path, is_folder).unwrap_or(false)
     }
 
     /// The names in a folder.
@@ -85,11 +94,23 @@ impl Outside {
         Ok(names.into_iter().flatten().collect())
     }
 
+    /// Reads a file that contains a secret.
+    ///
+    /// # Errors
+    ///
+    /// The end of a message, behind the file's name.
+    pub(super) fn secret(&self, path: &Path) -> Result<Secret, String> {
+        self.note(path);
+        let read = || {
+            let data = files::answered(path, |path| fs::metadata(path))?;
+            let text = files::read_text(path)?;
+            Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
+        };
+        read().map_err(|error| failed(&error))
+    }
+
     fn note(&self, path: &Path) {
-        let mut sources = self.sources.borrow_mut();
-        if !sources.iter().any(|(known, _)| known == path) {
-            sources.extend(files::versions(vec![path.to_owned()]));
-        }
+        self.sources.borrow_mut().note(path);
     }
 
     /// The files and folders that were looked at, as they were just before that.
@@ -105,16 +126,6 @@ pub(super) struct Secret {
     pub(super) text: String,
     /// Whether every user can read it.
     pub(super) is_open: bool,
-}
-
-/// Reads a file that contains a secret.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
-    let read = || {
-        let data = files::answered(path, |path| fs::metadata(path))?;
-        let text = files::read_text(path)?;
-        Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
-    };
-    read().map_err(|error| failed(&error))
 }
 
 /// Why a text was not read, as the end of a message.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use super::origin::Origin;
+use super::{origin::Origin, wording::escaped};
 
 /// One problem or warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +14,15 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at a place.
+    /// A problem at a place. Line breaks and other control characters become escapes: advice repeats what
+    /// was found.
     pub fn new(origin: Origin, message: impl Into<String>) -> Self {
-        Self { origin, message: message.into() }
+        let message = message.into();
+        let message = match message.contains(char::is_control) {
+            true => escaped(&message, usize::MAX),
+            false => message,
+        };
+        Self { origin, message }
     }
 }
 

@@ -5,7 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::statement::{Id, Place, Statement};
+use super::{
+    statement::{Id, Place, Statement},
+    yaml::one_line,
+};
 use crate::config;
 
 /// What became of a statement, or of a part of it.
@@ -64,8 +67,14 @@ impl Ledger {
         self.note(statement.id, Verdict::LeftOut(reason.into()));
     }
 
-    /// Notes a verdict once, however often a translator comes by.
-    pub(super) fn note(&mut self, id: Id, verdict: Verdict) {
+    /// Notes a verdict once, however often a translator comes by. Its reason becomes one line: it may quote
+    /// the source, and stands in a comment of the document.
+    pub(super) fn note(&mut self, id: Id, mut verdict: Verdict) {
+        if let Verdict::NotNeeded(reason) | Verdict::Changed(reason) | Verdict::LeftOut(reason) =
+            &mut verdict
+        {
+            *reason = one_line(reason);
+        }
         let verdicts = self.verdicts.entry(id).or_default();
         if !verdicts.contains(&verdict) {
             verdicts.push(verdict);

@@ -21,7 +21,7 @@ impl Yaml {
     }
 
     pub(super) fn comment(&mut self, text: &str) {
-        self.line(&format!("# {text}"));
+        self.line(&format!("# {}", one_line(text)));
     }
 
     /// `key: value`, and a comment behind it if there is one.
@@ -73,11 +73,20 @@ impl Yaml {
 }
 
 fn with_comment(text: String, comment: &str) -> String {
-    if comment.is_empty() { text } else { format!("{text} # {comment}") }
+    if comment.is_empty() { text } else { format!("{text} # {}", one_line(comment)) }
 }
 
-/// A value, in quotes unless it is surely the same without.
+/// A text whose control characters are written as escapes, so that what follows a line break in it does not
+/// leave the comment.
+pub(super) fn one_line(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(escaped).collect()
+}
+
+/// A value, in quotes unless it is surely the same without. A `${` in it is no reference to the
+/// environment, which it would be in a configuration of `lb`.
 fn scalar(value: &str) -> String {
+    let value = &*value.replace("${", "$${");
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-' | ':' | '%' | '@');
     let begins = value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');

@@ -54,6 +54,8 @@ pub enum Command {
     Upgrade(PathBuf),
     /// Say whether this process should get requests.
     Health,
+    /// Say what `lb doctor` asks, in JSON.
+    Facts,
 }
 
 impl Command {
@@ -64,6 +66,7 @@ impl Command {
             None if line == "dry-run" => Some(Self::DryRun),
             None if line == "stop" => Some(Self::Stop),
             None if line == "health" => Some(Self::Health),
+            None if line == "facts" => Some(Self::Facts),
             Some(("upgrade", path)) => Some(Self::Upgrade(path.into())),
             _ => None,
         }
@@ -78,6 +81,7 @@ impl fmt::Display for Command {
             Self::Stop => f.write_str("stop"),
             Self::Upgrade(path) => write!(f, "upgrade {}", path.display()),
             Self::Health => f.write_str("health"),
+            Self::Facts => f.write_str("facts"),
         }
     }
 }
@@ -203,7 +207,7 @@ impl Command {
     /// The limit on the answer; a process that takes longer hangs.
     fn patience(&self) -> Duration {
         match self {
-            Self::Health | Self::Stop => Duration::from_secs(5),
+            Self::Health | Self::Stop | Self::Facts => Duration::from_secs(5),
             Self::Reload | Self::DryRun => Duration::from_secs(120),
             Self::Upgrade(_) => Duration::from_secs(240),
         }
@@ -297,6 +301,7 @@ mod tests {
         let told = |text: &str| Ok(format!("told to\n{text}"));
         assert_eq!(ask_an_echo(&Command::DryRun).unwrap(), told("dry-run"));
         assert_eq!(ask_an_echo(&Command::Stop).unwrap(), told("stop"));
+        assert_eq!(ask_an_echo(&Command::Facts).unwrap(), told("facts"));
         assert_eq!(ask_an_echo(&Command::Reload).unwrap(), told("reload"));
         let upgrade = Command::Upgrade("/opt/l b/lb".into());
         assert_eq!(ask_an_echo(&upgrade).unwrap(), told("upgrade /opt/l b/lb"));

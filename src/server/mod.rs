@@ -6,7 +6,6 @@
 
 mod changes;
 mod error;
-mod host_name;
 mod life;
 mod listeners;
 mod logs;
@@ -16,13 +15,14 @@ mod root;
 mod run;
 mod serve;
 mod signals;
+mod sources;
 mod start;
 mod upgrade;
 
 pub use error::StartError;
-pub use life::watch::WatchedFile;
 pub use listeners::{accept, accept_and_introduce};
 pub use pingora_server::pingora_conf;
-pub use reload::LoadConfig;
+pub use reload::{Complete, LoadConfig};
 pub use run::run;
+pub use sources::{LoadedSources, Sources};
 pub use start::{Origin, Start};

@@ -33,6 +33,8 @@ pub(super) struct PingoraServer {
     pub(super) sockets: oneshot::Sender<(Vec<ListenerSockets>, Turn)>,
     /// Notified when the server ends by itself or accepts no more, which takes a panic.
     pub(super) ended: Arc<Notify>,
+    /// The idle connections to backends, of all listeners.
+    pub(super) backends: Backends,
 }
 
 /// Notifies when it is dropped, also by a panic.
@@ -61,11 +63,12 @@ impl PingoraServer {
         checks.threads = Some(1);
         let (give, sockets) = oneshot::channel();
         let ended = Arc::new(Notify::new());
+        let backends = Backends::default();
         let listeners = Listeners {
             listeners: config.listeners.clone(),
             sockets: Some(sockets),
             conf: Arc::clone(&server.configuration),
-            backends: Backends::default(),
+            backends: backends.clone(),
             current: Arc::clone(current),
             in_flight: in_flight.clone(),
             failed: Arc::clone(&ended),
@@ -84,7 +87,7 @@ impl PingoraServer {
             .name("server".to_owned())
             .spawn(run)
             .map_err(|source| set_up("the server's thread", source))?;
-        Ok(Self { sockets: give, ended })
+        Ok(Self { sockets: give, ended, backends })
     }
 }
 

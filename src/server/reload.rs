@@ -4,14 +4,18 @@
 //! Nothing changes unless all of the new configuration is right. The command that asked for the
 //! reload gets the same words as the log.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinError};
 
 use super::{
     changes::{self, View},
     error::{StartError, set_up},
     logs,
+    sources::{LoadedSources, Sources},
 };
 use crate::backend::Address;
 use crate::clock;
@@ -29,9 +33,12 @@ use crate::telemetry::{
 };
 use crate::tls::TlsListeners;
 
-/// Reads the configuration and resolves its names, as at the start.
-pub type LoadConfig =
-    Arc<dyn Fn() -> Result<(Loaded, ResolvedBackends, TlsListeners), Problems> + Send + Sync>;
+/// Reads the configuration and resolves its names, as at the start. What it looks at is added to the
+/// sources, whatever the result is.
+pub type LoadConfig = Arc<dyn Fn(&mut Sources) -> Result<Complete, Problems> + Send + Sync>;
+
+/// A configuration, the addresses of its names, and what handshakes need.
+pub type Complete = (Loaded, ResolvedBackends, TlsListeners);
 
 /// What is asked of the thread that loads configurations.
 #[derive(Debug)]
@@ -49,6 +56,7 @@ const NOT_CHANGED: &str = "nothing has changed";
 /// Loads the configuration again and makes it live.
 pub(super) struct Reloader {
     load: LoadConfig,
+    sources: Arc<LoadedSources>,
     current: Arc<Current>,
     /// The configuration of the start; some of it cannot be changed by a reload.
     started: Config,
@@ -60,13 +68,13 @@ pub(super) struct Reloader {
 impl Reloader {
     /// `config` and `resolved` are what serves at this moment.
     pub(super) fn new(
-        load: LoadConfig,
+        (load, sources): (LoadConfig, Arc<LoadedSources>),
         current: Arc<Current>,
         config: Config,
         resolved: ResolvedBackends,
         readiness: Arc<Readiness>,
     ) -> Self {
-        Self { load, current, started: config.clone(), config, resolved, readiness }
+        Self { load, sources, current, started: config.clone(), config, resolved, readiness }
     }
 
     /// Reloads for every request. Requests that come before a load begins share one reload.
@@ -104,8 +112,7 @@ impl Reloader {
 
     /// Loads, and says what a reload would change.
     async fn dry_run(&self) -> Answer {
-        let load = Arc::clone(&self.load);
-        let Ok(loaded) = tokio::task::spawn_blocking(move || load()).await else {
+        let Ok((loaded, _)) = self.load().await else {
             return Err(format!("loading failed by a fault of this program; {NOT_CHANGED}"));
         };
         let (Loaded { config, warnings }, resolved, _) =
@@ -134,15 +141,41 @@ impl Reloader {
         )
     }
 
+    /// Loads on a thread that may wait. Returns what was looked at, too.
+    async fn load(&self) -> Result<(Result<Complete, Problems>, Sources), JoinError> {
+        let load = Arc::clone(&self.load);
+        let loading = tokio::task::spawn_blocking(move || {
+            let mut sources = Sources::default();
+            (load(&mut sources), sources)
+        });
+        loading.await
+    }
+
     /// Reloads, and logs what changed or why nothing did.
     async fn reload(&mut self) -> Answer {
         let began = clock::now();
-        let load = Arc::clone(&self.load);
-        let loading = tokio::task::spawn_blocking(move || load());
+        let (loaded, sources) = match self.load().await {
+            Ok((loaded, sources)) => (Ok(loaded), sources),
+            Err(error) => (Err(error), Sources::default()),
+        };
+        let answer = self.answer(loaded, began).await;
+        match &answer {
+            Ok(_) => self.sources.loaded(sources),
+            Err(_) => self.sources.failed(sources),
+        }
+        answer
+    }
+
+    /// Makes live what was loaded since `began`, if it can be.
+    async fn answer(
+        &mut self,
+        loaded: Result<Result<Complete, Problems>, JoinError>,
+        began: Instant,
+    ) -> Answer {
         let failed = |error| {
             Err(format!("{NOT_RELOADED}: loading failed by a fault of this program ({error})"))
         };
-        let answer = match loading.await {
+        let answer = match loaded {
             Err(error) => failed(error),
             Ok(Err(problems)) => {
                 for problem in problems.iter() {

@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 
 use super::{
     error::{StartError, set_up},
-    host_name::host_name,
     life::{
         draining::{Draining, LocalSockets},
         stop_accepting::StopAccepting,
@@ -32,6 +31,7 @@ use crate::admin::{Admin, Api, Identity};
 use crate::config::Config;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
+use crate::machine;
 use crate::process::{
     background::Report,
     control::PendingCommand,
@@ -110,7 +110,7 @@ pub(super) async fn serve(
     });
     let successor = file.as_ref().map(|file| Arc::clone(&file.successor));
     let draining = Draining { current, in_flight, readiness, stop, sockets, successor };
-    let supervision = Supervision { draining, pid_file, file };
+    let supervision = Supervision { draining, pid_file, file, backends: server.backends };
     Ok(tokio::select! {
         code = supervision.run(signals, agreement, commands) => code,
         () = server.ended.notified() => {
@@ -130,7 +130,7 @@ fn api(
 ) -> Api {
     let origin = start.origin.as_ref();
     let absolute = |origin: &Origin| path::absolute(&origin.file).unwrap_or(origin.file.clone());
-    let identity = Identity { host: host_name(), file: origin.map(absolute) };
+    let identity = Identity { host: machine::host_name(), file: origin.map(absolute) };
     let (readiness, current) = (Arc::clone(readiness), Arc::clone(current));
     Api::new(readiness, current, in_flight.clone(), identity, origin.map(|_| commands.clone()))
 }
@@ -167,10 +167,10 @@ fn file_operations(
     sockets: Sockets,
     readiness: Arc<Readiness>,
 ) -> Option<FileOperations> {
-    let Origin { load, again, watched, .. } = start.origin?;
+    let Origin { load, again, sources: looked_at, .. } = start.origin?;
     let (reload, requests) = mpsc::channel(RELOADS);
     let reloader = Reloader::new(
-        load,
+        (load, Arc::clone(&looked_at)),
         Arc::clone(&current),
         start.config,
         start.resolved,
@@ -183,7 +183,7 @@ fn file_operations(
         commands: meeting.commands,
         reload,
         successor: Arc::new(successor),
-        watched,
+        sources: looked_at,
     })
 }
 

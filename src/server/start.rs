@@ -1,8 +1,8 @@
 //! What a process starts with: a configuration, and the file that it came from.
 
-use std::{ffi::OsString, fmt, path::PathBuf};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
-use super::{life::watch::WatchedFile, reload::LoadConfig};
+use super::{reload::LoadConfig, sources::LoadedSources};
 use crate::config::{Config, Problem};
 use crate::discovery::ResolvedBackends;
 use crate::tls::TlsListeners;
@@ -11,8 +11,8 @@ use crate::tls::TlsListeners;
 pub struct Origin {
     /// The file's name.
     pub file: PathBuf,
-    /// The file as it was just before it was loaded.
-    pub watched: WatchedFile,
+    /// What was looked at when it was loaded.
+    pub sources: Arc<LoadedSources>,
     /// Loads the file again, for a reload.
     pub load: LoadConfig,
     /// Arguments that make this program load the same file, take over from this process, and

@@ -20,7 +20,6 @@ use super::{
     policies::{ClientAuths, Policies, Policy},
 };
 use crate::config::{ListenerProtocol, TlsEndpoint, TlsVersion, UnknownSni, Word};
-use crate::files::FileVersions;
 
 /// The protocol of an authority that looks whether a host is ours (RFC 8737 section 3).
 pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
@@ -45,8 +44,6 @@ pub struct TlsListener {
     configs: Vec<Configs>,
     /// The keys of first packets in QUIC; `None` if the listener does not speak HTTP/3.
     quic_initial: Option<FirstKeys>,
-    /// The files that the listener was read from, as they were before.
-    pub(super) files: FileVersions,
     /// The limit on a handshake.
     pub handshake: Duration,
     /// The value of `Strict-Transport-Security`, if the listener sends it.
@@ -98,16 +95,9 @@ impl TlsListener {
             policies,
             configs,
             quic_initial,
-            files: FileVersions::new(),
             handshake: settings.handshake,
             strict_transport: settings.hsts.and_then(|age| header(age).ok()),
         })
-    }
-
-    /// The files that the listener was read from, with the versions that they had before they were read.
-    #[must_use]
-    pub fn files(&self) -> &FileVersions {
-        &self.files
     }
 
     /// What a client that says this is here for.

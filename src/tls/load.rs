@@ -22,7 +22,7 @@ use crate::config::{
     self, CertificateSource, Challenge, Config, Endpoint, HostPattern, Origin, Problem, Problems,
     Tls, TlsEndpoint,
 };
-use crate::files;
+use crate::files::{self, FileVersions};
 
 /// What a file with a certificate in a directory ends in.
 const CERTIFICATE_FILES: [&str; 3] = ["crt", "pem", "cer"];
@@ -32,19 +32,24 @@ pub type TlsListeners = HashMap<Endpoint, Arc<TlsListener>>;
 
 /// Reads and checks all certificates of a configuration, as of this moment. Returns the listeners and
 /// warnings. A configuration without TLS reads nothing. Those that are ordered are not read here:
-/// [`TlsListener::install`] adds them.
+/// [`TlsListener::install`] adds them. Every file and folder that is read is added to `sources` with the
+/// version that it had before, whatever the result is.
 ///
 /// # Errors
 ///
 /// What is wrong with each file.
-pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Problem>), Problems> {
+pub fn load(
+    config: &Config,
+    now: SystemTime,
+    sources: &mut FileVersions,
+) -> Result<(TlsListeners, Vec<Problem>), Problems> {
     let mut listeners = HashMap::new();
     let mut report = Report::default();
     let challenged = challenged(config);
     for place in config.tls_endpoints() {
         let tls = place.tls;
         // First, so that a change while they are read is one that is still to be loaded.
-        let versions = crate::files::versions(files(tls));
+        files(tls).iter().for_each(|file| sources.note(file));
         let before = report.problems.len();
         let certificates = certificates(config, &place, now, &mut report);
         let rules = client_auths(tls, now, &mut report);
@@ -53,10 +58,7 @@ pub fn load(config: &Config, now: SystemTime) -> Result<(TlsListeners, Vec<Probl
             continue;
         }
         match TlsListener::new(&place, challenged.clone(), certificates, rules) {
-            Ok(mut ready) => {
-                ready.files = versions;
-                listeners.insert(place.endpoint, Arc::new(ready));
-            }
+            Ok(ready) => drop(listeners.insert(place.endpoint, Arc::new(ready))),
             Err(error) => {
                 let origin = tls.certificates.first().map(|source| source.origin.clone());
                 let problem = |it| Problem::new(it, format!("cannot serve: {error}"));
@@ -152,15 +154,15 @@ fn client_auth(
     rule.map_err(names(settings.crl.as_ref().unwrap_or(&settings.ca)))
 }
 
-/// Every file that these settings are read from at this moment.
-#[must_use]
-pub fn files(tls: &Tls) -> Vec<PathBuf> {
+/// Every file and folder that these settings are read from at this moment.
+fn files(tls: &Tls) -> Vec<PathBuf> {
     let of = |source: &CertificateSource| {
         let pair = source.pair.iter().flat_map(|(chain, key)| [Some(chain), key.as_ref()]);
         let pair = pair.flatten().cloned();
-        let listed =
-            source.directory.iter().flat_map(|directory| listed(directory).unwrap_or_default());
-        pair.chain(listed).collect::<Vec<_>>()
+        // The folder before its files: one that comes in between is a change of the folder.
+        let directory = source.directory.iter();
+        let listed = directory.clone().flat_map(|directory| listed(directory).unwrap_or_default());
+        pair.chain(directory.cloned()).chain(listed).collect::<Vec<_>>()
     };
     let of_clients = tls.client_auths().flat_map(|rule| [Some(&rule.ca), rule.crl.as_ref()]);
     tls.certificates.iter().flat_map(of).chain(of_clients.flatten().cloned()).collect()

@@ -35,7 +35,7 @@ pub use keys::{
     remember_tickets,
 };
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
-pub use load::{TlsListeners, files, load, shown, unused};
+pub use load::{TlsListeners, load, shown, unused};
 pub use policies::Policy;
 pub use quic::QuicHandshake;
 pub use stream::in_session;

@@ -179,8 +179,21 @@ fn a_mistake_in_the_grammar_has_its_line() {
 /// one of its statements has a verdict.
 #[test]
 fn no_damage_makes_a_document_that_lb_refuses() {
-    let words =
-        ["", "0", "-1", "x", "\u{2603}", "a:b:c", "[::1", "/", "*", "999999999999", "'\"'", "$x"];
+    let words = [
+        "",
+        "0",
+        "-1",
+        "x",
+        "\u{2603}",
+        "a:b:c",
+        "[::1",
+        "/",
+        "*",
+        "999999999999",
+        "'\"'",
+        "$x",
+        "/${X",
+    ];
     let mut turn = 0;
     for (path, format) in samples() {
         let text = read(&path);
@@ -206,6 +219,39 @@ fn no_damage_makes_a_document_that_lb_refuses() {
                 lines[damaged] = &line;
                 loads(&lines.join("\n"), format);
             }
+        }
+    }
+}
+
+#[test]
+fn a_line_break_in_a_word_leaves_no_comment() {
+    let text = "defaults\n  mode http\nlisten a\n  bind :80\n  option httpchk HEAD \"x\\nwatch: 1\"\n  \
+                server \"s\" 127.0.0.1:1 check unknown\\nwatch: 2\n";
+    let source = Source { name: "a", text };
+    let conversion = convert::convert(Format::Haproxy, &source, &include).expect("no mistake");
+    let document = conversion.document.expect("a document");
+    assert!(!document.contains("\nwatch"), "{document}");
+    let report = conversion.report.to_string();
+    assert!(!report.contains("\nwatch"), "{report}");
+}
+
+/// `${` is text in these files, and would be a reference to the environment in a configuration of `lb`.
+#[test]
+fn a_dollar_and_a_brace_stay_text() {
+    let nginx = "http { server { listen 80; location '/a${b' { proxy_pass http://127.0.0.1:1; } \
+                 location '/$${c}' { proxy_pass http://127.0.0.1:1; } } }";
+    let haproxy = "defaults\n  mode http\nfrontend f\n  bind :80\n  acl a path_beg '/a${b'\n  \
+                   acl c path_beg '/$${c}'\n  use_backend b if a\n  use_backend b if c\nbackend b\n  \
+                   server s 127.0.0.1:1\n";
+    for (format, text) in [(Format::Nginx, nginx), (Format::Haproxy, haproxy)] {
+        let source = Source { name: "a", text };
+        let conversion = convert::convert(format, &source, &include).expect("no mistake");
+        let document = conversion.document.unwrap_or_else(|| panic!("{}", conversion.report));
+        let loaded = config::parse("a", &document, &Flags::default());
+        let config = loaded.unwrap_or_else(|problems| panic!("{problems}\n{document}")).config;
+        for path in ["/a${b", "/$${c}"] {
+            let is_there = config.routes.iter().any(|route| route.path.as_str() == path);
+            assert!(is_there, "{path} is missing in\n{document}");
         }
     }
 }

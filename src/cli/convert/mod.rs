@@ -9,15 +9,13 @@ use std::{
 };
 
 use super::{
+    WITH_RESERVATIONS,
     args::ConvertArguments,
     output::{fail, say},
 };
 use crate::config::{self, Flags};
 use crate::convert::{self, Conversion, Format, Report, Source};
 use crate::files;
-
-/// The exit code if a configuration was written, and something of the source is not in it.
-const LEFT_OUT: u8 = 3;
 
 /// Prints the configuration on standard output and the report on standard error; with `check` the
 /// report alone, on standard output.
@@ -92,6 +90,6 @@ fn code(has_document: bool, report: &Report) -> ExitCode {
     match report.summary().left_out {
         _ if !has_document => ExitCode::FAILURE,
         0 => ExitCode::SUCCESS,
-        _ => ExitCode::from(LEFT_OUT),
+        _ => ExitCode::from(WITH_RESERVATIONS),
     }
 }

@@ -34,6 +34,13 @@ impl Report {
         self.warnings.borrow_mut().push(Problem::new(origin, message));
     }
 
+    /// Adds all problems and warnings to those of another list.
+    pub(in crate::config) fn move_to(self, other: &Self) {
+        let (problems, warnings) = self.into_parts();
+        other.problems.borrow_mut().extend(problems);
+        other.warnings.borrow_mut().extend(warnings);
+    }
+
     /// Returns the problems and the warnings as they were found.
     pub(in crate::config) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
         (self.problems.into_inner(), self.warnings.into_inner())

@@ -27,6 +27,12 @@ fn complaint(error: &ScanError, text: &str) -> String {
         info if info.contains("block mapping") && line(marker.line(), text).contains("]:") => {
             "an IPv6 address must be in quotes, such as \"[::]:8080\""
         }
+        _ if line(marker.line(), text).contains("${") => {
+            return format!(
+                "{} (a ${{…}} between {{ }} or [ ] must be in quotes: \"${{NAME}}\")",
+                in_plain_words(info)
+            );
+        }
         info => in_plain_words(info),
     };
     what.to_owned()
@@ -53,6 +59,7 @@ fn in_plain_words(info: &str) -> &str {
         _ if has("block collection") || has("block sequence") => {
             "a list item is expected here (start it with '-', in line with the items above)"
         }
+        _ if has("node content") => "a value is missing here, or a '{' or '[' is not closed",
         _ if has("flow") || has("':' indicator") || has("bracket") => {
             "a '{' or '[' is not closed, or a ',' is missing before this"
         }

@@ -37,8 +37,6 @@ pub use quantity::{Percent, StatusRanges};
 pub use retry::{Backoff, Retry, RetryMethods, RetryOn};
 pub use route::{HostPattern, PathPrefix, PoolName, Route};
 
-use crate::files::FileVersions;
-
 /// One configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -64,7 +62,4 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// The settings of the process itself.
     pub process: Process,
-    /// The other files that it was read from, and the folders that were searched for them, as they were
-    /// just before that.
-    pub sources: FileVersions,
 }

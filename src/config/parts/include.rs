@@ -7,12 +7,14 @@ use std::path::Path;
 
 use crate::config::{
     document::{Cursor, Entry, Node, Report, Value, read_tree},
+    foreign,
     keys::{
         Row, is_free,
         listeners::{LISTENERS, ROUTES},
         pools::POOLS,
         process::INCLUDE,
     },
+    origin::Origin,
     outside::Outside,
     wording::{LINE, escaped},
 };
@@ -26,7 +28,16 @@ type Part = (String, String);
 /// Adds the included files to the root of the first one, whose path is `first`.
 pub(super) fn include(root: &mut Node, first: &Path, outside: &Outside, report: &Report) {
     for (path, text) in parts(root, first, outside, report) {
-        if let Some(part) = read_tree(&path, &text, outside, report) {
+        let alone = Report::default();
+        let part = read_tree(&path, &text, outside, &alone);
+        let has_known_key =
+            part.as_ref().is_some_and(|part| Cursor::root(part, &alone).has_known_key());
+        if !has_known_key && let Some(message) = foreign::recognised(&path, &text) {
+            report.add(Origin::file(&*path, 0), message);
+            continue;
+        }
+        alone.move_to(report);
+        if let Some(part) = part {
             add(root, part, report);
         }
     }
@@ -47,7 +58,8 @@ fn parts(root: &Node, first: &Path, outside: &Outside, report: &Report) -> Vec<P
         for name in names {
             let path = outside.path(&name);
             let shown = path.display().to_string();
-            if path == first || parts.iter().any(|(known, _)| *known == shown) {
+            let is_known = |known: &str| outside.is_same(Path::new(known), &path);
+            if outside.is_same(first, &path) || parts.iter().any(|(known, _)| is_known(known)) {
                 continue;
             }
             match outside.text(&name) {
@@ -104,14 +116,16 @@ fn add(root: &mut Node, part: Node, report: &Report) {
         ));
         return;
     };
-    for entry in entries.iter().filter(|entry| !is_free(&entry.key)) {
-        let cursor = cursor.below(entry);
-        match PARTS.iter().find(|row| row.name() == entry.key) {
+    for (key, cursor) in cursor.entries("a mapping").unwrap_or_default() {
+        let Some(entry) = entries.iter().find(|it| it.key == key).filter(|_| !is_free(key)) else {
+            continue;
+        };
+        match PARTS.iter().find(|row| row.name() == key) {
             Some(row) if cursor.is_like(*row) => extend(root, entry),
             Some(row) => {
                 cursor.problem(format!("must be {}, {}", row.expected(), cursor.found()));
             }
-            None if entry.key == INCLUDE.name() => {
+            None if key == INCLUDE.name() => {
                 cursor.problem("an included file cannot include others (name them in the first file)");
             }
             None => cursor.problem(

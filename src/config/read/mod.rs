@@ -70,7 +70,6 @@ fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Op
         listeners: Vec::new(),
         routes: Vec::new(),
         pools: Vec::new(),
-        sources: Vec::new(),
         admin: None,
         process: process::read(top, access_log.as_ref()),
         access_log,

@@ -11,6 +11,7 @@ use crate::config::keys::{Absent, Content, Row, below, keys_of};
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
+# yaml-language-server: $schema=../docs/schema.json
 # Every key. The values are the defaults, except in the lines marked \"required\".
 # A line that starts with # and no space, such as `#host: …`, is a key without a default value: the
 # comment beside it says what its absence means.

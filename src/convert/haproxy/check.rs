@@ -34,9 +34,7 @@ pub(super) fn of_section(section: &Section<'_>, ledger: &mut Ledger) -> Check {
 /// The lines of the defaults, unless the section has its own.
 fn inherited<'a>(section: &Section<'a>) -> impl Iterator<Item = &'a Statement> {
     let has_own = section.own("http-check").next().is_some();
-    let defaults = section.defaults().filter(|_| !has_own);
-    let lines = defaults.map(Statement::inner).unwrap_or_default();
-    lines.iter().filter(|it| it.name() == "http-check")
+    section.inherited("http-check").filter(move |_| !has_own)
 }
 
 /// `option httpchk [METHOD] [PATH] [VERSION]`.

@@ -4,31 +4,45 @@ use crate::convert::{duration, ledger::Ledger, statement::Statement};
 use std::time::Duration;
 
 /// A frontend, backend or listen section.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Section<'a> {
     pub(super) statement: &'a Statement,
-    defaults: Option<&'a Statement>,
+    /// The `defaults` that hold here, the nearest first.
+    defaults: Vec<&'a Statement>,
 }
 
 /// All sections that requests go through, each with the `defaults` before it, or those that it names.
 pub(super) fn sections(statements: &[Statement]) -> Vec<Section<'_>> {
-    let mut defaults: Option<&Statement> = None;
+    let mut latest: Option<usize> = None;
     let mut sections = Vec::new();
-    for statement in statements {
+    for (at, statement) in statements.iter().enumerate() {
         match statement.name() {
-            "defaults" => defaults = Some(statement),
+            "defaults" => latest = Some(at),
             "frontend" | "backend" | "listen" => {
-                let named = statement.args().iter().position(|arg| arg == "from");
-                let name = named.and_then(|at| statement.arg(at + 1));
-                let named = statements
-                    .iter()
-                    .find(|it| name.is_some() && it.name() == "defaults" && it.arg(0) == name);
-                sections.push(Section { statement, defaults: named.or(defaults) });
+                let first = named_defaults(statements, at).or(latest);
+                let defaults = first.map(|first| chain(statements, first)).unwrap_or_default();
+                sections.push(Section { statement, defaults });
             }
             _ => {}
         }
     }
     sections
+}
+
+/// The `defaults` at this place, and those that it takes its own from.
+fn chain(statements: &[Statement], first: usize) -> Vec<&Statement> {
+    // Each one names one before it, so this ends.
+    let places = std::iter::successors(Some(first), |at| named_defaults(statements, *at));
+    places.filter_map(|at| statements.get(at)).collect()
+}
+
+/// The place of the `defaults` that the section at this place names (`from NAME`), which comes before it.
+fn named_defaults(statements: &[Statement], at: usize) -> Option<usize> {
+    let statement = statements.get(at)?;
+    let from = statement.args().iter().position(|arg| arg == "from")?;
+    let name = statement.arg(from + 1)?;
+    let is_it = |it: &Statement| it.name() == "defaults" && it.arg(0) == Some(name);
+    statements.iter().take(at).rposition(is_it)
 }
 
 impl<'a> Section<'a> {
@@ -41,23 +55,28 @@ impl<'a> Section<'a> {
         self.statement.inner().iter().filter(move |it| it.name() == name)
     }
 
+    /// The lines with this first word that the section takes from its defaults, the farthest first.
+    pub(super) fn inherited(&self, name: &'static str) -> impl Iterator<Item = &'a Statement> {
+        let lines: Vec<_> = self.defaults.iter().rev().flat_map(|it| it.inner()).collect();
+        lines.into_iter().filter(move |it| it.name() == name)
+    }
+
+    /// The lines of the section and of its defaults, each from its last to its first, the nearest first.
+    fn nearest(&self) -> impl Iterator<Item = &'a Statement> {
+        let blocks = std::iter::once(self.statement).chain(self.defaults.iter().copied());
+        blocks.flat_map(|block| block.inner().iter().rev())
+    }
+
     /// The line that holds here, by its first words: the last one of the section, or of its defaults.
     pub(super) fn find(&self, words: &[&str]) -> Option<&'a Statement> {
-        let begins = |it: &&Statement| {
-            words.iter().enumerate().all(|(at, word)| it.words.get(at).is_some_and(|it| it == word))
-        };
-        let own = self.statement.inner().iter().rev().find(begins);
-        own.or_else(|| self.defaults?.inner().iter().rev().find(begins))
+        self.nearest().find(|it| begins(it, words))
     }
 
     /// Whether an option is on, here or by default.
     pub(super) fn has_option(&self, name: &str) -> Option<&'a Statement> {
-        let is_off = |block: &[Statement]| {
-            block.iter().any(|it| {
-                it.name() == "no" && it.arg(0) == Some("option") && it.arg(1) == Some(name)
-            })
-        };
-        self.find(&["option", name]).filter(|_| !is_off(self.statement.inner()))
+        let is_one =
+            |it: &&Statement| begins(it, &["option", name]) || begins(it, &["no", "option", name]);
+        self.nearest().find(is_one).filter(|it| it.name() == "option")
     }
 
     /// `timeout NAME`, settled.
@@ -96,8 +115,9 @@ impl<'a> Section<'a> {
         }
         is_http
     }
+}
 
-    pub(super) fn defaults(&self) -> Option<&'a Statement> {
-        self.defaults
-    }
+fn begins(statement: &Statement, words: &[&str]) -> bool {
+    let is_it = |(at, word): (usize, &&str)| statement.words.get(at).is_some_and(|it| it == word);
+    words.iter().enumerate().all(is_it)
 }

@@ -28,9 +28,7 @@ const NO_MATTER: &str = "
 
 /// Reads the servers of a section into the pool.
 pub(super) fn servers(section: &Section<'_>, pool: &mut Pool, ledger: &mut Ledger) {
-    let inherited = section.defaults().map(Statement::inner).unwrap_or_default();
-    let mut defaults: Vec<&Statement> =
-        inherited.iter().filter(|it| it.name() == "default-server").collect();
+    let mut defaults: Vec<&Statement> = section.inherited("default-server").collect();
     for statement in section.statement.inner() {
         match statement.name() {
             "default-server" => defaults.push(statement),
@@ -65,13 +63,12 @@ fn server(
         drain: false,
         max_connections: None,
     };
+    defaults.iter().for_each(|default| ledger.translated(default));
     let mut reader = Reader { statement, backend, pool, ledger, has_tls: false };
-    for default in defaults {
-        reader.ledger.translated(default);
-        let of_default = Reader { statement: default, ..reader };
-        reader = Reader { statement, ..of_default.read(default.args()) };
+    for parameter in parameters(statement, defaults, skip) {
+        reader.statement = parameter.by;
+        reader.parameter(parameter.name, parameter.value);
     }
-    reader = reader.read(statement.args().get(skip..).unwrap_or_default());
     let Reader { backend, pool, ledger, has_tls, .. } = reader;
     if has_tls {
         ledger.left_out(statement, "lb connects to backends over HTTP without TLS only");
@@ -117,16 +114,35 @@ struct Reader<'r> {
     has_tls: bool,
 }
 
-impl Reader<'_> {
-    fn read(mut self, parameters: &[String]) -> Self {
-        let mut rest = parameters.iter();
-        while let Some(name) = rest.next() {
-            let value = if takes_value(name) { rest.next().map_or("", String::as_str) } else { "" };
-            self.parameter(name, value);
-        }
-        self
-    }
+/// A parameter of a server, and the line that gives it.
+struct Parameter<'a> {
+    by: &'a Statement,
+    name: &'a str,
+    value: &'a str,
+}
 
+/// The parameters of a server with those of the defaults, the farthest first, of which a later line
+/// replaces those with a value.
+fn parameters<'a>(
+    statement: &'a Statement,
+    defaults: &[&'a Statement],
+    skip: usize,
+) -> Vec<Parameter<'a>> {
+    let mut parameters: Vec<Parameter<'_>> = Vec::new();
+    let own = (statement, statement.args().get(skip..).unwrap_or_default());
+    for (by, words) in defaults.iter().map(|it| (*it, it.args())).chain([own]) {
+        let mut rest = words.iter();
+        while let Some(name) = rest.next() {
+            let has_value = takes_value(name);
+            let value = if has_value { rest.next().map_or("", String::as_str) } else { "" };
+            parameters.retain(|it| !has_value || it.name != name || it.by.id == by.id);
+            parameters.push(Parameter { by, name, value });
+        }
+    }
+    parameters
+}
+
+impl Reader<'_> {
     fn parameter(&mut self, name: &str, value: &str) {
         match name {
             "weight" if value == "0" => self.backend.drain = true,

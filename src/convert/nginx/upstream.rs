@@ -194,7 +194,8 @@ fn ejection(limits: &[FailureLimits<'_>], pool: &mut Pool, ledger: &mut Ledger) 
     let pair = |it: &FailureLimits<'_>| {
         (it.max_fails.map(str::to_owned), it.fail_timeout.map(str::to_owned))
     };
-    for other in limits.iter().filter(is_given).filter(|it| pair(it) != pair(first)) {
+    // A server without limits has nginx's own, which are not those of another one either.
+    for other in limits.iter().filter(|it| pair(it) != pair(first)) {
         let reason = format!(
             "max_fails and fail_timeout are those of the whole pool in lb: here those of line {}",
             first.statement.place.line

@@ -9,11 +9,21 @@ use pingora_core::{
     upstreams::peer::Peer,
 };
 
+use crate::doctor::EarlyCloses;
+
 use super::{idle::IdleConnections, session::BackendSession, stream};
 
 /// The connections to all backends that wait for a request. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Backends(Arc<IdleConnections>);
+
+impl Backends {
+    /// The backends that have closed idle connections before their time was over here.
+    #[must_use]
+    pub fn early_closes(&self) -> Vec<EarlyCloses> {
+        self.0.early_closes.all()
+    }
+}
 
 #[async_trait]
 impl Connector for Backends {
@@ -41,7 +51,8 @@ impl Connector for Backends {
         idle_timeout: Option<Duration>,
     ) {
         if let (Some(stream), Some(limit)) = (session.into_reusable(), idle_timeout) {
-            self.0.put(peer.reuse_hash(), stream, limit);
+            let address = peer.address().as_inet().copied();
+            self.0.put((peer.reuse_hash(), address), stream, limit);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod connector;
+mod early_closes;
 mod idle;
 mod request;
 mod session;

@@ -5,11 +5,13 @@ use std::{os::unix::net::UnixListener, time::Duration};
 
 use tokio::{sync::mpsc, time};
 
+use crate::doctor::{EarlyCloses, RunningFacts};
 use crate::process::{
     control::{self, Answer, Command, PendingCommand, STOPPING},
     meeting_socket::{MeetingSocket, PeerCredentials},
 };
 use crate::readiness::Readiness;
+use crate::server::sources::LoadedSources;
 
 /// The pause before the control socket is tried again: the predecessor still holds it.
 pub(super) const RETRY: Duration = Duration::from_millis(50);
@@ -52,6 +54,16 @@ pub(super) fn health(readiness: &Readiness) -> Answer {
         Ok(()) => Ok("ready".to_owned()),
         Err(unready) => Err(format!("not ready: {unready}")),
     }
+}
+
+/// The answer to `lb doctor`, in JSON. The call waits for the file system.
+pub(super) fn facts(sources: Option<&LoadedSources>, early_closes: Vec<EarlyCloses>) -> Answer {
+    let facts = RunningFacts {
+        outdated: sources.map(LoadedSources::outdated).unwrap_or_default(),
+        last_reload_failed: sources.is_some_and(LoadedSources::has_failed),
+        early_closes,
+    };
+    serde_json::to_string(&facts).map_err(|error| error.to_string())
 }
 
 /// Answers `lb health` and refuses every other command, until it is dropped.

@@ -17,7 +17,7 @@ use super::{
     commands,
     draining::Draining,
     expiry,
-    watch::{self, WatchedFile, WatchedFiles, certificate_files, source_files},
+    watch::{self, Watch, Watched},
 };
 use crate::process::{
     control::{Command, PendingCommand, Reply},
@@ -26,9 +26,11 @@ use crate::process::{
     pid_file::PidFile,
     service_manager,
 };
+use crate::proxy::Backends;
 use crate::server::{
     reload::ReloadRequest,
     signals::Signals,
+    sources::LoadedSources,
     upgrade::successor::{NextProgram, Successor},
 };
 use crate::telemetry::log as process_log;
@@ -44,6 +46,8 @@ pub(in crate::server) struct Supervision {
     pub(in crate::server) pid_file: Option<PidFile>,
     /// `None` for a process without a file: it cannot reload, and no next process could start.
     pub(in crate::server) file: Option<FileOperations>,
+    /// The idle connections to backends.
+    pub(in crate::server) backends: Backends,
 }
 
 /// What a process that runs from a file can do.
@@ -51,8 +55,7 @@ pub(in crate::server) struct FileOperations {
     pub(in crate::server) control: MeetingSocket,
     /// Accepts commands; `None` while the predecessor accepts them.
     pub(in crate::server) commands: Option<UnixListener>,
-    /// The file as it was loaded.
-    pub(in crate::server) watched: WatchedFile,
+    pub(in crate::server) sources: Arc<LoadedSources>,
     pub(in crate::server) reload: mpsc::Sender<ReloadRequest>,
     pub(in crate::server) successor: Arc<Successor>,
 }
@@ -179,6 +182,7 @@ impl Supervision {
                     Command::Health => {
                         reply.send_later(commands::health(&self.draining.readiness));
                     }
+                    Command::Facts => self.tell_facts(reply),
                     Command::Upgrade(program) => {
                         self.replace(NextProgram::At(program), Some(reply), &mut handover);
                     }
@@ -201,42 +205,24 @@ impl Supervision {
     }
 
     /// Has a change of the configuration's files reported, while the configuration asks for that, and a
-    /// change of the certificates that it names.
+    /// change of those of certificates.
     fn watch(&self, tasks: &mut JoinSet<()>, change: &mpsc::Sender<()>) {
         let Some(file) = &self.file else { return };
-        let current = Arc::clone(&self.draining.current);
-        let is_wanted = move || current.pin().watch;
-        let mut watched = file.watched.clone();
-        let look = move || watched.has_changed();
-        tasks.spawn(watch::watch(look, is_wanted.clone(), change.clone()));
-        let current = Arc::clone(&self.draining.current);
-        let mut watched = WatchedFiles::default();
-        let look = move || {
-            let (now, loaded) = source_files(&current);
-            watched.have_changed(now, &loaded)
-        };
-        tasks.spawn(watch::watch(look, is_wanted, change.clone()));
-        let current = Arc::clone(&self.draining.current);
-        let mut watched = WatchedFiles::default();
-        let look = move || {
-            let (now, loaded) = certificate_files(&current);
-            watched.have_changed(now, &loaded)
-        };
-        let current = Arc::clone(&self.draining.current);
-        let is_wanted = move || current.pin().config.tls_endpoints().next().is_some();
-        tasks.spawn(watch::watch(look, is_wanted, change.clone()));
+        for watched in [Watched::Configuration, Watched::Certificates] {
+            let current = Arc::clone(&self.draining.current);
+            let is_wanted = move || watched == Watched::Certificates || current.pin().watch;
+            let mut files = Watch::new(Arc::clone(&file.sources), watched);
+            let look = move || files.have_changed();
+            tasks.spawn(watch::watch(look, is_wanted, change.clone()));
+        }
     }
 
     /// Has it reported if a file has changed since this process loaded it: the predecessor may
     /// have loaded the change while this process waited.
     fn check_file(&self, tasks: &mut JoinSet<()>, change: &mpsc::Sender<()>) {
         if let Some(file) = &self.file {
-            let (file, current) = (file.watched.clone(), Arc::clone(&self.draining.current));
-            let is_outdated = move || {
-                let (now, loaded) = source_files(&current);
-                file.is_outdated() || now != loaded
-            };
-            tasks.spawn(watch::check_once(is_outdated, change.clone()));
+            let files = Watch::new(Arc::clone(&file.sources), Watched::Configuration);
+            tasks.spawn(watch::check_once(move || files.is_outdated(), change.clone()));
         }
     }
 
@@ -293,6 +279,18 @@ impl Supervision {
         {
             reply.send_later(Err(BUSY.to_owned()));
         }
+    }
+
+    /// Answers what cannot be seen from outside of this process.
+    fn tell_facts(&self, reply: Reply) {
+        let early_closes = self.backends.early_closes();
+        let sources = self.file.as_ref().map(|file| Arc::clone(&file.sources));
+        // A file system may hang.
+        tokio::spawn(async move {
+            let look = move || commands::facts(sources.as_deref(), early_closes);
+            let looked = tokio::task::spawn_blocking(look).await;
+            reply.send(looked.unwrap_or_else(|error| Err(error.to_string()))).await;
+        });
     }
 
     /// The answer to a command that ends this process.

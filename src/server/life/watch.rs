@@ -1,13 +1,14 @@
-//! Whether the configuration file has changed.
+//! Whether a file that a configuration was loaded from has changed.
 //!
-//! The file is looked up by its name once a second. That notices a change in place, another file of
-//! the same name, and a link that leads elsewhere (as Kubernetes does), on every file system. A file
-//! that is still being written is left alone until two looks have found the same.
+//! The result of a load follows from the files and folders that it has looked at, found or missing. They
+//! are looked up again once a second, and another load is due when one of them has changed. This holds
+//! for a load that has failed, too, so that a file which is mended or comes later is noticed. A file that
+//! is still being written is left alone until two looks have found the same.
 //!
 //! A look happens on a thread that may block: on a network mount that hangs it never returns, and
 //! the thread that hears signals must not wait for it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -15,82 +16,65 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use crate::files::{self, FileVersion, FileVersions};
-use crate::generation::Current;
-use crate::tls;
+use crate::files::FileVersions;
+use crate::server::sources::LoadedSources;
 
 /// The time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A file that is looked at again and again.
-#[derive(Debug, Clone)]
-pub struct WatchedFile {
-    file: PathBuf,
-    /// The version that was last loaded.
-    loaded: Option<FileVersion>,
-    /// The version that the last look found.
-    seen: Option<FileVersion>,
+/// Which of the files that were looked at are watched together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// Those that the configuration is written in.
+    Configuration,
+    /// Those of certificates.
+    Certificates,
 }
 
-impl WatchedFile {
-    /// Takes the version that the file has at this moment for the loaded one.
-    #[must_use]
-    pub fn new(file: PathBuf) -> Self {
-        // This call is made at the start, where nothing else looks after a file system that hangs.
-        let version = files::answered(&file, |file| Ok(FileVersion::of(file))).ok().flatten();
-        Self { file, loaded: version, seen: version }
-    }
-
-    /// Whether the file is another version than the one that was loaded.
-    pub(super) fn is_outdated(&self) -> bool {
-        FileVersion::of(&self.file).is_some_and(|now| self.loaded != Some(now))
-    }
-
-    /// Looks at the file. Returns whether it has changed and been still since the last look, once
-    /// for each change.
-    pub(super) fn has_changed(&mut self) -> bool {
-        let Some(now) = FileVersion::of(&self.file) else { return false };
-        let is_still = self.seen.replace(now) == Some(now);
-        is_still && self.loaded.replace(now) != Some(now)
-    }
-}
-
-/// Files that are looked at again and again; others may be added, and some removed.
-#[derive(Debug, Default)]
-pub(super) struct WatchedFiles {
+/// Files that are looked at again and again.
+#[derive(Debug)]
+pub(super) struct Watch {
+    sources: Arc<LoadedSources>,
+    watched: Watched,
     /// What the last look found.
     seen: FileVersions,
-    /// What was told last: if it could not be loaded, it is not told again.
+    /// What was told last: while it is being loaded, it is not told again.
     told: FileVersions,
 }
 
-impl WatchedFiles {
-    /// Whether these files are others than those that were `loaded`, and have been still since the last
-    /// look, once for each change.
-    pub(super) fn have_changed(&mut self, now: FileVersions, loaded: &FileVersions) -> bool {
+impl Watch {
+    pub(super) fn new(sources: Arc<LoadedSources>, watched: Watched) -> Self {
+        Self { sources, watched, seen: FileVersions::default(), told: FileVersions::default() }
+    }
+
+    /// The files as they were loaded and as they are, if they differ. Without the file that names all
+    /// others nothing can be loaded, and it is missing for a moment while an editor replaces it.
+    fn difference(&self) -> Option<FileVersions> {
+        let looked_at = self.sources.looked_at();
+        let loaded = match self.watched {
+            Watched::Configuration => looked_at.configuration,
+            Watched::Certificates => looked_at.certificates,
+        };
+        let now = loaded.now();
+        (now != loaded && !now.lack(self.sources.file())).then_some(now)
+    }
+
+    /// Whether the files are others than those that were loaded.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.difference().is_some()
+    }
+
+    /// Looks at the files. Returns whether they are others than those that were loaded, and have been
+    /// still since the last look, once for each change.
+    pub(super) fn have_changed(&mut self) -> bool {
+        let Some(now) = self.difference() else { return false };
         let is_still = std::mem::replace(&mut self.seen, now.clone()) == now;
-        let has_changed = is_still && now != *loaded && now != self.told;
+        let has_changed = is_still && now != self.told;
         if has_changed {
             self.told = now;
         }
         has_changed
     }
-}
-
-/// The files of the certificates that are in use: as they are, and as they were when they were loaded.
-pub(super) fn certificate_files(current: &Current) -> (FileVersions, FileVersions) {
-    let generation = current.pin();
-    let now = generation.config.tls_endpoints().flat_map(|place| tls::files(place.tls)).collect();
-    let loaded = generation.tls_listeners().flat_map(|(_, ready)| ready.files().clone());
-    (files::versions(now), loaded.collect())
-}
-
-/// The other files of the configuration that is in force: as they are, and as they were when they were
-/// loaded.
-pub(super) fn source_files(current: &Current) -> (FileVersions, FileVersions) {
-    let loaded = current.pin().config.sources.clone();
-    let now = files::versions(loaded.iter().map(|(file, _)| file.clone()).collect());
-    (now, loaded)
 }
 
 /// Looks once a second while `is_wanted` says so, and sends a message for each change that `look`
@@ -128,73 +112,144 @@ pub(super) async fn check_once(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        path::{Path, PathBuf},
+    };
 
     use super::*;
+    use crate::server::sources::Sources;
 
-    fn looks(watched: &mut WatchedFile) -> [bool; 3] {
-        [watched.has_changed(), watched.has_changed(), watched.has_changed()]
+    /// A folder with a configuration file, which is watched.
+    struct Site {
+        folder: tempfile::TempDir,
+        sources: Arc<LoadedSources>,
+        watch: Watch,
+    }
+
+    impl Site {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("lb.yaml");
+            fs::write(&file, "a").unwrap();
+            let sources = Arc::new(LoadedSources::new(file, Sources::default()));
+            let watch = Watch::new(Arc::clone(&sources), Watched::Configuration);
+            let site = Self { folder, sources, watch };
+            site.sources.loaded(site.looked_at(&["lb.yaml"]));
+            site
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.path(name), text).unwrap();
+        }
+
+        /// What a load at this moment looks at.
+        fn looked_at(&self, names: &[&str]) -> Sources {
+            let mut sources = Sources::default();
+            names.iter().for_each(|name| sources.configuration.note(&self.path(name)));
+            sources
+        }
+
+        fn looks(&mut self) -> [bool; 3] {
+            [0; 3].map(|_| self.watch.have_changed())
+        }
     }
 
     #[test]
     fn a_change_is_told_once_when_it_is_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("lb.yaml");
-        fs::write(&file, "a").unwrap();
-        let mut watched = WatchedFile::new(file.clone());
-        assert_eq!(looks(&mut watched), [false; 3]);
-        fs::write(&file, "ab").unwrap();
-        assert!(!watched.has_changed());
-        fs::write(&file, "abc").unwrap();
-        assert_eq!(looks(&mut watched), [false, true, false]);
+        let mut site = Site::new();
+        assert_eq!(site.looks(), [false; 3]);
+        site.write("lb.yaml", "ab");
+        assert!(!site.watch.have_changed());
+        site.write("lb.yaml", "abc");
+        assert_eq!(site.looks(), [false, true, false]);
+        site.sources.loaded(site.looked_at(&["lb.yaml"]));
+        assert_eq!(site.looks(), [false; 3]);
     }
 
     #[test]
-    fn another_file_in_its_place_is_a_change_and_none_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("lb.yaml");
-        fs::write(&file, "a").unwrap();
-        let mut watched = WatchedFile::new(file.clone());
-        fs::remove_file(&file).unwrap();
-        assert_eq!(looks(&mut watched), [false; 3]);
-        fs::write(folder.path().join("next"), "b").unwrap();
-        fs::rename(folder.path().join("next"), &file).unwrap();
-        assert_eq!(looks(&mut watched), [false, true, false]);
+    fn another_first_file_is_a_change_and_none_is_not() {
+        let mut site = Site::new();
+        fs::remove_file(site.path("lb.yaml")).unwrap();
+        assert_eq!(site.looks(), [false; 3]);
+        assert!(!site.watch.is_outdated());
+        site.write("next", "b");
+        fs::rename(site.path("next"), site.path("lb.yaml")).unwrap();
+        assert_eq!(site.looks(), [false, true, false]);
     }
 
     #[test]
     fn a_link_that_leads_elsewhere_is_a_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let mut site = Site::new();
         for version in ["v1", "v2"] {
-            fs::create_dir(path(version)).unwrap();
-            fs::write(path(version).join("lb.yaml"), "same").unwrap();
+            fs::create_dir(site.path(version)).unwrap();
+            site.write(&format!("{version}/token"), "same");
         }
-        symlink("v1", path("data")).unwrap();
-        symlink("data/lb.yaml", path("lb.yaml")).unwrap();
-        let mut watched = WatchedFile::new(path("lb.yaml"));
-        symlink("v2", path("next")).unwrap();
-        fs::rename(path("next"), path("data")).unwrap();
-        assert_eq!(looks(&mut watched), [false, true, false]);
+        symlink("v1", site.path("data")).unwrap();
+        symlink("data/token", site.path("token")).unwrap();
+        site.sources.loaded(site.looked_at(&["lb.yaml", "token"]));
+        symlink("v2", site.path("next")).unwrap();
+        fs::rename(site.path("next"), site.path("data")).unwrap();
+        assert_eq!(site.looks(), [false, true, false]);
     }
 
     #[test]
-    fn files_that_come_go_or_change_are_told_once_when_they_are_still() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name);
-        fs::write(file("a"), "a").unwrap();
-        let loaded = files::versions(vec![file("a")]);
-        let mut watched = WatchedFiles::default();
-        let mut looks = |names: &[&str]| {
-            let now = || files::versions(names.iter().map(|name| file(name)).collect());
-            [0; 3].map(|_| watched.have_changed(now(), &loaded))
-        };
-        assert_eq!(looks(&["a"]), [false; 3]);
-        fs::write(file("b"), "b").unwrap();
-        assert_eq!(looks(&["a", "b"]), [false, true, false]);
-        fs::write(file("b"), "another").unwrap();
-        assert_eq!(looks(&["a", "b"]), [false, true, false]);
-        assert_eq!(looks(&["b"]), [false, true, false]);
+    fn a_file_that_was_missing_and_comes_is_a_change_and_so_is_one_that_goes() {
+        let mut site = Site::new();
+        site.sources.loaded(site.looked_at(&["lb.yaml", "token", "conf.d"]));
+        assert_eq!(site.looks(), [false; 3]);
+        site.write("token", "secret");
+        assert_eq!(site.looks(), [false, true, false]);
+        fs::create_dir(site.path("conf.d")).unwrap();
+        assert_eq!(site.looks(), [false, true, false]);
+        fs::remove_file(site.path("token")).unwrap();
+        assert_eq!(site.looks(), [false, true, false]);
+    }
+
+    #[test]
+    fn what_a_failed_load_looked_at_is_watched_beside_what_is_in_force() {
+        let mut site = Site::new();
+        site.write("in-force", "a");
+        site.sources.loaded(site.looked_at(&["lb.yaml", "in-force"]));
+        site.write("lb.yaml", "names a token");
+        assert_eq!(site.looks(), [false, true, false]);
+        site.sources.failed(site.looked_at(&["lb.yaml", "token"]));
+        assert_eq!(site.looks(), [false; 3]);
+        site.write("token", "secret");
+        assert_eq!(site.looks(), [false, true, false]);
+        site.write("in-force", "another");
+        assert_eq!(site.looks(), [false, true, false]);
+        // Two failures later, what the first one looked at is of no more interest.
+        site.sources.failed(site.looked_at(&["lb.yaml", "in-force"]));
+        site.write("token", "again");
+        assert_eq!(site.looks(), [false; 3]);
+    }
+
+    #[test]
+    fn certificates_are_watched_by_themselves() {
+        let site = Site::new();
+        let [mut files, mut certificates] = [Watched::Configuration, Watched::Certificates]
+            .map(|watched| Watch::new(Arc::clone(&site.sources), watched));
+        let mut sources = site.looked_at(&["lb.yaml"]);
+        sources.certificates.note(&site.path("a.pem"));
+        site.sources.loaded(sources);
+        site.write("a.pem", "a");
+        assert_eq!([0; 3].map(|_| files.have_changed()), [false; 3]);
+        assert_eq!([0; 3].map(|_| certificates.have_changed()), [false, true, false]);
+    }
+
+    #[test]
+    fn a_change_before_the_first_look_is_told() {
+        let mut site = Site::new();
+        site.write("lb.yaml", "another");
+        assert!(site.watch.is_outdated());
+        assert_eq!(site.looks(), [false, true, false]);
+        assert_eq!(site.sources.outdated(), [Path::new(&site.path("lb.yaml"))]);
     }
 
     #[tokio::test]
@@ -216,25 +271,5 @@ mod tests {
         assert_eq!(ended.recv().await, Some(true));
         assert_eq!(changes.recv().await, Some(()));
         watching.abort();
-    }
-
-    #[test]
-    fn files_that_changed_since_they_were_loaded_are_told_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name);
-        let now = || files::versions(vec![file("a.pem"), file("a.key")]);
-        fs::write(file("a.pem"), "a").unwrap();
-        fs::write(file("a.key"), "a").unwrap();
-        let loaded = now();
-        // Before the first look.
-        fs::write(file("a.pem"), "ab").unwrap();
-        let mut watched = WatchedFiles::default();
-        let mut looks = |loaded: &FileVersions| [0; 3].map(|_| watched.have_changed(now(), loaded));
-        assert_eq!(looks(&loaded), [false, true, false]);
-        fs::write(file("a.key"), "ab").unwrap();
-        assert_eq!(looks(&loaded), [false, true, false]);
-        assert_eq!(looks(&now()), [false; 3]);
-        fs::remove_file(file("a.key")).unwrap();
-        assert_eq!(looks(&loaded), [false, true, false]);
     }
 }

@@ -199,6 +199,31 @@ fn a_change_of_an_included_file_is_loaded_if_the_file_is_watched() {
     eventually(PATIENCE, "it is gone", || get(address, "/c").status == 404);
 }
 
+/// What a load has looked at and not found is watched, too, and so is what a failed load has looked at.
+#[test]
+fn a_file_that_comes_later_mends_a_reload_that_failed_without_it() {
+    let a = ScriptedBackend::named("a");
+    let text = config(&a, "watch: true");
+    let (mut lb, address) = start(&text);
+    let at = |path: &str| format!("routes: [ {{ pool: web, path: {path} }} ]\n");
+    let failed = "not reloaded, still serving as before";
+    rewrite(&lb, &only(&text, "\"${file:path}\""));
+    lb.wait_for_logs(failed, 1);
+    fs::write(lb.folder().join("path"), "/from-file").unwrap();
+    wait_for_route(address, "/from-file");
+    rewrite(&lb, &format!("{}\ninclude: part.yaml\n", only(&text, "/first")));
+    lb.wait_for_logs(failed, 2);
+    fs::write(lb.folder().join("part.yaml"), "routes: nonsense\n").unwrap();
+    lb.wait_for_logs(failed, 3);
+    fs::write(lb.folder().join("part.yaml"), at("/part")).unwrap();
+    wait_for_route(address, "/part");
+    let admin = "admin: { address: 127.0.0.1:0, token_file: token }";
+    rewrite(&lb, &format!("{}\n{admin}\n", only(&text, "/second")));
+    lb.wait_for_logs(failed, 4);
+    fs::write(lb.folder().join("token"), "a-token-that-is-long-enough-for-this").unwrap();
+    wait_for_route(address, "/second");
+}
+
 #[test]
 fn a_file_that_is_watched_is_loaded_when_it_changes() {
     let a = ScriptedBackend::named("a");

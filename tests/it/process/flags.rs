@@ -1,13 +1,13 @@
 //! A balancer without a file, and flags over a file.
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr, process::Command};
 
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     client::{Connection, get},
     eventually::eventually,
-    process::LbProcess,
+    process::{LbProcess, address_in, new_folder},
     reply::Reply,
 };
 
@@ -143,4 +143,43 @@ command line: 2 problems
 ";
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(2), expected));
     assert_eq!(outcome.stdout, "");
+}
+
+/// `lb` with these arguments on a terminal, which `script` gives it.
+fn on_a_terminal(arguments: &str, variables: &[(&str, &str)]) -> LbProcess {
+    let folder = new_folder();
+    fs::write(folder.path().join("lb.yaml"), yaml(&[([127, 0, 0, 1], 9).into()], "")).unwrap();
+    let mut command = Command::new("script");
+    let inside = format!("exec {} {arguments}", env!("CARGO_BIN_EXE_lb"));
+    command.args(["-qfec", &inside, "screen"]).env("TERM", "xterm-256color");
+    command.env_remove("NO_COLOR").envs(variables.iter().copied());
+    LbProcess::spawn(folder, command)
+}
+
+/// The line with this text on the terminal, as soon as it is there.
+#[track_caller]
+fn on_the_screen(lb: &LbProcess, text: &str) -> String {
+    let screen = || fs::read_to_string(lb.folder().join("screen")).unwrap_or_default();
+    let line = || screen().lines().find(|line| line.contains(text)).map(ToOwned::to_owned);
+    eventually(PATIENCE, text, || line().is_some());
+    line().unwrap()
+}
+
+#[test]
+fn on_a_terminal_the_log_is_text_with_colours_unless_they_are_switched_off() {
+    let a = ScriptedBackend::named("a");
+    let arguments = format!("--host 127.0.0.1 --port 0 --backends http://{}", a.address());
+    let lb = on_a_terminal(&arguments, &[]);
+    let line = on_the_screen(&lb, "\x1b[32mINFO\x1b[0m listening address=");
+    get(address_in(&line).unwrap(), "/colours");
+    on_the_screen(&lb, "GET /colours \x1b[32m200\x1b[0m ");
+    let plain = on_a_terminal(&arguments, &[("NO_COLOR", "1")]);
+    assert!(!on_the_screen(&plain, " INFO listening address=").contains('\x1b'));
+    let check = on_a_terminal("-t -c lb.yaml", &[]);
+    assert_eq!(
+        on_the_screen(&check, "ok").trim_end(),
+        "ok: 1 listener, 1 route, 1 pool, 1 backend"
+    );
+    let warned = on_a_terminal("doctor -c lb.yaml --root nowhere", &[]);
+    on_the_screen(&warned, "\x1b[2mskipped  \x1b[0mprocess         no lb runs from lb.yaml");
 }

@@ -18,6 +18,8 @@ mod commands;
 mod daemon;
 /// `lb demo` and `lb backend`.
 mod demo;
+/// `lb doctor`, with a process and without one.
+mod doctor;
 /// The delay and the limit of a drain.
 mod drain;
 /// The process log in a file of its own.

@@ -22,7 +22,7 @@ use crate::support::{
     reply::Reply,
 };
 
-use super::{access_lines, pid_that, tell};
+use super::{access_lines, pid_that, rewrite, tell};
 
 /// A listener with these keys of `tls`, over one backend, and the access log in a file.
 pub(super) fn text(backend: SocketAddr, tls: &str, rest: &str) -> String {
@@ -246,6 +246,19 @@ fn a_certificate_in_the_place_of_another_is_used_and_a_broken_one_is_not() {
     fs::write(lb.folder().join("shop.pem"), "broken").unwrap();
     lb.wait_for_log("shop.pem (with shop.key) has no certificate");
     assert!(names(&lb).contains("DNS:new.example"));
+
+    authority.issue(&["new.example"]).write(lb.folder(), "shop");
+    let text = fs::read_to_string(lb.folder().join("lb.yaml")).unwrap();
+    let later = "certificates: [ { cert: later.pem, key: later.key }, ";
+    rewrite(&lb, &text.replacen("certificates: [ ", later, 1));
+    let outcome = tell(&lb, "reload");
+    assert!(outcome.stderr.contains("later.pem cannot be read"), "{}", outcome.stderr);
+    authority.issue(&["new.example", "later.example"]).write(lb.folder(), "later");
+    let says = || s_client(lb.folder(), address, &["-servername", "later.example"]);
+    eventually(PATIENCE, "the certificate that came later", || {
+        run(Command::new("openssl").args(["x509", "-noout", "-ext", "subjectAltName"]), &says())
+            .contains("DNS:later.example")
+    });
 }
 
 #[test]

@@ -14,6 +14,7 @@ use lb::{
     config::{self, Flags, ListenerProtocol, PoolName},
     count::ListenerCounts,
     discovery,
+    files::FileVersions,
     generation::{Current, Opened},
     in_flight::InFlight,
     pool::{Pool, Supervisor},
@@ -171,7 +172,8 @@ impl<F: Front> Balancer<F> {
         let (shutdown, watch) = watch::channel(false);
         let in_flight = InFlight::default();
         let (address, current) = RUNTIME.block_on(async {
-            let (tls, _) = tls::load(&config, clock::wall()).expect("certificates");
+            let (tls, _) = tls::load(&config, clock::wall(), &mut FileVersions::default())
+                .expect("certificates");
             let opened = Opened { access_log: Some(Arc::clone(&access_log)), tls };
             let building = Current::new(&config, &resolved, opened, clock::now());
             let current = Arc::new(building.await.expect("a generation"));

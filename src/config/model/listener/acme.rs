@@ -1,6 +1,9 @@
 //! The certificate of a listener that an authority is asked for, by ACME (RFC 8555).
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use crate::config::{origin::Origin, word::Word};
 
@@ -51,6 +54,17 @@ pub struct ExternalAccount {
     pub key_id: Box<str>,
     /// The key that proves it.
     pub hmac_key: HmacKey,
+}
+
+impl ExternalAccount {
+    /// The file that has the key, if the configuration does not.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.hmac_key {
+            HmacKey::Given(_) => None,
+            HmacKey::File(file) => Some(file),
+        }
+    }
 }
 
 /// Where a key is.

@@ -9,11 +9,13 @@
 //! A network mount whose server is gone answers no call, and no call can be interrupted. Calls are
 //! therefore made on a thread of their own, which is left behind if no answer comes in time.
 
+mod version;
+
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -23,6 +25,8 @@ use std::{
 use nix::{errno::Errno, fcntl::OFlag};
 use parking_lot::Mutex;
 use rustix::io::ioctl_fionbio;
+
+pub use version::FileVersions;
 
 /// The time in which the writer of a pipe has to come to its end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -181,40 +185,6 @@ fn read_within(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
 pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-/// Which file a name leads to, and its state: a different version may have different content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileVersion {
-    device: u64,
-    inode: u64,
-    /// When the content or the attributes changed: the time of the content alone can be set back.
-    changed: (i64, i64),
-    size: u64,
-}
-
-impl FileVersion {
-    /// `None` while there is no file.
-    #[must_use]
-    pub fn of(file: &Path) -> Option<Self> {
-        let data = fs::metadata(file).ok()?;
-        Some(Self {
-            device: data.dev(),
-            inode: data.ino(),
-            changed: (data.ctime(), data.ctime_nsec()),
-            size: data.size(),
-        })
-    }
-}
-
-/// Files with the versions that they had at one moment; `None` for one that was not there.
-pub type FileVersions = Vec<(PathBuf, Option<FileVersion>)>;
-
-/// The versions that these files have at this moment.
-#[must_use]
-pub fn versions(files: Vec<PathBuf>) -> FileVersions {
-    let version = |file: PathBuf| (FileVersion::of(&file), file);
-    files.into_iter().map(version).map(|(version, file)| (file, version)).collect()
 }
 
 #[cfg(test)]
