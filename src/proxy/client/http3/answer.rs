@@ -1,7 +1,7 @@
 //! An answer on a stream: its header, its body, its end.
 //!
 //! A piece is written as far as the client's windows and the limit on what is not acknowledged reach. A
-//! client that accepts nothing for too long loses its request.
+//! client that accepts nothing for too long, or hardly anything, loses its request.
 //!
 //! An answer that breaks off is reset, so that no client takes it for a whole one. A reset overtakes what was
 //! sent before it, so it waits until that had time to arrive: a client should learn the status.
@@ -10,7 +10,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,11 +22,13 @@ use super::{
     super::{
         super::{answer_header::AnswerHeader, watch::Timer},
         link::ClientLink,
-        streams,
+        pace::Pace,
+        streams::{self, took_too_slowly},
     },
     shared::number,
 };
 use crate::clock;
+use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
@@ -59,13 +61,12 @@ pub(super) struct StreamAnswer {
     bytes: u64,
     /// The code with which the stream is reset behind the answer, if the request is malformed.
     reset: Option<Code>,
-    /// How long the client may go without accepting anything.
-    limit: Duration,
+    pace: Pace,
     timer: Timer,
 }
 
 impl StreamAnswer {
-    pub(super) fn new(stream: SendStream, quic: quinn::Connection, limit: Duration) -> Self {
+    pub(super) fn new(stream: SendStream, quic: quinn::Connection, limits: PaceLimits) -> Self {
         Self {
             stopped: Box::pin(stream.stopped()),
             stream: Some(stream),
@@ -74,7 +75,7 @@ impl StreamAnswer {
             state: State::Header,
             bytes: 0,
             reset: None,
-            limit,
+            pace: Pace::new(limits),
             timer: Timer::default(),
         }
     }
@@ -121,7 +122,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// If the client has left, or has accepted nothing for too long.
+    /// If the client has left, or takes the answer too slowly.
     pub(super) async fn write_header(
         &mut self,
         sent: &AnswerHeader,
@@ -156,7 +157,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// If the client has left, or has accepted nothing for too long.
+    /// If the client has left, or takes the answer too slowly.
     pub(super) async fn write_piece(&mut self, mut piece: Bytes, link: &ClientLink) -> Result<()> {
         // There is no body, even if the backend sends one.
         let State::Body(left) = self.state else { return Ok(()) };
@@ -205,22 +206,20 @@ impl StreamAnswer {
     async fn send(&mut self, mut bytes: &mut [Bytes], link: &ClientLink) -> Result<()> {
         let Some(stream) = &mut self.stream else { return Err(gone()) };
         while !bytes.is_empty() {
-            let mut deadline: Option<Instant> = None;
             let written = {
                 let mut write = pin!(stream.write_chunks(bytes));
-                let (timer, limit) = (&mut self.timer, self.limit);
+                let (pace, timer) = (&mut self.pace, &mut self.timer);
                 let wait = poll_fn(|cx| {
                     if let Poll::Ready(written) = write.as_mut().poll(cx) {
                         return Poll::Ready(written.map_err(broken));
                     }
-                    let deadline = *deadline.get_or_insert_with(|| clock::now() + limit);
-                    ready!(timer.poll(deadline, cx));
-                    let why = "the client takes nothing";
-                    Poll::Ready(Err(Error::explain(ErrorType::WriteTimedout, why).into_down()))
+                    ready!(pace.poll_too_slow(link.requests_under_way(), timer, cx));
+                    Poll::Ready(Err(took_too_slowly()))
                 });
-                wait.await?.chunks
+                wait.await?
             };
-            bytes = bytes.split_at_mut(written).1;
+            self.pace.came(written.bytes as u64, clock::now);
+            bytes = bytes.split_at_mut(written.chunks).1;
             link.moved();
         }
         Ok(())

@@ -15,7 +15,11 @@ use quinn::RecvStream;
 
 use super::{
     super::{
-        super::watch::Timer, body::left, link::ClientLink, pace::Pace, replay::REPLAYED,
+        super::watch::Timer,
+        body::{left, sent_too_slowly},
+        link::ClientLink,
+        pace::Pace,
+        replay::REPLAYED,
         streams::trailer_lines,
     },
     shared::{Shared, number},
@@ -188,7 +192,10 @@ impl StreamBody {
             Some(piece) => Some(piece),
             None if self.is_at_end => None,
             None => match self.poll_part(cx) {
-                Poll::Pending => return self.pace.poll_too_slow(timer, cx).map(Err),
+                Poll::Pending => {
+                    let late = self.pace.poll_too_slow(link.requests_under_way(), timer, cx);
+                    return late.map(|()| Err(sent_too_slowly()));
+                }
                 Poll::Ready(Ok(Some(Part::Data(piece)))) => Some(piece),
                 Poll::Ready(Ok(Some(part))) => {
                     self.end(part).map_err(|broken| self.error(broken))?;

@@ -11,7 +11,7 @@ use http::Method;
 use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{
-    Error, Result,
+    Error, ErrorType, Result,
     protocols::{Digest, SocketDigest, http::HttpTask},
 };
 
@@ -64,7 +64,11 @@ impl Http3Exchange {
         (body, mut answer): (StreamBody, StreamAnswer),
         acknowledgement: &Acknowledgement,
     ) -> Result<ClientSession<Self>> {
-        let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http3));
+        let link = Arc::new(ClientLink::on_stream(
+            shared.connection.clone(),
+            Protocol::Http3,
+            &shared.under_way,
+        ));
         link.request_began(facts, fields);
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
@@ -87,6 +91,13 @@ impl Http3Exchange {
         Ok(ClientSession::of(header, exchange))
     }
 
+    /// Notes a request that ends because its client sends or takes too little.
+    fn note_stall(&self, error: &Error) {
+        if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) {
+            self.shared.pay(Cost::Stalled);
+        }
+    }
+
     async fn write_task(&mut self, task: HttpTask) -> Result<Option<http::HeaderMap>> {
         let answer = self.answer.as_mut().ok_or_else(left)?;
         match task {
@@ -100,7 +111,8 @@ impl Http3Exchange {
                 }
             }
             HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
-                answer.write_piece(piece, &self.link).await?;
+                let written = answer.write_piece(piece, &self.link).await;
+                written.inspect_err(|error| self.note_stall(error))?;
             }
             HttpTask::Trailer(fields) => return Ok(fields.map(|fields| *fields)),
             HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}
@@ -124,7 +136,8 @@ impl Exchange for Http3Exchange {
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
-        self.body.poll_piece(&self.link, &mut self.timer, cx)
+        let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
+        piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
     }
 
     /// Bytes that the client sends meanwhile wait within its window.

@@ -148,6 +148,11 @@ impl FieldBlocks {
         }
     }
 
+    /// The latest stream that the client has opened; 0 for none.
+    pub(super) fn last_stream(&self) -> u32 {
+        self.streams.last()
+    }
+
     /// A frame has begun. Nothing may stand between the frames of a block (RFC 9113 section 6.10).
     ///
     /// # Errors

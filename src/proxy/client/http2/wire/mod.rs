@@ -7,6 +7,7 @@ mod block;
 mod budget;
 mod closing;
 mod conduct;
+mod farewell;
 mod frames;
 mod inbound;
 mod streams;
