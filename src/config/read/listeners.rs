@@ -1,6 +1,9 @@
 //! Reads the listeners: their addresses, and the limits on their clients.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::tls;
 use crate::config::{
@@ -69,7 +72,7 @@ fn alt_svc(keys: &mut Section<'_>, protocols: &[ListenerProtocol]) -> AltSvc {
     let (max_age, port) = (keys.setting(&ALT_SVC.key), keys.setting(&ALT_SVC_PORT));
     if !protocols.iter().any(|protocol| protocol.is_http3()) {
         // Without h3 clients are told nothing anyway; and the reference writes defaults out.
-        let is_harmless = |age| age == None || age == (ALT_SVC.default)();
+        let is_harmless = |age: Option<Duration>| age.is_none() || age == (ALT_SVC.default)();
         let told = max_age
             .origin()
             .filter(|_| !matches!(max_age, Setting::Given(age, _) if is_harmless(age)));
