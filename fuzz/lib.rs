@@ -21,6 +21,8 @@ pub mod config;
 pub mod count;
 #[path = "../src/digits.rs"]
 pub mod digits;
+#[path = "../src/field_lists/mod.rs"]
+pub mod field_lists;
 #[path = "../src/files/mod.rs"]
 pub mod files;
 #[path = "../src/headers/mod.rs"]
@@ -29,6 +31,11 @@ pub mod headers;
 mod headers_checks;
 #[path = "../src/http1/mod.rs"]
 pub mod http1;
+pub mod http2;
+#[path = "../src/http3/mod.rs"]
+pub mod http3;
+#[path = "../src/http3/checks.rs"]
+mod http3_checks;
 pub mod process;
 
 /// The part of `sync` that counters are made of.
@@ -66,6 +73,31 @@ pub fn chunks(bytes: &[u8]) {
 /// Any bytes as the head of a backend's answer.
 pub fn answer(bytes: &[u8]) {
     checks::answer(bytes);
+}
+
+/// Any bytes as blocks of fields of HTTP/2.
+pub fn hpack(bytes: &[u8]) {
+    http2::hpack_checks::blocks(bytes);
+}
+
+/// Any bytes of a client in HTTP/2.
+pub fn http2_client(bytes: &[u8]) {
+    http2::wire::checks::client(bytes);
+}
+
+/// Any bytes as a list of fields of HTTP/3.
+pub fn qpack(bytes: &[u8]) {
+    http3_checks::qpack(bytes);
+}
+
+/// Any bytes as the stream of a request in HTTP/3.
+pub fn http3_request(bytes: &[u8]) {
+    http3_checks::request_stream(bytes);
+}
+
+/// Any bytes as a stream of HTTP/3 that belongs to no request.
+pub fn http3_uni(bytes: &[u8]) {
+    http3_checks::uni_stream(bytes);
 }
 
 /// Any text as a configuration: it is complete, or every problem is on one of its lines.

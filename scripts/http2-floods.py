@@ -9,18 +9,12 @@ connections that were opened, and why they were cut, from the metrics.
 Everything happens on 127.0.0.1.
 """
 
-import argparse
-import asyncio
-import multiprocessing
-import os
-import re
 import select
 import socket
-import subprocess
-import tempfile
 import threading
 import time
-import urllib.request
+
+import floods
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PUSH, PING, GO_AWAY, WINDOW, CONTINUATION = range(10)
@@ -227,85 +221,7 @@ def attacker(name, port, end, opened, count):
         thread.join()
 
 
-async def answer(reader, writer):
-    try:
-        while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            if b"/hang" in head.split(b"\r\n")[0] or b"chunked" in head:
-                await reader.read(-1)
-                return
-            if b"/large" in head.split(b"\r\n")[0]:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (8 << 20))
-                for _ in range(8 << 4):
-                    writer.write(bytes(1 << 16))
-                    await writer.drain()
-            else:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                await writer.drain()
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        pass
-    finally:
-        writer.close()
-
-
-def backend(listening):
-    async def run():
-        server = await asyncio.start_server(answer, sock=listening)
-        await server.serve_forever()
-
-    asyncio.run(run())
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
-
-
-class Balancer:
-    def __init__(self, program, folder, backend_port, own_port):
-        self.port, self.admin = free_port(), free_port()
-        path = os.path.join(folder, "lb.yaml")
-        with open(path, "w") as file:
-            file.write(
-                f"listeners: [ {{ address: 127.0.0.1:{self.port}, protocols: [h2c, http/1.1] }} ]\n"
-                f"admin: {{ address: 127.0.0.1:{self.admin} }}\n"
-                "routes: [ { path: /own, pool: own }, { pool: web } ]\npools:\n"
-                f"  web: {{ health_check: off, backends: [ {{ address: 127.0.0.1:{backend_port} }} ] }}\n"
-                f"  own: {{ health_check: off, backends: [ {{ address: 127.0.0.1:{own_port} }} ] }}\n"
-                "access_log: off\nthreads: 1\n"
-            )
-        self.process = subprocess.Popen(
-            [program, "-c", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise SystemExit("lb does not listen")
-                time.sleep(0.05)
-
-    def memory(self):
-        """MiB."""
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(r"RssAnon:\s+(\d+)", status.read()).group(1)) / 1024
-
-    def cuts(self):
-        found = urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=5).read().decode()
-        rows = re.findall(r'^(lb_\w*cut\w*)\{[^}]*reason="(\w+)"[^}]*\} (\d+)', found, re.M)
-        return {reason: int(count) for _, reason, count in rows if count != "0"}
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
-
-def bystander(port, seconds, sample):
+def bystander(port, seconds):
     """The p99 of one small request after another, in ms."""
     client = socket.create_connection(("127.0.0.1", port), 10)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -320,55 +236,14 @@ def bystander(port, seconds, sample):
                 raise SystemExit("the bystander was closed")
             seen += piece
         times.append(time.monotonic() - began)
-        sample()
         time.sleep(0.002)
     client.close()
     return sorted(times)[int(len(times) * 0.99)] * 1000
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--lb", default="target/release/lb")
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--connections", type=int, default=20)
-    parser.add_argument("--only", default="", help="only the floods whose name has this")
-    arguments = parser.parse_args()
-    # The bystander has a backend of its own: the other one is busy with what reaches it.
-    ports = []
-    for _ in range(2):
-        listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        multiprocessing.Process(target=backend, args=(listening,), daemon=True).start()
-        ports.append(listening.getsockname()[1])
-    print("| flood | p99 before | during | memory at most | after | connections | cut |")
-    print("|---|---|---|---|---|---|---|")
-    for flood in FLOODS:
-        if arguments.only not in flood.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            lb = Balancer(os.path.abspath(arguments.lb), folder, *ports)
-            try:
-                before = bystander(lb.port, 3, lambda: None)
-                first, most, opened = lb.memory(), [0], multiprocessing.Value("i", 0)
-                end = time.monotonic() + arguments.seconds
-                process = multiprocessing.Process(
-                    target=attacker,
-                    args=(flood.__name__, lb.port, end, opened, arguments.connections),
-                )
-                process.start()
-
-                def sample():
-                    most[0] = max(most[0], lb.memory() - first)
-
-                during = bystander(lb.port, arguments.seconds, sample)
-                process.join(10)
-                process.kill()
-                time.sleep(2)
-                cells = [f"{before:.1f} ms", f"{during:.1f} ms", f"{most[0]:.1f} MiB"]
-                cells += [f"{lb.memory() - first:.1f} MiB", str(opened.value), str(lb.cuts() or "-")]
-                print(f"| {flood.__name__.replace('_', ' ')} | " + " | ".join(cells) + " |", flush=True)
-            finally:
-                lb.stop()
+def listener(_folder):
+    return "protocols: [h2c, http/1.1]"
 
 
 if __name__ == "__main__":
-    main()
+    floods.main(__doc__, FLOODS, attacker, bystander, listener)

@@ -90,6 +90,7 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         Some(Incident::Reload) => &[LB, NGINX, HAPROXY, CADDY],
         Some(Incident::Kill) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         Some(Incident::Stop) => &[LB, LB_LEARNS, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
+        None if workload.is_http3 => &[LB, CADDY],
         None if workload.tls.is_some() && is_large => &[LB, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
         None if workload.tls.is_some() => &[LB, NGINX, HAPROXY, CADDY],
         None if workload.cores > 1 => &[LB, LB_TWO, NGINX, NGINX_TWO],
@@ -168,7 +169,10 @@ impl Kind {
         match self {
             Self::Caddy if !has_tls => ("http", ""),
             _ if !has_tls => ("", ""),
-            Self::Lb => (", tls: { certificates: [ { cert: @FOLDER@/tls.pem } ] }", ""),
+            Self::Lb => (
+                ", protocols: [ @PROTOCOLS@ ], tls: { certificates: [ { cert: @FOLDER@/tls.pem } ] }",
+                "",
+            ),
             Self::Nginx => (
                 "ssl http2",
                 "ssl_certificate @FOLDER@/tls.pem; ssl_certificate_key @FOLDER@/tls.pem; \
@@ -177,6 +181,16 @@ impl Kind {
             Self::HaProxy => ("ssl crt @FOLDER@/tls.pem alpn h2,http/1.1", ""),
             Self::Caddy => ("https", "tls @FOLDER@/tls.pem @FOLDER@/tls.pem"),
             Self::QuietLb | Self::LoggingLb | Self::Bare | Self::OurBare => ("", ""),
+        }
+    }
+
+    /// The value of `@PROTOCOLS@`.
+    fn protocols(self, has_http3: bool) -> &'static str {
+        match (self, has_http3) {
+            (Self::Caddy, false) => "h1 h2",
+            (Self::Caddy, true) => "h1 h2 h3",
+            (_, false) => "h2, http/1.1",
+            (_, true) => "h3, h2, http/1.1",
         }
     }
 
@@ -229,8 +243,7 @@ impl Proxy {
         if let Some(tls) = &workload.tls {
             certificate::write(tls.key, &folder.path().join("tls.pem"));
         }
-        let has_tls = workload.tls.is_some();
-        let conf = self.configuration(has_tls, address.port(), &addresses, folder.path());
+        let conf = self.configuration(workload, address.port(), &addresses, folder.path());
         fs::write(&file, conf).expect("a file");
         let mut command = self.command(&file, address.port(), &addresses);
         let log = |name| File::create(folder.path().join(name)).expect("a file");
@@ -250,13 +263,13 @@ impl Proxy {
 
     fn configuration(
         &self,
-        has_tls: bool,
+        workload: &Workload,
         port: u16,
         backends: &[SocketAddr],
         folder: &Path,
     ) -> String {
         let template = self.kind.template();
-        let (listen, certificate) = self.kind.tls_words(has_tls);
+        let (listen, certificate) = self.kind.tls_words(workload.tls.is_some());
         let indent = |line: &str| line.len() - line.trim_start().len();
         let at = template.lines().find(|line| line.contains("@BACKENDS@")).map_or(0, indent);
         let lines = backends.iter().enumerate();
@@ -266,6 +279,7 @@ impl Proxy {
             .replace("@BACKENDS@", &lines)
             .replace("@TLS@", listen)
             .replace("@CERTIFICATE@", certificate)
+            .replace("@PROTOCOLS@", self.kind.protocols(workload.is_http3))
             .replace("@PORT@", &port.to_string())
             .replace("@ADMIN_PORT@", &started::free_port().to_string())
             .replace("@FOLDER@", &folder.display().to_string())

@@ -21,8 +21,10 @@ pub(crate) struct Workload {
     pub(crate) is_fresh: bool,
     /// TLS between clients and proxies; `None` without it.
     pub(crate) tls: Option<Tls>,
-    /// The streams of HTTP/2 at once of each client; 0 for HTTP/1.1.
+    /// The streams of HTTP/2 or 3 at once of each client; 0 for HTTP/1.1.
     pub(crate) streams: usize,
+    /// Whether these are of HTTP/3.
+    pub(crate) is_http3: bool,
     /// The number of idle keep-alive connections, beside those of the clients.
     pub(crate) idle: usize,
     /// Whether those have sent half of their handshake's first message, and no request.
@@ -63,6 +65,7 @@ impl Workload {
             is_fresh: false,
             tls: None,
             streams: 0,
+            is_http3: false,
             idle: 0,
             is_half: false,
             delays: [0; 3],
@@ -99,7 +102,7 @@ const TLS: Option<Tls> = Some(Tls { key: KeyKind::P256, resumes: false });
 
 /// All workloads, in the order in which they are measured.
 pub(crate) fn all() -> Vec<Workload> {
-    [over_http1(), over_tls(), over_http2()].concat()
+    [over_http1(), over_tls(), over_http2(), over_http3()].concat()
 }
 
 fn over_http1() -> Vec<Workload> {
@@ -205,6 +208,28 @@ fn over_http2() -> Vec<Workload> {
         Workload {
             idle: 2000,
             ..new("h2-idle", "2,000 connections of HTTP/2 that have had one answer each", 1, 1)
+        },
+    ]
+}
+
+fn over_http3() -> Vec<Workload> {
+    let new = |name, says, clients, streams| Workload {
+        tls: TLS,
+        clients,
+        streams,
+        is_http3: true,
+        ..Workload::new(name, says)
+    };
+    vec![
+        new("h3-small", "HTTP/3, 16 connections of 10 streams, answers of 100 bytes", 16, 10),
+        new("h3-single", "HTTP/3, 64 connections of one stream, answers of 100 bytes", 64, 1),
+        Workload {
+            gets: HUGE,
+            ..new("h3-1m-down", "HTTP/3, 16 connections, answers of 1 MiB", 16, 1)
+        },
+        Workload {
+            idle: 2000,
+            ..new("h3-idle", "2,000 connections of HTTP/3 that have had one answer each", 1, 1)
         },
     ]
 }

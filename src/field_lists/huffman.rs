@@ -136,6 +136,8 @@ pub fn decode(bytes: &[u8], text: &mut Vec<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn decoded(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -201,6 +203,18 @@ mod tests {
             &[0xff, 0xff, 0xff, 0xfd, 0x25, 0x42, 0x7f],
         ] {
             assert_eq!(decoded(bytes), None, "{bytes:02x?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        /// No text has two codes.
+        #[test]
+        fn what_is_read_is_written_in_the_same_bytes(bytes in vec(any::<u8>(), 0..40)) {
+            if let Some(text) = decoded(&bytes) {
+                prop_assert_eq!(encoded(&text), bytes);
+            }
         }
     }
 }

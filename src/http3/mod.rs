@@ -8,6 +8,8 @@
 //! stream. [`qpack`] reads and writes lists of fields. [`request_head`] judges the list of a request, and
 //! [`RefusedHead`] reads what it can of one that is refused.
 
+#[cfg(test)]
+mod checks;
 mod control_frames;
 mod error;
 mod frame;

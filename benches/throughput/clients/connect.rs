@@ -80,6 +80,13 @@ impl Connector {
     }
 }
 
+/// What browsers prefer, and how certificates are not verified, without an earlier session.
+pub(super) fn config() -> ClientConfig {
+    let mut config = (**CONFIG).clone();
+    config.resumption = Resumption::disabled();
+    config
+}
+
 /// What browsers prefer, but for the hybrid key exchange, which not every proxy here knows: all of them do
 /// the same work.
 static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {

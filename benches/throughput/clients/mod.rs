@@ -1,10 +1,11 @@
-//! The clients: each sends a request, waits for the whole answer, and sends the next; in HTTP/2 each
-//! stream of a client does. All of them run on one thread, so that they use little of the core that they
+//! The clients: each sends a request, waits for the whole answer, and sends the next; in HTTP/2 and 3
+//! each stream of a client does. All of them run on one thread, so that they use little of the core that they
 //! share with the backends.
 
 mod connect;
 mod http1;
 mod http2;
+mod http3;
 
 use std::{
     cell::{Cell, RefCell},
@@ -92,14 +93,15 @@ struct Habit {
     /// The expected length of an answer's body.
     gets: usize,
     is_fresh: bool,
-    /// The streams of HTTP/2 at once on each connection; 0 for HTTP/1.1.
+    /// The streams of HTTP/2 or 3 at once on each connection; 0 for HTTP/1.1.
     streams: usize,
+    is_http3: bool,
 }
 
 impl Habit {
     fn new(workload: &Workload, proxy: SocketAddr) -> Self {
-        let Workload { tls, sends, gets, is_fresh, streams, .. } = *workload;
-        Self { proxy, tls, request: workload.request(), sends, gets, is_fresh, streams }
+        let Workload { tls, sends, gets, is_fresh, streams, is_http3, .. } = *workload;
+        Self { proxy, tls, request: workload.request(), sends, gets, is_fresh, streams, is_http3 }
     }
 
     /// Whether it is the answer of a backend; a proxy that answered by itself would be fast.
@@ -126,6 +128,9 @@ impl Clients {
         for number in 0..workload.clients {
             let (habit, tally) = (Rc::clone(&habit), Rc::clone(&tally));
             match workload.streams {
+                streams if workload.is_http3 => {
+                    tasks.spawn_local(http3::work(habit, tally, number * streams))
+                }
                 0 => tasks.spawn_local(http1::work(habit, tally, number)),
                 streams => tasks.spawn_local(http2::work(habit, tally, number * streams)),
             };
@@ -167,6 +172,7 @@ pub(crate) struct Idle {
 enum Kept {
     Http1 { _socket: Box<dyn Socket> },
     Http2 { _client: http2::Client },
+    Http3 { _client: http3::Client },
     Half { _socket: TcpStream },
 }
 
@@ -194,6 +200,11 @@ impl Idle {
 
 /// A connection that has had one answer; `None` if that is not the answer of a backend.
 async fn open(habit: &Habit) -> Option<Kept> {
+    if habit.is_http3 {
+        let client = http3::Client::connect(habit).await.ok()?;
+        let answer = client.round_trip().await?;
+        return habit.likes(&answer).then_some(Kept::Http3 { _client: client });
+    }
     if habit.streams > 0 {
         let client = http2::Client::connect(habit).await.ok()?;
         let answer = client.round_trip(habit).await.ok()?;

@@ -1,10 +1,13 @@
 //! Reads the listeners: their addresses, and the limits on their clients.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::tls;
 use crate::config::{
-    document::{Cursor, Firsts, Section},
+    document::{Cursor, Firsts, Section, Setting},
     keys::{
         Row,
         listeners::{
@@ -42,13 +45,14 @@ fn listener(item: &Cursor<'_>, taken: &mut Firsts<ListenAddress>) -> Option<List
 /// Reads everything but the address.
 pub(super) fn settings(keys: &mut Section<'_>, address: ListenAddress) -> Listener {
     let is_tcp = address.tcp().is_some();
+    let protocols = protocols(keys, is_tcp);
     Listener {
         file: socket_file(keys, &address),
         address,
         proxy_protocol: proxy_protocol(keys),
         tls: tls::of_listener(keys),
-        protocols: protocols(keys, is_tcp),
-        alt_svc: AltSvc { max_age: keys.get(&ALT_SVC), port: keys.given(&ALT_SVC_PORT) },
+        alt_svc: alt_svc(keys, &protocols),
+        protocols,
         redirect_to_https: keys.get(&REDIRECT),
         client: client(keys),
     }
@@ -62,6 +66,24 @@ fn socket_file(keys: &mut Section<'_>, address: &ListenAddress) -> SocketFile {
         }
     }
     SocketFile { mode: mode.given(), owner: owner.given() }
+}
+
+fn alt_svc(keys: &mut Section<'_>, protocols: &[ListenerProtocol]) -> AltSvc {
+    let (max_age, port) = (keys.setting(&ALT_SVC.key), keys.setting(&ALT_SVC_PORT));
+    if !protocols.iter().any(|protocol| protocol.is_http3()) {
+        // Without h3 clients are told nothing anyway; and the reference writes defaults out.
+        let is_harmless = |age: Option<Duration>| age.is_none() || age == (ALT_SVC.default)();
+        let told = max_age
+            .origin()
+            .filter(|_| !matches!(max_age, Setting::Given(age, _) if is_harmless(age)));
+        for origin in told.into_iter().chain(port.origin()) {
+            keys.warning_at(
+                origin,
+                "has no effect: this listener does not speak HTTP/3 (add h3 to its protocols)",
+            );
+        }
+    }
+    AltSvc { max_age: max_age.given().unwrap_or_else(ALT_SVC.default), port: port.given() }
 }
 
 fn proxy_protocol(keys: &mut Section<'_>) -> Option<Vec<PeerBlock>> {

@@ -17,6 +17,7 @@ use std::{
 
 use pingora_core::{apps::HttpServerApp, server::ShutdownWatch};
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
+use quinn_proto::HashedConnectionIdGenerator;
 use tokio::{sync::oneshot, task::JoinSet, time};
 
 use super::{
@@ -69,7 +70,9 @@ impl QuicListener {
             .max_incoming(HANDSHAKES)
             .incoming_buffer_size(AHEAD)
             .incoming_buffer_size_total(AHEAD * UNPROVEN as u64);
-        let endpoint = EndpointConfig::new(Arc::new(keys.reset));
+        let mut endpoint = EndpointConfig::new(Arc::new(keys.reset));
+        let ids = keys.ids;
+        endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
         let runtime = Arc::new(TokioRuntime);
         let endpoint = Endpoint::new(endpoint, Some(usual.clone()), socket, runtime)?;
         let door = Door { app: self.app, proxy, usual, handshakes: Handshakes::default() };

@@ -47,6 +47,8 @@ pub struct QuicKeys {
     pub reset: hmac::Key,
     /// Of tokens that prove a client's address.
     pub token: Prk,
+    /// Of the ids of connections: only an id of the listener is answered with a reset.
+    pub ids: u64,
 }
 
 impl std::fmt::Debug for QuicKeys {
@@ -73,8 +75,11 @@ impl QuicKeys {
         let derived = Salt::new(HKDF_SHA256, &scope).extract(&secret);
         let mut reset = [0; SECRET];
         derived.expand(&[b"reset"], HKDF_SHA256).ok()?.fill(&mut reset).ok()?;
+        let mut ids = [0; SECRET];
+        derived.expand(&[b"ids"], HKDF_SHA256).ok()?.fill(&mut ids).ok()?;
+        let ids = ids.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
         let token = Salt::new(HKDF_SHA256, b"lb quic tokens").extract(&secret);
-        Some(Self { reset: hmac::Key::new(hmac::HMAC_SHA256, &reset), token })
+        Some(Self { reset: hmac::Key::new(hmac::HMAC_SHA256, &reset), token, ids })
     }
 }
 
@@ -103,11 +108,13 @@ mod tests {
     fn the_next_process_goes_on_with_the_same_keys() {
         let tag =
             |listener| hmac::sign(&QuicKeys::of(listener).unwrap().reset, b"id").as_ref().to_vec();
-        let before = tag("a");
+        let ids = |listener| QuicKeys::of(listener).unwrap().ids;
+        let (before, ids_before) = (tag("a"), ids("a"));
+        assert_ne!(ids_before, ids("b"), "each listener has its own");
         assert_ne!(before, tag("b"), "each listener has its own");
         let memory = serde_json::to_value(remember()).unwrap();
         recall(serde_json::from_value(memory).unwrap());
-        assert_eq!(before, tag("a"));
+        assert_eq!((&before, ids_before), (&tag("a"), ids("a")));
         recall(QuicMemory::default());
         assert_eq!(before, tag("a"), "a process before without HTTP/3 had none");
     }

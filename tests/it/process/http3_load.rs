@@ -1,4 +1,4 @@
-//! Clients of HTTP/3 over reloads and an upgrade: no request is broken off, and clients that come anew are
+//! Clients of HTTP/3 over reloads and upgrades: no request is broken off, and clients that come anew are
 //! served by the next process.
 
 use std::{
@@ -10,16 +10,20 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::signal::{self, Signal};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 use quinn::{Endpoint, RecvStream};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{net::UdpSocket, task::JoinSet, time::timeout};
 
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
     http3_client::{RUNTIME, config},
-    http3_raw::{SETTINGS, frame, get, integer},
+    http3_raw::{DATA, Outcome, RawClient, SETTINGS, frame, get, headers, integer},
+    process::LbProcess,
     reply::Reply,
     tls_client,
 };
@@ -27,6 +31,12 @@ use crate::support::{
 use super::{pid_that, rewrite, serving, succession, tell};
 
 const CLIENTS: usize = 8;
+const RELOADS: usize = 20;
+const UPGRADES: usize = 5;
+/// How often the old process is asked while the next one waits.
+const ASKED: usize = 50;
+/// The answer to a request behind the last one (RFC 9114 section 5.2).
+const REJECTED: Outcome = Outcome::Reset(0x10b);
 const BODY: &str = "a body of an answer";
 const GOAWAY: u8 = 7;
 
@@ -117,12 +127,27 @@ async fn run(address: SocketAddr, seen: Arc<Seen>) -> Result<(), String> {
     Ok(())
 }
 
-#[test]
-fn no_request_is_broken_off_in_reloads_and_an_upgrade() {
-    let a = ScriptedBackend::replying(Reply::ok(BODY));
+/// The configuration of one listener with HTTP/3.
+fn listening(backend: &ScriptedBackend) -> String {
     let keys = tls_client::listener_keys();
     let listener = format!(":0, protocols: [h3, h2, http/1.1], {keys} }}");
-    let text = succession(&a).replace(":0 }", &listener);
+    succession(backend).replace(":0 }", &listener)
+}
+
+/// Upgrades; returns the number of the process that serves.
+fn upgrade(lb: &LbProcess) -> Pid {
+    let before = pid_that(lb, |_| true);
+    let outcome = tell(lb, "upgrade");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    pid_that(lb, |pid| pid != before)
+}
+
+/// What fails by design is a connection, never a request: in an upgrade each is ended in order, and its client
+/// waits for the next process.
+#[test]
+fn no_request_is_broken_off_in_reloads_and_upgrades() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let text = listening(&a);
     let (mut lb, address) = serving(&text);
     let seen = Arc::new(Seen::default());
     let mut clients = JoinSet::new();
@@ -134,26 +159,121 @@ fn no_request_is_broken_off_in_reloads_and_an_upgrade() {
         let goes_on = || seen.good.load(Ordering::Relaxed) >= wanted;
         eventually(2 * PATIENCE, "requests go on", goes_on);
     };
-    for round in 0..3 {
+    let mut pid = pid_that(&lb, |_| true);
+    for round in 0..UPGRADES {
+        let ended = seen.ended.load(Ordering::Relaxed);
+        for reload in 0..RELOADS / UPGRADES {
+            go_on(100);
+            rewrite(&lb, &format!("{text}# round {round} {reload}\n"));
+            assert_eq!(tell(&lb, "reload").code, Some(0));
+        }
         go_on(100);
-        rewrite(&lb, &format!("{text}# round {round}\n"));
-        assert_eq!(tell(&lb, "reload").code, Some(0));
+        assert_eq!(seen.ended.load(Ordering::Relaxed), ended, "a reload ends no connection");
+        pid = upgrade(&lb);
+        if round == 0 {
+            assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+        }
+        eventually(PATIENCE, "the old process has ended", || lb.pids_in_folder() == [pid]);
+        let are_there = || seen.ended.load(Ordering::Relaxed) >= (round + 1) * CLIENTS;
+        eventually(2 * PATIENCE, "every connection has ended in order", are_there);
+        go_on(100);
     }
-    go_on(100);
-    assert_eq!(seen.ended.load(Ordering::Relaxed), 0, "a reload ends no connection");
-    let before = pid_that(&lb, |_| true);
-    let outcome = tell(&lb, "upgrade");
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
-    let pid = pid_that(&lb, |pid| pid != before);
-    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
-    go_on(100);
     seen.is_over.store(true, Ordering::Relaxed);
     RUNTIME.block_on(async {
         while let Some(client) = timeout(PATIENCE, clients.join_next()).await.expect("an end") {
             assert_eq!(client.unwrap(), Ok(()), "{seen:?}");
         }
     });
-    assert!(seen.ended.load(Ordering::Relaxed) >= CLIENTS, "{seen:?}");
+    signal::kill(pid, Signal::SIGTERM).unwrap();
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
+}
+
+#[test]
+fn the_next_process_reads_no_packet_while_the_one_before_has_a_connection() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let (mut lb, address) = serving(&listening(&a));
+    let client = RawClient::to(address);
+    let fields =
+        [(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/held")];
+    let (mut send, mut recv) = client.begin(&headers(&fields), false);
+    let pid = upgrade(&lb);
+    // Each of these takes a packet in both directions. The next process would answer its share with a
+    // reset of a connection that it does not know.
+    let mut refused = 0;
+    while refused < ASKED {
+        let outcome = client.ask(&get("/"));
+        assert!(matches!(outcome, Outcome::Answered(200) | REJECTED), "{outcome:?}");
+        refused += usize::from(outcome == REJECTED);
+    }
+    RUNTIME.block_on(async {
+        send.write_all(&frame(DATA, b"the rest")).await.unwrap();
+        send.finish().unwrap();
+    });
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+    let held = a.requests().into_iter().find(|request| request.path == "/held").unwrap();
+    assert_eq!(held.body, b"the rest");
+    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+    let next = RUNTIME.block_on(connect(address)).map(drop);
+    assert_eq!(next, Ok(()), "the next process answers");
+    signal::kill(pid, Signal::SIGTERM).unwrap();
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
+}
+
+/// Passes packets on between one client and a server, unless the client is out of reach.
+struct Relay {
+    address: SocketAddr,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Relay {
+    fn to(server: SocketAddr) -> Self {
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let cut = Arc::clone(&is_cut);
+        let address = RUNTIME.block_on(async {
+            let front = UdpSocket::bind((server.ip(), 0)).await.unwrap();
+            let back = UdpSocket::bind((server.ip(), 0)).await.unwrap();
+            back.connect(server).await.unwrap();
+            let address = front.local_addr().unwrap();
+            tokio::spawn(async move {
+                let (mut there, mut here) = ([0; 2048], [0; 2048]);
+                let mut client = None;
+                loop {
+                    tokio::select! {
+                        Ok((length, from)) = front.recv_from(&mut there) => {
+                            client = Some(from);
+                            if !cut.load(Ordering::SeqCst) {
+                                let _ = back.send(&there[..length]).await;
+                            }
+                        }
+                        Ok(length) = back.recv(&mut here) => if let Some(client) = client
+                            && !cut.load(Ordering::SeqCst)
+                        {
+                            let _ = front.send_to(&here[..length], client).await;
+                        },
+                        else => tokio::task::yield_now().await,
+                    }
+                }
+            });
+            address
+        });
+        Self { address, is_cut }
+    }
+}
+
+#[test]
+fn a_client_that_has_missed_the_end_of_its_connection_learns_it_from_the_next_process() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let (mut lb, address) = serving(&listening(&a));
+    let relay = Relay::to(address);
+    let client = RawClient::to(relay.address);
+    assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
+    relay.is_cut.store(true, Ordering::SeqCst);
+    let pid = upgrade(&lb);
+    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+    relay.is_cut.store(false, Ordering::SeqCst);
+    let (_send, _recv) = client.begin(&get("/"), true);
+    let closed = RUNTIME.block_on(async { timeout(PATIENCE, client.quic.closed()).await });
+    assert_eq!(closed, Ok(quinn::ConnectionError::Reset));
     signal::kill(pid, Signal::SIGTERM).unwrap();
     eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
 }

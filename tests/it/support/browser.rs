@@ -76,6 +76,16 @@ impl Browser {
         Self::start_with(&format!("--ignore-certificate-errors-spki-list={key_hash}"))
     }
 
+    /// Like [`Browser::trusting`], and it speaks HTTP/3 with this port of `localhost` from the beginning.
+    #[track_caller]
+    pub(crate) fn over_quic(key_hash: &str, port: u16) -> Self {
+        Self::start_with(&format!(
+            "--ignore-certificate-errors-spki-list={key_hash} --enable-quic \
+             --origin-to-force-quic-on=localhost:{port} \
+             --host-resolver-rules='MAP localhost 127.0.0.1'"
+        ))
+    }
+
     #[track_caller]
     fn start_with(flags: &str) -> Self {
         let folder = new_folder();

@@ -11,6 +11,8 @@ mod connection;
 mod exchange;
 mod grpc;
 mod hpack;
+#[cfg(test)]
+mod hpack_checks;
 mod liveness;
 mod preface;
 mod wire;

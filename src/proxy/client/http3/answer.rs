@@ -9,6 +9,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -25,15 +26,14 @@ use super::{
         pace::Pace,
         streams::{self, took_too_slowly},
     },
-    shared::number,
+    shared::{Shared, number},
 };
 use crate::clock;
-use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
 /// How long what was sent of an answer may take to arrive before it is reset, at least, and in round trips.
-const ARRIVAL: (Duration, u32) = (Duration::from_millis(250), 3);
+const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
 
 /// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
 type Stopped =
@@ -54,7 +54,7 @@ enum State {
 pub(super) struct StreamAnswer {
     /// Present until the answer is reset.
     stream: Option<SendStream>,
-    quic: quinn::Connection,
+    shared: Arc<Shared>,
     stopped: Stopped,
     is_head: bool,
     state: State,
@@ -66,16 +66,16 @@ pub(super) struct StreamAnswer {
 }
 
 impl StreamAnswer {
-    pub(super) fn new(stream: SendStream, quic: quinn::Connection, limits: PaceLimits) -> Self {
+    pub(super) fn new(stream: SendStream, shared: &Arc<Shared>) -> Self {
         Self {
             stopped: Box::pin(stream.stopped()),
             stream: Some(stream),
-            quic,
+            shared: Arc::clone(shared),
             is_head: false,
             state: State::Header,
             bytes: 0,
             reset: None,
-            pace: Pace::new(limits),
+            pace: Pace::new(shared.limits.answer_pace()),
             timer: Timer::default(),
         }
     }
@@ -219,6 +219,7 @@ impl StreamAnswer {
                 wait.await?
             };
             self.pace.came(written.bytes as u64, clock::now);
+            self.shared.windows.sent(written.bytes as u64, &self.shared.quic);
             bytes = bytes.split_at_mut(written.chunks).1;
             link.moved();
         }
@@ -247,11 +248,11 @@ impl Drop for StreamAnswer {
             // An error means that the client has stopped to read.
             let _ = stream.reset(number(code));
         };
-        if self.state == State::Header || self.quic.close_reason().is_some() {
+        if self.state == State::Header || self.shared.quic.close_reason().is_some() {
             return reset();
         }
         let (least, trips) = ARRIVAL;
-        let wait = least.max(self.quic.rtt() * trips);
+        let wait = least.max(self.shared.quic.rtt() * trips);
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             reset();

@@ -228,6 +228,7 @@ impl StreamBody {
         if piece.is_some() {
             self.bytes += more;
             self.pace.came(more, clock::now);
+            self.shared.windows.received(more, &self.shared.quic);
             link.moved();
         } else if let Some(trailers) = self.trailers.take() {
             link.transit().set_trailers(trailer_lines(&trailers));

@@ -26,6 +26,8 @@ pub(super) enum Cost {
     Stalled,
     /// A frame that belongs to no request.
     ControlFrames(u32),
+    /// Frames of QUIC that ask for an answer and move nothing.
+    Probes(u64),
     /// A stream that belongs to no request.
     UniStream,
 }
@@ -38,6 +40,7 @@ impl Cost {
             Self::Malformed => 48.0,
             Self::Stalled => 192.0,
             Self::ControlFrames(count) => 4.0 * f64::from(count),
+            Self::Probes(count) => count as f64,
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{
     receive,
     shared::{GOODBYE, Shared, number},
     uni_streams::{self, Begun},
+    windows::Windows,
 };
 use crate::clock;
 use crate::config::ClientLimits;
@@ -31,11 +32,6 @@ const STREAMS: u32 = 128;
 const UNI_STREAMS: u32 = 8;
 /// How much of one body a client may send ahead.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// How much of all bodies of a connection together a client may send ahead.
-const CONNECTION_WINDOW: u32 = 2 << 20;
-/// How much of all answers of a connection may be sent and not acknowledged. It is what a client that
-/// acknowledges nothing costs, and with a round trip of 100 ms it allows 160 Mbit/s.
-const SEND_WINDOW: u64 = 2 << 20;
 /// While requests are under way, the client's system is asked this often whether it is still there, so that
 /// a long wait for an answer does not look like a connection that is not used. Many clients give up a
 /// connection after 30 s.
@@ -53,11 +49,10 @@ pub(in super::super::super) fn transport(limits: &ClientLimits) -> TransportConf
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
-        .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)
         // It fails for millions of years only.
         .max_idle_timeout(silence.try_into().ok());
+    Windows::begin(&mut transport);
     transport
 }
 
@@ -82,6 +77,7 @@ pub(in super::super::super) async fn serve<F, A>(
         ending: Ending::No,
         next: 0,
         socket: None,
+        probes: 0,
     };
     let mut requests = JoinSet::new();
     served.answer_requests(&mut requests, ends, answer).await;
@@ -125,6 +121,8 @@ struct Served<'a> {
     next: u64,
     /// The client's address of the last request.
     socket: Option<(SocketAddr, Arc<SocketDigest>)>,
+    /// The frames of QUIC so far that move nothing.
+    probes: u64,
 }
 
 impl Served<'_> {
@@ -176,6 +174,7 @@ impl Served<'_> {
                 }
                 () = poll_fn(|cx| ticks.poll(tick, cx)), if !requests.is_empty() => {
                     tick = clock::now() + KEEP_ALIVE;
+                    self.pay_for_probes();
                     self.say(&keep_alive()).await;
                 }
                 () = &mut ends, if self.ending == Ending::No => self.warn().await,
@@ -206,6 +205,13 @@ impl Served<'_> {
                 Some(Arc::clone(&self.socket.insert((address, socket)).1))
             }
         }
+    }
+
+    /// Has the client pay for what only `quinn` sees. A connection without requests ends soon anyway.
+    fn pay_for_probes(&mut self) {
+        let came = self.shared.quic.stats().frame_rx;
+        let probes = came.ping + came.path_challenge + came.new_connection_id;
+        self.shared.pay(Cost::Probes(probes - std::mem::replace(&mut self.probes, probes)));
     }
 
     /// Tells the client that the connection ends soon.

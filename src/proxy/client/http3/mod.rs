@@ -11,5 +11,6 @@ mod exchange;
 mod receive;
 mod shared;
 mod uni_streams;
+mod windows;
 
 pub(in super::super) use connection::{serve, transport};

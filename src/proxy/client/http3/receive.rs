@@ -39,7 +39,7 @@ pub(super) async fn serve<F>(
     F: Future<Output = ()> + Send,
 {
     let mut body = StreamBody::new(recv, &shared);
-    let mut written = StreamAnswer::new(send, shared.quic.clone(), shared.limits.answer_pace());
+    let mut written = StreamAnswer::new(send, &shared);
     let Some(request) = receive(&shared, &mut body, &mut written).await else { return };
     let rest = Acknowledgement::default();
     let session = request.and_then(|request| {

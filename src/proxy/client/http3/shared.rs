@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::{
     super::accepted::{ConnectionContext, UnderWay},
     budget::{Budget, Cost},
+    windows::Windows,
 };
 use crate::clock;
 use crate::config::ClientLimits;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) connection: ConnectionContext,
     pub(super) quic: quinn::Connection,
     pub(super) under_way: UnderWay,
+    pub(super) windows: Windows,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
     budget: Mutex<Budget>,
@@ -37,6 +39,7 @@ impl Shared {
             connection,
             quic,
             under_way: UnderWay::default(),
+            windows: Windows::default(),
             is_last: Notify::new(),
             budget: Mutex::new(Budget::new(clock::now())),
         })
@@ -50,6 +53,7 @@ impl Shared {
                 Cost::Cancelled => Cut::Resets,
                 Cost::Malformed => Cut::Malformed,
                 Cost::Stalled => Cut::Stalled,
+                Cost::Probes(_) => Cut::Pings,
                 Cost::ControlFrames(_) | Cost::UniStream => Cut::OtherFrames,
             });
         }

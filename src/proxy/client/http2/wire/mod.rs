@@ -5,6 +5,8 @@
 
 mod block;
 mod budget;
+#[cfg(test)]
+mod checks;
 mod closing;
 mod conduct;
 mod farewell;

@@ -1,0 +1,5 @@
+//! The target of this name in `lib.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| lb_fuzz::http3_uni(bytes));
