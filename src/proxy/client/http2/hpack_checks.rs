@@ -18,13 +18,19 @@ pub(crate) fn blocks(bytes: &[u8]) {
     }
 }
 
-/// The fields of a block that comes in pieces of this length, the bytes behind the last one, and whether they
-/// are a fault.
-fn fields(
-    decoder: &mut Decoder,
-    block: &[u8],
-    piece: usize,
-) -> (Vec<(Vec<u8>, Vec<u8>)>, usize, bool) {
+/// What is found in a block.
+#[derive(Debug, PartialEq)]
+struct Found {
+    /// Names and values.
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The number of bytes behind the last one.
+    left: usize,
+    /// Whether these are a fault.
+    is_fault: bool,
+}
+
+/// Reads a block that comes in pieces of this length.
+fn fields(decoder: &mut Decoder, block: &[u8], piece: usize) -> Found {
     let (mut all, mut left, mut is_first) = (Vec::new(), Vec::new(), true);
     for piece in block.chunks(piece) {
         left.extend_from_slice(piece);
@@ -33,12 +39,12 @@ fn fields(
             match decoder.next(&mut rest, &mut is_first) {
                 Ok(Some(field)) => all.push((field.name.to_vec(), field.value.to_vec())),
                 Ok(None) => break,
-                Err(Fault) => return (all, 0, true),
+                Err(Fault) => return Found { fields: all, left: 0, is_fault: true },
             }
         }
         left = rest.to_vec();
     }
-    (all, left.len(), false)
+    Found { fields: all, left: left.len(), is_fault: false }
 }
 
 #[cfg(test)]
