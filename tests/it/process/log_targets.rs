@@ -145,7 +145,7 @@ fn paths(folder: &Path) -> Vec<String> {
 #[test]
 fn full_files_are_put_aside_through_reloads_and_an_upgrade() {
     let a = ScriptedBackend::named("a");
-    let settings = "access_log: { path: access.log }\npid_file: lb.pid\nerror_log: process.log\n\
+    let settings = "access_log: { path: access.log }\npid_file: lb.pid\nerror_log: process.log\nerror_log_format: text\n\
                     log_rotation: { size: 8KiB, keep: 1000 }";
     let text = yaml(&[a.address()], settings);
     let lb = LbProcess::with_config(&text, &[]);
