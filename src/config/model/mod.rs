@@ -25,10 +25,10 @@ pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
-    AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
+    AccountKey, Acme, AltSvc, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
-    Listener, ListenerProtocol, MinRate, PeerBlock, RedirectToHttps, SocketFile, Tls, TlsVersion,
-    UnknownSni,
+    Listener, ListenerProtocol, MinRate, PaceLimits, PeerBlock, RedirectToHttps, SocketFile, Tls,
+    TlsVersion, UnknownSni,
 };
 pub use logs::{
     AccessLog, ChosenField, Facility, FieldItem, LogDelivery, LogField, LogFilter, LogFormat,
@@ -59,6 +59,8 @@ pub struct Config {
     pub traceparent: Traceparent,
     /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
+    /// The body of the answer to a request that no backend can take; `None` for one line.
+    pub unavailable_page: Option<Box<str>>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<PeerBlock>,
     /// Worker threads; `None` is one for each core.

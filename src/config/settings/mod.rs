@@ -14,8 +14,8 @@ use super::{
         mapping, path_below, pools as pool_keys, process as top, retry as retry_keys,
     },
     model::{
-        AccessLog, Admin, BackendSpec, Backoff, BodyLimits, Config, HealthCheck, Listener,
-        LogFilter, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts,
+        AccessLog, Admin, BackendSpec, Backoff, Config, HealthCheck, Listener, LogFilter, MinRate,
+        PaceLimits, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts,
     },
     values::{CheckType, Failure},
 };
@@ -75,6 +75,7 @@ pub(super) fn tree(config: &Config) -> Value {
         log_keys::ACCESS_LOG.show_or_off(config.access_log.as_ref().map(access_log)),
         top::TRACE.show(&config.traceparent),
         top::SERVER_TIMING.show(&config.server_timing),
+        top::UNAVAILABLE_PAGE.show(config.unavailable_page.as_ref()),
         top::TRUSTED_PROXIES.show(&config.trusted_proxies),
         top::WORKERS.show(&config.threads),
         log_keys::PROCESS_LOG.show(&process.error_log),
@@ -123,17 +124,26 @@ pub(super) fn listener(listener: &Listener) -> Value {
             listener_keys::KEEPALIVE.show(&client.keepalive),
             listener_keys::WRITE.show(&client.write),
             body(client.body),
+            answer(client.answer),
         ]),
     ])
 }
 
-fn body(limits: BodyLimits) -> Entry {
+fn body(limits: PaceLimits) -> Entry {
     // Without a rate this key has no meaning, and is not in the model.
     let after = limits.min_rate.map(|rate| rate.after);
     listener_keys::BODY.show([
         listener_keys::BODY_IDLE.show(&limits.idle),
         listener_keys::BODY_MIN_RATE.show(&limits.min_rate.map(|rate| rate.bytes)),
         listener_keys::BODY_MIN_RATE_AFTER.key.show(after.as_ref()),
+    ])
+}
+
+fn answer(rate: Option<MinRate>) -> Entry {
+    let after = rate.map(|rate| rate.after);
+    listener_keys::ANSWER.show([
+        listener_keys::ANSWER_MIN_RATE.show(&rate.map(|rate| rate.bytes)),
+        listener_keys::ANSWER_MIN_RATE_AFTER.key.show(after.as_ref()),
     ])
 }
 

@@ -6,6 +6,7 @@ mod kind;
 mod logs;
 mod name;
 mod number;
+mod page;
 mod path;
 mod percent;
 mod size;
@@ -29,6 +30,7 @@ pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, KEEP, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     REDIRECT_TO_HTTPS, THREADS, WEIGHT,
 };
+pub(super) use page::PAGE;
 pub(super) use path::{FILE, FOLDER, MODE, OWNER, PATTERN, SOCKET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
 pub(super) use size::{BUFFER, LOG_SIZE, RATE};
