@@ -87,7 +87,8 @@ impl World {
     fn start_lb(&self, algorithm: &str) -> SocketAddr {
         let config = self.config(algorithm);
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
-        let access_log = config.access_log.as_ref().map(AccessLog::open);
+        let access_log =
+            config.access_log.as_ref().map(|log| AccessLog::open(log, &config.log_delivery));
         let access_log = access_log.map(|log| Arc::new(log.expect("a file")));
         let building = Current::new(&config, &resolved, access_log, clock::now());
         let current = Arc::new(self.runtime.block_on(building).expect("a generation"));

@@ -172,7 +172,7 @@ pub(super) fn serve(start: Start, report: &mut Option<Report>) -> Result<ExitCod
         let reason = format!("{error}{}", other.unwrap_or_default());
         log::error!("{reason}");
         // The person who starts it reads standard error, where the log is if it has no file yet.
-        if process_log::is_in_file() {
+        if process_log::is_elsewhere() {
             say(io::stderr(), &reason);
         }
         reason

@@ -72,6 +72,11 @@ pub(super) fn is_same_word(text: &str, word: &str) -> bool {
     plain(text) == plain(word)
 }
 
+/// Whether a name is a word and an `s`.
+pub(super) fn is_plural(text: &str, word: &str) -> bool {
+    plain(text).strip_suffix('s').is_some_and(|text| text == plain(word))
+}
+
 /// The number of typing mistakes between two words; a word that was cut short, or extended, counts
 /// as one.
 fn distance(text: &str, word: &str) -> usize {

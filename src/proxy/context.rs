@@ -29,6 +29,8 @@ pub struct RequestContext {
     pub(super) routed: Option<Routed>,
     /// The header of an answer between the hooks that see it.
     pub(super) answer: Option<Box<AnswerHeader>>,
+    /// The fields of the answer, if the access log asks for any of them.
+    pub(super) logged_answer: Option<Box<Fields>>,
     /// Why `lb` answered the request itself, before any attempt.
     pub(super) refusal: Option<&'static str>,
     /// The status of `lb`'s own answer, or 499 as in nginx for a client that left before one.
@@ -128,6 +130,7 @@ impl RequestContext {
             received: None,
             routed: None,
             answer: None,
+            logged_answer: None,
             refusal: None,
             status: None,
             in_flight,
@@ -147,6 +150,13 @@ impl RequestContext {
     /// The attempt under way, or the last one.
     pub(super) fn attempt(&self) -> Option<&Attempt> {
         self.routed.as_ref()?.attempt.as_ref()
+    }
+
+    /// A copy of the fields of an answer, if the access log asks for any of them.
+    pub(super) fn copy_for_log(&self, answer: &Fields) -> Option<Box<Fields>> {
+        let is_logged =
+            self.generation.access_log.as_ref().is_some_and(|log| log.has_answer_headers());
+        is_logged.then(|| Box::new(answer.clone()))
     }
 
     /// Notes that no backend could take the request. The reasons are counted on the spot, because

@@ -149,7 +149,9 @@ impl ProxyHttp for Proxy {
         if let (Some(mut header), Some(received)) = (context.answer.take(), &context.received) {
             respond::suit_client(&mut header, &received.link, context.in_flight.is_draining());
             request::set_answer_headers(&mut header, context);
+            let logged_answer = context.copy_for_log(&header.fields);
             received.link.transit().put_answer(header);
+            context.logged_answer = logged_answer;
             if !response.status.is_informational() {
                 // Otherwise Pingora would say in a map how the body is framed.
                 response.set_status(StatusCode::NO_CONTENT)?;

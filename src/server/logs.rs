@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::error::StartError;
-use crate::config::{AccessLog, Config};
+use crate::config::Config;
 use crate::telemetry::{self, log as process_log};
 
-/// Opens the access log and starts its writer.
+/// Opens the access log, if there is one, and starts its writer.
 ///
 /// # Errors
 ///
 /// When the file cannot be opened.
-pub(super) fn open_access_log(config: &AccessLog) -> Result<Arc<telemetry::AccessLog>, StartError> {
-    telemetry::AccessLog::open(config).map(Arc::new).map_err(StartError::AccessLog)
+pub(super) fn open_access_log(
+    config: &Config,
+) -> Result<Option<Arc<telemetry::AccessLog>>, StartError> {
+    let open = |log| telemetry::AccessLog::open(log, &config.log_delivery).map(Arc::new);
+    config.access_log.as_ref().map(open).transpose().map_err(StartError::AccessLog)
 }
 
 /// Opens the process log and sends everything that is logged from here on to it.

@@ -237,17 +237,14 @@ impl Reloader {
     async fn logs(&self, config: &Config) -> Result<Logs, StartError> {
         let as_before = self.current.pin().access_log.clone();
         let is_same = (
-            config.access_log == self.config.access_log,
+            config.access_log == self.config.access_log
+                && config.log_delivery == self.config.log_delivery,
             process_log::is_same(&self.config, config),
         );
         let config = config.clone();
         // A file system may be slow or hang.
         let opening = tokio::task::spawn_blocking(move || {
-            let access_log = if is_same.0 {
-                as_before
-            } else {
-                config.access_log.as_ref().map(logs::open_access_log).transpose()?
-            };
+            let access_log = if is_same.0 { as_before } else { logs::open_access_log(&config)? };
             let destination = (!is_same.1).then(|| process_log::open(&config)).transpose();
             Ok((access_log, destination.map_err(StartError::ProcessLog)?))
         });

@@ -48,7 +48,7 @@ pub fn run(mut start: Start, report: &mut Option<Report>) -> Result<ExitCode, St
     for warning in &start.warnings {
         log::warn!("{warning}");
     }
-    let access_log = config.access_log.as_ref().map(logs::open_access_log).transpose()?;
+    let access_log = logs::open_access_log(config)?;
     acme::make_local(config, &tls);
     let opened = Opened { access_log, tls };
     let building = Current::new(config, &start.resolved, opened, clock::now());

@@ -1,9 +1,10 @@
-//! The process log: the `log` crate's records, to standard error or a file.
+//! The process log: the `log` crate's records, to standard error, a file or a daemon.
 //!
 //! The key-values of a record serve machines and people alike:
 //! `log::warn!(pool = "web", backend = "127.0.0.1:9001"; "backend ejected")` becomes
 //! `2026-11-21T07:42:00.123Z WARN backend ejected pool=web backend=127.0.0.1:9001`, or one JSON
-//! object with the same keys when the access log is JSON, so that one reader takes both.
+//! object with the same keys when the access log is JSON, so that one reader takes both, unless the
+//! configuration chooses a format.
 
 use std::{
     io::{self, Write},
@@ -25,10 +26,11 @@ use serde::{
 pub use super::log_output::Destination;
 use super::{
     json_escapes,
+    output::Framed,
     text::{Sentence, Timestamp, Value},
 };
 use crate::clock;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, LogTarget};
 
 /// The levels without `RUST_LOG`: `info` for our own messages, and of Pingora those that we do not
 /// log better ourselves.
@@ -63,23 +65,27 @@ pub fn init(destination: Destination) {
 ///
 /// When the file cannot be opened, with its name.
 pub fn open(config: &Config) -> io::Result<Destination> {
-    match &config.process.error_log {
-        None => Ok(Destination::stderr(format(config))),
-        Some(path) => Destination::file(format(config), path),
-    }
+    Destination::open(format(config), &config.process.error_log, &config.log_delivery)
 }
 
-/// The format of the process log: JSON if the access log is JSON, so that a log collector meets one
-/// format.
+/// The format of the process log. Unless it is chosen, it is JSON if the access log is JSON, so that a log
+/// collector meets one format; in the journal it is text, beside which the journal has the fields.
 #[must_use]
 pub fn format(config: &Config) -> LogFormat {
-    config.access_log.as_ref().map_or(LogFormat::Text, |access_log| access_log.format)
+    let process = &config.process;
+    let of_access_log = || config.access_log.as_ref().map_or(LogFormat::Text, |log| log.format);
+    process.error_log_format.unwrap_or_else(|| match process.error_log {
+        LogTarget::Journald(_) => LogFormat::Text,
+        _ => of_access_log(),
+    })
 }
 
 /// Whether the process log is the same in both configurations.
 #[must_use]
 pub fn is_same(before: &Config, after: &Config) -> bool {
-    before.process.error_log == after.process.error_log && format(before) == format(after)
+    before.process.error_log == after.process.error_log
+        && before.log_delivery == after.log_delivery
+        && format(before) == format(after)
 }
 
 /// Directs the log there from the next line on. Lines that are being written still go to the old
@@ -88,10 +94,10 @@ pub fn direct(destination: Destination) {
     DESTINATION.store(Arc::new(destination));
 }
 
-/// Whether lines go to a file at this moment, and not to standard error.
+/// Whether lines go to a file or a daemon at this moment, and not to standard error.
 #[must_use]
-pub fn is_in_file() -> bool {
-    DESTINATION.load().is_file()
+pub fn is_elsewhere() -> bool {
+    DESTINATION.load().is_elsewhere()
 }
 
 /// Has the file opened again after it was moved away. Returns at once. If it cannot be opened, the
@@ -133,7 +139,9 @@ impl Log for ProcessLog {
 
 fn tell(destination: &Destination, record: &Record<'_>) {
     let mut line = Vec::new();
-    if write(&mut line, destination.format(), clock::wall(), record).is_ok() {
+    let (format, time) = (destination.format(), clock::wall());
+    let is_framed = destination.takes_fields() && format != LogFormat::Json;
+    if write(&mut line, format, is_framed, time, record).is_ok() {
         destination.write(&line);
     }
 }
@@ -141,6 +149,7 @@ fn tell(destination: &Destination, record: &Record<'_>) {
 fn write(
     line: &mut impl Write,
     format: LogFormat,
+    is_framed: bool,
     time: SystemTime,
     record: &Record<'_>,
 ) -> io::Result<()> {
@@ -148,6 +157,10 @@ fn write(
         LogFormat::Json => write_json(line, time, record)?,
         // The combined format knows requests only.
         LogFormat::Text | LogFormat::Combined => write_text(line, time, record)?,
+    }
+    if is_framed {
+        line.write_all(&[Framed::SEPARATOR])?;
+        write_json(line, time, record)?;
     }
     line.write_all(b"\n")
 }
@@ -255,12 +268,46 @@ mod tests {
     use log::Metadata;
 
     use super::*;
+    use crate::config::{self, Flags, LogDelivery};
 
     fn line(format: LogFormat, record: &Record<'_>) -> String {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_246_920_123);
         let mut line = Vec::new();
-        write(&mut line, format, time, record).unwrap();
+        write(&mut line, format, false, time, record).unwrap();
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn the_format_is_the_chosen_one_or_that_of_the_other_log() {
+        let of = |settings: &str| {
+            let yaml = format!(
+                "listeners: [{{ address: 127.0.0.1:0 }}]\nroutes: [{{ pool: web }}]\n\
+                 pools: {{ web: {{ backends: [{{ address: 127.0.0.1:1 }}] }} }}\n{settings}\n"
+            );
+            format(&config::parse("lb.yaml", &yaml, &Flags::default()).unwrap().config)
+        };
+        assert_eq!(of(""), LogFormat::Json);
+        assert_eq!(of("access_log: off"), LogFormat::Text);
+        assert_eq!(of("error_log_format: text"), LogFormat::Text);
+        assert_eq!(of("access_log: { format: text }"), LogFormat::Text);
+        assert_eq!(of("access_log: { format: text }\nerror_log_format: json"), LogFormat::Json);
+        assert_eq!(of("error_log: journald"), LogFormat::Text);
+        assert_eq!(of("error_log: journald\nerror_log_format: json"), LogFormat::Json);
+    }
+
+    #[test]
+    fn a_line_with_fields_has_them_in_json_behind_the_text() {
+        let pairs = [("pool", "we\u{1f}b")];
+        let mut builder = Record::builder();
+        builder.level(Level::Warn).target("lb").key_values(&pairs);
+        let (mut line, time) = (Vec::new(), SystemTime::UNIX_EPOCH);
+        let record = builder.args(format_args!("hello")).build();
+        write(&mut line, LogFormat::Text, true, time, &record).unwrap();
+        let line = String::from_utf8(line).unwrap();
+        let (text, json) = line.split_once('\u{1f}').unwrap();
+        assert_eq!(text, "1970-01-01T00:00:00.000Z WARN hello pool=\"we\\u{1f}b\"");
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(json["pool"], pairs[0].1);
     }
 
     #[test]
@@ -304,7 +351,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("error.log");
         for format in [LogFormat::Text, LogFormat::Json] {
-            let destination = Destination::file(format, &path).unwrap();
+            let (target, delivery) = (LogTarget::File(path.clone()), LogDelivery::default());
+            let destination = Destination::open(format, &target, &delivery).unwrap();
             let mut builder = Record::builder();
             builder.level(Level::Info).target("lb");
             tell(&destination, &builder.args(format_args!("hello")).build());

@@ -9,16 +9,17 @@
 use std::{
     fmt,
     io::{self, Write},
-    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{painted, queue::Queue};
+use super::{
+    output::{self, LogName, painted},
+    queue::Queue,
+};
 use crate::clock;
-use crate::config::LogFormat;
-use crate::files::append_to;
+use crate::config::{LogDelivery, LogFormat, LogTarget};
 
 /// The most bytes of lines that may wait for an output: minutes of a process log while its output
 /// is stuck.
@@ -40,9 +41,21 @@ static STDERR: LazyLock<Arc<Lines>> = LazyLock::new(|| {
 /// An output of the process log, and the format of its lines.
 pub struct Destination {
     format: LogFormat,
-    /// The file; `None` for standard error.
-    path: Option<PathBuf>,
+    target: LogTarget,
     lines: Arc<Lines>,
+}
+
+/// What is needed to open an output, at first and once more.
+struct Opening {
+    target: LogTarget,
+    format: LogFormat,
+    delivery: LogDelivery,
+}
+
+impl Opening {
+    fn output(&self) -> io::Result<Output> {
+        output::open(LogName::Process, &self.target, self.format, &self.delivery).map(Output::new)
+    }
 }
 
 /// Lines on their way to a thread that writes them. When dropped, the thread writes the lines it
@@ -59,23 +72,33 @@ impl Destination {
     /// The log on standard error.
     #[must_use]
     pub fn stderr(format: LogFormat) -> Self {
-        Self { format, path: None, lines: Arc::clone(&STDERR) }
+        Self { format, target: LogTarget::Stderr, lines: Arc::clone(&STDERR) }
     }
 
-    /// The log in this file, which is created if it does not exist, and appended to.
+    /// The log in this place. A file is created if it does not exist, and appended to; a daemon need not be
+    /// there yet.
     ///
     /// # Errors
     ///
     /// When the file cannot be opened, with its name, or the system refuses a thread.
-    pub fn file(format: LogFormat, path: &Path) -> io::Result<Self> {
-        let output = Output::new(Box::new(append_to(path)?));
-        let lines = Lines::start(Some(path.to_owned()), output)?;
-        Ok(Self { format, path: Some(path.to_owned()), lines })
+    pub fn open(format: LogFormat, target: &LogTarget, delivery: &LogDelivery) -> io::Result<Self> {
+        let target = target.clone();
+        if target == LogTarget::Stderr {
+            return Ok(Self::stderr(format));
+        }
+        let opening = Opening { target: target.clone(), format, delivery: delivery.clone() };
+        let output = opening.output()?;
+        Ok(Self { format, target, lines: Lines::start(Some(opening), output)? })
     }
 
-    /// Whether it is a file, and not standard error.
-    pub(super) fn is_file(&self) -> bool {
-        self.path.is_some()
+    /// Whether it is not standard error.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.target != LogTarget::Stderr
+    }
+
+    /// Whether a line is followed by its fields in JSON, unless it is JSON itself.
+    pub(super) fn takes_fields(&self) -> bool {
+        matches!(self.target, LogTarget::Journald(_))
     }
 
     /// The format of its lines.
@@ -102,10 +125,10 @@ impl Destination {
 }
 
 impl Lines {
-    fn start(path: Option<PathBuf>, output: Output) -> io::Result<Arc<Self>> {
+    fn start(opening: Option<Opening>, output: Output) -> io::Result<Arc<Self>> {
         let queue = Arc::new(Queue::holding(CAPACITY));
         let taken = Arc::clone(&queue);
-        let run = move || write_lines(&taken, output, path.as_deref());
+        let run = move || write_lines(&taken, output, opening.as_ref());
         thread::Builder::new().name("process-log".to_owned()).spawn(run)?;
         Ok(Arc::new(Self(queue)))
     }
@@ -120,21 +143,18 @@ impl Drop for Lines {
 
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Destination").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Destination").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.path {
-            Some(path) => path.display().fmt(f),
-            None => f.write_str("stderr"),
-        }
+        self.target.fmt(f)
     }
 }
 
 /// The thread's work, until the queue is closed.
-fn write_lines(queue: &Queue, mut output: Output, path: Option<&Path>) {
+fn write_lines(queue: &Queue, mut output: Output, opening: Option<&Opening>) {
     let (mut batch, mut told) = (Vec::new(), 0);
     loop {
         let orders = queue.take(&mut batch, None);
@@ -151,9 +171,9 @@ fn write_lines(queue: &Queue, mut output: Output, path: Option<&Path>) {
                 told = dropped;
             }
         }
-        if let (true, Some(path)) = (orders.reopen, path) {
-            match append_to(path) {
-                Ok(file) => output = Output::new(Box::new(file)),
+        if let (true, Some(opening)) = (orders.reopen, opening) {
+            match opening.output() {
+                Ok(opened) => output = opened,
                 Err(error) => log::error!(error:% = error; "cannot reopen the process log"),
             }
         }
@@ -180,7 +200,7 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, fs, io::ErrorKind, sync::mpsc, thread};
+    use std::{collections::VecDeque, fs, io::ErrorKind, path::Path, sync::mpsc, thread};
 
     use parking_lot::Mutex;
 
@@ -188,6 +208,11 @@ mod tests {
 
     /// Far longer than any step of a test takes, so that a broken test ends.
     const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn in_file(path: &Path) -> Destination {
+        let (target, delivery) = (LogTarget::File(path.to_owned()), LogDelivery::default());
+        Destination::open(LogFormat::Text, &target, &delivery).unwrap()
+    }
 
     fn read(path: &Path) -> String {
         fs::read_to_string(path).unwrap()
@@ -198,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("error.log");
         fs::write(&path, "before\n").unwrap();
-        let log = Destination::file(LogFormat::Text, &path).unwrap();
+        let log = in_file(&path);
         thread::scope(|scope| {
             for digit in '0'..'4' {
                 let line = format!("{}\n", String::from(digit).repeat(300));
@@ -219,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("error.log");
         let moved = path.with_extension("1");
-        let log = Destination::file(LogFormat::Text, &path).unwrap();
+        let log = in_file(&path);
         log.write(b"one\n");
         fs::rename(&path, &moved).unwrap();
         log.write(b"two\n");
@@ -240,7 +265,7 @@ mod tests {
         let (inner, moved) = (folder.path().join("logs"), folder.path().join("moved"));
         fs::create_dir(&inner).unwrap();
         let path = inner.join("error.log");
-        let log = Destination::file(LogFormat::Text, &path).unwrap();
+        let log = in_file(&path);
         fs::rename(&inner, &moved).unwrap();
         log.reopen();
         log.write(b"still here\n");

@@ -2,8 +2,9 @@
 //! process.
 //!
 //! The two are separate because they have different readers. The [access log](AccessLog) goes where
-//! the configuration says, and drops lines rather than delay a request. The [process log](log) goes
-//! to standard error or a file, and has the changes: started, ejected, back again.
+//! the configuration says, and drops lines rather than delay a request. The [process log](log) has the
+//! changes: started, ejected, back again. Both can go to a stream, a file, or a daemon (`output`), and have a
+//! thread and a queue of their own.
 
 mod connection_record;
 mod filter;
@@ -11,7 +12,7 @@ mod json_escapes;
 mod line;
 pub mod log;
 mod log_output;
-mod painted;
+mod output;
 mod queue;
 mod record;
 mod text;

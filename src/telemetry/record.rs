@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::connection_record::ConnectionRecord;
+use crate::http1::Fields;
 
 /// One request, when it has ended.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +30,12 @@ pub struct AccessRecord<'a> {
     pub backend: Option<&'a str>,
     /// As received, such as `HTTP/1.1`.
     pub protocol: &'static str,
-    /// As received; only the combined format has it.
-    pub referer: Option<&'a [u8]>,
-    /// As received; only the combined format has it.
-    pub user_agent: Option<&'a [u8]>,
+    /// The address of the listener, as configured; `None` for a request that was refused at once.
+    pub listener: Option<&'a str>,
+    /// The headers of the request, without those of its connection.
+    pub request: Option<&'a Fields>,
+    /// The headers of the answer, without those of its connection, if the log asks for any of them.
+    pub answer: Option<&'a Fields>,
     /// The status that the client received.
     pub status: u16,
     /// From the end of the request's header to the last byte of the answer.
@@ -49,6 +52,8 @@ pub struct AccessRecord<'a> {
     pub no_backend: Option<&'a [(&'static str, usize)]>,
     /// Bytes of the response body that were sent.
     pub bytes: u64,
+    /// Bytes of the request body that were received.
+    pub request_bytes: u64,
     /// As received; need not be UTF-8.
     pub host: Option<&'a [u8]>,
     /// Where the route led; `None` when there was no route.

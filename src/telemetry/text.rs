@@ -36,25 +36,39 @@ impl Serialize for Timestamp {
     }
 }
 
-/// Untrusted bytes as one word: visible ASCII except quotes and backslashes stays, any other byte
-/// becomes `\xNN`, and no bytes become `-`.
+/// Untrusted bytes as one word: visible ASCII without quotes and backslashes stays as it is, anything else
+/// is quoted, and no bytes become `-`.
+///
+/// Between the quotes, printable text stays, and a quote and a backslash have a backslash before them; other
+/// characters are escaped as in Rust, and bytes that are not UTF-8 are written as `\xNN`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Word<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_char('-');
+        match std::str::from_utf8(self.0) {
+            Ok("") => return f.write_char('-'),
+            Ok(plain) if is_plain(self.0) => return f.write_str(plain),
+            _ => {}
         }
-        let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\".contains(byte);
-        for run in self.0.chunk_by(|left, right| is_plain(left) == is_plain(right)) {
-            match std::str::from_utf8(run) {
-                Ok(plain) if run.first().is_some_and(is_plain) => f.write_str(plain)?,
-                _ => run.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?,
+        f.write_char('"')?;
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\'' => f.write_char(character)?,
+                    _ => write!(f, "{}", character.escape_debug())?,
+                }
             }
+            chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
         }
-        Ok(())
+        f.write_char('"')
     }
+}
+
+/// Whether bytes are a word without quotes around them. A `-` stands for no bytes.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\".contains(byte);
+    !bytes.is_empty() && bytes != b"-" && bytes.iter().all(is_plain)
 }
 
 /// A sentence of the process log: blanks and quotes stay, unprintable characters are escaped.
@@ -111,15 +125,17 @@ mod tests {
     }
 
     #[test]
-    fn a_word_has_no_blank_quote_or_control() {
-        let cases: [(&[u8], &str); 7] = [
+    fn a_word_is_plain_or_quoted() {
+        let cases: [(&[u8], &str); 9] = [
             (b"/a?b=c&d", "/a?b=c&d"),
             (b"", "-"),
-            (b"/a b", "/a\\x20b"),
-            (b"/\r\n\x1b[31m", "/\\x0d\\x0a\\x1b[31m"),
-            (b"\"'\\", "\\x22\\x27\\x5c"),
-            (b"/caf\xc3\xa9", "/caf\\xc3\\xa9"),
-            (b"\xff\x7f", "\\xff\\x7f"),
+            (b"-", "\"-\""),
+            (b"/a b", "\"/a b\""),
+            (b"/\r\n\x1b[31m", "\"/\\r\\n\\u{1b}[31m\""),
+            (b"\"'\\", "\"\\\"'\\\\\""),
+            ("/café".as_bytes(), "\"/café\""),
+            (b"\xff\x7f", "\"\\xff\\u{7f}\""),
+            ("a\u{202e}b".as_bytes(), "\"a\\u{202e}b\""),
         ];
         for (bytes, expected) in cases {
             assert_eq!(Word(bytes).to_string(), expected);

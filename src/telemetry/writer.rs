@@ -12,9 +12,7 @@
 use std::{
     cell::RefCell,
     fmt,
-    fs::File,
-    io::{self, ErrorKind, Write},
-    os::fd::AsFd,
+    io::{self, ErrorKind},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -24,13 +22,13 @@ use parking_lot::Mutex;
 
 use super::{
     filter::{self, Ended},
-    line, painted,
+    line::{self, Layout},
+    output::{self, LogName, Output},
     queue::Queue,
     record::AccessRecord,
 };
 use crate::clock;
-use crate::config::{self, LogFilter, LogFormat, LogTarget};
-use crate::files::append_to;
+use crate::config::{self, LogDelivery, LogFilter, LogFormat, LogTarget};
 
 /// How long lines gather after a batch: well below the polling interval of programs that follow the
 /// log.
@@ -58,27 +56,31 @@ static DROPPED: Mutex<Vec<Arc<Queue>>> = Mutex::new(Vec::new());
 /// end of the process ([`AccessLog::close_dropped`]).
 #[derive(Debug)]
 pub struct AccessLog {
-    format: LogFormat,
+    layout: Layout,
     filter: Option<LogFilter>,
     queue: Arc<Queue>,
 }
 
 impl AccessLog {
-    /// Opens the output and starts the writer.
+    /// Opens the output and starts the writer. A daemon need not be there yet.
     ///
     /// # Errors
     ///
     /// When the file cannot be opened, with its name, or no thread can be started.
-    pub fn open(config: &config::AccessLog) -> io::Result<Self> {
-        let output = open(&config.path)?;
-        Self::start(config.clone(), output)
+    pub fn open(config: &config::AccessLog, delivery: &LogDelivery) -> io::Result<Self> {
+        let (target, format, delivery) = (config.path.clone(), config.format, delivery.clone());
+        let destination = Destination { target, format, delivery };
+        Self::start(config, destination.open()?, destination)
     }
 
-    fn start(config: config::AccessLog, output: Output) -> io::Result<Self> {
-        let config::AccessLog { format, path: target, filter } = config;
+    fn start(
+        config: &config::AccessLog,
+        output: Output,
+        destination: Destination,
+    ) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let writer = Writer {
-            target,
+            destination,
             output,
             tally: Tally::default(),
             is_failing: false,
@@ -86,13 +88,13 @@ impl AccessLog {
             queue: Arc::clone(&queue),
         };
         thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
-        Ok(Self { format, filter, queue })
+        Ok(Self { layout: Layout::of(config), filter: config.filter.clone(), queue })
     }
 
-    /// The format of the lines.
+    /// Whether lines have a header of the answer, so that a record needs these.
     #[must_use]
-    pub fn format(&self) -> LogFormat {
-        self.format
+    pub fn has_answer_headers(&self) -> bool {
+        self.layout.has_answer_headers()
     }
 
     /// Whether a request that ended like this gets a line.
@@ -106,7 +108,7 @@ impl AccessLog {
     pub fn log(&self, record: &AccessRecord<'_>) {
         LINE.with_borrow_mut(|line| {
             line.clear();
-            match line::write(record, self.format, line) {
+            match line::write(record, &self.layout, line) {
                 Ok(()) => self.queue.push(line),
                 Err(_) => self.queue.drop_lines(1),
             }
@@ -166,22 +168,22 @@ fn draw() -> u8 {
     fastrand::u8(..100)
 }
 
-type Output = Box<dyn Write + Send>;
+/// Where lines go, and how.
+#[derive(Debug)]
+struct Destination {
+    target: LogTarget,
+    format: LogFormat,
+    delivery: LogDelivery,
+}
 
-fn open(target: &LogTarget) -> io::Result<Output> {
-    Ok(match target {
-        // The standard library's handle would buffer everything behind the last line end.
-        LogTarget::Stdout => {
-            painted::for_terminal(File::from(io::stdout().as_fd().try_clone_to_owned()?))
-        }
-        // Written through the standard library's lock, so that lines of the two logs do not mix.
-        LogTarget::Stderr => painted::for_terminal(io::stderr()),
-        LogTarget::File(path) => Box::new(append_to(path)?),
-    })
+impl Destination {
+    fn open(&self) -> io::Result<Output> {
+        output::open(LogName::Access, &self.target, self.format, &self.delivery)
+    }
 }
 
 struct Writer {
-    target: LogTarget,
+    destination: Destination,
     output: Output,
     queue: Arc<Queue>,
     tally: Tally,
@@ -251,8 +253,8 @@ impl Writer {
     }
 
     fn reopen(&mut self) {
-        if matches!(self.target, LogTarget::File(_)) {
-            match open(&self.target) {
+        if matches!(self.destination.target, LogTarget::File(_)) {
+            match self.destination.open() {
                 Ok(output) => (self.output, self.is_torn) = (output, false),
                 Err(error) => log::error!(error:% = error; "cannot reopen the access log"),
             }
@@ -260,12 +262,8 @@ impl Writer {
     }
 
     fn tell(&self, event: &Event) {
-        let output = match &self.target {
-            LogTarget::Stdout => "stdout".into(),
-            LogTarget::Stderr => "stderr".into(),
-            LogTarget::File(path) => path.to_string_lossy(),
-        };
-        let output = output.as_ref();
+        let output = self.destination.target.to_string();
+        let output = output.as_str();
         match event {
             Event::Failed(error) => {
                 log::error!(output, error:% = error; "cannot write the access log, dropping lines");
@@ -277,7 +275,7 @@ impl Writer {
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("Writer").field("destination", &self.destination).finish_non_exhaustive()
     }
 }
 
@@ -322,6 +320,7 @@ impl Tally {
 mod tests {
     use std::{
         fs,
+        io::Write,
         path::{Path, PathBuf},
         sync::mpsc::{self, Receiver, Sender},
     };
@@ -336,7 +335,13 @@ mod tests {
 
     fn open_file(path: &Path) -> AccessLog {
         let path = LogTarget::File(path.to_owned());
-        AccessLog::open(&config::AccessLog { path, ..config::AccessLog::default() }).unwrap()
+        let config = config::AccessLog { path, ..config::AccessLog::default() };
+        AccessLog::open(&config, &LogDelivery::default()).unwrap()
+    }
+
+    fn destination() -> Destination {
+        let config::AccessLog { path, format, .. } = config::AccessLog::default();
+        Destination { target: path, format, delivery: LogDelivery::default() }
     }
 
     fn folder() -> (TempDir, PathBuf) {
@@ -418,7 +423,7 @@ mod tests {
             path: LogTarget::File(path.clone()),
             ..config::AccessLog::default()
         };
-        let message = AccessLog::open(&config).unwrap_err().to_string();
+        let message = AccessLog::open(&config, &LogDelivery::default()).unwrap_err().to_string();
         assert!(message.starts_with("/nowhere/access.log: "), "{message}");
     }
 
@@ -459,7 +464,7 @@ mod tests {
     fn a_stuck_output_delays_neither_requests_nor_the_end() {
         let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Box::new(Stuck { asked, released });
-        let log = AccessLog::start(config::AccessLog::default(), output).unwrap();
+        let log = AccessLog::start(&config::AccessLog::default(), output, destination()).unwrap();
         log.log(&record());
         was_asked.recv_timeout(DEADLINE).unwrap();
         let before = clock::now();
@@ -481,7 +486,7 @@ mod tests {
     fn a_dropped_log_blocks_nothing_and_loses_nothing() {
         let ((asked, was_asked), (release, released)) = (mpsc::channel(), mpsc::channel());
         let output = Box::new(Stuck { asked, released });
-        let log = AccessLog::start(config::AccessLog::default(), output).unwrap();
+        let log = AccessLog::start(&config::AccessLog::default(), output, destination()).unwrap();
         let queue = Arc::clone(&log.queue);
         log.log(&record());
         was_asked.recv_timeout(DEADLINE).unwrap();
@@ -520,7 +525,7 @@ mod tests {
         let output = Scripted::default();
         *output.script.lock() = script.into_iter().rev().collect();
         let writer = Writer {
-            target: LogTarget::Stdout,
+            destination: destination(),
             output: Box::new(output.clone()),
             queue: Arc::default(),
             tally: Tally::default(),

@@ -49,6 +49,34 @@ fn combined_lines_are_read_as_apaches() {
 }
 
 #[test]
+fn other_formats_have_the_fields_that_are_listed() {
+    let a = ScriptedBackend::named("a");
+    let backend = format!("backend=\"http://{}\" latency_ms=", a.address());
+    let lb = logging(&a, "format: combined, fields: [default, backend, latency_ms]", "");
+    get(lb.address(), "/");
+    eventually(PATIENCE, "a line", || lb.log_text().ends_with('\n'));
+    let text = lb.log_text();
+    let (_, latency) = text.split_once(&format!(" \"-\" \"-\" {backend}")).expect(&text);
+    assert!(latency.trim_end().parse::<f64>().is_ok(), "{latency}");
+
+    let lb = logging(&a, "format: text, fields: request_header.x-name", "");
+    let mut connection = Connection::open(lb.address()).unwrap();
+    for name in ["plain", "two words"] {
+        connection.request("GET", "/", &[("Host", "a"), ("X-Name", name)], b"").unwrap();
+    }
+    eventually(PATIENCE, "two lines", || lb.log_text().lines().count() == 2);
+    let text = lb.log_text();
+    let mut lines = text.lines();
+    assert!(
+        lines.next().is_some_and(|line| line.ends_with(" request_header.x-name=plain")),
+        "{text}"
+    );
+    assert!(
+        lines.next().is_some_and(|line| line.ends_with(" request_header.x-name=\"two words\""))
+    );
+}
+
+#[test]
 fn a_filter_keeps_listed_slow_and_broken_answers() {
     let a = ScriptedBackend::named("a");
     a.reply_to("/missing", Reply::status(404));

@@ -109,14 +109,13 @@ fn paths(file: &Path, config: &Config, sources: &FileVersions) -> Result<Vec<Pat
 
 /// The files that the process writes, with their keys.
 fn written(config: &Config) -> Vec<(&'static str, PathBuf)> {
-    let access_log = config.access_log.as_ref().and_then(|log| {
-        if let LogTarget::File(path) = &log.path {
-            return Some(("access_log.path", path.clone()));
-        }
-        None
-    });
-    let error_log = config.process.error_log.clone().map(|path| ("error_log", path));
-    access_log.into_iter().chain(error_log).collect()
+    let access_log = config.access_log.as_ref().map(|log| ("access_log.path", &log.path));
+    let targets = [access_log, Some(("error_log", &config.process.error_log))];
+    let file = |(key, target): (_, &LogTarget)| match target {
+        LogTarget::File(path) => Some((key, path.clone())),
+        _ => None,
+    };
+    targets.into_iter().flatten().filter_map(file).collect()
 }
 
 /// Whether a file can be written, or made if it is missing.

@@ -9,7 +9,7 @@ mod words;
 
 use super::{
     keys::{Row, below},
-    wording::nearest,
+    wording::{is_plural, nearest},
 };
 
 pub(in crate::config) use places::belongs;
@@ -53,6 +53,11 @@ pub(in crate::config) fn meaning(
     let elsewhere = places::elsewhere(parent, key, is_like);
     if places::is_certain(parent, &elsewhere) {
         return Meaning::Elsewhere(elsewhere);
+    }
+    // An `s` too many is no sign of a longer key that begins in the same way.
+    let given = known.iter().map(|row| row.name()).filter(|name| is_given(name));
+    if let Some(twin) = given.into_iter().find(|name| is_plural(key, name)) {
+        return Meaning::Given(twin);
     }
     let missing = known.iter().map(|row| row.name()).filter(|name| !is_given(name));
     if let Some(row) = nearest(key, missing).and_then(find) {

@@ -34,8 +34,9 @@ pub(super) fn elsewhere(
     let mut found: Vec<(usize, &'static dyn Row)> = Vec::new();
     for row in named {
         let (up, down) = way(from, parent(*row));
-        // To another branch of the tree is farther than along one.
-        let far = if up > 0 && down > 0 { 10 } else { 0 };
+        // To another branch of the tree is farther than along one, unless it has the same mapping.
+        let is_same_mapping = steps(from).last() == steps(parent(*row)).last();
+        let far = if up > 0 && down > 0 && !is_same_mapping { 10 } else { 0 };
         found.push((up + down + far, *row));
     }
     let least = found.iter().map(|(distance, _)| *distance).min();
@@ -148,6 +149,11 @@ mod tests {
                 "pools.*.health_check",
                 "access_log",
                 "belongs to the top of the file (indent it like \"pools:\")",
+            ),
+            (
+                "admin.tls.client_auth",
+                "fields",
+                "belongs to client_auth of tls of a listener (move it under \"client_auth:\")",
             ),
             ("routes[]", "timeouts", "belongs to a pool (move it under \"pools:\" and a name)"),
             (

@@ -1,11 +1,11 @@
 //! The table of all keys, in the order of the reference.
 
-pub(super) mod access_log;
 pub(super) mod acme;
 pub(super) mod admin;
 pub(super) mod checks;
 mod key;
 pub(super) mod listeners;
+pub(super) mod logs;
 pub(super) mod pools;
 pub(super) mod process;
 pub(super) mod retry;
@@ -121,19 +121,28 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &pools::SIZE,
     &pools::QUEUE_TIMEOUT,
     &pools::REQUEST_BUFFER,
-    &access_log::ACCESS_LOG,
-    &access_log::FORMAT,
-    &access_log::LOG_PATH,
-    &access_log::FILTER,
-    &access_log::STATUS,
-    &access_log::MIN_LATENCY,
-    &access_log::LOG_SAMPLE,
+    &logs::ACCESS_LOG,
+    &logs::FORMAT,
+    &logs::FIELDS,
+    &logs::UNMASKED,
+    &logs::LOG_PATH,
+    &logs::FILTER,
+    &logs::STATUS,
+    &logs::MIN_LATENCY,
+    &logs::LOG_SAMPLE,
     &process::TRACE,
     &process::SERVER_TIMING,
     &process::UNAVAILABLE_PAGE,
     &process::TRUSTED_PROXIES,
     &process::WORKERS,
-    &process::PROCESS_LOG,
+    &logs::PROCESS_LOG,
+    &logs::PROCESS_LOG_FORMAT,
+    &logs::ROTATION,
+    &logs::ROTATION_SIZE,
+    &logs::ROTATION_KEEP,
+    &logs::SYSLOG,
+    &logs::SYSLOG_FACILITY,
+    &logs::SYSLOG_APP_NAME,
     &process::SHUTDOWN,
     &process::SHUTDOWN_DELAY,
     &process::SHUTDOWN_TIMEOUT,

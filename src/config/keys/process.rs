@@ -6,8 +6,8 @@ use super::key::{Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
     model::{PeerBlock, Traceparent},
     values::{
-        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PAGE, PATTERN, PEERS, SOCKET,
-        THREADS, TRACEPARENT, TRUTH, USER,
+        DELAY, DURATION_OR_NONE, FILE, FOLDER, GROUP, PAGE, PATTERN, PEERS, SOCKET, THREADS,
+        TRACEPARENT, TRUTH, USER,
     },
 };
 
@@ -60,14 +60,6 @@ pub(in crate::config) static TRUSTED_PROXIES: List<PeerBlock> = List::new(
 pub(in crate::config) static WORKERS: Preset<Option<NonZeroUsize>> =
     Preset::new("threads", THREADS, || None, "Worker threads; auto is one for each core.")
         .needs_upgrade();
-
-pub(in crate::config) static PROCESS_LOG: Preset<Option<PathBuf>> = Preset::new(
-    "error_log",
-    ERROR_LOG,
-    || None,
-    "Where the process log goes: stderr, or a file to append to. It says what changed: started, \
-     ejected, back again. SIGUSR1 reopens the files of both logs, which a log rotation needs.",
-);
 
 // No shutdown waits without need, and requests in flight may take as long as Kubernetes allows by
 // default.

@@ -4,13 +4,13 @@
 //! every problem of the input; nothing behind this type checks a value again. Names are still
 //! names here: `discovery` resolves them, because that needs a network.
 
-mod access_log;
 mod admin;
 mod algorithm;
 mod backend;
 mod check;
 mod endpoint;
 mod listener;
+mod logs;
 mod pool;
 mod process;
 mod quantity;
@@ -19,7 +19,6 @@ mod route;
 
 use std::num::NonZeroUsize;
 
-pub use access_log::{AccessLog, LogFilter, LogFormat, LogTarget, Traceparent};
 pub use admin::{Admin, Token};
 pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
@@ -30,6 +29,10 @@ pub use listener::{
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
     Listener, ListenerProtocol, MinRate, PaceLimits, PeerBlock, RedirectToHttps, SocketFile, Tls,
     TlsVersion, UnknownSni,
+};
+pub use logs::{
+    AccessLog, ChosenField, Facility, FieldItem, LogDelivery, LogField, LogFilter, LogFormat,
+    LogRotation, LogTarget, StandardField, Syslog, SyslogSocket, Traceparent,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};
@@ -48,6 +51,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// The access log; `None` without one.
     pub access_log: Option<AccessLog>,
+    /// How lines of both logs get to files and daemons.
+    pub log_delivery: LogDelivery,
     /// The treatment of a request that is not part of a trace.
     pub traceparent: Traceparent,
     /// Whether answers have a `Server-Timing` header.

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// The settings of the process. All except [`Process::shutdown`], [`Process::error_log`],
+use super::logs::{LogFormat, LogTarget};
+
+/// The settings of the process. All except [`Process::shutdown`], [`Process::error_log`] and its format,
 /// [`Process::state_dir`] and [`Process::watch`] are read once, at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -20,8 +22,10 @@ pub struct Process {
     pub user: Option<Box<str>>,
     /// The group to switch to; `None` is the group of the user.
     pub group: Option<Box<str>>,
-    /// Where the process log goes; `None` is standard error.
-    pub error_log: Option<PathBuf>,
+    /// Where the process log goes; never standard output.
+    pub error_log: LogTarget,
+    /// The format of the process log; `None` follows the access log and the destination.
+    pub error_log_format: Option<LogFormat>,
     /// How it ends when it is asked to.
     pub shutdown: Shutdown,
     /// Whether it reloads whenever the file changes.

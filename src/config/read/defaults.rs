@@ -1,17 +1,17 @@
 //! The defaults: each part of the configuration as it is read from an empty text.
 
-use super::{access_log, checks, listeners, pools, process, retry, tls};
+use super::{checks, listeners, logs, pools, process, retry, tls};
 use crate::config::{
     document::from_nothing,
     model::{
-        AccessLog, ClientLimits, EjectionRules, HealthCheck, ListenAddress, Listener, Pool,
-        PoolName, Retry, Shutdown, Tls,
+        AccessLog, ClientLimits, EjectionRules, HealthCheck, ListenAddress, Listener, LogDelivery,
+        Pool, PoolName, Retry, Shutdown, Tls,
     },
 };
 
 impl Default for AccessLog {
     fn default() -> Self {
-        from_nothing(access_log::access_log)
+        from_nothing(logs::access_log)
     }
 }
 
@@ -30,6 +30,12 @@ impl Default for EjectionRules {
 impl Default for HealthCheck {
     fn default() -> Self {
         from_nothing(checks::check)
+    }
+}
+
+impl Default for LogDelivery {
+    fn default() -> Self {
+        from_nothing(logs::delivery)
     }
 }
 

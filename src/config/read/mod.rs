@@ -1,11 +1,11 @@
 //! Reads the file by the definitions of keys into the model.
 
-mod access_log;
 mod admin;
 mod backends;
 mod checks;
 mod defaults;
 mod listeners;
+mod logs;
 mod pools;
 mod process;
 mod retry;
@@ -64,7 +64,7 @@ fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
 
 /// Reads the settings of the whole process.
 fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Option<Written>) {
-    let access_log = access_log::read(top);
+    let access_log = logs::read(top);
     let admin = admin::read(top, taken);
     let config = Config {
         listeners: Vec::new(),
@@ -73,6 +73,7 @@ fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Op
         admin: None,
         process: process::read(top, access_log.as_ref()),
         access_log,
+        log_delivery: logs::delivery(top),
         traceparent: top.get(&TRACE),
         server_timing: top.get(&SERVER_TIMING),
         unavailable_page: top.given(&UNAVAILABLE_PAGE),

@@ -2,11 +2,14 @@
 
 use crate::config::{
     document::Section,
-    keys::process::{
-        DAEMON, PID_FILE, PROCESS_GROUP, PROCESS_LOG, PROCESS_USER, SHUTDOWN, SHUTDOWN_DELAY,
-        SHUTDOWN_TIMEOUT, STATE_DIR, UPGRADE_SOCKET, WATCH,
+    keys::{
+        logs::{PROCESS_LOG, PROCESS_LOG_FORMAT},
+        process::{
+            DAEMON, PID_FILE, PROCESS_GROUP, PROCESS_USER, SHUTDOWN, SHUTDOWN_DELAY,
+            SHUTDOWN_TIMEOUT, STATE_DIR, UPGRADE_SOCKET, WATCH,
+        },
     },
-    model::{AccessLog, LogTarget, Process, Shutdown},
+    model::{AccessLog, Process, Shutdown},
 };
 
 /// Reads all keys except the admin listener; the access log has been read before.
@@ -21,6 +24,7 @@ pub(super) fn read(top: &mut Section<'_>, access_log: Option<&AccessLog>) -> Pro
         user: top.given(&PROCESS_USER),
         group: top.given(&PROCESS_GROUP),
         error_log: top.get(&PROCESS_LOG),
+        error_log_format: top.get(&PROCESS_LOG_FORMAT),
         shutdown: shutdown(top),
         watch: top.get(&WATCH),
     };
@@ -37,17 +41,15 @@ pub(in crate::config) fn unheard(
     process: &Process,
     access_log: Option<&AccessLog>,
 ) -> impl Iterator<Item = &'static str> {
-    let process_log = process.error_log.is_none().then_some(
+    let process_log = process.error_log.is_standard_stream().then_some(
         "the process log goes nowhere in the background (give its file, as in \"error_log: \
          /var/log/lb/error.log\")",
     );
-    let access_log = match access_log.map(|access_log| &access_log.path) {
-        Some(LogTarget::Stdout | LogTarget::Stderr) => Some(
-            "the access log goes nowhere in the background (give access_log.path a file, or write \
-             \"access_log: off\")",
-        ),
-        Some(LogTarget::File(_)) | None => None,
-    };
+    let is_unheard = access_log.is_some_and(|access_log| access_log.path.is_standard_stream());
+    let access_log = is_unheard.then_some(
+        "the access log goes nowhere in the background (give access_log.path a file, or write \
+         \"access_log: off\")",
+    );
     process_log.into_iter().chain(access_log)
 }
 

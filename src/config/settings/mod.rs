@@ -10,9 +10,8 @@ mod tls;
 
 use super::{
     keys::{
-        Row, access_log as log_keys, admin as admin_keys, below, checks,
-        listeners as listener_keys, mapping, path_below, pools as pool_keys, process as top,
-        retry as retry_keys,
+        Row, admin as admin_keys, below, checks, listeners as listener_keys, logs as log_keys,
+        mapping, path_below, pools as pool_keys, process as top, retry as retry_keys,
     },
     model::{
         AccessLog, Admin, BackendSpec, Backoff, Config, HealthCheck, Listener, LogFilter, MinRate,
@@ -66,7 +65,7 @@ fn mask(tree: &mut Value, path: &str) {
 
 /// The configuration in the shape of its file, secrets included.
 pub(super) fn tree(config: &Config) -> Value {
-    let process = &config.process;
+    let (process, delivery) = (&config.process, &config.log_delivery);
     let pools: Map<String, Value> =
         config.pools.iter().map(|it| (it.name.to_string(), pool(it))).collect();
     mapping([
@@ -79,7 +78,18 @@ pub(super) fn tree(config: &Config) -> Value {
         top::UNAVAILABLE_PAGE.show(config.unavailable_page.as_ref()),
         top::TRUSTED_PROXIES.show(&config.trusted_proxies),
         top::WORKERS.show(&config.threads),
-        top::PROCESS_LOG.show(&process.error_log),
+        log_keys::PROCESS_LOG.show(&process.error_log),
+        log_keys::PROCESS_LOG_FORMAT.show(&process.error_log_format),
+        log_keys::ROTATION.show_or_off(delivery.rotation.map(|rotation| {
+            [
+                log_keys::ROTATION_SIZE.show(&rotation.size),
+                log_keys::ROTATION_KEEP.show(&rotation.keep),
+            ]
+        })),
+        log_keys::SYSLOG.show([
+            log_keys::SYSLOG_FACILITY.show(&delivery.syslog.facility),
+            log_keys::SYSLOG_APP_NAME.show(&delivery.syslog.app_name),
+        ]),
         top::SHUTDOWN.show([
             top::SHUTDOWN_DELAY.show(&process.shutdown.delay),
             top::SHUTDOWN_TIMEOUT.show(&process.shutdown.timeout),
@@ -253,9 +263,12 @@ fn timeouts(timeouts: &Timeouts) -> Entry {
     ])
 }
 
-fn access_log(log: &AccessLog) -> [Entry; 3] {
+fn access_log(log: &AccessLog) -> [Entry; 5] {
+    let unmasked = (!log.unmasked.is_empty()).then(|| log_keys::UNMASKED.show(&log.unmasked));
     [
         log_keys::FORMAT.show(&log.format),
+        log_keys::FIELDS.show(&log.fields),
+        unmasked.unwrap_or((log_keys::UNMASKED.name(), Value::Null)),
         log_keys::LOG_PATH.show(&log.path),
         log_keys::FILTER.show_or_off(log.filter.as_ref().map(filter)),
     ]

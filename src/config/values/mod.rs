@@ -3,6 +3,7 @@
 mod addresses;
 mod duration;
 mod kind;
+mod logs;
 mod name;
 mod number;
 mod page;
@@ -23,18 +24,20 @@ pub(super) use duration::{
     shown as shown_duration,
 };
 pub(super) use kind::{Form, Kind, Shape, choice_of};
-pub(super) use name::{GROUP, POOL_NAME, POOL_PATTERN, USER};
+pub(super) use logs::{ERROR_LOG, FIELD, FIELD_ITEM, TARGET};
+pub(super) use name::{APP_NAME, GROUP, POOL_NAME, POOL_PATTERN, USER};
 pub(super) use number::{
-    ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
+    ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, KEEP, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     REDIRECT_TO_HTTPS, THREADS, WEIGHT,
 };
 pub(super) use page::PAGE;
-pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, PATTERN, SOCKET, TARGET};
+pub(super) use path::{FILE, FOLDER, MODE, OWNER, PATTERN, SOCKET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
-pub(super) use size::{BUFFER, RATE};
+pub(super) use size::{BUFFER, LOG_SIZE, RATE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
 pub(super) use token::{HMAC_KEY, KEY_ID, TOKEN, token};
 pub(super) use words::{
-    ALGORITHM, CHECK_TYPE, CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, CheckType, METHODS, ON_IS_DEFAULT,
-    PROTOCOL, TLS_VERSION, TRACEPARENT, TRUTH, UNKNOWN_SNI, is_off, is_on, other_algorithm,
+    ALGORITHM, CHECK_TYPE, CLIENT_AUTH_MODE, CLIENT_CERT_STYLE, CheckType, ERROR_LOG_FORMAT,
+    METHODS, ON_IS_DEFAULT, PROTOCOL, TLS_VERSION, TRACEPARENT, TRUTH, UNKNOWN_SNI, is_off, is_on,
+    other_algorithm,
 };

@@ -28,6 +28,22 @@ pub(in crate::config) const POOL_NAME: Kind<PoolName> = Kind {
     shape: Form::TextOrNumber(POOL_PATTERN).alone(),
 };
 
+/// The longest name of a program in syslog (RFC 5424 section 6.2.5).
+const APP_NAME_MAX: usize = 48;
+
+pub(in crate::config) const APP_NAME: Kind<Box<str>> = Kind {
+    expected: "a name such as lb",
+    parse: |text| match text.len() {
+        1..=APP_NAME_MAX if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text.into()),
+        _ => Err(format!(
+            "must be 1 to {APP_NAME_MAX} characters of ASCII without blanks, found {}",
+            quoted(text)
+        )),
+    },
+    show: |name| json!(name),
+    shape: Form::TextOrNumber("^[!-~]{1,48}$").alone(),
+};
+
 fn name(text: &str, what: &str) -> Result<Box<str>, String> {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '$');
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_part) {

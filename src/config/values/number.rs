@@ -45,6 +45,19 @@ pub(in crate::config) const WEIGHT: Kind<Weight> = Kind {
     shape: range(1, Weight::MAX as u64),
 };
 
+/// The most files of a log that are kept: each is renamed whenever one is put aside.
+const KEEP_MAX: u64 = 1000;
+
+pub(in crate::config) const KEEP: Kind<u16> = Kind {
+    expected: "a number between 1 and 1000",
+    parse: |text| {
+        let number = number(text, 1, KEEP_MAX)?;
+        Ok(u16::try_from(number).unwrap_or(u16::MAX))
+    },
+    show: |number| json!(number),
+    shape: range(1, KEEP_MAX),
+};
+
 pub(in crate::config) const MAX_CONNECTIONS: Kind<NonZeroU32> = Kind {
     expected: "a number between 1 and 1000000",
     parse: |text| {

@@ -11,10 +11,7 @@ use super::{
     kind::{Form, Kind},
     words::{is_off, is_on},
 };
-use crate::config::{
-    model::{ListenAddress, LogTarget},
-    wording::quoted,
-};
+use crate::config::{model::ListenAddress, wording::quoted};
 
 /// The longest path of a socket that the kernel takes, without the zero at its end.
 const SOCKET_PATH_MAX: usize = 107;
@@ -65,46 +62,6 @@ pub(in crate::config) const SOCKET: Kind<PathBuf> = Kind {
         }
     },
     show: |path| json!(path.display().to_string()),
-    shape: Form::Text("[^/]$").alone(),
-};
-
-pub(in crate::config) const ERROR_LOG: Kind<Option<PathBuf>> = Kind {
-    expected: "stderr or the path of a file",
-    parse: |text| {
-        let or_stderr = |hint| {
-            let found = quoted(text);
-            Err(format!("must be stderr or the path of a file, found {found}{hint}"))
-        };
-        match text {
-            "stderr" => Ok(None),
-            "stdout" => or_stderr(" (write /dev/stdout)"),
-            _ if is_off(text) => or_stderr(" (to log nothing, write /dev/null)"),
-            _ if is_on(text) => or_stderr(""),
-            _ if is_no_file(text) => or_stderr(""),
-            _ => Ok(Some(PathBuf::from(text))),
-        }
-    },
-    show: |path| {
-        json!(path.as_ref().map_or("stderr".to_owned(), |path| path.display().to_string()))
-    },
-    shape: Form::Text("[^/]$").alone(),
-};
-
-pub(in crate::config) const TARGET: Kind<LogTarget> = Kind {
-    expected: "stdout, stderr or the path of a file",
-    parse: |text| match text {
-        "stdout" => Ok(LogTarget::Stdout),
-        "stderr" => Ok(LogTarget::Stderr),
-        _ if text.is_empty() || text.ends_with('/') || text.contains('\0') => {
-            Err(format!("must be stdout, stderr or the path of a file, found {}", quoted(text)))
-        }
-        _ => Ok(LogTarget::File(PathBuf::from(text))),
-    },
-    show: |target| match target {
-        LogTarget::Stdout => json!("stdout"),
-        LogTarget::Stderr => json!("stderr"),
-        LogTarget::File(path) => json!(path.display().to_string()),
-    },
     shape: Form::Text("[^/]$").alone(),
 };
 
@@ -177,6 +134,6 @@ fn file(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }
 
-fn is_no_file(text: &str) -> bool {
+pub(super) fn is_no_file(text: &str) -> bool {
     text.is_empty() || text.ends_with('/') || text.contains('\0')
 }

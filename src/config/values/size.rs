@@ -41,6 +41,28 @@ pub(in crate::config) const RATE: Kind<Option<NonZeroU64>> = Kind {
     shape: Form::Text("^[0-9]+ *(B|KiB|MiB)/s$").or(&["off"]),
 };
 
+/// A smaller file would be put aside all the time.
+const LOG_MIN: u64 = 4 << 10;
+/// No disk of one machine has more, so a greater number is a typing mistake.
+const LOG_MAX: u64 = 1 << 40;
+
+pub(in crate::config) const LOG_SIZE: Kind<NonZeroU64> = Kind {
+    expected: "a size such as 100MiB",
+    parse: |text| {
+        let found = quoted(text);
+        let size = bytes(text).ok_or_else(|| match digits_of(text) {
+            Some(digits) => format!("needs a unit, found {found} (write {digits}MiB)"),
+            None => format!("must be a size such as 100MiB, found {found}"),
+        })?;
+        let size = size.filter(|size| (LOG_MIN..=LOG_MAX).contains(size)).and_then(NonZeroU64::new);
+        size.ok_or_else(|| {
+            format!("must be between {} and {}, found {found}", shown(LOG_MIN), shown(LOG_MAX))
+        })
+    },
+    show: |size| json!(shown(size.get())),
+    shape: Form::Text("^[0-9]+ *(B|KiB|MiB)$").alone(),
+};
+
 /// Largest first; a text that ends in `KiB` ends in `B`, too.
 const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -76,10 +98,11 @@ fn buffer(text: &str) -> Result<NonZeroUsize, String> {
     size.ok_or_else(|| format!("must be at most {}, found {found}", shown(BUFFER_MAX)))
 }
 
-/// The number in `64`, `64k`, `64K`, `64kB`, `64KB` and `64kb`, as other programs have it.
+/// The number in `64`, `64k`, `64K`, `64kB`, `64KB` and `64kb`, as other programs have it, and likewise with
+/// `M`.
 fn digits_of(text: &str) -> Option<&str> {
     let number = text.trim_end_matches(['b', 'B']);
-    let number = number.strip_suffix(['k', 'K']).unwrap_or(number).trim_end();
+    let number = number.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(number).trim_end();
     (!number.is_empty() && number.chars().all(|c| c.is_ascii_digit())).then_some(number)
 }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::kind::{Form, Kind, choice};
 use crate::config::{
     model::{
-        Algorithm, ClientAuthMode, ClientCertStyle, ListenerProtocol, RetryMethods, TlsVersion,
-        Traceparent, UnknownSni,
+        Algorithm, ClientAuthMode, ClientCertStyle, ListenerProtocol, LogFormat, RetryMethods,
+        TlsVersion, Traceparent, UnknownSni,
     },
     word::Word,
     wording::{alternatives, is_same_word, quoted, with_nearest},
@@ -118,6 +118,25 @@ impl Word for CheckType {
 }
 
 pub(in crate::config) const CHECK_TYPE: Kind<CheckType> = Kind::word("http or tcp");
+
+/// The format of the process log; `None` for one that is chosen by the other log.
+pub(in crate::config) const ERROR_LOG_FORMAT: Kind<Option<LogFormat>> = Kind {
+    expected: "auto, json or text",
+    parse: |text| match text {
+        "auto" => Ok(None),
+        "json" => Ok(Some(LogFormat::Json)),
+        "text" => Ok(Some(LogFormat::Text)),
+        "combined" => Err("must be auto, json or text, found \"combined\" (which is a format of \
+                           requests)"
+            .to_owned()),
+        _ => {
+            let message = format!("must be auto, json or text, found {}", quoted(text));
+            Err(with_nearest(message, text, ["auto", "json", "text"]))
+        }
+    },
+    show: |format| json!(format.map_or("auto", LogFormat::word)),
+    shape: Form::Choice(|| vec!["auto", "json", "text"]).alone(),
+};
 
 pub(in crate::config) const TLS_VERSION: Kind<TlsVersion> = Kind::word("1.2 or 1.3");
 

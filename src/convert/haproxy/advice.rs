@@ -31,6 +31,8 @@ const ADMIN: Advice = LeftOut(
      ask it",
 );
 const NO_TCP: Advice = LeftOut("lb balances HTTP: it has no rules for connections");
+const FIELDS: Advice =
+    LeftOut("write access_log.fields: [default, request_header.NAME, cookie.NAME]");
 const LOGS: Advice =
     NotNeeded("lb has its own formats: json, text and combined (access_log.format)");
 const TUNING: Advice = NotNeeded("lb has nothing to tune there");
@@ -133,17 +135,19 @@ const TABLE: &[(&str, Advice)] = &[
     ("log global", NotNeeded("lb has one access log for all requests")),
     (
         "log /dev/log",
-        NotNeeded("lb logs to standard output, which systemd keeps (access_log.path)"),
+        NotNeeded(
+            "lb logs to standard output, which systemd keeps (or write access_log.path: syslog)",
+        ),
     ),
-    ("log", LeftOut("lb sends no syslog: it logs to standard output, for systemd, or to a file")),
+    ("log", LeftOut("write access_log.path: syslog:udp:ADDRESS, and syslog.facility")),
     ("log-format*", LOGS),
     ("error-log-format", LOGS),
-    ("log-tag", LOGS),
+    ("log-tag", LeftOut("write syslog.app_name")),
     ("log-send-hostname", LOGS),
     ("unique-id-format", NotNeeded("lb passes X-Request-Id on, or makes one")),
     ("unique-id-header", NotNeeded("lb passes X-Request-Id on, or makes one")),
-    ("capture", LeftOut("lb's log has no fields of your choice")),
-    ("declare", LeftOut("lb's log has no fields of your choice")),
+    ("capture", FIELDS),
+    ("declare", FIELDS),
     ("option httplog", LOGS),
     ("option httpslog", LOGS),
     ("option tcplog", LOGS),
@@ -216,7 +220,7 @@ const TABLE: &[(&str, Advice)] = &[
     ("http-request track-*", NO_RATES),
     ("http-request sc-*", NO_RATES),
     ("http-request set-var*", NO_VARIABLES),
-    ("http-request capture", LeftOut("lb's log has no fields of your choice")),
+    ("http-request capture", FIELDS),
     ("http-request set-log-level", LeftOut("access_log.filter chooses the requests with a line")),
     (
         "http-request return",
@@ -261,7 +265,7 @@ const TABLE: &[(&str, Advice)] = &[
     ),
     ("userlist", NO_ACCESS),
     ("cache", LeftOut("lb has no cache")),
-    ("ring", LeftOut("lb logs to standard output, for systemd, or to a file")),
+    ("ring", LeftOut("lb has a queue for each log, and counts the lines that it drops")),
     ("log-forward", LeftOut("lb receives no logs")),
     ("fcgi-app", LeftOut("lb speaks HTTP/1 with backends, and nothing else")),
     ("use-fcgi-app", LeftOut("lb speaks HTTP/1 with backends, and nothing else")),

@@ -46,12 +46,12 @@ pub(super) fn process(
 }
 
 fn error_log(statement: &Statement, path: &str, process: &mut Process, ledger: &mut Ledger) {
-    if path.starts_with("syslog:") || path.starts_with("memory:") {
-        ledger.left_out(statement, "lb logs to standard error, for systemd, or to a file");
+    if path.starts_with("memory:") {
+        ledger.left_out(statement, "lb logs to standard error, to a file or to a daemon");
         return;
     }
     let path = if path == "/dev/stderr" { "stderr" } else { path };
-    process.error_log = ledger.value(statement, "error_log", path);
+    process.error_log = ledger.value(statement, "error_log", target(path));
     ledger.changed(
         statement,
         "lb logs changes of state there, and has no levels; nginx must not write to the same file",
@@ -76,20 +76,31 @@ fn access_log(http: &Scope<'_>, servers: &[Server<'_>], ledger: &mut Ledger) -> 
     to(first, http, ledger)
 }
 
+/// A file as it is, and a syslog daemon as `lb` writes it.
+fn target(path: &str) -> String {
+    let options = path.strip_prefix("syslog:").map(|options| options.split(','));
+    let server = options.and_then(|mut it| it.find_map(|option| option.strip_prefix("server=")));
+    match server.map(|server| (server, server.strip_prefix("unix:"))) {
+        Some((_, Some(socket))) => format!("syslog:unix:{socket}"),
+        Some((address, None)) => format!("syslog:udp:{address}"),
+        None => path.to_owned(),
+    }
+}
+
 fn to(statement: &Statement, http: &Scope<'_>, ledger: &mut Ledger) -> Option<AccessLog> {
     let path = statement.arg(0)?;
     if path == "off" {
         ledger.translated(statement);
         return Some(AccessLog::Off);
     }
-    if path.starts_with("syslog:") || path.contains('$') {
-        ledger.left_out(statement, "lb logs to standard output, for systemd, or to a file");
+    if path.contains('$') {
+        ledger.left_out(statement, "lb writes one file, whose lines have host and path");
         return None;
     }
     let path = match path {
         "/dev/stdout" => "stdout".to_owned(),
         "/dev/stderr" => "stderr".to_owned(),
-        path => ledger.value(statement, "access_log.path", path)?,
+        path => ledger.value(statement, "access_log.path", target(path))?,
     };
     let name = statement.arg(1).filter(|name| !name.contains('='));
     let formats = http.all("log_format");

@@ -11,7 +11,6 @@ use super::{
     tries::Tries,
 };
 use crate::clock;
-use crate::config::LogFormat;
 use crate::http1::Known;
 use crate::telemetry::{AccessRecord, ConnectionRecord, Ended, TlsRecord};
 
@@ -32,10 +31,8 @@ pub(in super::super) fn write(
         return;
     }
     let request = session.req_header();
-    let is_combined = access_log.format() == LogFormat::Combined;
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
     let (received, routed) = (context.received.as_ref(), context.routed.as_ref());
-    let field = |known| received.and_then(|received| received.fields.first(known));
     let names = routed.and_then(|routed| routed.last_backend()).map(|backend| backend.names());
     let tries = routed.map_or(Tries::Few(None), |routed| Tries::of(routed, error));
     access_log.log(&AccessRecord {
@@ -45,9 +42,10 @@ pub(in super::super) fn write(
         method: request.method.as_str(),
         path: request.raw_path(),
         protocol: received.map_or(PROTOCOL, |received| received.link.facts().protocol.word()),
-        host: field(Known::Host),
-        referer: if is_combined { field(Known::Referer) } else { None },
-        user_agent: if is_combined { field(Known::UserAgent) } else { None },
+        host: received.and_then(|received| received.fields.first(Known::Host)),
+        listener: received.map(|received| received.link.counts().address()),
+        request: received.map(|received| &received.fields),
+        answer: context.logged_answer.as_deref(),
         pool: routed.map(|routed| routed.pool.name().as_str()),
         backend: names.as_ref().map(|names| &*names.url),
         status: ended.status,
@@ -58,6 +56,7 @@ pub(in super::super) fn write(
         tries: tries.as_slice(),
         no_backend: routed.and_then(|routed| routed.unavailable.as_deref()),
         bytes: session.body_bytes_sent() as u64,
+        request_bytes: session.body_bytes_read() as u64,
         connection: received.map(connection).unwrap_or_default(),
         error: error.map(|error| reason(error, context)).as_deref().or(context.refusal),
     });

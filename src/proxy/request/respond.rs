@@ -87,6 +87,7 @@ async fn send_body(
     if let Some(seconds) = answer.retry_after {
         fields.add(Known::RetryAfter, seconds.to_string().as_bytes());
     }
+    context.logged_answer = context.copy_for_log(&fields);
     let header = ResponseHeader::build_no_case(answer.status, Some(0))?;
     if let Some(link) = ClientLink::of(session) {
         let header = AnswerHeader::new(header.status, fields);

@@ -17,7 +17,10 @@ use super::super::{
     record::{AccessRecord, Try},
     text::Timestamp,
 };
+use super::client_text;
+use crate::config::{ChosenField, LogField, StandardField};
 use crate::digits::Ipv4Text;
+use crate::http1::Known;
 
 /// Length of a time such as `2026-11-21T07:42:00`.
 const TO_THE_SECOND: usize = 19;
@@ -28,48 +31,58 @@ thread_local! {
         const { Cell::new((u64::MAX, [0; TO_THE_SECOND])) };
 }
 
+/// A field of every line, with what is written before its value.
+#[derive(Debug)]
+pub(super) struct PlannedField {
+    pub(super) label: Box<str>,
+    pub(super) chosen: ChosenField,
+}
+
 /// Appends the line, without a newline.
-pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result<()> {
-    let mut line = Line(line);
-    line.raw(r#"{"time":""#);
-    line.time(record.time)?;
-    line.raw(r#"","level":"info","msg":"Request completed","client_ip":"#);
-    line.option(record.client(), Line::address)?;
-    line.raw(r#","real_ip":"#);
-    line.option(record.real_ip(), Line::ip)?;
-    line.raw(r#","method":"#);
-    line.plain(record.method);
-    line.raw(r#","path":"#);
-    line.text(record.path)?;
-    line.raw(r#","protocol":"#);
-    line.plain(record.protocol);
-    line.raw(r#","backend":"#);
-    line.option(record.backend.map(str::as_bytes), Line::text)?;
-    line.raw(r#","status":"#);
-    line.number(record.status.into())?;
-    line.raw(r#","latency_ms":"#);
-    line.millis(record.latency)?;
-    line.raw(r#","request_id":"#);
-    line.plain(record.request_id);
-    line.raw(r#","trace_id":"#);
-    line.option(record.trace_id, Line::word)?;
-    line.raw(r#","attempts":"#);
-    line.number(record.attempts.into())?;
-    line.raw(r#","tries":"#);
-    line.list(record.tries, Line::one_try)?;
-    line.raw(r#","no_backend":"#);
-    line.option(record.no_backend, Line::counts)?;
-    line.raw(r#","bytes":"#);
-    line.number(record.bytes)?;
-    line.raw(r#","host":"#);
-    line.option(record.host, Line::text)?;
-    line.raw(r#","pool":"#);
-    line.option(record.pool.map(str::as_bytes), Line::text)?;
-    line.connection(&record.connection)?;
-    line.raw(r#","error":"#);
-    line.option(record.error.map(str::as_bytes), Line::text)?;
-    line.raw("}");
+pub(super) fn write(
+    record: &AccessRecord<'_>,
+    fields: &[PlannedField],
+    line: &mut Vec<u8>,
+) -> io::Result<()> {
+    let start = line.len();
+    for field in fields {
+        let label = line.len();
+        line.extend_from_slice(field.label.as_bytes());
+        if !value(record, &field.chosen, line)? {
+            line.truncate(label);
+        }
+    }
+    // The comma before the first field.
+    match line.get_mut(start) {
+        Some(first) => *first = b'{',
+        None => line.push(b'{'),
+    }
+    line.push(b'}');
     Ok(())
+}
+
+/// Appends the value of a field; returns whether the request has such a field.
+pub(super) fn value(
+    record: &AccessRecord<'_>,
+    chosen: &ChosenField,
+    line: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let mut line = Line(line);
+    let value = match &chosen.field {
+        LogField::Standard(field) => return line.standard(*field, record),
+        LogField::RequestHeader(name) => {
+            record.request.and_then(|fields| client_text::header(fields, name))
+        }
+        LogField::ResponseHeader(name) => {
+            record.answer.and_then(|fields| client_text::header(fields, name))
+        }
+        LogField::Cookie(name) => {
+            record.request.and_then(|fields| client_text::cookie(fields, name))
+        }
+    };
+    let masked: &[u8] = b"***";
+    line.option(value, |line, value| line.text(if chosen.is_masked { masked } else { &value }))?;
+    Ok(true)
 }
 
 /// A line that is being written.
@@ -161,6 +174,13 @@ impl Line<'_> {
 
     /// Writes the time by RFC 3339, in UTC, with milliseconds.
     fn time(&mut self, time: SystemTime) -> io::Result<()> {
+        self.raw("\"");
+        self.unquoted_time(time)?;
+        self.raw("\"");
+        Ok(())
+    }
+
+    fn unquoted_time(&mut self, time: SystemTime) -> io::Result<()> {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (mut second, mut text) = SECOND.get();
         if second != since.as_secs() {
@@ -199,29 +219,85 @@ impl Line<'_> {
         Ok(())
     }
 
-    fn connection(&mut self, connection: &ConnectionRecord<'_>) -> io::Result<()> {
-        let ConnectionRecord { authority, unique_id, tls } = connection;
-        self.raw(if tls.is_some() { r#","scheme":"https""# } else { r#","scheme":"http""# });
-        if let Some(tls) = tls {
-            self.raw(r#","tls_version":""#);
-            self.raw(tls.version);
-            self.raw(r#"","cipher":"#);
-            self.text(tls.cipher.as_bytes())?;
-            self.raw(r#","sni":"#);
-            self.option(tls.sni.map(str::as_bytes), Line::text)?;
-            self.raw(r#","alpn":"#);
-            self.option(tls.alpn.map(str::as_bytes), Line::text)?;
-            self.raw(if tls.resumed { r#","resumed":true"# } else { r#","resumed":false"# });
-            self.raw(r#","client_cert":"#);
-            self.option(tls.client_cert.map(str::as_bytes), Line::text)?;
+    /// Writes the value of a field; returns whether the request has it.
+    fn standard(&mut self, field: StandardField, record: &AccessRecord<'_>) -> io::Result<bool> {
+        use StandardField as F;
+        match field {
+            F::Time => self.time(record.time)?,
+            F::Level => self.plain("info"),
+            F::Msg => self.plain("Request completed"),
+            F::ClientIp => self.option(record.client(), Line::address)?,
+            F::RealIp => self.option(record.real_ip(), Line::ip)?,
+            F::Method => self.plain(record.method),
+            F::Path => self.text(&client_text::path(record.path))?,
+            F::Protocol => self.plain(record.protocol),
+            F::Backend => self.name(record.backend)?,
+            F::Status => self.number(record.status.into())?,
+            F::LatencyMs => self.millis(record.latency)?,
+            F::RequestId => self.plain(record.request_id),
+            F::TraceId => self.option(record.trace_id, Line::word)?,
+            F::Attempts => self.number(record.attempts.into())?,
+            F::Tries => self.list(record.tries, Line::one_try)?,
+            F::NoBackend => self.option(record.no_backend, Line::counts)?,
+            F::Bytes => self.number(record.bytes)?,
+            F::RequestBytes => self.number(record.request_bytes)?,
+            F::Host => self.client_text(record.host)?,
+            F::Pool => self.name(record.pool)?,
+            F::Listener => self.name(record.listener)?,
+            F::Referer => self.known(record, Known::Referer)?,
+            F::UserAgent => self.known(record, Known::UserAgent)?,
+            F::Error => self.name(record.error)?,
+            F::Scheme
+            | F::TlsVersion
+            | F::Cipher
+            | F::Sni
+            | F::Alpn
+            | F::Resumed
+            | F::ClientCert
+            | F::Authority
+            | F::UniqueId => return self.of_connection(field, &record.connection),
         }
-        for (name, value) in [(r#","authority":"#, authority), (r#","unique_id":"#, unique_id)] {
-            if let Some(value) = value {
-                self.raw(name);
-                self.text(value.as_bytes())?;
+        Ok(true)
+    }
+
+    fn of_connection(
+        &mut self,
+        field: StandardField,
+        connection: &ConnectionRecord<'_>,
+    ) -> io::Result<bool> {
+        use StandardField as F;
+        match (field, connection.tls) {
+            (F::Scheme, tls) => self.plain(if tls.is_some() { "https" } else { "http" }),
+            (F::Authority, _) if connection.authority.is_some() => {
+                self.client_text(connection.authority.map(str::as_bytes))?;
             }
+            (F::UniqueId, _) if connection.unique_id.is_some() => {
+                self.client_text(connection.unique_id.map(str::as_bytes))?;
+            }
+            (F::TlsVersion, Some(tls)) => self.plain(tls.version),
+            (F::Cipher, Some(tls)) => self.text(tls.cipher.as_bytes())?,
+            (F::Sni, Some(tls)) => self.client_text(tls.sni.map(str::as_bytes))?,
+            (F::Alpn, Some(tls)) => self.client_text(tls.alpn.map(str::as_bytes))?,
+            (F::Resumed, Some(tls)) => self.raw(if tls.resumed { "true" } else { "false" }),
+            (F::ClientCert, Some(tls)) => self.client_text(tls.client_cert.map(str::as_bytes))?,
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Writes a name from the configuration, or another text of ours.
+    fn name(&mut self, name: Option<&str>) -> io::Result<()> {
+        self.option(name.map(str::as_bytes), Line::text)
+    }
+
+    /// Writes a text that a client has sent.
+    fn client_text(&mut self, text: Option<&[u8]>) -> io::Result<()> {
+        self.option(text, |line, text| line.text(&client_text::bounded(text)))
+    }
+
+    /// Writes the value of a header of the request.
+    fn known(&mut self, record: &AccessRecord<'_>, known: Known) -> io::Result<()> {
+        self.client_text(record.request.and_then(|fields| fields.first(known)))
     }
 
     fn one_try(&mut self, one: &Try) -> io::Result<()> {
@@ -271,7 +347,7 @@ mod tests {
 
     fn time(time: SystemTime) -> String {
         let mut line = vec![];
-        Line(&mut line).time(time).unwrap();
+        Line(&mut line).unquoted_time(time).unwrap();
         String::from_utf8(line).unwrap()
     }
 

@@ -10,6 +10,7 @@ use super::super::{
     record::AccessRecord,
     text::{Timestamp, Word},
 };
+use super::client_text;
 
 /// Appends the line, without a newline.
 pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result<()> {
@@ -18,7 +19,7 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
         Some(client) => write!(line, "{client}")?,
         None => line.push(b'-'),
     }
-    write!(line, " {} {}", Word(record.method.as_bytes()), Word(record.path))?;
+    write!(line, " {} {}", Word(record.method.as_bytes()), Word(&client_text::path(record.path)))?;
     write!(line, " {} {}B {:.3}ms", record.status, record.bytes, millis(record.latency))?;
     write!(line, " -> {} attempts={}", record.backend.unwrap_or("-"), record.attempts)?;
     for (index, one) in record.tries.iter().enumerate().filter(|_| record.tries.len() > 1) {
@@ -30,7 +31,8 @@ pub(super) fn write(record: &AccessRecord<'_>, line: &mut Vec<u8>) -> io::Result
         write!(line, "{before}{reason}:{count}")?;
     }
     write!(line, " pool={}", Word(record.pool.unwrap_or_default().as_bytes()))?;
-    write!(line, " host={} real_ip=", Word(record.host.unwrap_or_default()))?;
+    let host = client_text::bounded(record.host.unwrap_or_default());
+    write!(line, " host={} real_ip=", Word(&host))?;
     match record.real_ip() {
         Some(real_ip) => write!(line, "{real_ip}")?,
         None => line.push(b'-'),

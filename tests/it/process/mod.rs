@@ -36,6 +36,8 @@ mod http3_load;
 mod hung_mount;
 /// The memory of connections that wait.
 mod idle;
+/// Logs that go to a daemon, and files that are put aside when they are full.
+mod log_targets;
 /// Requests that would go round in a loop.
 mod loops;
 /// The messages to a service manager.

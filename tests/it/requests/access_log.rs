@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Lb;
 use super::super::client::{Connection, get};
-use crate::support::{backend::ScriptedBackend, reply::Reply};
+use crate::support::{backend::ScriptedBackend, lb::addresses, reply::Reply};
 
 #[test]
 fn a_line_has_the_client_the_request_and_the_backend() {
@@ -35,6 +35,57 @@ fn a_line_has_the_client_the_request_and_the_backend() {
     assert_eq!(line["host"], "shop.example");
     assert_eq!(line["pool"], "web");
     assert_eq!(line["error"], Value::Null);
+}
+
+#[test]
+fn a_line_has_the_fields_that_are_chosen() {
+    let reply = Reply::status(200).header("X-Cache", "HIT").header("X-Cache", "far");
+    let reply = reply.header("Set-Cookie", "session=s3cret").body("hello");
+    let a = ScriptedBackend::replying(reply);
+    let lb = Lb::start(&format!(
+        "routes: [ {{ pool: web }} ]\n\
+         pools: {{ web: {{ health_check: off, backends: [{}] }} }}\n\
+         access_log: {{ path: ACCESS_LOG, unmasked: cookie.theme, fields: [default, -no_backend, \
+         request_header.X-Api-Version, request_header.authorization, cookie.theme, cookie.session, \
+         response_header.x-cache, response_header.set-cookie, response_header.x-none] }}\n",
+        addresses(&[&a])
+    ));
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let headers = [
+        ("Host", "shop.example"),
+        ("User-Agent", "test/1.0"),
+        ("Referer", "http://shop.example/\t\"x\""),
+        ("X-Api-Version", "2"),
+        ("Authorization", "Bearer s3cret"),
+        ("Cookie", "theme=dark; session=s3cret"),
+    ];
+    connection.request("POST", "/path", &headers, b"body").unwrap();
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(line["user_agent"], "test/1.0");
+    assert_eq!(line["referer"], "http://shop.example/\t\"x\"");
+    assert_eq!((&line["bytes"], &line["request_bytes"]), (&5.into(), &4.into()));
+    assert!(line["listener"].as_str().is_some_and(|it| it.starts_with("127.0.0.1:")), "{line}");
+    assert_eq!(line["request_header.x-api-version"], "2");
+    assert_eq!(line["cookie.theme"], "dark");
+    assert_eq!(line["response_header.x-cache"], "HIT, far");
+    for masked in ["request_header.authorization", "cookie.session", "response_header.set-cookie"] {
+        assert_eq!(line[masked], "***");
+    }
+    assert_eq!(line["response_header.x-none"], Value::Null);
+    assert!(line.get("no_backend").is_none() && !line.to_string().contains("s3cret"), "{line}");
+}
+
+#[test]
+fn an_answer_of_the_balancer_has_its_headers_in_the_line() {
+    let lb = Lb::start(
+        "routes: [ { pool: web, path: /x } ]\n\
+         pools: { web: { health_check: off, backends: [{ address: 127.0.0.1:1 }] } }\n\
+         access_log: { path: ACCESS_LOG, fields: [status, response_header.content-type] }\n",
+    );
+    get(lb.address(), "/");
+    let line = lb.log_lines(1).remove(0);
+    assert_eq!(line["status"], 404);
+    assert_eq!(line["response_header.content-type"], "text/plain; charset=utf-8");
 }
 
 /// The names in the first column of a table of the documents whose first column has this head.

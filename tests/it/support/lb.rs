@@ -167,7 +167,8 @@ impl<F: Front> Balancer<F> {
         let mut config = loaded.config;
         config.listeners[0].protocols = protocols.to_vec();
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
-        let access_log = config.access_log.as_ref().map(AccessLog::open);
+        let access_log =
+            config.access_log.as_ref().map(|log| AccessLog::open(log, &config.log_delivery));
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
         let (shutdown, watch) = watch::channel(false);
         let in_flight = InFlight::default();

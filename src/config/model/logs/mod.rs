@@ -1,6 +1,12 @@
-//! The settings of the access log and of traces.
+//! The settings of the logs and of traces.
 
-use std::{path::PathBuf, time::Duration};
+mod field;
+mod target;
+
+use std::time::Duration;
+
+pub use field::{ChosenField, FieldItem, LogField, StandardField};
+pub use target::{Facility, LogDelivery, LogRotation, LogTarget, Syslog, SyslogSocket};
 
 use super::quantity::{Percent, StatusRanges};
 use crate::config::word::Word;
@@ -10,6 +16,10 @@ use crate::config::word::Word;
 pub struct AccessLog {
     /// The format of a line.
     pub format: LogFormat,
+    /// The fields of a line, as the file lists them.
+    pub fields: Vec<FieldItem>,
+    /// The fields whose values are shown although they may be secrets.
+    pub unmasked: Vec<LogField>,
     /// The destination.
     pub path: LogTarget,
     /// The requests that have a line; `None` for all.
@@ -39,15 +49,26 @@ pub enum LogFormat {
     Combined,
 }
 
-/// The destination of log lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// The end of this file.
-    File(PathBuf),
+impl AccessLog {
+    /// The fields of a line in JSON, in order, each once.
+    #[must_use]
+    pub fn chosen_fields(&self) -> Vec<ChosenField> {
+        self.chosen(field::listed(&self.fields))
+    }
+
+    /// The fields that are listed one by one, in order, each once.
+    #[must_use]
+    pub fn listed_fields(&self) -> Vec<ChosenField> {
+        let mut items = self.fields.clone();
+        items.retain(|item| matches!(item, FieldItem::With(_)));
+        self.chosen(field::listed(&items))
+    }
+
+    fn chosen(&self, fields: Vec<LogField>) -> Vec<ChosenField> {
+        let is_masked = |field: &LogField| field.is_secret() && !self.unmasked.contains(field);
+        let chosen = |field| ChosenField { is_masked: is_masked(&field), field };
+        fields.into_iter().map(chosen).collect()
+    }
 }
 
 /// The treatment of a request that is not part of a trace.

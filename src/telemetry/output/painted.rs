@@ -15,7 +15,7 @@ const NO_COLOR: &str = "NO_COLOR";
 struct Painted<W>(W);
 
 /// The output with colours, if it is a terminal and nothing speaks against them.
-pub(super) fn for_terminal<W: Write + IsTerminal + Send + 'static>(
+pub(in super::super) fn for_terminal<W: Write + IsTerminal + Send + 'static>(
     output: W,
 ) -> Box<dyn Write + Send> {
     let is_off = env::var_os(NO_COLOR).is_some_and(|value| !value.is_empty());
@@ -43,7 +43,7 @@ impl<W: Write> Write for Painted<W> {
 
 /// Appends a line: its level is the second word, or its status the fifth.
 fn paint(line: &[u8], painted: &mut Vec<u8>) {
-    let mut words = line.split(|byte| *byte == b' ');
+    let mut words = Words(line);
     let level = words.nth(1).unwrap_or_default();
     let status = words.nth(2).unwrap_or_default();
     let (word, color) = match (level, status) {
@@ -67,6 +67,33 @@ fn paint(line: &[u8], painted: &mut Vec<u8>) {
     painted.extend_from_slice(&line[start + word.len()..]);
 }
 
+/// The words of a line; a blank between quotes ends none.
+struct Words<'a>(&'a [u8]);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (mut is_quoted, mut is_escaped) = (false, false);
+        let ends = |byte: &u8| {
+            match byte {
+                b'"' if !is_escaped => is_quoted = !is_quoted,
+                b' ' if !is_quoted => return true,
+                _ => {}
+            }
+            is_escaped = is_quoted && *byte == b'\\' && !is_escaped;
+            false
+        };
+        let end = self.0.iter().position(ends).unwrap_or(self.0.len());
+        let word = &self.0[..end];
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
+        Some(word)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +115,10 @@ mod tests {
                 "T - GET /a \u{1b}[32m200\u{1b}[0m 2B\nT - GET /b \u{1b}[33m404\u{1b}[0m 2B\n",
             ),
             ("{\"time\":\"T\", \"status\": 200}\n", "{\"time\":\"T\", \"status\": 200}\n"),
+            (
+                "T - GET \"/a 500 \\\" 501 x\" 404 2B\n",
+                "T - GET \"/a 500 \\\" 501 x\" \u{1b}[33m404\u{1b}[0m 2B\n",
+            ),
             ("T - GET / 999 0B\n", "T - GET / 999 0B\n"),
             ("\n", "\n"),
             ("T DEBUG x", "T DEBUG x"),
