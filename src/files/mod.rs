@@ -63,9 +63,10 @@ fn answered_within<T: Send + 'static>(
     let timed_out = |message: String| Err(io::Error::new(io::ErrorKind::TimedOut, message));
     let (path, folder) = (path.to_owned(), path.parent().unwrap_or(path).to_owned());
     if SILENT.lock().contains(&folder) {
-        return timed_out(
-            "the file system does not answer: an earlier call still waits".to_owned(),
-        );
+        let limit = limit.as_secs();
+        return timed_out(format!(
+            "the file system has not answered within {limit}s: an earlier call still waits"
+        ));
     }
     let (answer, answers) = mpsc::channel();
     let within = folder.clone();
@@ -233,7 +234,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(error.to_string(), "the file system has not answered within 0s");
         let error = append_to(&beside).unwrap_err().to_string();
-        let message = "the file system does not answer: an earlier call still waits";
+        let message = "the file system has not answered within 15s: an earlier call still waits";
         assert_eq!(error, format!("{}: {message}", beside.display()));
         assert!(append_to(&tempfile::tempdir().unwrap().path().join("elsewhere")).is_ok());
 
