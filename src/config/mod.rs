@@ -74,16 +74,30 @@ pub struct Loaded {
 /// All problems of the file and the flags, or the reason why the file cannot be read.
 pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
-    match files::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => parse(&name, &text, flags),
-            Err(error) => Err(Problems::from(not_text(&name, &error))),
-        },
-        Err(error) => {
-            let message = format!("cannot be read: {}", reason(&error));
-            Err(Problems::from(Problem::new(Origin::file(name, 0), message)))
-        }
+    parse(&name, &text_of(path, &name)?, flags)
+}
+
+/// Reads as much of a file as a command needs to reach the process that runs from it: a file whose problems
+/// are elsewhere still names the admin listener. After an edit that went wrong, an operator needs these
+/// commands most.
+///
+/// # Errors
+/// As for [`load`], if the file does not say where the admin listener is, or its settings have a problem.
+pub fn load_admin(path: &Path) -> Result<Config, Problems> {
+    let name = path.display().to_string();
+    let (config, report) = read_all(&name, &text_of(path, &name)?, &Flags::default())?;
+    match config {
+        Some(config) if config.admin.is_some() && !report.has_problem_of("admin") => Ok(config),
+        config => conclude(config, report, &name).map(|loaded| loaded.config),
     }
+}
+
+fn text_of(path: &Path, name: &str) -> Result<String, Problems> {
+    let bytes = files::read(path).map_err(|error| {
+        let message = format!("cannot be read: {}", reason(&error));
+        Problems::from(Problem::new(Origin::file(name, 0), message))
+    })?;
+    String::from_utf8(bytes).map_err(|error| Problems::from(not_text(name, &error)))
 }
 
 /// Like [`load`], for a file that has been read; `file` is its name in messages.
@@ -91,6 +105,16 @@ pub fn load(path: &Path, flags: &Flags) -> Result<Loaded, Problems> {
 /// # Errors
 /// All problems of the text and the flags.
 pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> {
+    let (config, report) = read_all(file, text, flags)?;
+    conclude(config, report, file)
+}
+
+/// Reads as much as can be read, and reports the problems.
+fn read_all(
+    file: &str,
+    text: &str,
+    flags: &Flags,
+) -> Result<(Option<Config>, Report), Problems> {
     let report = Report::default();
     let outside = Outside::of(Path::new(file));
     let mut root = read_tree(file, text, &outside, &report);
@@ -116,7 +140,7 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
         config.sources = outside.into_sources();
         config
     });
-    conclude(config, report, file)
+    Ok((config, report))
 }
 
 /// The configuration of flags without a file: one listener, one pool, one route.

@@ -29,6 +29,11 @@ impl Report {
         !self.problems.borrow().is_empty()
     }
 
+    /// Whether there is a problem of this key, or of a key in it.
+    pub(in crate::config) fn has_problem_of(&self, key: &str) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.message.starts_with(key))
+    }
+
     /// Adds a warning.
     pub(in crate::config) fn warn(&self, origin: Origin, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Problem::new(origin, message));
