@@ -343,8 +343,8 @@ function arrangeAll(status, isAsked) {
 function hasMany(all) {
   const backends = all.reduce((sum, pool) => sum + pool.backends.length, 0);
   const most = isSmall.matches ? UNFOLDED_BACKENDS_SMALL : UNFOLDED_BACKENDS;
-  // A pool that is alone is what the user came for.
-  return all.length > 1 && (all.length > UNFOLDED_POOLS || backends > most);
+  // One pool alone is what its page is for, and its rows are cut anyway.
+  return all.length > UNFOLDED_POOLS || (all.length > 1 && backends > most);
 }
 
 // The number of backends shown, and of all.
