@@ -110,11 +110,7 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
 }
 
 /// Reads as much as can be read, and reports the problems.
-fn read_all(
-    file: &str,
-    text: &str,
-    flags: &Flags,
-) -> Result<(Option<Config>, Report), Problems> {
+fn read_all(file: &str, text: &str, flags: &Flags) -> Result<(Option<Config>, Report), Problems> {
     let report = Report::default();
     let outside = Outside::of(Path::new(file));
     let mut root = read_tree(file, text, &outside, &report);

@@ -31,7 +31,10 @@ impl Report {
 
     /// Whether there is a problem of this key, or of a key in it.
     pub(in crate::config) fn has_problem_of(&self, key: &str) -> bool {
-        self.problems.borrow().iter().any(|problem| problem.message.starts_with(key))
+        let is_of = |own: &str| {
+            own.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.problems.borrow().iter().any(|problem| is_of(&problem.origin.key))
     }
 
     /// Adds a warning.
