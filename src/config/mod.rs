@@ -89,21 +89,35 @@ pub fn load_noting(
 ) -> Result<Loaded, Problems> {
     sources.note(path);
     let name = path.display().to_string();
-    match files::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => {
-                let outside = Outside::of(path);
-                let loaded = parse_within(&name, &text, flags, &outside);
-                sources.extend(outside.into_sources());
-                loaded
-            }
-            Err(error) => Err(Problems::from(not_text(&name, &error))),
-        },
-        Err(error) => {
-            let message = format!("cannot be read: {}", reason(&error));
-            Err(Problems::from(Problem::new(Origin::file(name, 0), message)))
-        }
+    let text = text_of(path, &name)?;
+    let outside = Outside::of(path);
+    let loaded = parse_within(&name, &text, flags, &outside);
+    sources.extend(outside.into_sources());
+    loaded
+}
+
+/// Reads as much of a file as a command needs to reach the process that runs from it: a file whose problems
+/// are elsewhere still names the admin listener. After an edit that went wrong, an operator needs these
+/// commands most.
+///
+/// # Errors
+/// As for [`load`], if the file does not say where the admin listener is, or its settings have a problem.
+pub fn load_admin(path: &Path) -> Result<Config, Problems> {
+    let name = path.display().to_string();
+    let text = text_of(path, &name)?;
+    let (config, report) = read_all(&name, &text, &Flags::default(), &Outside::of(path))?;
+    match config {
+        Some(config) if config.admin.is_some() && !report.has_problem_of("admin") => Ok(config),
+        config => conclude(config, report, &name).map(|loaded| loaded.config),
     }
+}
+
+fn text_of(path: &Path, name: &str) -> Result<String, Problems> {
+    let bytes = files::read(path).map_err(|error| {
+        let message = format!("cannot be read: {}", reason(&error));
+        Problems::from(Problem::new(Origin::file(name, 0), message))
+    })?;
+    String::from_utf8(bytes).map_err(|error| Problems::from(not_text(name, &error)))
 }
 
 /// Like [`load`], for a file that has been read; `file` is its name in messages.
@@ -120,6 +134,17 @@ fn parse_within(
     flags: &Flags,
     outside: &Outside,
 ) -> Result<Loaded, Problems> {
+    let (config, report) = read_all(file, text, flags, outside)?;
+    conclude(config, report, file)
+}
+
+/// Reads as much as can be read, and reports the problems.
+fn read_all(
+    file: &str,
+    text: &str,
+    flags: &Flags,
+    outside: &Outside,
+) -> Result<(Option<Config>, Report), Problems> {
     let report = Report::default();
     let mut root = read_tree(file, text, outside, &report);
     if !root.as_ref().is_some_and(|root| Cursor::root(root, &report).has_known_key())
@@ -143,7 +168,7 @@ fn parse_within(
         overrides.apply(&mut config, &report);
         config
     });
-    conclude(config, report, file)
+    Ok((config, report))
 }
 
 /// The configuration of flags without a file: one listener, one pool, one route.

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 
 use super::{address::Address, default_file, request::AdminClient, trust::TrustArguments};
-use crate::config::{self, Config, Flags, ListenAddress};
+use crate::config::{self, Config, ListenAddress};
 
 /// The process that a command is for.
 #[derive(Debug, Clone, Default, Args)]
@@ -70,16 +70,16 @@ impl AdminTarget {
     }
 }
 
-/// The configuration, and the address in it. Names of backends are not looked up.
+/// The configuration as far as it can be read, and the address in it. Names of backends are not looked up.
 fn from_file(file: &Path) -> Result<(Address, Config), String> {
-    let loaded = config::load(file, &Flags::default()).map_err(|problems| {
+    let config = config::load_admin(file).map_err(|problems| {
         format!(
             "{problems}\n(a process that runs is reached without the file, too: with --admin \
              http://ADDRESS, and --token-file FILE if it has a token)"
         )
     })?;
     let shown = file.display();
-    let admin = loaded.config.admin.as_ref().ok_or_else(|| {
+    let admin = config.admin.as_ref().ok_or_else(|| {
         format!(
             "{shown} has no admin listener (write \"admin: {{ address: {DEFAULT_ADDRESS} }}\" in it, then: \
              lb upgrade -c {shown})"
@@ -99,7 +99,7 @@ fn from_file(file: &Path) -> Result<(Address, Config), String> {
             if admin.tls.is_some() { Address::Tls(place) } else { Address::Tcp(place) }
         }
     };
-    Ok((address, loaded.config))
+    Ok((address, config))
 }
 
 /// A listener on all addresses is reached on loopback.

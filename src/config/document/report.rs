@@ -29,6 +29,14 @@ impl Report {
         !self.problems.borrow().is_empty()
     }
 
+    /// Whether there is a problem of this key, or of a key in it.
+    pub(in crate::config) fn has_problem_of(&self, key: &str) -> bool {
+        let is_of = |own: &str| {
+            own.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.problems.borrow().iter().any(|problem| is_of(&problem.origin.key))
+    }
+
     /// Adds a warning.
     pub(in crate::config) fn warn(&self, origin: Origin, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Problem::new(origin, message));

@@ -141,6 +141,27 @@ fn unknown_names_are_answered_with_the_known_ones() {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), says));
 }
 
+/// After an edit that went wrong the state is needed most.
+#[test]
+fn a_file_with_a_mistake_still_leads_to_its_process() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    let (lb, _) = start([&a, &b], ON_A_SOCKET);
+    let file = lb.folder().join("lb.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("routes:", "rooutes:")).unwrap();
+    assert_ne!(ask(&lb, &["reload"]).code, Some(0));
+    let status = done(&lb, &["status"]);
+    let line = status.lines().nth(1).unwrap();
+    let says = line.starts_with("the last reload failed ") && line.contains("lb.yaml:");
+    assert!(says, "{status}");
+    std::fs::write(&file, text.replace("admin: {", "admin: { adress: x, ")).unwrap();
+    let outcome = ask(&lb, &["status"]);
+    assert!(outcome.stderr.contains("admin.adress"), "{}", outcome.stderr);
+    std::fs::write(&file, &text).unwrap();
+    done(&lb, &["reload"]);
+    assert!(!done(&lb, &["status"]).contains("reload"), "it stays");
+}
+
 #[test]
 fn commands_work_with_a_token_and_are_refused_without() {
     let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
