@@ -10,7 +10,7 @@ use std::{
     os::fd::AsRawFd,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -46,6 +46,8 @@ use crate::http1::AnswerEnd;
 /// The most that is read of an answer at once. A client that reads slowly holds as much, beside what
 /// Pingora has for a request.
 const PIECE: usize = 24 * 1024;
+/// How long a backend may go on in a tunnel whose client has ended its direction.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The session of one request.
 pub struct BackendSession {
@@ -67,6 +69,8 @@ pub struct BackendSession {
     /// How long the backend may take nothing of the request.
     write_limit: Option<Duration>,
     write_deadline: Option<Instant>,
+    /// When a tunnel ends whose client has ended its direction.
+    last_by: Option<Instant>,
     timer: Timer,
 }
 
@@ -87,6 +91,7 @@ impl BackendSession {
             is_sent: false,
             write_limit: None,
             write_deadline: None,
+            last_by: None,
             timer: Timer::default(),
         }
     }
@@ -175,7 +180,7 @@ impl BackendSession {
                 Ok(Some(length)) => return Poll::Ready(Ok(length)),
                 Ok(None) => {}
             }
-            if std::task::ready!(self.poll_fill(cx, reading::SMALL))? == 0 {
+            if ready!(self.poll_fill(cx, reading::SMALL))? == 0 {
                 return Poll::Ready(Err(closed("before its answer")));
             }
         }
@@ -202,13 +207,12 @@ impl BackendSession {
             if self.body.has_ended() {
                 return Poll::Ready(Ok(Some(Bytes::new())));
             }
-            if self.is_tunnel() && self.poll_write(cx).is_ready() {
-                // The client has left the tunnel.
+            if self.is_tunnel() && self.poll_write(cx).is_ready() && self.poll_last(cx).is_ready() {
                 self.body = AnswerReader::Ended;
                 return Poll::Ready(Ok(None));
             }
             let most = self.body.wants().min(PIECE);
-            if std::task::ready!(self.poll_fill(cx, most))? == 0 {
+            if ready!(self.poll_fill(cx, most))? == 0 {
                 self.keeps_alive = false;
                 let is_tunnel = self.is_tunnel();
                 if !self.body.close() {
@@ -219,6 +223,17 @@ impl BackendSession {
                 }
             }
         }
+    }
+
+    /// Tells the backend that nothing more comes through the tunnel. Ready when it has had the time for what
+    /// it has to say still: browsers end their direction with the last message, before it is answered.
+    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.last_by.is_none() {
+            // If it fails, reading does, too.
+            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        }
+        let by = *self.last_by.get_or_insert_with(|| clock::now() + LAST_WORDS);
+        self.timer.poll(by, cx)
     }
 
     fn is_tunnel(&self) -> bool {
