@@ -130,6 +130,7 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &access_log::LOG_SAMPLE,
     &process::TRACE,
     &process::SERVER_TIMING,
+    &process::UNAVAILABLE_PAGE,
     &process::TRUSTED_PROXIES,
     &process::WORKERS,
     &process::PROCESS_LOG,

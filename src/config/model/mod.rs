@@ -54,6 +54,8 @@ pub struct Config {
     pub traceparent: Traceparent,
     /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
+    /// The body of the answer to a request that no backend can take; `None` for one line.
+    pub unavailable_page: Option<Box<str>>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<PeerBlock>,
     /// Worker threads; `None` is one for each core.

@@ -17,7 +17,7 @@ use super::{
     keys::{
         listeners::{LISTENERS, ROUTES},
         pools::{DEFAULTS, POOLS},
-        process::{INCLUDE, SERVER_TIMING, TRACE, TRUSTED_PROXIES, WORKERS},
+        process::{INCLUDE, SERVER_TIMING, TRACE, TRUSTED_PROXIES, UNAVAILABLE_PAGE, WORKERS},
     },
     model::{Config, ListenAddress},
 };
@@ -76,6 +76,7 @@ fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Op
         access_log,
         traceparent: top.get(&TRACE),
         server_timing: top.get(&SERVER_TIMING),
+        unavailable_page: top.given(&UNAVAILABLE_PAGE),
         trusted_proxies: top.list(&TRUSTED_PROXIES),
         threads: top.get(&WORKERS),
     };

@@ -76,6 +76,7 @@ pub(super) fn tree(config: &Config) -> Value {
         log_keys::ACCESS_LOG.show_or_off(config.access_log.as_ref().map(access_log)),
         top::TRACE.show(&config.traceparent),
         top::SERVER_TIMING.show(&config.server_timing),
+        top::UNAVAILABLE_PAGE.show(config.unavailable_page.as_ref()),
         top::TRUSTED_PROXIES.show(&config.trusted_proxies),
         top::WORKERS.show(&config.threads),
         top::PROCESS_LOG.show(&process.error_log),

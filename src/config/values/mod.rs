@@ -5,6 +5,7 @@ mod duration;
 mod kind;
 mod name;
 mod number;
+mod page;
 mod path;
 mod percent;
 mod size;
@@ -27,6 +28,7 @@ pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     REDIRECT_TO_HTTPS, THREADS, WEIGHT,
 };
+pub(super) use page::PAGE;
 pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, PATTERN, SOCKET, TARGET};
 pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE};
 pub(super) use size::{BUFFER, RATE};

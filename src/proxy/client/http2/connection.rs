@@ -15,10 +15,11 @@ use super::{
     super::{super::watch::Timer, accepted::UnderWay, connection::Connection},
     exchange::{Http2Exchange, Shared},
     liveness::Liveness,
-    wire::{GOODBYE, HEADER_LIST, Transport},
+    wire::{GOODBYE, Transport},
 };
 use crate::clock;
 use crate::count::Cut;
+use crate::field_lists::HEADER_LIST;
 
 /// The most requests that one connection may have under way.
 const STREAMS: u32 = 128;

@@ -33,7 +33,7 @@ use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
 /// How long what was sent of an answer may take to arrive before it is reset, at least, and in round trips.
-const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
+const ARRIVAL: (Duration, u32) = (Duration::from_millis(250), 3);
 
 /// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
 type Stopped =
@@ -59,6 +59,8 @@ pub(super) struct StreamAnswer {
     is_head: bool,
     state: State,
     bytes: u64,
+    /// The code with which the stream is reset behind the answer, if the request is malformed.
+    reset: Option<Code>,
     pace: Pace,
     timer: Timer,
 }
@@ -72,6 +74,7 @@ impl StreamAnswer {
             is_head: false,
             state: State::Header,
             bytes: 0,
+            reset: None,
             pace: Pace::new(limits),
             timer: Timer::default(),
         }
@@ -80,6 +83,12 @@ impl StreamAnswer {
     /// The request's method says that its answer has no body.
     pub(super) fn is_to_head(&mut self) {
         self.is_head = true;
+    }
+
+    /// The request is malformed: its client gets an answer, and an error of its stream behind it (RFC 9114
+    /// section 4.1.2).
+    pub(super) fn is_to_malformed(&mut self) {
+        self.reset = Some(Code::MessageError);
     }
 
     /// Bytes of the body that have been sent.
@@ -188,6 +197,7 @@ impl StreamAnswer {
     fn end(&mut self) -> Result<()> {
         self.state = State::Ended;
         match &mut self.stream {
+            Some(_) if self.reset.is_some() => Ok(()),
             Some(stream) => stream.finish().map_err(|_| gone()),
             None => Err(gone()),
         }
@@ -221,19 +231,21 @@ impl StreamAnswer {
             // An error means that the client has stopped to read.
             let _ = stream.reset(number(code));
         }
-        self.state = State::Ended;
+        (self.state, self.reset) = (State::Ended, None);
     }
 }
 
 impl Drop for StreamAnswer {
     fn drop(&mut self) {
-        if self.state == State::Ended {
-            return;
-        }
+        let code = match self.reset {
+            Some(code) => code,
+            None if self.state == State::Ended => return,
+            None => Code::InternalError,
+        };
         let Some(mut stream) = self.stream.take() else { return };
         let mut reset = move || {
-            // As above.
-            let _ = stream.reset(number(Code::InternalError));
+            // An error means that the client has stopped to read.
+            let _ = stream.reset(number(code));
         };
         if self.state == State::Header || self.quic.close_reason().is_some() {
             return reset();

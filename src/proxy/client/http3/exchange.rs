@@ -7,9 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, request::Parts};
+use http::Method;
 use parking_lot::Mutex;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{
     Error, ErrorType, Result,
     protocols::{Digest, SocketDigest, http::HttpTask},
@@ -19,9 +19,8 @@ use super::{
     super::{
         super::watch::Timer,
         body::left,
-        link::ClientLink,
+        link::{ClientLink, RequestFacts},
         session::{ClientSession, Exchange},
-        streams,
     },
     answer::StreamAnswer,
     body::StreamBody,
@@ -29,10 +28,14 @@ use super::{
     shared::Shared,
 };
 use crate::count::Protocol;
+use crate::http1::Fields;
 use crate::http3::Code;
 
 /// Where an answer leaves what its client has yet to acknowledge.
 pub(super) type Acknowledgement = Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
+
+/// A request as hooks get it.
+pub(super) type Request = (RequestHeader, RequestFacts, Fields);
 
 /// A request and its answer on their stream.
 pub(in super::super::super) struct Http3Exchange {
@@ -49,19 +52,18 @@ pub(in super::super::super) struct Http3Exchange {
 }
 
 impl Http3Exchange {
-    /// The session of a request whose head has been read.
+    /// The session of a request whose head has been read, or refused.
     ///
     /// # Errors
     ///
-    /// Pingora's error if it cannot create a header; not known to happen.
+    /// Pingora's error if it cannot name the link; not known to happen.
     pub(super) fn session(
         shared: &Arc<Shared>,
         socket: Arc<SocketDigest>,
-        head: &Parts,
+        (header, facts, fields): Request,
         (body, mut answer): (StreamBody, StreamAnswer),
         acknowledgement: &Acknowledgement,
     ) -> Result<ClientSession<Self>> {
-        let (header, facts, fields) = streams::read(Protocol::Http3, head, body.received(), None)?;
         let link = Arc::new(ClientLink::on_stream(
             shared.connection.clone(),
             Protocol::Http3,
@@ -73,7 +75,7 @@ impl Http3Exchange {
             socket_digest: Some(socket),
             ..Digest::default()
         };
-        if head.method == Method::HEAD {
+        if header.method == Method::HEAD {
             answer.is_to_head();
         }
         let exchange = Self {

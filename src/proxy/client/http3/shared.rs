@@ -76,6 +76,12 @@ impl Shared {
 
     /// Ends the connection because its client breaks the rules.
     pub(super) fn broken(&self, code: Code) {
+        log::debug!(
+            listener:% = self.connection.counts.address(),
+            peer:% = self.quic.remote_address(),
+            code:? = code;
+            "HTTP/3 connection error"
+        );
         if self.quic.close_reason().is_none() {
             self.close(code);
             self.note(if code == Code::ExcessiveLoad { Cut::OtherFrames } else { Cut::Protocol });

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    block::{Judgement, RefusedStream, TOO_LARGE},
+    block::{Judgement, RefusedStream},
     budget::{Budget, NO_ERROR, Rejection},
     closing::Closing,
     farewell::Farewell,
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::clock;
 use crate::count::{Cut, ListenerCounts};
+use crate::field_lists::TOO_LARGE;
 use crate::http1::Refusal;
 
 /// The most refused requests that wait for the task of their connection.

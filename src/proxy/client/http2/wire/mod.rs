@@ -13,6 +13,5 @@ mod inbound;
 mod streams;
 mod transport;
 
-pub(super) use block::HEADER_LIST;
 pub(super) use conduct::Signals;
 pub(super) use transport::{GOODBYE, Transport};
