@@ -123,13 +123,11 @@ impl Exchange for Http1Exchange {
     /// Reads only a limited amount ahead. A client that sends its last request and closes is then
     /// not taken for one that gave up on this request.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>> {
-        if self.answer.is_tunnel() && self.body.is_done() {
-            // It has ended its direction of the tunnel; the backend's goes on.
-            return Poll::Pending;
-        }
         let enough = if self.body.is_done() { 1 } else { REPLAYED };
         while self.connection.input.len() < enough {
             match ready!(self.connection.poll_fill(cx, PIECE)) {
+                // It has ended its direction of the tunnel; the backend's goes on.
+                Ok(0) if self.answer.is_tunnel() => return Poll::Pending,
                 Ok(0) | Err(_) => return Poll::Ready(left()),
                 Ok(_) => {}
             }
