@@ -39,6 +39,7 @@ use super::{
     answer::{self, Expected},
     body::AnswerReader,
     request::{self, BodyWriter, Framing, OutgoingRequest},
+    stream::LastWords,
 };
 use crate::clock;
 use crate::http1::AnswerEnd;
@@ -46,8 +47,6 @@ use crate::http1::AnswerEnd;
 /// The most that is read of an answer at once. A client that reads slowly holds as much, beside what
 /// Pingora has for a request.
 const PIECE: usize = 24 * 1024;
-/// How long a backend may go on in a tunnel whose client has ended its direction.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The session of one request.
 pub struct BackendSession {
@@ -69,8 +68,7 @@ pub struct BackendSession {
     /// How long the backend may take nothing of the request.
     write_limit: Option<Duration>,
     write_deadline: Option<Instant>,
-    /// When a tunnel ends whose client has ended its direction.
-    last_by: Option<Instant>,
+    last_words: LastWords,
     timer: Timer,
 }
 
@@ -91,7 +89,7 @@ impl BackendSession {
             is_sent: false,
             write_limit: None,
             write_deadline: None,
-            last_by: None,
+            last_words: LastWords::default(),
             timer: Timer::default(),
         }
     }
@@ -207,7 +205,10 @@ impl BackendSession {
             if self.body.has_ended() {
                 return Poll::Ready(Ok(Some(Bytes::new())));
             }
-            if self.is_tunnel() && self.poll_write(cx).is_ready() && self.poll_last(cx).is_ready() {
+            if self.is_tunnel()
+                && self.poll_write(cx).is_ready()
+                && self.last_words.poll(&mut self.stream, cx).is_ready()
+            {
                 self.body = AnswerReader::Ended;
                 return Poll::Ready(Ok(None));
             }
@@ -223,17 +224,6 @@ impl BackendSession {
                 }
             }
         }
-    }
-
-    /// Tells the backend that nothing more comes through the tunnel. Ready when it has had the time for what
-    /// it has to say still: browsers end their direction with the last message, before it is answered.
-    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.last_by.is_none() {
-            // If it fails, reading does, too.
-            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
-        }
-        let by = *self.last_by.get_or_insert_with(|| clock::now() + LAST_WORDS);
-        self.timer.poll(by, cx)
     }
 
     fn is_tunnel(&self) -> bool {
