@@ -1,6 +1,10 @@
 //! A connection that becomes a tunnel (WebSocket).
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
 
 use lb::clock;
 
@@ -62,6 +66,29 @@ fn messages_of_any_kind_pass_unchanged() {
             assert_eq!(connection.read_exact(piece.len()).unwrap(), piece, "{what}");
         }
     }
+}
+
+#[test]
+fn the_backend_can_answer_what_came_with_the_end_of_the_clients_direction() {
+    let lb = Lb::over_addresses(&[websocket::echo_server()], "");
+    let mut stream = TcpStream::connect(lb.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let fields: String =
+        UPGRADE.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let (_, close) = websocket::conversation().pop().unwrap();
+    stream.write_all(format!("GET /ws HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{head:?}");
+    stream.write_all(&close).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"\x88\x05\x13\x87bye");
 }
 
 #[test]

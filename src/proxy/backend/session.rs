@@ -10,7 +10,7 @@ use std::{
     os::fd::AsRawFd,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -39,6 +39,7 @@ use super::{
     answer::{self, Expected},
     body::AnswerReader,
     request::{self, BodyWriter, Framing, OutgoingRequest},
+    stream::LastWords,
 };
 use crate::clock;
 use crate::http1::AnswerEnd;
@@ -67,6 +68,7 @@ pub struct BackendSession {
     /// How long the backend may take nothing of the request.
     write_limit: Option<Duration>,
     write_deadline: Option<Instant>,
+    last_words: LastWords,
     timer: Timer,
 }
 
@@ -87,6 +89,7 @@ impl BackendSession {
             is_sent: false,
             write_limit: None,
             write_deadline: None,
+            last_words: LastWords::default(),
             timer: Timer::default(),
         }
     }
@@ -175,7 +178,7 @@ impl BackendSession {
                 Ok(Some(length)) => return Poll::Ready(Ok(length)),
                 Ok(None) => {}
             }
-            if std::task::ready!(self.poll_fill(cx, reading::SMALL))? == 0 {
+            if ready!(self.poll_fill(cx, reading::SMALL))? == 0 {
                 return Poll::Ready(Err(closed("before its answer")));
             }
         }
@@ -202,13 +205,15 @@ impl BackendSession {
             if self.body.has_ended() {
                 return Poll::Ready(Ok(Some(Bytes::new())));
             }
-            if self.is_tunnel() && self.poll_write(cx).is_ready() {
-                // The client has left the tunnel.
+            if self.is_tunnel()
+                && self.poll_write(cx).is_ready()
+                && self.last_words.poll(&mut self.stream, cx).is_ready()
+            {
                 self.body = AnswerReader::Ended;
                 return Poll::Ready(Ok(None));
             }
             let most = self.body.wants().min(PIECE);
-            if std::task::ready!(self.poll_fill(cx, most))? == 0 {
+            if ready!(self.poll_fill(cx, most))? == 0 {
                 self.keeps_alive = false;
                 let is_tunnel = self.is_tunnel();
                 if !self.body.close() {

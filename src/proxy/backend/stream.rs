@@ -3,14 +3,25 @@
 //! It is the socket itself: Pingora's own stream has a read buffer of 64 KiB and one for small writes, and
 //! both would copy what the session reads into place and writes in one piece anyway.
 
-use std::io;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
 use pingora_core::{
     Error, ErrorType, Result,
     protocols::l4::{ext, socket::SocketAddr},
     upstreams::peer::Peer,
 };
-use tokio::{net::TcpStream, time};
+use tokio::{io::AsyncWrite, net::TcpStream, time};
+
+use super::super::watch::Timer;
+use crate::clock;
+
+/// How long a backend may go on in a tunnel whose client has ended its direction.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Connects to the peer, with its limit.
 ///
@@ -48,4 +59,24 @@ pub(super) async fn connect<P: Peer>(peer: &P) -> Result<TcpStream> {
 pub(super) fn is_silent(stream: &TcpStream) -> bool {
     let read = stream.try_read(&mut [0]);
     read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// The end of a tunnel whose client has ended its direction: browsers do so with the last message, before it
+/// is answered.
+#[derive(Debug, Default)]
+pub(super) struct LastWords {
+    by: Option<Instant>,
+    timer: Timer,
+}
+
+impl LastWords {
+    /// Tells the backend that nothing more comes. Ready when it has had the time for what it has to say.
+    pub(super) fn poll(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+        if self.by.is_none() {
+            // If it fails, reading does, too.
+            let _ = ready!(Pin::new(stream).poll_shutdown(cx));
+        }
+        let by = *self.by.get_or_insert_with(|| clock::now() + LAST_WORDS);
+        self.timer.poll(by, cx)
+    }
 }

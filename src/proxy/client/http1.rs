@@ -126,6 +126,8 @@ impl Exchange for Http1Exchange {
         let enough = if self.body.is_done() { 1 } else { REPLAYED };
         while self.connection.input.len() < enough {
             match ready!(self.connection.poll_fill(cx, PIECE)) {
+                // It has ended its direction of the tunnel; the backend's goes on.
+                Ok(0) if self.answer.is_tunnel() => return Poll::Pending,
                 Ok(0) | Err(_) => return Poll::Ready(left()),
                 Ok(_) => {}
             }

@@ -69,6 +69,10 @@ fn a_request_that_is_cancelled_before_it_is_read_costs_no_backend_anything() {
     assert!(client.until(|frame| frame.ends_answer() && frame.stream == stream(50)).is_some());
     let paths: Vec<_> = a.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["/"]);
+    // Nor has any of them been a request for the log.
+    eventually(PATIENCE, "nothing is under way", || lb.in_flight() == 0);
+    lb.line_of("/");
+    assert_eq!(lb.log_lines(1).len(), 1, "{}", lb.log_text());
 }
 
 /// Each has reached its backend before it is cancelled, so nothing but the budget counts it.

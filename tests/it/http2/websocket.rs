@@ -5,11 +5,11 @@ use crate::support::{
     backend::ScriptedBackend,
     eventually::eventually,
     frames::{
-        DATA, END_HEADERS, END_STREAM, FrameClient, HEADERS, fields, frame, get, reset, status,
-        window,
+        DATA, END_HEADERS, END_STREAM, FrameClient, HEADERS, PING, RESET, fields, frame, get,
+        reset, status, window,
     },
     lb::Lb,
-    reply::{Reply, Step},
+    reply::{Gate, Reply, Step},
     websocket,
 };
 
@@ -104,6 +104,17 @@ fn the_client_hears_of_it_when_the_backend_closes() {
     assert_eq!(answered(&mut client, 1), 200);
     assert_eq!(read(&mut client, 1, 3), b"bye");
     assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
+    // It says that it has understood. A reset would mean that the connection broke.
+    client.send(&frame(DATA, 0, 1, &[7; 3000])).unwrap();
+    client.send(&frame(DATA, END_STREAM, 1, b"bye")).unwrap();
+    client.send(&frame(PING, 0, 0, &[0; 8])).unwrap();
+    let next = client.until(|frame| matches!(frame.kind, RESET | PING)).unwrap();
+    assert_eq!(next.kind, PING);
+    // One that says nothing has had the time for it.
+    client.send(&connect(3, "websocket")).unwrap();
+    assert_eq!(read(&mut client, 3, 3), b"bye");
+    let end = client.until(|frame| frame.kind == RESET).unwrap();
+    assert_eq!((end.stream, end.error()), (3, 0));
 }
 
 #[test]
@@ -120,4 +131,33 @@ fn a_backend_may_decline_and_other_tunnels_are_refused() {
     client.send(&frame(HEADERS, END_HEADERS, 5, &plain)).unwrap();
     assert_eq!(answered(&mut client, 5), 405);
     assert_eq!(a.requests().len(), 1);
+}
+
+#[test]
+fn the_backend_can_answer_what_came_with_the_end_of_the_clients_direction() {
+    let lb = Lb::over_addresses(&[websocket::echo_server()], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&connect(1, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 1), 200);
+    let (_, close) = websocket::conversation().pop().unwrap();
+    client.send(&frame(DATA, END_STREAM, 1, &close)).unwrap();
+    assert_eq!(read(&mut client, 1, 7), b"\x88\x05\x13\x87bye");
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
+    assert_eq!(lb.line_of("/ws")["error"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_tunnel_whose_client_has_ended_does_not_wait_for_its_backend_for_ever() {
+    let head =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let gate = Gate::closed();
+    let steps = [Step::Send(head.into()), Step::Pass(gate.clone())];
+    let a = ScriptedBackend::replying(Reply::steps_of(steps));
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&connect(1, "websocket")).unwrap();
+    assert_eq!(answered(&mut client, 1), 200);
+    client.send(&frame(DATA, END_STREAM, 1, b"bye")).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
+    eventually(PATIENCE, "the backend is free again", || lb.active(&a) == 0);
 }

@@ -1,5 +1,11 @@
 //! Messages of WebSocket as a client sends them (RFC 6455 section 5), for tunnels that must change none
-//! of their bytes.
+//! of their bytes, and a server for clients that make their own.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+};
 
 const CONTINUED: u8 = 0;
 const TEXT: u8 = 1;
@@ -10,21 +16,26 @@ const PONG: u8 = 10;
 /// The bit of the last frame of a message.
 const LAST: u8 = 0x80;
 
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-    let length = payload.len();
+/// The first bytes of a frame; `masked` is the bit that says whether a mask follows.
+fn start(first: u8, masked: u8, length: usize) -> Vec<u8> {
     let mut bytes = vec![first];
     match length {
-        0..126 => bytes.push(0x80 | length as u8),
+        0..126 => bytes.push(masked | length as u8),
         126..0x1_0000 => {
-            bytes.push(0x80 | 126);
+            bytes.push(masked | 126);
             bytes.extend((length as u16).to_be_bytes());
         }
         _ => {
-            bytes.push(0x80 | 127);
+            bytes.push(masked | 127);
             bytes.extend((length as u64).to_be_bytes());
         }
     }
+    bytes
+}
+
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut bytes = start(first, 0x80, payload.len());
     bytes.extend(MASK);
     bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     bytes
@@ -53,4 +64,56 @@ pub(crate) fn conversation() -> Vec<(&'static str, Vec<u8>)> {
         }),
     );
     all
+}
+
+/// Starts a server of HTTP/1 that sends each message of a WebSocket back, frame by frame, answers a PING,
+/// and closes with the client's code. It serves until the test ends.
+pub(crate) fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A tunnel that ends early is for the test to notice.
+            thread::spawn(move || echo(&stream));
+        }
+    });
+    address
+}
+
+fn echo(mut stream: &TcpStream) -> io::Result<()> {
+    let mut input = BufReader::new(stream);
+    let mut line = String::new();
+    while input.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    // Clients of HTTP/2 need no `Sec-WebSocket-Accept`.
+    stream.write_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    )?;
+    loop {
+        let mut head = [0; 2];
+        input.read_exact(&mut head)?;
+        let extended = match head[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mut length = [0; 8];
+        input.read_exact(&mut length[8 - extended..])?;
+        let length = match extended {
+            0 => u64::from(head[1] & 0x7f),
+            _ => u64::from_be_bytes(length),
+        };
+        let mut mask = [0; 4];
+        input.read_exact(&mut mask)?;
+        let mut payload = vec![0; length as usize];
+        input.read_exact(&mut payload)?;
+        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        let kind = head[0] & 0x0f;
+        let first = if kind == PING { LAST | PONG } else { head[0] };
+        stream.write_all(&[&start(first, 0, payload.len())[..], &payload].concat())?;
+        if kind == CLOSE {
+            return Ok(());
+        }
+    }
 }

@@ -5,13 +5,17 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use pingora_core::{Error, ErrorType, Result};
+use tokio::time::timeout;
 
-use super::super::{
-    super::watch::Timer,
-    body::{left, sent_too_slowly},
-    link::ClientLink,
-    pace::Pace,
-    streams::trailer_lines,
+use super::{
+    super::{
+        super::watch::Timer,
+        body::{left, sent_too_slowly},
+        link::ClientLink,
+        pace::Pace,
+        streams::trailer_lines,
+    },
+    wire::GOODBYE,
 };
 use crate::clock;
 use crate::config::PaceLimits;
@@ -48,6 +52,22 @@ impl StreamBody {
     /// Stops reading the body: nothing more of it will come.
     pub(super) fn give_up(&mut self) {
         self.has_ended = true;
+    }
+
+    /// Reads and discards what the client sends until it has ended the stream, or has had the time for it.
+    ///
+    /// The client of a tunnel whose backend has closed may have something to say still, an acknowledgement
+    /// at least. The `h2` crate resets a stream that is dropped before, and a reset means a connection that
+    /// broke (RFC 8441 section 5): clients then take what they have not read yet for lost.
+    pub(super) async fn linger(mut self) {
+        let end = async {
+            while let Some(Ok(piece)) = self.stream.data().await {
+                // It fails only where the stream has ended.
+                let _ = self.stream.flow_control().release_capacity(piece.len());
+            }
+        };
+        // Then it is reset.
+        let _ = timeout(GOODBYE, end).await;
     }
 
     /// Whether there is no body.

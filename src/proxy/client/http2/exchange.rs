@@ -219,7 +219,11 @@ impl Exchange for Http2Exchange {
         self.answer.is_tunnel()
     }
 
-    fn end(self) {}
+    fn end(self) {
+        if self.answer.is_tunnel() && self.answer.is_complete() {
+            tokio::spawn(self.body.linger());
+        }
+    }
 }
 
 /// The first piece of an answer's body, if it is among these.
