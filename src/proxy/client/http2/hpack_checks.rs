@@ -18,13 +18,12 @@ pub(crate) fn blocks(bytes: &[u8]) {
     }
 }
 
+/// Name and value of a field.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The fields of a block that comes in pieces of this length, the bytes behind the last one, and whether they
 /// are a fault.
-fn fields(
-    decoder: &mut Decoder,
-    block: &[u8],
-    piece: usize,
-) -> (Vec<(Vec<u8>, Vec<u8>)>, usize, bool) {
+fn fields(decoder: &mut Decoder, block: &[u8], piece: usize) -> (Vec<Pair>, usize, bool) {
     let (mut all, mut left, mut is_first) = (Vec::new(), Vec::new(), true);
     for piece in block.chunks(piece) {
         left.extend_from_slice(piece);
