@@ -18,19 +18,12 @@ pub(crate) fn blocks(bytes: &[u8]) {
     }
 }
 
-/// What is found in a block.
-#[derive(Debug, PartialEq)]
-struct Found {
-    /// Names and values.
-    fields: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The number of bytes behind the last one.
-    left: usize,
-    /// Whether these are a fault.
-    is_fault: bool,
-}
+/// Name and value of a field.
+type Pair = (Vec<u8>, Vec<u8>);
 
-/// Reads a block that comes in pieces of this length.
-fn fields(decoder: &mut Decoder, block: &[u8], piece: usize) -> Found {
+/// The fields of a block that comes in pieces of this length, the bytes behind the last one, and whether they
+/// are a fault.
+fn fields(decoder: &mut Decoder, block: &[u8], piece: usize) -> (Vec<Pair>, usize, bool) {
     let (mut all, mut left, mut is_first) = (Vec::new(), Vec::new(), true);
     for piece in block.chunks(piece) {
         left.extend_from_slice(piece);
@@ -39,12 +32,12 @@ fn fields(decoder: &mut Decoder, block: &[u8], piece: usize) -> Found {
             match decoder.next(&mut rest, &mut is_first) {
                 Ok(Some(field)) => all.push((field.name.to_vec(), field.value.to_vec())),
                 Ok(None) => break,
-                Err(Fault) => return Found { fields: all, left: 0, is_fault: true },
+                Err(Fault) => return (all, 0, true),
             }
         }
         left = rest.to_vec();
     }
-    Found { fields: all, left: left.len(), is_fault: false }
+    (all, left.len(), false)
 }
 
 #[cfg(test)]

@@ -93,6 +93,21 @@ mod tests {
     }
 
     #[test]
+    fn probes_are_free_up_to_a_hundred_a_second() {
+        let now = clock::now();
+        let lasts = |a_second: u64| {
+            let mut budget = Budget::new(now);
+            // They are counted every ten seconds.
+            let pay = |tens: &u64| {
+                let at = now + Duration::from_secs(10 * tens);
+                budget.pay(Cost::Probes(10 * a_second), || at)
+            };
+            (1..1000).take_while(pay).count()
+        };
+        assert_eq!((lasts(100), lasts(1000)), (999, 0));
+    }
+
+    #[test]
     fn a_client_that_only_cancels_has_spent_its_budget_soon() {
         let now = clock::now();
         let mut budget = Budget::new(now);
