@@ -23,6 +23,7 @@ use crate::process::{
 use crate::server::{self, Start, StartError, WatchedFile};
 use crate::telemetry::log::{self as process_log, Destination};
 use crate::tls::{self, TlsListeners};
+use crate::tracing;
 
 /// Checks the configuration, and runs it unless only the check was requested.
 pub(super) fn balance(arguments: &Arguments) -> ExitCode {
@@ -220,6 +221,7 @@ pub(super) fn load(
         false => discovery::resolve(&loaded.config)?,
     };
     loaded.warnings.extend(acme::check(&loaded.config)?);
+    tracing::check(&loaded.config)?;
     let now = clock::wall();
     let (tls, warnings) = tls::load(&loaded.config, now)?;
     loaded.warnings.extend(warnings);

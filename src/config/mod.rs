@@ -39,12 +39,13 @@ pub use keys::check_value;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
     BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
-    ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HealthCheck,
-    HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol,
-    LogFilter, LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName,
-    Probe, Process, QueueLimits, RedirectToHttps, ResponseTimeout, Retry, RetryMethods, RetryOn,
-    Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls, TlsEndpoint, TlsVersion, Token,
-    Traceparent, UnknownSni, Weight,
+    ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HeaderText,
+    HealthCheck, HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener,
+    ListenerProtocol, LogFilter, LogFormat, LogTarget, MinRate, OtlpProtocol, PathPrefix,
+    PeerBlock, Percent, Pool, PoolName, Probe, Process, QueueLimits, RedirectToHttps,
+    ResponseTimeout, Retry, RetryMethods, RetryOn, Route, SampledParent, Share, Shutdown,
+    SocketFile, StatusRanges, Timeouts, Tls, TlsEndpoint, TlsVersion, Token, Traceparent, Tracing,
+    UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
@@ -110,8 +111,10 @@ pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<Loaded, Problems> 
         parts::assemble(root, Path::new(file), &outside, &report);
     }
     let config = root.map(|root| {
-        let (mut config, admin) = read::read(&Cursor::root(&root, &report));
-        config.admin = admin.map(|admin| admin.settle(&report, read_secret));
+        let (mut config, pending) = read::read(&Cursor::root(&root, &report));
+        config.admin = pending.admin.map(|admin| admin.settle(&report, read_secret));
+        config.tracing =
+            pending.tracing.map(|tracing| tracing.settle(&report, |name| outside.variable(name)));
         overrides.apply(&mut config, &report);
         config.sources = outside.into_sources();
         config

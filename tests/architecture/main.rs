@@ -31,8 +31,18 @@ const LAYERS: &[&[&str]] = &[
         "properties",
     ],
     &["config"],
-    &["backend", "convert", "headers", "retry", "route", "telemetry", "process", "tls"],
-    &["acme", "state_log"],
+    &[
+        "backend",
+        "convert",
+        "headers",
+        "http_client",
+        "retry",
+        "route",
+        "telemetry",
+        "process",
+        "tls",
+    ],
+    &["acme", "state_log", "tracing"],
     &["balance", "discovery", "health"],
     &["pool"],
     &["target"],
@@ -59,6 +69,10 @@ const PURE: &[&str] = &[
     "balance/slow_start",
     "acme/renewal/schedule",
     "acme/request",
+    "tracing/decision",
+    "tracing/record",
+    "tracing/spans",
+    "tracing/report",
 ];
 
 /// Words that pure code does not contain: Pingora, sockets, tasks, the clock, the log, the system.

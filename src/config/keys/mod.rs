@@ -10,9 +10,11 @@ pub(super) mod pools;
 pub(super) mod process;
 pub(super) mod retry;
 pub(super) mod tls;
+pub(super) mod tracing;
 
 pub(super) use key::{
-    Absent, Apply, Content, Group, Instead, Key, List, Presence, Preset, Row, mapping,
+    Absent, Apply, Content, Group, Instead, Key, List, Pairs, Presence, Preset, ReadName, Row,
+    mapping,
 };
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -126,6 +128,17 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &access_log::MIN_LATENCY,
     &access_log::LOG_SAMPLE,
     &process::TRACE,
+    &tracing::TRACING,
+    &tracing::ENDPOINT,
+    &tracing::PROTOCOL,
+    &tracing::HEADERS,
+    &tracing::TRACE_SAMPLE,
+    &tracing::PARENT,
+    &tracing::SERVICE_NAME,
+    &tracing::ATTRIBUTES,
+    &tracing::QUERY,
+    &tracing::EXPORT_TIMEOUT,
+    &tracing::CA,
     &process::SERVER_TIMING,
     &process::TRUSTED_PROXIES,
     &process::WORKERS,

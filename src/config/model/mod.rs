@@ -6,24 +6,20 @@
 
 mod access_log;
 mod admin;
-mod algorithm;
 mod backend;
-mod check;
 mod endpoint;
 mod listener;
 mod pool;
 mod process;
 mod quantity;
-mod retry;
 mod route;
+mod tracing;
 
 use std::num::NonZeroUsize;
 
 pub use access_log::{AccessLog, LogFilter, LogFormat, LogTarget, Traceparent};
 pub use admin::{Admin, Token};
-pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
-pub use check::{HealthCheck, Probe};
 pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
     AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
@@ -31,11 +27,14 @@ pub use listener::{
     Listener, ListenerProtocol, MinRate, PeerBlock, RedirectToHttps, SocketFile, Tls, TlsVersion,
     UnknownSni,
 };
-pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
+pub use pool::{
+    Algorithm, Backoff, EjectionRules, HealthCheck, Pool, Probe, QueueLimits, ResponseTimeout,
+    Retry, RetryMethods, RetryOn, Timeouts,
+};
 pub use process::{Process, Shutdown};
-pub use quantity::{Percent, StatusRanges};
-pub use retry::{Backoff, Retry, RetryMethods, RetryOn};
+pub use quantity::{Percent, Share, StatusRanges};
 pub use route::{HostPattern, PathPrefix, PoolName, Route};
+pub use tracing::{HeaderText, OtlpProtocol, SampledParent, Tracing};
 
 use crate::files::FileVersions;
 
@@ -52,6 +51,8 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// The treatment of a request that is not part of a trace.
     pub traceparent: Traceparent,
+    /// Where spans of requests are sent; `None` if nothing is recorded.
+    pub tracing: Option<Tracing>,
     /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
     /// Proxies whose `X-Forwarded-*` headers are believed.
