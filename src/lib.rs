@@ -13,6 +13,7 @@ pub mod count;
 pub mod demo;
 pub mod digits;
 pub mod discovery;
+pub mod field_lists;
 pub mod files;
 #[cfg(test)]
 mod fuzzed;

@@ -10,6 +10,8 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme, Uri},
 };
 
+use crate::field_lists::{Meaning, Pseudo};
+
 /// A field as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldLine {
@@ -21,7 +23,7 @@ pub struct FieldLine {
 
 /// The fields about the request as a whole.
 #[derive(Debug, Default)]
-struct Pseudo {
+struct PseudoFields {
     method: Option<Bytes>,
     scheme: Option<Bytes>,
     authority: Option<Bytes>,
@@ -31,14 +33,15 @@ struct Pseudo {
 /// The head of a request; `None` if it is malformed.
 #[must_use]
 pub fn request_head(lines: Vec<FieldLine>) -> Option<Parts> {
-    let mut pseudo = Pseudo::default();
+    let mut pseudo = PseudoFields::default();
     let mut lines = lines.into_iter().peekable();
     while let Some(line) = lines.next_if(|line| line.name.first() == Some(&b':')) {
-        let place = match &line.name[..] {
-            b":method" => &mut pseudo.method,
-            b":scheme" => &mut pseudo.scheme,
-            b":authority" => &mut pseudo.authority,
-            b":path" => &mut pseudo.path,
+        let place = match Meaning::of(&line.name, &line.value) {
+            Meaning::Pseudo(Pseudo::Method) => &mut pseudo.method,
+            Meaning::Pseudo(Pseudo::Scheme) => &mut pseudo.scheme,
+            Meaning::Pseudo(Pseudo::Authority) => &mut pseudo.authority,
+            Meaning::Pseudo(Pseudo::Path) => &mut pseudo.path,
+            // There are no tunnels in HTTP/3 (RFC 9220), so that there is nothing to name.
             _ => return None,
         };
         if place.replace(line.value).is_some() {
@@ -57,7 +60,7 @@ pub fn trailers(lines: Vec<FieldLine>) -> Option<HeaderMap> {
     fields(lines.into_iter())
 }
 
-impl Pseudo {
+impl PseudoFields {
     fn into_method_and_uri(self) -> Option<(Method, Uri)> {
         let method = Method::from_bytes(&self.method?).ok()?;
         let mut uri = http::uri::Parts::default();
@@ -83,15 +86,11 @@ impl Pseudo {
 fn fields(lines: impl Iterator<Item = FieldLine>) -> Option<HeaderMap> {
     let mut fields = HeaderMap::new();
     for FieldLine { name, value } in lines {
-        // No capitals, and no colon, so that a pseudo-field that comes late is none.
-        let name = HeaderName::from_lowercase(&name).ok()?;
-        let is_of_connection = matches!(
-            name.as_str(),
-            "connection" | "transfer-encoding" | "upgrade" | "keep-alive" | "proxy-connection"
-        );
-        if is_of_connection || name == http::header::TE && &value[..] != b"trailers" {
+        // A pseudo-field comes late here.
+        if Meaning::of(&name, &value) != Meaning::Ordinary {
             return None;
         }
+        let name = HeaderName::from_lowercase(&name).ok()?;
         fields.append(name, HeaderValue::from_maybe_shared(value).ok()?);
     }
     Some(fields)

@@ -18,18 +18,9 @@ use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 /// The layers, lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
     &["sync"],
-    &[
-        "clock",
-        "count",
-        "digits",
-        "files",
-        "fuzzed",
-        "host",
-        "http1",
-        "http3",
-        "in_flight",
-        "properties",
-    ],
+    &["clock", "count", "digits", "files", "fuzzed", "host", "http1", "in_flight", "properties"],
+    &["field_lists"],
+    &["http3"],
     &["config"],
     &[
         "backend",
@@ -57,6 +48,7 @@ const LAYERS: &[&[&str]] = &[
 const PURE: &[&str] = &[
     "config",
     "http1",
+    "field_lists",
     "http3",
     "backend",
     "convert",

@@ -2,11 +2,9 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{huffman, static_table::FIELDS};
+use super::static_table::FIELDS;
+use crate::field_lists::{OVERHEAD, huffman, integer};
 use crate::http3::FieldLine;
-
-/// What each field counts for beside its name and value (RFC 9114 section 4.2.2).
-const OVERHEAD: u64 = 32;
 
 /// Why a list cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub fn decode(mut list: Bytes, limit: u64) -> Result<Vec<FieldLine>, Undecodable
             }
             _ => return Err(Undecodable::Malformed),
         };
-        size += line.name.len() as u64 + line.value.len() as u64 + OVERHEAD;
+        size += (line.name.len() + line.value.len() + OVERHEAD) as u64;
         if size > limit {
             return Err(Undecodable::TooLarge);
         }
@@ -73,8 +71,7 @@ pub fn check_decoder_stream(bytes: &[u8], is_inside: &mut bool) -> bool {
     })
 }
 
-fn known(number: u64) -> Result<(&'static str, &'static str), Undecodable> {
-    let number = usize::try_from(number).unwrap_or(usize::MAX);
+fn known(number: usize) -> Result<(&'static str, &'static str), Undecodable> {
     FIELDS.get(number).copied().ok_or(Undecodable::Malformed)
 }
 
@@ -82,26 +79,12 @@ fn from(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-/// Takes an integer off the front, which begins in the last `bits` bits of a byte (RFC 7541 section 5.1).
-fn integer(list: &mut Bytes, bits: u32) -> Result<u64, Undecodable> {
-    let mask = (1_u64 << bits) - 1;
-    let mut value = u64::from(byte(list)?) & mask;
-    if value < mask {
-        return Ok(value);
-    }
-    // More than 28 bits are never meant.
-    for shift in [0, 7, 14, 21] {
-        let more = byte(list)?;
-        value += u64::from(more & 0x7f) << shift;
-        if more & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(Undecodable::Malformed)
-}
-
-fn byte(list: &mut Bytes) -> Result<u8, Undecodable> {
-    if list.is_empty() { Err(Undecodable::Malformed) } else { Ok(list.get_u8()) }
+/// Takes a number off the front, which begins in the last `bits` bits of a byte.
+fn integer(list: &mut Bytes, bits: u32) -> Result<usize, Undecodable> {
+    let mut rest = &list[..];
+    let number = integer::take(&mut rest, bits).map_err(|_| Undecodable::Malformed)?;
+    list.advance(list.len() - rest.len());
+    Ok(number)
 }
 
 /// Takes a text off the front, whose length begins in the last `bits` bits of a byte; the bit before them
@@ -109,14 +92,19 @@ fn byte(list: &mut Bytes) -> Result<u8, Undecodable> {
 fn text(list: &mut Bytes, bits: u32) -> Result<Bytes, Undecodable> {
     let is_compressed = list.first().is_some_and(|first| first >> bits & 1 == 1);
     let length = integer(list, bits)?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length > list.len() {
         return Err(Undecodable::Malformed);
     }
     let text = list.split_to(length);
-    match is_compressed {
-        false => Ok(text),
-        true => huffman::decode(&text).map(Bytes::from).ok_or(Undecodable::Malformed),
+    if !is_compressed {
+        return Ok(text);
+    }
+    // No code is shorter than five bits.
+    let mut decoded = Vec::with_capacity(length * 8 / 5);
+    if huffman::decode(&text, &mut decoded) {
+        Ok(decoded.into())
+    } else {
+        Err(Undecodable::Malformed)
     }
 }
 

@@ -4,6 +4,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::static_table::{self, STATUS};
+use crate::field_lists::integer;
 
 /// A list of fields that is being written.
 #[derive(Debug)]
@@ -73,19 +74,7 @@ impl FieldWriter {
         self.0.put_slice(text);
     }
 
-    /// Writes an integer that begins in the last `bits` bits of a byte (RFC 7541 section 5.1).
-    fn integer(&mut self, first: u8, bits: u32, value: usize) {
-        let mask = (1 << bits) - 1;
-        if value < mask {
-            self.0.put_u8(first | value as u8);
-            return;
-        }
-        self.0.put_u8(first | mask as u8);
-        let mut rest = value - mask;
-        while rest >= 0x80 {
-            self.0.put_u8(0x80 | rest as u8);
-            rest >>= 7;
-        }
-        self.0.put_u8(rest as u8);
+    fn integer(&mut self, first: u8, bits: u32, number: usize) {
+        integer::put(first, bits, number, &mut self.0);
     }
 }

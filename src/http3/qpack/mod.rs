@@ -4,7 +4,6 @@
 
 mod decode;
 mod encode;
-mod huffman;
 mod static_table;
 
 pub use decode::{Undecodable, check_decoder_stream, check_encoder_stream, decode};

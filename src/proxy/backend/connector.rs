@@ -9,7 +9,7 @@ use pingora_core::{
     upstreams::peer::Peer,
 };
 
-use super::{idle::IdleConnections, session::BackendSession, stream::BackendStream};
+use super::{idle::IdleConnections, session::BackendSession, stream};
 
 /// The connections to all backends that wait for a request. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +23,8 @@ impl Connector for Backends {
         &self,
         peer: &P,
     ) -> Result<(Connection<BackendSession>, bool)> {
-        let stream = BackendStream::connect(peer).await?;
-        Ok((Connection::Session(BackendSession::on(Box::new(stream))), false))
+        let stream = stream::connect(peer).await?;
+        Ok((Connection::Session(BackendSession::on(stream)), false))
     }
 
     async fn reused_http_session<P: Peer + Send + Sync + 'static>(

@@ -14,8 +14,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
 
-use super::stream::BackendStream;
+use super::stream;
 use crate::clock;
 
 /// Threads that serve different backends rarely meet.
@@ -35,13 +36,13 @@ pub(super) struct IdleConnections {
 
 #[derive(Debug)]
 struct Idle {
-    stream: Box<BackendStream>,
+    stream: TcpStream,
     until: Instant,
 }
 
 impl Idle {
     fn is_usable(&self, now: Instant) -> bool {
-        now < self.until && self.stream.is_silent()
+        now < self.until && stream::is_silent(&self.stream)
     }
 }
 
@@ -51,7 +52,7 @@ impl IdleConnections {
     }
 
     /// The connection to this peer that was used last.
-    pub(super) fn take(&self, key: u64) -> Option<Box<BackendStream>> {
+    pub(super) fn take(&self, key: u64) -> Option<TcpStream> {
         let now = clock::now();
         let mut shard = self.shard(key).lock();
         let idle = shard.get_mut(&key)?;
@@ -59,7 +60,7 @@ impl IdleConnections {
     }
 
     /// Keeps a connection to this peer for `limit` at most. It must be called within a runtime.
-    pub(super) fn put(self: &Arc<Self>, key: u64, stream: Box<BackendStream>, limit: Duration) {
+    pub(super) fn put(self: &Arc<Self>, key: u64, stream: TcpStream, limit: Duration) {
         let until = clock::now() + limit;
         {
             let mut shard = self.shard(key).lock();
@@ -111,7 +112,8 @@ impl Drop for Watch {
 mod tests {
     use std::{
         io::Write,
-        net::{TcpListener, TcpStream},
+        net::{self, TcpListener},
+        os::fd::AsRawFd,
     };
 
     use pingora_core::upstreams::peer::BasicPeer;
@@ -122,11 +124,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     /// A connection, and its backend's end.
-    async fn connection() -> (Box<BackendStream>, TcpStream) {
+    async fn connection() -> (TcpStream, net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = BasicPeer::new(&listener.local_addr().unwrap().to_string());
-        let stream = BackendStream::connect(&peer).await.unwrap();
-        (Box::new(stream), listener.accept().unwrap().0)
+        let stream = stream::connect(&peer).await.unwrap();
+        (stream, listener.accept().unwrap().0)
     }
 
     /// Takes the connection and gives it back, until the runtime has been told why not to.
@@ -141,12 +143,12 @@ mod tests {
     async fn the_connection_that_was_used_last_is_taken_first() {
         let connections = Arc::new(IdleConnections::default());
         let ((first, _one), (second, _two)) = (connection().await, connection().await);
-        let ids = [second.id(), first.id()];
+        let ids = [second.as_raw_fd(), first.as_raw_fd()];
         connections.put(KEY, first, LONG);
         connections.put(KEY, second, LONG);
         assert!(connections.take(KEY + SHARDS as u64).is_none());
         let taken: Vec<_> = std::iter::from_fn(|| connections.take(KEY)).collect();
-        assert_eq!(taken.iter().map(|stream| stream.id()).collect::<Vec<_>>(), ids);
+        assert_eq!(taken.iter().map(|stream| stream.as_raw_fd()).collect::<Vec<_>>(), ids);
     }
 
     #[tokio::test]

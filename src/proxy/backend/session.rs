@@ -7,6 +7,7 @@
 use std::{
     future::poll_fn,
     io,
+    os::fd::AsRawFd,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -26,7 +27,7 @@ use pingora_core::{
         l4::socket::SocketAddr,
     },
 };
-use tokio::io::AsyncWrite;
+use tokio::{io::AsyncWrite, net::TcpStream};
 
 use super::{
     super::{
@@ -38,7 +39,6 @@ use super::{
     answer::{self, Expected},
     body::AnswerReader,
     request::{self, BodyWriter, Framing, OutgoingRequest},
-    stream::BackendStream,
 };
 use crate::clock;
 use crate::http1::AnswerEnd;
@@ -49,7 +49,7 @@ const PIECE: usize = 24 * 1024;
 
 /// The session of one request.
 pub struct BackendSession {
-    stream: Box<BackendStream>,
+    stream: TcpStream,
     link: Option<Arc<ClientLink>>,
     framing: Framing,
     expected: Expected,
@@ -71,7 +71,7 @@ pub struct BackendSession {
 }
 
 impl BackendSession {
-    pub(super) fn on(stream: Box<BackendStream>) -> Self {
+    pub(super) fn on(stream: TcpStream) -> Self {
         Self {
             stream,
             link: None,
@@ -92,7 +92,7 @@ impl BackendSession {
     }
 
     /// The connection, if it can carry another request.
-    pub(super) fn into_reusable(self) -> Option<Box<BackendStream>> {
+    pub(super) fn into_reusable(self) -> Option<TcpStream> {
         let is_complete = self.body.has_ended() && self.is_sent && self.input.is_empty();
         (self.keeps_alive && is_complete).then_some(self.stream)
     }
@@ -361,7 +361,7 @@ impl Session for BackendSession {
     }
 
     fn fd(&self) -> UniqueIDType {
-        self.stream.id()
+        self.stream.as_raw_fd()
     }
 
     // The body goes through its writer.

@@ -10,7 +10,11 @@ use std::{
 use rustls::ClientConnection;
 use socket2::SockRef;
 
-use super::{PATIENCE, wire::Wire};
+use super::{
+    PATIENCE,
+    calls::{calls, with_length},
+    wire::Wire,
+};
 
 /// An answer as it came over the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,31 +65,11 @@ impl Response {
     }
 }
 
-/// GET on a connection of its own; fails the test when there is no answer.
-#[track_caller]
-pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
-    try_get(address, path).unwrap_or_else(|error| panic!("GET {path} from {address}: {error}"))
-}
+calls!();
 
 /// GET on a connection of its own.
 pub(crate) fn try_get(address: SocketAddr, path: &str) -> io::Result<Response> {
     Connection::open(address)?.get(path)
-}
-
-/// A GET that is under way, on a connection of its own.
-#[track_caller]
-pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
-    let mut connection = Connection::open(address).expect("a connection");
-    connection.begin("GET", path, &[]).expect("it takes a header");
-    connection
-}
-
-/// POST with a Content-Length, on a connection of its own.
-#[track_caller]
-pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.request("POST", path, &[], body))
-        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
 }
 
 /// POST with these chunks, on a connection of its own.
@@ -161,11 +145,8 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Response> {
-        let length = body.len().to_string();
-        let mut headers = headers.to_vec();
-        if !body.is_empty() {
-            headers.push(("Content-Length", &length));
-        }
+        let mut length = String::new();
+        let headers = with_length(headers, body, &mut length);
         let mut bytes = self.head(method, path, &headers);
         bytes.extend_from_slice(body);
         self.send(&bytes)?;

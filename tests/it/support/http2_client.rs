@@ -11,43 +11,24 @@ use h2::{
     RecvStream, SendStream,
     client::{self, ResponseFuture, SendRequest},
 };
-use http::{Request, Uri};
+use http::Request;
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
     time::timeout,
 };
 
-use super::PATIENCE;
 pub(crate) use super::client::Response;
+use super::{
+    PATIENCE,
+    calls::{announced_length, calls, lines, other, request_header, with_length},
+};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 });
 
-/// GET on a connection of its own; fails the test when there is no answer.
-#[track_caller]
-pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.get(path))
-        .unwrap_or_else(|error| panic!("GET {path} from {address}: {error}"))
-}
-
-/// A GET that is under way, on a connection of its own.
-#[track_caller]
-pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
-    let mut connection = Connection::open(address).expect("a connection");
-    connection.begin("GET", path, &[]).expect("it takes a header");
-    connection
-}
-
-/// POST with a Content-Length, on a connection of its own.
-#[track_caller]
-pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.request("POST", path, &[], body))
-        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
-}
+calls!();
 
 /// A connection that stays open between requests.
 pub(crate) struct Connection {
@@ -106,11 +87,8 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Response> {
-        let length = body.len().to_string();
-        let mut headers = headers.to_vec();
-        if !body.is_empty() {
-            headers.push(("Content-Length", &length));
-        }
+        let mut length = String::new();
+        let headers = with_length(headers, body, &mut length);
         self.send_header(method, path, &headers, body)?;
         self.read_response(method)
     }
@@ -137,8 +115,7 @@ impl Connection {
         path: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<()> {
-        let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let length = length.and_then(|(_, length)| length.parse().ok());
+        let length = announced_length(headers);
         match length {
             None => self.send_header(method, path, headers, b""),
             Some(length) => self.send_open_header(method, path, headers, Some(length)),
@@ -205,14 +182,7 @@ impl Connection {
         path: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<Request<()>> {
-        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
-        let host = host.map_or(&*self.host, |(_, host)| *host);
-        let uri = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
-        let mut request = Request::builder().method(method).uri(uri.map_err(other)?);
-        for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
-            request = request.header(*name, *value);
-        }
-        request.body(()).map_err(other)
+        request_header(("http", &self.host), method, path, headers)
     }
 
     #[track_caller]
@@ -239,12 +209,9 @@ impl Connection {
         let answer =
             RUNTIME.block_on(async { timeout(limit, final_answer(response, interim)).await });
         let (head, mut body) = answer?.map_err(other)?.into_parts();
-        let fields = head.headers.iter().map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
         let mut response = Response {
             status: head.status.as_u16(),
-            headers: fields.collect(),
+            headers: lines(&head.headers),
             interim: std::mem::take(interim),
             ..Response::default()
         };
@@ -283,8 +250,4 @@ async fn read_body(body: &mut RecvStream, read: &mut Vec<u8>) -> Result<(), h2::
         read.extend_from_slice(&piece);
     }
     Ok(())
-}
-
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    io::Error::other(error)
 }

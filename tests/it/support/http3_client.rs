@@ -16,7 +16,7 @@ use h3::{
     error::Code,
 };
 use h3_quinn::{BidiStream, OpenStreams};
-use http::{Request, Uri};
+use http::Request;
 use quinn::{ClientConfig, Endpoint, TransportConfig, crypto::rustls::QuicClientConfig};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -24,35 +24,17 @@ use tokio::{
 };
 
 pub(crate) use super::client::Response;
-use super::{PATIENCE, tls_client};
+use super::{
+    PATIENCE,
+    calls::{announced_length, calls, lines, other, request_header, with_length},
+    tls_client,
+};
 
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 });
 
-/// GET on a connection of its own; fails the test when there is no answer.
-#[track_caller]
-pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.get(path))
-        .unwrap_or_else(|error| panic!("GET {path} from {address}: {error}"))
-}
-
-/// A GET that is under way, on a connection of its own.
-#[track_caller]
-pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
-    let mut connection = Connection::open(address).expect("a connection");
-    connection.begin("GET", path, &[]).expect("it takes a header");
-    connection
-}
-
-/// POST with a Content-Length, on a connection of its own.
-#[track_caller]
-pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.request("POST", path, &[], body))
-        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
-}
+calls!();
 
 /// How this client speaks QUIC: it trusts the certificate of `tls_client`.
 pub(crate) fn config(remembers: bool) -> ClientConfig {
@@ -151,11 +133,8 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Response> {
-        let length = body.len().to_string();
-        let mut headers = headers.to_vec();
-        if !body.is_empty() {
-            headers.push(("Content-Length", &length));
-        }
+        let mut length = String::new();
+        let headers = with_length(headers, body, &mut length);
         self.send(self.header(method, path, &headers)?, &[body], true)?;
         self.read_response(method)
     }
@@ -178,8 +157,7 @@ impl Connection {
         path: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<()> {
-        let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let length = length.and_then(|(_, length)| length.parse().ok());
+        let length = announced_length(headers);
         self.send(self.header(method, path, headers)?, &[], length.is_none())?;
         self.exchange().left = length;
         Ok(())
@@ -227,14 +205,7 @@ impl Connection {
         path: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<Request<()>> {
-        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
-        let host = host.map_or(&*self.host, |(_, host)| *host);
-        let uri = Uri::builder().scheme("https").authority(host).path_and_query(path).build();
-        let mut request = Request::builder().method(method).uri(uri.map_err(other)?);
-        for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
-            request = request.header(*name, *value);
-        }
-        request.body(()).map_err(other)
+        request_header(("https", &self.host), method, path, headers)
     }
 
     #[track_caller]
@@ -276,12 +247,9 @@ impl Connection {
                 exchange.answer = Some(next);
             }
         };
-        let fields = answer.headers().iter().map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
         let mut response = Response {
             status: answer.status().as_u16(),
-            headers: fields.collect(),
+            headers: lines(answer.headers()),
             interim: std::mem::take(&mut exchange.interim),
             ..Response::default()
         };
@@ -340,8 +308,4 @@ async fn read_body(
         }
     }
     Ok(())
-}
-
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    io::Error::other(error)
 }

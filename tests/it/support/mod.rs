@@ -5,6 +5,8 @@
 pub(crate) mod backend;
 /// A browser that a test looks at and clicks in.
 pub(crate) mod browser;
+/// The calls that the clients of all protocols have in common.
+pub(crate) mod calls;
 /// Certificates for tests of TLS.
 pub(crate) mod certificates;
 /// A client that reports the exact bytes it sent and received.

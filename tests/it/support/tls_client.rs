@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{certificates::Authority, client, process::new_folder};
+use super::{calls::calls, certificates::Authority, client, process::new_folder};
 
 pub(crate) use super::client::Response;
 
@@ -75,29 +75,7 @@ pub(crate) async fn connect(
     TlsConnector::from(Arc::clone(config)).connect(name, stream).await
 }
 
-/// GET on a connection of its own; fails the test when there is no answer.
-#[track_caller]
-pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.get(path))
-        .unwrap_or_else(|error| panic!("GET {path} from {address}: {error}"))
-}
-
-/// A GET that is under way, on a connection of its own.
-#[track_caller]
-pub(crate) fn ask(address: SocketAddr, path: &str) -> Connection {
-    let mut connection = Connection::open(address).expect("a connection");
-    connection.begin("GET", path, &[]).expect("it takes a header");
-    connection
-}
-
-/// POST with a Content-Length, on a connection of its own.
-#[track_caller]
-pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Response {
-    Connection::open(address)
-        .and_then(|mut connection| connection.request("POST", path, &[], body))
-        .unwrap_or_else(|error| panic!("POST {path} to {address}: {error}"))
-}
+calls!();
 
 /// A connection that stays open between requests.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ mod answer;
 mod body;
 mod connection;
 mod exchange;
-mod field;
 mod grpc;
 mod hpack;
 mod liveness;

@@ -5,10 +5,12 @@
 //! what it does not hand on. So blocks of fields are decoded in front of it, and it gets them in a
 //! form in which it finds no mistake.
 
-mod huffman;
 mod table;
 
-use super::field::Meaning;
+use crate::field_lists::{
+    Meaning, huffman,
+    integer::{self, NoInteger},
+};
 use table::{MOST, Numbered, STATIC, Table};
 
 /// What stands in a block cannot be decoded, and so neither can anything behind it: a connection error
@@ -147,23 +149,11 @@ fn form(rest: &mut &[u8]) -> Result<Form, Stop> {
     })
 }
 
-/// A number whose first bits are the last ones of a byte (RFC 7541 section 5.1). One that needs more
-/// than 28 further bits is a fault: nothing of that size is allowed.
 fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, Stop> {
-    let most = (1 << bits) - 1;
-    let first = usize::from(*rest.split_off_first().ok_or(Stop::Short)?) & most;
-    if first < most {
-        return Ok(first);
-    }
-    let mut number = first;
-    for shift in [0, 7, 14, 21] {
-        let byte = usize::from(*rest.split_off_first().ok_or(Stop::Short)?);
-        number += (byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-    }
-    Err(Stop::Fault)
+    integer::take(rest, bits).map_err(|none| match none {
+        NoInteger::Incomplete => Stop::Short,
+        NoInteger::TooLarge => Stop::Fault,
+    })
 }
 
 /// Reads a text and appends it (RFC 7541 section 5.2).

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::field::Meaning;
+use crate::field_lists::{Meaning, OVERHEAD};
 
 /// The names of the first fields and the values of some (RFC 7541 appendix A); they count from 1.
 pub(super) const STATIC: [(&str, &str); 61] = [
@@ -73,8 +73,6 @@ pub(super) const STATIC: [(&str, &str); 61] = [
 /// The most that a client may have stored (RFC 7541 section 4.1): the standard's value, since `lb`
 /// announces none.
 pub(super) const MOST: usize = 4096;
-/// What a field counts beside its bytes.
-const OVERHEAD: usize = 32;
 
 /// A field that has a number.
 #[derive(Debug, Clone, Copy)]

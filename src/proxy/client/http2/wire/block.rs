@@ -7,15 +7,13 @@
 use h2::Reason;
 
 use super::{
-    super::{
-        field::{Meaning, Pseudo},
-        hpack::{Decoder, Fault, Field},
-    },
+    super::hpack::{Decoder, Fault, Field},
     closing::Closing,
     frames::{END_HEADERS, END_STREAM, Head, Kind, MAX_PAYLOAD},
     streams::Streams,
 };
 use crate::count::Cut;
+use crate::field_lists::{Meaning, OVERHEAD, Pseudo, integer};
 use crate::http1::Refusal;
 
 /// The most bytes of a message's fields, counted as RFC 9113 section 6.5.2 does.
@@ -23,8 +21,6 @@ pub(in super::super) const HEADER_LIST: u32 = 64 * 1024;
 /// The most that is decoded of a message that is refused for its size, so that the next one on the
 /// connection can be decoded.
 const DECODED: usize = 16 * HEADER_LIST as usize;
-/// What each field counts beside its bytes.
-const OVERHEAD: usize = 32;
 /// The room for a block that is kept for the next one, in bytes: an idle connection holds it.
 const KEPT: usize = 256;
 
@@ -314,29 +310,15 @@ fn write_field(field: &Field<'_>, written: &mut Vec<u8>) {
         written.push(0x80 | index);
         return;
     }
-    match field.name_index {
-        0 => {
-            written.push(0);
-            write_text(field.name, written);
-        }
-        index @ 1..15 => written.push(index),
-        index => written.extend([15, index - 15]),
+    integer::put(0, 4, usize::from(field.name_index), written);
+    if field.name_index == 0 {
+        write_text(field.name, written);
     }
     write_text(field.value, written);
 }
 
-/// Writes a text (RFC 7541 sections 5.1 and 5.2).
+/// Writes a text (RFC 7541 section 5.2).
 fn write_text(text: &[u8], written: &mut Vec<u8>) {
-    match text.len().checked_sub(127) {
-        None => written.push(text.len() as u8),
-        Some(mut rest) => {
-            written.push(127);
-            while rest >= 128 {
-                written.push(rest as u8 | 128);
-                rest >>= 7;
-            }
-            written.push(rest as u8);
-        }
-    }
+    integer::put(0, 7, text.len(), written);
     written.extend_from_slice(text);
 }

@@ -1,8 +1,9 @@
-//! Texts whose bytes have codes of different lengths (RFC 7541 section 5.2 and appendix B).
+//! The Huffman code of HPACK and QPACK (RFC 7541 section 5.2 and appendix B), read only: what `lb` writes is
+//! not compressed.
 //!
 //! The code is canonical: sorted by length, and then by byte, the codes count up. So their lengths say
-//! it all, and a code is found by comparing it with the end of each length; the texts of requests are
-//! nearly all in the first three lengths.
+//! everything, and the tables below are computed from them when `lb` is compiled. Codes of up to eight bits,
+//! which nearly all texts of requests have, are looked up at once.
 
 /// The number of bits of the code of each byte, and of the end of a text.
 const LENGTHS: [u8; 257] = [
@@ -19,6 +20,8 @@ const LENGTHS: [u8; 257] = [
 ];
 const SHORTEST: usize = 5;
 const LONGEST: usize = 30;
+/// Codes of up to this number of bits are looked up at once.
+const SHORT: usize = 8;
 const END_OF_TEXT: u16 = 256;
 
 /// The codes of one length.
@@ -35,6 +38,8 @@ struct Group {
 static GROUPS: [Group; LONGEST - SHORTEST + 1] = groups();
 /// What the codes stand for, in order of the codes.
 static SYMBOLS: [u16; LENGTHS.len()] = symbols();
+/// The byte and the length of the code at the front of these bits; length 0 for a longer one.
+static SHORT_CODES: [(u8, u8); 1 << SHORT] = short_codes();
 
 const fn groups() -> [Group; LONGEST - SHORTEST + 1] {
     let mut all = [Group { first: 0, end: 0, place: 0 }; LONGEST - SHORTEST + 1];
@@ -69,9 +74,41 @@ const fn symbols() -> [u16; LENGTHS.len()] {
     all
 }
 
+const fn short_codes() -> [(u8, u8); 1 << SHORT] {
+    let mut all = [(0, 0); 1 << SHORT];
+    let (mut bits, mut place) = (0, 0);
+    while bits < all.len() {
+        let symbol = SYMBOLS[place];
+        let length = LENGTHS[symbol as usize];
+        if length as usize > SHORT {
+            break;
+        }
+        let end = bits + (1 << (SHORT - length as usize));
+        while bits < end {
+            all[bits] = (symbol as u8, length);
+            bits += 1;
+        }
+        place += 1;
+    }
+    all
+}
+
+/// What the code at the front of these 32 bits stands for, and its length.
+fn front(bits: u64) -> (u16, usize) {
+    if let (byte, length @ 1..) = SHORT_CODES[(bits >> (32 - SHORT)) as usize] {
+        return (u16::from(byte), usize::from(length));
+    }
+    let longer = SHORT + 1 - SHORTEST;
+    let index = GROUPS[longer..].iter().position(|group| bits < group.end);
+    let index = index.map_or(GROUPS.len() - 1, |index| longer + index);
+    let (group, length) = (GROUPS[index], index + SHORTEST);
+    (SYMBOLS[group.place + ((bits - group.first) >> (32 - length)) as usize], length)
+}
+
 /// Appends the text that these bytes stand for. Returns whether they stand for one: they do not if they
 /// hold the code of the end of a text, or end in eight bits of it or more, or in other bits.
-pub(super) fn decode(bytes: &[u8], text: &mut Vec<u8>) -> bool {
+#[must_use]
+pub fn decode(bytes: &[u8], text: &mut Vec<u8>) -> bool {
     let mut rest = bytes.iter();
     // The bits that are not decoded yet are at the left end.
     let (mut bits, mut count) = (0_u64, 0_usize);
@@ -82,13 +119,10 @@ pub(super) fn decode(bytes: &[u8], text: &mut Vec<u8>) -> bool {
             bits |= u64::from(*byte) << (56 - count);
             count += 8;
         }
-        let window = bits >> 32;
-        let index = GROUPS.iter().position(|group| window < group.end).unwrap_or(GROUPS.len() - 1);
-        let (group, length) = (GROUPS[index], index + SHORTEST);
+        let (symbol, length) = front(bits >> 32);
         if length > count {
             break;
         }
-        let symbol = SYMBOLS[group.place + ((window - group.first) >> (32 - length)) as usize];
         if symbol == END_OF_TEXT {
             return false;
         }
@@ -139,13 +173,15 @@ mod tests {
             0x81, 0x66, 0xe0, 0x82, 0xa6, 0x2d, 0x1b, 0xff,
         ];
         assert_eq!(decoded(&date).unwrap(), b"Mon, 21 Oct 2013 20:13:21 GMT");
+        assert_eq!(decoded(&[0x64, 0x02]).unwrap(), b"302");
         assert_eq!(decoded(b"").unwrap(), b"");
     }
 
     #[test]
-    fn every_byte_comes_back_alone_and_beside_others() {
+    fn every_byte_is_read_at_every_place() {
         for byte in 0..=255 {
-            for text in [vec![byte], vec![byte; 9], vec![b'a', byte, b'0', byte]] {
+            for others in 0..9 {
+                let text = [vec![b'0'; others], vec![byte; 2], vec![b'~'; others]].concat();
                 assert_eq!(decoded(&encoded(&text)), Some(text));
             }
         }

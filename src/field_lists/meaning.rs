@@ -1,11 +1,11 @@
-//! What a field of HTTP/2 means, judged by its name and its value alone (RFC 9113 sections 8.2 and
-//! 8.3).
+//! What a field means, judged by its name and its value alone (RFC 9113 sections 8.2 and 8.3, RFC 9114
+//! sections 4.2 and 4.3).
 
 use crate::http1::rules::{graphic_len, is_token, is_token_byte, value_len};
 
 /// The meaning of a field in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub enum Meaning {
     /// Part of what stands in the request line of HTTP/1.
     Pseudo(Pseudo),
     /// A field as HTTP/1 has it.
@@ -14,23 +14,29 @@ pub(super) enum Meaning {
     Malformed,
 }
 
-/// A pseudo-field (RFC 9113 section 8.3.1, RFC 8441 section 4).
+/// A pseudo-field of a request (RFC 9113 section 8.3.1, RFC 9114 section 4.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Pseudo {
+pub enum Pseudo {
+    /// The method.
     Method,
+    /// The scheme of the address.
     Scheme,
+    /// The host and the port of the address.
     Authority,
+    /// The path and the query of the address.
     Path,
+    /// What a tunnel is to be used for (RFC 8441 section 4, RFC 9220 section 3).
     Protocol,
 }
 
 impl Meaning {
-    /// Judges a field.
-    pub(super) fn of(name: &[u8], value: &[u8]) -> Self {
+    /// Judges a field of a request.
+    #[must_use]
+    pub fn of(name: &[u8], value: &[u8]) -> Self {
         let is_valid = match name {
             [b':', pseudo @ ..] => return of_pseudo(pseudo, value),
-            // They are for one connection of HTTP/1 (RFC 9113 section 8.2.2).
+            // They are for one connection of HTTP/1 (RFC 9113 section 8.2.2, RFC 9114 section 4.2).
             b"connection" | b"transfer-encoding" | b"upgrade" | b"keep-alive"
             | b"proxy-connection" => false,
             b"te" => value == b"trailers",
