@@ -7,11 +7,12 @@ use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     client::{Connection, ask, get, try_get},
-    collector::Collector,
+    collector::{Collector, Span},
     eventually::eventually,
     http2_client, http3_client,
     lb::{Lb, QuicLb, TlsLb, entry},
     reply::{Gate, Reply},
+    request::Request,
     tls_client,
 };
 
@@ -22,24 +23,40 @@ fn traceparent(flags: &str) -> String {
     format!("00-{TRACE}-{CALLER}-{flags}")
 }
 
+/// A request for `/cart?card=4111` over a balancer with this collector: the line in the access log, and the
+/// request that the backend got.
+fn put_into_the_cart(
+    collector: &Collector,
+    protocol: &str,
+    a: &ScriptedBackend,
+) -> (Value, Request) {
+    let more = "service_name: shop, attributes: { deployment.environment.name: test }, \
+                headers: { X-Api-Key: s3cret }";
+    let lb = Lb::start(&(collector.keys(protocol, more) + &pool_of(&[a])));
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let headers = [("Host", "shop.example:8080"), ("User-Agent", "test/1")];
+    let answer = connection.request("GET", "/cart?card=4111", &headers, b"").unwrap();
+    assert_eq!(answer.status, 200);
+    (lb.log_lines(1).remove(0), a.requests().remove(0))
+}
+
+#[track_caller]
+fn assert_attributes(span: &Span, expected: &[(&str, Value)]) {
+    for (name, value) in expected {
+        assert_eq!(span[*name], *value, "{name} of {span:#?}");
+    }
+}
+
 #[test]
-fn a_request_is_a_span_and_its_attempt_is_one_below_over_both_protocols() {
+fn a_request_is_a_span_over_both_protocols_and_its_query_is_not_told() {
     for protocol in PROTOCOLS {
         let (collector, a) = (Collector::start(), ScriptedBackend::replying(Reply::ok("hello")));
-        let more = "service_name: shop, attributes: { deployment.environment.name: test }, \
-                    headers: { X-Api-Key: s3cret }";
-        let lb = Lb::start(&(collector.keys(protocol, more) + &pool_of(&[&a])));
-        let mut connection = Connection::open(lb.address()).unwrap();
-        let headers = [("Host", "shop.example:8080"), ("User-Agent", "test/1")];
-        let answer = connection.request("GET", "/cart?card=4111", &headers, b"").unwrap();
-        assert_eq!(answer.status, 200);
+        let (line, _) = put_into_the_cart(&collector, protocol, &a);
         let (request, spans) = collector.wait_for_path("/cart");
-        let line = lb.log_lines(1).remove(0);
         assert_eq!(spans.len(), 2, "{spans:#?}");
-        assert_eq!(request.name(), "GET /");
-        assert_eq!((request.trace(), request.parent()), (line["trace_id"].as_str().unwrap(), ""));
-        let backend = a.address();
-        for (name, value) in [
+        assert_eq!((request.name(), request.parent()), ("GET /", ""));
+        assert_eq!(line["trace_id"], request.trace());
+        let expected = [
             ("http.request.method", json!("GET")),
             ("http.route", json!("/")),
             ("http.response.status_code", json!(200)),
@@ -57,12 +74,29 @@ fn a_request_is_a_span_and_its_attempt_is_one_below_over_both_protocols() {
             ("url.query", Value::Null),
             ("error.type", Value::Null),
             ("lb.error", Value::Null),
-        ] {
-            assert_eq!(request[name], value, "{protocol}: {name}");
-        }
+        ];
+        assert_attributes(&request, &expected);
+        let resource = &request.0["resource"];
+        assert_eq!(resource["service.name"], "shop");
+        assert_eq!(resource["deployment.environment.name"], "test");
+        assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(request.0["headers"]["x-api-key"], "s3cret");
+        assert_eq!(request.0["scope"], "lb");
+        assert!(!request.is_error());
+        assert!(!spans.iter().any(|span| span.0.to_string().contains("4111")), "{spans:#?}");
+    }
+}
+
+#[test]
+fn an_attempt_is_a_span_below_and_the_parent_of_what_the_backend_does() {
+    for protocol in PROTOCOLS {
+        let (collector, a) = (Collector::start(), ScriptedBackend::replying(Reply::ok("hello")));
+        let (_, sent) = put_into_the_cart(&collector, protocol, &a);
+        let (request, spans) = collector.wait_for_path("/cart");
         let attempt = attempts(&spans, &request).remove(0);
         assert_eq!((attempt.name(), attempt.trace()), ("GET", request.trace()));
-        for (name, value) in [
+        let backend = a.address();
+        let expected = [
             ("url.full", json!(format!("http://{backend}/cart"))),
             ("server.address", json!("127.0.0.1")),
             ("server.port", json!(backend.port())),
@@ -73,12 +107,11 @@ fn a_request_is_a_span_and_its_attempt_is_one_below_over_both_protocols() {
             ("lb.connection.reused", json!(false)),
             ("http.request.resend_count", Value::Null),
             ("lb.retried", Value::Null),
-        ] {
-            assert_eq!(attempt[name], value, "{protocol}: {name}");
-        }
-        let sent = a.requests().remove(0);
-        let expected = format!("00-{}-{}-01", attempt.trace(), attempt.id());
-        assert_eq!(sent.header_lines("traceparent"), [expected]);
+        ];
+        assert_attributes(&attempt, &expected);
+        assert!(!attempt.is_error());
+        let parent = format!("00-{}-{}-01", attempt.trace(), attempt.id());
+        assert_eq!(sent.header_lines("traceparent"), [parent]);
         let events = attempt.0["events"].as_array().unwrap();
         let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["connected", "request sent", "answer began"]);
@@ -86,14 +119,6 @@ fn a_request_is_a_span_and_its_attempt_is_one_below_over_both_protocols() {
         times.extend(events.iter().map(|event| event["time"].as_u64().unwrap()));
         times.extend([attempt.end(), request.end()]);
         assert!(times.is_sorted(), "{times:?}");
-        let resource = &request.0["resource"];
-        assert_eq!(resource["service.name"], "shop");
-        assert_eq!(resource["deployment.environment.name"], "test");
-        assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(request.0["headers"]["x-api-key"], "s3cret");
-        assert_eq!(request.0["scope"], "lb");
-        assert!(!request.is_error() && !attempt.is_error());
-        assert!(!spans.iter().any(|span| span.0.to_string().contains("4111")), "{spans:#?}");
     }
 }
 

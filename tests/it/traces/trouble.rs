@@ -8,11 +8,12 @@ use super::{PROTOCOLS, pool_of};
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
-    client::get,
+    client::{ask, get},
     collector::Collector,
     eventually::{eventually, wait_for},
     metrics::{ADMIN, Asked, Scrape},
     process::LbProcess,
+    reply::{Gate, Reply},
 };
 
 /// Longer than the spans that wait at the end may hold a process up, with the drain before.
@@ -60,7 +61,9 @@ fn a_collector_that_is_gone_costs_spans_and_no_request_and_is_used_when_it_comes
             collector.spans().into_iter().find(|span| span["url.path"] == "/found")
         });
         assert!(found.is_some(), "{protocol}: {:?}", lb.stderr());
-        assert!(admin.scrape().sum("lb_trace_spans_exported_total", &[]) > 0);
+        eventually(PATIENCE, "the others are counted, too", || {
+            admin.scrape().sum("lb_trace_spans_exported_total", &[]) > 0
+        });
     }
 }
 
@@ -95,6 +98,26 @@ fn the_spans_of_the_last_requests_are_sent_before_the_end() {
         assert!(!lb.stderr().iter().any(|line| line.contains("dropped")), "{:?}", lb.stderr());
         collector.wait_for_path(&format!("/{protocol}"));
     }
+}
+
+#[test]
+fn an_upgrade_loses_no_span() {
+    let (collector, a) = (Collector::start(), ScriptedBackend::named("a"));
+    let gate = Gate::closed();
+    a.reply_to("/old", Reply::behind(&gate, "old"));
+    let mut lb = LbProcess::with_config(&yaml(&collector.keys("grpc", ""), &a), &[]);
+    let address = lb.address();
+    let mut client = ask(address, "/old");
+    a.wait_for_heads(1);
+    let mut upgrade = lb.beside(&["upgrade", "-c", "lb.yaml"]);
+    assert!(upgrade.wait_for_exit(END).success(), "{:?}", upgrade.stderr());
+    assert_eq!(get(address, "/new").status, 200);
+    gate.open();
+    assert_eq!(client.read_response("GET").unwrap().text(), "old");
+    assert!(lb.wait_for_end(END).success());
+    let pid = |path: &str| collector.wait_for_path(path).0.0["resource"]["process.pid"].clone();
+    assert_eq!(pid("/old"), lb.pid().as_raw());
+    assert_ne!(pid("/new"), pid("/old"));
 }
 
 #[test]
