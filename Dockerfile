@@ -1,4 +1,5 @@
-# Both stages are Debian 12, so that the binary finds the C library that it was linked with.
+# The image has the program, the libraries that it is linked with, certificates of authorities, and no other
+# program: no shell, no package manager.
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY scripts scripts
@@ -7,11 +8,16 @@ RUN scripts/install-build-tools.sh
 # whenever the manifest gets a new target. `.dockerignore` lets in only files that the build reads,
 # so that other changes do not cause a build.
 COPY . .
-RUN cargo build --release --locked
+# What `lb --version` says; the repository's history is not let in.
+ARG LB_COMMIT=unknown LB_DATE=unknown
+RUN cargo build --release --locked --bin lb
+RUN scripts/image-root.sh target/release/lb /image
 
-# The image has the C library and no other program: no shell, no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/lb /usr/local/bin/lb
+FROM scratch
+COPY --from=build /image /
+LABEL org.opencontainers.image.title="lb" \
+    org.opencontainers.image.description="HTTP load balancer on Pingora" \
+    org.opencontainers.image.licenses="MIT"
 # By number, so that an orchestrator can see that it is not root.
 USER 65532:65532
 EXPOSE 8080

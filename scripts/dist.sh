@@ -1,19 +1,39 @@
 #!/usr/bin/env bash
-# Makes what a release consists of, in target/dist: a tarball, a Debian package, a bill of materials, and
-# checksums. LB_BINARY names a program that has been built already; it must be built with LB_COMMIT and
-# LB_DATE set, or it does not know them.
+# Makes what a release consists of, in target/dist or in the folder that is named: a tarball, a Debian package,
+# a bill of materials, and checksums.
+#
+# With cargo-zigbuild the program needs no newer C library than glibc 2.28 (Debian 10, RHEL 8), whatever the
+# machine has that builds it; without, that of this machine. The package depends on what the program needs.
+# LB_BINARY names a program that has been built already; it must be built with LB_COMMIT and LB_DATE set, or
+# it does not know them. LB_DRAFT=yes compresses little, for tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+glibc=2.28
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 LB_COMMIT=${LB_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || echo unknown)}
 LB_DATE=${LB_DATE:-$(git log -1 --format=%cs 2>/dev/null || date -u +%F)}
-export LB_COMMIT LB_DATE
+# dpkg-deb takes the times of files from it, too.
+SOURCE_DATE_EPOCH=$(date -u -d "$LB_DATE" +%s)
+export LB_COMMIT LB_DATE SOURCE_DATE_EPOCH
+level=-9
+if [ -n "${LB_DRAFT:-}" ]; then
+    level=-1
+    export DPKG_DEB_COMPRESSOR_TYPE=none
+fi
 
+target_folder=${CARGO_TARGET_DIR:-target}
 binary=${LB_BINARY:-}
-if [ -z "$binary" ]; then
-    cargo build --release --locked --bin lb
-    binary=${CARGO_TARGET_DIR:-target}/release/lb
+if [ -n "$binary" ]; then
+    :
+elif command -v cargo-zigbuild >/dev/null; then
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    cargo zigbuild --release --locked --bin lb --target "$host.$glibc" --target-dir "$target_folder"
+    binary=$target_folder/$host/release/lb
+else
+    echo "cargo-zigbuild is missing: the program will need the C library of this machine" >&2
+    cargo build --release --locked --bin lb --target-dir "$target_folder"
+    binary=$target_folder/release/lb
 fi
 
 machine=$(uname -m)
@@ -23,7 +43,7 @@ aarch64) debian=arm64 ;;
 *) debian=$machine ;;
 esac
 
-out=target/dist
+out=${1:-target/dist}
 rm -rf "$out"
 root=$out/root
 mkdir -p "$root"
@@ -33,11 +53,11 @@ install -D -m 755 "$binary" "$root/usr/bin/lb"
 strip "$root/usr/bin/lb"
 install -d "$root/usr/lib/systemd/system" "$root/etc/lb" "$root/etc/logrotate.d"
 sed 's#/usr/local/bin/lb#/usr/bin/lb#' conf/lb.service >"$root/usr/lib/systemd/system/lb.service"
-sed "s#=../docs/schema.json#=/usr/share/doc/lb/schema.json#" conf/lb.yaml >"$root/etc/lb/lb.yaml"
+install -m 644 deploy/debian/lb.yaml "$root/etc/lb/lb.yaml"
 install -m 644 conf/lb.logrotate "$root/etc/logrotate.d/lb"
 
 "$root/usr/bin/lb" manual "$root/usr/share/man/man1"
-gzip -9n "$root"/usr/share/man/man1/*.1
+gzip -n "$level" "$root"/usr/share/man/man1/*.1
 complete() {
     install -d "$root/$(dirname "$2")"
     "$root/usr/bin/lb" completions "$1" >"$root/$2"
@@ -50,32 +70,27 @@ doc=$root/usr/share/doc/lb
 install -d "$doc"
 install -m 644 LICENSE "$doc/copyright"
 install -m 644 conf/reference.yaml docs/schema.json CHANGELOG.md "$doc/"
-
-# Every crate that is linked in, with its licence: the notices, and the same for tools (CycloneDX).
-crates() {
-    cargo tree --locked --edges normal --prefix none --no-dedupe --format '{p}|{l}' |
-        sed 's/ (proc-macro)//; s/ ([^)]*)|/|/' | sort -u | grep -v '^lb v'
-}
-{
-    echo "lb $version contains these crates from crates.io:"
-    echo
-    crates | sed 's/|/, /'
-} >"$doc/third-party.txt"
-{
-    printf '{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,'
-    printf '"metadata":{"component":{"type":"application","name":"lb","version":"%s"}},' "$version"
-    printf '"components":['
-    crates | sed -E 's#^(.*) v(.*)\|(.*)$#{"type":"library","name":"\1","version":"\2","purl":"pkg:cargo/\1@\2","licenses":[{"expression":"\3"}]}#' |
-        paste -sd, - | tr -d '\n'
-    printf ']}\n'
-} >"$out/lb-$version.cdx.json"
+scripts/notices.sh texts | gzip -n "$level" >"$doc/third-party.txt.gz"
+scripts/notices.sh bill >"$out/lb-$version-$machine.cdx.json"
 
 name=lb-$version-$machine-linux
-tar --create --gzip --owner=0 --group=0 --numeric-owner --sort=name \
-    --transform "s#^\.#$name#" --file "$out/$name.tar.gz" --directory "$root" .
+tar --create --owner=0 --group=0 --numeric-owner --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
+    --transform "s#^\.#$name#" --directory "$root" . | gzip -n "$level" >"$out/$name.tar.gz"
+
+# The packages of the libraries that the program names, glibc with the newest version that it asks for.
+libraries() {
+    local needed
+    needed=$(objdump -T "$root/usr/bin/lb" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
+    printf 'libc6 (>= %s)' "${needed#GLIBC_}"
+    if objdump -p "$root/usr/bin/lb" | grep -q 'NEEDED.*libgcc_s'; then
+        printf ', libgcc-s1'
+    fi
+}
 
 if command -v dpkg-deb >/dev/null; then
+    size=$(du -sk --apparent-size "$root" | cut -f 1)
     install -d "$root/DEBIAN"
+    (cd "$root" && find etc usr -type f -exec md5sum {} + | sort -k 2 >DEBIAN/md5sums)
     install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$root/DEBIAN/"
     printf '%s\n' /etc/lb/lb.yaml /etc/logrotate.d/lb >"$root/DEBIAN/conffiles"
     cat >"$root/DEBIAN/control" <<CONTROL
@@ -85,7 +100,9 @@ Architecture: $debian
 Maintainer: The authors of lb
 Section: net
 Priority: optional
-Depends: libc6, libgcc-s1, passwd
+Installed-Size: $size
+Depends: $(libraries), init-system-helpers (>= 1.54~), passwd
+Recommends: ca-certificates, logrotate
 Description: HTTP load balancer on Pingora
  Spreads requests over backends, and retries on another one when a backend
  fails. Configuration and operation are described in lb(1).
@@ -94,5 +111,9 @@ CONTROL
 fi
 
 rm -rf "$root"
-(cd "$out" && sha256sum ./*.tar.gz ./*.json ./*.deb 2>/dev/null >SHA256SUMS) || true
+(
+    cd "$out"
+    sums=$(sha256sum -- *)
+    echo "$sums" >"SHA256SUMS-$machine"
+)
 ls -l "$out"

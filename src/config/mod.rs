@@ -38,14 +38,13 @@ pub use https_flags::HttpsFlags;
 pub use keys::check_value;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
-    BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
-    ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HeaderText,
-    HealthCheck, HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener,
-    ListenerProtocol, LogFilter, LogFormat, LogTarget, MinRate, OtlpProtocol, PathPrefix,
-    PeerBlock, Percent, Pool, PoolName, Probe, Process, QueueLimits, RedirectToHttps,
-    ResponseTimeout, Retry, RetryMethods, RetryOn, Route, SampledParent, Share, Shutdown,
-    SocketFile, StatusRanges, Timeouts, Tls, TlsEndpoint, TlsVersion, Token, Traceparent, Tracing,
-    UnknownSni, Weight,
+    CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle, ClientLimits,
+    Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HeaderText, HealthCheck, HmacKey,
+    Host, HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter,
+    LogFormat, LogTarget, MinRate, OtlpProtocol, PaceLimits, PathPrefix, PeerBlock, Percent, Pool,
+    PoolName, Probe, Process, QueueLimits, RedirectToHttps, ResponseTimeout, Retry, RetryMethods,
+    RetryOn, Route, SampledParent, Share, Shutdown, SocketFile, StatusRanges, Timeouts, Tls,
+    TlsEndpoint, TlsVersion, Token, Traceparent, Tracing, UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -145,6 +145,7 @@ trusted_proxies: [ 10.0.0.0/8 ]
 access_log: off
 traceparent: pass
 server_timing: true
+unavailable_page: later
 daemon: true
 pid_file: lb.pid
 upgrade_socket: lb.sock
@@ -171,6 +172,7 @@ pools:
             "access_log changed",
             "traceparent changed",
             "server_timing changed",
+            "unavailable_page changed",
             "trusted_proxies changed",
             "threads need an upgrade",
             "error_log changed",

@@ -6,8 +6,8 @@ use super::key::{Group, Instead, Key, List, Presence, Preset};
 use crate::config::{
     model::{PeerBlock, Traceparent},
     values::{
-        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PATTERN, PEERS, SOCKET, THREADS,
-        TRACEPARENT, TRUTH, USER,
+        DELAY, DURATION_OR_NONE, ERROR_LOG, FILE, FOLDER, GROUP, PAGE, PATTERN, PEERS, SOCKET,
+        THREADS, TRACEPARENT, TRUTH, USER,
     },
 };
 
@@ -38,6 +38,15 @@ pub(in crate::config) static SERVER_TIMING: Preset<bool> = Preset::new(
     TRUTH,
     || false,
     "true: answers say in Server-Timing where the time went: queue, connect, backend.",
+);
+
+// One line is enough for programs, and says nothing of the site to strangers.
+pub(in crate::config) static UNAVAILABLE_PAGE: Key<Box<str>> = Key::optional(
+    "unavailable_page",
+    PAGE,
+    ("We are back at noon.", "one line"),
+    "Body of the 503 that a request gets if no backend can take it: HTML if it begins with <, else plain \
+     text.",
 );
 
 pub(in crate::config) static TRUSTED_PROXIES: List<PeerBlock> = List::new(

@@ -22,10 +22,10 @@ pub use admin::{Admin, Token};
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
-    AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
+    AccountKey, Acme, AltSvc, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
-    Listener, ListenerProtocol, MinRate, PeerBlock, RedirectToHttps, SocketFile, Tls, TlsVersion,
-    UnknownSni,
+    Listener, ListenerProtocol, MinRate, PaceLimits, PeerBlock, RedirectToHttps, SocketFile, Tls,
+    TlsVersion, UnknownSni,
 };
 pub use pool::{
     Algorithm, Backoff, EjectionRules, HealthCheck, Pool, Probe, QueueLimits, ResponseTimeout,
@@ -55,6 +55,8 @@ pub struct Config {
     pub tracing: Option<Tracing>,
     /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
+    /// The body of the answer to a request that no backend can take; `None` for one line.
+    pub unavailable_page: Option<Box<str>>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<PeerBlock>,
     /// Worker threads; `None` is one for each core.

@@ -18,7 +18,7 @@ use super::{
     keys::{
         listeners::{LISTENERS, ROUTES},
         pools::{DEFAULTS, POOLS},
-        process::{INCLUDE, SERVER_TIMING, TRACE, TRUSTED_PROXIES, WORKERS},
+        process::{INCLUDE, SERVER_TIMING, TRACE, TRUSTED_PROXIES, UNAVAILABLE_PAGE, WORKERS},
     },
     model::{Config, ListenAddress},
 };
@@ -85,6 +85,7 @@ fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Pe
         traceparent: top.get(&TRACE),
         tracing: None,
         server_timing: top.get(&SERVER_TIMING),
+        unavailable_page: top.given(&UNAVAILABLE_PAGE),
         trusted_proxies: top.list(&TRUSTED_PROXIES),
         threads: top.get(&WORKERS),
     };

@@ -5,10 +5,10 @@ mod duration;
 mod kind;
 mod name;
 mod number;
+mod page;
 mod pair;
 mod path;
-mod percent;
-mod size;
+mod quantity;
 mod status;
 mod token;
 mod words;
@@ -28,10 +28,10 @@ pub(super) use number::{
     ATTEMPTS, ATTEMPTS_MAX, BUDGET_MIN, CHECKS, FAILURES, MAX_CONNECTIONS, PORT, QUEUE_SIZE,
     REDIRECT_TO_HTTPS, THREADS, WEIGHT,
 };
+pub(super) use page::PAGE;
 pub(super) use pair::{ATTRIBUTE, HEADER_TEXT, TEXT, attribute_name, header_name, pairs};
 pub(super) use path::{ERROR_LOG, FILE, FOLDER, MODE, OWNER, PATTERN, SOCKET, TARGET};
-pub(super) use percent::{BUDGET, PANIC_THRESHOLD, SAMPLE, SHARE};
-pub(super) use size::{BUFFER, RATE};
+pub(super) use quantity::{BUDGET, BUFFER, PANIC_THRESHOLD, RATE, SAMPLE, SHARE};
 pub(super) use status::{FAILURE, Failure, STATUSES};
 pub(super) use token::{HMAC_KEY, KEY_ID, TOKEN, token};
 pub(super) use words::{

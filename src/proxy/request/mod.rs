@@ -126,17 +126,31 @@ pub(super) async fn route(session: &mut Session, context: &mut RequestContext) -
         }
         Err(turned) => turned,
     };
+    let retry_after = Some(routed.pool.retry_after(turned));
+    turn_away(session, context, (turned, retry_after)).await?;
+    Ok(true)
+}
+
+/// Answers a request that gets no backend.
+async fn turn_away(
+    session: &mut Session,
+    context: &mut RequestContext,
+    (turned, retry_after): (Unavailable, Option<u64>),
+) -> Result<()> {
     let why = match turned {
         Unavailable::NoneEligible => "no backend can take this request now",
         Unavailable::Full => "every backend is full, and so is the queue",
         Unavailable::QueueTimeout => "every backend is full, and none had a place in time",
     };
-    let retry_after = Some(routed.pool.retry_after(turned));
     context.refusal = Some(why);
     context.note_unavailable(clock::now());
-    respond::send(session, context, Answer { status: 503, why, retry_after, ..Answer::default() })
-        .await?;
-    Ok(true)
+    let generation = Arc::clone(&context.generation);
+    // A client of gRPC shows a message and no page.
+    let content_type = context.received.as_ref().and_then(|it| it.fields.first(Known::ContentType));
+    let is_for_people = !content_type.is_some_and(|it| it.starts_with(b"application/grpc"));
+    let page = generation.config.unavailable_page.as_deref().filter(|_| is_for_people);
+    let answer = Answer { status: 503, why, page, retry_after, ..Answer::default() };
+    respond::send(session, context, answer).await
 }
 
 /// Whether executing a request twice does no harm. `Idempotency-Key` says so whatever the method

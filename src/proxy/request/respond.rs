@@ -21,6 +21,8 @@ pub(in super::super) struct Answer<'a> {
     pub(in super::super) status: u16,
     /// What happened, for the person who reads the body.
     pub(in super::super) why: &'a str,
+    /// The body in place of a line with the reason: HTML if it begins with `<`, else plain text.
+    pub(in super::super) page: Option<&'a str>,
     /// Seconds after which the client may try again.
     pub(in super::super) retry_after: Option<u64>,
     /// Where the client finds what it asked for.
@@ -34,13 +36,17 @@ pub(in super::super) async fn send(
     answer: Answer<'_>,
 ) -> Result<()> {
     context.status = Some(answer.status);
-    let id = context.id();
+    let body = answer.page.map_or_else(|| line(answer, context.id()), str::to_owned);
+    send_body(session, context, answer, body).await
+}
+
+/// One line that says which error it is, and how to find the request in the log.
+fn line(answer: Answer<'_>, id: &str) -> String {
     let reason = StatusCode::from_u16(answer.status)
         .ok()
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default();
-    let body = format!("{} {reason}: {} (request {id})\n", answer.status, answer.why);
-    send_body(session, context, answer, body).await
+    format!("{} {reason}: {} (request {id})\n", answer.status, answer.why)
 }
 
 /// Sends a text as it is.
@@ -61,7 +67,9 @@ async fn send_body(
     body: String,
 ) -> Result<()> {
     let mut fields = Fields::with_room();
-    fields.add(Known::ContentType, b"text/plain; charset=utf-8");
+    let is_html = answer.page.is_some_and(|page| page.trim_start().starts_with('<'));
+    let kind = if is_html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    fields.add(Known::ContentType, kind.as_bytes());
     fields.add(Known::ContentLength, body.len().to_string().as_bytes());
     fields.add(Known::CacheControl, b"no-store");
     fields.add(Known::Date, client::date().as_bytes());

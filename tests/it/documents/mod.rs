@@ -34,3 +34,5 @@ mod page;
 mod readme;
 /// Blocks run in order.
 mod session;
+
+pub(crate) use session::run_page;

@@ -34,6 +34,11 @@ pub(super) struct Sandbox {
 
 impl Sandbox {
     pub(super) fn new() -> Self {
+        Self::with_program(Path::new(env!("CARGO_BIN_EXE_lb")))
+    }
+
+    /// With this program as `lb`.
+    fn with_program(program: &Path) -> Self {
         let sandbox = Self { folder: Arc::new(new_folder()), ports: RefCell::default() };
         let folder = sandbox.folder();
         for name in [
@@ -47,7 +52,7 @@ impl Sandbox {
         ] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
-        symlink(env!("CARGO_BIN_EXE_lb"), folder.join("bin/lb")).unwrap();
+        symlink(program, folder.join("bin/lb")).unwrap();
         symlink(root().join("deploy"), folder.join("deploy")).unwrap();
         sandbox.write_secrets(&folder.join("etc/lb"));
         fs::create_dir(folder.join("conf")).unwrap();
@@ -192,6 +197,15 @@ fn has_commands(page: &Page) -> bool {
         block.value("needs").is_none()
             && (block.language == "sh" || block.language == "text" && block.text.starts_with("$ "))
     })
+}
+
+/// Runs the page at this path with another program as `lb`.
+pub(crate) fn run_page(path: &str, program: &Path) {
+    let pages = for_users();
+    let page = pages.iter().find(|page| page.path == Path::new(path)).expect("a page");
+    let sandbox = Sandbox::with_program(program);
+    let mut session = Session { page, sandbox, serving: Vec::new() };
+    page.blocks().iter().for_each(|block| session.run(block));
 }
 
 #[test]

@@ -53,6 +53,16 @@ fn an_error_of_the_balancer_is_told_in_its_words() {
 }
 
 #[test]
+fn a_page_for_people_is_not_told_to_programs() {
+    let page = "unavailable_page: <h1>Back at noon</h1>";
+    let lb = Lb::over_entries("{ address: 127.0.0.1:1, drain: true }", page);
+    let answer = call(&lb, "/", "application/grpc");
+    let (code, why) = told(&answer);
+    assert_eq!(code, "14");
+    assert!(why.starts_with("503 Service Unavailable: no backend"), "{why}");
+}
+
+#[test]
 fn answers_of_grpc_and_clients_of_other_protocols_are_left_alone() {
     let a = ScriptedBackend::named("a");
     let of_grpc = "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n\

@@ -35,6 +35,19 @@ fn it_gets_no_requests_even_if_no_other_is_left() {
 }
 
 #[test]
+fn a_page_stands_in_for_the_line_that_says_so() {
+    let a = ScriptedBackend::named("a");
+    for (page, kind) in [("<h1>Noon</h1>", "text/html"), ("Back at noon", "text/plain")] {
+        // Not indented, so it is a key of the whole file.
+        let lb = Lb::over_entries(&draining(&a), &format!("unavailable_page: {page}"));
+        let response = get(lb.address(), "/");
+        assert_eq!((response.status, response.text().as_str()), (503, page));
+        assert_eq!(response.header("content-type"), Some(&*format!("{kind}; charset=utf-8")));
+        assert_eq!(response.header("retry-after"), Some("1"));
+    }
+}
+
+#[test]
 fn when_all_are_taken_out_the_answer_is_503() {
     let [a, b] = ["a", "b"].map(ScriptedBackend::named);
     let lb = Lb::over_entries(&[draining(&a), draining(&b)].join(", "), "");

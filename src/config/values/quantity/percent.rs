@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{
-    kind::{Form, Kind},
-    words::{is_off, is_on, or_word},
-};
 use crate::config::{
     model::{Percent, Share},
+    values::{
+        kind::{Form, Kind},
+        words::{is_off, is_on, or_word},
+    },
     wording::quoted,
 };
 

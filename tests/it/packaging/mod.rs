@@ -1,10 +1,18 @@
 //! Files around the code that no other test runs: they agree with one another.
 
+/// The Debian package, installed into a folder.
+mod debian;
+/// The kustomize base, and its example.
+mod kubernetes;
+/// The workflow that makes a release, and the image.
+mod release;
+
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use lb::config::{self, Config, Flags};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::process::new_folder;
 
@@ -182,18 +190,14 @@ fn unit(name: &str) -> Vec<String> {
 
 /// Asks about the object of this kind in the Kubernetes manifest.
 fn with_manifest<T>(kind: &str, ask: impl FnOnce(&Yaml<'_>) -> T) -> T {
-    let text = read("deploy/kubernetes.yaml");
+    let text = read("deploy/kubernetes/base/lb.yaml");
     let objects = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{error}"));
     let object = objects.iter().find(|object| object["kind"].as_str() == Some(kind));
     ask(object.unwrap_or_else(|| panic!("a {kind}")))
 }
 
-/// The configuration in the ConfigMap.
-fn deployed_configuration() -> Config {
-    let text = with_manifest("ConfigMap", |map| {
-        map["data"]["lb.yaml"].as_str().expect("lb.yaml in the ConfigMap").to_owned()
-    });
-    // The cluster puts the secret there.
+/// The configuration with a token where the cluster puts the secret, and the folder that has it.
+fn in_a_pod(text: &str) -> (TempDir, String) {
     let folder = new_folder();
     let token = folder.path().join("token");
     let in_pod = "/run/secrets/lb/token";
@@ -201,6 +205,15 @@ fn deployed_configuration() -> Config {
     fs::write(&token, "0123456789abcdef\n").unwrap();
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     let text = text.replace(in_pod, token.to_str().unwrap());
+    (folder, text)
+}
+
+/// The configuration in the ConfigMap.
+fn deployed_configuration() -> Config {
+    let text = with_manifest("ConfigMap", |map| {
+        map["data"]["lb.yaml"].as_str().expect("lb.yaml in the ConfigMap").to_owned()
+    });
+    let (_folder, text) = in_a_pod(&text);
     let loaded = config::parse("lb.yaml", &text, &Flags::default())
         .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.warnings, []);
