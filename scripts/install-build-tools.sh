@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the tools that a build needs beyond the Rust toolchain: a C compiler, and cmake and make
 # for zlib-ng, which Pingora links. With the argument `test`, also those of the tests: a browser for
-# the status page, clients of TLS and of HTTP/2, Prometheus for the metrics, and Pebble, an authority for
-# certificates. Prints each step; does and prints nothing if nothing is missing.
+# the status page, clients of TLS and of HTTP/2, Prometheus for the metrics, Pebble, an authority for
+# certificates, and modules of Python for a collector of traces, in target/python. Prints each step; does and
+# prints nothing if nothing is missing.
 set -eu
 
 stop() {
@@ -45,7 +46,28 @@ fi
 if [ "${1:-}" = test ] && ! { has prometheus && has promtool; }; then
     lacks_prometheus=yes missing="${missing:+$missing, }prometheus"
 fi
-[ -n "$missing" ] || exit 0
+# What the tests run in Python, in an environment of their own beside the build.
+python="$(dirname "$0")/../target/python"
+modules="grpcio opentelemetry-proto"
+has_modules() {
+    "$python/bin/python" -c 'import grpc, opentelemetry.proto.collector.trace.v1' >/dev/null 2>&1
+}
+install_modules() {
+    [ "${1:-}" = test ] || return 0
+    ! has_modules || return 0
+    echo "The tests need $modules. Installing them into target/python." >&2
+    # shellcheck disable=SC2086 # these are several
+    { python3 -m venv "$python" && "$python/bin/pip" install --quiet $modules; } >&2 ||
+        stop "Could not install $modules: put them into target/python (python3 -m venv) by hand, then try again."
+}
+if [ "${1:-}" = test ] && ! has_modules && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
+    missing="${missing:+$missing, }python3 with venv"
+    if has apt-get; then clients="$clients python3-venv"; else clients="$clients python3"; fi
+fi
+if [ -z "$missing" ]; then
+    install_modules "$@"
+    exit 0
+fi
 
 # Set if packages are installed for the user and not for the system.
 is_own=
@@ -104,3 +126,4 @@ echo "The build needs $missing. Installing it." >&2
         { [ -z "$packages" ] || $as_root $install $packages; } &&
         { [ -z "$unpacked" ] || unpack_prometheus; }
 } >&2 || stop "Could not install $missing: do it by hand, then try again."
+install_modules "$@"

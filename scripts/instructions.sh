@@ -26,10 +26,11 @@ Measures PROGRAM, a built `lb`; without one, builds it with the profile `bench`.
   --memory          resident bytes of a connection that waits for its next request, instead
   --bare            PROGRAM is the bare proxy of `cargo bench --bench bare`
   --requests N      N requests in the first run, twice as many in the second [500]
+  --config LINES    more lines of the configuration, such as 'tracing: { sample: 1% }'
 END
 }
 
-what=instructions functions= bare= requests=500 program=
+what=instructions functions= bare= requests=500 program= config=
 while [ $# -gt 0 ]; do
     case $1 in
         --functions)
@@ -39,6 +40,7 @@ while [ $# -gt 0 ]; do
         --memory) what=memory ;;
         --bare) bare=yes ;;
         --requests) requests=$2; shift ;;
+        --config) config=$2; shift ;;
         -h | --help) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *) program=$(realpath "$1") ;;
@@ -111,6 +113,7 @@ pools:
     health_check: off
 access_log: { path: $folder/access.log }
 threads: 1
+$config
 END
         "$@" "$program" --conf "$folder/lb.yaml" >"$folder/out" 2>"$folder/program.err" &
     fi

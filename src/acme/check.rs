@@ -7,6 +7,7 @@ use crate::config::{
     TlsEndpoint,
 };
 use crate::files::FileVersions;
+use crate::http_client;
 use crate::tls;
 
 /// The port that an authority asks at by the challenge http-01.
@@ -61,7 +62,7 @@ fn at_state_folder(tls: &Tls) -> Origin {
 }
 
 fn unusable_files(acme: &Acme) -> Vec<String> {
-    let ca = acme.directory_ca.as_ref().and_then(|file| order::roots(file).err());
+    let ca = acme.directory_ca.as_ref().and_then(|file| http_client::roots(file).err());
     let ca = ca.map(|reason| format!("directory_ca: {reason}"));
     let key = acme.external_account.as_ref().and_then(|account| order::external_key(account).err());
     ca.into_iter().chain(key.map(|reason| format!("external_account: {reason}"))).collect()

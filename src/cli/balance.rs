@@ -24,6 +24,7 @@ use crate::process::{
 use crate::server::{self, Complete, LoadedSources, Sources, Start, StartError};
 use crate::telemetry::log::{self as process_log, Destination};
 use crate::tls;
+use crate::tracing;
 
 /// Checks the configuration, and runs it unless only the check was requested.
 pub(super) fn balance(arguments: &Arguments) -> ExitCode {
@@ -221,6 +222,7 @@ pub(super) fn load(arguments: &Arguments, sources: &mut Sources) -> Result<Compl
         false => discovery::resolve(&loaded.config)?,
     };
     loaded.warnings.extend(acme::check(&loaded.config, &mut sources.certificates)?);
+    tracing::check(&loaded.config, &mut sources.certificates)?;
     let now = clock::wall();
     let (tls, warnings) = tls::load(&loaded.config, now, &mut sources.certificates)?;
     loaded.warnings.extend(warnings);

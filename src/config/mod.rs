@@ -40,12 +40,13 @@ pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
     CertificateSource, Challenge, ChosenField, ClientAuth, ClientAuthMode, ClientCertStyle,
     ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, Facility, FieldItem,
-    HTTPS_PORT, HealthCheck, HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener,
-    ListenerProtocol, LogDelivery, LogField, LogFilter, LogFormat, LogRotation, LogTarget, MinRate,
-    PaceLimits, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process, QueueLimits,
-    RedirectToHttps, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown, SocketFile,
-    StandardField, StatusRanges, Syslog, SyslogSocket, Timeouts, Tls, TlsEndpoint, TlsVersion,
-    Token, Traceparent, UnknownSni, Weight,
+    HTTPS_PORT, HeaderText, HealthCheck, HmacKey, Host, HostClientAuth, HostPattern, ListenAddress,
+    Listener, ListenerProtocol, LogDelivery, LogField, LogFilter, LogFormat, LogRotation,
+    LogTarget, MinRate, OtlpProtocol, PaceLimits, PathPrefix, PeerBlock, Percent, Pool, PoolName,
+    Probe, Process, QueueLimits, RedirectToHttps, ResponseTimeout, Retry, RetryMethods, RetryOn,
+    Route, SampledParent, Share, Shutdown, SocketFile, StandardField, StatusRanges, Syslog,
+    SyslogSocket, Timeouts, Tls, TlsEndpoint, TlsVersion, Token, Traceparent, Tracing, UnknownSni,
+    Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
@@ -163,8 +164,11 @@ fn read_all(
         parts::assemble(root, Path::new(file), outside, &report);
     }
     let config = root.map(|root| {
-        let (mut config, admin) = read::read(&Cursor::root(&root, &report));
-        config.admin = admin.map(|admin| admin.settle(&report, |path| outside.secret(path)));
+        let (mut config, pending) = read::read(&Cursor::root(&root, &report));
+        config.admin =
+            pending.admin.map(|admin| admin.settle(&report, |path| outside.secret(path)));
+        config.tracing =
+            pending.tracing.map(|tracing| tracing.settle(&report, |name| outside.variable(name)));
         overrides.apply(&mut config, &report);
         config
     });

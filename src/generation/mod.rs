@@ -33,12 +33,15 @@ use crate::route::RouteTable;
 use crate::target::{Action, Filter, RouteRegistry, Target};
 use crate::telemetry::AccessLog;
 use crate::tls::{CertificateFacts, TlsListener, TlsListeners, UntrustedHosts, untrusted_hosts};
+use crate::tracing::Tracer;
 
 /// What has been opened and read for a configuration.
 #[derive(Debug, Default)]
 pub struct Opened {
     /// The access log; `None` without one.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Records requests for a collector; `None` if nothing is recorded.
+    pub tracer: Option<Arc<Tracer>>,
     /// The listeners with TLS, and their certificates.
     pub tls: TlsListeners,
 }
@@ -73,6 +76,8 @@ pub struct Generation {
     pub asks_for_certificates: bool,
     /// The access log; `None` without one.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Records requests for a collector; `None` if nothing is recorded.
+    pub tracer: Option<Arc<Tracer>>,
     /// The whole configuration.
     pub config: Arc<Config>,
     /// How a request without a trace is treated.
@@ -349,7 +354,7 @@ fn generation(
     config: &Config,
     pools: Pools,
     targets: Vec<Target>,
-    Opened { access_log, tls }: Opened,
+    Opened { access_log, tracer, tls }: Opened,
     number: u64,
 ) -> Generation {
     let challenges = Challenges::of(config);
@@ -371,6 +376,7 @@ fn generation(
         challenges,
         trusted: TrustedProxies::new(&config.trusted_proxies),
         access_log,
+        tracer,
         config: Arc::new(config.clone()),
         traceparent: config.traceparent,
         shutdown: config.process.shutdown,

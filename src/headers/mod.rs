@@ -35,7 +35,7 @@ pub use forwarded::{Client, Peer, TrustedProxies};
 pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
-pub use trace_context::TraceContext;
+pub use trace_context::{TraceContext, attempt_span};
 
 use crate::http1::Fields;
 

@@ -107,6 +107,8 @@ pub(super) struct Attempt {
     pub(super) verdict: Verdict,
     /// The status of the answer.
     pub(super) status: Option<u16>,
+    /// When it failed.
+    pub(super) failed: Option<Instant>,
 }
 
 /// What the answer of an attempt says about its backend.
@@ -160,10 +162,11 @@ impl RequestContext {
     }
 
     /// Notes that no backend could take the request. The reasons are counted on the spot, because
-    /// they may have changed by the time the request is logged; without an access log they are not
-    /// counted.
+    /// they may have changed by the time the request is logged; without an access log and traces they are
+    /// not counted.
     pub(super) fn note_unavailable(&mut self, now: Instant) {
-        if let (Some(_), Some(routed)) = (&self.generation.access_log, &mut self.routed) {
+        let is_told = self.generation.access_log.is_some() || self.generation.tracer.is_some();
+        if let (true, Some(routed)) = (is_told, &mut self.routed) {
             routed.unavailable = Some(routed.pool.reasons(&routed.pick_request(), now));
         }
     }
@@ -269,6 +272,7 @@ impl Attempt {
             is_capped: false,
             verdict: Verdict::None,
             status: None,
+            failed: None,
         }
     }
 

@@ -35,7 +35,7 @@ pub use listener::{ListenerApp, PingoraProxy, QuicListener};
 use crate::clock;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
-use record::{counting, log_line};
+use record::{counting, log_line, spans};
 use request::respond;
 
 /// The proxy: what Pingora calls for each request.
@@ -193,6 +193,7 @@ impl ProxyHttp for Proxy {
         }
         counting::request_ended(session, context, error, now);
         log_line::write(session, context, error, now);
+        spans::record(session, context, error, now);
     }
 
     /// Silences Pingora's log of failed requests, because the access log has them.

@@ -29,6 +29,12 @@ pub enum StartError {
         /// What the system says, with the file's name.
         io::Error,
     ),
+    /// What sends traces could not be started.
+    #[error("cannot send traces (tracing): {0}")]
+    Tracing(
+        /// What is wrong with the file of certificates, or what the system says.
+        io::Error,
+    ),
     /// The file with the process's number could not be written.
     #[error("cannot write the process's number (pid_file): {0}")]
     PidFile(

@@ -32,6 +32,7 @@ use crate::telemetry::{
     log::{self as process_log, Destination},
 };
 use crate::tls::TlsListeners;
+use crate::tracing::Tracer;
 
 /// Reads the configuration and resolves its names, as at the start. What it looks at is added to the
 /// sources, whatever the result is.
@@ -49,7 +50,8 @@ pub(super) enum ReloadRequest {
     DryRun(Reply),
 }
 
-type Logs = (Option<Arc<AccessLog>>, Option<Destination>);
+/// What a configuration has opened, but for the process log.
+type Logs = (Option<Arc<AccessLog>>, Option<Arc<Tracer>>, Option<Destination>);
 
 const NOT_CHANGED: &str = "nothing has changed";
 
@@ -209,12 +211,12 @@ impl Reloader {
         loading: Duration,
     ) -> Result<Vec<String>, String> {
         let failed = |error: String| format!("{NOT_RELOADED}: {error}");
-        let (access_log, destination) =
+        let (access_log, tracer, destination) =
             self.logs(&config).await.map_err(|error| failed(error.to_string()))?;
         let changes = self.changes(&config, &resolved);
         let began = clock::now();
         let publishing =
-            self.current.publish(&config, &resolved, Opened { access_log, tls }, began);
+            self.current.publish(&config, &resolved, Opened { access_log, tracer, tls }, began);
         publishing.await.map_err(|error| failed(format!("the pools cannot be built: {error}")))?;
         if let Some(destination) = destination {
             if config.process.error_log != self.config.process.error_log {
@@ -232,21 +234,34 @@ impl Reloader {
         Ok(changes)
     }
 
-    /// Opens the logs of this configuration. An access log that stays the same is the open one; for
-    /// the process log, `None` means that it stays the same.
+    /// Opens the logs of this configuration, and what sends its traces. An access log and a tracer that
+    /// stay the same are the open ones; for the process log, `None` means that it stays the same.
     async fn logs(&self, config: &Config) -> Result<Logs, StartError> {
-        let as_before = self.current.pin().access_log.clone();
+        let before = self.current.pin();
+        let (as_before, tracer_before) = (before.access_log.clone(), before.tracer.clone());
         let is_same = (
             config.access_log == self.config.access_log
                 && config.log_delivery == self.config.log_delivery,
             process_log::is_same(&self.config, config),
         );
+        let is_same_tracing = match (&config.tracing, &self.config.tracing) {
+            (Some(config), Some(before)) => config.is_same(before),
+            (config, before) => config.is_none() && before.is_none(),
+        };
         let config = config.clone();
         // A file system may be slow or hang.
         let opening = tokio::task::spawn_blocking(move || {
             let access_log = if is_same.0 { as_before } else { logs::open_access_log(&config)? };
             let destination = (!is_same.1).then(|| process_log::open(&config)).transpose();
-            Ok((access_log, destination.map_err(StartError::ProcessLog)?))
+            let tracer = match &config.tracing {
+                _ if is_same_tracing => tracer_before,
+                None => None,
+                Some(tracing) => {
+                    let counts = tracer_before.map(|tracer| Arc::clone(tracer.counts()));
+                    Some(logs::continue_tracer(tracing, counts.unwrap_or_default())?)
+                }
+            };
+            Ok((access_log, tracer, destination.map_err(StartError::ProcessLog)?))
         });
         opening.await.map_err(|error| set_up("the logs", error))?
     }

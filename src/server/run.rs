@@ -16,6 +16,7 @@ use crate::clock;
 use crate::generation::{Current, Opened};
 use crate::process::{background::Report, memory};
 use crate::telemetry::AccessLog;
+use crate::tracing::Tracer;
 
 /// Serves until a signal ends it. The process log must have been started; once the process runs as
 /// the configured user, it goes where the configuration says. `report`, if there is one, is told
@@ -49,8 +50,9 @@ pub fn run(mut start: Start, report: &mut Option<Report>) -> Result<ExitCode, St
         log::warn!("{warning}");
     }
     let access_log = logs::open_access_log(config)?;
+    let tracer = config.tracing.as_ref().map(logs::open_tracer).transpose()?;
     acme::make_local(config, &tls);
-    let opened = Opened { access_log, tls };
+    let opened = Opened { access_log, tracer, tls };
     let building = Current::new(config, &start.resolved, opened, clock::now());
     let current =
         runtime.block_on(building).map_err(|source| set_up("the pools", source.to_string()))?;
@@ -63,5 +65,9 @@ pub fn run(mut start: Start, report: &mut Option<Report>) -> Result<ExitCode, St
         access_log.close();
     }
     AccessLog::close_dropped();
+    if let Some(tracer) = &current.pin().tracer {
+        tracer.close();
+    }
+    Tracer::close_dropped();
     Ok(code)
 }

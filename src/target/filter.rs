@@ -26,6 +26,8 @@ pub struct RequestFacts<'a> {
     pub request_id: &'a RequestId,
     /// Its trace, if it is part of one.
     pub trace: Option<&'a TraceContext>,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
     /// The fields that came with it.
     pub received: &'a Fields,
 }
@@ -42,10 +44,10 @@ impl Filter {
     pub(super) fn on_request(self, sent: &mut Fields, facts: &RequestFacts<'_>) {
         match self {
             Self::ForwardedHeaders => {
-                let RequestFacts { client, is_tls, request_id, trace, received } = *facts;
+                let RequestFacts { client, is_tls, request_id, trace, attempt, received } = *facts;
                 headers::apply(sent, received, client, request_id, is_tls);
                 if let Some(trace) = trace {
-                    trace.apply(sent);
+                    trace.apply(sent, attempt);
                 }
             }
             Self::ServerTiming => {}

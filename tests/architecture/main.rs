@@ -33,8 +33,19 @@ const LAYERS: &[&[&str]] = &[
     &["field_lists"],
     &["http3"],
     &["config"],
-    &["backend", "convert", "doctor", "headers", "retry", "route", "telemetry", "process", "tls"],
-    &["acme", "state_log"],
+    &[
+        "backend",
+        "convert",
+        "doctor",
+        "headers",
+        "http_client",
+        "retry",
+        "route",
+        "telemetry",
+        "process",
+        "tls",
+    ],
+    &["acme", "state_log", "tracing"],
     &["balance", "discovery", "health"],
     &["pool"],
     &["target"],
@@ -63,6 +74,10 @@ const PURE: &[&str] = &[
     "balance/slow_start",
     "acme/renewal/schedule",
     "acme/request",
+    "tracing/decision",
+    "tracing/record",
+    "tracing/spans",
+    "tracing/report",
 ];
 
 /// Words that pure code does not contain: Pingora, sockets, tasks, the clock, the log, the system.

@@ -69,7 +69,7 @@ mod support;
 mod support_works;
 /// What goes over the connections to backends.
 mod to_backends;
-/// The trace of a request.
+/// The trace of a request, and its spans.
 mod traces;
 /// A connection that becomes a tunnel.
 mod tunnels;

@@ -10,10 +10,7 @@ use instant_acme::{
 };
 use tokio::time;
 
-pub(super) use self::{
-    authority::{OrderFailure, external_key},
-    client::roots,
-};
+pub(super) use self::authority::{OrderFailure, external_key};
 use super::{
     challenge::{Challenges, PostedAnswer},
     made::{self, Pem},

@@ -29,7 +29,7 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 12] = [
+const OF_PROCESS: [(Metric, Source); 14] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
@@ -102,6 +102,21 @@ const OF_PROCESS: [(Metric, Source); 12] = [
         metric::LOG_DROPPED,
         Source::Process(|to, it| {
             to.count(&[], it.generation.access_log.as_ref().map_or(0, |log| log.dropped()));
+        }),
+    ),
+    (
+        metric::SPANS_EXPORTED,
+        Source::Process(|to, it| {
+            let tracer = it.generation.tracer.as_ref();
+            to.count(&[], tracer.map_or(0, |tracer| tracer.counts().exported.get()));
+        }),
+    ),
+    (
+        metric::SPANS_DROPPED,
+        Source::Process(|to, it| {
+            let counts = it.generation.tracer.as_ref().map(|tracer| tracer.counts());
+            to.count(&["collector"], counts.map_or(0, |counts| counts.refused.get()));
+            to.count(&["queue"], counts.map_or(0, |counts| counts.overflowed.get()));
         }),
     ),
     (metric::IN_FLIGHT, Source::Process(|to, it| to.count(&[], it.in_flight.requests() as u64))),

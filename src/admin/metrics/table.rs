@@ -62,6 +62,10 @@ metrics! {
         "Orders that have failed since the last certificate, of all instances that share the state_dir.";
     LOG_DROPPED = Counter "lb_access_log_dropped_lines_total" NONE,
         "Access log lines that were dropped because the log was slower than the traffic.";
+    SPANS_EXPORTED = Counter "lb_trace_spans_exported_total" NONE,
+        "Spans of requests and attempts that the collector has taken.";
+    SPANS_DROPPED = Counter "lb_trace_spans_dropped_total" &["reason"],
+        "Spans that no collector has got: it has not taken them (collector), or is slower than the traffic (queue).";
     IN_FLIGHT = Gauge "lb_requests_in_flight" NONE, "Requests in flight.";
 
     LISTENER_CONNECTIONS = Gauge "lb_listener_connections" LISTENER, "Clients connected.";

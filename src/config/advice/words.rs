@@ -33,6 +33,7 @@ const TABLE: &[Words] = &[
     ("pools.*.health_check", CHECK),
     ("pools.*.timeouts", TIMEOUTS),
     ("pools.*.retry", RETRY),
+    ("tracing", TRACING),
 ];
 
 const TOP: &[(&[&str], Use)] = &[
@@ -63,10 +64,7 @@ const TOP: &[(&[&str], Use)] = &[
     (&["cache", "proxy_cache"], NotYet(CACHE)),
     (&["rate_limit", "rate_limits", "limit_req"], NotYet(RATE)),
     (&["gzip", "compress", "compression", "brotli"], NotYet(COMPRESSION)),
-    (
-        &["tracing", "otel", "opentelemetry", "otlp", "spans"],
-        NotYet("lb passes traceparent on, and sends no traces itself"),
-    ),
+    (&["otel", "opentelemetry", "otlp", "spans", "traces", "trace"], Key("tracing")),
     (
         &["plugins", "lua", "wasm", "scripts", "middleware", "middlewares"],
         NotYet("lb runs no code of others"),
@@ -293,6 +291,29 @@ const RETRY: &[(&[&str], Use)] = &[
         ),
     ),
     (&["retry_on", "statuses", "status", "conditions"], Key("on")),
+];
+
+const TRACING: &[(&[&str], Use)] = &[
+    (&["url", "uri", "address", "collector", "exporter", "host", "target"], Key("endpoint")),
+    (
+        &["ratio", "sampling", "sampler", "sample_rate", "sample_ratio", "sampling_rate", "rate"],
+        Key("sample"),
+    ),
+    (&["service", "name"], Key("service_name")),
+    (&["resource", "resource_attributes", "tags", "labels"], Key("attributes")),
+    (&["parent_based", "trust", "propagation", "follow"], Key("parent")),
+    (&["ca_file", "ca_cert", "trusted_certificate"], Key("ca")),
+    (
+        &["tls", "ssl", "insecure"],
+        Message(
+            "is not a known key (https:// or http:// at the beginning of endpoint decides that)",
+        ),
+    ),
+    (&["gzip", "compression"], NotYet("spans are sent as they are")),
+    (
+        &["batch", "batch_size", "queue", "queue_size", "interval", "flush_interval"],
+        NotYet("batches and their queue have a fixed size"),
+    ),
 ];
 
 /// What a word means in the mapping at this path.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::config::{
     advice::{Meaning, meaning},
-    keys::{Group, Instead, Key, List, Preset, Row, is_free, is_known},
+    keys::{Group, Instead, Key, List, Pairs, Preset, Row, is_free, is_known},
     origin::Origin,
     values::{ON_IS_DEFAULT, is_off, is_on},
     wording::{LINE, escaped},
@@ -135,6 +135,17 @@ impl<'a> Section<'a> {
             Instead::OffOrItem | Instead::Nothing => cursor.list(list.expected),
         };
         Some(items.unwrap_or_default())
+    }
+
+    /// The pairs of a mapping with names of the author's choice; invalid ones are left out.
+    pub(in crate::config) fn pairs<T>(&mut self, pairs: &Pairs<T>) -> Vec<(Box<str>, T)> {
+        let entries = self.optional(pairs).and_then(|cursor| cursor.entries(pairs.expected));
+        let pair = |(name, cursor): (&str, Cursor<'_>)| {
+            let name = (pairs.name)(name).map_err(|message| cursor.problem(message));
+            let value = cursor.value(&pairs.kind);
+            Some((name.ok()?, value?))
+        };
+        entries.into_iter().flatten().filter_map(pair).collect()
     }
 
     /// A mapping whose keys have defaults.

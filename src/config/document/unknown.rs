@@ -115,7 +115,9 @@ impl Cursor<'_> {
             (Content::List(..), value) => matches!(value, Value::Text(_) | Value::List(_)),
             (Content::Group(_), value) => matches!(value, Value::Text(_) | Value::Mapping(_)),
             (Content::Items, value) => matches!(value, Value::List(_)),
-            (Content::Names | Content::Shared(_), value) => matches!(value, Value::Mapping(_)),
+            (Content::Names | Content::Shared(_) | Content::Pairs(_), value) => {
+                matches!(value, Value::Mapping(_))
+            }
         }
     }
 
@@ -139,6 +141,13 @@ impl Cursor<'_> {
             (Content::Names, Value::Mapping(entries)) => {
                 for entry in entries {
                     self.below(entry).look_at_keys(&keys_of(row));
+                }
+            }
+            (Content::Pairs(_), Value::Mapping(entries)) => {
+                for entry in entries {
+                    if let Value::Text(text) = &entry.node.value {
+                        self.below(entry).check(row, text);
+                    }
                 }
             }
             _ => {}

@@ -10,9 +10,11 @@ pub(super) mod pools;
 pub(super) mod process;
 pub(super) mod retry;
 pub(super) mod tls;
+pub(super) mod tracing;
 
 pub(super) use key::{
-    Absent, Apply, Content, Group, Instead, Key, List, Presence, Preset, Row, mapping,
+    Absent, Apply, Content, Group, Instead, Key, List, Pairs, Presence, Preset, ReadName, Row,
+    mapping,
 };
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -131,6 +133,17 @@ pub(super) static TABLE: &[&dyn Row] = &[
     &logs::MIN_LATENCY,
     &logs::LOG_SAMPLE,
     &process::TRACE,
+    &tracing::TRACING,
+    &tracing::ENDPOINT,
+    &tracing::PROTOCOL,
+    &tracing::HEADERS,
+    &tracing::TRACE_SAMPLE,
+    &tracing::PARENT,
+    &tracing::SERVICE_NAME,
+    &tracing::ATTRIBUTES,
+    &tracing::QUERY,
+    &tracing::EXPORT_TIMEOUT,
+    &tracing::CA,
     &process::SERVER_TIMING,
     &process::UNAVAILABLE_PAGE,
     &process::TRUSTED_PROXIES,

@@ -5,24 +5,20 @@
 //! names here: `discovery` resolves them, because that needs a network.
 
 mod admin;
-mod algorithm;
 mod backend;
-mod check;
 mod endpoint;
 mod listener;
 mod logs;
 mod pool;
 mod process;
 mod quantity;
-mod retry;
 mod route;
+mod tracing;
 
 use std::num::NonZeroUsize;
 
 pub use admin::{Admin, Token};
-pub use algorithm::Algorithm;
 pub use backend::{BackendAddress, BackendSpec, Host, Weight};
-pub use check::{HealthCheck, Probe};
 pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
     AccountKey, Acme, AltSvc, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
@@ -34,11 +30,14 @@ pub use logs::{
     AccessLog, ChosenField, Facility, FieldItem, LogDelivery, LogField, LogFilter, LogFormat,
     LogRotation, LogTarget, StandardField, Syslog, SyslogSocket, Traceparent,
 };
-pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
+pub use pool::{
+    Algorithm, Backoff, EjectionRules, HealthCheck, Pool, Probe, QueueLimits, ResponseTimeout,
+    Retry, RetryMethods, RetryOn, Timeouts,
+};
 pub use process::{Process, Shutdown};
-pub use quantity::{Percent, StatusRanges};
-pub use retry::{Backoff, Retry, RetryMethods, RetryOn};
+pub use quantity::{Percent, Share, StatusRanges};
 pub use route::{HostPattern, PathPrefix, PoolName, Route};
+pub use tracing::{HeaderText, OtlpProtocol, SampledParent, Tracing};
 
 /// One configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +54,8 @@ pub struct Config {
     pub log_delivery: LogDelivery,
     /// The treatment of a request that is not part of a trace.
     pub traceparent: Traceparent,
+    /// Where spans of requests are sent; `None` if nothing is recorded.
+    pub tracing: Option<Tracing>,
     /// Whether answers have a `Server-Timing` header.
     pub server_timing: bool,
     /// The body of the answer to a request that no backend can take; `None` for one line.

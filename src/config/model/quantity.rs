@@ -52,3 +52,35 @@ impl fmt::Display for Percent {
         write!(f, "{}%", self.0)
     }
 }
+
+/// A share in millionths, from 0 to a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub(in crate::config) u32);
+
+impl Share {
+    /// The millionths of a whole.
+    pub const WHOLE: u32 = 1_000_000;
+    /// All.
+    pub const ALL: Self = Self(Self::WHOLE);
+
+    /// A share; `None` above a whole.
+    #[must_use]
+    pub const fn of_million(millionths: u32) -> Option<Self> {
+        if millionths <= Self::WHOLE { Some(Self(millionths)) } else { None }
+    }
+
+    /// The share in millionths.
+    #[must_use]
+    pub const fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Share {
+    /// Writes it as a percentage with the decimals that it needs, such as `0.1%`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 10_000, self.0 % 10_000);
+        let decimals = format!(".{rest:04}");
+        write!(f, "{whole}{}%", decimals.trim_end_matches('0').trim_end_matches('.'))
+    }
+}

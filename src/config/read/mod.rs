@@ -11,6 +11,7 @@ mod process;
 mod retry;
 mod routes;
 mod tls;
+mod tracing;
 
 use super::{
     document::{Cursor, Firsts, Section, from_nothing},
@@ -22,15 +23,22 @@ use super::{
     model::{Config, ListenAddress},
 };
 
-pub(super) use admin::Written;
 pub(super) use pools::defaults;
 pub(super) use process::unheard;
 
-/// Reads the whole tree. The admin listener is returned separately, because it is not part of the
-/// configuration before its token is known.
-pub(super) fn read(root: &Cursor<'_>) -> (Config, Option<Written>) {
+/// What is not a part of the configuration before something outside of the file was asked.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Its token may be in another file.
+    pub(super) admin: Option<admin::Written>,
+    /// The environment may add to it.
+    pub(super) tracing: Option<tracing::Written>,
+}
+
+/// Reads the whole tree, and returns separately what is not complete yet.
+pub(super) fn read(root: &Cursor<'_>) -> (Config, Pending) {
     let expected = "a mapping with listeners, routes and pools";
-    root.section(expected, config).unwrap_or_else(|| (nothing(), None))
+    root.section(expected, config).unwrap_or_else(|| (nothing(), Pending::default()))
 }
 
 /// A configuration without listeners, routes and pools, with all defaults.
@@ -38,7 +46,7 @@ pub(super) fn nothing() -> Config {
     from_nothing(|top| rest(top, &mut Firsts::default()).0)
 }
 
-fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
+fn config(top: &mut Section<'_>) -> (Config, Pending) {
     // Both are in their places already; this checks the form of the one, and knows the other.
     let _ = (top.list(&INCLUDE), top.optional(&DEFAULTS));
     let listeners = top.required(&LISTENERS, "write \"listeners: [{ address: 0.0.0.0:8080 }]\"");
@@ -52,20 +60,20 @@ fn config(top: &mut Section<'_>) -> (Config, Option<Written>) {
     }
     let mut taken = Firsts::default();
     let listeners = listeners.map(|cursor| listeners::read(&cursor, &mut taken));
-    let (rest, admin) = rest(top, &mut taken);
+    let (rest, pending) = rest(top, &mut taken);
     let config = Config {
         listeners: listeners.unwrap_or_default(),
         routes: routes.map(|cursor| routes::read(&cursor, &pools)).unwrap_or_default(),
         pools: pools.into_iter().map(|(pool, _)| pool).collect(),
         ..rest
     };
-    (config, admin)
+    (config, pending)
 }
 
 /// Reads the settings of the whole process.
-fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Option<Written>) {
+fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Pending) {
     let access_log = logs::read(top);
-    let admin = admin::read(top, taken);
+    let pending = Pending { admin: admin::read(top, taken), tracing: tracing::read(top) };
     let config = Config {
         listeners: Vec::new(),
         routes: Vec::new(),
@@ -75,10 +83,11 @@ fn rest(top: &mut Section<'_>, taken: &mut Firsts<ListenAddress>) -> (Config, Op
         access_log,
         log_delivery: logs::delivery(top),
         traceparent: top.get(&TRACE),
+        tracing: None,
         server_timing: top.get(&SERVER_TIMING),
         unavailable_page: top.given(&UNAVAILABLE_PAGE),
         trusted_proxies: top.list(&TRUSTED_PROXIES),
         threads: top.get(&WORKERS),
     };
-    (config, admin)
+    (config, pending)
 }

@@ -58,7 +58,7 @@ fn left_out(row: &dyn Row) -> String {
 
 fn apply(row: &dyn Row) -> &'static str {
     match (row.content(), row.about().apply) {
-        (Content::Value(_) | Content::List(..), Apply::Reload) => "reload",
+        (Content::Value(_) | Content::List(..) | Content::Pairs(_), Apply::Reload) => "reload",
         (_, Apply::Upgrade) => "upgrade",
         _ => "",
     }

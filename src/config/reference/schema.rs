@@ -91,6 +91,9 @@ fn content(row: &'static dyn Row) -> Value {
             rows.retain(|row| row.about().absent != Absent::Refused);
             self::object(&rows)
         }
+        Content::Pairs(shape) => {
+            json!({ "type": "object", "additionalProperties": scalar(shape) })
+        }
         Content::Items => json!({ "type": "array", "minItems": 1, "items": object() }),
         Content::Names => json!({
             "type": "object",

@@ -64,7 +64,9 @@ impl Line {
         let comment = comment.map(|comment| format!(" # {comment}")).unwrap_or_default();
         lines.push(format!("{}{comment}", self.text()));
         let (below, mark) = match self.row.content() {
-            Content::Value(_) | Content::List(..) | Content::Shared(_) => return,
+            Content::Value(_) | Content::List(..) | Content::Shared(_) | Content::Pairs(_) => {
+                return;
+            }
             Content::Group(_) => (self.inner(), ""),
             Content::Items => (self.inner(), "- "),
             Content::Names => {
@@ -90,7 +92,7 @@ impl Line {
                 format!(" {}", flow(&default))
             }
             (Content::Shared(_), _) => SHARED.to_owned(),
-            (Content::Value(_) | Content::List(..), None) => {
+            (Content::Value(_) | Content::List(..) | Content::Pairs(_), None) => {
                 format!(" {}", self.row.about().example)
             }
             _ => String::new(),

@@ -12,10 +12,11 @@ use super::{
     keys::{
         Row, admin as admin_keys, below, checks, listeners as listener_keys, logs as log_keys,
         mapping, path_below, pools as pool_keys, process as top, retry as retry_keys,
+        tracing as tracing_keys,
     },
     model::{
         AccessLog, Admin, BackendSpec, Backoff, Config, HealthCheck, Listener, LogFilter, MinRate,
-        PaceLimits, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts,
+        PaceLimits, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts, Tracing,
     },
     values::{CheckType, Failure},
 };
@@ -50,7 +51,10 @@ fn mask(tree: &mut Value, path: &str) {
     for row in below(path) {
         let Some(value) = tree.get_mut(row.name()) else { continue };
         if row.about().is_secret {
-            *value = json!(MASK);
+            match value.as_object_mut() {
+                Some(pairs) => pairs.values_mut().for_each(|it| *it = json!(MASK)),
+                None => *value = json!(MASK),
+            }
         }
         let path = path_below(row);
         match value {
@@ -74,6 +78,7 @@ pub(super) fn tree(config: &Config) -> Value {
         (pool_keys::POOLS.name(), Value::Object(pools)),
         log_keys::ACCESS_LOG.show_or_off(config.access_log.as_ref().map(access_log)),
         top::TRACE.show(&config.traceparent),
+        tracing_keys::TRACING.show_or_off(config.tracing.as_ref().map(tracing)),
         top::SERVER_TIMING.show(&config.server_timing),
         top::UNAVAILABLE_PAGE.show(config.unavailable_page.as_ref()),
         top::TRUSTED_PROXIES.show(&config.trusted_proxies),
@@ -284,6 +289,21 @@ fn filter(filter: &LogFilter) -> [Entry; 3] {
     ]
 }
 
+fn tracing(tracing: &Tracing) -> [Entry; 10] {
+    [
+        tracing_keys::ENDPOINT.show(Some(&tracing.endpoint)),
+        tracing_keys::PROTOCOL.show(Some(&tracing.protocol)),
+        tracing_keys::HEADERS.show(&tracing.headers),
+        tracing_keys::TRACE_SAMPLE.show(&tracing.sample),
+        tracing_keys::PARENT.show(&tracing.parent),
+        tracing_keys::SERVICE_NAME.show(Some(&tracing.service_name)),
+        tracing_keys::ATTRIBUTES.show(&tracing.attributes),
+        tracing_keys::QUERY.show(&tracing.query),
+        tracing_keys::EXPORT_TIMEOUT.show(&tracing.timeout),
+        tracing_keys::CA.show(tracing.ca.as_ref()),
+    ]
+}
+
 fn admin(admin: &Admin) -> [Entry; 4] {
     [
         admin_keys::ADDRESS.show(Some(&admin.address)),
@@ -300,7 +320,7 @@ mod tests {
     use saphyr::{LoadableYamlNode, Yaml};
 
     use super::*;
-    use crate::config::{self, Flags, Origin};
+    use crate::config::{self, Flags, HeaderText, Origin};
 
     const REFERENCE: &str =
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/reference.yaml"));
@@ -321,6 +341,11 @@ mod tests {
             let sources = tls.certificates.iter_mut().map(|source| &mut source.origin);
             let origins = sources.chain(tls.acme.as_mut().map(|acme| &mut acme.origin));
             rules.chain(origins).for_each(|origin| *origin = Origin::flag(""));
+        }
+        if let Some(tracing) = &mut config.tracing {
+            tracing.origin = Origin::flag("");
+            let values = tracing.headers.iter_mut().map(|(_, value)| value);
+            values.for_each(|value| *value = HeaderText(SECRET.into()));
         }
         config.pools.sort_by(|a, b| a.name.cmp(&b.name));
         config
@@ -344,8 +369,8 @@ mod tests {
         let config = load(text);
         let shown = effective(&config).to_string();
         let secret = config.admin.as_ref().and_then(|admin| admin.token.as_ref());
-        let secret = secret.map_or("", |token| token.secret());
-        assert!(secret.is_empty() || !shown.contains(secret), "{shown}");
+        let secret = secret.map_or(SECRET, |token| token.secret());
+        assert!(!shown.contains(secret), "{shown}");
         assert_eq!(load(&shown.replace(MASK, secret)), config, "{shown}");
     }
 
@@ -364,9 +389,12 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let text = format!("{REFERENCE}\nadmin: {{ address: 127.0.0.1:1, token: {SECRET} }}\n");
-        let shown = effective(&load(&text)).to_string();
-        assert!(!shown.contains(SECRET) && shown.contains(MASK), "{shown}");
+        for block in ["admin: { address: 127.0.0.1:1, token: ", "tracing: { headers: { x-key: "] {
+            let end = if block.contains("headers") { "} }" } else { "}" };
+            let text = format!("{REFERENCE}\n{block}{SECRET} {end}\n");
+            let shown = effective(&load(&text)).to_string();
+            assert!(!shown.contains(SECRET) && shown.contains(MASK), "{shown}");
+        }
     }
 
     /// Collects every key, without names of pools and numbers of items.

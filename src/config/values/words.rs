@@ -5,8 +5,8 @@ use serde_json::json;
 use super::kind::{Form, Kind, choice};
 use crate::config::{
     model::{
-        Algorithm, ClientAuthMode, ClientCertStyle, ListenerProtocol, LogFormat, RetryMethods,
-        TlsVersion, Traceparent, UnknownSni,
+        Algorithm, ClientAuthMode, ClientCertStyle, ListenerProtocol, LogFormat, OtlpProtocol,
+        RetryMethods, SampledParent, TlsVersion, Traceparent, UnknownSni,
     },
     word::Word,
     wording::{alternatives, is_same_word, quoted, with_nearest},
@@ -98,6 +98,25 @@ pub(in crate::config) const TRACEPARENT: Kind<Traceparent> = Kind {
     },
     ..Kind::word("start or pass")
 };
+
+pub(in crate::config) const OTLP_PROTOCOL: Kind<OtlpProtocol> = Kind {
+    parse: |text| {
+        let instead = |word| {
+            Err(format!("must be http/protobuf or grpc, found {} (write {word})", quoted(text)))
+        };
+        match text {
+            _ if is_same_word(text, "http") || is_same_word(text, "protobuf") => {
+                instead("http/protobuf")
+            }
+            "http/json" => Err("not yet: http/json (write http/protobuf)".to_owned()),
+            _ => choice(text),
+        }
+    },
+    ..Kind::word("http/protobuf or grpc")
+};
+
+pub(in crate::config) const SAMPLED_PARENT: Kind<SampledParent> =
+    Kind::word("any, trusted or none");
 
 /// The type of a health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use pingora_core::{Error, ErrorSource, ErrorType, ImmutStr};
 use pingora_proxy::Session;
 
 use super::super::{
-    context::{RequestContext, Routed, Verdict},
+    context::{Attempt, RequestContext, Routed, Verdict},
     record::counting,
 };
 use crate::pool::{FailedAttempt, Lease, TriedBackend, Unavailable};
@@ -204,6 +204,7 @@ fn note_failure(
     if is_doubted {
         routed.doubted = routed.lease.take().map(|lease| (lease, failed));
     }
+    let attempt = Attempt { failed: Some(now), ..attempt };
     routed.failed.push(TriedBackend { backend, failure }, attempt);
     if let (None, Some(connected)) = (attempt.sent, attempt.connected) {
         routed.prolong(now.saturating_duration_since(connected));

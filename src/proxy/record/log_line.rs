@@ -78,7 +78,7 @@ fn connection(received: &Received) -> ConnectionRecord<'_> {
     }
 }
 
-fn ended(
+pub(super) fn ended(
     session: &Session,
     context: &RequestContext,
     error: Option<&Error>,
@@ -94,7 +94,7 @@ fn ended(
 }
 
 /// What ended a request, in a few plain words.
-fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, str> {
+pub(super) fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, str> {
     let failure = context.routed.as_ref().and_then(|routed| routed.failure);
     match (error.etype(), error.esource(), failure) {
         (ErrorType::HTTPStatus(_), ..) => {

@@ -32,16 +32,8 @@ impl Tries {
         }
         let attempts = routed.attempts();
         let mut tries: Vec<Try> = Vec::with_capacity(attempts as usize);
-        let mut counted = 0;
-        for (tried, attempt) in routed.failed.iter() {
-            // An answer that counted as a failure, was passed on all the same, and then broke off
-            // has failed twice; it is one try.
-            if attempt.number > counted {
-                tries.push(failure(tried, attempt, attempts));
-                counted = attempt.number;
-            }
-        }
-        if counted < attempts {
+        tries.extend(failed_once(routed).map(|(tried, attempt)| failure(tried, attempt, attempts)));
+        if !routed.has_failed_last() {
             tries.extend(last(routed, error));
         }
         Self::Many(tries)
@@ -54,6 +46,15 @@ impl Tries {
             Self::Many(tries) => tries,
         }
     }
+}
+
+/// The attempts that have failed, each once: an answer that counted as a failure, was passed on all the
+/// same, and then broke off has failed twice.
+pub(super) fn failed_once(routed: &Routed) -> impl Iterator<Item = (&TriedBackend, &Attempt)> {
+    let mut counted = 0;
+    routed.failed.iter().filter(move |(_, attempt)| {
+        attempt.number > std::mem::replace(&mut counted, attempt.number)
+    })
 }
 
 /// The last attempt, if it did not fail.

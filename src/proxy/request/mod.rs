@@ -44,21 +44,17 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
     };
     let facts = link.facts();
     let fields = link.take_fields();
-    let mut trace = TraceContext::of(&fields);
-    if trace.is_none() && context.generation.traceparent == Traceparent::Start {
-        trace = Some(TraceContext::start());
-    }
     let peer = match session.client_addr() {
         Some(SocketAddr::Inet(address)) => Peer::Ip(address.ip()),
         Some(SocketAddr::Unix(_)) => Peer::Unix,
         None => Peer::Unknown,
     };
-    let trusted = &context.generation.trusted;
+    let client = Client::identify(peer, &fields, &context.generation.trusted);
     context.received = Some(Received {
         link: Arc::clone(link),
-        client: Client::identify(peer, &fields, trusted),
         request_id: RequestId::of(&fields),
-        trace,
+        trace: trace(&fields, &client, context),
+        client,
         fields,
     });
     match facts.refusal {
@@ -69,6 +65,16 @@ pub(super) fn begin(session: &Session, context: &mut RequestContext) -> Result<(
             }
             Err(Error::explain(ErrorType::HTTPStatus(status), why).into_down())
         }
+    }
+}
+
+/// The trace that a request is a part of, if any, and whether it is recorded.
+fn trace(fields: &Fields, client: &Client, context: &RequestContext) -> Option<TraceContext> {
+    let came = TraceContext::of(fields);
+    let is_started = context.generation.traceparent == Traceparent::Start;
+    match &context.generation.tracer {
+        None => came.or_else(|| is_started.then(TraceContext::start)),
+        Some(tracer) => tracer.begin(came, client.is_trusted(), is_started),
     }
 }
 
@@ -167,7 +173,8 @@ pub(super) fn set_headers(upstream_request: &mut RequestHeader, context: &Reques
     let mut fields = received.to_be_sent();
     if let Some(target) = context.target() {
         let (is_tls, trace) = (link.is_tls(), trace.as_ref());
-        let facts = RequestFacts { client, is_tls, request_id, trace, received };
+        let attempt = context.attempt().map_or(1, |attempt| attempt.number);
+        let facts = RequestFacts { client, is_tls, request_id, trace, attempt, received };
         target.on_request(&mut fields, &facts);
         let tls = link.connection().facts.as_ref().and_then(|facts| facts.tls.as_ref());
         let told = tls.and_then(|tls| tls.told.as_ref());

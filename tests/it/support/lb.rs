@@ -22,6 +22,7 @@ use lb::{
     server,
     telemetry::AccessLog,
     tls,
+    tracing::Tracer,
 };
 use pingora_core::services::background::BackgroundService;
 use serde_json::Value;
@@ -175,7 +176,9 @@ impl<F: Front> Balancer<F> {
         let (address, current) = RUNTIME.block_on(async {
             let (tls, _) = tls::load(&config, clock::wall(), &mut FileVersions::default())
                 .expect("certificates");
-            let opened = Opened { access_log: Some(Arc::clone(&access_log)), tls };
+            let tracer = config.tracing.as_ref().map(|it| Tracer::open(it, Arc::default()));
+            let tracer = tracer.map(|tracer| Arc::new(tracer.expect("a thread")));
+            let opened = Opened { access_log: Some(Arc::clone(&access_log)), tracer, tls };
             let building = Current::new(&config, &resolved, opened, clock::now());
             let current = Arc::new(building.await.expect("a generation"));
             let checks = Supervisor::new(current.pools());

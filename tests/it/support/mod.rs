@@ -11,6 +11,8 @@ pub(crate) mod calls;
 pub(crate) mod certificates;
 /// A client that reports the exact bytes it sent and received.
 pub(crate) mod client;
+/// A collector of traces.
+pub(crate) mod collector;
 /// Waiting for a condition instead of for time.
 pub(crate) mod eventually;
 /// What the system says of a process.

@@ -5,6 +5,7 @@
 
 mod authority;
 mod backend;
+mod collector;
 mod listen;
 mod parts;
 mod server_line;
@@ -15,6 +16,7 @@ pub(in crate::config) use authority::{
     CERTIFIED_HOST, CHALLENGE, DIRECTORY_URL, EMAIL, is_public_name,
 };
 pub(in crate::config) use backend::{BACKEND_ADDRESS, CHECK_HOST, backend_item};
+pub(in crate::config) use collector::{COLLECTOR, url_of_traces};
 use ipnet::IpNet;
 pub(in crate::config) use listen::{HOST_ADDRESS, LISTEN_ADDRESS, listener_item};
 use parts::{check_name, require_host_alone};

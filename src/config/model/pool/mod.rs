@@ -3,15 +3,20 @@
 //! It has a file of its own because it is most of the configuration, and the part that changes
 //! most.
 
+mod algorithm;
+mod check;
+mod retry;
+
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
-use super::{
-    algorithm::Algorithm, backend::BackendSpec, check::HealthCheck, quantity::Percent,
-    retry::Retry, route::PoolName,
-};
+pub use algorithm::Algorithm;
+pub use check::{HealthCheck, Probe};
+pub use retry::{Backoff, Retry, RetryMethods, RetryOn};
+
+use super::{backend::BackendSpec, quantity::Percent, route::PoolName};
 
 /// The longest learned limit; equal to the default of the fixed one.
 const RESPONSE_CEILING: Duration = Duration::from_secs(60);

@@ -4,12 +4,14 @@ use std::num::{NonZeroU64, NonZeroUsize};
 
 use serde_json::json;
 
-use super::{
-    duration::is_zero,
-    kind::{Form, Kind},
-    words::{is_off, is_on, or_word},
+use crate::config::{
+    values::{
+        duration::is_zero,
+        kind::{Form, Kind},
+        words::{is_off, is_on, or_word},
+    },
+    wording::quoted,
 };
-use crate::config::wording::quoted;
 
 /// Much more than this for each client is no longer memory that is held for a moment.
 const BUFFER_MAX: u64 = 1 << 20;

@@ -2,8 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::quantity::Percent;
-use crate::config::word::Word;
+use crate::config::{model::quantity::Percent, word::Word};
 
 /// When a failed request goes to another backend.
 #[derive(Debug, Clone, PartialEq, Eq)]

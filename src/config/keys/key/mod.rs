@@ -4,7 +4,13 @@
 //! effective configuration takes it and shows the value; the difference of two configurations, the
 //! reference, the schema and the documents go through the table of all definitions.
 
-use serde_json::{Value, json};
+mod group;
+mod pairs;
+
+use serde_json::Value;
+
+pub(in crate::config) use group::{Group, mapping};
+pub(in crate::config) use pairs::{Pairs, ReadName};
 
 use crate::config::values::{Kind, Shape};
 
@@ -61,6 +67,8 @@ pub(in crate::config) enum Content {
     Names,
     /// A mapping with the optional keys of the mappings at this path.
     Shared(&'static str),
+    /// A mapping from names of the author's choice to values.
+    Pairs(Shape),
 }
 
 /// The alternatives to a list.
@@ -131,15 +139,6 @@ pub(in crate::config) struct List<T: 'static> {
     pub(in crate::config) expected: &'static str,
     pub(in crate::config) instead: Instead,
     pub(in crate::config) default: fn() -> Vec<T>,
-}
-
-/// A key with a mapping, or with a list of mappings.
-#[derive(Debug)]
-pub(in crate::config) struct Group {
-    about: About,
-    content: Content,
-    /// The description of the mapping, for messages.
-    pub(in crate::config) expected: &'static str,
 }
 
 impl About {
@@ -244,64 +243,6 @@ impl<T> List<T> {
     }
 }
 
-impl Group {
-    /// A mapping with known keys.
-    pub(in crate::config) const fn new(
-        path: &'static str,
-        presence: Presence,
-        expected: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        let absent = match presence {
-            Presence::Always | Presence::UnlessOff => Absent::Default,
-            Presence::IfGiven => Absent::Means("off"),
-        };
-        let about = About { absent, ..About::new(path, doc) };
-        Self { about, content: Content::Group(presence), expected }
-    }
-
-    /// A list of mappings, or a mapping of mappings.
-    pub(in crate::config) const fn several(
-        path: &'static str,
-        content: Content,
-        expected: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        let about = About { absent: Absent::Refused, ..About::new(path, doc) };
-        Self { about, content, expected }
-    }
-
-    /// A list or mapping that may be left out; `means` is the meaning of its absence.
-    pub(in crate::config) const fn unless(self, means: &'static str) -> Self {
-        let about = About { absent: Absent::Means(means), ..self.about };
-        Self { about, ..self }
-    }
-
-    /// The name, and the mapping with these entries, without empty ones.
-    pub(in crate::config) fn show(
-        &self,
-        entries: impl IntoIterator<Item = (&'static str, Value)>,
-    ) -> (&'static str, Value) {
-        (self.name(), mapping(entries))
-    }
-
-    /// Like [`Group::show`], or `off`.
-    pub(in crate::config) fn show_or_off<const N: usize>(
-        &self,
-        entries: Option<[(&'static str, Value); N]>,
-    ) -> (&'static str, Value) {
-        (self.name(), entries.map_or(json!("off"), mapping))
-    }
-}
-
-/// A mapping of these entries, without empty ones.
-pub(in crate::config) fn mapping(
-    entries: impl IntoIterator<Item = (&'static str, Value)>,
-) -> Value {
-    let there = entries.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(there.map(|(key, value)| (key.to_owned(), value)).collect())
-}
-
 impl<T> Row for Key<T> {
     fn check(&self, text: &str) -> Result<(), String> {
         (self.kind.parse)(text).map(drop)
@@ -370,23 +311,5 @@ impl<T> Row for List<T> {
             (Instead::OneItem, Value::Array(mut values)) if values.len() == 1 => values.remove(0),
             (_, values) => values,
         })
-    }
-}
-
-impl Row for Group {
-    fn about(&self) -> &About {
-        &self.about
-    }
-
-    fn content(&self) -> Content {
-        self.content
-    }
-
-    fn expected(&self) -> &'static str {
-        self.expected
-    }
-
-    fn default(&self) -> Option<Value> {
-        None
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::quantity::StatusRanges;
+use crate::config::model::quantity::StatusRanges;
 
 /// The health checks of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The trace of a request, for its backend and in the access log.
+//! The trace of a request that is not recorded, for its backend and in the access log.
 
 use serde_json::{Value, json};
 
