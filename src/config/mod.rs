@@ -38,13 +38,13 @@ pub use https_flags::HttpsFlags;
 pub use keys::check_value;
 pub use model::{
     AccessLog, AccountKey, Acme, Admin, Algorithm, AltSvc, BackendAddress, BackendSpec, Backoff,
-    BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle,
-    ClientLimits, Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HealthCheck,
-    HmacKey, Host, HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol,
-    LogFilter, LogFormat, LogTarget, MinRate, PathPrefix, PeerBlock, Percent, Pool, PoolName,
-    Probe, Process, QueueLimits, RedirectToHttps, ResponseTimeout, Retry, RetryMethods, RetryOn,
-    Route, Shutdown, SocketFile, StatusRanges, Timeouts, Tls, TlsEndpoint, TlsVersion, Token,
-    Traceparent, UnknownSni, Weight,
+    CertificateSource, Challenge, ClientAuth, ClientAuthMode, ClientCertStyle, ClientLimits,
+    Config, EjectionRules, Endpoint, ExternalAccount, HTTPS_PORT, HealthCheck, HmacKey, Host,
+    HostClientAuth, HostPattern, ListenAddress, Listener, ListenerProtocol, LogFilter, LogFormat,
+    LogTarget, MinRate, PaceLimits, PathPrefix, PeerBlock, Percent, Pool, PoolName, Probe, Process,
+    QueueLimits, RedirectToHttps, ResponseTimeout, Retry, RetryMethods, RetryOn, Route, Shutdown,
+    SocketFile, StatusRanges, Timeouts, Tls, TlsEndpoint, TlsVersion, Token, Traceparent,
+    UnknownSni, Weight,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -8,5 +8,14 @@ mod meaning;
 
 pub use meaning::{Meaning, Pseudo};
 
+use crate::http1::Refusal;
+
+/// The most bytes of the fields of a message, with [`OVERHEAD`] for each.
+pub const HEADER_LIST: u32 = 64 * 1024;
+
+/// The answer to a request with more.
+pub const TOO_LARGE: Refusal =
+    Refusal { status: 431, why: "the fields of the request are larger than 64 KiB" };
+
 /// What a field counts beside its name and its value (RFC 9113 section 6.5.2, RFC 9114 section 4.2.2).
 pub const OVERHEAD: usize = 32;

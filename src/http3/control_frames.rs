@@ -51,7 +51,7 @@ const LONGEST: u64 = 4096;
 pub fn settings() -> Bytes {
     let mut payload = Vec::new();
     varint::put(MAX_FIELD_SECTION_SIZE, &mut payload);
-    varint::put(HEADER_LIST, &mut payload);
+    varint::put(HEADER_LIST.into(), &mut payload);
     let mut bytes = BytesMut::new();
     varint::put(0x00, &mut bytes);
     varint::put(frame::SETTINGS, &mut bytes);

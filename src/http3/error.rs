@@ -53,8 +53,10 @@ impl Code {
 pub enum Fault {
     /// The connection.
     Connection(Code),
-    /// One request.
-    Stream(Code),
-    /// One request, which may be answered: its fields are larger than [`super::HEADER_LIST`].
+    /// One request, which is malformed for this reason (RFC 9114 section 4.1.2).
+    Malformed(&'static str),
+    /// One request, of which nothing has come.
+    Incomplete,
+    /// One request, whose fields are larger than `lb` reads.
     TooLarge,
 }

@@ -30,9 +30,12 @@ struct PseudoFields {
     path: Option<Bytes>,
 }
 
-/// The head of a request; `None` if it is malformed.
-#[must_use]
-pub fn request_head(lines: Vec<FieldLine>) -> Option<Parts> {
+/// The head of a request.
+///
+/// # Errors
+///
+/// Why it is malformed.
+pub fn request_head(lines: Vec<FieldLine>) -> Result<Parts, &'static str> {
     let mut pseudo = PseudoFields::default();
     let mut lines = lines.into_iter().peekable();
     while let Some(line) = lines.next_if(|line| line.name.first() == Some(&b':')) {
@@ -42,16 +45,17 @@ pub fn request_head(lines: Vec<FieldLine>) -> Option<Parts> {
             Meaning::Pseudo(Pseudo::Authority) => &mut pseudo.authority,
             Meaning::Pseudo(Pseudo::Path) => &mut pseudo.path,
             // There are no tunnels in HTTP/3 (RFC 9220), so that there is nothing to name.
-            _ => return None,
+            _ => return Err("a pseudo-field is unknown or malformed"),
         };
         if place.replace(line.value).is_some() {
-            return None;
+            return Err("a pseudo-field is repeated");
         }
     }
     let (method, uri) = pseudo.into_method_and_uri()?;
     let mut head = Request::new(()).into_parts().0;
-    (head.method, head.uri, head.headers) = (method, uri, fields(lines)?);
-    Some(head)
+    (head.method, head.uri) = (method, uri);
+    head.headers = fields(lines).ok_or("a field is malformed, or is for connections of HTTP/1")?;
+    Ok(head)
 }
 
 /// The fields behind a body; `None` if they are malformed.
@@ -61,25 +65,31 @@ pub fn trailers(lines: Vec<FieldLine>) -> Option<HeaderMap> {
 }
 
 impl PseudoFields {
-    fn into_method_and_uri(self) -> Option<(Method, Uri)> {
-        let method = Method::from_bytes(&self.method?).ok()?;
+    fn into_method_and_uri(self) -> Result<(Method, Uri), &'static str> {
+        const NO_METHOD: &str = "the method is missing or malformed";
+        const NO_AUTHORITY: &str = "the authority is malformed";
+        const NO_SCHEME: &str = "the scheme is missing or malformed";
+        const NO_PATH: &str = "the path is missing or malformed";
+        let method = Method::from_bytes(&self.method.ok_or(NO_METHOD)?).map_err(|_| NO_METHOD)?;
         let mut uri = http::uri::Parts::default();
-        let authority = self.authority.map(Authority::from_maybe_shared).transpose().ok()?;
+        let authority = self.authority.map(Authority::from_maybe_shared).transpose();
+        let authority = authority.map_err(|_| NO_AUTHORITY)?;
         if method == Method::CONNECT {
             if self.scheme.is_some() || self.path.is_some() {
-                return None;
+                return Err("CONNECT has a scheme or a path");
             }
-            uri.authority = Some(authority?);
-            return Some((method, Uri::from_parts(uri).ok()?));
+            uri.authority = Some(authority.ok_or("CONNECT has no authority")?);
+        } else {
+            let scheme = self.scheme.filter(|scheme| !scheme.is_empty()).ok_or(NO_SCHEME)?;
+            let scheme = Scheme::try_from(&scheme[..]).map_err(|_| NO_SCHEME)?;
+            let path = self.path.filter(|path| !path.is_empty()).ok_or(NO_PATH)?;
+            let path = PathAndQuery::from_maybe_shared(path).map_err(|_| NO_PATH)?;
+            uri.path_and_query = Some(path);
+            // An address with a scheme has an authority; without one the field `Host` says it.
+            uri.scheme = authority.is_some().then_some(scheme);
+            uri.authority = authority;
         }
-        let scheme = self.scheme.filter(|scheme| !scheme.is_empty())?;
-        let scheme = Scheme::try_from(&scheme[..]).ok()?;
-        let path = self.path.filter(|path| !path.is_empty())?;
-        uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).ok()?);
-        // An address with a scheme has an authority; without one the field `Host` says it.
-        uri.scheme = authority.is_some().then_some(scheme);
-        uri.authority = authority;
-        Some((method, Uri::from_parts(uri).ok()?))
+        Ok((method, Uri::from_parts(uri).map_err(|_| "the address is malformed")?))
     }
 }
 
@@ -100,7 +110,7 @@ fn fields(lines: impl Iterator<Item = FieldLine>) -> Option<HeaderMap> {
 mod tests {
     use super::*;
 
-    fn head(fields: &[(&str, &str)]) -> Option<Parts> {
+    fn head(fields: &[(&str, &str)]) -> Result<Parts, &'static str> {
         let line = |(name, value): &(&str, &str)| FieldLine {
             name: Bytes::copy_from_slice(name.as_bytes()),
             value: Bytes::copy_from_slice(value.as_bytes()),
@@ -131,16 +141,16 @@ mod tests {
     fn pseudo_fields_come_once_each_before_all_others() {
         let late = |pseudo| head(&[M, S, A, P, ("x", "1"), pseudo]);
         for pseudo in [M, S, A, P, (":status", "200")] {
-            assert!(late(pseudo).is_none(), "late: {pseudo:?}");
-            assert!(head(&[M, S, A, P, pseudo]).is_none(), "twice: {pseudo:?}");
+            assert!(late(pseudo).is_err(), "late: {pseudo:?}");
+            assert!(head(&[M, S, A, P, pseudo]).is_err(), "twice: {pseudo:?}");
         }
         let all = [M, S, A, P];
         for missing in [0, 1, 3] {
             let rest: Vec<_> = (0..4).filter(|it| *it != missing).map(|it| all[it]).collect();
-            assert!(head(&rest).is_none(), "without {:?}", all[missing]);
+            assert!(head(&rest).is_err(), "without {:?}", all[missing]);
         }
         for unknown in [(":protocol", "websocket"), (":x", ""), (":", ""), (":Path", "/")] {
-            assert!(head(&[M, S, A, P, unknown]).is_none(), "{unknown:?}");
+            assert!(head(&[M, S, A, P, unknown]).is_err(), "{unknown:?}");
         }
     }
 
@@ -162,7 +172,7 @@ mod tests {
             (":scheme", "ht tp"),
         ] {
             let fields = [M, S, A, P].map(|it| if it.0 == name { (name, value) } else { it });
-            assert!(head(&fields).is_none(), "{name}: {value:?}");
+            assert!(head(&fields).is_err(), "{name}: {value:?}");
         }
     }
 
@@ -186,15 +196,15 @@ mod tests {
             ("x", "a\0b"),
             ("x", "\u{7f}"),
         ] {
-            assert!(head(&[M, S, A, P, field]).is_none(), "{field:?}");
+            assert!(head(&[M, S, A, P, field]).is_err(), "{field:?}");
         }
     }
 
     #[test]
     fn connect_has_an_authority_and_nothing_else() {
         let connect = (":method", "CONNECT");
-        assert!(head(&[connect, (":authority", "a:1")]).is_some());
-        assert!(head(&[connect]).is_none());
-        assert!(head(&[connect, S, A, P]).is_none());
+        assert!(head(&[connect, (":authority", "a:1")]).is_ok());
+        assert!(head(&[connect]).is_err());
+        assert!(head(&[connect, S, A, P]).is_err());
     }
 }

@@ -5,13 +5,15 @@
 //! of a request have a limit before and after decompression.
 //!
 //! [`RequestFrames`] takes the frames off a request's stream, [`ControlFrames`] checks a client's control
-//! stream. [`qpack`] reads and writes lists of fields. [`request_head`] judges the list of a request.
+//! stream. [`qpack`] reads and writes lists of fields. [`request_head`] judges the list of a request, and
+//! [`RefusedHead`] reads what it can of one that is refused.
 
 mod control_frames;
 mod error;
 mod frame;
 mod head;
 pub mod qpack;
+mod refused_head;
 mod request_frames;
 mod varint;
 
@@ -19,7 +21,7 @@ pub use control_frames::{ControlFrames, UniStream, settings};
 pub use error::{Code, Fault};
 pub use frame::{data_head, goaway, headers, keep_alive};
 pub use head::{FieldLine, request_head, trailers};
+pub use refused_head::RefusedHead;
 pub use request_frames::{Part, RequestFrames};
 
-/// The most bytes of the fields of a request, counted as RFC 9114 section 4.2.2 does.
-pub const HEADER_LIST: u64 = 64 * 1024;
+use crate::field_lists::HEADER_LIST;

@@ -8,6 +8,10 @@ use super::{
     frame::{self, HeadReader},
 };
 
+/// How much is read of fields that are too large, in bytes: pseudo-fields come first, and the access log
+/// names them.
+const NAMED: usize = 8 * 1024;
+
 /// What comes on a request's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -31,8 +35,12 @@ enum Stage {
 #[derive(Debug)]
 enum Inside {
     None,
-    /// Its fields as far as they have come, and their length.
-    Fields(BytesMut, usize),
+    /// Its fields as far as they have come.
+    Fields {
+        came: BytesMut,
+        length: usize,
+        is_too_large: bool,
+    },
     /// The number of bytes that are still to come.
     Data(u64),
     /// The same, of a frame without a meaning here.
@@ -66,13 +74,16 @@ impl RequestFrames {
                     let Some((kind, length)) = self.head.read(input) else { return Ok(None) };
                     self.begin(kind, length)?;
                 }
-                Inside::Fields(fields, length) => {
-                    let more = input.split_to(input.len().min(*length - fields.len()));
-                    fields.extend_from_slice(&more);
-                    if fields.len() < *length {
+                Inside::Fields { came, length, is_too_large } => {
+                    let more = input.split_to(input.len().min(*length - came.len()));
+                    came.extend_from_slice(&more);
+                    if came.len() < *length {
                         return Ok(None);
                     }
-                    let fields = std::mem::take(fields).freeze();
+                    if *is_too_large {
+                        return Err(Fault::TooLarge);
+                    }
+                    let fields = std::mem::take(came).freeze();
                     self.inside = Inside::None;
                     return Ok(Some(match self.stage {
                         Stage::BeforeHead => {
@@ -99,6 +110,16 @@ impl RequestFrames {
         }
     }
 
+    /// Takes what has come of the fields of a request that are not complete; `None` if they have not begun.
+    pub fn unfinished_head(&mut self) -> Option<Bytes> {
+        match &mut self.inside {
+            Inside::Fields { came, .. } if self.stage == Stage::BeforeHead => {
+                Some(std::mem::take(came).freeze())
+            }
+            _ => None,
+        }
+    }
+
     /// The stream has ended.
     ///
     /// # Errors
@@ -109,7 +130,7 @@ impl RequestFrames {
             || !matches!(self.inside, Inside::None | Inside::Data(0) | Inside::Skipped(0));
         match self.stage {
             _ if is_inside => Err(Fault::Connection(Code::FrameError)),
-            Stage::BeforeHead => Err(Fault::Stream(Code::RequestIncomplete)),
+            Stage::BeforeHead => Err(Fault::Incomplete),
             Stage::Body | Stage::AfterTrailers => Ok(()),
         }
     }
@@ -119,10 +140,13 @@ impl RequestFrames {
         self.inside = match (kind, self.stage) {
             (frame::HEADERS, Stage::BeforeHead | Stage::Body) => {
                 // Compression makes fields smaller, so that more cannot be within the limit but by waste.
-                if length > HEADER_LIST {
+                let is_too_large = length > HEADER_LIST.into();
+                let length = if is_too_large { NAMED } else { length as usize };
+                if is_too_large && self.stage == Stage::Body {
+                    // Trailers are in no log.
                     return Err(Fault::TooLarge);
                 }
-                Inside::Fields(BytesMut::new(), length as usize)
+                Inside::Fields { came: BytesMut::new(), length, is_too_large }
             }
             (frame::DATA, Stage::Body) => Inside::Data(length),
             (frame::HEADERS | frame::DATA, _) => return unexpected,
@@ -233,8 +257,8 @@ mod tests {
 
     #[test]
     fn a_stream_must_not_end_within_a_frame_or_before_its_request() {
-        assert_eq!(read(b"", 1).1, Err(Fault::Stream(Code::RequestIncomplete)));
-        assert_eq!(read(&of(&[(0x21, b"x")]), 1).1, Err(Fault::Stream(Code::RequestIncomplete)));
+        assert_eq!(read(b"", 1).1, Err(Fault::Incomplete));
+        assert_eq!(read(&of(&[(0x21, b"x")]), 1).1, Err(Fault::Incomplete));
         let whole = of(&[(frame::HEADERS, b"head"), (frame::DATA, b"body")]);
         let boundary = of(&[(frame::HEADERS, b"head")]).len();
         for cut in (1..whole.len()).filter(|cut| *cut != boundary) {
@@ -247,7 +271,27 @@ mod tests {
     fn what_is_too_large_is_not_collected() {
         let mut bytes = Vec::new();
         varint::put(frame::HEADERS, &mut bytes);
-        varint::put(HEADER_LIST + 1, &mut bytes);
-        assert_eq!(read(&bytes, 1).1, Err(Fault::TooLarge));
+        varint::put(u64::from(HEADER_LIST) + 1, &mut bytes);
+        bytes.extend([b'x'; NAMED]);
+        let (mut frames, mut came) = (RequestFrames::default(), 0);
+        let fault = bytes.chunks(100).find_map(|piece| {
+            came += piece.len();
+            frames.next(&mut Bytes::copy_from_slice(piece)).err()
+        });
+        assert_eq!((fault, came), (Some(Fault::TooLarge), bytes.len()));
+        assert_eq!(frames.unfinished_head().map(|head| head.len()), Some(NAMED));
+        let trailers = [of(&[(frame::HEADERS, b"head")]), bytes].concat();
+        assert_eq!(read(&trailers, 1).1, Err(Fault::TooLarge));
+    }
+
+    #[test]
+    fn what_has_come_of_a_head_can_be_taken() {
+        let bytes = of(&[(0x21, b"x"), (frame::HEADERS, b"head"), (frame::HEADERS, b"trailers")]);
+        for (end, head) in [(3, None), (5, Some("")), (7, Some("he")), (9, None), (14, None)] {
+            let mut frames = RequestFrames::default();
+            let mut input = Bytes::copy_from_slice(&bytes[..end]);
+            while frames.next(&mut input).unwrap().is_some() {}
+            assert_eq!(frames.unfinished_head(), head.map(Bytes::from), "after {end} bytes");
+        }
     }
 }

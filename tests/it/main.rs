@@ -43,6 +43,8 @@ mod operations;
 mod over_http1;
 /// Tests of every protocol, in HTTP/2.
 mod over_http2;
+/// Tests of every protocol, in HTTP/2 over TLS.
+mod over_http2_tls;
 /// Tests of every protocol, in HTTP/3.
 mod over_http3;
 /// The same requests over TLS.

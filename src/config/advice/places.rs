@@ -159,7 +159,8 @@ mod tests {
             (
                 "listeners[]",
                 "min_rate",
-                "belongs to body of client of a listener (indent it under \"client: body:\")",
+                "belongs to body of client of a listener (indent it under \"client: body:\") or answer of client \
+                 of a listener (indent it under \"client: answer:\")",
             ),
         ] {
             assert_eq!(said(from, key), expected, "{key} in {from}");

@@ -163,6 +163,29 @@ pub(in crate::config) static BODY_MIN_RATE_AFTER: Preset<Duration> = Preset::new
     "the rate applies only to a body that takes longer than this",
 );
 
+pub(in crate::config) static ANSWER: Group = Group::new(
+    "listeners[].client.answer",
+    Presence::Always,
+    "a mapping such as { min_rate: 256B/s }",
+    "of h2, h2c and h3, whose clients say how much of an answer they take, down to a byte; one that takes it \
+     more slowly loses the request",
+);
+
+// As for the body of a request.
+pub(in crate::config) static ANSWER_MIN_RATE: Preset<Option<NonZeroU64>> = Preset::new(
+    "listeners[].client.answer.min_rate",
+    RATE,
+    || NonZeroU64::new(256),
+    "the least average rate of the whole answer; or off",
+);
+
+pub(in crate::config) static ANSWER_MIN_RATE_AFTER: Preset<Duration> = Preset::new(
+    "listeners[].client.answer.min_rate_after",
+    DURATION,
+    || Duration::from_secs(10),
+    "the rate applies only once lb has waited for the client for longer than this",
+);
+
 pub(in crate::config) static ROUTES: Group = Group::several(
     "routes",
     Content::Items,

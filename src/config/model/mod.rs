@@ -26,10 +26,10 @@ pub use backend::{BackendAddress, BackendSpec, Host, Weight};
 pub use check::{HealthCheck, Probe};
 pub use endpoint::{Endpoint, HTTPS_PORT, TlsEndpoint};
 pub use listener::{
-    AccountKey, Acme, AltSvc, BodyLimits, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
+    AccountKey, Acme, AltSvc, CertificateSource, Challenge, ClientAuth, ClientAuthMode,
     ClientCertStyle, ClientLimits, ExternalAccount, HmacKey, HostClientAuth, ListenAddress,
-    Listener, ListenerProtocol, MinRate, PeerBlock, RedirectToHttps, SocketFile, Tls, TlsVersion,
-    UnknownSni,
+    Listener, ListenerProtocol, MinRate, PaceLimits, PeerBlock, RedirectToHttps, SocketFile, Tls,
+    TlsVersion, UnknownSni,
 };
 pub use pool::{EjectionRules, Pool, QueueLimits, ResponseTimeout, Timeouts};
 pub use process::{Process, Shutdown};

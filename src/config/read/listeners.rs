@@ -8,14 +8,14 @@ use crate::config::{
     keys::{
         Row,
         listeners::{
-            ADDRESS, ALT_SVC, ALT_SVC_PORT, BODY, BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER,
-            CLIENT, FROM, HEADER, KEEPALIVE, LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT,
-            SOCKET_MODE, SOCKET_OWNER, WRITE,
+            ADDRESS, ALT_SVC, ALT_SVC_PORT, ANSWER, ANSWER_MIN_RATE, ANSWER_MIN_RATE_AFTER, BODY,
+            BODY_IDLE, BODY_MIN_RATE, BODY_MIN_RATE_AFTER, CLIENT, FROM, HEADER, KEEPALIVE,
+            LISTENERS, PROTOCOLS, PROXY_PROTOCOL, REDIRECT, SOCKET_MODE, SOCKET_OWNER, WRITE,
         },
         tls::LISTENER as TLS,
     },
     model::{
-        AltSvc, BodyLimits, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate,
+        AltSvc, ClientLimits, ListenAddress, Listener, ListenerProtocol, MinRate, PaceLimits,
         PeerBlock, SocketFile,
     },
     values::{is_off, listener_item},
@@ -150,11 +150,17 @@ pub(super) fn client_limits(keys: &mut Section<'_>) -> ClientLimits {
         keepalive: keys.get(&KEEPALIVE),
         write: keys.get(&WRITE),
         body: keys.group(&BODY, body_limits),
+        answer: keys.group(&ANSWER, answer_rate),
     }
 }
 
-fn body_limits(keys: &mut Section<'_>) -> BodyLimits {
+fn body_limits(keys: &mut Section<'_>) -> PaceLimits {
     let idle = keys.get(&BODY_IDLE);
     let (rate, after) = (keys.get(&BODY_MIN_RATE), keys.get(&BODY_MIN_RATE_AFTER));
-    BodyLimits { idle, min_rate: rate.map(|bytes| MinRate { bytes, after }) }
+    PaceLimits { idle, min_rate: rate.map(|bytes| MinRate { bytes, after }) }
+}
+
+fn answer_rate(keys: &mut Section<'_>) -> Option<MinRate> {
+    let (rate, after) = (keys.get(&ANSWER_MIN_RATE), keys.get(&ANSWER_MIN_RATE_AFTER));
+    rate.map(|bytes| MinRate { bytes, after })
 }

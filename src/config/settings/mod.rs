@@ -15,8 +15,8 @@ use super::{
         retry as retry_keys,
     },
     model::{
-        AccessLog, Admin, BackendSpec, Backoff, BodyLimits, Config, HealthCheck, Listener,
-        LogFilter, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts,
+        AccessLog, Admin, BackendSpec, Backoff, Config, HealthCheck, Listener, LogFilter, MinRate,
+        PaceLimits, Pool, Probe, Retry, RetryOn, Route, StatusRanges, Timeouts,
     },
     values::{CheckType, Failure},
 };
@@ -114,17 +114,26 @@ pub(super) fn listener(listener: &Listener) -> Value {
             listener_keys::KEEPALIVE.show(&client.keepalive),
             listener_keys::WRITE.show(&client.write),
             body(client.body),
+            answer(client.answer),
         ]),
     ])
 }
 
-fn body(limits: BodyLimits) -> Entry {
+fn body(limits: PaceLimits) -> Entry {
     // Without a rate this key has no meaning, and is not in the model.
     let after = limits.min_rate.map(|rate| rate.after);
     listener_keys::BODY.show([
         listener_keys::BODY_IDLE.show(&limits.idle),
         listener_keys::BODY_MIN_RATE.show(&limits.min_rate.map(|rate| rate.bytes)),
         listener_keys::BODY_MIN_RATE_AFTER.key.show(after.as_ref()),
+    ])
+}
+
+fn answer(rate: Option<MinRate>) -> Entry {
+    let after = rate.map(|rate| rate.after);
+    listener_keys::ANSWER.show([
+        listener_keys::ANSWER_MIN_RATE.show(&rate.map(|rate| rate.bytes)),
+        listener_keys::ANSWER_MIN_RATE_AFTER.key.show(after.as_ref()),
     ])
 }
 

@@ -30,13 +30,15 @@ pub enum Cut {
     Silent,
     /// The client accepted nothing for too long.
     TookNothing,
+    /// Too many requests were ended because their client sent or took too little.
+    Stalled,
     /// What the client sent breaks the rules of the connection (RFC 9113 section 5.4.1).
     Protocol,
 }
 
 impl Cut {
     /// Every reason, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Requests,
         Self::Resets,
         Self::Malformed,
@@ -50,6 +52,7 @@ impl Cut {
         Self::OtherFrames,
         Self::Silent,
         Self::TookNothing,
+        Self::Stalled,
         Self::Protocol,
     ];
 
@@ -70,6 +73,7 @@ impl Cut {
             Self::OtherFrames => "other_frames",
             Self::Silent => "silent",
             Self::TookNothing => "took_nothing",
+            Self::Stalled => "stalled",
             Self::Protocol => "protocol_error",
         }
     }

@@ -21,8 +21,23 @@ pub enum Undecodable {
 /// # Errors
 ///
 /// See [`Undecodable`].
-pub fn decode(mut list: Bytes, limit: u64) -> Result<Vec<FieldLine>, Undecodable> {
-    let (mut lines, mut size) = (Vec::new(), 0);
+pub fn decode(list: Bytes, limit: u64) -> Result<Vec<FieldLine>, Undecodable> {
+    let mut lines = Vec::new();
+    read(list, limit, &mut lines)?;
+    Ok(lines)
+}
+
+/// Reads the fields at the beginning of a list that is not complete, too long, or malformed.
+#[must_use]
+pub fn readable(list: Bytes, limit: u64) -> Vec<FieldLine> {
+    let mut lines = Vec::new();
+    // The first fault is the end of what can be read.
+    let _ = read(list, limit, &mut lines);
+    lines
+}
+
+fn read(mut list: Bytes, limit: u64, lines: &mut Vec<FieldLine>) -> Result<(), Undecodable> {
+    let mut size = 0;
     // The table that a list may refer to is empty, so that it refers to none of its fields.
     let count = integer(&mut list, 8)?;
     if count != 0 || list.first().is_some_and(|sign| sign & 0x80 > 0) {
@@ -51,7 +66,7 @@ pub fn decode(mut list: Bytes, limit: u64) -> Result<Vec<FieldLine>, Undecodable
         }
         lines.push(line);
     }
-    Ok(lines)
+    Ok(())
 }
 
 /// Whether all of these bytes of a client's encoder are without effect: a table without room.

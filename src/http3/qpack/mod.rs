@@ -6,5 +6,5 @@ mod decode;
 mod encode;
 mod static_table;
 
-pub use decode::{Undecodable, check_decoder_stream, check_encoder_stream, decode};
+pub use decode::{Undecodable, check_decoder_stream, check_encoder_stream, decode, readable};
 pub use encode::FieldWriter;

@@ -7,7 +7,7 @@ use pingora_core::{Error, ErrorType, Result};
 
 use super::{connection::Connection, pace::Pace};
 use crate::clock;
-use crate::config::BodyLimits;
+use crate::config::PaceLimits;
 use crate::http1::{Body, ChunkedBody, Refusal};
 
 /// The most of a body that is read at once.
@@ -40,7 +40,7 @@ pub(super) struct BodyReader {
 }
 
 impl BodyReader {
-    pub(super) fn new(body: Body, limits: BodyLimits) -> Self {
+    pub(super) fn new(body: Body, limits: PaceLimits) -> Self {
         let framing = match body {
             Body::None | Body::Length(0) => Framing::Ended,
             Body::Length(length) => Framing::Length(length),
@@ -153,7 +153,8 @@ impl BodyReader {
                     if matches!(self.framing, Framing::Tunnel) {
                         return Poll::Pending;
                     }
-                    return self.pace.poll_too_slow(&mut connection.read_timer, cx).map(Err);
+                    let late = self.pace.poll_too_slow(1, &mut connection.read_timer, cx);
+                    return late.map(|()| Err(sent_too_slowly()));
                 }
             }
         }
@@ -223,6 +224,12 @@ enum Taken {
     Piece(Bytes),
     Nothing,
     End,
+}
+
+/// The client has sent a body more slowly than it may.
+pub(super) fn sent_too_slowly() -> Box<Error> {
+    let why = "the client sends the request's body too slowly";
+    Error::explain(ErrorType::ReadTimedout, why).into_down()
 }
 
 /// The client has closed its connection, or it broke.

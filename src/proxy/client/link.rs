@@ -22,7 +22,7 @@ use super::{
         transit::Transit,
         watch::{AttemptWatch, Patience, Wait},
     },
-    accepted::ConnectionContext,
+    accepted::{ConnectionContext, UnderWay},
 };
 use crate::clock;
 use crate::count::{ListenerCounts, Protocol};
@@ -51,6 +51,8 @@ pub(in super::super) struct RequestFacts {
 #[derive(Debug)]
 pub(in super::super) struct ClientLink {
     connection: ConnectionContext,
+    /// The requests of the connection, if it can have several under way.
+    under_way: Option<UnderWay>,
     request: Mutex<Request>,
     transit: Transit,
 }
@@ -93,7 +95,22 @@ impl ClientLink {
             was_late: false,
             is_last: false,
         };
-        Self { connection, request: Mutex::new(request), transit: Transit::default() }
+        let transit = Transit::default();
+        Self { connection, under_way: None, request: Mutex::new(request), transit }
+    }
+
+    /// The link of a request on a stream of its own, beside the others of its connection.
+    pub(super) fn on_stream(
+        connection: ConnectionContext,
+        protocol: Protocol,
+        under_way: &UnderWay,
+    ) -> Self {
+        Self { under_way: Some(under_way.clone()), ..Self::new(connection, protocol) }
+    }
+
+    /// How many requests the connection has under way.
+    pub(super) fn requests_under_way(&self) -> usize {
+        self.under_way.as_ref().map_or(1, UnderWay::count)
     }
 
     /// The link of a request's session.

@@ -34,7 +34,8 @@ pub(super) const LOOP: Refusal = Refusal {
     status: 508,
     why: "the request has come through this balancer several times: its proxies form a loop",
 };
-const LATE: Refusal = Refusal { status: 408, why: "the request header did not come in time" };
+pub(super) const LATE: Refusal =
+    Refusal { status: 408, why: "the request header did not come in time" };
 
 /// A request whose header is complete, or the readable part of one that is refused.
 #[derive(Debug)]
@@ -141,32 +142,45 @@ impl Connection {
         Ok(Request { header: header(head)?, body, keeps_alive: head.keeps_alive })
     }
 
-    fn refused(&mut self, refused: &Refused<'_>) -> Result<Request> {
-        let version = refused.version.unwrap_or(Version::HTTP_11);
-        let facts = RequestFacts {
-            refusal: Some(refused.refusal),
-            protocol: protocol(version),
-            is_body_at_hand: true,
-            expects_continue: false,
-            asks_for_trailers: false,
-            takes_trailers: false,
-            wants_tunnel: false,
-        };
-        let mut fields = Fields::default();
-        if let Some(host) = refused.host {
-            fields.add(Known::Host, host);
-        }
+    fn refused(&mut self, unread: &Refused<'_>) -> Result<Request> {
+        let version = unread.version.unwrap_or(Version::HTTP_11);
+        let (header, facts, fields) = refused(unread, protocol(version))?;
         self.link.request_began(facts, fields);
-        let method = refused.method.and_then(|method| Method::from_bytes(method).ok());
-        let method = match method {
-            Some(method) => method,
-            None => unreadable_method()?,
-        };
-        let mut header = request(method, refused.target.unwrap_or(UNREADABLE))?;
-        header.set_version(version);
         let body = BodyReader::new(Body::None, self.limits.body);
         Ok(Request { header, body, keeps_alive: false })
     }
+}
+
+/// A request that is refused, as hooks get it: with what could be read of it.
+///
+/// # Errors
+///
+/// Pingora's error if it cannot create a header; not known to happen.
+pub(super) fn refused(
+    refused: &Refused<'_>,
+    protocol: Protocol,
+) -> Result<(RequestHeader, RequestFacts, Fields)> {
+    let facts = RequestFacts {
+        refusal: Some(refused.refusal),
+        protocol,
+        is_body_at_hand: true,
+        expects_continue: false,
+        asks_for_trailers: false,
+        takes_trailers: false,
+        wants_tunnel: false,
+    };
+    let mut fields = Fields::default();
+    if let Some(host) = refused.host {
+        fields.add(Known::Host, host);
+    }
+    let method = refused.method.and_then(|method| Method::from_bytes(method).ok());
+    let method = match method {
+        Some(method) => method,
+        None => unreadable_method()?,
+    };
+    let mut header = request(method, refused.target.unwrap_or(UNREADABLE))?;
+    header.set_version(refused.version.unwrap_or(Version::HTTP_11));
+    Ok((header, facts, fields))
 }
 
 /// The fields that go on to a backend, as they were spelled; the host that the request is for is in

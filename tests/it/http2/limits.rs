@@ -113,6 +113,101 @@ fn a_client_that_opens_no_window_loses_its_request_alone() {
 }
 
 #[test]
+fn a_client_that_opens_its_window_by_a_byte_at_a_time_loses_its_request_alone() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
+    let limits = "{ answer: { min_rate: 256B/s, min_rate_after: 400ms } }";
+    // The window of the stream, and that of the connection, which was used up before.
+    for (initial, stream) in [(1, 1), (1 << 20, 0)] {
+        let lb = Lb::with_client_limits(&a, limits);
+        let mut client = FrameClient::with(lb.address(), &[(4, initial)]);
+        client.send(&get(1, "/large")).unwrap();
+        if stream == 0 {
+            let mut left = 65_535;
+            while left > 0 {
+                left -= client.until(|frame| frame.kind == DATA).unwrap().payload.len();
+            }
+            // It has earned nothing.
+            client.send(&get(3, "/large")).unwrap();
+        }
+        let slow = if stream == 0 { 3 } else { 1 };
+        let mut bytes = 0;
+        let end = clock::now() + PATIENCE;
+        loop {
+            assert!(clock::now() < end, "it takes everything");
+            client.send(&window(stream, 1)).unwrap();
+            let frame = client.next().expect("a frame");
+            if frame.kind == RESET {
+                assert_eq!(frame.stream, slow);
+                break;
+            }
+            bytes += frame.payload.len();
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(bytes > 0, "it took something");
+        assert_eq!(cut(&lb), None);
+        client.send(&window(0, 1000)).unwrap();
+        client.send(&get(5, "/")).unwrap();
+        assert!(client.until(|frame| frame.kind == HEADERS && frame.stream == 5).is_some());
+    }
+}
+
+#[test]
+fn many_answers_on_a_slow_line_share_the_rate() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
+    let limits = "{ answer: { min_rate: 256B/s, min_rate_after: 300ms } }";
+    let lb = Lb::with_client_limits(&a, limits);
+    let mut client = FrameClient::with(lb.address(), &[(4, 1)]);
+    let streams = || (0..30).map(|number| 2 * number + 1);
+    client.send(&streams().flat_map(|stream| get(stream, "/large")).collect::<Vec<_>>()).unwrap();
+    // Each takes less than the rate, and all together take more.
+    let began = clock::now();
+    while clock::now() - began < Duration::from_secs(1) {
+        client.send(&streams().flat_map(|stream| window(stream, 1)).collect::<Vec<_>>()).unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+    client.send(&frame(PING, 0, 0, &[0; 8])).unwrap();
+    let next = client.until(|frame| frame.kind == RESET || frame.kind == PING).unwrap();
+    assert_eq!(next.kind, PING, "none was ended");
+}
+
+#[test]
+fn a_client_that_holds_many_requests_without_progress_is_cut() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
+    let asked: Vec<u8> = (0..128).flat_map(|number| get(2 * number + 1, "/large")).collect();
+    let upload = request("POST", "/late", &[]);
+    let uploads = (0..128).flat_map(|number| frame(HEADERS, END_HEADERS, 2 * number + 1, &upload));
+    for all in [asked, uploads.collect()] {
+        let lb = Lb::with_client_limits(&a, "{ write: 300ms, body: { idle: 300ms } }");
+        let mut client = FrameClient::with(lb.address(), &[(4, 0)]);
+        client.send(&all).unwrap();
+        let end = client.until(|frame| frame.kind == GO_AWAY).expect("a GOAWAY");
+        assert_eq!(end.error(), 11);
+        eventually(PATIENCE, "it is counted", || cut(&lb) == Some(Cut::Stalled));
+        eventually(PATIENCE, "the backend is free", || lb.active(&a) == 0);
+    }
+}
+
+#[test]
+fn many_requests_whose_answers_pause_are_none_of_the_clients_fault() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/events", Reply::behind(&gate, "event"));
+    let limits = "{ write: 200ms, answer: { min_rate_after: 200ms } }";
+    let lb = Lb::with_client_limits(&a, limits);
+    let mut client = FrameClient::open(lb.address());
+    client.send(&(0..100).flat_map(|at| get(2 * at + 1, "/events")).collect::<Vec<_>>()).unwrap();
+    a.wait_for_heads(100);
+    thread::sleep(Duration::from_millis(600));
+    gate.open();
+    for _ in 0..100 {
+        assert!(client.until(|frame| frame.ends_answer()).is_some());
+    }
+    assert_eq!(cut(&lb), None);
+}
+
+#[test]
 fn windows_are_obeyed_to_the_byte() {
     let a = ScriptedBackend::replying(Reply::ok("twelve bytes"));
     let lb = Lb::over(&[&a], "");

@@ -298,12 +298,66 @@ fn in_a_drain_the_last_request_is_named_after_a_round_trip() {
     client.send(&frames::frame(frames::PING, frames::ACK, 0, &ping.payload)).unwrap();
     let second = client.until(|frame| frame.kind == frames::GO_AWAY).unwrap();
     assert_eq!((&second.payload[..4], second.error()), (&[0, 0, 0, 3][..], 0));
-    // Sent in spite of it: it is not executed.
+    // Sent in spite of it: it is not executed, and the client can send it elsewhere.
     client.send(&frames::get(5, "/too-late")).unwrap();
+    let refused = client.until(|frame| frame.kind == frames::RESET).unwrap();
+    assert_eq!((refused.stream, refused.error()), (5, 7));
     gate.open();
     assert!(client.until(|frame| frame.ends_answer() && frame.stream == 1).is_some());
     assert_eq!(client.end(), None, "nothing more is said");
     assert!(a.requests().iter().all(|request| request.path != "/too-late"));
+}
+
+/// With the acknowledgement, before it has read the second GOAWAY, a client sends requests of which some
+/// go on at once: fields, data, windows. They neither harm the connection nor the requests before them.
+#[test]
+fn in_a_drain_requests_that_come_too_late_are_refused_and_those_before_them_go_on() {
+    for size in [1, 7, 1 << 20] {
+        let a = ScriptedBackend::named("a");
+        let lb = Lb::over(&[&a], "");
+        let mut client = FrameClient::open(lb.address());
+        let fields = frames::request("POST", "/first", &[]);
+        client.send(&frames::frame(frames::HEADERS, frames::END_HEADERS, 1, &fields)).unwrap();
+        a.wait_for_heads(1);
+        lb.end_idle();
+        let ping = client.until(|frame| frame.kind == frames::PING && frame.flags == 0).unwrap();
+        // Its first field goes into the table of the compression, and is named by its number later.
+        let stored = b"\x40\x07x-check\x03yes";
+        let late = [&frames::request("POST", "/late", &[])[..], stored].concat();
+        let all = [
+            frames::frame(frames::PING, frames::ACK, 0, &ping.payload),
+            frames::frame(frames::HEADERS, 0, 3, &late[..9]),
+            frames::frame(frames::CONTINUATION, frames::END_HEADERS, 3, &late[9..]),
+            frames::window(3, 1000),
+            frames::frame(frames::DATA, 0, 3, &[7; 3000]),
+            frames::frame(frames::HEADERS, frames::WHOLE, 3, &[0xbe]),
+            frames::get(5, "/late"),
+            frames::reset(5, 8),
+            // Malformed, and too large.
+            frames::frame(frames::HEADERS, frames::WHOLE, 7, &[0x82, 0x82]),
+            frames::frame(frames::DATA, 0, 1, b"body"),
+            frames::frame(frames::HEADERS, frames::WHOLE, 1, &[0xbe]),
+        ];
+        for piece in all.concat().chunks(size) {
+            client.send(piece).unwrap();
+        }
+        let mut refused = Vec::new();
+        while let Some(frame) = client.next() {
+            match frame.kind {
+                frames::RESET => refused.push((frame.stream, frame.error())),
+                frames::GO_AWAY => assert_eq!((frame.payload[3], frame.error()), (1, 0)),
+                _ => assert!(frame.stream < 3, "{frame:?}"),
+            }
+            if frame.kind == frames::HEADERS {
+                assert_eq!(frames::status(&frame.payload), 200, "in pieces of {size}");
+            }
+        }
+        assert_eq!(refused, [(3, 7), (5, 7), (7, 7)], "in pieces of {size}");
+        assert_eq!(lb.listener().refused_streams.get(), 3);
+        let seen = a.requests();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].body, b"body");
+    }
 }
 
 #[test]

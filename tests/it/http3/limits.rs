@@ -21,25 +21,43 @@ fn fields_that_are_too_large_are_answered_with_431() {
     let client = RawClient::to(lb.address());
     let large = "x".repeat(70_000);
     let fields = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")];
-    let one = [&fields[..], &[("x", &large)]].concat();
+    let one = [&fields[..3], &[(":path", "/one"), ("x", &large)]].concat();
     assert_eq!(client.ask(&headers(&one)), Outcome::Answered(431));
+    let line = lb.line_of("/one");
+    assert_eq!(
+        (&line["status"], &line["host"], &line["protocol"]),
+        (&431.into(), &"a".into(), &"HTTP/3.0".into())
+    );
+    assert!(line["error"].as_str().unwrap().contains("64 KiB"), "{line}");
     // Each counts for 32 bytes more than are sent.
-    let many = [&fields[..], &vec![("x", "12345"); 2000]].concat();
+    let many = [&fields[..3], &[(":path", "/many")], &vec![("x", "12345"); 2000]].concat();
     assert_eq!(client.ask(&headers(&many)), Outcome::Answered(431));
+    assert_eq!(lb.line_of("/many")["status"], 431);
     let fields = [&fields[..], &vec![("x", "1"); 101]].concat();
     assert_eq!(client.ask(&headers(&fields)), Outcome::Answered(431), "more than 100 fields");
     assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
 }
 
 #[test]
-fn a_head_that_does_not_come_ends_its_stream_alone() {
+fn a_head_that_does_not_come_is_refused() {
     let backend = ScriptedBackend::named("a");
     let lb = QuicLb::with_client_limits(&backend, "{ header: 200ms }");
     let client = RawClient::to(lb.address());
-    let head = get("/");
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "a"),
+        (":path", "/late"),
+        ("x", "y"),
+    ];
+    let head = headers(&fields);
     let (_send, mut recv) = client.begin(&head[..head.len() - 1], false);
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(408));
+    assert_eq!(lb.line_of("/late")["status"], 408);
+    // Nothing can be answered of which nothing has come.
+    let (_send, mut recv) = client.begin(&frame(0x21, b""), false);
     assert_eq!(client.outcome(&mut recv), Outcome::Reset(0x10d));
-    assert_eq!(client.ask(&head), Outcome::Answered(200));
+    assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
 }
 
 #[test]

@@ -57,6 +57,11 @@ fn malformed_requests_are_reset_and_doubtful_ones_refused() {
         assert_eq!(client.ask(&headers(fields)), outcome, "{fields:?}");
     }
     assert_eq!(backend.requests().len(), 0);
+    let malformed = [M, S, A, (":path", "/logged"), ("connection", "x")];
+    assert_eq!(client.ask(&headers(&malformed)), MESSAGE_ERROR);
+    let line = lb.line_of("/logged");
+    assert_eq!((&line["status"], &line["method"]), (&400.into(), &"POST".into()));
+    assert!(line["error"].as_str().unwrap().contains("connections of HTTP/1"), "{line}");
     assert_eq!(client.ask(&get("/")), Outcome::Answered(200), "the connection goes on");
 }
 

@@ -65,3 +65,19 @@ fn a_client_that_leaves_abandons_an_attempt() {
     eventually(PATIENCE, "it is counted", || abandoned() == 1);
     assert_eq!(lb.listener().responses(), [0, 0, 0, 0, 1, 0], "a 499");
 }
+
+#[test]
+fn a_request_that_is_refused_is_answered_logged_and_counted() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let fields = vec![("x", "y"); 101];
+    let mut connection = Connection::open(lb.address()).unwrap();
+    let response = connection.request("GET", "/refused", &fields, b"").unwrap();
+    assert_eq!(response.status, 431);
+    let line = lb.line_of("/refused");
+    assert_eq!((&line["status"], &line["method"]), (&431.into(), &"GET".into()));
+    assert!(line["error"].as_str().unwrap().contains("100 fields"), "{line}");
+    let counts = lb.listener();
+    eventually(PATIENCE, "it is counted", || counts.responses() == [0, 0, 0, 0, 1, 0]);
+    assert_eq!(a.requests().len(), 0);
+}

@@ -13,6 +13,7 @@ use h2::{
 };
 use http::Request;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     runtime::{Builder, Runtime},
     time::timeout,
@@ -51,10 +52,19 @@ struct Exchange {
 impl Connection {
     /// Connects. Every wait has a limit of [`PATIENCE`] until changed.
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        Self::open_with(address, async |stream| Ok(stream))
+    }
+
+    /// Like [`Connection::open`], with HTTP/2 on what this makes of the connection.
+    pub(crate) fn open_with<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        address: SocketAddr,
+        prepare: impl AsyncFnOnce(TcpStream) -> io::Result<S>,
+    ) -> io::Result<Self> {
         RUNTIME.block_on(async {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             let local_address = stream.local_addr()?;
+            let stream = prepare(stream).await?;
             let (requests, connection) = client::handshake(stream).await.map_err(other)?;
             // The connection ends with the last handle of a request.
             tokio::spawn(connection);

@@ -40,34 +40,37 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// What clients of a balancer speak.
 pub(crate) trait Front {
-    /// Whether it is TLS.
+    /// Whether it is over TLS.
     const IS_TLS: bool;
-    /// Whether it is QUIC, too.
-    const IS_QUIC: bool;
+    /// The protocols of its listener.
+    const PROTOCOLS: &'static [ListenerProtocol];
 }
 
 /// Plain connections.
 pub(crate) struct Plain;
 
+impl Front for Plain {
+    const IS_TLS: bool = false;
+    const PROTOCOLS: &'static [ListenerProtocol] =
+        &[ListenerProtocol::H2c, ListenerProtocol::Http11];
+}
+
 /// Connections over TLS, for [`tls_client`].
 pub(crate) struct OverTls;
+
+impl Front for OverTls {
+    const IS_TLS: bool = true;
+    const PROTOCOLS: &'static [ListenerProtocol] =
+        &[ListenerProtocol::H2, ListenerProtocol::Http11];
+}
 
 /// Connections in QUIC.
 pub(crate) struct OverQuic;
 
 impl Front for OverQuic {
     const IS_TLS: bool = true;
-    const IS_QUIC: bool = true;
-}
-
-impl Front for Plain {
-    const IS_TLS: bool = false;
-    const IS_QUIC: bool = false;
-}
-
-impl Front for OverTls {
-    const IS_TLS: bool = true;
-    const IS_QUIC: bool = false;
+    const PROTOCOLS: &'static [ListenerProtocol] =
+        &[ListenerProtocol::H3, ListenerProtocol::Http11];
 }
 
 /// A balancer for clients without TLS.
@@ -131,7 +134,7 @@ impl<F: Front> Balancer<F> {
     /// An access log of its own writes to the file `ACCESS_LOG`.
     #[track_caller]
     pub(crate) fn start(yaml: &str) -> Self {
-        Self::launch(yaml, &[ListenerProtocol::H2c, ListenerProtocol::Http11])
+        Self::launch(yaml, F::PROTOCOLS)
     }
 
     /// Like [`Lb::over`], for clients of HTTP/1 alone.
@@ -162,9 +165,6 @@ impl<F: Front> Balancer<F> {
             .unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
         let mut config = loaded.config;
         config.listeners[0].protocols = protocols.to_vec();
-        if F::IS_QUIC {
-            config.listeners[0].protocols.insert(0, ListenerProtocol::H3);
-        }
         let resolved = discovery::resolve(&config).expect("addresses need no resolver");
         let access_log = config.access_log.as_ref().map(AccessLog::open);
         let access_log = Arc::new(access_log.expect("configured").expect("a file"));
@@ -182,12 +182,11 @@ impl<F: Front> Balancer<F> {
             let listener = &config.listeners[0];
             let app = ListenerApp::new(Arc::clone(&current), in_flight.clone(), listener);
             let backends = Backends::default();
-            let socket = TcpListener::bind(listener.address.tcp().expect("an address"));
-            let socket = socket.expect("a port");
+            let address = listener.address.tcp().expect("an address");
+            let (socket, udp) = sockets(address);
             let address = socket.local_addr().expect("a bound socket has an address");
-            if F::IS_QUIC {
+            if protocols.contains(&ListenerProtocol::H3) {
                 let (service, quic) = app.into_services(&conf, &backends);
-                let udp = UdpSocket::bind(address).expect("a port");
                 udp.set_nonblocking(true).expect("a socket");
                 let stream = socket.into();
                 tokio::spawn(server::accept_and_introduce(service, stream, watch.clone(), 1));
@@ -320,4 +319,14 @@ pub(crate) fn addresses(backends: &[&ScriptedBackend]) -> String {
 fn items(addresses: impl Iterator<Item = SocketAddr>) -> String {
     let items = addresses.map(|address| format!(" {{ address: {address} }}"));
     items.collect::<Vec<_>>().join(",")
+}
+
+/// A port for TCP and for UDP; a client of another test may have the same one of UDP.
+fn sockets(address: SocketAddr) -> (TcpListener, UdpSocket) {
+    let attempts = std::iter::repeat_with(|| {
+        let socket = TcpListener::bind(address).expect("a port");
+        let port = socket.local_addr().expect("a bound socket has an address");
+        Some((socket, UdpSocket::bind(port).ok()?))
+    });
+    attempts.take(100).flatten().next().expect("a port that is free for both")
 }

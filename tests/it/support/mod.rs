@@ -21,6 +21,8 @@ pub(crate) mod frames;
 pub(crate) mod full_listener;
 /// The same client in HTTP/2.
 pub(crate) mod http2_client;
+/// That client over TLS.
+pub(crate) mod http2_tls_client;
 /// The same client in HTTP/3.
 pub(crate) mod http3_client;
 /// A client of HTTP/3 that sends any bytes.

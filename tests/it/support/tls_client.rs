@@ -71,8 +71,27 @@ pub(crate) async fn connect(
     remembers: bool,
 ) -> io::Result<TlsStream<TcpStream>> {
     let config = if remembers { &SITE.client } else { &SITE.forgetful };
+    shake_hands(stream, Arc::clone(config)).await
+}
+
+/// Shakes hands on this connection, and agrees on this protocol.
+pub(crate) async fn connect_for(
+    stream: TcpStream,
+    protocol: &[u8],
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut config = config(true);
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let stream = shake_hands(stream, Arc::new(config)).await?;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+    Ok(stream)
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    config: Arc<ClientConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
     let name = NAME.try_into().expect("a name");
-    TlsConnector::from(Arc::clone(config)).connect(name, stream).await
+    TlsConnector::from(config).connect(name, stream).await
 }
 
 calls!();

@@ -93,24 +93,33 @@ pub struct ClientLimits {
     /// How long a client may accept nothing of an answer.
     pub write: Duration,
     /// The limits on the body of a request.
-    pub body: BodyLimits,
+    pub body: PaceLimits,
+    /// The least average rate at which a client takes the body of an answer on a stream; `None` for any.
+    pub answer: Option<MinRate>,
 }
 
-/// How slowly a client may send the body of a request. Only time in which `lb` waits for the body
-/// counts.
+impl ClientLimits {
+    /// How slowly a client may take the body of an answer on a stream of HTTP/2 or HTTP/3.
+    #[must_use]
+    pub fn answer_pace(&self) -> PaceLimits {
+        PaceLimits { idle: Some(self.write), min_rate: self.answer }
+    }
+}
+
+/// How slowly a client may send or take a body. Only time in which `lb` waits for the client counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyLimits {
+pub struct PaceLimits {
     /// The longest pause without a byte of the body; `None` for any.
     pub idle: Option<Duration>,
     /// The least average rate; `None` for any.
     pub min_rate: Option<MinRate>,
 }
 
-/// The least average rate at which a body has to come.
+/// The least average rate at which a body has to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinRate {
     /// The rate in bytes of the body per second.
     pub bytes: NonZeroU64,
-    /// The rate applies only once `lb` has waited for the body for longer than this.
+    /// The rate applies only once `lb` has waited for the client for longer than this.
     pub after: Duration,
 }

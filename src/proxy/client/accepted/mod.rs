@@ -2,6 +2,8 @@
 
 mod facts;
 mod stream;
+mod under_way;
 
 pub(in super::super) use facts::{ConnectionContext, ConnectionFacts, TlsFacts};
 pub(in super::super) use stream::ClientStream;
+pub(super) use under_way::UnderWay;

@@ -1,8 +1,9 @@
 //! An answer on a stream: its header, its body within the client's windows, its end.
 //!
 //! A piece is handed to the `h2` crate only as far as the client's windows reach, so that what
-//! waits in its buffers waits for the connection alone. A client that opens no window for too long
-//! is dropped: its stream by the limit here, its connection by the limit on writes.
+//! waits in its buffers waits for the connection alone. A client that opens no window for too long, or
+//! opens it by so little that the answer hardly moves, loses its request here, and its connection by the
+//! limit on writes.
 //!
 //! An answer that is dropped before its end is reset by the `h2` crate behind what was sent of it; a
 //! reset of ours would overtake that, and the client would not even learn the status.
@@ -10,7 +11,6 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -21,9 +21,11 @@ use pingora_core::{Error, ErrorType, Result};
 use super::super::{
     super::{answer_header::AnswerHeader, watch::Timer},
     link::ClientLink,
-    streams,
+    pace::Pace,
+    streams::{self, took_too_slowly},
 };
 use crate::clock;
+use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 
 /// Where an answer is.
@@ -54,14 +56,12 @@ pub(super) struct StreamAnswer {
     is_tunnel: bool,
     state: State,
     bytes: u64,
-    /// How long the client may go without accepting anything.
-    limit: Duration,
-    deadline: Option<Instant>,
+    pace: Pace,
     timer: Timer,
 }
 
 impl StreamAnswer {
-    pub(super) fn new(respond: SendResponse<Bytes>, form: Form, limit: Duration) -> Self {
+    pub(super) fn new(respond: SendResponse<Bytes>, form: Form, limits: PaceLimits) -> Self {
         Self {
             respond,
             stream: None,
@@ -69,8 +69,7 @@ impl StreamAnswer {
             is_tunnel: false,
             state: State::Header,
             bytes: 0,
-            limit,
-            deadline: None,
+            pace: Pace::new(limits),
             timer: Timer::default(),
         }
     }
@@ -138,7 +137,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// If the client has left, or has accepted nothing for too long.
+    /// If the client has left, or takes the answer too slowly.
     pub(super) async fn write_piece(&mut self, mut piece: Bytes, link: &ClientLink) -> Result<()> {
         if let State::Body(Some(left)) = self.state {
             piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
@@ -167,11 +166,9 @@ impl StreamAnswer {
                     Poll::Ready(None) => return Poll::Ready(Err(gone())),
                     Poll::Pending => {}
                 }
-                let limit = self.limit;
-                let deadline = *self.deadline.get_or_insert_with(|| clock::now() + limit);
-                ready!(self.timer.poll(deadline, cx));
-                let why = "the client takes nothing";
-                return Poll::Ready(Err(Error::explain(ErrorType::WriteTimedout, why).into_down()));
+                let requests = link.requests_under_way();
+                ready!(self.pace.poll_too_slow(requests, &mut self.timer, cx));
+                return Poll::Ready(Err(took_too_slowly()));
             }
             let part = piece.split_to(capacity.min(piece.len()));
             let sent = part.len() as u64;
@@ -181,7 +178,7 @@ impl StreamAnswer {
             }
             let is_last = *left == Some(0);
             stream.send_data(part, is_last).map_err(broken)?;
-            self.deadline = None;
+            self.pace.came(sent, clock::now);
             link.moved();
             if is_last {
                 self.state = State::Ended;

@@ -7,10 +7,14 @@ use h2::RecvStream;
 use pingora_core::{Error, ErrorType, Result};
 
 use super::super::{
-    super::watch::Timer, body::left, link::ClientLink, pace::Pace, streams::trailer_lines,
+    super::watch::Timer,
+    body::{left, sent_too_slowly},
+    link::ClientLink,
+    pace::Pace,
+    streams::trailer_lines,
 };
 use crate::clock;
-use crate::config::BodyLimits;
+use crate::config::PaceLimits;
 
 /// A request's body as it comes.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub(super) struct StreamBody {
 }
 
 impl StreamBody {
-    pub(super) fn new(stream: RecvStream, limits: BodyLimits) -> Self {
+    pub(super) fn new(stream: RecvStream, limits: PaceLimits) -> Self {
         let is_empty = stream.is_end_stream();
         let (has_ended, pace) = (is_empty, Pace::new(limits));
         Self { stream, is_empty, has_ended, is_tunnel: false, pace, bytes: 0 }
@@ -81,7 +85,8 @@ impl StreamBody {
                 if self.is_tunnel {
                     return Poll::Pending;
                 }
-                return self.pace.poll_too_slow(timer, cx).map(Err);
+                let late = self.pace.poll_too_slow(link.requests_under_way(), timer, cx);
+                return late.map(|()| Err(sent_too_slowly()));
             }
             let Some(piece) = ready!(frame).transpose().map_err(broken)? else {
                 if let Some(trailers) = ready!(self.stream.poll_trailers(cx)).map_err(broken)? {

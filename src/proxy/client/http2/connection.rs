@@ -12,13 +12,14 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
 use super::{
-    super::{super::watch::Timer, connection::Connection},
+    super::{super::watch::Timer, accepted::UnderWay, connection::Connection},
     exchange::{Http2Exchange, Shared},
     liveness::Liveness,
-    wire::{GOODBYE, HEADER_LIST, Signals, Transport},
+    wire::{GOODBYE, Transport},
 };
 use crate::clock;
 use crate::count::Cut;
+use crate::field_lists::HEADER_LIST;
 
 /// The most requests that one connection may have under way.
 const STREAMS: u32 = 128;
@@ -60,17 +61,18 @@ pub(in super::super::super) async fn serve<F>(
         limits: connection.limits,
         connection: connection.link.connection().clone(),
         socket: connection.digest.socket_digest.clone(),
+        under_way: UnderWay::default(),
+        signals: Arc::default(),
         is_last: Notify::new(),
     });
-    let signals = Arc::new(Signals::default());
     let deadline = connection.deadline;
-    let transport = Transport::new(connection, Arc::clone(&signals));
+    let transport = Transport::new(connection, Arc::clone(&shared.signals));
     // What waits for a connection is as large as its largest step, for as long as the connection lasts.
     let handshake = Box::pin(options().handshake(transport));
     match timeout(shared.limits.header, handshake).await {
         Ok(Ok(connection)) => {
             let connection = Box::new(connection);
-            let served = Served { connection, shared: &shared, signals: &signals, deadline };
+            let served = Served { connection, shared: &shared, deadline };
             let mut requests = JoinSet::new();
             // Dropping the connection tells requests under way that their client has left.
             served.answer_requests(&mut requests, ends, answer).await;
@@ -86,7 +88,6 @@ pub(in super::super::super) async fn serve<F>(
 struct Served<'a> {
     connection: Box<server::Connection<Transport, Bytes>>,
     shared: &'a Arc<Shared>,
-    signals: &'a Signals,
     /// When the connection is closed if it has no request.
     deadline: Instant,
 }
@@ -115,13 +116,13 @@ impl Served<'_> {
                         continue;
                     }
                     Some(Err(_)) | None => {
-                        if let Some(why) = self.signals.why() {
+                        if let Some(why) = self.shared.signals.why() {
                             note(why.cut, self.shared);
                         }
                         return;
                     }
                 },
-                why = self.signals.wait() => {
+                why = self.shared.signals.wait() => {
                     note(why.cut, self.shared);
                     return self.close(why.code).await;
                 }
@@ -141,10 +142,10 @@ impl Served<'_> {
                     }
                     return self.close(Reason::NO_ERROR).await;
                 }
-                () = poll_fn(|cx| liveness.poll_silent(self.signals, cx)),
+                () = poll_fn(|cx| liveness.poll_silent(&self.shared.signals, cx)),
                     if !requests.is_empty() =>
                 {
-                    self.signals.cut(Cut::Silent);
+                    self.shared.signals.cut(Cut::Silent);
                     continue;
                 }
                 () = &mut ends, if !is_ending => {}
@@ -163,7 +164,7 @@ impl Served<'_> {
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) -> Option<ServerSession> {
-        let refusal = self.signals.refusal(respond.stream_id().as_u32());
+        let refusal = self.shared.signals.refusal(respond.stream_id().as_u32());
         match Http2Exchange::session(self.shared, request, respond, refusal) {
             Ok(session) => Some(ServerSession::new_custom(Box::new(session))),
             Err(error) => {

@@ -10,7 +10,7 @@ use h2::{RecvStream, server::SendResponse};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{
-    Error, Result,
+    Error, ErrorType, Result,
     protocols::{Digest, SocketDigest, http::HttpTask},
 };
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use super::{
     super::{
         super::watch::Timer,
-        accepted::ConnectionContext,
+        accepted::{ConnectionContext, UnderWay},
         body::left,
         link::ClientLink,
         session::{ClientSession, Exchange},
@@ -27,6 +27,7 @@ use super::{
     answer::{Form, StreamAnswer},
     body::StreamBody,
     grpc,
+    wire::Signals,
 };
 use crate::config::ClientLimits;
 use crate::count::Protocol;
@@ -38,6 +39,9 @@ pub(super) struct Shared {
     pub(super) limits: ClientLimits,
     pub(super) connection: ConnectionContext,
     pub(super) socket: Option<Arc<SocketDigest>>,
+    pub(super) under_way: UnderWay,
+    /// What the connection's transport is told, and tells.
+    pub(super) signals: Arc<Signals>,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
 }
@@ -73,7 +77,11 @@ impl Http2Exchange {
         let mut body = StreamBody::new(stream, shared.limits.body);
         let received = (!body.is_empty()).then_some(received);
         let (header, facts, fields) = streams::read(Protocol::Http2, &head, received, refusal)?;
-        let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http2));
+        let link = Arc::new(ClientLink::on_stream(
+            shared.connection.clone(),
+            Protocol::Http2,
+            &shared.under_way,
+        ));
         link.request_began(facts, fields);
         if facts.wants_tunnel {
             body.hold_back();
@@ -86,7 +94,7 @@ impl Http2Exchange {
         let is_grpc = |it: &HeaderValue| grpc::is_grpc(it.as_bytes());
         let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
-            answer: StreamAnswer::new(respond, form, shared.limits.write),
+            answer: StreamAnswer::new(respond, form, shared.limits.answer_pace()),
             wants_tunnel: facts.wants_tunnel,
             is_grpc: head.headers.get(header::CONTENT_TYPE).is_some_and(is_grpc),
             shown: None,
@@ -97,6 +105,13 @@ impl Http2Exchange {
             timer: Timer::default(),
         };
         Ok(ClientSession::of(header, exchange))
+    }
+
+    /// Notes a request that ends because its client sends or takes too little.
+    fn note_stall(&self, error: &Error) {
+        if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) {
+            self.shared.signals.stalled();
+        }
     }
 }
 
@@ -114,7 +129,8 @@ impl Exchange for Http2Exchange {
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
-        self.body.poll_piece(&self.link, &mut self.timer, cx)
+        let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
+        piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
     }
 
     /// Bytes that the client sends meanwhile wait within its window.
@@ -164,7 +180,8 @@ impl Exchange for Http2Exchange {
                     }
                 }
                 HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
-                    self.answer.write_piece(piece, &self.link).await?;
+                    let written = self.answer.write_piece(piece, &self.link).await;
+                    written.inspect_err(|error| self.note_stall(error))?;
                 }
                 HttpTask::Trailer(fields) => trailers = fields.map(|fields| *fields),
                 HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}

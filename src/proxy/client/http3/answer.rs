@@ -1,7 +1,7 @@
 //! An answer on a stream: its header, its body, its end.
 //!
 //! A piece is written as far as the client's windows and the limit on what is not acknowledged reach. A
-//! client that accepts nothing for too long loses its request.
+//! client that accepts nothing for too long, or hardly anything, loses its request.
 //!
 //! An answer that breaks off is reset, so that no client takes it for a whole one. A reset overtakes what was
 //! sent before it, so it waits until that had time to arrive: a client should learn the status.
@@ -10,7 +10,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,16 +22,18 @@ use super::{
     super::{
         super::{answer_header::AnswerHeader, watch::Timer},
         link::ClientLink,
-        streams,
+        pace::Pace,
+        streams::{self, took_too_slowly},
     },
     shared::number,
 };
 use crate::clock;
+use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
 /// How long what was sent of an answer may take to arrive before it is reset, at least, and in round trips.
-const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
+const ARRIVAL: (Duration, u32) = (Duration::from_millis(250), 3);
 
 /// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
 type Stopped =
@@ -57,13 +59,14 @@ pub(super) struct StreamAnswer {
     is_head: bool,
     state: State,
     bytes: u64,
-    /// How long the client may go without accepting anything.
-    limit: Duration,
+    /// The code with which the stream is reset behind the answer, if the request is malformed.
+    reset: Option<Code>,
+    pace: Pace,
     timer: Timer,
 }
 
 impl StreamAnswer {
-    pub(super) fn new(stream: SendStream, quic: quinn::Connection, limit: Duration) -> Self {
+    pub(super) fn new(stream: SendStream, quic: quinn::Connection, limits: PaceLimits) -> Self {
         Self {
             stopped: Box::pin(stream.stopped()),
             stream: Some(stream),
@@ -71,7 +74,8 @@ impl StreamAnswer {
             is_head: false,
             state: State::Header,
             bytes: 0,
-            limit,
+            reset: None,
+            pace: Pace::new(limits),
             timer: Timer::default(),
         }
     }
@@ -79,6 +83,12 @@ impl StreamAnswer {
     /// The request's method says that its answer has no body.
     pub(super) fn is_to_head(&mut self) {
         self.is_head = true;
+    }
+
+    /// The request is malformed: its client gets an answer, and an error of its stream behind it (RFC 9114
+    /// section 4.1.2).
+    pub(super) fn is_to_malformed(&mut self) {
+        self.reset = Some(Code::MessageError);
     }
 
     /// Bytes of the body that have been sent.
@@ -112,7 +122,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// If the client has left, or has accepted nothing for too long.
+    /// If the client has left, or takes the answer too slowly.
     pub(super) async fn write_header(
         &mut self,
         sent: &AnswerHeader,
@@ -147,7 +157,7 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// If the client has left, or has accepted nothing for too long.
+    /// If the client has left, or takes the answer too slowly.
     pub(super) async fn write_piece(&mut self, mut piece: Bytes, link: &ClientLink) -> Result<()> {
         // There is no body, even if the backend sends one.
         let State::Body(left) = self.state else { return Ok(()) };
@@ -187,6 +197,7 @@ impl StreamAnswer {
     fn end(&mut self) -> Result<()> {
         self.state = State::Ended;
         match &mut self.stream {
+            Some(_) if self.reset.is_some() => Ok(()),
             Some(stream) => stream.finish().map_err(|_| gone()),
             None => Err(gone()),
         }
@@ -195,22 +206,20 @@ impl StreamAnswer {
     async fn send(&mut self, mut bytes: &mut [Bytes], link: &ClientLink) -> Result<()> {
         let Some(stream) = &mut self.stream else { return Err(gone()) };
         while !bytes.is_empty() {
-            let mut deadline: Option<Instant> = None;
             let written = {
                 let mut write = pin!(stream.write_chunks(bytes));
-                let (timer, limit) = (&mut self.timer, self.limit);
+                let (pace, timer) = (&mut self.pace, &mut self.timer);
                 let wait = poll_fn(|cx| {
                     if let Poll::Ready(written) = write.as_mut().poll(cx) {
                         return Poll::Ready(written.map_err(broken));
                     }
-                    let deadline = *deadline.get_or_insert_with(|| clock::now() + limit);
-                    ready!(timer.poll(deadline, cx));
-                    let why = "the client takes nothing";
-                    Poll::Ready(Err(Error::explain(ErrorType::WriteTimedout, why).into_down()))
+                    ready!(pace.poll_too_slow(link.requests_under_way(), timer, cx));
+                    Poll::Ready(Err(took_too_slowly()))
                 });
-                wait.await?.chunks
+                wait.await?
             };
-            bytes = bytes.split_at_mut(written).1;
+            self.pace.came(written.bytes as u64, clock::now);
+            bytes = bytes.split_at_mut(written.chunks).1;
             link.moved();
         }
         Ok(())
@@ -222,19 +231,21 @@ impl StreamAnswer {
             // An error means that the client has stopped to read.
             let _ = stream.reset(number(code));
         }
-        self.state = State::Ended;
+        (self.state, self.reset) = (State::Ended, None);
     }
 }
 
 impl Drop for StreamAnswer {
     fn drop(&mut self) {
-        if self.state == State::Ended {
-            return;
-        }
+        let code = match self.reset {
+            Some(code) => code,
+            None if self.state == State::Ended => return,
+            None => Code::InternalError,
+        };
         let Some(mut stream) = self.stream.take() else { return };
         let mut reset = move || {
-            // As above.
-            let _ = stream.reset(number(Code::InternalError));
+            // An error means that the client has stopped to read.
+            let _ = stream.reset(number(code));
         };
         if self.state == State::Header || self.quic.close_reason().is_some() {
             return reset();

@@ -15,15 +15,20 @@ use quinn::RecvStream;
 
 use super::{
     super::{
-        super::watch::Timer, body::left, link::ClientLink, pace::Pace, replay::REPLAYED,
+        super::watch::Timer,
+        body::{left, sent_too_slowly},
+        link::ClientLink,
+        pace::Pace,
+        replay::REPLAYED,
         streams::trailer_lines,
     },
     shared::{Shared, number},
 };
 use crate::clock;
+use crate::field_lists::HEADER_LIST;
 use crate::http1::rules::framing;
 use crate::http3::{
-    Code, Fault, HEADER_LIST, Part, RequestFrames,
+    Code, Fault, Part, RequestFrames,
     qpack::{self, Undecodable},
     request_head, trailers,
 };
@@ -52,6 +57,8 @@ pub(super) struct StreamBody {
     stream: RecvStream,
     shared: Arc<Shared>,
     frames: RequestFrames,
+    /// The fields of the head, until they have been judged.
+    list: Option<Bytes>,
     /// What has come and was not looked at.
     input: Bytes,
     /// Pieces that came with the head.
@@ -74,6 +81,7 @@ impl StreamBody {
             stream,
             shared: Arc::clone(shared),
             frames: RequestFrames::default(),
+            list: None,
             input: Bytes::new(),
             ahead: VecDeque::new(),
             is_at_end: false,
@@ -91,17 +99,31 @@ impl StreamBody {
         let part = poll_fn(|cx| self.poll_part(cx)).await?;
         // The frames say that a stream begins with it.
         let Some(Part::Head(list)) = part else { return Err(Broken::Left) };
-        let lines = decode(list)?;
-        let head = request_head(lines).ok_or(Fault::Stream(Code::MessageError))?;
+        self.list = Some(list.clone());
+        let head = request_head(decode(list)?).map_err(Fault::Malformed)?;
         let length = head.headers.get(header::CONTENT_LENGTH);
         self.left = length.and_then(|length| framing::content_length(length.as_bytes()));
         // A client need not send the end with the head; only with a body would it wait for an answer.
         let waits =
             length.is_none() && (head.method.is_safe() || head.method == http::Method::DELETE);
         self.read_ahead(waits).await?;
+        self.list = None;
         self.is_empty = self.is_at_end && self.ahead.is_empty();
         self.has_ended = self.is_empty && !matches!(self.left, Some(1..));
         Ok(head)
+    }
+
+    /// Takes the fields of a head that could not be read to its end, as far as they have come; `None` if
+    /// nothing has come of them.
+    pub(super) fn take_unread(&mut self) -> Option<Bytes> {
+        self.list.take().or_else(|| self.frames.unfinished_head())
+    }
+
+    /// Reads no more of a request that is refused, and tells its client so.
+    pub(super) fn refuse(&mut self, code: Code) {
+        self.ahead.clear();
+        (self.is_at_end, self.is_empty, self.has_ended) = (true, true, true);
+        self.stop(code);
     }
 
     /// Reads what is there; `waits` for one part at least.
@@ -170,7 +192,10 @@ impl StreamBody {
             Some(piece) => Some(piece),
             None if self.is_at_end => None,
             None => match self.poll_part(cx) {
-                Poll::Pending => return self.pace.poll_too_slow(timer, cx).map(Err),
+                Poll::Pending => {
+                    let late = self.pace.poll_too_slow(link.requests_under_way(), timer, cx);
+                    return late.map(|()| Err(sent_too_slowly()));
+                }
                 Poll::Ready(Ok(Some(Part::Data(piece)))) => Some(piece),
                 Poll::Ready(Ok(Some(part))) => {
                     self.end(part).map_err(|broken| self.error(broken))?;
@@ -196,7 +221,8 @@ impl StreamBody {
             },
         };
         if !is_as_announced {
-            return Err(self.error(Fault::Stream(Code::MessageError).into()));
+            let why = "the body is not as long as its header has announced";
+            return Err(self.error(Fault::Malformed(why).into()));
         }
         self.has_ended = piece.is_none();
         if piece.is_some() {
@@ -212,7 +238,8 @@ impl StreamBody {
     /// What comes behind the body has come.
     fn end(&mut self, part: Part) -> Result<(), Broken> {
         if let Part::Trailers(list) = part {
-            let trailers = trailers(decode(list)?).ok_or(Fault::Stream(Code::MessageError))?;
+            let trailers =
+                trailers(decode(list)?).ok_or(Fault::Malformed("the trailers are malformed"))?;
             self.trailers = Some(trailers);
         }
         Ok(())
@@ -240,12 +267,20 @@ impl StreamBody {
         match broken {
             Broken::Left => left(),
             Broken::Fault(fault) => {
-                if let Fault::Connection(code) = fault {
-                    self.shared.broken(code);
-                } else {
-                    self.shared.malformed();
-                }
-                let why = "the request's body is not what its header has announced";
+                let why = match fault {
+                    Fault::Connection(code) => {
+                        self.shared.broken(code);
+                        "the client has broken the rules of its connection"
+                    }
+                    Fault::Malformed(why) => {
+                        self.shared.malformed();
+                        why
+                    }
+                    Fault::TooLarge | Fault::Incomplete => {
+                        self.shared.malformed();
+                        "the trailers are too large"
+                    }
+                };
                 Error::explain(ErrorType::HTTPStatus(400), why).into_down()
             }
         }
@@ -253,7 +288,7 @@ impl StreamBody {
 }
 
 fn decode(list: Bytes) -> Result<Vec<crate::http3::FieldLine>, Broken> {
-    qpack::decode(list, HEADER_LIST).map_err(|error| match error {
+    qpack::decode(list, HEADER_LIST.into()).map_err(|error| match error {
         Undecodable::TooLarge => Fault::TooLarge.into(),
         Undecodable::Malformed => Fault::Connection(Code::QpackDecompressionFailed).into(),
     })

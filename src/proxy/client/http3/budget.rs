@@ -22,6 +22,8 @@ pub(super) enum Cost {
     Cancelled,
     /// A request that breaks the rules, or whose head does not come.
     Malformed,
+    /// A request whose client sends or takes too little: it was held for as long as that takes.
+    Stalled,
     /// A frame that belongs to no request.
     ControlFrames(u32),
     /// A stream that belongs to no request.
@@ -34,6 +36,7 @@ impl Cost {
             Self::Request | Self::UniStream => 4.0,
             Self::Cancelled => 8.0,
             Self::Malformed => 48.0,
+            Self::Stalled => 192.0,
             Self::ControlFrames(count) => 4.0 * f64::from(count),
         }
     }

@@ -7,11 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, request::Parts};
+use http::Method;
 use parking_lot::Mutex;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::{
-    Error, Result,
+    Error, ErrorType, Result,
     protocols::{Digest, SocketDigest, http::HttpTask},
 };
 
@@ -19,9 +19,8 @@ use super::{
     super::{
         super::watch::Timer,
         body::left,
-        link::ClientLink,
+        link::{ClientLink, RequestFacts},
         session::{ClientSession, Exchange},
-        streams,
     },
     answer::StreamAnswer,
     body::StreamBody,
@@ -29,10 +28,14 @@ use super::{
     shared::Shared,
 };
 use crate::count::Protocol;
+use crate::http1::Fields;
 use crate::http3::Code;
 
 /// Where an answer leaves what its client has yet to acknowledge.
 pub(super) type Acknowledgement = Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
+
+/// A request as hooks get it.
+pub(super) type Request = (RequestHeader, RequestFacts, Fields);
 
 /// A request and its answer on their stream.
 pub(in super::super::super) struct Http3Exchange {
@@ -49,27 +52,30 @@ pub(in super::super::super) struct Http3Exchange {
 }
 
 impl Http3Exchange {
-    /// The session of a request whose head has been read.
+    /// The session of a request whose head has been read, or refused.
     ///
     /// # Errors
     ///
-    /// Pingora's error if it cannot create a header; not known to happen.
+    /// Pingora's error if it cannot name the link; not known to happen.
     pub(super) fn session(
         shared: &Arc<Shared>,
         socket: Arc<SocketDigest>,
-        head: &Parts,
+        (header, facts, fields): Request,
         (body, mut answer): (StreamBody, StreamAnswer),
         acknowledgement: &Acknowledgement,
     ) -> Result<ClientSession<Self>> {
-        let (header, facts, fields) = streams::read(Protocol::Http3, head, body.received(), None)?;
-        let link = Arc::new(ClientLink::new(shared.connection.clone(), Protocol::Http3));
+        let link = Arc::new(ClientLink::on_stream(
+            shared.connection.clone(),
+            Protocol::Http3,
+            &shared.under_way,
+        ));
         link.request_began(facts, fields);
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: Some(socket),
             ..Digest::default()
         };
-        if head.method == Method::HEAD {
+        if header.method == Method::HEAD {
             answer.is_to_head();
         }
         let exchange = Self {
@@ -85,6 +91,13 @@ impl Http3Exchange {
         Ok(ClientSession::of(header, exchange))
     }
 
+    /// Notes a request that ends because its client sends or takes too little.
+    fn note_stall(&self, error: &Error) {
+        if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) {
+            self.shared.pay(Cost::Stalled);
+        }
+    }
+
     async fn write_task(&mut self, task: HttpTask) -> Result<Option<http::HeaderMap>> {
         let answer = self.answer.as_mut().ok_or_else(left)?;
         match task {
@@ -98,7 +111,8 @@ impl Http3Exchange {
                 }
             }
             HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
-                answer.write_piece(piece, &self.link).await?;
+                let written = answer.write_piece(piece, &self.link).await;
+                written.inspect_err(|error| self.note_stall(error))?;
             }
             HttpTask::Trailer(fields) => return Ok(fields.map(|fields| *fields)),
             HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}
@@ -122,7 +136,8 @@ impl Exchange for Http3Exchange {
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
-        self.body.poll_piece(&self.link, &mut self.timer, cx)
+        let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
+        piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
     }
 
     /// Bytes that the client sends meanwhile wait within its window.

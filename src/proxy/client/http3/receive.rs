@@ -1,74 +1,98 @@
 //! One stream of a request: its head is read, and its session is answered.
+//!
+//! A request that is refused is given to the hooks like any other, so that it is answered, counted and
+//! logged like any other.
 
 use std::sync::Arc;
 
-use pingora_core::protocols::{SocketDigest, http::ServerSession};
+use pingora_core::{
+    Result,
+    protocols::{SocketDigest, http::ServerSession},
+};
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 
 use super::{
+    super::{
+        receive::{LATE, refused},
+        streams,
+    },
     answer::StreamAnswer,
     body::{Broken, StreamBody},
     budget::Cost,
-    exchange::{Acknowledgement, Http3Exchange},
+    exchange::{Acknowledgement, Http3Exchange, Request},
     shared::{GOODBYE, Shared},
 };
-use crate::http3::{Code, Fault, headers, qpack::FieldWriter};
-
-const TOO_LARGE: u16 = 431;
+use crate::count::Protocol;
+use crate::field_lists::TOO_LARGE;
+use crate::http1::Refusal;
+use crate::http3::{Code, Fault, RefusedHead};
 
 /// Reads a request and has it answered. Returns when the client has acknowledged the answer, is gone, or
 /// does neither in time.
 pub(super) async fn serve<F>(
     shared: Arc<Shared>,
     socket: Arc<SocketDigest>,
-    (mut send, recv): (SendStream, RecvStream),
+    (send, recv): (SendStream, RecvStream),
     answer: impl Fn(ServerSession) -> F + Send,
 ) where
     F: Future<Output = ()> + Send,
 {
     let mut body = StreamBody::new(recv, &shared);
-    let head = match timeout(shared.limits.header, body.read_head()).await {
-        Ok(Ok(head)) => head,
-        Ok(Err(Broken::Fault(Fault::TooLarge))) => {
-            shared.malformed();
-            let refusal = headers(&FieldWriter::new(TOO_LARGE).finish());
-            body.stop(Code::NoError);
-            // A client that does not take it needs none.
-            let _ = timeout(GOODBYE, send.write_all(&refusal)).await;
-            return;
-        }
-        other => {
-            let code = match other {
-                Ok(Err(Broken::Fault(Fault::Connection(code)))) => return shared.broken(code),
-                Ok(Err(Broken::Fault(Fault::Stream(code)))) => {
-                    shared.malformed();
-                    code
-                }
-                Ok(_) => {
-                    shared.pay(Cost::Cancelled);
-                    Code::RequestCancelled
-                }
-                Err(_) => {
-                    shared.malformed();
-                    Code::RequestIncomplete
-                }
-            };
-            body.stop(code);
-            return StreamAnswer::new(send, shared.quic.clone(), shared.limits.write).refuse(code);
-        }
-    };
-    let written = StreamAnswer::new(send, shared.quic.clone(), shared.limits.write);
+    let mut written = StreamAnswer::new(send, shared.quic.clone(), shared.limits.answer_pace());
+    let Some(request) = receive(&shared, &mut body, &mut written).await else { return };
     let rest = Acknowledgement::default();
-    match Http3Exchange::session(&shared, socket, &head, (body, written), &rest) {
-        Ok(session) => {
-            drop(head);
-            answer(ServerSession::new_custom(Box::new(session))).await;
-        }
+    let session = request.and_then(|request| {
+        Http3Exchange::session(&shared, socket, request, (body, written), &rest)
+    });
+    match session {
+        Ok(session) => answer(ServerSession::new_custom(Box::new(session))).await,
         Err(error) => log::error!(error:% = error; "internal error"),
     }
     let rest = rest.lock().take();
     if let Some(rest) = rest {
         let _ = timeout(GOODBYE, rest).await;
     }
+}
+
+/// Receives a request, or what can be read of one that is refused. Returns `None` if there is nothing to
+/// answer: the client has cancelled it, has said nothing of it, or loses its connection.
+async fn receive(
+    shared: &Shared,
+    body: &mut StreamBody,
+    answer: &mut StreamAnswer,
+) -> Option<Result<Request>> {
+    let (refusal, code) = match timeout(shared.limits.header, body.read_head()).await {
+        Ok(Ok(head)) => {
+            return Some(streams::read(Protocol::Http3, &head, body.received(), None));
+        }
+        Ok(Err(Broken::Left)) => {
+            shared.pay(Cost::Cancelled);
+            body.stop(Code::RequestCancelled);
+            answer.refuse(Code::RequestCancelled);
+            return None;
+        }
+        Ok(Err(Broken::Fault(Fault::Connection(code)))) => {
+            shared.broken(code);
+            return None;
+        }
+        Ok(Err(Broken::Fault(Fault::Malformed(why)))) => {
+            answer.is_to_malformed();
+            (Refusal::bad(why), Code::MessageError)
+        }
+        Ok(Err(Broken::Fault(Fault::TooLarge))) => (TOO_LARGE, Code::NoError),
+        Ok(Err(Broken::Fault(Fault::Incomplete))) | Err(_) => (LATE, Code::RequestIncomplete),
+    };
+    if code == Code::NoError {
+        shared.pay(Cost::Malformed);
+    } else {
+        shared.malformed();
+    }
+    let Some(list) = body.take_unread() else {
+        body.stop(code);
+        answer.refuse(code);
+        return None;
+    };
+    body.refuse(code);
+    Some(refused(&RefusedHead::read(list).refused(refusal), Protocol::Http3))
 }

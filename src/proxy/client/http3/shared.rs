@@ -7,7 +7,7 @@ use quinn::VarInt;
 use tokio::sync::Notify;
 
 use super::{
-    super::accepted::ConnectionContext,
+    super::accepted::{ConnectionContext, UnderWay},
     budget::{Budget, Cost},
 };
 use crate::clock;
@@ -24,6 +24,7 @@ pub(super) struct Shared {
     pub(super) limits: ClientLimits,
     pub(super) connection: ConnectionContext,
     pub(super) quic: quinn::Connection,
+    pub(super) under_way: UnderWay,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
     budget: Mutex<Budget>,
@@ -35,6 +36,7 @@ impl Shared {
             limits: connection.settings.client,
             connection,
             quic,
+            under_way: UnderWay::default(),
             is_last: Notify::new(),
             budget: Mutex::new(Budget::new(clock::now())),
         })
@@ -47,6 +49,7 @@ impl Shared {
                 Cost::Request => Cut::Requests,
                 Cost::Cancelled => Cut::Resets,
                 Cost::Malformed => Cut::Malformed,
+                Cost::Stalled => Cut::Stalled,
                 Cost::ControlFrames(_) | Cost::UniStream => Cut::OtherFrames,
             });
         }
@@ -73,6 +76,12 @@ impl Shared {
 
     /// Ends the connection because its client breaks the rules.
     pub(super) fn broken(&self, code: Code) {
+        log::debug!(
+            listener:% = self.connection.counts.address(),
+            peer:% = self.quic.remote_address(),
+            code:? = code;
+            "HTTP/3 connection error"
+        );
         if self.quic.close_reason().is_none() {
             self.close(code);
             self.note(if code == Code::ExcessiveLoad { Cut::OtherFrames } else { Cut::Protocol });

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
+use pingora_core::{Error, ErrorType};
 
 use super::super::super::answer_header::AnswerHeader;
 use crate::http1::{
@@ -33,4 +34,9 @@ pub(in super::super) fn trailer_lines(trailers: &HeaderMap) -> Bytes {
         }
     }
     lines.freeze()
+}
+
+/// The client has taken an answer more slowly than it may.
+pub(in super::super) fn took_too_slowly() -> Box<Error> {
+    Error::explain(ErrorType::WriteTimedout, "the client takes the answer too slowly").into_down()
 }

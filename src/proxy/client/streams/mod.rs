@@ -4,5 +4,5 @@
 mod answer;
 mod request;
 
-pub(super) use answer::{fields, trailer_lines};
+pub(super) use answer::{fields, took_too_slowly, trailer_lines};
 pub(super) use request::read;

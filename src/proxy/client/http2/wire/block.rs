@@ -13,19 +13,15 @@ use super::{
     streams::Streams,
 };
 use crate::count::Cut;
-use crate::field_lists::{Meaning, OVERHEAD, Pseudo, integer};
+use crate::field_lists::{HEADER_LIST, Meaning, OVERHEAD, Pseudo, TOO_LARGE, integer};
 use crate::http1::Refusal;
 
-/// The most bytes of a message's fields, counted as RFC 9113 section 6.5.2 does.
-pub(in super::super) const HEADER_LIST: u32 = 64 * 1024;
 /// The most that is decoded of a message that is refused for its size, so that the next one on the
 /// connection can be decoded.
 const DECODED: usize = 16 * HEADER_LIST as usize;
 /// The room for a block that is kept for the next one, in bytes: an idle connection holds it.
 const KEPT: usize = 256;
 
-pub(super) const TOO_LARGE: Refusal =
-    Refusal { status: 431, why: "the fields of the request are larger than 64 KiB" };
 /// The `h2` crate would leave it out (RFC 9113 section 8.3.1).
 const FRAGMENT: Refusal = Refusal::bad("the request target has a fragment");
 
@@ -150,6 +146,11 @@ impl FieldBlocks {
             pseudo_end: 0,
             has_path: false,
         }
+    }
+
+    /// The latest stream that the client has opened; 0 for none.
+    pub(super) fn last_stream(&self) -> u32 {
+        self.streams.last()
     }
 
     /// A frame has begun. Nothing may stand between the frames of a block (RFC 9113 section 6.10).

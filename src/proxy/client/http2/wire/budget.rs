@@ -33,6 +33,9 @@ const EMPTY: u32 = 8;
 const MALFORMED: u32 = 24;
 /// A request whose fields are too large: thousands of them may have been decoded for it.
 const TOO_LARGE: u32 = 256;
+/// A request that is ended because its client sends or takes too little: it was held for as long as that
+/// takes. Some may have stopped together, as when a page pauses.
+const STALLED: u32 = 192;
 /// Bytes of answers that pay for one window update.
 const SENT_BYTES: u32 = 16;
 /// Bytes of bodies that pay for one unit.
@@ -140,6 +143,19 @@ impl Budget {
     /// Why the connection must be closed.
     pub(super) fn too_large(&mut self, now: impl FnOnce() -> Instant) -> Result<(), Cut> {
         self.spend(TOO_LARGE, Cut::FieldList, now)
+    }
+
+    /// This number of requests was ended because their client sent or took too little.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection must be closed.
+    pub(super) fn stalled(
+        &mut self,
+        requests: u32,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<(), Cut> {
+        self.spend(STALLED.saturating_mul(requests), Cut::Stalled, now)
     }
 
     /// A frame was sent to the client.
@@ -308,6 +324,22 @@ mod tests {
         });
         assert!(times < 16, "{times}");
         assert_eq!(why, Some(Cut::FieldList));
+    }
+
+    #[test]
+    fn a_few_requests_may_stall_together() {
+        let (mut budget, now) = begun();
+        let (times, why) = count(|| budget.stalled(1, || now));
+        assert!((8..=16).contains(&times), "{times}");
+        assert_eq!(why, Some(Cut::Stalled));
+        assert_eq!(begun().0.stalled(128, || now), Err(Cut::Stalled));
+        // One every other second goes on for ever.
+        let (mut budget, mut later) = begun();
+        let (_, why) = count(|| {
+            later += Duration::from_secs(2);
+            budget.stalled(1, || later)
+        });
+        assert_eq!(why, None);
     }
 
     #[test]

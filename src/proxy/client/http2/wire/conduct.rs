@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,13 +16,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    block::{Judgement, RefusedStream, TOO_LARGE},
+    block::{Judgement, RefusedStream},
     budget::{Budget, NO_ERROR, Rejection},
     closing::Closing,
+    farewell::Farewell,
     frames::{Frame, FrameScanner, Head, Kind},
 };
 use crate::clock;
 use crate::count::{Cut, ListenerCounts};
+use crate::field_lists::TOO_LARGE;
 use crate::http1::Refusal;
 
 /// The most refused requests that wait for the task of their connection.
@@ -44,6 +46,7 @@ pub(in super::super) struct Signals {
     is_cut: Notify,
     has_read: AtomicBool,
     has_refused: AtomicBool,
+    stalled: AtomicU32,
     /// Locked only while there are any, which is rare.
     refused: Mutex<Vec<RefusedStream>>,
 }
@@ -94,6 +97,11 @@ impl Signals {
         Some(refusal)
     }
 
+    /// Notes that a request is ended because its client sends or takes too little.
+    pub(in super::super) fn stalled(&self) {
+        self.stalled.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether the client has sent anything since the last time this was asked.
     pub(in super::super) fn take_has_read(&self) -> bool {
         self.has_read.swap(false, Ordering::Relaxed)
@@ -105,6 +113,7 @@ impl Signals {
 pub(super) struct Conduct {
     sent: FrameScanner,
     budget: Budget,
+    farewell: Farewell,
     /// How long a header may take.
     limit: Duration,
     /// When the header that has begun must be complete.
@@ -117,6 +126,7 @@ impl Conduct {
         Self {
             sent: FrameScanner::new(),
             budget: Budget::new(clock::now()),
+            farewell: Farewell::default(),
             limit,
             by: None,
             signals,
@@ -125,6 +135,10 @@ impl Conduct {
 
     pub(super) fn signals(&self) -> &Signals {
         &self.signals
+    }
+
+    pub(super) fn farewell(&mut self) -> &mut Farewell {
+        &mut self.farewell
     }
 
     /// Bytes of the client have come.
@@ -141,6 +155,7 @@ impl Conduct {
         if !self.budget.is_in_fields() {
             self.by = None;
         }
+        self.farewell.came(head)?;
         Ok(self.budget.received(head, clock::now)?)
     }
 
@@ -185,10 +200,23 @@ impl Conduct {
                 }
                 None => {}
             }
-            if let Err(why) = self.budget.sent(&frame, clock::now) {
+            self.farewell.sent(&frame);
+            if let Err(why) = self.pay_for(&frame) {
                 self.signals.cut(why);
             }
         }
+    }
+
+    fn pay_for(&mut self, sent: &Frame) -> Result<(), Cut> {
+        self.budget.sent(sent, clock::now)?;
+        // A request that has stalled ends with a reset.
+        if sent.head.kind == Kind::Reset {
+            let stalled = self.signals.stalled.swap(0, Ordering::Relaxed);
+            if stalled > 0 {
+                self.budget.stalled(stalled, clock::now)?;
+            }
+        }
+        Ok(())
     }
 }
 

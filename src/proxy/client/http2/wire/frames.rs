@@ -48,6 +48,7 @@ impl Kind {
     fn of_interest(self) -> usize {
         match self {
             Self::Reset => 4,
+            Self::Ping => 8,
             Self::GoAway => GO_AWAY,
             _ => 0,
         }
@@ -130,6 +131,18 @@ impl Frame {
         let at = if self.head.kind == Kind::GoAway { 4 } else { 0 };
         let code = self.first.iter().skip(at).take(4);
         code.fold(0, |code, byte| code << 8 | u32::from(*byte))
+    }
+
+    /// The last stream in a GOAWAY (RFC 9113 section 6.8).
+    pub(super) fn last_stream(&self) -> u32 {
+        let [a, b, c, d, ..] = self.first;
+        u32::from_be_bytes([a & 0x7f, b, c, d])
+    }
+
+    /// What a PING is recognised by when it is acknowledged (RFC 9113 section 6.7).
+    pub(super) fn opaque(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.first;
+        [a, b, c, d, e, f, g, h]
     }
 
     /// Whether a GOAWAY says this about its reason.

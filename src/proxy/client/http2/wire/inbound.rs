@@ -3,7 +3,8 @@
 //! Frames that only need to be known pass as they are, where they are. Fields are written again
 //! (`block.rs`). A DATA frame whose end has not come is divided: the crate would collect it, and a
 //! client that sends a large frame slowly would look like one that sends nothing. One that comes faster
-//! than it is read stays whole: each part is a piece of the body by itself, at the cost of one.
+//! than it is read stays whole: each part is a piece of the body by itself, at the cost of one. Of a request
+//! that comes behind the last one it gets nothing but the DATA frames, which belong to the connection's window.
 
 use h2::Reason;
 
@@ -31,6 +32,8 @@ enum Rest {
     Data(Head),
     /// It is collected, and read as a whole.
     Collected(Head),
+    /// This number of bytes is left out.
+    Dropped(usize),
 }
 
 impl Rest {
@@ -71,6 +74,7 @@ impl Inbound {
         let is_in_payload = match self.rest {
             Rest::Passes { left, is_data } => left > 0 && !is_data,
             Rest::Data(_) => false,
+            Rest::Dropped(left) => left > 0,
             Rest::Collected(_) => true,
         };
         self.filled > 0 || is_in_payload
@@ -130,9 +134,13 @@ impl Inbound {
         conduct.frame(&head)?;
         self.rest = match head.kind {
             Kind::Headers | Kind::Continuation | Kind::Settings => Rest::Collected(head),
+            Kind::Ping if head.is_ack() => Rest::Collected(head),
             Kind::Data if head.length > 0 && !head.is_padded() => Rest::Data(head),
             // A client cannot push (RFC 9113 section 8.4).
             Kind::Push => return Err(Reason::PROTOCOL_ERROR.into()),
+            Kind::Reset | Kind::WindowUpdate if !conduct.farewell().serves(head.stream) => {
+                Rest::Dropped(head.length as usize)
+            }
             kind => {
                 self.pass_head(piece, self.head);
                 Rest::Passes { left: head.length as usize, is_data: kind == Kind::Data }
@@ -172,32 +180,58 @@ impl Inbound {
                 self.rest = if part < left { Rest::Data(head) } else { Rest::NOTHING };
             }
             Rest::Data(_) => {}
-            Rest::Collected(head) => {
-                let left = head.length as usize - self.collected.len();
+            Rest::Dropped(left) => {
                 let part = left.min(available);
-                if part < left {
-                    self.collected.extend_from_slice(piece.left());
-                    piece.at += part;
-                    return Ok(());
-                }
-                self.rest = Rest::NOTHING;
-                let mut collected = std::mem::take(&mut self.collected);
-                let payload = if collected.is_empty() {
-                    &piece.left()[..part]
-                } else {
-                    collected.extend_from_slice(&piece.left()[..part]);
-                    &collected
-                };
+                piece.at += part;
+                self.rest = Rest::Dropped(left - part);
+            }
+            Rest::Collected(head) => self.collect(head, piece, conduct)?,
+        }
+        Ok(())
+    }
+
+    /// Takes a part of a payload that is read as a whole, and reads it if it is the last one.
+    fn collect(
+        &mut self,
+        head: Head,
+        piece: &mut Piece<'_>,
+        conduct: &mut Conduct,
+    ) -> Result<(), Closing> {
+        let left = head.length as usize - self.collected.len();
+        let part = left.min(piece.left().len());
+        if part < left {
+            self.collected.extend_from_slice(piece.left());
+            piece.at += part;
+            return Ok(());
+        }
+        self.rest = Rest::NOTHING;
+        let mut collected = std::mem::take(&mut self.collected);
+        let payload = if collected.is_empty() {
+            &piece.left()[..part]
+        } else {
+            collected.extend_from_slice(&piece.left()[..part]);
+            &collected
+        };
+        match head.kind {
+            Kind::Settings | Kind::Ping => {
                 if head.kind == Kind::Settings {
                     check_settings(payload)?;
-                    self.ready.extend_from_slice(&self.head);
-                    self.ready.extend_from_slice(payload);
                 } else {
-                    conduct.judged(self.blocks.take(&head, payload, &mut self.ready)?)?;
+                    conduct.farewell().acknowledged(payload, self.blocks.last_stream());
                 }
-                piece.at += part;
+                self.ready.extend_from_slice(&self.head);
+                self.ready.extend_from_slice(payload);
+            }
+            _ => {
+                // It is decoded in any case, because it changes the state of the compression.
+                let before = self.ready.len();
+                conduct.judged(self.blocks.take(&head, payload, &mut self.ready)?)?;
+                if !conduct.farewell().serves(head.stream) {
+                    self.ready.truncate(before);
+                }
             }
         }
+        piece.at += part;
         Ok(())
     }
 

@@ -7,11 +7,11 @@ mod block;
 mod budget;
 mod closing;
 mod conduct;
+mod farewell;
 mod frames;
 mod inbound;
 mod streams;
 mod transport;
 
-pub(super) use block::HEADER_LIST;
 pub(super) use conduct::Signals;
 pub(super) use transport::{GOODBYE, Transport};

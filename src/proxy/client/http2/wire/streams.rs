@@ -20,6 +20,11 @@ pub(super) struct Streams {
 }
 
 impl Streams {
+    /// The latest stream that the client has opened; 0 for none.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
     /// Notes a frame. Returns whether its fields are trailers, if it has any.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub(in super::super) struct Transport {
     connection: Box<Connection>,
     conduct: Conduct,
     inbound: Inbound,
+    /// Frames of ours, of which the rest comes before anything of the `h2` crate.
+    refusals: BytesMut,
     /// When to stop waiting for the client to close, once nothing more is written.
     goodbye: Option<Instant>,
     discarded: usize,
@@ -42,7 +44,14 @@ pub(in super::super) struct Transport {
 impl Transport {
     pub(in super::super) fn new(connection: Box<Connection>, signals: Arc<Signals>) -> Self {
         let conduct = Conduct::new(connection.limits.header, signals);
-        Self { connection, conduct, inbound: Inbound::new(), goodbye: None, discarded: 0 }
+        Self {
+            connection,
+            conduct,
+            inbound: Inbound::new(),
+            refusals: BytesMut::new(),
+            goodbye: None,
+            discarded: 0,
+        }
     }
 
     /// Reads what has come already, or what comes next.
@@ -73,6 +82,22 @@ impl Transport {
             buffer.put_slice(&ready[..most]);
             self.inbound.has_read(most);
         }
+    }
+
+    /// Writes the frames of ours.
+    fn poll_refusals(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusals.is_empty() {
+            let bytes = std::mem::take(&mut self.refusals);
+            let written = Pin::new(&mut self.connection.stream).poll_write(cx, &bytes);
+            let written = self.wrote(cx, written, [&bytes[..]]);
+            self.refusals = bytes;
+            let written = ready!(written)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.refusals.advance(written);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Notes which of these bytes were written, and how long a client may accept nothing.
@@ -158,6 +183,7 @@ impl AsyncWrite for Transport {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_refusals(cx))?;
         let written = Pin::new(&mut this.connection.stream).poll_write(cx, data);
         this.wrote(cx, written, [data])
     }
@@ -168,6 +194,7 @@ impl AsyncWrite for Transport {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_refusals(cx))?;
         let written = Pin::new(&mut this.connection.stream).poll_write_vectored(cx, data);
         this.wrote(cx, written, data.iter().map(|piece| &**piece))
     }
@@ -177,7 +204,13 @@ impl AsyncWrite for Transport {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let connection = &mut *self.get_mut().connection;
+        let this = self.get_mut();
+        // The `h2` crate flushes between its frames only.
+        if this.refusals.is_empty() {
+            this.refusals = this.conduct.farewell().take_refusals();
+        }
+        ready!(this.poll_refusals(cx))?;
+        let connection = &mut *this.connection;
         let flushed = Pin::new(&mut connection.stream).poll_flush(cx);
         connection.unless_stuck(cx, flushed)
     }

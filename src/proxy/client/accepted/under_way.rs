@@ -1,0 +1,31 @@
+//! How many requests one connection has under way.
+//!
+//! They share the client's line, so what each may be expected to move depends on their number. They are
+//! counted by the references to one value, so that none can be forgotten.
+
+use std::sync::Arc;
+
+/// The requests of one connection: each holds a clone, and the connection the original.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct UnderWay(Arc<()>);
+
+impl UnderWay {
+    /// Returns the count.
+    pub(in super::super) fn count(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_counts_until_it_ends() {
+        let connection = UnderWay::default();
+        let requests = [connection.clone(), connection.clone()];
+        assert_eq!((connection.count(), requests[0].count()), (2, 2));
+        drop(requests);
+        assert_eq!(connection.count(), 0);
+    }
+}
