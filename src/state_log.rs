@@ -10,7 +10,8 @@ use std::{
 };
 
 use crate::backend::{
-    Backend, BackendChange, EjectionEnd, JournalEntry, PoolChange, ReadmissionCause, Roster,
+    Backend, BackendChange, EjectionCause, EjectionEnd, JournalEntry, PoolChange, ReadmissionCause,
+    Roster,
 };
 use crate::clock;
 
@@ -63,7 +64,7 @@ fn log_backend(backend: &Backend, change: BackendChange, cause: ChangeCause<'_>,
     let names = backend.names();
     let (pool, name, address) = (backend.id().pool.as_str(), &*names.name, &*names.address);
     if let Some(by) = cause.operator() {
-        let Event { word, reason, lasts } = event(change, cause, now);
+        let Event { word, reason, lasts, .. } = event(change, cause, now);
         let (reason, for_ms) = (reason.unwrap_or_default(), lasts.map(millis).unwrap_or_default());
         return log::warn!(
             pool, backend = name, address, event = word, reason, for_ms, by;
@@ -113,13 +114,23 @@ fn entry(
     let event = match change {
         PoolChange::Backend(_, change) => event(*change, cause, now),
         PoolChange::PanicBegan { unhealthy, listening } => {
-            Event::new("panic_began", Some(format!("{unhealthy} of {listening} unhealthy")))
+            let reason = format!("{unhealthy} of {listening} unhealthy");
+            let text = format!(
+                "panic: {}, so health checks are ignored",
+                unhealthy_of(*unhealthy, *listening)
+            );
+            Event::new("panic_began", text).because(reason)
         }
         PoolChange::PanicEnded { unhealthy, listening } => {
-            Event::new("panic_ended", Some(format!("{unhealthy} of {listening} unhealthy")))
+            let reason = format!("{unhealthy} of {listening} unhealthy");
+            let text = format!(
+                "panic is over, health checks count again: {}",
+                unhealthy_of(*unhealthy, *listening)
+            );
+            Event::new("panic_ended", text).because(reason)
         }
-        PoolChange::Unavailable => Event::new("pool_unavailable", None),
-        PoolChange::Available => Event::new("pool_available", None),
+        PoolChange::Unavailable => Event::new("pool_unavailable", "no backend can take a request"),
+        PoolChange::Available => Event::new("pool_available", "a backend can take requests again"),
     };
     let backend = match change {
         PoolChange::Backend(backend, _) => Some(Arc::clone(&backend.names())),
@@ -130,6 +141,7 @@ fn entry(
         pool: Some(roster.pool().clone()),
         backend,
         event: event.word,
+        text: event.text,
         reason: event.reason,
         lasts: event.lasts,
         by: cause.operator().map(str::to_owned),
@@ -139,13 +151,18 @@ fn entry(
 /// A change as the journal and an operator's log line show it.
 struct Event {
     word: &'static str,
+    text: String,
     reason: Option<String>,
     lasts: Option<Duration>,
 }
 
 impl Event {
-    fn new(word: &'static str, reason: Option<String>) -> Self {
-        Self { word, reason, lasts: None }
+    fn new(word: &'static str, text: impl Into<String>) -> Self {
+        Self { word, text: text.into(), reason: None, lasts: None }
+    }
+
+    fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
     }
 }
 
@@ -157,29 +174,62 @@ fn event(change: BackendChange, cause: ChangeCause<'_>, now: Instant) -> Event {
                 Some(reason) => format!("{reason} ({failed})"),
                 None => failed,
             };
-            Event::new("unhealthy", Some(reason))
+            Event::new("unhealthy", format!("unhealthy: {reason}")).because(reason)
         }
         BackendChange::BecameHealthy(passes) => {
-            Event::new("healthy", Some(count(passes, "passed check")))
+            let passed = count(passes, "passed check");
+            Event::new("healthy", format!("healthy again: {passed}")).because(passed)
         }
         BackendChange::Ejected(cause, end, _) => Event {
             lasts: match end {
                 EjectionEnd::ChecksPass => None,
                 EjectionEnd::Probe(at) => Some(at.saturating_duration_since(now)),
             },
-            ..Event::new("ejected", Some(cause.to_string()))
+            ..Event::new("ejected", ejected_in_words(cause)).because(cause.to_string())
         },
-        BackendChange::Readmitted(ReadmissionCause::ChecksPassed(passes)) => {
-            Event::new("readmitted", Some(count(passes, "passed check")))
-        }
-        BackendChange::Readmitted(cause) => Event::new("readmitted", Some(cause.to_string())),
-        BackendChange::Drained => Event::new("drained", None),
-        BackendChange::Undrained => Event::new("undrained", None),
+        BackendChange::Readmitted(cause) => readmitted(cause),
+        BackendChange::Drained => Event::new("drained", "drained: it gets no new requests"),
+        BackendChange::Undrained => Event::new("undrained", "undrained: it gets requests again"),
         BackendChange::WeightChanged(weight) => {
+            let text = match weight {
+                Some(weight) => format!("weight set to {weight}"),
+                None => "weight as configured again".to_owned(),
+            };
             let weight = weight.map_or("as configured".to_owned(), |weight| weight.to_string());
-            Event::new("weight_changed", Some(weight))
+            Event::new("weight_changed", text).because(weight)
         }
     }
+}
+
+/// The operator is named beside it.
+fn ejected_in_words(cause: EjectionCause) -> String {
+    match cause {
+        EjectionCause::Operator => "ejected".to_owned(),
+        cause => format!("ejected: {}", cause.in_words()),
+    }
+}
+
+fn readmitted(cause: ReadmissionCause) -> Event {
+    let reason = match cause {
+        ReadmissionCause::ChecksPassed(passes) => count(passes, "passed check"),
+        _ => cause.to_string(),
+    };
+    let text = match cause {
+        ReadmissionCause::ChecksPassed(_) => format!("readmitted: {reason}"),
+        ReadmissionCause::Probe => "readmitted: it answered its probe".to_owned(),
+        ReadmissionCause::NoOtherBackend => {
+            "readmitted before its time: no other backend can take a request".to_owned()
+        }
+        ReadmissionCause::Operator => "readmitted".to_owned(),
+    };
+    Event::new("readmitted", text).because(reason)
+}
+
+/// Returns `1 of 4 backends is unhealthy`, `2 of 4 backends are unhealthy`.
+fn unhealthy_of(unhealthy: usize, listening: usize) -> String {
+    let are = if unhealthy == 1 { "is" } else { "are" };
+    let backends = if listening == 1 { "backend" } else { "backends" };
+    format!("{unhealthy} of {listening} {backends} {are} unhealthy")
 }
 
 /// Returns `1 failed check`, `2 failed checks`.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{
     change::{ApiError, BackendName, Change},
     metrics::Scrape,
-    view::{self, EventFeed, ExplainQuery, Monitor, SampleRequest, Sources},
+    view::{self, EventFeed, ExplainQuery, Identity, Monitor, SampleRequest, Sources},
 };
 use crate::clock;
 use crate::config::{self, PoolName};
@@ -24,6 +24,7 @@ pub struct Api {
     pub(super) readiness: Arc<Readiness>,
     pub(super) current: Arc<Current>,
     in_flight: InFlight,
+    identity: Arc<Identity>,
     pub(super) monitor: Arc<Monitor>,
     /// Takes commands; `None` for a process without a file to load.
     commands: Option<mpsc::Sender<PendingCommand>>,
@@ -37,9 +38,11 @@ impl Api {
         readiness: Arc<Readiness>,
         current: Arc<Current>,
         in_flight: InFlight,
+        identity: Identity,
         commands: Option<mpsc::Sender<PendingCommand>>,
     ) -> Self {
-        Self { readiness, current, in_flight, monitor: Arc::default(), commands }
+        let identity = Arc::new(identity);
+        Self { readiness, current, in_flight, identity, monitor: Arc::default(), commands }
     }
 
     /// The metrics as Prometheus reads them, to be written in pieces.
@@ -54,9 +57,10 @@ impl Api {
     }
 
     fn with_sources<T>(&self, read: impl FnOnce(Sources<'_>) -> T) -> T {
-        let Self { readiness, current, in_flight, monitor, .. } = self;
+        let Self { readiness, current, in_flight, identity, monitor, .. } = self;
         let last_minute = monitor.last_minute.lock();
-        read(Sources { current, readiness, in_flight, last_minute: &last_minute })
+        let last_minute = &last_minute;
+        read(Sources { identity, current, readiness, in_flight, last_minute })
     }
 
     /// Changes a backend in the name of `by`. Returns the backend after the change.

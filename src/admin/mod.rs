@@ -10,3 +10,4 @@ pub mod view;
 
 pub use api::Api;
 pub use listener::Admin;
+pub use view::Identity;

@@ -45,6 +45,22 @@ impl EjectionCause {
         "operator",
     ];
 
+    /// The cause as a sentence about the backend.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Refused => "it refused a connection".to_owned(),
+            Self::ConnectTimeout => "connections to it timed out".to_owned(),
+            Self::ConnectFailure => "it could not be reached".to_owned(),
+            Self::Reset => "it broke connections".to_owned(),
+            Self::InvalidAnswer => "it sent invalid answers".to_owned(),
+            Self::Timeout => "it did not answer in time".to_owned(),
+            Self::Status(status) => format!("it answered {status}"),
+            Self::RetryAfter => "it sent Retry-After".to_owned(),
+            Self::Operator => "an operator ejected it".to_owned(),
+        }
+    }
+
     /// Its place in [`EjectionCause::WORDS`].
     #[must_use]
     pub fn place(self) -> usize {

@@ -32,7 +32,9 @@ pub struct JournalEntry {
     pub backend: Option<Arc<BackendNames>>,
     /// The kind of change, in one word.
     pub event: &'static str,
-    /// The reason, or the new value.
+    /// What happened, as a person would say it.
+    pub text: String,
+    /// The reason, or the new value, as a word or a number for programs.
     pub reason: Option<String>,
     /// How long it lasts, if that is limited.
     pub lasts: Option<Duration>,
@@ -88,6 +90,7 @@ mod tests {
                 pool: None,
                 backend: None,
                 event: "reloaded",
+                text: "configuration reloaded".to_owned(),
                 reason: None,
                 lasts: None,
                 by: None,

@@ -203,8 +203,17 @@ impl Backend {
     /// Whether it may get a request, and why not.
     #[must_use]
     pub fn eligibility(&self, now: Instant) -> Eligibility {
+        self.state(now).0
+    }
+
+    /// The result of [`Backend::eligibility`], and when that state began. `None` for a full backend,
+    /// which is full for as long as requests last, and for one that only panic makes eligible.
+    #[must_use]
+    pub fn state(&self, now: Instant) -> (Eligibility, Option<Instant>) {
         let around = Circumstances { panic: self.pool.is_panic(), full: self.is_full() };
-        eligibility::of(&self.standing.lock(), around, now)
+        let standing = self.standing.lock();
+        let state = eligibility::of(&standing, around, now);
+        (state, standing.since(state))
     }
 
     /// When it came back into service; `None` if it has always been.

@@ -1,6 +1,6 @@
 //! Numbers for people: short, and as exact as needed.
 
-use crate::admin::view::Backend;
+use crate::admin::view::{Backend, FailedReload};
 
 /// Shown in place of an unknown value.
 const NONE: &str = "-";
@@ -43,6 +43,18 @@ pub(in crate::cli) fn span(ms: u64) -> String {
         (0, _, _) => format!("{hours}h {}m", minutes % 60),
         _ => format!("{days}d {}h", hours % 24),
     }
+}
+
+/// How long it has been in its state, in the largest unit, for a column; empty if that is not known.
+pub(in crate::cli) fn in_state_for(backend: &Backend) -> String {
+    let age = backend.since_ms.map(age).unwrap_or_default();
+    age.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// A time that has passed, in its two largest units. It is rounded down, so that something that has just
+/// begun is 0s old.
+pub(in crate::cli) fn age(ms: u64) -> String {
+    span(ms / 1000 * 1000)
 }
 
 /// The weight, and the weight in effect while that is less.
@@ -100,6 +112,17 @@ pub(in crate::cli) fn remarks(backend: &Backend) -> String {
     parts.flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// What its pool loses without it; `None` if another backend serves.
+pub(in crate::cli) fn loss(backend: &Backend) -> Option<String> {
+    let pool = &backend.pool;
+    match backend.last_serving.as_deref()? {
+        "primary" => Some(format!("it is the last eligible primary of {pool}: backups take over")),
+        _ => Some(format!(
+            "it is the last eligible backend of {pool}: without it, requests to this pool fail"
+        )),
+    }
+}
+
 /// The result of the last check, and how long ago it was.
 pub(in crate::cli) fn check(backend: &Backend) -> String {
     match &backend.check {
@@ -109,6 +132,18 @@ pub(in crate::cli) fn check(backend: &Backend) -> String {
             format!("{word} {} ago", span(check.ago_ms))
         }
     }
+}
+
+/// A reload that has failed, with its first problem.
+pub(in crate::cli) fn failed_reload(failed: &FailedReload) -> String {
+    let FailedReload { ago_ms, failures, problems, .. } = failed;
+    let first = problems.first().map_or("", String::as_str);
+    let more = match problems.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(", and {}", count(more, "more problem")),
+    };
+    let times = if *failures > 1 { format!(" ({failures} times)") } else { String::new() };
+    format!("the last reload failed {} ago{times}: {first}{more}", age(*ago_ms))
 }
 
 /// The text as a sentence, with a capital letter and a full stop.
@@ -152,6 +187,13 @@ mod tests {
         let spans = [0, 1, 1000, 28_500, 60_000, 250_000, 7_500_000, 100_000_000];
         let texts = ["0s", "1s", "1s", "29s", "1m 0s", "4m 10s", "2h 5m", "1d 3h"];
         assert_eq!(spans.map(span), texts);
+    }
+
+    /// Not "1s ago" of what has just begun.
+    #[test]
+    fn an_age_is_rounded_down() {
+        let ages = [0, 999, 1000, 153_999, 86_400_000];
+        assert_eq!(ages.map(age), ["0s", "0s", "1s", "2m 33s", "1d 0h"]);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::admin::view::Status;
 /// A backend in an answer: default values, with these changes.
 pub(super) fn backend(changes: Value) -> Value {
     let mut backend = json!({
-        "pool": "web", "address": "10.0.0.1:9001", "state": "eligible", "reason": null,
+        "pool": "web", "address": "10.0.0.1:9001", "state": "eligible", "since": null,
+        "since_ms": null, "reason": null,
         "until": null, "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
         "weight_in_effect": 1.0, "active": 0, "max_connections": null, "requests": 1000,
         "errors": 0,
@@ -54,9 +55,9 @@ pub(super) fn status(backends: &[Value]) -> Status {
 /// One backend in each state.
 pub(super) fn all_sorts() -> Vec<Value> {
     vec![
-        backend(json!({ "active": 3, "max_connections": 10 })),
+        backend(json!({ "active": 3, "max_connections": 10, "since_ms": 86_400_000 })),
         backend(json!({
-            "address": "10.0.0.2:9001", "state": "ejected", "reason": "refused connections",
+            "address": "10.0.0.2:9001", "state": "ejected", "since_ms": 153_400, "reason": "refused connections",
             "until": "checks_pass", "rate": 0.0, "share": 0.0, "error_rate": 0.2,
             "check": { "passed": false, "reason": "refused", "took_ms": 0.1, "ago_ms": 900 },
         })),
@@ -65,7 +66,7 @@ pub(super) fn all_sorts() -> Vec<Value> {
             "set_by_operator": ["weight 3"],
         })),
         backend(json!({
-            "address": "10.0.0.4:9001", "state": "half_open", "reason": "5 failures in a row",
+            "address": "10.0.0.4:9001", "state": "half_open", "since_ms": 900, "reason": "5 failures in a row",
             "until": "2026-11-21T12:00:28Z", "for_ms": 28_000, "backup": true, "check": null,
             "latency": { "p50_ms": null, "p95_ms": null, "p99_ms": null },
         })),

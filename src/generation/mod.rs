@@ -4,6 +4,7 @@
 //! together: a request sees one configuration from its first byte to its last.
 
 mod listener;
+mod reloads;
 
 use std::{
     collections::HashMap,
@@ -16,6 +17,7 @@ use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
 pub use listener::ListenerSettings;
+pub use reloads::{FailedReload, LastReload, NOT_RELOADED, Reloads};
 
 use crate::acme::{Challenges, Progress};
 use crate::backend::{JournalEntry, Registry};
@@ -23,7 +25,7 @@ use crate::clock;
 use crate::config::{
     Config, Endpoint, ListenAddress, PoolName, Route, Shutdown, Tls, TlsEndpoint, Traceparent,
 };
-use crate::count::{Counter, ListenerCounts};
+use crate::count::ListenerCounts;
 use crate::discovery::ResolvedBackends;
 use crate::headers::TrustedProxies;
 use crate::pool::{self, Pool, Pools};
@@ -172,8 +174,7 @@ pub struct Current {
     generation: ArcSwap<Generation>,
     listeners: Vec<Arc<ListenerCounts>>,
     started: Instant,
-    reloads: Counter,
-    failed_reloads: Counter,
+    reloads: Reloads,
     registry: Registry,
     routes: RouteRegistry,
     pools: watch::Sender<Pools>,
@@ -205,8 +206,7 @@ impl Current {
                 .map(|address| Arc::new(ListenerCounts::new(address, now)))
                 .collect(),
             started: now,
-            reloads: Counter::default(),
-            failed_reloads: Counter::default(),
+            reloads: Reloads::new(clock::wall()),
             registry,
             routes,
             pools: watch::Sender::new(pools),
@@ -292,32 +292,28 @@ impl Current {
 
     /// Notes that a reload has ended, with the changes, or the reason why nothing changed.
     pub fn reloaded(&self, result: Result<&str, &str>) {
-        let (event, reason, count) = match result {
-            Ok(changes) => ("reloaded", changes, &self.reloads),
-            Err(problems) => ("reload_failed", problems, &self.failed_reloads),
+        let (event, reason) = match result {
+            Ok(changes) => ("reloaded", changes),
+            Err(problems) => ("reload_failed", problems),
         };
-        count.one();
+        let time = clock::wall();
+        self.reloads.ended(result.map(|_| ()), time);
         self.registry.journal().append(JournalEntry {
-            time: clock::wall(),
+            time,
             pool: None,
             backend: None,
             event,
+            text: reloads::in_words(result),
             reason: Some(reason.to_owned()),
             lasts: None,
             by: None,
         });
     }
 
-    /// The number of reloads that succeeded, with or without changes.
+    /// The reloads of this process.
     #[must_use]
-    pub fn reloads(&self) -> u64 {
-        self.reloads.get()
-    }
-
-    /// The number of reloads that failed.
-    #[must_use]
-    pub fn failed_reloads(&self) -> u64 {
-        self.failed_reloads.get()
+    pub fn reloads(&self) -> &Reloads {
+        &self.reloads
     }
 
     /// When the first configuration was made live.

@@ -18,6 +18,8 @@ pub struct BackendView {
     pub endpoint: Endpoint,
     /// Whether it may get a request.
     pub eligibility: Eligibility,
+    /// Since when that has been so, if it is known: see [`Backend::state`].
+    pub since: Option<Instant>,
     /// The part of its share that slow start leaves, from 0 to 1.
     pub share: f64,
 }
@@ -71,12 +73,13 @@ impl Pool {
         let membership = Arc::clone(&self.state.membership());
         (0..membership.members().len()).map(move |place| {
             let Member { backend, endpoint, .. } = &*membership.members()[place];
-            let eligibility = backend.eligibility(now);
+            let (eligibility, since) = backend.state(now);
             let share = balance::share(backend.serving_since(), slow_start, now);
             BackendView {
                 backend: Arc::clone(backend),
                 endpoint: endpoint.clone(),
                 eligibility,
+                since,
                 share,
             }
         })

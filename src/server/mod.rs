@@ -6,6 +6,7 @@
 
 mod changes;
 mod error;
+mod host_name;
 mod life;
 mod listeners;
 mod logs;

@@ -17,7 +17,7 @@ use crate::backend::Address;
 use crate::clock;
 use crate::config::{Config, Loaded, PoolName, Problems};
 use crate::discovery::ResolvedBackends;
-use crate::generation::{Current, Opened};
+use crate::generation::{Current, NOT_RELOADED, Opened};
 use crate::process::{
     control::{Answer, Reply},
     service_manager,
@@ -45,7 +45,6 @@ pub(super) enum ReloadRequest {
 type Logs = (Option<Arc<AccessLog>>, Option<Destination>);
 
 const NOT_CHANGED: &str = "nothing has changed";
-const NOT_RELOADED: &str = "not reloaded, still serving as before";
 
 /// Loads the configuration again and makes it live.
 pub(super) struct Reloader {

@@ -1,13 +1,19 @@
 //! From the first health check to the last answer: what a process needs to serve is put together
 //! here, and everything that can fail does so before the first connection is accepted.
 
-use std::{os::unix::net::UnixListener, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    os::unix::net::UnixListener,
+    path::{self, Path},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use socket2::SockRef;
 use tokio::sync::mpsc;
 
 use super::{
     error::{StartError, set_up},
+    host_name::host_name,
     life::{
         draining::{Draining, LocalSockets},
         stop_accepting::StopAccepting,
@@ -22,12 +28,13 @@ use super::{
     upgrade::{memory, predecessor, successor::Successor},
 };
 use crate::acme::{Renewals, Serving, StateFolder};
-use crate::admin::{Admin, Api};
+use crate::admin::{Admin, Api, Identity};
 use crate::config::Config;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{
     background::Report,
+    control::PendingCommand,
     handover::{Inherited, NamedSocket},
     meeting_socket::{MeetingSocket, Purpose},
     open_files, service_manager,
@@ -70,8 +77,7 @@ pub(super) async fn serve(
         _ => None,
     };
     let commands = mpsc::channel(COMMANDS);
-    let from_admin = start.origin.as_ref().map(|_| commands.0.clone());
-    let api = Api::new(Arc::clone(&readiness), Arc::clone(&current), in_flight.clone(), from_admin);
+    let api = api(&start, &readiness, &current, &in_flight, &commands.0);
     let (inherited, opened) = open_all(config, bound, inherited, api);
     let Opened { owned, listeners, turn, sockets } = match opened {
         Ok(opened) => opened,
@@ -112,6 +118,21 @@ pub(super) async fn serve(
             ExitCode::FAILURE
         }
     })
+}
+
+/// What the admin listener sees of this process.
+fn api(
+    start: &Start,
+    readiness: &Arc<Readiness>,
+    current: &Arc<Current>,
+    in_flight: &InFlight,
+    commands: &mpsc::Sender<PendingCommand>,
+) -> Api {
+    let origin = start.origin.as_ref();
+    let absolute = |origin: &Origin| path::absolute(&origin.file).unwrap_or(origin.file.clone());
+    let identity = Identity { host: host_name(), file: origin.map(absolute) };
+    let (readiness, current) = (Arc::clone(readiness), Arc::clone(current));
+    Api::new(readiness, current, in_flight.clone(), identity, origin.map(|_| commands.clone()))
 }
 
 /// Where a process that runs from a file meets others.

@@ -9,11 +9,13 @@ use crate::support::{
     reply::{Reply, Step},
 };
 
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html", include_str!("../../src/admin/page/index.html")),
     ("/status.css", "text/css", include_str!("../../src/admin/page/status.css")),
     ("/status.js", "text/javascript", include_str!("../../src/admin/page/status.js")),
     ("/pools.js", "text/javascript", include_str!("../../src/admin/page/pools.js")),
+    ("/problems.js", "text/javascript", include_str!("../../src/admin/page/problems.js")),
+    ("/traffic.js", "text/javascript", include_str!("../../src/admin/page/traffic.js")),
     ("/change.js", "text/javascript", include_str!("../../src/admin/page/change.js")),
     ("/words.js", "text/javascript", include_str!("../../src/admin/page/words.js")),
 ];
@@ -47,6 +49,8 @@ fn look_at(process: &ScriptedBackend) -> Browser {
 fn status(pools: Value) -> Value {
     json!({
         "version": "1", "pid": 1, "time": "2026-01-01T00:00:00.000Z", "uptime_ms": 90_061_000,
+        "host": "edge-1", "file": "/etc/lb/lb.yaml", "loaded": "2026-01-01T00:00:00.000Z",
+        "loaded_ago_ms": 3_600_000, "failed_reload": null, "routes": [],
         "generation": 1, "ready": true, "unready": null, "in_flight": 0, "connections": 0,
         "listeners": [], "pools": pools,
     })
@@ -64,12 +68,20 @@ fn pool(name: &str, backends: &[Value]) -> Value {
     })
 }
 
+/// A route with ten requests a second.
+fn route(host: &str, pool: &str, error_rate: f64) -> Value {
+    json!({
+        "host": host, "path": "/", "index": 0, "pool": pool, "requests": 1, "errors": 0,
+        "responses": {}, "rate": 10.0, "error_rate": error_rate,
+    })
+}
+
 /// A backend with these additional values.
 fn backend(pool: &str, address: &str, state: &str, beside: &Value) -> Value {
     let none = json!({ "p50_ms": null, "p95_ms": null, "p99_ms": null });
     let mut backend = json!({
         "pool": pool, "name": address, "address": address, "state": state, "reason": null,
-        "until": null,
+        "since": null, "since_ms": null, "last_serving": null, "until": null,
         "for_ms": null, "set_by_operator": [], "backup": false, "weight": 1,
         "weight_in_effect": 1.0, "active": 0, "max_connections": null, "requests": 0, "errors": 0,
         "responses": {}, "rate": 0.0, "error_rate": 0.0, "share": 0.0, "latency": none,
@@ -90,16 +102,29 @@ fn text_from_the_process_never_becomes_markup() {
     let one = backend(HOSTILE, "127.0.0.1:1", HOSTILE, &beside);
     let event = json!({
         "id": 1, "time": "2026-01-01T00:00:00Z", "pool": HOSTILE, "backend": null,
-        "event": HOSTILE, "reason": HOSTILE, "for_ms": null, "by": HOSTILE,
+        "event": HOSTILE, "text": HOSTILE, "reason": HOSTILE, "for_ms": null, "by": HOSTILE,
     });
     let mut told = status(json!([pool(HOSTILE, &[one])]));
     (told["version"], told["unready"]) = (json!(HOSTILE), json!(HOSTILE));
+    (told["host"], told["file"]) = (json!(HOSTILE), json!(HOSTILE));
+    told["routes"] = json!([route(HOSTILE, HOSTILE, 1.0)]);
+    told["failed_reload"] = json!({
+        "time": "2026-01-01T00:00:00.000Z", "ago_ms": 1, "failures": 1, "problems": [HOSTILE],
+    });
     told["ready"] = json!(false);
     let process = saying(&told, &[event]);
     let mut browser = look_at(&process);
-    for place in
-        ["#process", "#banner", "#wrong", "#events", "#pools [data-f=name]", "#pools tbody"]
-    {
+    for place in [
+        "#host",
+        "#file",
+        "#process",
+        "#banner",
+        "#wrong",
+        "#events",
+        "#pools [data-f=name]",
+        "#pools tbody",
+        "#routes",
+    ] {
         browser.wait_for_text(place, "<img src=x onerror=");
     }
     browser.click("#pools [data-f=drain]");
@@ -136,7 +161,8 @@ fn trouble_comes_first_with_its_reason_and_when_it_ends() {
     let process = saying(&told, &[]);
     let mut browser = look_at(&process);
     browser.wait_for_text("#wrong", "no eligible backend");
-    let rows = "[...document.querySelectorAll('tbody tr')].map((it) => it.dataset.backend.at(-1))";
+    let rows =
+        "[...document.querySelectorAll('#pools tbody tr')].map((it) => it.dataset.backend.at(-1))";
     assert_eq!(browser.eval(&format!("{rows}.join('')")), "7654312");
     browser.wait_for_text("#totals", "4 of 7");
     for (port, words) in [
@@ -185,6 +211,21 @@ fn numbers_are_short_and_have_their_units() {
         ("duration(61_000)", "1 min 1 s"),
         ("duration(3_600_000)", "1 h"),
         ("duration(90_061_000)", "1 d 1 h"),
+        ("age(200)", "0 s ago"),
+        ("age(153_000)", "2 min 33 s ago"),
+        ("since({ state: 'ejected', since_ms: 153_000 })", "2 min 33 s ago"),
+        ("since({ state: 'draining', since_ms: 153_000 })", "for 2 min 33 s"),
+        ("since({ state: 'full', since_ms: null })", ""),
+        ("check({ check: { passed: true, took_ms: 0.8 } })", "passed in 0.8 ms"),
+        ("bytes(0)", "0 B"),
+        ("bytes(999)", "999 B"),
+        ("bytes(1234)", "1.2 KB"),
+        ("bytes(56_789_000)", "57 MB"),
+        ("plural(1, 'request')", "1 request"),
+        ("plural(1000, 'retry', 'retries')", "1,000 retries"),
+        ("site({ host: null, path: '/' })", "any host"),
+        ("site({ host: 'a.example', path: '/x' })", "a.example/x"),
+        ("some(['a', 'b', 'c', 'd', 'e'])", "a, b, c, 2 more"),
         ("left(200)", "1 s left"),
         ("left(-5)", "due now"),
         ("millis(null)", "–"),
@@ -249,8 +290,94 @@ fn a_certificate_that_does_not_come_is_a_problem_with_the_authoritys_words() {
     browser.wait_for_text("#wrong", "self-signed until the order is done");
     browser
         .wait_for_text("#wrong", "not renewed, the old certificate stays; the authority says: no;");
-    browser.wait_for_text("#wrong", "the authority says: no; next try at 2026-01-01");
+    browser.wait_for_text("#wrong", "the authority says: no; next try at 1 Jan 00:00:00 UTC");
     browser.wait_for_text("#wrong", "expired, and kept until there is a better one; the authority");
     let shown = browser.eval("document.querySelector('#wrong').textContent");
     assert!(!shown.as_str().unwrap().contains("c.example"), "{shown}");
+}
+
+/// The events come from the process with their words.
+#[test]
+fn an_event_is_shown_as_a_person_would_say_it() {
+    let event = json!({
+        "id": 1, "time": "2026-01-01T00:00:00Z", "pool": "web", "backend": "127.0.0.1:1",
+        "address": "127.0.0.1:1", "event": "ejected", "text": "ejected: it answered 503",
+        "reason": "503", "for_ms": 90_000, "by": null,
+    });
+    let process = saying(&status(json!([pool("web", &[])])), &[event]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#events", "ejected: it answered 503, for 1\u{a0}min\u{a0}30\u{a0}s");
+}
+
+/// A person compares with the logs, which are in UTC, and with the clock on the wall.
+#[test]
+fn a_time_has_its_zone_and_that_of_the_browser_if_it_is_another() {
+    let process = saying(&status(json!([pool("web", &[])])), &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#live", "UTC");
+    browser.eval("import('/words.js').then((it) => { window.words = it; })");
+    let shown = |browser: &mut Browser| {
+        let when = browser.eval("words.when('2026-01-01T12:00:00Z')");
+        when.as_str().unwrap().replace("1 Jan ", "")
+    };
+    browser.set_time_zone("UTC");
+    assert_eq!(shown(&mut browser), "12:00:00 UTC");
+    browser.set_time_zone("Asia/Kolkata");
+    assert_eq!(shown(&mut browser), "12:00:00 UTC · 17:30:00 GMT+5:30");
+}
+
+#[test]
+fn backends_with_the_same_problem_are_one_line_and_their_sites_are_named() {
+    let checked = json!({
+        "reason": "the check failed: refused", "until": "checks_pass", "since_ms": 120_000,
+    });
+    let out: Vec<_> = (1..=20)
+        .map(|port| backend("web", &format!("127.0.0.1:{port}"), "unhealthy", &checked))
+        .collect();
+    let ejected = json!({ "reason": "it answered 503", "since_ms": 153_000, "for_ms": 27_000 });
+    let other = backend("api", "127.0.0.1:30", "ejected", &ejected);
+    let fine = backend("api", "127.0.0.1:31", "eligible", &json!({}));
+    let mut told = status(json!([pool("web", &out), pool("api", &[other, fine])]));
+    told["routes"] = json!([route("shop.example", "web", 10.0), route("api.example", "api", 0.0)]);
+    let process = saying(&told, &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#wrong", "it serves shop.example");
+    let shown = browser.text("#wrong").replace('\u{a0}', " ");
+    let line = "20 backends unhealthy, the first for 2 min: the check failed: refused";
+    assert!(shown.contains(line), "{shown}");
+    assert!(shown.contains("ejected 2 min 33 s ago: it answered 503, 27 s left"), "{shown}");
+    assert_eq!(browser.eval("document.querySelectorAll('#wrong li').length"), 3);
+    browser.wait_for_text("#routes tr.failing", "shop.example");
+    let row = "[data-backend='127.0.0.1:30'] [data-f=since]";
+    let since = browser.text(row).replace('\u{a0}', " ");
+    assert!(since.starts_with("2 min 3") && since.ends_with("s ago"), "{since}");
+}
+
+/// Sixty backends that work are no reason to scroll.
+#[test]
+fn healthy_pools_are_folded_where_there_are_many_backends() {
+    let many = |name: &str| {
+        let all: Vec<_> = (1..=30)
+            .map(|port| backend(name, &format!("127.0.0.1:{port}"), "eligible", &json!({})))
+            .collect();
+        pool(name, &all)
+    };
+    let out = json!({ "reason": "the check failed: refused", "until": "checks_pass" });
+    let mut troubled = many("c");
+    troubled["backends"][7] = backend("c", "127.0.0.1:8", "unhealthy", &out);
+    let process = saying(&status(json!([many("a"), many("b"), troubled])), &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#wrong", "unhealthy");
+    let visible = "[...document.querySelectorAll('#pools tbody tr')]\
+                   .filter((it) => it.offsetParent).length";
+    assert_eq!(browser.eval(visible), 12, "the first rows of the pool in trouble");
+    browser.resize(390, 844);
+    browser.wait_until("fewer fit a phone", &format!("{visible} === 5"));
+    let height = browser.eval("document.documentElement.scrollHeight");
+    assert!(height.as_u64().unwrap() < 5000, "{height}");
+    browser.wait_for_text("[data-f=rest]", "Show all 30 backends (25 more)");
+    browser.click("[data-level=warn] [data-f=rest]");
+    browser.wait_until("all are there", &format!("{visible} === 30"));
+    browser.click("[data-level=warn] [data-f=rest]");
+    browser.wait_until("they are folded again", &format!("{visible} === 5"));
 }

@@ -29,15 +29,29 @@ pub(super) enum Source {
     Backend(fn(&mut Family<'_>, &BackendRow)),
 }
 
-const OF_PROCESS: [(Metric, Source); 10] = [
+const OF_PROCESS: [(Metric, Source); 12] = [
     (metric::BUILD_INFO, Source::Process(|to, _| to.gauge(&[env!("CARGO_PKG_VERSION")], 1.0))),
     (metric::READY, Source::Process(|to, it| to.gauge(&[], truth(it.readiness.check().is_ok())))),
     (metric::GENERATION, Source::Process(|to, it| to.count(&[], it.generation.number))),
     (
         metric::RELOADS,
         Source::Process(|to, it| {
-            to.count(&["success"], it.current.reloads());
-            to.count(&["failure"], it.current.failed_reloads());
+            to.count(&["success"], it.current.reloads().succeeded());
+            to.count(&["failure"], it.current.reloads().failed());
+        }),
+    ),
+    (
+        metric::LAST_RELOAD,
+        Source::Process(|to, it| {
+            to.gauge(&[], truth(it.current.reloads().last().failure.is_none()));
+        }),
+    ),
+    (
+        metric::LAST_RELOAD_SUCCESS,
+        Source::Process(|to, it| {
+            let loaded = it.current.reloads().last().loaded;
+            let loaded = loaded.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            to.gauge(&[], loaded.as_secs_f64());
         }),
     ),
     (

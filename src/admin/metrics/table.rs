@@ -48,6 +48,10 @@ metrics! {
     GENERATION = Gauge "lb_config_generation" NONE,
         "Configurations made live in this process, the first one included.";
     RELOADS = Counter "lb_config_reloads_total" &["result"], "Reloads by result.";
+    LAST_RELOAD = Gauge "lb_config_last_reload_successful" NONE,
+        "Whether the last reload succeeded, or there was none yet; if 0, the file is not what is in force.";
+    LAST_RELOAD_SUCCESS = Gauge "lb_config_last_reload_success_timestamp_seconds" NONE,
+        "When the configuration in force was loaded, at the start or by a reload, in seconds since 1970.";
     CERTIFICATE_EXPIRY = Gauge "lb_certificate_expiry_timestamp_seconds" &["listener", "certificate"],
         "When the certificate ends, in seconds since 1970; it is named by the first of its names; of several with that name, the one that ends first.";
     CERTIFICATE_ORDERS = Counter "lb_certificate_orders_total" &["certificate", "result"],

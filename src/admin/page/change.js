@@ -42,21 +42,7 @@ async function change(verb, body, said, error, button) {
 
 function find(status) {
   const pool = status.pools.find((it) => it.name === about.pool);
-  const backend = pool?.backends.find((it) => it.address === about.address);
-  return backend ? { pool, backend } : null;
-}
-
-// A warning about the rest of the pool without this backend, if one is needed.
-function warning(pool, backend) {
-  if (backend.state !== "eligible") return "";
-  const others = words.eligible(pool.backends).filter((it) => it !== backend);
-  if (!others.length) {
-    return `It is the last eligible backend of ${pool.name}. Without it, requests to this pool fail.`;
-  }
-  if (!backend.backup && others.every((it) => it.backup)) {
-    return `It is the last eligible primary of ${pool.name}: backups take over.`;
-  }
-  return "";
+  return pool?.backends.find((it) => it.address === about.address) ?? null;
 }
 
 function inFlight({ active }) {
@@ -64,12 +50,12 @@ function inFlight({ active }) {
   return active === 1 ? "1 in flight finishes." : `${words.count(active)} in flight finish.`;
 }
 
-function showConfirm({ pool, backend }) {
+function showConfirm(backend) {
   const isDrain = about.verb === "drain";
   put(byId("confirm-text"), isDrain
     ? `It takes no new requests; ${inFlight(backend)} It stays so, also over a reload, until it is undrained.`
     : "It gets requests again as soon as nothing else stands in the way.");
-  warn("confirm-warning", isDrain ? warning(pool, backend) : "");
+  warn("confirm-warning", isDrain ? words.loss(backend) : "");
 }
 
 function warn(id, text) {
@@ -77,11 +63,12 @@ function warn(id, text) {
   byId(id).hidden = !text;
 }
 
-function showMore({ pool, backend }) {
+function showMore(backend) {
   const state = words.stateOf(backend.state);
   const why = words.reason(backend);
-  put(byId("more-state"), `${state.sign} ${state.word}${why ? `: ${why}` : ""}`);
-  warn("more-warning", warning(pool, backend));
+  const head = [state.sign, state.word, words.since(backend)].filter(Boolean).join(" ");
+  put(byId("more-state"), `${head}${why ? `: ${why}` : ""}`);
+  warn("more-warning", words.loss(backend));
   byId("readmit").disabled = !["ejected", "half_open"].includes(backend.state);
 }
 

@@ -26,11 +26,13 @@ macro_rules! file {
     };
 }
 
-static FILES: [File; 6] = [
+static FILES: [File; 8] = [
     file!("/", HTML, "index.html"),
     file!("/status.css", CSS, "status.css"),
     file!("/status.js", SCRIPT, "status.js"),
     file!("/pools.js", SCRIPT, "pools.js"),
+    file!("/problems.js", SCRIPT, "problems.js"),
+    file!("/traffic.js", SCRIPT, "traffic.js"),
     file!("/change.js", SCRIPT, "change.js"),
     file!("/words.js", SCRIPT, "words.js"),
 ];

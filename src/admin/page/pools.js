@@ -8,11 +8,18 @@ import * as words from "./words.js";
 const HOLD_MS = 4000;
 // Without this interval, changing numbers would make rows jump every second.
 const RESORT_MS = 5000;
-// With more backends, only pools in trouble are unfolded at first.
+// With more pools or more backends, only pools in trouble are unfolded at first.
 const UNFOLDED_POOLS = 6;
+const UNFOLDED_BACKENDS = 24;
+// The rows of a pool that are shown until the user asks for all, or filters.
+const ROWS = 12;
+// The same on a phone, where a row is a card.
+const UNFOLDED_BACKENDS_SMALL = 8;
+const ROWS_SMALL = 5;
 const SECONDS = 60;
 const CHART = { width: 300, height: 44 };
 
+const isSmall = matchMedia("(width < 700px)");
 const place = document.getElementById("pools");
 const pools = new Map();
 let sort = { key: "state", down: false };
@@ -45,6 +52,7 @@ class Row {
   constructor(backend) {
     Object.assign(this, fromTemplate("row-template"));
     this.endsAt = null;
+    this.beganAt = null;
     this.root.dataset.backend = backend.address;
     this.f.drain.addEventListener("click", () => onChange("drain", this.backend));
     this.f.more.addEventListener("click", () => onChange("more", this.backend));
@@ -57,7 +65,7 @@ class Row {
     mark(this.root, "data-state", backend.state);
     put(f.state, `${state.sign} ${state.word}`);
     put(f.reason, words.reason(backend));
-    this.setEnd(backend);
+    this.setTimes(backend);
     this.updateTags(backend);
     put(f.weight, words.weight(backend));
     put(f.active, words.active(backend));
@@ -79,15 +87,17 @@ class Row {
     mark(f.drain, "aria-label", `${verb} ${words.label(backend)}`);
   }
 
-  // The answer's own rounding must not make the seconds flicker.
-  setEnd(backend) {
-    const ends = backend.for_ms === null ? null : performance.now() + backend.for_ms;
-    const isNear = this.endsAt !== null && ends !== null && Math.abs(ends - this.endsAt) < 1500;
-    if (!isNear) this.endsAt = ends;
+  setTimes(backend) {
+    const now = performance.now();
+    const began = backend.since_ms ?? null;
+    this.endsAt = steady(this.endsAt, backend.for_ms === null ? null : now + backend.for_ms);
+    this.beganAt = steady(this.beganAt, began === null ? null : now - began);
     this.tick();
   }
 
   tick() {
+    const since = this.beganAt === null ? null : performance.now() - this.beganAt;
+    put(this.f.since, words.since(this.backend, since));
     const time = this.endsAt === null ? "" : words.left(this.endsAt - performance.now());
     put(this.f.left, time || words.until(this.backend));
   }
@@ -107,6 +117,12 @@ class Row {
   }
 }
 
+// The answer's own rounding must not make the seconds flicker.
+function steady(before, now) {
+  const isNear = before !== null && now !== null && Math.abs(now - before) < 1500;
+  return isNear ? before : now;
+}
+
 class PoolView {
   constructor(pool) {
     Object.assign(this, fromTemplate("pool-template"));
@@ -114,6 +130,9 @@ class PoolView {
     // The user's choice; `null` before the first one.
     this.chosen = null;
     this.wasTroubled = false;
+    this.isWhole = false;
+    // The rows in their order.
+    this.order = [];
     this.pointed = null;
     const id = `pool-${pools.size}`;
     this.f.name.id = id;
@@ -126,6 +145,10 @@ class PoolView {
       this.chosen = this.f.body.hidden;
       this.fold();
     });
+    this.f.rest.addEventListener("click", () => {
+      this.isWhole = !this.isWhole;
+      this.show();
+    });
     for (const button of this.root.querySelectorAll("[data-sort]")) {
       button.addEventListener("click", () => sortBy(button.dataset.sort));
     }
@@ -134,7 +157,7 @@ class PoolView {
     showSort(this.root);
   }
 
-  update(pool, isOneOfMany) {
+  update(pool, routes, isOneOfMany) {
     const f = this.f;
     this.pool = pool;
     this.isOneOfMany = isOneOfMany;
@@ -150,6 +173,8 @@ class PoolView {
     put(f.p50, words.millis(pool.latency.p50_ms));
     put(f.p99, words.millis(pool.latency.p99_ms));
     put(f.active, words.count(pool.active));
+    const sites = routes.filter((it) => it.pool === pool.name).map(words.site);
+    put(f.sites, sites.length ? `for ${words.some(sites)}` : "no route leads here");
     put(f.counts, words.counts(pool));
     this.updateRows(pool);
     this.draw(pool.history);
@@ -178,22 +203,44 @@ class PoolView {
     for (const address of gone) {
       this.rows.get(address).root.remove();
       this.rows.delete(address);
+      sortedAs = "";
     }
   }
 
   // The number of backends that the filter lets through.
   show() {
     const isFiltered = filter.words.length > 0 || filter.state !== "all";
+    const most = isFiltered || this.isWhole ? Infinity : this.most();
     let shown = 0;
-    for (const row of this.rows.values()) {
-      const isShown = passes(row.backend);
-      shown += isShown;
-      if (row.root.hidden === isShown) row.root.hidden = !isShown;
+    for (const row of this.order) {
+      const isPassing = passes(row.backend);
+      const isHidden = !isPassing || shown >= most;
+      shown += isPassing;
+      if (row.root.hidden !== isHidden) row.root.hidden = isHidden;
     }
+    this.showRest(isFiltered);
     this.root.hidden = isFiltered && shown === 0;
     this.isFiltered = isFiltered;
     this.fold();
     return shown;
+  }
+
+  // Not a button for one row more.
+  most() {
+    const rows = isSmall.matches ? ROWS_SMALL : ROWS;
+    return this.order.length <= rows + 1 ? Infinity : rows;
+  }
+
+  showRest(isFiltered) {
+    const isCut = this.most() < this.order.length;
+    this.f.rest.hidden = isFiltered || !isCut;
+    if (!isCut) return;
+    const rest = this.order.slice(this.most()).map((it) => it.backend);
+    const bad = rest.filter(words.isTrouble).length;
+    const more = [`${words.count(rest.length)} more`, bad && `${words.count(bad)} of them in trouble`];
+    const all = `Show all ${words.plural(this.order.length, "backend")} (${more.filter(Boolean).join(", ")})`;
+    put(this.f.rest, this.isWhole ? "Show fewer" : all);
+    mark(this.f.rest, "aria-expanded", String(this.isWhole));
   }
 
   fold() {
@@ -207,6 +254,7 @@ class PoolView {
     const compare = words.order(sort.key, sort.down);
     const rows = this.pool.backends.map((it) => this.rows.get(it.address));
     rows.sort((a, b) => compare(a.backend, b.backend));
+    this.order = rows;
     arrange(this.f.rows, rows.map((row) => row.root));
   }
 
@@ -292,19 +340,28 @@ function arrangeAll(status, isAsked) {
   for (const pool of pools.values()) pool.arrange();
 }
 
+function hasMany(all) {
+  const backends = all.reduce((sum, pool) => sum + pool.backends.length, 0);
+  const most = isSmall.matches ? UNFOLDED_BACKENDS_SMALL : UNFOLDED_BACKENDS;
+  // One pool alone is what its page is for, and its rows are cut anyway.
+  return all.length > UNFOLDED_POOLS || (all.length > 1 && backends > most);
+}
+
 // The number of backends shown, and of all.
 let last = null;
 
 export function update(status) {
   last = status;
   const gone = new Set(pools.keys());
+  const routes = status.routes ?? [];
+  const isMany = hasMany(status.pools);
   for (const pool of status.pools) {
     gone.delete(pool.name);
     if (!pools.has(pool.name)) {
       pools.set(pool.name, new PoolView(pool));
       sortedAs = "";
     }
-    pools.get(pool.name).update(pool, status.pools.length > UNFOLDED_POOLS);
+    pools.get(pool.name).update(pool, routes, isMany);
   }
   for (const name of gone) {
     pools.get(name).root.remove();
@@ -327,7 +384,7 @@ function show() {
 
 export function tick() {
   for (const pool of pools.values()) {
-    for (const row of pool.rows.values()) if (row.endsAt !== null) row.tick();
+    for (const row of pool.rows.values()) if (row.backend.state !== "eligible") row.tick();
   }
 }
 
@@ -342,7 +399,9 @@ export function sortBy(key, down) {
   sort = { key, down: down ?? (isAgain ? !sort.down : words.startsDown(key)) };
   document.getElementById("sort").value = key;
   for (const pool of pools.values()) showSort(pool.root);
-  if (last) arrangeAll(last, true);
+  if (!last) return;
+  arrangeAll(last, true);
+  show();
 }
 
 function showSort(root) {
@@ -360,6 +419,10 @@ export function reveal(name, address) {
   if (!pool) return;
   pool.chosen = true;
   pool.fold();
+  if (pool.rows.get(address)?.root.hidden) {
+    pool.isWhole = true;
+    pool.show();
+  }
   const target = pool.rows.get(address);
   const focused = target && !target.root.hidden ? target.f.drain : pool.f.fold;
   focused.focus({ preventScroll: true });
@@ -369,6 +432,8 @@ export function reveal(name, address) {
 export function whenAsked(handler) {
   onChange = handler;
 }
+
+isSmall.addEventListener("change", () => last && update(last));
 
 for (const kind of ["pointermove", "pointerdown", "keydown"]) {
   place.addEventListener(kind, () => (touchedAt = performance.now()), { passive: true });

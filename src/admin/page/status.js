@@ -5,6 +5,8 @@
 import * as change from "./change.js";
 import * as pools from "./pools.js";
 import { fields, mark, put } from "./pools.js";
+import { asides, problems } from "./problems.js";
+import * as traffic from "./traffic.js";
 import * as words from "./words.js";
 
 const ASK_EVERY_MS = 1000;
@@ -87,6 +89,7 @@ function show(answer) {
   showTotals();
   showWrong();
   showStates();
+  traffic.update(status);
   showShown(pools.update(status));
   change.update(status);
   showBanner();
@@ -110,7 +113,7 @@ function showBanner() {
   put(byId("banner-age"), lostAt === null ? "" : `(${words.duration(Date.now() - lostAt)})`);
   banner.hidden = !text;
   const isLive = lostAt === null && !needsToken;
-  put(byId("live-text"), isLive ? `live, ${words.clock(status.time)}` : "not live");
+  put(byId("live-text"), isLive ? `live, ${words.when(status.time)}` : "not live");
   mark(byId("live"), "class", isLive ? "good" : "bad");
 }
 
@@ -118,7 +121,7 @@ function bannerText() {
   if (lostAt !== null) {
     const shown = status ? " Below is what was known last." : "";
     const what = lostWhy ? `lb does not answer as it should (${lostWhy})` : "lb cannot be reached";
-    return ["bad", `${what} since ${words.clock(lostAt)}. Trying again.${shown}`];
+    return ["bad", `${what} since ${words.when(lostAt)}. Trying again.${shown}`];
   }
   if (status && !status.ready) return ["bad", `Not ready: ${status.unready ?? "no reason given"}`];
   if (status && status.version !== version) {
@@ -128,14 +131,18 @@ function bannerText() {
 }
 
 function showProcess() {
-  const parts = [status.version, `pid ${status.pid}`, `up ${words.duration(status.uptime_ms)}`];
-  put(byId("process"), `${parts.join(" · ")} · configuration ${status.generation}`);
+  put(byId("host"), status.host ? `on ${status.host}` : "");
+  put(byId("file"), status.file ?? "run from flags, without a file");
+  const loaded = status.loaded_ago_ms == null ? "" : `, loaded ${words.age(status.loaded_ago_ms)}`;
+  const up = `up for ${words.duration(status.uptime_ms)}`;
+  const parts = [`version ${status.version}`, `process ${status.pid}`, up, `configuration ${status.generation}${loaded}`];
+  put(byId("process"), parts.join(" · "));
 }
 
 function showTotals() {
   const all = status.pools.flatMap((pool) => pool.backends);
   const usable = words.eligible(all).length;
-  const sum = (key) => status.pools.reduce((total, pool) => total + pool[key], 0);
+  const sum = (key) => status.pools.reduce((total, pool) => total + (pool[key] ?? 0), 0);
   const failing = words.errorShare({ rate: sum("rate"), error_rate: sum("error_rate") });
   const slowest = Math.max(...status.pools.map((pool) => pool.latency.p99_ms ?? -1), -1);
   put(totals.eligible, `${usable} of ${all.length}`);
@@ -144,6 +151,7 @@ function showTotals() {
   put(totals.errors, words.percent(failing));
   mark(totals.errors, "class", failing > 0 ? "bad-text" : "");
   put(totals.p99, words.millis(slowest < 0 ? null : slowest));
+  put(totals.bytes, `${words.byteRate(sum("request_byte_rate"))} · ${words.byteRate(sum("response_byte_rate"))}`);
   put(totals.in_flight, words.count(status.in_flight));
   put(totals.clients, words.count(status.connections));
   const days = words.certificateDays(status.listeners);
@@ -152,82 +160,38 @@ function showTotals() {
   mark(totals.expiry, "class", days !== null && words.endsSoon(days) ? "warn-text" : "");
 }
 
-// Pools first, then backends, each a line that links to it.
-function wrongs() {
-  const found = status.listeners.filter((it) => words.endsSoon(it.certificate_days_left)).map(wrongCertificate);
-  const orders = status.orders ?? [];
-  found.push(...orders.filter((it) => it.self_signed || it.expired || it.failures).map(wrongOrder));
-  const sorted = [...status.pools].sort(words.byLevel);
-  for (const pool of sorted) {
-    const of = words.poolTroubles(pool);
-    const text = of.map(([, text]) => text).join("; ");
-    if (text) found.push({ tone: words.level(pool), pool: pool.name, text });
-  }
-  for (const pool of sorted) {
-    const out = pool.backends.filter(words.isTrouble).sort(words.order("state", false));
-    for (const backend of out) found.push(wrongBackend(backend));
-  }
-  return found;
-}
-
-function wrongOrder({ hosts, self_signed: selfSigned, expired, failures, error, next }) {
-  const state = selfSigned ? "self-signed until the order is done"
-    : expired ? "expired, and kept until there is a better one"
-    : "not renewed, the old certificate stays";
-  const text = failures ? `${state}; ${error}; next try at ${next}` : state;
-  return { tone: expired || failures && selfSigned ? "bad" : "warn", label: hosts.join(", "), text };
-}
-
-function wrongCertificate({ address, certificate_days_left: left }) {
-  const text = left < 0 ? "a certificate has expired" : `a certificate ends in ${words.days(left)}`;
-  return { tone: left < 3 ? "bad" : "warn", label: address, text };
-}
-
-// No problem, but easily forgotten.
-function asides() {
-  const all = status.pools.flatMap((pool) => pool.backends);
-  const out = all.filter((it) => it.state === "draining").length;
-  if (!out) return [];
-  return [{ tone: "info", text: out === 1 ? "1 backend is draining" : `${out} backends are draining` }];
-}
-
-function wrongBackend(backend) {
-  const state = words.stateOf(backend.state);
-  const why = [words.reason(backend), words.until(backend)].filter(Boolean).join(", ");
-  const time = backend.for_ms === null ? "" : `, ${words.left(backend.for_ms)}`;
-  return {
-    tone: state.rank < 2 ? "bad" : "warn",
-    pool: backend.pool,
-    address: backend.address,
-    label: words.label(backend),
-    text: `${state.word}${why ? `: ${why}` : ""}${time}`,
-  };
-}
-
 function showWrong() {
-  const found = wrongs();
+  const found = problems(status);
   const shown = found.slice(0, LINES_SHOWN);
   const list = byId("wrong");
   if (!shown.length) {
     const isUsed = status.pools.length > 0;
     shown.push({ tone: isUsed ? "good" : "info", text: isUsed ? "Nothing." : "No pool is configured." });
   }
-  shown.push(...asides());
+  shown.push(...asides(status));
   lines(list, shown.length);
   shown.forEach((it, at) => {
     fill(list.children[at], it.tone, [it.pool, it.label].filter(Boolean).join(" "), it.text);
     list.children[at].target = it.pool ? it : null;
+    list.children[at].children[1].disabled = !it.pool;
   });
   const rest = found.length - LINES_SHOWN;
   byId("wrong-more").hidden = rest <= 0;
-  put(byId("wrong-more"), `${rest} more: show all backends in trouble`);
+  put(byId("wrong-more"), `${words.count(rest)} more: show all backends in trouble`);
   showTitle(found);
+}
+
+// Tells this tab from those of other processes.
+function identity() {
+  const file = status?.file?.split("/").at(-1);
+  return [status?.host, file].filter(Boolean).join(": ");
 }
 
 // The tab shows it too, in words and in colour.
 function showTitle(found) {
   const worst = found.some((it) => it.tone === "bad") || !status.ready ? "bad" : found.length && "warn";
-  const title = found.length ? `${found.length} wrong – lb` : "lb";
+  const parts = [found.length && words.plural(found.length, "problem"), identity(), "lb"];
+  const title = parts.filter(Boolean).join(" – ");
   if (document.title !== title) document.title = title;
   const colour = { bad: "%23c62828", warn: "%23c77700" }[worst] ?? "%232e7d32";
   const picture = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='${colour}'/></svg>`;
@@ -274,7 +238,7 @@ function showStates() {
 
 function showShown(shown) {
   const all = status.pools.reduce((total, pool) => total + pool.backends.length, 0);
-  put(byId("shown"), shown === all ? `${all} backends` : `${shown} of ${all} backends`);
+  put(byId("shown"), shown === all ? words.plural(all, "backend") : `${shown} of ${words.plural(all, "backend")}`);
   const nothing = byId("nothing");
   nothing.hidden = shown > 0 || all === 0;
   put(nothing, "No backend passes the filter.");
@@ -355,7 +319,7 @@ function askForToken() {
   byId("main").hidden = true;
   byId("banner").hidden = true;
   document.title = "lb";
-  put(byId("process"), "");
+  for (const id of ["host", "file", "process"]) put(byId(id), "");
   put(byId("live-text"), "signed out");
   mark(byId("live"), "class", "");
   byId("login").hidden = false;
@@ -425,6 +389,7 @@ setInterval(() => {
   if (lostAt !== null) showBanner();
 }, 1000);
 
+traffic.whenAsked((pool) => pools.reveal(pool));
 pools.whenAsked((kind, backend) => change.open(kind, backend, status));
 change.start(request, (backend, said) => {
   if (backend?.address) pools.updateBackend(backend);
@@ -432,6 +397,7 @@ change.start(request, (backend, said) => {
   ask();
 });
 isSmall.addEventListener("change", showEvents);
+byId("traffic").open = !isSmall.matches;
 showSignedIn(null);
 showEvents();
 ask();

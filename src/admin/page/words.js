@@ -40,6 +40,9 @@ export const isTrouble = (backend) => stateOf(backend.state).rank < STATES.drain
 
 export const count = (value) => whole.format(value);
 
+// A number with its noun: `1 request`, `2 requests`.
+export const plural = (value, noun, more = `${noun}s`) => `${count(value)} ${value === 1 ? noun : more}`;
+
 // A number with at most four digits.
 const short = (value) => (value < 10000 ? whole : compact).format(value);
 
@@ -78,13 +81,57 @@ export function duration(ms) {
 // At least a second while time is left, so that "0 s left" is not shown for long.
 export const left = (ms) => (ms > 0 ? joined(duration(Math.max(ms, 1000)), "left") : "due now");
 
-export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
+const zone = { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
 
-// A time, with its day if that is not today.
-export function when(time) {
+// A time of day with the name of its zone, and the day if that is another one in this zone.
+function clockIn(time, timeZone) {
+  const day = (of) => of.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone });
+  const clock = time.toLocaleTimeString("en-GB", { ...zone, timeZone });
+  return day(time) === day(new Date()) ? clock : `${day(time)} ${clock}`;
+}
+
+// A time as in the logs, and on the clock of the browser if that differs.
+export function clocks(time) {
   const at = new Date(time);
-  if (at.toDateString() === new Date().toDateString()) return clock(time);
-  return `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(time)}`;
+  const utc = clockIn(at, "UTC");
+  return at.getTimezoneOffset() === 0 ? [utc] : [utc, clockIn(at)];
+}
+
+export const when = (time) => clocks(time).join(" · ");
+
+// How long ago.
+export const age = (ms) => joined(duration(ms), "ago");
+
+// How long a backend has been in its state: an ejection is an event, the other states last.
+export function since(backend, ms = backend.since_ms) {
+  if (ms === null || ms === undefined) return "";
+  return backend.state === "ejected" ? age(ms) : `for ${duration(ms)}`;
+}
+
+// A number of bytes in the unit that leaves at most three digits.
+export function bytes(value) {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let at = 0;
+  while (value >= 999.5 && at < units.length - 1) {
+    value /= 1000;
+    at += 1;
+  }
+  return joined(at > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0), units[at]);
+}
+
+export const byteRate = (value) => `${bytes(value ?? 0)}/s`;
+
+// The requests that a route is for.
+export const site = ({ host, path }) => {
+  if (!host) return path === "/" ? "any host" : `any host ${path}`;
+  return path === "/" ? host : host + path;
+};
+
+// Some of these, and the number of the others.
+export function some(all, most = 3, between = ", ") {
+  const more = all.length - most;
+  const named = all.slice(0, most).join(between);
+  return more > 0 ? `${named}${between}${count(more)} more` : named;
 }
 
 // A share; 0 if there is no total.
@@ -115,7 +162,7 @@ export const active = (it) =>
 export function check(backend) {
   const last = backend.check;
   if (!last) return "none";
-  if (last.passed) return `passed ${millis(last.took_ms)}`;
+  if (last.passed) return `passed in ${millis(last.took_ms)}`;
   // The reason of an unhealthy backend is shown beside its state.
   return last.reason && backend.state !== "unhealthy" ? `failed: ${last.reason}` : "failed";
 }
@@ -123,14 +170,15 @@ export function check(backend) {
 // The age of a passed check is shown only if it is older than expected.
 export function checkAge({ check }) {
   if (!check || (check.passed && check.ago_ms < CHECK_IS_OLD_MS)) return "";
-  return joined(duration(check.ago_ms), "ago");
+  return age(check.ago_ms);
 }
 
 export const counts = (pool) => {
   const classes = Object.entries(pool.responses).filter(([, value]) => value > 0);
   const text = classes.map(([name, value]) => `${name} ${count(value)}`).join(", ");
-  const parts = [`${count(pool.requests)} requests${text ? ` (${text})` : ""}`];
-  parts.push(`${count(pool.retries)} retries`);
+  const parts = [`${plural(pool.requests, "request")}${text ? ` (${text})` : ""}`];
+  parts.push(plural(pool.retries, "retry", "retries"));
+  parts.push(`${bytes(pool.request_bytes ?? 0)} in, ${bytes(pool.response_bytes ?? 0)} out`);
   if (pool.budget_exhausted) parts.push(`${count(pool.budget_exhausted)} not paid for by the budget`);
   if (pool.queue.size) parts.push(`queue ${count(pool.queue.length)} of ${count(pool.queue.size)}`);
   return parts.join(" · ");
@@ -144,7 +192,7 @@ export function certificateDays(listeners) {
   return all.length ? Math.min(...all) : null;
 }
 
-export const days = (value) => (value === 1 ? "1 day" : `${count(value)} days`);
+export const days = (value) => plural(value, "day");
 
 // As the process log warns.
 export const endsSoon = (value) => value !== null && value !== undefined && value < 20;
@@ -166,9 +214,7 @@ export function poolTroubles(pool) {
     found.push([how, `${percent(failing)} of requests fail`, "errors"]);
   }
   if (pool.queue.length) {
-    const waiting = pool.queue.length;
-    const text = waiting === 1 ? "1 request waits" : `${count(waiting)} requests wait`;
-    found.push(["warn", text, "queue"]);
+    found.push(["warn", plural(pool.queue.length, "request waits", "requests wait"), "queue"]);
   }
   return found;
 }
@@ -182,15 +228,13 @@ export function level(pool) {
   return LEVELS.find((it) => !it || found.includes(it));
 }
 
-const failures = (number) => (number === 1 ? "1 error" : `${count(number)} errors`);
-
 // A minute of history in three parts: requests, errors, p99.
 export function minute({ requests, errors, p99_ms: p99 }) {
   const slowest = Math.max(0, ...p99);
   const all = errors.reduce((sum, it) => sum + it, 0);
   return [
     `peak ${count(Math.max(0, ...requests))}/s`,
-    failures(all),
+    plural(all, "error"),
     slowest ? `p99 up to ${millis(slowest)}` : "no p99",
   ];
 }
@@ -198,7 +242,7 @@ export function minute({ requests, errors, p99_ms: p99 }) {
 // The same for one second.
 export function second({ requests, errors, p99_ms: p99 }, at) {
   const when = joined(requests.length - at, "s ago");
-  return [`${when}: ${count(requests[at])}/s`, failures(errors[at]), `p99 ${millis(p99[at])}`];
+  return [`${when}: ${count(requests[at])}/s`, plural(errors[at], "error"), `p99 ${millis(p99[at])}`];
 }
 
 export const byLevel = (a, b) => LEVELS.indexOf(level(a)) - LEVELS.indexOf(level(b));
@@ -257,11 +301,16 @@ export function matches(backend, words) {
 }
 
 export function sentence(event) {
-  const what = event.event.replaceAll("_", " ");
-  const why = event.reason ? `: ${event.reason}` : "";
   const length = event.for_ms === null ? "" : `, for ${duration(event.for_ms)}`;
-  const who = event.by ? `, by ${event.by}` : "";
-  return `${what}${why}${length}${who}`;
+  const operator = event.by ? `, by ${event.by}` : "";
+  return `${event.text}${length}${operator}`;
+}
+
+// What a pool loses without this backend, as the commands say it.
+export function loss({ pool, last_serving: last }) {
+  if (!last) return "";
+  if (last === "primary") return `It is the last eligible primary of ${pool}: backups take over.`;
+  return `It is the last eligible backend of ${pool}: without it, requests to this pool fail.`;
 }
 
 const BAD_EVENTS = ["ejected", "unhealthy", "panic_began", "pool_unavailable", "reload_failed"];

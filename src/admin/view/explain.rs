@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::Method;
 
-use super::status::StateReason;
+use super::state_reason::StateReason;
 use crate::admin::view;
 use crate::backend::{Address, Eligibility};
 use crate::balance::Rehearsal;
@@ -172,6 +172,8 @@ fn candidate(
         name: seen.endpoint.name.to_string(),
         address: seen.endpoint.address.clone(),
         state: seen.eligibility.to_string(),
+        since: why.since,
+        since_ms: why.since_ms,
         reason: why.reason,
         until: why.until,
         for_ms: why.for_ms,

@@ -6,19 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::growth::{Growth, MINUTE, RATES, push};
 use crate::admin::view;
 use crate::backend::Address;
-use crate::config::PoolName;
+use crate::config::{HostPattern, PoolName, Route};
 use crate::count::{DurationHistogram, DurationSnapshot, StatusClass};
-use crate::generation::Current;
+use crate::generation::{Current, Generation};
 use crate::pool::Pool;
 
 /// The time between two samples.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
-/// The samples of a minute, and the one before it.
-const SAMPLES: usize = 61;
-/// The number of samples that a rate spans.
-const RATE_SAMPLES: usize = 10;
 /// The number of samples in a slice of latencies.
 const SLICE: usize = 5;
 /// The number of slices that latencies are shown over.
@@ -28,20 +25,31 @@ const SLICE_COUNT: usize = 12;
 #[derive(Debug, Default)]
 pub(in crate::admin) struct LastMinute {
     taken: usize,
+    listeners: HashMap<String, ListenerHistory>,
+    /// By [`route_key`].
+    routes: HashMap<String, Growth<RATES>>,
     pools: HashMap<PoolName, PoolHistory>,
     backends: HashMap<(PoolName, Address), BackendHistory>,
 }
 
+/// Requests with errors, and bytes of requests and responses.
+#[derive(Debug, Default)]
+pub(super) struct ListenerHistory {
+    requests: Growth<RATES>,
+    bytes: Growth<RATES>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct PoolHistory {
-    requests: Growth,
+    requests: Growth<MINUTE>,
+    bytes: Growth<RATES>,
     latency: Slices,
     p99_ms: VecDeque<Option<f64>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct BackendHistory {
-    attempts: Growth,
+    attempts: Growth<RATES>,
     latency: Slices,
     first_byte: Slices,
 }
@@ -52,24 +60,56 @@ impl LastMinute {
         self.taken += 1;
         let is_slice = self.taken.is_multiple_of(SLICE);
         let generation = current.pin();
+        self.sample_entrances(current, &generation, now);
         let mut known = HashSet::new();
         for pool in generation.pools() {
             let samples = self.pools.entry(pool.name().clone()).or_default();
             samples.sample(pool, is_slice, now);
+            let mut bytes = (0, 0);
             for seen in pool.backends(now) {
                 let key = (pool.name().clone(), seen.endpoint.address.clone());
                 let counts = seen.backend.counts();
                 let samples = self.backends.entry(key.clone()).or_default();
                 samples.attempts.sample(counts.attempts(), now);
+                bytes = (bytes.0 + counts.sent.get(), bytes.1 + counts.received.get());
                 if is_slice {
                     samples.latency.cut(&counts.latency.get());
                     samples.first_byte.cut(&counts.first_byte.get());
                 }
                 known.insert(key);
             }
+            if let Some(samples) = self.pools.get_mut(pool.name()) {
+                samples.bytes.sample(bytes, now);
+            }
         }
         self.backends.retain(|key, _| known.contains(key));
         self.pools.retain(|name, _| generation.pool(name).is_some());
+    }
+
+    /// Takes a sample of the counts of listeners and routes.
+    fn sample_entrances(&mut self, current: &Current, generation: &Generation, now: Instant) {
+        for counts in current.listeners() {
+            let samples = self.listeners.entry(counts.address().to_owned()).or_default();
+            samples.requests.sample(all_and_errors(counts.responses()), now);
+            samples.bytes.sample((counts.received(), counts.sent()), now);
+        }
+        let mut known = HashSet::new();
+        for (route, target) in generation.targets() {
+            let key = route_key(route);
+            let samples = self.routes.entry(key.clone()).or_default();
+            samples.sample(all_and_errors(target.state().responses()), now);
+            known.insert(key);
+        }
+        self.routes.retain(|key, _| known.contains(key));
+    }
+
+    pub(super) fn listener(&self, address: &str) -> Option<&ListenerHistory> {
+        self.listeners.get(address)
+    }
+
+    /// Requests and errors a second of a route.
+    pub(super) fn route(&self, route: &Route) -> (f64, f64) {
+        self.routes.get(&route_key(route)).map(Growth::rates).unwrap_or_default()
     }
 
     pub(super) fn pool(&self, name: &PoolName) -> Option<&PoolHistory> {
@@ -81,15 +121,32 @@ impl LastMinute {
     }
 }
 
-/// A pool's requests that have ended, and those of them that were answered with an error.
-pub(super) fn requests_and_errors(pool: &Pool) -> (u64, u64) {
-    let responses = pool.counts().responses();
+/// The key of a route: a host has no slash, and a path begins with one.
+fn route_key(route: &Route) -> String {
+    let host = route.host.as_ref().map(HostPattern::to_string).unwrap_or_default();
+    format!("{host}{}", route.path.as_str())
+}
+
+/// Requests that have ended, and those of them that were answered with an error.
+pub(super) fn all_and_errors(responses: [u64; StatusClass::ALL.len()]) -> (u64, u64) {
     (responses.iter().sum(), responses[StatusClass::ServerError as usize])
+}
+
+impl ListenerHistory {
+    /// Requests and errors a second.
+    pub(super) fn rates(&self) -> (f64, f64) {
+        self.requests.rates()
+    }
+
+    /// Bytes of requests and of responses a second.
+    pub(super) fn byte_rates(&self) -> (f64, f64) {
+        self.bytes.rates()
+    }
 }
 
 impl PoolHistory {
     fn sample(&mut self, pool: &Pool, is_slice: bool, now: Instant) {
-        self.requests.sample(requests_and_errors(pool), now);
+        self.requests.sample(all_and_errors(pool.counts().responses()), now);
         if is_slice {
             self.latency.cut(&pool.counts().latency());
         }
@@ -98,7 +155,7 @@ impl PoolHistory {
             Some(slice) => slice.quantile(0.99).map(millis),
             None => self.p99_ms.back().copied().flatten(),
         };
-        push(&mut self.p99_ms, p99_ms, SAMPLES - 1);
+        push(&mut self.p99_ms, p99_ms, MINUTE - 1);
         if is_slice {
             // The slice covers the samples before this one, too.
             let recent = self.p99_ms.iter_mut().rev().take(SLICE);
@@ -109,6 +166,11 @@ impl PoolHistory {
     /// Requests and errors a second.
     pub(super) fn rates(&self) -> (f64, f64) {
         self.requests.rates()
+    }
+
+    /// Bytes of requests and of responses a second.
+    pub(super) fn byte_rates(&self) -> (f64, f64) {
+        self.bytes.rates()
     }
 
     pub(super) fn latency(&self, up_to_now: &DurationSnapshot) -> view::Quantiles {
@@ -135,38 +197,6 @@ impl BackendHistory {
 
     pub(super) fn first_byte(&self, up_to_now: &DurationHistogram) -> view::Quantiles {
         self.first_byte.quantiles(&up_to_now.get())
-    }
-}
-
-/// Two counts at each sample of the last minute.
-#[derive(Debug, Default)]
-struct Growth(VecDeque<(Instant, (u64, u64))>);
-
-impl Growth {
-    fn sample(&mut self, counts: (u64, u64), now: Instant) {
-        push(&mut self.0, (now, counts), SAMPLES);
-    }
-
-    /// The growth of each count per second.
-    fn rates(&self) -> (f64, f64) {
-        let then = self.0.get(self.0.len().saturating_sub(RATE_SAMPLES + 1));
-        let (Some((then, before)), Some((now, after))) = (then, self.0.back()) else {
-            return (0.0, 0.0);
-        };
-        let seconds = now.saturating_duration_since(*then).as_secs_f64();
-        if seconds <= 0.0 {
-            return (0.0, 0.0);
-        }
-        let rate = |before: u64, after: u64| rounded(after.saturating_sub(before) as f64 / seconds);
-        (rate(before.0, after.0), rate(before.1, after.1))
-    }
-
-    /// The growth of each count from sample to sample.
-    fn steps(&self) -> impl Iterator<Item = (u64, u64)> {
-        let pairs = self.0.iter().zip(self.0.iter().skip(1));
-        pairs.map(|((_, before), (_, after))| {
-            (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1))
-        })
     }
 }
 
@@ -210,37 +240,9 @@ pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// Rounded to thousandths; smaller parts are noise.
-pub(super) fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
-fn push<T>(ring: &mut VecDeque<T>, value: T, most: usize) {
-    if ring.len() == most {
-        ring.pop_front();
-    }
-    ring.push_back(value);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
-
-    #[test]
-    fn rates_are_over_the_last_ten_seconds() {
-        let start = clock::now();
-        let mut growth = Growth::default();
-        assert_eq!(growth.rates(), (0.0, 0.0));
-        for second in 0..100 {
-            // Ten a second for a minute, then a hundred.
-            let requests = if second <= 80 { second * 10 } else { 800 + (second - 80) * 100 };
-            growth.sample((requests, requests / 10), start + Duration::from_secs(second));
-        }
-        assert_eq!(growth.rates(), (100.0, 10.0));
-        let steps: Vec<_> = growth.steps().collect();
-        assert_eq!((steps.len(), steps[0], steps[59]), (60, (10, 1), (100, 10)));
-    }
 
     #[test]
     fn quantiles_are_of_the_last_minute_and_the_slice_that_has_begun() {

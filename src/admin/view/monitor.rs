@@ -91,7 +91,7 @@ impl Monitor {
 
 /// A journal entry and its number, as clients read it.
 fn event((id, entry): (u64, JournalEntry)) -> view::Event {
-    let JournalEntry { time, pool, backend, event, reason, lasts, by } = entry;
+    let JournalEntry { time, pool, backend, event, text, reason, lasts, by } = entry;
     view::Event {
         id,
         time: telemetry::timestamp(time),
@@ -99,6 +99,7 @@ fn event((id, entry): (u64, JournalEntry)) -> view::Event {
         backend: backend.as_ref().map(|names| names.name.to_string()),
         address: backend.map(|names| names.address.to_string()),
         event: event.to_owned(),
+        text,
         reason,
         for_ms: lasts.map(|lasts| u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX)),
         by,

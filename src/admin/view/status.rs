@@ -1,16 +1,23 @@
 //! The state of the process at this moment, as the types of [`view`].
 
-use std::{process, time::Instant};
+use std::{
+    path::PathBuf,
+    process,
+    time::{Duration, Instant, SystemTime},
+};
 
 use super::certificates::least_days_left;
-use super::last_minute::{BackendHistory, LastMinute, millis, requests_and_errors, rounded};
+use super::growth::rounded;
+use super::last_minute::{BackendHistory, LastMinute, all_and_errors, millis};
+use super::last_serving::Serving;
+use super::state_reason::{StateReason, whole_millis};
 use crate::acme;
 use crate::admin::view;
-use crate::backend::{CheckResult, DrainedBy, EjectionCause, EjectionEnd, Eligibility};
+use crate::backend::{CheckResult, EjectionCause, Eligibility};
 use crate::clock;
-use crate::config::Word as _;
+use crate::config::{HostPattern, Word as _};
 use crate::count::{ListenerCounts, StatusClass};
-use crate::generation::{Current, Generation};
+use crate::generation::{Current, FailedReload, Generation};
 use crate::in_flight::InFlight;
 use crate::pool::{BackendView, Pool};
 use crate::readiness::Readiness;
@@ -19,29 +26,48 @@ use crate::telemetry;
 /// The parts of the process that the status is made from.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::admin) struct Sources<'a> {
+    pub(in crate::admin) identity: &'a Identity,
     pub(in crate::admin) current: &'a Current,
     pub(in crate::admin) readiness: &'a Readiness,
     pub(in crate::admin) in_flight: &'a InFlight,
     pub(in crate::admin) last_minute: &'a LastMinute,
 }
 
+/// What tells this process from others, for a person who looks at several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The name of the machine.
+    pub host: String,
+    /// The configuration file; `None` for a process that runs from flags.
+    pub file: Option<PathBuf>,
+}
+
 /// The whole process.
 pub(in crate::admin) fn status(sources: Sources<'_>, now: Instant) -> view::Status {
-    let Sources { current, readiness, in_flight, last_minute } = sources;
+    let Sources { identity, current, readiness, in_flight, last_minute } = sources;
     let generation = current.pin();
     let ready = readiness.check();
     let uptime = now.saturating_duration_since(current.started());
+    let last_reload = current.reloads().last();
+    let loaded_ago = since(last_reload.loaded);
+    let listeners = current.listeners().iter();
     view::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: identity.host.clone(),
+        file: identity.file.as_ref().map(|file| file.display().to_string()),
         pid: process::id(),
         time: telemetry::timestamp(clock::wall()),
         uptime_ms: whole_millis(uptime),
         generation: generation.number,
+        loaded: Some(telemetry::timestamp(last_reload.loaded)),
+        loaded_ago_ms: Some(whole_millis(loaded_ago)),
+        failed_reload: last_reload.failure.as_ref().map(failed_reload),
         ready: ready.is_ok(),
         unready: ready.err().map(|why| why.to_string()),
         in_flight: in_flight.requests(),
         connections: in_flight.connections(),
-        listeners: current.listeners().iter().map(|counts| listener(counts, &generation)).collect(),
+        listeners: listeners.map(|one| listener(one, &generation, last_minute)).collect(),
+        routes: routes(&generation, last_minute),
         pools: generation.pools().map(|one| pool(one, last_minute, now)).collect(),
         orders: orders(current),
     }
@@ -60,27 +86,81 @@ fn orders(current: &Current) -> Vec<view::CertificateOrder> {
     current.orders().all().into_iter().map(order).collect()
 }
 
-fn listener(counts: &ListenerCounts, generation: &Generation) -> view::Listener {
+/// The time since then by the clock of the wall, which may have been set back.
+fn since(then: SystemTime) -> Duration {
+    clock::wall().duration_since(then).unwrap_or_default()
+}
+
+fn failed_reload(failure: &FailedReload) -> view::FailedReload {
+    view::FailedReload {
+        time: telemetry::timestamp(failure.time),
+        ago_ms: whole_millis(since(failure.time)),
+        failures: failure.failures,
+        problems: failure.problems().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn listener(
+    counts: &ListenerCounts,
+    generation: &Generation,
+    last_minute: &LastMinute,
+) -> view::Listener {
     let responses = counts.responses();
+    let (requests, errors) = all_and_errors(responses);
+    let own = last_minute.listener(counts.address());
+    let (rate, error_rate) = own.map(|own| own.rates()).unwrap_or_default();
+    let (request_byte_rate, response_byte_rate) =
+        own.map(|own| own.byte_rates()).unwrap_or_default();
     view::Listener {
         address: counts.address().to_owned(),
-        requests: responses.iter().sum(),
+        requests,
         responses: classes(responses),
+        errors,
+        rate,
+        error_rate,
+        request_bytes: counts.received(),
+        response_bytes: counts.sent(),
+        request_byte_rate,
+        response_byte_rate,
         connections: counts.connections(),
         certificate_days_left: least_days_left(generation, counts.address(), clock::wall()),
     }
 }
 
+fn routes(generation: &Generation, last_minute: &LastMinute) -> Vec<view::RouteTraffic> {
+    let routes = generation.targets().enumerate().map(|(index, (route, target))| {
+        let responses = target.state().responses();
+        let (requests, errors) = all_and_errors(responses);
+        let (rate, error_rate) = last_minute.route(route);
+        view::RouteTraffic {
+            host: route.host.as_ref().map(HostPattern::to_string),
+            path: route.path.as_str().to_owned(),
+            index,
+            pool: route.pool.as_str().to_owned(),
+            requests,
+            responses: classes(responses),
+            errors,
+            rate,
+            error_rate,
+        }
+    });
+    routes.collect()
+}
+
 /// One pool.
 pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view::Pool {
-    let (requests, errors) = requests_and_errors(pool);
+    let (requests, errors) = all_and_errors(pool.counts().responses());
     let own = last_minute.pool(pool.name());
     let (rate, error_rate) = own.map(|own| own.rates()).unwrap_or_default();
+    let (request_byte_rate, response_byte_rate) =
+        own.map(|own| own.byte_rates()).unwrap_or_default();
     let latency = own.map(|own| own.latency(&pool.counts().latency())).unwrap_or_default();
     let mut backends: Vec<_> =
         pool.backends(now).map(|seen| backend(&seen, last_minute, now)).collect();
     let all: f64 = backends.iter().map(|backend| backend.rate).sum();
+    let serving = Serving::of(&backends);
     for backend in &mut backends {
+        backend.last_serving = serving.last(backend).map(str::to_owned);
         backend.share = if all > 0.0 { rounded(backend.rate / all) } else { 0.0 };
     }
     view::Pool {
@@ -92,6 +172,10 @@ pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view:
         active: backends.iter().map(|backend| backend.active).sum(),
         rate,
         error_rate,
+        request_bytes: backends.iter().map(|backend| backend.request_bytes).sum(),
+        response_bytes: backends.iter().map(|backend| backend.response_bytes).sum(),
+        request_byte_rate,
+        response_byte_rate,
         latency,
         queue: view::Queue { length: pool.queued(), size: pool.config().queue.size },
         retries: pool.counts().retries().iter().sum(),
@@ -102,7 +186,7 @@ pub(super) fn pool(pool: &Pool, last_minute: &LastMinute, now: Instant) -> view:
     }
 }
 
-/// One backend; `share` is set by the caller, who knows the whole pool.
+/// One backend; `share` and `last_serving` are set by [`pool`], which knows the whole pool.
 pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant) -> view::Backend {
     let (own, endpoint) = (&seen.backend, &seen.endpoint);
     let counts = own.counts();
@@ -115,9 +199,12 @@ pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant
         name: endpoint.name.to_string(),
         address: endpoint.address.clone(),
         state: seen.eligibility.to_string(),
+        since: why.since,
+        since_ms: why.since_ms,
         reason: why.reason,
         until: why.until,
         for_ms: why.for_ms,
+        last_serving: None,
         set_by_operator: set_by_operator(seen),
         backup: endpoint.backup,
         weight: seen.weight(),
@@ -133,71 +220,9 @@ pub(super) fn backend(seen: &BackendView, last_minute: &LastMinute, now: Instant
         latency: recent.map(|recent| recent.latency(&counts.latency)).unwrap_or_default(),
         first_byte: recent.map(|recent| recent.first_byte(&counts.first_byte)).unwrap_or_default(),
         check: counts.last_check().map(|last| check(last, now)),
+        request_bytes: counts.sent.get(),
+        response_bytes: counts.received.get(),
         connections: view::Connections { opened: counts.opened.get(), reused: counts.reused.get() },
-    }
-}
-
-/// Why a backend gets no requests, and until when.
-pub(super) struct StateReason {
-    pub(super) reason: Option<String>,
-    pub(super) until: Option<String>,
-    pub(super) for_ms: Option<u64>,
-}
-
-impl StateReason {
-    pub(super) fn of(seen: &BackendView, now: Instant) -> Self {
-        let mut why = Self { reason: None, until: None, for_ms: None };
-        match seen.eligibility {
-            Eligibility::Eligible => {}
-            Eligibility::Draining(says) => {
-                let (who, until) = match says {
-                    DrainedBy::Operator => ("an operator drains it", "undrain"),
-                    DrainedBy::Configuration => ("the configuration says drain", "undrain"),
-                };
-                (why.reason, why.until) = (Some(who.to_owned()), Some(until.to_owned()));
-            }
-            Eligibility::Unhealthy => {
-                let failure = seen.backend.counts().last_check().and_then(|check| check.failure);
-                let failure = failure.map(|failure| format!("the check failed: {failure}"));
-                why.reason = failure.or_else(|| Some("its checks fail".to_owned()));
-                why.until = Some("checks_pass".to_owned());
-            }
-            Eligibility::Ejected { cause, until } => {
-                why.reason = Some(cause_in_words(cause));
-                why.until = Some(match until {
-                    EjectionEnd::ChecksPass => "checks_pass".to_owned(),
-                    EjectionEnd::Probe(at) => {
-                        let left = at.saturating_duration_since(now);
-                        why.for_ms = Some(whole_millis(left));
-                        telemetry::timestamp(clock::wall() + left)
-                    }
-                });
-            }
-            Eligibility::HalfOpen { cause } => {
-                why.reason =
-                    Some(format!("{}; the next request is its probe", cause_in_words(cause)));
-                why.until = Some("probe".to_owned());
-            }
-            Eligibility::Full => {
-                let limit = seen.backend.limit().unwrap_or_default();
-                why.reason = Some(format!("it has max_connections ({limit}) requests"));
-            }
-        }
-        why
-    }
-}
-
-fn cause_in_words(cause: EjectionCause) -> String {
-    match cause {
-        EjectionCause::Refused => "it refused a connection".to_owned(),
-        EjectionCause::ConnectTimeout => "connections to it timed out".to_owned(),
-        EjectionCause::ConnectFailure => "it could not be reached".to_owned(),
-        EjectionCause::Reset => "it broke connections".to_owned(),
-        EjectionCause::InvalidAnswer => "it sent invalid answers".to_owned(),
-        EjectionCause::Timeout => "it did not answer in time".to_owned(),
-        EjectionCause::Status(status) => format!("it answered {status}"),
-        EjectionCause::RetryAfter => "it sent Retry-After".to_owned(),
-        EjectionCause::Operator => "an operator ejected it".to_owned(),
     }
 }
 
@@ -225,8 +250,4 @@ fn check(CheckResult { failure, took, at }: CheckResult, now: Instant) -> view::
 fn classes(counts: [u64; StatusClass::ALL.len()]) -> view::Classes {
     let [none, informational, success, redirection, client_error, server_error] = counts;
     view::Classes { informational, success, redirection, client_error, server_error, none }
-}
-
-fn whole_millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -117,6 +117,7 @@ impl Members {
             self.last_resorts.remove(&(since, address.clone()));
         }
         change(&mut standing, &self.tally);
+        standing.note_since(now);
         let after = TallyEntry::of(&standing, now);
         if let Some(at) = probe_at(&standing) {
             self.probes.insert((at, address.clone()), standing.any_probe_from(at));

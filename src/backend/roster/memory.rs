@@ -35,6 +35,9 @@ pub struct Memory {
     term: Duration,
     /// How long it has been back in service.
     serving_for: Option<Duration>,
+    /// How long it has been in service, draining, and unhealthy; a version before does not say.
+    #[serde(default)]
+    state_for: StateFor,
     /// An operator's orders: to drain or not to, and the weight.
     #[serde(default)]
     ordered: (Option<bool>, Option<u64>),
@@ -42,9 +45,19 @@ pub struct Memory {
     latency: Option<f32>,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct StateFor {
+    in_service: Option<Duration>,
+    draining: Option<Duration>,
+    unhealthy: Option<Duration>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Ejected {
     cause: EjectionCause,
+    /// The time since it began; a version before does not say.
+    #[serde(default)]
+    began_ago: Duration,
     /// The time until its probe; `None` if it waits for checks to pass.
     probe_in: Option<Duration>,
 }
@@ -53,12 +66,14 @@ impl Memory {
     pub(super) fn of(backend: &Backend, standing: &Standing, now: Instant) -> Self {
         let ejected = standing.ejection.map(|ejection| Ejected {
             cause: ejection.cause,
+            began_ago: now.saturating_duration_since(ejection.began),
             probe_in: match ejection.until {
                 EjectionEnd::ChecksPass => None,
                 EjectionEnd::Probe(at) => Some(at.saturating_duration_since(now)),
             },
         });
         let latency = backend.latency();
+        let ago = |since: Instant| now.saturating_duration_since(since);
         Self {
             address: backend.id().address.clone(),
             health: standing.health,
@@ -67,7 +82,12 @@ impl Memory {
             ejected,
             ejections: standing.ejections,
             term: standing.term,
-            serving_for: standing.serving_since.map(|since| now.saturating_duration_since(since)),
+            serving_for: standing.serving_since.map(ago),
+            state_for: StateFor {
+                in_service: standing.since.in_service.map(ago),
+                draining: standing.since.draining.map(ago),
+                unhealthy: standing.since.unhealthy.map(ago),
+            },
             ordered: (standing.ordered, backend.weight()),
             latency: latency.is_measured().then(|| latency.estimate(now)).flatten(),
         }
@@ -83,20 +103,27 @@ impl Memory {
         has_same_checks: bool,
         now: Instant,
     ) {
+        let ago = |time: Duration| now.checked_sub(time);
         if has_same_checks && self.health != Health::Unchecked {
             (standing.health, standing.was_healthy) = (self.health, self.was_healthy);
             standing.listens = self.listens;
+            standing.since.unhealthy = self.state_for.unhealthy.and_then(ago);
         }
+        // Those that do not hold here end when the change is noted.
+        standing.since.in_service = self.state_for.in_service.and_then(ago);
+        standing.since.draining = self.state_for.draining.and_then(ago);
         (standing.ordered, _) = self.ordered;
         backend.set_weight(self.ordered.1.filter(|weight| (1..=WEIGHT_MAX).contains(weight)));
         standing.ejection = self.ejected.map(|ejected| {
             let until = ejected.probe_in.map_or(EjectionEnd::ChecksPass, |wait| {
                 EjectionEnd::Probe(now + wait.min(LONGEST))
             });
-            Ejection::new(ejected.cause, until, now)
+            let mut ejection = Ejection::new(ejected.cause, until, now);
+            ejection.began = ago(ejected.began_ago).unwrap_or(now);
+            ejection
         });
         (standing.ejections, standing.term) = (self.ejections, self.term.min(LONGEST));
-        standing.serving_since = self.serving_for.and_then(|time| now.checked_sub(time));
+        standing.serving_since = self.serving_for.and_then(ago);
         if let Some(micros) = self.latency {
             backend.latency().recall(micros, now);
         }
@@ -131,7 +158,8 @@ mod tests {
             Just(EjectionCause::Operator),
             any::<u16>().prop_map(EjectionCause::Status),
         ];
-        (cause, option::of(duration())).prop_map(|(cause, probe_in)| Ejected { cause, probe_in })
+        (cause, duration(), option::of(duration()))
+            .prop_map(|(cause, began_ago, probe_in)| Ejected { cause, began_ago, probe_in })
     }
 
     fn memory() -> impl Strategy<Value = Memory> {
@@ -140,18 +168,27 @@ mod tests {
         let operator = (any::<Option<bool>>(), any::<Option<u64>>());
         let latency = option::of(prop::num::f32::ANY);
         let past = (any::<u32>(), duration(), option::of(duration()));
+        let state_for = [(); 3].map(|()| option::of(duration()));
+        let past = (past, state_for);
         (health, any::<(bool, bool)>(), option::of(ejected()), past, operator, latency).prop_map(
-            |(health, (was_healthy, listens), ejected, past, ordered, latency)| Memory {
-                address: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
-                health,
-                was_healthy,
-                listens,
-                ejected,
-                ejections: past.0,
-                term: past.1,
-                serving_for: past.2,
-                ordered,
-                latency,
+            |(health, (was_healthy, listens), ejected, (past, state_for), ordered, latency)| {
+                Memory {
+                    address: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
+                    health,
+                    was_healthy,
+                    listens,
+                    ejected,
+                    ejections: past.0,
+                    term: past.1,
+                    serving_for: past.2,
+                    state_for: StateFor {
+                        in_service: state_for[0],
+                        draining: state_for[1],
+                        unhealthy: state_for[2],
+                    },
+                    ordered,
+                    latency,
+                }
             },
         )
     }

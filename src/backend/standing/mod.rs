@@ -17,12 +17,14 @@
 mod checks;
 pub(in crate::backend) mod eligibility;
 mod operator;
+mod since;
 mod terms;
 
 use std::time::{Duration, Instant};
 
 pub use eligibility::Eligibility;
 use serde::{Deserialize, Serialize};
+pub(in crate::backend) use since::Since;
 
 use super::{
     event::{AttemptFailure, BackendChange, EjectionCause, EjectionEnd, Event, ReadmissionCause},
@@ -59,6 +61,8 @@ pub enum Health {
 pub(in crate::backend) struct Ejection {
     pub(in crate::backend) cause: EjectionCause,
     pub(in crate::backend) until: EjectionEnd,
+    /// When the ejection began.
+    pub(in crate::backend) began: Instant,
     /// When the ejection began, or an early probe failed last.
     since: Instant,
     /// When its last probe began, or the ejection itself.
@@ -76,9 +80,18 @@ impl Ejection {
     pub(in crate::backend) fn new(
         cause: EjectionCause,
         until: EjectionEnd,
-        since: Instant,
+        began: Instant,
     ) -> Self {
-        Self { cause, until, since, tried: since, probes: 0, hastened_from: None, unproven: 0 }
+        Self {
+            cause,
+            until,
+            began,
+            since: began,
+            tried: began,
+            probes: 0,
+            hastened_from: None,
+            unproven: 0,
+        }
     }
 
     /// Whether a failure is that of a probe of this ejection. A probe that began before this
@@ -124,6 +137,8 @@ pub struct Standing {
     pub(in crate::backend) listens: bool,
     /// When it came back into service; `None` if it has always been.
     pub(in crate::backend) serving_since: Option<Instant>,
+    /// Since when it has been in its state.
+    pub(in crate::backend) since: Since,
     /// Whether it has ever been healthy.
     pub(in crate::backend) was_healthy: bool,
     /// Checks passed in a row; an ejection starts the count anew.
@@ -153,6 +168,7 @@ impl Default for Standing {
             ordered: None,
             listens: true,
             serving_since: None,
+            since: Since::default(),
             was_healthy: false,
             passes: 0,
             failures: 0,

@@ -68,3 +68,17 @@ fn is_what_makes_a_backend_known_and_nothing_else_does() {
     enlist(&world, &[1, 2, 3, 4], &CHECKED);
     assert_eq!(world.roster.remember(world.now).len(), 4);
 }
+
+#[test]
+fn is_never_exceeded_and_says_full() {
+    let world = World::new(1, CHECKED);
+    let backend = &world.backends[0];
+    world.change_of(0, Some(2), false);
+    assert!(backend.try_enter() && backend.try_enter());
+    assert!(!backend.try_enter());
+    assert_eq!(backend.eligibility(world.now), Eligibility::Full);
+    assert!(backend.is_open() && !backend.is_eligible());
+    backend.leave();
+    assert!(backend.is_eligible() && backend.try_enter());
+    assert_eq!(backend.active(), 2);
+}

@@ -4,13 +4,13 @@ mod checks;
 mod comeback;
 mod ejection;
 mod enlisting;
-mod limit;
 mod next_process;
 mod panic;
 mod probe;
 mod recall;
 mod refused;
 mod retry_after;
+mod since;
 
 use std::{
     collections::HashMap,

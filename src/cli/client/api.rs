@@ -83,9 +83,7 @@ impl Change {
             ChangeKind::Weight(_) => Method::PUT,
             _ => Method::POST,
         };
-        let (pool, backend) = (encoded(&self.pool), encoded(&self.backend));
-        let word = self.kind.word();
-        let path = format!("{POOLS}/{pool}/backends/{backend}/{word}");
+        let path = format!("{}/{}", path_of(&self.pool, &self.backend), self.kind.word());
         ApiRequest { method, path, body: self.kind.body() }
     }
 }
@@ -103,6 +101,15 @@ impl AdminClient {
     /// As [`AdminClient::status`], as it was sent.
     pub(in crate::cli) async fn status_as_sent(&self) -> Result<Value, ClientError> {
         self.value(&get(POOLS.to_owned())).await
+    }
+
+    /// One backend, by its address or its configured name, as it was sent.
+    pub(in crate::cli) async fn backend(
+        &self,
+        pool: &str,
+        backend: &str,
+    ) -> Result<Value, ClientError> {
+        self.value(&get(path_of(pool, backend))).await
     }
 
     /// The certificates of all listeners, as they were sent.
@@ -193,6 +200,10 @@ fn speaks_tls(body: &[u8]) -> bool {
 
 fn get(path: String) -> ApiRequest {
     ApiRequest { method: Method::GET, path, body: String::new() }
+}
+
+fn path_of(pool: &str, backend: &str) -> String {
+    format!("{POOLS}/{}/backends/{}", encoded(pool), encoded(backend))
 }
 
 fn encoded(text: &str) -> String {

@@ -26,7 +26,7 @@ pub(in crate::cli) enum Operation {
     /// Show the certificates of all listeners: names, days left, issuer, source.
     Certificates(CertificatesArguments),
     /// Stop sending new requests to a backend, until `lb undrain`.
-    Drain(ChangeArguments),
+    Drain(DrainArguments),
     /// Send requests to a drained backend again.
     Undrain(ChangeArguments),
     /// Take a backend out of service for a time, as if it had failed. One request then probes it.
@@ -96,6 +96,16 @@ pub(in crate::cli) struct ChangeArguments {
     pub(super) print: OutputArguments,
     #[command(flatten)]
     pub(super) target: AdminTarget,
+}
+
+/// Arguments of `lb drain`.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct DrainArguments {
+    #[command(flatten)]
+    pub(super) named: ChangeArguments,
+    /// Drain it without a question, even if no other backend of the pool serves.
+    #[arg(long, short)]
+    pub(super) yes: bool,
 }
 
 /// Arguments of `lb eject`.

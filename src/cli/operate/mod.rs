@@ -3,6 +3,7 @@
 
 pub(super) mod args;
 mod certificates;
+mod consent;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,10 @@ use super::{
     top,
 };
 use crate::admin::view::{Backend, Certificates, Explanation, Status};
-use args::{CertificatesArguments, ChangeArguments, ExplainArguments, Operation, StatusArguments};
+use args::{
+    CertificatesArguments, ChangeArguments, DrainArguments, ExplainArguments, Operation,
+    StatusArguments,
+};
 
 /// Runs the command and prints its result.
 pub(super) fn run(operation: &Operation) -> ExitCode {
@@ -27,7 +31,7 @@ pub(super) fn run(operation: &Operation) -> ExitCode {
         Operation::Status(arguments) => status(arguments),
         Operation::Explain(arguments) => explain(arguments),
         Operation::Certificates(arguments) => certificates(arguments),
-        Operation::Drain(named) => change(named, ChangeKind::Drain),
+        Operation::Drain(of) => drain(of),
         Operation::Undrain(named) => change(named, ChangeKind::Undrain),
         Operation::Readmit(named) => change(named, ChangeKind::Readmit),
         Operation::Eject(of) => change(&of.named, ChangeKind::Eject(of.duration.clone())),
@@ -76,6 +80,24 @@ fn certificates(arguments: &CertificatesArguments) -> Result<String, String> {
     let certificates: Certificates = read(&client, value.clone())?;
     let text = || certificates::text(&certificates.certificates);
     Ok(if arguments.print.json { pretty(&value) } else { text() })
+}
+
+fn drain(of: &DrainArguments) -> Result<String, String> {
+    let named = &of.named;
+    if !of.yes {
+        let (pool, name) = (&named.pool, &named.backend);
+        let (client, value) = ask(&named.target, async |client| {
+            match client.backend(pool, name).await {
+                // The change below is refused as well, with a reason that names what there is.
+                Err(ClientError::Refused { .. } | ClientError::NotLb { .. }) => Ok(Value::Null),
+                answered => answered,
+            }
+        })?;
+        if !value.is_null() {
+            consent::to_drain(&read(&client, value)?)?;
+        }
+    }
+    change(named, ChangeKind::Drain)
 }
 
 fn change(named: &ChangeArguments, kind: ChangeKind) -> Result<String, String> {

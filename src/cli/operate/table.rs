@@ -23,11 +23,12 @@ enum Side {
     Right,
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     ("BACKEND", Side::Left),
     ("STATE", Side::Left),
+    ("FOR", Side::Left),
     ("WEIGHT", Side::Right),
-    ("ACTIVE", Side::Right),
+    ("ACT", Side::Right),
     ("REQ/S", Side::Right),
     ("ERR/S", Side::Right),
     ("SHARE", Side::Right),
@@ -50,6 +51,10 @@ type Row = [Cell; COLUMNS.len()];
 /// The whole text, with colours.
 pub(super) fn status(status: &Status) -> String {
     let mut text = format!("{}\n", process(status));
+    if let Some(failed) = &status.failed_reload {
+        text.push_str(&painted(colour(AnsiColor::Red), &figures::failed_reload(failed)));
+        text.push('\n');
+    }
     for pool in &status.pools {
         text.push_str(&format!("\n{}\n{}", heading(pool), backends(pool)));
     }
@@ -120,6 +125,7 @@ fn row(backend: &Backend) -> Row {
     [
         plain(backend.label()),
         Cell { text: figures::state(&backend.state), style: in_state },
+        plain(figures::in_state_for(backend)),
         plain(figures::weight(backend)),
         plain(backend.active.to_string()),
         plain(figures::rate(backend.rate)),

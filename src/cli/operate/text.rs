@@ -52,6 +52,12 @@ fn route(route: &Route) -> String {
 
 fn standing(candidate: &Candidate) -> String {
     let state = painted(style(&candidate.state), &figures::state(&candidate.state));
+    let state = match candidate.since_ms.map(figures::age) {
+        // An ejection is an event; the other states last.
+        Some(age) if candidate.state == "ejected" => format!("{state} {age} ago"),
+        Some(age) => format!("{state} for {age}"),
+        None => state,
+    };
     let until = figures::until(candidate.until.as_deref(), candidate.for_ms);
     let why = [candidate.reason.clone(), until].into_iter().flatten().collect::<Vec<_>>();
     let state = if why.is_empty() { state } else { format!("{state}: {}", why.join(", ")) };

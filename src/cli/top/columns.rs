@@ -1,4 +1,6 @@
 //! The columns of the live table: their names, widths and values, and the order that each gives.
+//!
+//! On a small screen the columns that matter most are kept: which backend, its state, and the reason.
 
 use std::cmp::Ordering;
 
@@ -8,12 +10,21 @@ use crate::admin::view::{Backend, Status};
 use crate::backend::Address;
 use crate::cli::figures;
 
-/// The columns of a backend, in this order; if there is no room, the last ones are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The width of a state.
+const STATE: u16 = 9;
+/// The least width of a reason; it gets what the other columns leave.
+const REASON: u16 = 16;
+/// The least and the greatest width of a backend's name.
+const LEAST_NAME: u16 = 13;
+const MOST_NAME: u16 = 47;
+
+/// The columns of a backend, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Column {
     Pool,
     Backend,
     State,
+    For,
     Active,
     Rate,
     Errors,
@@ -26,10 +37,13 @@ pub(super) enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 12] = [
+    /// The columns, those first that are kept where there is little room.
+    const BY_IMPORTANCE: [Self; 13] = [
         Self::Pool,
         Self::Backend,
         Self::State,
+        Self::Reason,
+        Self::For,
         Self::Active,
         Self::Rate,
         Self::Errors,
@@ -38,18 +52,22 @@ impl Column {
         Self::P99,
         Self::Weight,
         Self::Check,
-        Self::Reason,
     ];
 
-    /// The columns that fit into this many characters.
-    pub(super) fn shown(room: u16, widths: Widths) -> &'static [Self] {
+    /// The columns that fit into this many characters, in their order. The reason is left out while no
+    /// backend has one.
+    pub(super) fn shown(room: u16, widths: Widths) -> Vec<Self> {
+        let all = Self::BY_IMPORTANCE.into_iter();
+        let all = all.filter(|column| widths.has_remarks || *column != Self::Reason);
         let mut taken = 0;
-        let is_too_many = |column: &Self| {
-            taken += column.least(widths) + u16::from(taken > 0);
-            taken > room
-        };
-        let fitting = Self::ALL.iter().position(is_too_many).unwrap_or(Self::ALL.len());
-        &Self::ALL[..fitting]
+        let mut shown: Vec<_> = all
+            .take_while(|column| {
+                taken += column.least(widths) + u16::from(taken > 0);
+                taken <= room
+            })
+            .collect();
+        shown.sort();
+        shown
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -57,6 +75,7 @@ impl Column {
             Self::Pool => "POOL",
             Self::Backend => "BACKEND",
             Self::State => "STATE",
+            Self::For => "FOR",
             Self::Active => "ACT",
             Self::Rate => "REQ/S",
             Self::Errors => "ERR/S",
@@ -73,12 +92,13 @@ impl Column {
         match self {
             Self::Pool => widths.pool,
             Self::Backend => widths.backend,
-            Self::State => 9,
+            Self::State => STATE,
+            Self::For => 4,
             Self::Active => 4,
             Self::Rate | Self::Errors | Self::Share | Self::P50 | Self::P99 => 6,
             Self::Weight => 8,
             Self::Check => 15,
-            Self::Reason => 20,
+            Self::Reason => REASON,
         }
     }
 
@@ -91,18 +111,19 @@ impl Column {
 
     pub(super) fn alignment(self) -> Alignment {
         match self {
-            Self::Pool | Self::Backend | Self::State | Self::Check | Self::Reason => {
+            Self::Pool | Self::Backend | Self::State | Self::For | Self::Check | Self::Reason => {
                 Alignment::Left
             }
             _ => Alignment::Right,
         }
     }
 
-    pub(super) fn value(self, backend: &Backend) -> String {
+    pub(super) fn value(self, backend: &Backend, widths: Widths) -> String {
         match self {
             Self::Pool => backend.pool.clone(),
-            Self::Backend => backend.label(),
+            Self::Backend => label(backend, widths.backend),
             Self::State => figures::state(&backend.state),
+            Self::For => figures::in_state_for(backend),
             Self::Active => backend.active.to_string(),
             Self::Rate => figures::rate(backend.rate),
             Self::Errors => figures::rate(backend.error_rate),
@@ -121,6 +142,7 @@ impl Column {
             Self::Pool => a.pool.cmp(&b.pool),
             Self::Backend => by_name(a).cmp(&by_name(b)),
             Self::State => trouble(a).cmp(&trouble(b)),
+            Self::For => newest(a).cmp(&newest(b)),
             Self::Active => b.active.cmp(&a.active),
             Self::Rate => b.rate.total_cmp(&a.rate),
             Self::Errors => b.error_rate.total_cmp(&a.error_rate),
@@ -136,24 +158,36 @@ impl Column {
     }
 }
 
-/// The widths of the names, within limits.
+/// The widths of the names, within limits, and whether a backend has remarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Widths {
     pool: u16,
     backend: u16,
+    has_remarks: bool,
 }
 
 impl Widths {
-    pub(super) fn of(status: &Status) -> Self {
+    /// The widths for a screen of this many characters.
+    pub(super) fn of(status: &Status, room: u16) -> Self {
         let longest = |lengths: &mut dyn Iterator<Item = usize>| {
             u16::try_from(lengths.max().unwrap_or(0)).unwrap_or(u16::MAX)
         };
         let pools = || status.pools.iter();
-        let backends = pools().flat_map(|pool| &pool.backends);
-        let pool = longest(&mut pools().map(|pool| pool.name.chars().count()));
-        let backend = longest(&mut backends.map(|backend| backend.label().len()));
-        Self { pool: pool.clamp(4, 16), backend: backend.clamp(13, 47) }
+        let backends = || pools().flat_map(|pool| &pool.backends);
+        let pool = longest(&mut pools().map(|pool| pool.name.chars().count())).clamp(4, 16);
+        // A long name makes way for the reason.
+        let left = room.saturating_sub(pool + STATE + REASON + 3);
+        let most = left.clamp(LEAST_NAME, MOST_NAME);
+        let backend = longest(&mut backends().map(|backend| label(backend, most).chars().count()));
+        let has_remarks = backends().any(|backend| !figures::remarks(backend).is_empty());
+        Self { pool, backend: backend.clamp(LEAST_NAME, most), has_remarks }
     }
+}
+
+/// The name with the address, if there is room, otherwise the name.
+fn label(backend: &Backend, room: u16) -> String {
+    let label = backend.label();
+    if label.chars().count() > room.into() { backend.name.clone() } else { label }
 }
 
 /// The order of the table.
@@ -213,6 +247,11 @@ fn by_name(backend: &Backend) -> (Option<&str>, &Address) {
 
 fn longest(a: Option<f64>, b: Option<f64>) -> Ordering {
     b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0))
+}
+
+/// The latest change comes first.
+fn newest(backend: &Backend) -> u64 {
+    backend.since_ms.unwrap_or(u64::MAX)
 }
 
 fn ago(backend: &Backend) -> (bool, u64) {

@@ -1,11 +1,11 @@
-//! The picture of a [`State`], at any size from 80 by 24.
+//! The picture of a [`State`], at any size; 60 by 20 has the reason of every backend.
 
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style, Stylize},
     text::{Line, Span, Text},
-    widgets::{Cell, Clear, Paragraph, Row, Table, TableState},
+    widgets::{Cell, Clear, Paragraph, Row, Table, TableState, Wrap},
 };
 
 use super::{
@@ -31,24 +31,30 @@ const HELP: &str = "\
 
 /// Draws the screen; the table takes the remaining space.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State) {
+    let about = about_selected(state);
+    let about_height = wrapped_height(&about, frame.area().width);
     let rows = [
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Min(3),
-        Constraint::Length(1),
+        Constraint::Length(about_height),
         Constraint::Length(1),
         Constraint::Length(1),
     ];
-    let [process, totals, _, table, detail, note, keys] =
+    let [process, totals, reload, table, detail, note, keys] =
         Layout::vertical(rows).areas(frame.area());
     frame.render_widget(process_line(state), process);
     frame.render_widget(totals_line(state), totals);
-    let widths = Widths::of(&state.status);
+    if let Some(failed) = &state.status.failed_reload {
+        frame.render_widget(Line::from(figures::failed_reload(failed)).red(), reload);
+    }
+    let widths = Widths::of(&state.status, table.width);
     state.columns = Column::shown(table.width, widths);
-    let selected = draw_table(frame, state, widths, table);
-    let selected = selected.map(|backend| detail_of(&backend)).unwrap_or_default();
-    frame.render_widget(Line::from(selected).dim(), detail);
+    draw_table(frame, state, widths, table);
+    let about = Text::from(about);
+    let about = if let Mode::Confirm(..) = state.mode { about.red() } else { about.dim() };
+    frame.render_widget(Paragraph::new(about).wrap(Wrap { trim: true }), detail);
     frame.render_widget(note_line(state), note);
     frame.render_widget(keys_line(state), keys);
     if state.mode == Mode::Help {
@@ -87,15 +93,16 @@ fn totals_line(state: &State) -> Line<'_> {
     let errors_shown = if errors > 0.0 { errors_shown.red() } else { errors_shown.into() };
     let backends = || status.pools.iter().flat_map(|pool| &pool.backends);
     let out = backends().filter(|backend| !is_served(&backend.state)).count();
-    let out_shown = format!("{out} out");
+    let out_shown = format!("{out} of {} out  ", figures::count(backends().count(), "backend"));
     let panicking = status.pools.iter().filter(|pool| pool.panic).count();
     let mut parts: Vec<Span<'_>> = vec![
         format!("{} req/s  ", figures::rate(rate)).into(),
         errors_shown,
-        format!("  {} in flight  {} clients  ", status.in_flight, status.connections).into(),
-        format!("{}  ", figures::count(status.pools.len(), "pool")).into(),
-        format!("{}, ", figures::count(backends().count(), "backend")).into(),
+        "  ".into(),
         if out > 0 { out_shown.yellow() } else { out_shown.into() },
+        format!("{} in flight  ", status.in_flight).into(),
+        format!("{}  ", figures::count(status.connections, "client")).into(),
+        figures::count(status.pools.len(), "pool").into(),
     ];
     if panicking > 0 {
         parts.push(format!("  {} in panic", figures::count(panicking, "pool")).red());
@@ -103,20 +110,14 @@ fn totals_line(state: &State) -> Line<'_> {
     Line::from(parts)
 }
 
-/// The selected backend.
-fn draw_table(
-    frame: &mut Frame<'_>,
-    state: &mut State,
-    widths: Widths,
-    area: Rect,
-) -> Option<Backend> {
-    let columns = state.columns;
+fn draw_table(frame: &mut Frame<'_>, state: &mut State, widths: Widths, area: Rect) {
+    let columns = &state.columns;
     let rows = state.rows();
     let line = state.line(&rows);
     let header = columns.iter().map(|column| head(*column, state));
     let lines = rows.iter().map(|backend| {
         let cells = columns.iter().map(|column| {
-            let text = Line::from(column.value(backend)).alignment(column.alignment());
+            let text = Line::from(column.value(backend, widths)).alignment(column.alignment());
             Cell::from(text).style(style(*column, backend))
         });
         Row::new(cells)
@@ -126,12 +127,10 @@ fn draw_table(
         .header(Row::new(header).style(Style::new().add_modifier(Modifier::BOLD)))
         .column_spacing(1)
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
-    let selected = rows.get(line).map(|backend| (*backend).clone());
     let mut place = TableState::new().with_offset(state.offset);
-    place.select(selected.is_some().then_some(line));
+    place.select((line < rows.len()).then_some(line));
     frame.render_stateful_widget(table, area, &mut place);
     state.offset = place.offset();
-    selected
 }
 
 fn head(column: Column, state: &State) -> Cell<'static> {
@@ -162,7 +161,24 @@ fn is_served(state: &str) -> bool {
     matches!(state, "eligible" | "full")
 }
 
-/// The facts that the table may have no room for.
+/// What is lost by the change that is to be confirmed, or else the facts about the selected backend that
+/// the table may have no room for.
+fn about_selected(state: &State) -> String {
+    if let Mode::Confirm(_, loss) = &state.mode {
+        return loss.as_deref().map(figures::sentence).unwrap_or_default();
+    }
+    let rows = state.rows();
+    rows.get(state.line(&rows)).map(|backend| detail_of(backend)).unwrap_or_default()
+}
+
+/// The lines that this text needs, at most three.
+fn wrapped_height(text: &str, width: u16) -> u16 {
+    // Words that do not fit leave room at the end of a line.
+    let length = text.chars().count() + text.chars().count() / 8;
+    let lines = length.div_ceil(usize::from(width.max(1)));
+    u16::try_from(lines).unwrap_or(u16::MAX).clamp(1, 3)
+}
+
 fn detail_of(backend: &Backend) -> String {
     let remarks = figures::remarks(backend);
     let remarks = if remarks.is_empty() { "nothing to remark".to_owned() } else { remarks };
@@ -173,7 +189,7 @@ fn detail_of(backend: &Backend) -> String {
 
 fn note_line(state: &State) -> Line<'_> {
     match (&state.mode, &state.note, &state.unreachable) {
-        (Mode::Confirm(change), _, _) => {
+        (Mode::Confirm(change, _), _, _) => {
             let kind = match change.kind {
                 ChangeKind::Eject(_) => "eject (for a time, as if it had failed)",
                 ref kind => kind.word(),
@@ -191,9 +207,9 @@ fn note_line(state: &State) -> Line<'_> {
 
 fn keys_line(state: &State) -> Line<'_> {
     let keys = match state.mode {
-        Mode::Watch => "↑↓ select  ←→ sort  / filter  d drain  e eject  r readmit  ? help  q quit",
+        Mode::Watch => "? help  q quit  d drain  e eject  r readmit  / filter  ←→ sort  ↑↓ select",
         Mode::Filter => "Enter keep  Esc all",
-        Mode::Confirm(_) => "y do it  any other key: leave it",
+        Mode::Confirm(..) => "y do it  any other key: leave it",
         Mode::Help => "any key: back",
     };
     if state.mode == Mode::Watch && !state.filter.is_empty() {

@@ -39,7 +39,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// An answer that has come.
 #[derive(Debug)]
 enum Completed {
-    Status(Result<Status, ClientError>),
+    Status(Result<Box<Status>, ClientError>),
     Change(Change, Result<Box<Backend>, ClientError>),
 }
 
@@ -99,7 +99,7 @@ async fn watch(
                     match answer {
                         Ok(status) => {
                             last_answer = clock::now();
-                            state.learn(status);
+                            state.learn(*status);
                         }
                         Err(error) => state.miss(clock::now().saturating_duration_since(last_answer), error.to_string()),
                     }
@@ -125,7 +125,7 @@ impl Requests {
     fn status(&mut self) {
         if !std::mem::replace(&mut self.has_status_under_way, true) {
             let client = self.client.clone();
-            self.tasks.spawn(async move { Completed::Status(client.status().await) });
+            self.tasks.spawn(async move { Completed::Status(client.status().await.map(Box::new)) });
         }
     }
 

@@ -25,8 +25,8 @@ pub(super) enum Mode {
     Watch,
     /// Write the filter.
     Filter,
-    /// Confirm or drop this change.
-    Confirm(Change),
+    /// Confirm or drop this change, knowing what the pool loses by it.
+    Confirm(Change, Option<String>),
     /// Read what the keys do.
     Help,
 }
@@ -63,7 +63,7 @@ pub(super) struct State {
     pub(super) mode: Mode,
     pub(super) note: Option<Note>,
     /// Columns that the last picture had room for.
-    pub(super) columns: &'static [Column],
+    pub(super) columns: Vec<Column>,
     /// The first line of the table that is on the screen.
     pub(super) offset: usize,
     selected: Option<BackendId>,
@@ -71,7 +71,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(at: String, status: Status) -> Self {
-        let columns = Column::shown(80, Widths::of(&status));
+        let columns = Column::shown(80, Widths::of(&status, 80));
         let order = SortOrder::DEFAULT;
         let (filter, mode) = (String::new(), Mode::Watch);
         let state = Self {
@@ -162,7 +162,7 @@ impl State {
         match self.mode.clone() {
             Mode::Watch => self.watch(key.code),
             Mode::Filter => self.write_filter(key.code),
-            Mode::Confirm(change) => {
+            Mode::Confirm(change, _) => {
                 self.mode = Mode::Watch;
                 match key.code {
                     KeyCode::Char('y' | 'Y') | KeyCode::Enter => Action::Change(change),
@@ -185,8 +185,8 @@ impl State {
             KeyCode::Char('?' | 'h') => self.mode = Mode::Help,
             KeyCode::Char('/') => self.mode = Mode::Filter,
             KeyCode::Esc => self.filter.clear(),
-            KeyCode::Right => self.order = self.order.moved(true, self.columns),
-            KeyCode::Left => self.order = self.order.moved(false, self.columns),
+            KeyCode::Right => self.order = self.order.moved(true, &self.columns),
+            KeyCode::Left => self.order = self.order.moved(false, &self.columns),
             KeyCode::Char('i') => self.order.is_inverted = !self.order.is_inverted,
             KeyCode::Up | KeyCode::Char('k') => self.select(|line| line.saturating_sub(1)),
             KeyCode::Down | KeyCode::Char('j') => self.select(|line| line + 1),
@@ -234,8 +234,10 @@ impl State {
         let Some(backend) = rows.get(self.line(&rows)) else { return };
         let (pool, kind) = (backend.pool.clone(), kind(backend));
         let change = Change { pool, backend: backend.address.to_string(), kind };
+        let takes_out = matches!(change.kind, ChangeKind::Drain | ChangeKind::Eject(_));
+        let loss = takes_out.then(|| figures::loss(backend)).flatten();
         self.selected = Some(id(backend));
-        self.mode = Mode::Confirm(change);
+        self.mode = Mode::Confirm(change, loss);
     }
 
     fn note(&mut self, text: &str, is_error: bool) {

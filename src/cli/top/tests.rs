@@ -8,14 +8,14 @@ use ratatui::{
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
     style::Color,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     columns::Column,
     draw::draw,
     state::{Action, Mode, State},
 };
-use crate::admin::view::{Backend, Status};
+use crate::admin::view::{Backend, FailedReload, Status};
 use crate::cli::{
     client::{Change, ChangeKind},
     samples::{all_sorts, backend, status},
@@ -74,22 +74,90 @@ fn everything_that_matters_is_on_a_small_screen() {
     let lines = screen(&mut state());
     let expected = [
         "ready  lb 0.1.0  process 4711  up 3h 12m  generation 2",
-        "120 req/s  0.1 err/s  4 in flight  40 clients  1 pool  4 backends, 2 out",
+        "120 req/s  0.1 err/s  2 of 4 backends out  4 in flight  40 clients  1 pool",
         "",
-        "POOL BACKEND       STATE      ACT  REQ/S  ERR/S  SHARE    P50    P99   WEIGHT",
-        "web  10.0.0.2:9001 ejected      0      0    0.2     0%  3.1ms   41ms        1",
-        "web  10.0.0.4:9001 half-open    0     60      0    50%      -      -        1",
-        "web  10.0.0.1:9001 eligible     3     60      0    50%  3.1ms   41ms        1",
-        "web  10.0.0.3:9001 eligible     1     60      0    50%  3.1ms   41ms    1.2/3",
+        "POOL BACKEND       STATE     FOR   ACT  REQ/S  ERR/S  SHARE REASON",
+        "web  10.0.0.2:9001 ejected   2m      0      0    0.2     0% refused connections,",
+        "web  10.0.0.4:9001 half-open 0s      0     60      0    50% 5 failures in a row,",
+        "web  10.0.0.1:9001 eligible  1d      3     60      0    50%",
+        "web  10.0.0.3:9001 eligible          1     60      0    50% by an operator: weig",
         "",
     ];
     assert_eq!(lines[..expected.len()], expected, "\n{}", lines.join("\n"));
     let expected = [
-        "10.0.0.2:9001: refused connections, until checks pass; check failed 1s ago, weig",
+        "10.0.0.2:9001: refused connections, until checks pass; check failed 1s ago,",
+        "weight 1",
         "http://127.0.0.1:9900",
-        "↑↓ select  ←→ sort  / filter  d drain  e eject  r readmit  ? help  q quit",
+        "? help  q quit  d drain  e eject  r readmit  / filter  ←→ sort  ↑↓ select",
     ];
-    assert_eq!(lines[21..], expected, "\n{}", lines.join("\n"));
+    assert_eq!(lines[20..], expected, "\n{}", lines.join("\n"));
+}
+
+/// A name with its address is long; the name alone leaves room for the reason.
+#[test]
+fn a_narrow_screen_keeps_the_state_and_the_reason() {
+    let named = |port: u16, changes: Value| {
+        let mut one = json!({
+            "name": format!("localhost:{port}"), "address": format!("127.0.0.1:{port}"),
+            "state": "ejected", "since_ms": 153_000, "reason": "it answered 503",
+            "until": "2026-11-21T12:00:28Z", "for_ms": 27_000,
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            one[key] = value.clone();
+        }
+        backend(one)
+    };
+    let mut all = all_sorts();
+    all.push(named(9005, json!({})));
+    let mut state = State::new(AT.to_owned(), status(&all));
+    let shown = lines(&mut state, 60, 20);
+    let expected = [
+        "POOL BACKEND        STATE     FOR   ACT REASON",
+        "web  localhost:9005 ejected   2m      0 it answered 503, 27s",
+        "web  10.0.0.2:9001  ejected   2m      0 refused connections,",
+    ];
+    assert_eq!(shown[3..6], expected, "\n{}", shown.join("\n"));
+    let text = shown[15..18].join(" ");
+    assert!(text.contains("it answered 503, 27s left;"), "{}", shown.join("\n"));
+}
+
+#[test]
+fn numbers_have_the_room_while_there_is_no_reason() {
+    let mut state = State::new(AT.to_owned(), status(&[backend(json!({}))]));
+    let shown = screen(&mut state);
+    assert!(shown[3].ends_with(" P50    P99"), "{}", shown.join("\n"));
+    assert!(!shown[3].contains("REASON"), "{}", shown.join("\n"));
+}
+
+#[test]
+fn a_reload_that_has_failed_is_said_above_the_table() {
+    let mut failing = status(&all_sorts());
+    failing.failed_reload = Some(FailedReload {
+        time: "2026-11-21T11:55:00Z".to_owned(),
+        ago_ms: 300_000,
+        failures: 1,
+        problems: vec!["lb.yaml:3: wrong".to_owned()],
+    });
+    let mut state = State::new(AT.to_owned(), failing);
+    assert_eq!(screen(&mut state)[2], "the last reload failed 5m 0s ago: lb.yaml:3: wrong");
+}
+
+#[test]
+fn what_the_pool_loses_is_said_before_the_confirmation() {
+    let last = backend(json!({ "last_serving": "backend" }));
+    for (key, word) in [('d', "drain"), ('e', "eject")] {
+        let mut state = State::new(AT.to_owned(), status(std::slice::from_ref(&last)));
+        press(&mut state, &[KeyCode::Char(key)]);
+        let shown = screen(&mut state);
+        let warning = shown[20..22].join(" ");
+        let says =
+            "It is the last eligible backend of web: without it, requests to this pool fail.";
+        assert!(warning.contains(says), "{}", shown.join("\n"));
+        assert!(shown[22].starts_with(word), "{}", shown.join("\n"));
+    }
+    let mut state = State::new(AT.to_owned(), status(&[last]));
+    press(&mut state, &[KeyCode::Char('r')]);
+    assert!(!screen(&mut state).join("\n").contains("the last eligible"));
 }
 
 #[test]
@@ -121,13 +189,13 @@ fn trouble_comes_first_and_columns_sort_the_table() {
     press(&mut state, &[KeyCode::Char('i')]);
     assert_eq!(order(&state), [4, 3, 2, 1]);
     assert!(screen(&mut state)[3].contains("BACKEND▴"));
-    // STATE, ACT.
-    press(&mut state, &[KeyCode::Right, KeyCode::Right]);
+    // STATE, FOR, ACT.
+    press(&mut state, &[KeyCode::Right; 3]);
     assert_eq!((state.order.by, order(&state)), (Some(Column::Active), vec![1, 3, 2, 4]));
-    press(&mut state, &[KeyCode::Left; 4]);
+    press(&mut state, &[KeyCode::Left; 5]);
     assert_eq!((state.order.by, order(&state)), (None, vec![2, 4, 1, 3]));
     press(&mut state, &[KeyCode::Left]);
-    assert_eq!(state.order.by, Some(Column::Weight), "the last that is on the screen");
+    assert_eq!(state.order.by, Some(Column::Reason), "the last that is on the screen");
 }
 
 #[test]
@@ -136,6 +204,7 @@ fn every_column_sorts_by_its_values() {
     lines(&mut state, 200, 24);
     for (column, first) in [
         (Column::State, 2),
+        (Column::For, 4),
         (Column::Errors, 2),
         (Column::Rate, 1),
         (Column::P99, 1),

@@ -143,7 +143,8 @@ fn a_change_sends_a_header_that_no_form_can_and_prints_the_result() {
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{args:?}");
         let says = "10.0.0.1:9001 of pool web is draining, 3 active, weight 1\n";
         assert_eq!(outcome.stdout, says, "{args:?}");
-        let asked = &admin.requests()[0];
+        // A drain is preceded by the question whether it is the last backend.
+        let asked = admin.requests().pop().unwrap();
         assert_eq!((asked.method.as_str(), &asked.path), (method, &path), "{args:?}");
         assert_eq!(String::from_utf8_lossy(&asked.body), body, "{args:?}");
         assert_eq!(asked.header("x-requested-with"), Some("lb"));
@@ -153,6 +154,42 @@ fn a_change_sends_a_header_that_no_form_can_and_prints_the_result() {
     let json = run(&["drain", "web", "10.0.0.1:9001", "--json", &at(&admin)]).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json, backend("10.0.0.1:9001", "draining"));
+}
+
+/// Without a terminal the command cannot ask.
+#[test]
+fn the_last_backend_is_not_drained_without_a_yes() {
+    const ONE: &str = "/api/v1/pools/web/backends/10.0.0.1:9001";
+    let drained = format!("{ONE}/drain");
+    for (last, yes, code, stderr) in [
+        (
+            json!("backend"),
+            None,
+            1,
+            "not drained: it is the last eligible backend of web: without it, requests to this \
+             pool fail (to drain it all the same: lb drain --yes)\n",
+        ),
+        (json!("backend"), Some("--yes"), 0, ""),
+        (json!("backend"), Some("-y"), 0, ""),
+        (
+            json!("primary"),
+            None,
+            0,
+            "warning: 10.0.0.1:9001: it is the last eligible primary of web: backups take over\n",
+        ),
+        (Value::Null, None, 0, ""),
+    ] {
+        let admin = answering(&drained, 200, &backend("10.0.0.1:9001", "draining"));
+        let mut before = backend("10.0.0.1:9001", "eligible");
+        before["last_serving"] = last.clone();
+        admin.reply_to(ONE, Reply::status(200).body(before.to_string()));
+        let at = at(&admin);
+        let args = ["drain", "web", "10.0.0.1:9001", &at].into_iter().chain(yes);
+        let outcome = run(&args.collect::<Vec<_>>());
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(code), stderr), "{last} {yes:?}");
+        let changes = admin.requests().iter().filter(|asked| asked.path == drained).count();
+        assert_eq!(changes, usize::from(code == 0), "{last} {yes:?}");
+    }
 }
 
 #[test]

@@ -244,8 +244,12 @@ fn two_hundred_backends_are_filtered_and_sorted() {
     let addresses: Vec<SocketAddr> =
         (1..=200).map(|last| SocketAddr::from(([127, 0, 1, last], 9))).collect();
     let (_lb, mut browser) = open(&yaml(&addresses, ADMIN));
-    let visible = "[...document.querySelectorAll('tbody tr')].filter((it) => !it.hidden)\
+    let visible = "[...document.querySelectorAll('#pools tbody tr')].filter((it) => !it.hidden)\
                    .map((it) => it.dataset.backend)";
+    browser.wait_for_text("#shown", "200 backends");
+    browser.wait_until("most are folded", &format!("{visible}.length === 12"));
+    browser.wait_for_text("[data-f=rest]", "Show all 200 backends (188 more)");
+    browser.click("[data-f=rest]");
     browser.wait_until("all are there", &format!("{visible}.length === 200"));
     browser.click("[data-sort=address]");
     browser.click("[data-sort=address]");
@@ -255,4 +259,49 @@ fn two_hundred_backends_are_filtered_and_sorted() {
     browser.wait_for_text("#shown", "11 of 200");
     let shown = browser.eval(&format!("{visible}.join(' ')"));
     assert!(shown.as_str().unwrap().starts_with("127.0.1.199:9 127.0.1.198:9 "), "{shown}");
+}
+
+#[test]
+fn a_reload_that_failed_stays_a_problem_until_one_succeeds() {
+    let backend = ScriptedBackend::named("a");
+    let text = yaml(&[backend.address()], ADMIN);
+    let (lb, mut browser) = open(&text);
+    wait_for_state(&mut browser, backend.address(), "eligible");
+    browser.wait_for_text("#wrong", "Nothing.");
+    let file = lb.folder().join("lb.yaml");
+    std::fs::write(&file, text.replace("routes:", "rooutes:")).unwrap();
+    lb.signal(Signal::SIGHUP);
+    browser.wait_for_text("#wrong", "The last reload failed");
+    browser.wait_for_text("#wrong", "lb.yaml:");
+    browser.wait_for_text("#events", "reload failed: ");
+    std::fs::write(&file, &text).unwrap();
+    lb.signal(Signal::SIGHUP);
+    browser.wait_for_text("#wrong", "Nothing.");
+    browser.wait_for_text("#process", "configuration 2, loaded");
+}
+
+#[test]
+fn a_page_says_which_process_it_is_of_and_which_sites_fail() {
+    let backend = ScriptedBackend::named("a");
+    let text = yaml(&[backend.address()], ADMIN);
+    let (mut lb, mut browser) = open(&text);
+    let address = lb.address();
+    wait_for_state(&mut browser, backend.address(), "eligible");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    browser.wait_for_text("#host", host.trim());
+    browser.wait_for_text("#file", &lb.folder().join("lb.yaml").display().to_string());
+    let title = format!("document.title === '{}: lb.yaml – lb'", host.trim());
+    browser.wait_until("the title says it too", &title);
+    let _traffic = Traffic::to(address);
+    browser.wait_until(
+        "the route has a rate",
+        "document.querySelector('#routes td:nth-child(3)')?.innerText > 0",
+    );
+    browser.wait_for_text("#routes tr", "any host");
+    browser.wait_for_text("#listeners tr", &address.ip().to_string());
+    backend.stop();
+    browser.wait_for_text("#wrong", "it serves any host");
+    browser.wait_for_text("#traffic-summary", "1 route fails requests");
+    browser.click("#routes tr button");
+    browser.wait_until("the pool is shown", "document.activeElement.dataset.f === 'fold'");
 }

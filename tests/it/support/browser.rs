@@ -136,6 +136,11 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
+    /// Sets the time zone of the page, such as `Europe/Berlin`.
+    pub(crate) fn set_time_zone(&mut self, zone: &str) {
+        self.call("Emulation.setTimezoneOverride", json!({ "timezoneId": zone }));
+    }
+
     /// The value of an expression of JavaScript in the page.
     #[track_caller]
     pub(crate) fn eval(&mut self, expression: &str) -> Value {

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::admin::view::{self, EventFeed};
+use crate::admin::view::{self, EventFeed, Identity};
 use crate::clock;
 use crate::config::{self, Flags};
 use crate::discovery;
@@ -38,7 +38,9 @@ async fn api(yaml: &str) -> Api {
     let resolved = discovery::resolve(&config).unwrap();
     let current = Current::new(&config, &resolved, None, clock::now()).await.unwrap();
     let current = Arc::new(current);
-    Api::new(Arc::new(Readiness::new(Arc::clone(&current))), current, InFlight::default(), None)
+    let readiness = Arc::new(Readiness::new(Arc::clone(&current)));
+    let identity = Identity { host: "edge-1".to_owned(), file: None };
+    Api::new(readiness, current, InFlight::default(), identity, None)
 }
 
 async fn admin() -> (Admin, SocketAddr) {
@@ -193,6 +195,7 @@ fn event(id: u64) -> view::Event {
         backend: None,
         address: None,
         event: "drained".to_owned(),
+        text: "drained: it gets no new requests".to_owned(),
         reason: Some("two\nlines".to_owned()),
         for_ms: None,
         by: None,

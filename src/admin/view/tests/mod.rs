@@ -2,6 +2,7 @@
 
 mod metrics;
 mod names;
+mod traffic;
 
 use std::{
     net::SocketAddr,
@@ -11,7 +12,7 @@ use std::{
 
 use http::Method;
 
-use super::{Sources, explain, explain::SampleRequest, last_minute::LastMinute, status};
+use super::{Identity, Sources, explain, explain::SampleRequest, last_minute::LastMinute, status};
 use crate::admin::{metrics::Scrape, view};
 use crate::backend::{Address, AttemptFailure, EjectionCause, Event, OperatorAction, Policy};
 use crate::clock;
@@ -66,7 +67,9 @@ impl Process {
     pub(super) fn status(&self) -> view::Status {
         let in_flight = InFlight::default();
         let Self { current, readiness, last_minute, .. } = self;
-        let sources = Sources { current, readiness, in_flight: &in_flight, last_minute };
+        let file = Some("/etc/lb/lb.yaml".into());
+        let identity = &Identity { host: "edge-1".to_owned(), file };
+        let sources = Sources { identity, current, readiness, in_flight: &in_flight, last_minute };
         status(sources, clock::now())
     }
 
