@@ -24,7 +24,7 @@ cgroup=$(findmnt --noheadings --first-only --output TARGET --types cgroup2)/lb-t
 end() {
     [ -z "$init" ] || kill -KILL "$init" 2>/dev/null || true
     wait 2>/dev/null || true
-    rmdir "$cgroup"/*/ "$cgroup" 2>/dev/null || true
+    find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null || true
     rm -rf "$work"
 }
 trap end EXIT
