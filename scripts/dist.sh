@@ -9,6 +9,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+out=${1:-target/dist}
+[ $# -gt 0 ] || rm -rf "$out"
+if [ -n "$(ls -A "$out" 2>/dev/null)" ]; then
+    echo "$out is not empty" >&2
+    exit 1
+fi
+
 glibc=2.28
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 LB_COMMIT=${LB_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || echo unknown)}
@@ -43,8 +50,6 @@ aarch64) debian=arm64 ;;
 *) debian=$machine ;;
 esac
 
-out=${1:-target/dist}
-rm -rf "$out"
 root=$out/root
 mkdir -p "$root"
 

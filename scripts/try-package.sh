@@ -24,7 +24,7 @@ cgroup=$(findmnt --noheadings --first-only --output TARGET --types cgroup2)/lb-t
 end() {
     [ -z "$init" ] || kill -KILL "$init" 2>/dev/null || true
     wait 2>/dev/null || true
-    rmdir "$cgroup"/*/ "$cgroup" 2>/dev/null || true
+    find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null || true
     rm -rf "$work"
 }
 trap end EXIT
@@ -169,6 +169,7 @@ check "it runs as its own user" sh -c 'test "$(ps -o user= -p "$(systemctl show 
 check "the unit is right" systemd-analyze verify lb.service
 check "files are as they were packed" dpkg --verify lb
 check "the file is the operator's" sh -c 'dpkg-query --status lb | grep -x " /etc/lb/lb.yaml [0-9a-f]*"'
+check "the program says what it was built from" sh -c 'lb --version | grep -E "^commit +[0-9a-f]{7}"'
 check "lb -t finds its file" lb -t
 check "lb -t works as the user of the service" runuser -u lb -- lb -t
 check "there is a manual" man --path lb

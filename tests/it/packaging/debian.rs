@@ -219,6 +219,19 @@ fn its_file_serves_a_page_that_says_what_to_do_next() {
 }
 
 #[test]
+fn in_an_image_that_is_built_the_service_is_enabled_and_not_started() {
+    if !is_debian() {
+        return;
+    }
+    let system = System::new();
+    fs::remove_dir_all(system.path("run/systemd")).unwrap();
+    let calls = system.dpkg("--install", file(DIST.path(), ".deb"));
+    assert!(calls.contains(&"deb-systemd-helper enable lb.service".to_owned()), "{calls:?}");
+    let runs = |call: &String| call.starts_with("systemctl") || call.contains("start");
+    assert!(!calls.iter().any(runs), "{calls:?}");
+}
+
+#[test]
 fn an_upgrade_replaces_the_process_and_keeps_the_operators_file() {
     if !is_debian() {
         return;
