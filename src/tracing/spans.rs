@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_those_that_backends_were_told() {
+    fn ids_are_those_that_backends_were_told_and_kinds_those_of_a_proxy() {
         let record = record();
         let all = spans(&record, &InstrumentationScope::default());
         let trace = TraceId::from_hex(record.trace.id()).unwrap();
@@ -325,6 +325,8 @@ mod tests {
         assert_eq!(all[1].parent_span_id, all[0].span_context.span_id());
         let sent = SpanId::from(attempt_span(record.span, 1));
         assert_eq!(all[1].span_context.span_id(), sent);
+        assert!(matches!(all[0].span_kind, SpanKind::Server));
+        assert!(matches!(all[1].span_kind, SpanKind::Client));
         assert_eq!(all[0].parent_span_id, SpanId::INVALID);
     }
 }
