@@ -16,7 +16,7 @@ demo: build-tools ## Runs the balancer with three small backends; ARGS="…" are
 	@cargo run --locked -- demo $(ARGS)
 
 test: test-tools ## Runs every test; ARGS="…" are passed on to cargo test
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} cargo test --locked $(ARGS)
+	@cargo test --locked $(ARGS)
 
 loom: ## Tries every interleaving of the code that threads share without a lock
 	@cargo test --locked --manifest-path tests/loom/Cargo.toml --target-dir target/loom

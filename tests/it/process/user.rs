@@ -35,7 +35,10 @@ const SETTINGS: &str = "user: nobody\npid_file: lb.pid\nerror_log: error.log\n\
 fn program(folder: &Path) -> Command {
     let program = folder.join("lb");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_lb"), &program).unwrap();
+        // By a process of its own: a program that is open for writing cannot be started, and a process that
+        // another test starts meanwhile would have this file open, too, until it runs its program.
+        let copying = Command::new("cp").arg(env!("CARGO_BIN_EXE_lb")).arg(&program).status();
+        assert!(copying.unwrap().success());
     }
     let mut command = Command::new(program);
     command.env_remove("RUST_LOG");

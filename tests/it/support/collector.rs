@@ -68,13 +68,15 @@ impl Collector {
         spans.unwrap_or_else(|| panic!("{count} spans did not come: {:#?}", self.spans()))
     }
 
-    /// The span of the request for this path, as soon as it is there, and all spans.
+    /// The span of the request for this path, as soon as it is there with those of its attempts, and all spans.
     #[track_caller]
     pub(crate) fn wait_for_path(&self, path: &str) -> (Span, Vec<Span>) {
         let found = wait_for(PATIENCE, || {
             let spans = self.spans();
             let span = spans.iter().find(|span| span.is_server() && span["url.path"] == path);
-            span.cloned().map(|span| (span, spans))
+            let span = span.cloned()?;
+            let attempts = spans.iter().filter(|it| it.parent() == span.id()).count() as u64;
+            (span["lb.attempts"].as_u64().unwrap_or_default() == attempts).then_some((span, spans))
         });
         found.unwrap_or_else(|| panic!("no span of {path}: {:#?}", self.spans()))
     }
