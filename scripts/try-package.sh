@@ -158,11 +158,11 @@ YAML
 boot
 files >"$work/before"
 for deb in "$package" "$newer"; do
-    inside sh -c "cat >/root/${deb##*/}" <"$deb"
+    inside sh -c "cat >/srv/${deb##*/}" <"$deb"
 done
 
 echo "== install"
-check "the package is installed" dpkg --install "/root/${package##*/}"
+check "the package is installed" dpkg --install "/srv/${package##*/}"
 check "the service runs" systemctl is-active lb
 check "it starts at boot" systemctl is-enabled lb
 check "it runs as its own user" sh -c 'test "$(ps -o user= -p "$(systemctl show -p MainPID --value lb)")" = lb'
@@ -196,14 +196,14 @@ check_soon "both backends answer" sh -c \
     'for i in 1 2 3 4; do curl -sf http://localhost:8080/ | head -1; done | sort -u | wc -l | grep -x 2'
 
 echo "== while requests run"
-put /root/load <<'LOAD'
+put /srv/load <<'LOAD'
 while [ ! -e /tmp/enough ]; do
     curl -s -o /dev/null -w '%{http_code}\n' "http://localhost:8080/[1-10]" || true
 done
 LOAD
 check "requests run, several at once" sh -c \
-    'for i in 1 2 3; do systemd-run --quiet --unit "load-$i" -p StandardOutput="append:/root/load-$i.out" sh /root/load; done'
-check_soon "they are answered" sh -c 'test "$(cat /root/load-*.out | grep -cx 200)" -gt 100'
+    'for i in 1 2 3; do systemd-run --quiet --unit "load-$i" -p StandardOutput="append:/srv/load-$i.out" sh /srv/load; done'
+check_soon "they are answered" sh -c 'test "$(cat /srv/load-*.out | grep -cx 200)" -gt 100'
 check "a backend is killed" systemctl kill --signal=KILL backend-b
 check_soon "it is out" sh -c 'lb status | grep 127.0.0.1:9002 | grep -e ejected -e unhealthy'
 check "it comes back" systemd-run --quiet --unit backend-b2 lb backend --port 9002 --name b
@@ -211,31 +211,31 @@ check_soon "it gets requests again" sh -c 'lb status | grep 127.0.0.1:9002 | gre
 inside sed -i 's/- address: 127.0.0.1:9001/- address: 127.0.0.1:9001\n        weight: 3/' /etc/lb/lb.yaml
 check "a change is reloaded" systemctl reload lb
 check "it is in force" sh -c 'lb reload --dry-run | grep "change nothing"'
-inside systemd-run --quiet --unit slow sh -c 'curl -s -o /dev/null -w "%{http_code}\n" http://localhost:8080/slow >/root/slow.out'
+inside systemd-run --quiet --unit slow sh -c 'curl -s -o /dev/null -w "%{http_code}\n" http://localhost:8080/slow >/srv/slow.out'
 second=$(inside systemctl show -p MainPID --value lb)
-check "a newer package is installed" dpkg --force-confdef --force-confold --install "/root/${newer##*/}"
+check "a newer package is installed" dpkg --force-confdef --force-confold --install "/srv/${newer##*/}"
 check_soon "another process serves" sh -c "! systemctl show -p MainPID --value lb | grep -qx -e $before -e $second"
 check "systemd did not restart it" sh -c 'systemctl show -p NRestarts --value lb | grep -x 0'
 check "the operator's file is kept" grep -q 'weight: 3' /etc/lb/lb.yaml
-check_soon "a request of three seconds is answered by the old process" grep -qx 200 /root/slow.out
+check_soon "a request of three seconds is answered by the old process" grep -qx 200 /srv/slow.out
 check "logs are rotated" logrotate --force /etc/logrotate.d/lb
 check_soon "the new file of the log has lines" test -s /var/log/lb/access.log
 inside touch /tmp/enough
 check_soon "the requests end" sh -c '! systemctl is-active load-1 load-2 load-3'
-check "not one request was lost" sh -c 'test "$(cat /root/load-*.out | grep -cvx 200)" = 0'
-echo "      $(inside sh -c 'cat /root/load-*.out | wc -l') requests"
+check "not one request was lost" sh -c 'test "$(cat /srv/load-*.out | grep -cvx 200)" = 0'
+echo "      $(inside sh -c 'cat /srv/load-*.out | wc -l') requests"
 
 echo "== remove, install again, purge"
 check "the package is removed" dpkg --remove lb
 check "its port is closed" sh -c '! curl -s http://localhost:8080/'
 check "the operator's file stays" grep -q 'weight: 3' /etc/lb/lb.yaml
-check "it is installed again" dpkg --force-confdef --force-confold --install "/root/${newer##*/}"
+check "it is installed again" dpkg --force-confdef --force-confold --install "/srv/${newer##*/}"
 check "it serves again" sh -c 'curl -sf http://localhost:8080/'
 inside systemctl disable --quiet --now lb
 check "an upgrade leaves a service alone that the operator has disabled" sh -c \
-    "dpkg --force-confold --install '/root/${package##*/}' --force-downgrade; ! systemctl is-active lb && ! systemctl is-enabled lb"
+    "dpkg --force-confold --install '/srv/${package##*/}' --force-downgrade; ! systemctl is-active lb && ! systemctl is-enabled lb"
 check "the package is purged" dpkg --purge lb
-inside sh -c 'rm -f /root/*'
+inside sh -c 'rm -f /srv/*'
 files >"$work/after"
 if ! diff "$work/before" "$work/after"; then
     echo "WRONG these files are left" >&2
