@@ -57,7 +57,7 @@ pub(crate) fn request_stream(bytes: &[u8]) {
 
 /// Everything that comes of a stream in pieces of this length, with pieces of a body joined, how it ends, and
 /// what is left of a head.
-fn parts(bytes: &[u8], piece: usize) -> (Vec<Part>, Result<(), Fault>, Option<Bytes>) {
+pub(super) fn parts(bytes: &[u8], piece: usize) -> (Vec<Part>, Result<(), Fault>, Option<Bytes>) {
     let (mut frames, mut parts) = (RequestFrames::default(), Vec::new());
     for piece in bytes.chunks(piece) {
         let mut input = Bytes::copy_from_slice(piece);

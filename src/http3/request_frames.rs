@@ -174,7 +174,7 @@ fn take(input: &mut Bytes, left: &mut u64) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http3::varint;
+    use crate::http3::{checks::parts, varint};
 
     fn frame_of(kind: u64, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -184,27 +184,9 @@ mod tests {
         bytes
     }
 
-    /// Everything that comes of a stream in pieces of this length, with pieces of a body joined.
     fn read(stream: &[u8], piece: usize) -> (Vec<Part>, Result<(), Fault>) {
-        let (mut frames, mut parts) = (RequestFrames::default(), Vec::new());
-        for piece in stream.chunks(piece) {
-            let mut input = Bytes::copy_from_slice(piece);
-            loop {
-                match frames.next(&mut input) {
-                    Ok(Some(Part::Data(more))) => {
-                        assert!(!more.is_empty());
-                        match parts.last_mut() {
-                            Some(Part::Data(data)) => *data = [&data[..], &more].concat().into(),
-                            _ => parts.push(Part::Data(more)),
-                        }
-                    }
-                    Ok(Some(part)) => parts.push(part),
-                    Ok(None) => break assert!(input.is_empty()),
-                    Err(fault) => return (parts, Err(fault)),
-                }
-            }
-        }
-        (parts, frames.end())
+        let (parts, end, _) = parts(stream, piece);
+        (parts, end)
     }
 
     fn of(frames: &[(u64, &[u8])]) -> Vec<u8> {

@@ -149,6 +149,8 @@ pub(super) fn failed(
         counting::budget_exhausted(routed);
         return false;
     }
+    // The end of a stream may come a moment after the last byte of the announced length.
+    routed.is_body_at_hand |= has_whole_body(session, routed);
     let next = match pool.pick(&routed.pick_request(), now) {
         Ok(next) => Some(next),
         // An answer is given up only once another backend has been claimed.
@@ -173,6 +175,13 @@ pub(super) fn failed(
     }
     (routed.next, routed.back_off) = (next, back_off);
     true
+}
+
+/// Whether as much of the body as the header announces has come, and is kept.
+fn has_whole_body(session: &Session, routed: &Routed) -> bool {
+    let length = routed.link.facts().length;
+    length.is_some_and(|length| session.body_bytes_read() as u64 >= length)
+        && !session.retry_buffer_truncated()
 }
 
 /// Notes a failed attempt, once.

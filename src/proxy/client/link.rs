@@ -37,6 +37,8 @@ pub(in super::super) struct RequestFacts {
     pub(in super::super) protocol: Protocol,
     /// Whether all of its body has come with the header, or it has none.
     pub(in super::super) is_body_at_hand: bool,
+    /// The length of the body, if the header announces one.
+    pub(in super::super) length: Option<u64>,
     /// The client waits for a `100 Continue` before it sends the body.
     pub(in super::super) expects_continue: bool,
     /// The client says that it can do something with trailers.
@@ -80,6 +82,7 @@ impl ClientLink {
             refusal: None,
             protocol,
             is_body_at_hand: true,
+            length: None,
             expects_continue: false,
             asks_for_trailers: false,
             takes_trailers: false,

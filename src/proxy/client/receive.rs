@@ -133,6 +133,10 @@ impl Connection {
                 Body::Length(length) => length <= self.input.len() as u64,
                 Body::Chunked => false,
             },
+            length: match head.body {
+                Body::Length(length) => Some(length),
+                Body::None | Body::Chunked => None,
+            },
             expects_continue: head.expects_continue,
             asks_for_trailers: head.takes_trailers(),
             takes_trailers: head.takes_trailers() && head.version == Version::HTTP_11,
@@ -164,6 +168,7 @@ pub(super) fn refused(
         refusal: Some(refused.refusal),
         protocol,
         is_body_at_hand: true,
+        length: None,
         expects_continue: false,
         asks_for_trailers: false,
         takes_trailers: false,

@@ -199,6 +199,11 @@ impl Connection {
         self.send(piece)
     }
 
+    /// Sends a part of the body, without its end if the end is not the last byte.
+    pub(crate) fn send_open_body(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.send(piece)
+    }
+
     /// Sends these bytes and nothing else.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;

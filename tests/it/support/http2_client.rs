@@ -140,6 +140,11 @@ impl Connection {
         exchange.body.send_data(Bytes::copy_from_slice(piece), left == Some(0)).map_err(other)
     }
 
+    /// Sends a part of the body, without the end of the stream.
+    pub(crate) fn send_open_body(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.exchange().body.send_data(Bytes::copy_from_slice(piece), false).map_err(other)
+    }
+
     /// Sends a header with its whole body, so that no read of the other side separates them.
     fn send_header(
         &mut self,

@@ -165,23 +165,25 @@ impl Connection {
 
     /// Sends a part of the body, with the end of the stream if it is the last.
     pub(crate) fn send_body(&mut self, piece: &[u8]) -> io::Result<()> {
-        let (limit, piece) = (self.limit, Bytes::copy_from_slice(piece));
-        let mut exchange = self.exchange.take().expect("a request is under way");
+        let exchange = self.exchange();
         exchange.left = exchange.left.map(|left| left - piece.len() as u64);
-        // This runs on the only thread of the runtime, so that the last piece and the end go together.
-        let sent = RUNTIME.spawn(async move {
-            let stream = &mut exchange.stream;
-            let is_last = exchange.left == Some(0);
-            let sending = async {
-                stream.send_data(piece).await?;
-                if is_last { stream.finish().await } else { Ok(()) }
-            };
-            let sent = timeout(limit, sending).await;
-            (exchange, sent)
-        });
-        let (exchange, sent) = RUNTIME.block_on(sent).map_err(other)?;
-        self.exchange = Some(exchange);
-        sent?.map_err(other)
+        let is_last = exchange.left == Some(0);
+        self.send_piece(piece, is_last)
+    }
+
+    /// Sends a part of the body, without the end of the stream.
+    pub(crate) fn send_open_body(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.send_piece(piece, false)
+    }
+
+    fn send_piece(&mut self, piece: &[u8], is_last: bool) -> io::Result<()> {
+        let (limit, stream) = (self.limit, &mut self.exchange().stream);
+        let piece = Bytes::copy_from_slice(piece);
+        let sending = async {
+            stream.send_data(piece).await?;
+            if is_last { stream.finish().await } else { Ok(()) }
+        };
+        RUNTIME.block_on(async { timeout(limit, sending).await })?.map_err(other)
     }
 
     /// Sends a request's header with these pieces of its body at once.

@@ -58,6 +58,7 @@ pub(in super::super) fn read(
             }
             (Some(_), _) => false,
         },
+        length: said.as_ref().ok().and_then(|said| said.length),
         expects_continue: said.as_ref().is_ok_and(|said| said.expects_continue),
         asks_for_trailers: head
             .headers
