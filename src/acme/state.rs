@@ -352,7 +352,7 @@ mod tests {
             names.sort();
             names
         };
-        let now = fs::metadata(file("account.json")).unwrap().modified().unwrap();
+        let now = fs::metadata(file(".1.next")).unwrap().modified().unwrap();
         prepare(folder.path(), now + OLDEST).unwrap();
         assert_eq!(names(), [".1.next", "a.pem", "account.json"]);
         prepare(folder.path(), now + OLDEST + Duration::from_secs(2)).unwrap();
