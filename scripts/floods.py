@@ -51,6 +51,18 @@ def free_port():
         return one.getsockname()[1]
 
 
+def prefixed(value, bits, first):
+    """An integer with a prefix of some bits in the byte `first` (RFC 7541 section 5.1)."""
+    most = (1 << bits) - 1
+    if value < most:
+        return bytes([first | value])
+    out, value = [first | most], value - most
+    while value >= 128:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out + [value])
+
+
 class Balancer:
     """A process of lb with one listener, whose other keys are `listener`."""
 

@@ -26,19 +26,8 @@ def frame(kind, flags, stream, payload=b""):
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
-def number(value, bits, first):
-    most = (1 << bits) - 1
-    if value < most:
-        return bytes([first | value])
-    out, value = [first | most], value - most
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out + [value])
-
-
 def text(value):
-    return number(len(value), 7, 0) + value
+    return floods.prefixed(len(value), 7, 0) + value
 
 
 def field(name, value):

@@ -41,19 +41,8 @@ def frame(kind, payload=b""):
     return integer(kind) + integer(len(payload)) + payload
 
 
-def prefixed(value, bits, first):
-    most = (1 << bits) - 1
-    if value < most:
-        return bytes([first | value])
-    out, value = [first | most], value - most
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out + [value])
-
-
 def field(name, value):
-    return prefixed(len(name), 3, 0x20) + name + prefixed(len(value), 7, 0) + value
+    return floods.prefixed(len(name), 3, 0x20) + name + floods.prefixed(len(value), 7, 0) + value
 
 
 def request(path, method=b"GET", more=b""):
