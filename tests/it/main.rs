@@ -17,6 +17,8 @@ mod balancing;
 mod broken_answers;
 /// Everything goes wrong at once, in an order that a seed determines.
 mod chaos;
+/// A browser, in HTTP/2 and HTTP/3.
+mod chromium;
 /// Connections that are closed before their client has read all answers.
 mod closing;
 /// The documents keep their promises.

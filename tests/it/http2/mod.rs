@@ -1,7 +1,5 @@
 //! Features of HTTP/2 alone.
 
-/// Chromium: pages with many requests, and WebSocket.
-mod browser;
 /// What RFC 9113 and RFC 7541 ask of a server.
 mod conformance;
 /// Frames that move nothing end their connection, and no other one.

@@ -2,8 +2,6 @@
 
 /// How a client learns of it.
 mod alt_svc;
-/// A real browser.
-mod browser;
 /// Handshakes of many clients at once.
 mod handshakes;
 /// What a client may cost.

@@ -1,5 +1,5 @@
-//! Chromium over TLS, which chooses HTTP/2 for pages and, on the same connection, for WebSocket
-//! (RFC 8441).
+//! Chromium over TLS. It chooses HTTP/2 for pages and, on the same connection, for WebSocket (RFC 8441), and
+//! speaks HTTP/3 with a listener from the beginning where it is told to.
 
 use std::{fs, net::SocketAddr, process::Command};
 
@@ -16,6 +16,13 @@ use crate::support::{
     websocket,
 };
 
+/// What a browser speaks with a listener.
+#[derive(Clone, Copy, PartialEq)]
+enum Spoken {
+    Http2,
+    Http3,
+}
+
 /// A balancer over a backend and a server for the path `/ws`, and a browser with a page of it open.
 struct Site {
     a: ScriptedBackend,
@@ -25,15 +32,16 @@ struct Site {
 
 impl Site {
     #[track_caller]
-    fn open(tunnels: SocketAddr) -> Self {
+    fn open(spoken: Spoken, tunnels: SocketAddr) -> Self {
         let a = ScriptedBackend::named("a");
         let page = Reply::status(200).header("Content-Type", "text/html").body("<!doctype html>");
         a.reply_to("/page", page);
         let folder = new_folder();
         let certificate = Authority::new("lb test").issue(&["localhost"]);
         certificate.write(folder.path(), "site");
+        let protocols = if spoken == Spoken::Http3 { "h3, h2, http/1.1" } else { "h2, http/1.1" };
         let text = format!(
-            "listeners:\n  - address: 127.0.0.1:0\n    \
+            "listeners:\n  - address: 127.0.0.1:0\n    protocols: [{protocols}]\n    \
              tls: {{ certificates: [ {{ cert: site.pem, key: site.key }} ] }}\n\
              routes: [ {{ path: /ws, pool: tunnels }}, {{ pool: web }} ]\n\
              pools:\n  web: {{ health_check: off, backends: [ {{ address: {} }} ] }}\n  \
@@ -45,10 +53,13 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
         command.args(["-c", "lb.yaml"]);
         let mut lb = LbProcess::spawn(folder, command);
-        let address = lb.address();
-        let mut browser = Browser::trusting(&certificate.key_hash());
+        let (port, key) = (lb.address().port(), certificate.key_hash());
+        let mut browser = match spoken {
+            Spoken::Http2 => Browser::trusting(&key),
+            Spoken::Http3 => Browser::over_quic(&key, port),
+        };
         browser.forgive("favicon");
-        browser.open(&format!("https://localhost:{}/page", address.port()));
+        browser.open(&format!("https://localhost:{port}/page"));
         Self { a, lb, browser }
     }
 
@@ -68,7 +79,19 @@ impl Site {
 
 #[test]
 fn a_page_asks_much_at_once_and_gives_up_half_of_it() {
-    let mut site = Site::open(websocket::echo_server());
+    asks_much(Spoken::Http2, "h2", "HTTP/2.0");
+}
+
+#[test]
+fn a_page_over_http3_asks_much_at_once_and_gives_up_half_of_it() {
+    asks_much(Spoken::Http3, "h3", "HTTP/3.0");
+}
+
+/// Sixty requests that are given up, sixty that are answered, and two bodies of some MiB. `name` is the
+/// browser's for the protocol, `logged` that of the log.
+#[track_caller]
+fn asks_much(spoken: Spoken, name: &str, logged: &str) {
+    let mut site = Site::open(spoken, websocket::echo_server());
     site.a.reply_to("/hang", Reply::hang());
     site.a.reply_to("/large", Reply::ok("x".repeat(3 << 20)));
     let seen = site.run(
@@ -86,20 +109,20 @@ fn a_page_asks_much_at_once_and_gives_up_half_of_it() {
          return [texts.filter(it => it == 'a').length, names.filter(it => it == 'AbortError').length,
                  large.byteLength, sent, [...used].filter(it => it).join()].join(' ');",
     );
-    assert_eq!(seen, "60 60 3145728 200 h2");
+    assert_eq!(seen, format!("60 60 3145728 200 {name}"));
     assert_eq!(site.a.requests_to("/upload")[0].body, vec![7; 2 << 20]);
     let given_up = site.a.count(|it| it.path == "/hang");
     assert!(given_up > 0, "some had come");
     eventually(PATIENCE, "each has ended", || site.lines("/hang").len() >= given_up);
     assert!(site.lines("/hang").iter().all(|line| line["status"] == 499));
     let all = site.lines("/");
-    assert!(all.iter().all(|line| line["protocol"] == "HTTP/2.0"), "{all:?}");
+    assert!(all.iter().all(|line| line["protocol"] == logged), "{all:?}");
     assert!(site.lb.stderr().iter().all(|line| !line.contains("connection cut")));
 }
 
 #[test]
 fn messages_of_all_lengths_come_back_over_websocket_and_so_do_codes_of_the_end() {
-    let mut site = Site::open(websocket::echo_server());
+    let mut site = Site::open(Spoken::Http2, websocket::echo_server());
     let opened = "const opened = () => new Promise((resolve, reject) => {
         const socket = new WebSocket(location.href.replace('https', 'wss').replace('page', 'ws'));
         socket.binaryType = 'arraybuffer';
