@@ -21,6 +21,8 @@ pub mod config;
 pub mod count;
 #[path = "../src/digits.rs"]
 pub mod digits;
+#[path = "../src/eight_bytes.rs"]
+pub mod eight_bytes;
 #[path = "../src/field_lists/mod.rs"]
 pub mod field_lists;
 #[path = "../src/files/mod.rs"]

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod digits;
 pub mod discovery;
 pub mod doctor;
+pub mod eight_bytes;
 pub mod field_lists;
 pub mod files;
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! not notice a change.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::SocketAddr,
     sync::{Arc, Weak},
 };
@@ -25,7 +25,8 @@ use crate::discovery::Endpoint;
 pub(super) struct Membership {
     /// The members, in the order of the configuration.
     members: Vec<Arc<Member>>,
-    by_address: HashMap<Address, Arc<Member>>,
+    /// Ordered: a request looks here for its member, and a few comparisons cost less than a hash.
+    by_address: BTreeMap<Address, Arc<Member>>,
     /// Whether any backend may be full.
     pub(super) has_limits: bool,
     /// The rules by which its backends are judged.
@@ -68,7 +69,7 @@ impl Membership {
 
     /// A membership without backends.
     pub(super) fn empty(policy: Policy, balancer: Arc<Balancer>) -> Self {
-        let (members, by_address) = (Vec::new(), HashMap::new());
+        let (members, by_address) = (Vec::new(), BTreeMap::new());
         Self { members, by_address, has_limits: false, policy, balancer }
     }
 

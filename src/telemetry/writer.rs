@@ -94,7 +94,7 @@ impl AccessLog {
     /// Whether lines have a header of the answer, so that a record needs these.
     #[must_use]
     pub fn has_answer_headers(&self) -> bool {
-        self.layout.has_answer_headers()
+        self.layout.has_answer_headers
     }
 
     /// Whether a request that ended like this gets a line.

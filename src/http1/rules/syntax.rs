@@ -2,6 +2,8 @@
 //!
 //! Eight bytes are looked at together where a run is long, because a head is mostly values.
 
+use crate::eight_bytes::{has, has_less};
+
 const TOKEN: [bool; 256] = token_bytes();
 
 const fn token_bytes() -> [bool; 256] {
@@ -64,7 +66,7 @@ pub fn graphic_len(bytes: &[u8]) -> usize {
 
 /// Where the first line feed is.
 pub(in crate::http1) fn line_feed(bytes: &[u8]) -> Option<usize> {
-    let at = run_len(bytes, |word| has_zero(word ^ repeated(b'\n')), |byte| byte != b'\n');
+    let at = run_len(bytes, |word| has(word, b'\n'), |byte| byte != b'\n');
     (at < bytes.len()).then_some(at)
 }
 
@@ -96,25 +98,12 @@ fn run_len(bytes: &[u8], may_end: impl Fn(u64) -> bool, belongs: impl Fn(u8) -> 
     at + rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len())
 }
 
-const fn repeated(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// Whether one of the eight bytes is less than this, which is at most 128.
-fn has_less(word: u64, than: u8) -> bool {
-    word.wrapping_sub(repeated(than)) & !word & repeated(0x80) != 0
-}
-
-fn has_zero(word: u64) -> bool {
-    has_less(word, 1)
-}
-
 fn has_control(word: u64) -> bool {
-    has_less(word, b' ') || has_zero(word ^ repeated(0x7f))
+    has_less(word, b' ') || has(word, 0x7f)
 }
 
 fn has_control_or_blank(word: u64) -> bool {
-    has_less(word, b' ' + 1) || has_zero(word ^ repeated(0x7f))
+    has_less(word, b' ' + 1) || has(word, 0x7f)
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use pingora_core::{
     upstreams::peer::Peer,
 };
 
-use crate::doctor::EarlyCloses;
-
 use super::{idle::IdleConnections, session::BackendSession, stream};
+use crate::doctor::EarlyCloses;
 
 /// The connections to all backends that wait for a request. Clones share them.
 #[derive(Debug, Clone, Default)]

@@ -20,6 +20,7 @@ use super::super::{
 use super::client_text;
 use crate::config::{ChosenField, LogField, StandardField};
 use crate::digits::Ipv4Text;
+use crate::eight_bytes::{has, has_less, repeated};
 use crate::http1::Known;
 
 /// Length of a time such as `2026-11-21T07:42:00`.
@@ -31,11 +32,50 @@ thread_local! {
         const { Cell::new((u64::MAX, [0; TO_THE_SECOND])) };
 }
 
-/// A field of every line, with what is written before its value.
+/// A field of every line whose request has what it needs, with what is written before its value.
 #[derive(Debug)]
 pub(super) struct PlannedField {
     pub(super) label: Box<str>,
     pub(super) chosen: ChosenField,
+    needs: Needs,
+}
+
+impl PlannedField {
+    pub(super) fn new(chosen: ChosenField, label: String) -> Self {
+        Self { label: label.into(), needs: Needs::of(&chosen.field), chosen }
+    }
+}
+
+/// What a request must have for its line in JSON to have a field: most lines have no use for those of TLS.
+#[derive(Debug, Clone, Copy)]
+enum Needs {
+    Nothing,
+    Tls,
+    Authority,
+    UniqueId,
+}
+
+impl Needs {
+    fn of(field: &LogField) -> Self {
+        use StandardField as F;
+        match field {
+            LogField::Standard(
+                F::TlsVersion | F::Cipher | F::Sni | F::Alpn | F::Resumed | F::ClientCert,
+            ) => Self::Tls,
+            LogField::Standard(F::Authority) => Self::Authority,
+            LogField::Standard(F::UniqueId) => Self::UniqueId,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn are_met(self, connection: &ConnectionRecord<'_>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Tls => connection.tls.is_some(),
+            Self::Authority => connection.authority.is_some(),
+            Self::UniqueId => connection.unique_id.is_some(),
+        }
+    }
 }
 
 /// Appends the line, without a newline.
@@ -45,12 +85,9 @@ pub(super) fn write(
     line: &mut Vec<u8>,
 ) -> io::Result<()> {
     let start = line.len();
-    for field in fields {
-        let label = line.len();
+    for field in fields.iter().filter(|field| field.needs.are_met(&record.connection)) {
         line.extend_from_slice(field.label.as_bytes());
-        if !value(record, &field.chosen, line)? {
-            line.truncate(label);
-        }
+        value(record, &field.chosen, line)?;
     }
     // The comma before the first field.
     match line.get_mut(start) {
@@ -61,12 +98,12 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Appends the value of a field; returns whether the request has such a field.
+/// Appends the value of a field, `null` for none.
 pub(super) fn value(
     record: &AccessRecord<'_>,
     chosen: &ChosenField,
     line: &mut Vec<u8>,
-) -> io::Result<bool> {
+) -> io::Result<()> {
     let mut line = Line(line);
     let value = match &chosen.field {
         LogField::Standard(field) => return line.standard(*field, record),
@@ -81,8 +118,7 @@ pub(super) fn value(
         }
     };
     let masked: &[u8] = b"***";
-    line.option(value, |line, value| line.text(if chosen.is_masked { masked } else { &value }))?;
-    Ok(true)
+    line.option(value, |line, value| line.text(if chosen.is_masked { masked } else { &value }))
 }
 
 /// A line that is being written.
@@ -219,70 +255,52 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Writes the value of a field; returns whether the request has it.
-    fn standard(&mut self, field: StandardField, record: &AccessRecord<'_>) -> io::Result<bool> {
+    /// Writes the value of a field.
+    fn standard(&mut self, field: StandardField, record: &AccessRecord<'_>) -> io::Result<()> {
         use StandardField as F;
+        let tls = record.connection.tls;
         match field {
-            F::Time => self.time(record.time)?,
-            F::Level => self.plain("info"),
-            F::Msg => self.plain("Request completed"),
-            F::ClientIp => self.option(record.client(), Line::address)?,
-            F::RealIp => self.option(record.real_ip(), Line::ip)?,
-            F::Method => self.plain(record.method),
-            F::Path => self.text(&client_text::path(record.path))?,
-            F::Protocol => self.plain(record.protocol),
-            F::Backend => self.name(record.backend)?,
-            F::Status => self.number(record.status.into())?,
-            F::LatencyMs => self.millis(record.latency)?,
-            F::RequestId => self.plain(record.request_id),
-            F::TraceId => self.option(record.trace_id, Line::word)?,
-            F::Attempts => self.number(record.attempts.into())?,
-            F::Tries => self.list(record.tries, Line::one_try)?,
-            F::NoBackend => self.option(record.no_backend, Line::counts)?,
-            F::Bytes => self.number(record.bytes)?,
-            F::RequestBytes => self.number(record.request_bytes)?,
-            F::Host => self.client_text(record.host)?,
-            F::Pool => self.name(record.pool)?,
-            F::Listener => self.name(record.listener)?,
-            F::Referer => self.known(record, Known::Referer)?,
-            F::UserAgent => self.known(record, Known::UserAgent)?,
-            F::Error => self.name(record.error)?,
-            F::Scheme
-            | F::TlsVersion
-            | F::Cipher
-            | F::Sni
-            | F::Alpn
-            | F::Resumed
-            | F::ClientCert
-            | F::Authority
-            | F::UniqueId => return self.of_connection(field, &record.connection),
+            F::Time => self.time(record.time),
+            F::Level => self.word("info"),
+            F::Msg => self.word("Request completed"),
+            F::ClientIp => self.option(record.client(), Line::address),
+            F::RealIp => self.option(record.real_ip(), Line::ip),
+            F::Method => self.word(record.method),
+            F::Path => self.text(&client_text::path(record.path)),
+            F::Protocol => self.word(record.protocol),
+            F::Backend => self.name(record.backend),
+            F::Status => self.number(record.status.into()),
+            F::LatencyMs => self.millis(record.latency),
+            F::RequestId => self.word(record.request_id),
+            F::TraceId => self.option(record.trace_id, Line::word),
+            F::Attempts => self.number(record.attempts.into()),
+            F::Tries => self.list(record.tries, Line::one_try),
+            F::NoBackend => self.option(record.no_backend, Line::counts),
+            F::Bytes => self.number(record.bytes),
+            F::RequestBytes => self.number(record.request_bytes),
+            F::Host => self.client_text(record.host),
+            F::Pool => self.option(record.pool, Line::word),
+            F::Listener => self.name(record.listener),
+            F::Referer => self.known(record, Known::Referer),
+            F::UserAgent => self.known(record, Known::UserAgent),
+            F::Error => self.name(record.error),
+            F::Scheme => self.word(if tls.is_some() { "https" } else { "http" }),
+            F::TlsVersion => self.option(tls.map(|tls| tls.version), Line::word),
+            F::Cipher => self.name(tls.map(|tls| tls.cipher)),
+            F::Sni => self.client_text(tls.and_then(|tls| tls.sni).map(str::as_bytes)),
+            F::Alpn => self.client_text(tls.and_then(|tls| tls.alpn).map(str::as_bytes)),
+            F::Resumed => self.option(tls.map(|tls| tls.resumed), Line::truth),
+            F::ClientCert => {
+                self.client_text(tls.and_then(|tls| tls.client_cert).map(str::as_bytes))
+            }
+            F::Authority => self.client_text(record.connection.authority.map(str::as_bytes)),
+            F::UniqueId => self.client_text(record.connection.unique_id.map(str::as_bytes)),
         }
-        Ok(true)
     }
 
-    fn of_connection(
-        &mut self,
-        field: StandardField,
-        connection: &ConnectionRecord<'_>,
-    ) -> io::Result<bool> {
-        use StandardField as F;
-        match (field, connection.tls) {
-            (F::Scheme, tls) => self.plain(if tls.is_some() { "https" } else { "http" }),
-            (F::Authority, _) if connection.authority.is_some() => {
-                self.client_text(connection.authority.map(str::as_bytes))?;
-            }
-            (F::UniqueId, _) if connection.unique_id.is_some() => {
-                self.client_text(connection.unique_id.map(str::as_bytes))?;
-            }
-            (F::TlsVersion, Some(tls)) => self.plain(tls.version),
-            (F::Cipher, Some(tls)) => self.text(tls.cipher.as_bytes())?,
-            (F::Sni, Some(tls)) => self.client_text(tls.sni.map(str::as_bytes))?,
-            (F::Alpn, Some(tls)) => self.client_text(tls.alpn.map(str::as_bytes))?,
-            (F::Resumed, Some(tls)) => self.raw(if tls.resumed { "true" } else { "false" }),
-            (F::ClientCert, Some(tls)) => self.client_text(tls.client_cert.map(str::as_bytes))?,
-            _ => return Ok(false),
-        }
-        Ok(true)
+    fn truth(&mut self, is_so: bool) -> io::Result<()> {
+        self.raw(if is_so { "true" } else { "false" });
+        Ok(())
     }
 
     /// Writes a name from the configuration, or another text of ours.
@@ -336,9 +354,19 @@ impl Line<'_> {
 
 /// Whether a byte of a string needs an escape in JSON, or is not ASCII.
 fn has_special(bytes: &[u8]) -> bool {
-    let is_special = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
-    // The loop does not stop early, so that the compiler can look at many bytes at a time.
-    bytes.iter().fold(false, |found, byte| found | is_special(*byte))
+    let is_special = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+    let Some(last) = bytes.last_chunk() else { return bytes.iter().any(is_special) };
+    let is_special = |eight: &[u8; 8]| {
+        let eight = u64::from_le_bytes(*eight);
+        let is_beyond_ascii = eight & repeated(0x80) != 0;
+        is_beyond_ascii
+            || has_less(eight, b' ')
+            || has(eight, 0x7f)
+            || has(eight, b'"')
+            || has(eight, b'\\')
+    };
+    // The last eight may overlap with those before.
+    bytes.as_chunks().0.iter().chain([last]).any(is_special)
 }
 
 #[cfg(test)]
@@ -349,6 +377,22 @@ mod tests {
         let mut line = vec![];
         Line(&mut line).unquoted_time(time).unwrap();
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn every_byte_that_needs_an_escape_is_found_wherever_it_is() {
+        for byte in 0..=u8::MAX {
+            let needs_one =
+                byte >= 0x7f || serde_json::to_string(&char::from(byte)).unwrap().len() > 3;
+            for length in 1..20 {
+                for at in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[at] = byte;
+                    assert_eq!(has_special(&text), needs_one, "{byte} at {at} of {length}");
+                }
+            }
+        }
+        assert!(!has_special(b""));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(super) struct Layout {
     added: Vec<PlannedField>,
     /// Whether the fields follow a line that is not JSON.
     is_framed: bool,
+    /// Whether a line has a header of the answer.
+    pub(super) has_answer_headers: bool,
 }
 
 /// The fields of the combined format.
@@ -78,23 +80,23 @@ impl Layout {
         let is_own = |field: &LogField| matches!(field, LogField::Standard(it) if own.contains(it));
         let mut added = log.listed_fields();
         added.retain(|chosen| !is_own(&chosen.field));
+        let fields = log.chosen_fields();
+        let is_of_answer = |it: &ChosenField| matches!(it.field, LogField::ResponseHeader(_));
         Self {
             format: log.format,
-            fields: planned(log.chosen_fields(), |name| format!(",\"{name}\":")),
+            has_answer_headers: fields.iter().chain(&added).any(is_of_answer),
+            fields: planned(fields, |name| format!(",\"{name}\":")),
             added: planned(added, |name| format!(" {name}=")),
             is_framed: matches!(log.path, LogTarget::Journald(_)) && log.format != LogFormat::Json,
         }
     }
-
-    /// Whether a line has a header of the answer.
-    pub(super) fn has_answer_headers(&self) -> bool {
-        let mut fields = self.fields.iter().chain(&self.added);
-        fields.any(|field| matches!(field.chosen.field, LogField::ResponseHeader(_)))
-    }
 }
 
 fn planned(fields: Vec<ChosenField>, label: impl Fn(&LogField) -> String) -> Vec<PlannedField> {
-    let plan = |chosen: ChosenField| PlannedField { label: label(&chosen.field).into(), chosen };
+    let plan = |chosen: ChosenField| {
+        let label = label(&chosen.field);
+        PlannedField::new(chosen, label)
+    };
     fields.into_iter().map(plan).collect()
 }
 
@@ -136,9 +138,9 @@ fn add(
 ) -> io::Result<()> {
     line.extend_from_slice(field.label.as_bytes());
     let start = line.len();
-    let is_there = json::value(record, &field.chosen, line)?;
+    json::value(record, &field.chosen, line)?;
     let value = &line[start..];
-    if !is_there || value == b"null" {
+    if value == b"null" {
         line.truncate(start);
         line.push(b'-');
         return Ok(());
