@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod convert;
+pub mod copies;
 pub mod count;
 pub mod demo;
 pub mod digits;

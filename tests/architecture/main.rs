@@ -17,7 +17,7 @@ use source::{Source, every_file, is_in_a_word, mentions, root, sources};
 
 /// The layers, lowest first. Modules that share a line do not import one another.
 const LAYERS: &[&[&str]] = &[
-    &["eight_bytes", "sync"],
+    &["copies", "eight_bytes", "sync"],
     &[
         "clock",
         "count",

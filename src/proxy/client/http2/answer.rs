@@ -28,6 +28,10 @@ use crate::clock;
 use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 
+/// The most of a body in one frame: with its head it fits into one record of TLS, without a second one for
+/// some bytes.
+const FRAME: usize = (16 << 10) - 9;
+
 /// Where an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -170,7 +174,7 @@ impl StreamAnswer {
                 ready!(self.pace.poll_too_slow(requests, &mut self.timer, cx));
                 return Poll::Ready(Err(took_too_slowly()));
             }
-            let part = piece.split_to(capacity.min(piece.len()));
+            let part = piece.split_to(capacity.min(piece.len()).min(FRAME));
             let sent = part.len() as u64;
             self.bytes += sent;
             if let Some(left) = left {

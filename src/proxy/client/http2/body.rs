@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use pingora_core::{Error, ErrorType, Result};
 use tokio::time::timeout;
@@ -19,6 +19,12 @@ use super::{
 };
 use crate::clock;
 use crate::config::PaceLimits;
+use crate::copies::short_slices;
+
+/// A piece to which no further frame is joined is at least this long.
+const PIECE: usize = 48 << 10;
+/// The most that a frame of a client brings (RFC 9113 section 6.5.2).
+const FRAME: usize = 16 << 10;
 
 /// A request's body as it comes.
 #[derive(Debug)]
@@ -88,11 +94,40 @@ impl StreamBody {
     /// The next piece; `None` at the end of the body. The client's window is opened by as much as
     /// was read.
     ///
+    /// What several frames have brought already is one piece, because a write to the backend costs more
+    /// than a copy.
+    ///
     /// # Errors
     ///
     /// If the client leaves before the end, is too slow, or sends a body of another length than
     /// announced.
     pub(super) fn poll_piece(
+        &mut self,
+        link: &ClientLink,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        let Some(first) = ready!(self.poll_frame(link, timer, cx))? else {
+            return Poll::Ready(Ok(None));
+        };
+        let mut piece = Joined::from(first);
+        while !self.has_ended && piece.len() < PIECE {
+            match self.stream.poll_data(cx) {
+                Poll::Ready(Some(Ok(more))) => {
+                    self.took(&more);
+                    piece.push(&more);
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                // The end is told by the next call again.
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        link.moved();
+        Poll::Ready(Ok(Some(piece.into_bytes())))
+    }
+
+    /// The data of the next frame that has some; `None` at the end of the body.
+    fn poll_frame(
         &mut self,
         link: &ClientLink,
         timer: &mut Timer,
@@ -115,16 +150,64 @@ impl StreamBody {
                 self.has_ended = true;
                 return Poll::Ready(Ok(None));
             };
-            // The end of a tunnel is an event of its own.
-            self.has_ended = !self.is_tunnel && self.stream.is_end_stream();
-            self.bytes += piece.len() as u64;
-            self.pace.came(piece.len() as u64, clock::now);
-            // It fails only where the stream has ended, and then there is nothing to release.
-            let _ = self.stream.flow_control().release_capacity(piece.len());
+            self.took(&piece);
             if !piece.is_empty() {
-                link.moved();
                 return Poll::Ready(Ok(Some(piece)));
             }
+        }
+    }
+
+    /// The data of a frame was read.
+    fn took(&mut self, data: &Bytes) {
+        // The end of a tunnel is an event of its own.
+        self.has_ended = !self.is_tunnel && self.stream.is_end_stream();
+        self.bytes += data.len() as u64;
+        self.pace.came(data.len() as u64, clock::now);
+        // It fails only where the stream has ended, and then there is nothing to release.
+        let _ = self.stream.flow_control().release_capacity(data.len());
+    }
+}
+
+/// Data of one frame or more; that of one is not copied.
+#[derive(Debug)]
+enum Joined {
+    One(Bytes),
+    Several(BytesMut),
+}
+
+impl From<Bytes> for Joined {
+    fn from(first: Bytes) -> Self {
+        Self::One(first)
+    }
+}
+
+impl Joined {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(data) => data.len(),
+            Self::Several(data) => data.len(),
+        }
+    }
+
+    fn push(&mut self, more: &[u8]) {
+        let append = |joined: &mut BytesMut, data| {
+            short_slices(data).for_each(|slice| joined.extend_from_slice(slice));
+        };
+        match self {
+            Self::One(first) => {
+                let mut joined = BytesMut::with_capacity(PIECE + FRAME);
+                append(&mut joined, first);
+                append(&mut joined, more);
+                *self = Self::Several(joined);
+            }
+            Self::Several(joined) => append(joined, more),
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::One(data) => data,
+            Self::Several(data) => data.freeze(),
         }
     }
 }

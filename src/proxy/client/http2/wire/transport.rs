@@ -36,6 +36,8 @@ pub(in super::super) struct Transport {
     inbound: Inbound,
     /// Frames of ours, of which the rest comes before anything of the `h2` crate.
     refusals: BytesMut,
+    /// Whether the last write was part of a body, behind which more may be written at once.
+    has_put_much: bool,
     /// When to stop waiting for the client to close, once nothing more is written.
     goodbye: Option<Instant>,
     discarded: usize,
@@ -49,6 +51,7 @@ impl Transport {
             conduct,
             inbound: Inbound::new(),
             refusals: BytesMut::new(),
+            has_put_much: false,
             goodbye: None,
             discarded: 0,
         }
@@ -128,6 +131,8 @@ impl Transport {
 /// The room that a client fills only if it sends faster than it is read, in bytes; less is filled by a
 /// slow one, too.
 const WIDE: usize = 1024;
+/// A write of this size is part of a body, and not flushed at once.
+const MUCH: usize = 4096;
 /// Bytes that come after the last answer are read and discarded in pieces of this size.
 const PIECE: usize = 4096;
 /// The most bytes that are discarded so that the client can read its last answer.
@@ -184,6 +189,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_refusals(cx))?;
+        this.has_put_much = false;
         let written = Pin::new(&mut this.connection.stream).poll_write(cx, data);
         this.wrote(cx, written, [data])
     }
@@ -195,7 +201,8 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_refusals(cx))?;
-        let written = Pin::new(&mut this.connection.stream).poll_write_vectored(cx, data);
+        let written = this.connection.stream.poll_put(cx, data);
+        this.has_put_much = matches!(written, Poll::Ready(Ok(MUCH..)));
         this.wrote(cx, written, data.iter().map(|piece| &**piece))
     }
 
@@ -205,7 +212,10 @@ impl AsyncWrite for Transport {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // The `h2` crate flushes between its frames only.
+        // The `h2` crate flushes behind each frame, and once more when it has no other.
+        if std::mem::take(&mut this.has_put_much) {
+            return Poll::Ready(Ok(()));
+        }
         if this.refusals.is_empty() {
             this.refusals = this.conduct.farewell().take_refusals();
         }
