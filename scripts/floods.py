@@ -110,17 +110,37 @@ class Balancer:
             self.process.kill()
 
 
+class Opened:
+    """The connections of attackers, until the end; `most` limits their number."""
+
+    def __init__(self, end, most):
+        self.end, self.most, self.count = end, most, multiprocessing.Value("i", 0)
+
+    def another(self):
+        """Whether one more may be opened, which is counted."""
+        with self.count.get_lock():
+            if time.monotonic() >= self.end or self.most is not None and self.count.value >= self.most:
+                return False
+            self.count.value += 1
+            return True
+
+    def add(self, count):
+        with self.count.get_lock():
+            self.count.value += count
+
+
 def main(doc, floods, attacker, bystander, listener):
     """Measures each flood.
 
-    `attacker(name, port, end, opened, count)` runs in a process of its own until `end`, and adds the number
-    of connections to `opened`. `bystander(port, seconds)` returns the p99 of its requests in ms. `listener(folder)`
-    returns the keys of the listener.
+    `attacker(name, port, opened, count)` runs in a process of its own with this number of connections at a
+    time, as long as `opened` allows another. `bystander(port, seconds)` returns the p99 of its requests in ms.
+    `listener(folder)` returns the keys of the listener.
     """
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("--lb", default="target/release/lb")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--once", action="store_true", help="do not open a connection again that was cut")
     parser.add_argument("--only", default="", help="only the floods whose name has this")
     arguments = parser.parse_args()
     # The bystander has a backend of its own: the other one is busy with what reaches it.
@@ -144,7 +164,7 @@ def main(doc, floods, attacker, bystander, listener):
 
 def row(lb, name, arguments, attacker, bystander):
     before = bystander(lb.port, 3)
-    first, opened = lb.memory(), multiprocessing.Value("i", 0)
+    first = lb.memory()
     most, is_over = [first], threading.Event()
 
     def sample():
@@ -154,19 +174,19 @@ def row(lb, name, arguments, attacker, bystander):
     sampler = threading.Thread(target=sample)
     sampler.start()
     end = time.monotonic() + arguments.seconds
-    process = multiprocessing.Process(
-        target=attacker, args=(name, lb.port, end, opened, arguments.connections)
-    )
+    opened = Opened(end, arguments.connections if arguments.once else None)
+    process = multiprocessing.Process(target=attacker, args=(name, lb.port, opened, arguments.connections))
     process.start()
     during = bystander(lb.port, arguments.seconds)
     process.join(10)
     process.kill()
     is_over.set()
     sampler.join()
-    time.sleep(2)
+    # The allocator gives memory back while it is at work.
+    bystander(lb.port, 3)
     cuts = lb.count("connections_cut_total")
     for name_of_one in ("quic_retries_total", "streams_refused_total"):
         cuts.update({reason or "retries": value for reason, value in lb.count(name_of_one).items()})
     cells = [f"{before:.1f} ms", f"{during:.1f} ms", f"{most[0] - first:.1f} MiB"]
-    cells += [f"{lb.memory() - first:.1f} MiB", str(opened.value), str(cuts or "-")]
+    cells += [f"{lb.memory() - first:.1f} MiB", str(opened.count.value), str(cuts or "-")]
     print(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |", flush=True)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What floods of HTTP/2 cost, and whether other clients notice.
 
-Connections that do nothing but one kind of flood, 20 at a time, and again when they are cut. Beside
-them a client of HTTP/1 sends one small request after another. For each flood: the p99 of that client
-without and with it, the growth of memory (RssAnon) at its highest and two seconds after the end, the
-connections that were opened, and why they were cut, from the metrics.
+Connections that do nothing but one kind of flood, 20 at a time, and again when they are cut unless --once
+is given. Beside them a client of HTTP/1 sends one small request after another. For each flood: the p99 of
+that client without and with it, the growth of memory (RssAnon) at its highest and three seconds after the
+end, the connections that were opened, and why they were cut, from the metrics.
 
 Everything happens on 127.0.0.1.
 """
@@ -176,18 +176,16 @@ FLOODS = [
 ]
 
 
-def attack(flood, port, end, opened):
-    """One connection after another, until the end."""
-    while time.monotonic() < end:
-        with opened.get_lock():
-            opened.value += 1
+def attack(flood, port, opened):
+    """One connection after another."""
+    while opened.another():
         try:
             with socket.create_connection(("127.0.0.1", port), 2) as client:
                 client.sendall(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0))
                 for piece in flood():
                     pause = piece if isinstance(piece, float) else 0
                     while True:
-                        if time.monotonic() >= end:
+                        if time.monotonic() >= opened.end:
                             return
                         readable, _, _ = select.select([client], [], [], min(pause, 0.2))
                         if readable and not client.recv(1 << 18):
@@ -201,9 +199,9 @@ def attack(flood, port, end, opened):
             time.sleep(0.01)
 
 
-def attacker(name, port, end, opened, count):
+def attacker(name, port, opened, count):
     flood = next(it for it in FLOODS if it.__name__ == name)
-    threads = [threading.Thread(target=attack, args=(flood, port, end, opened)) for _ in range(count)]
+    threads = [threading.Thread(target=attack, args=(flood, port, opened)) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:

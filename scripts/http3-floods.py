@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What floods of HTTP/3 and QUIC cost, and whether other clients notice.
 
-Connections that do nothing but one kind of flood, 20 at a time, and again when they are cut. Beside
-them a client of HTTP/3 sends one small request after another. For each flood: the p99 of that client
-without and with it, the growth of memory (RssAnon) at its highest and two seconds after the end, the
-connections that were opened, and why they were cut, from the metrics.
+Connections that do nothing but one kind of flood, 20 at a time, and again when they are cut unless --once
+is given. Beside them a client of HTTP/3 sends one small request after another. For each flood: the p99 of
+that client without and with it, the growth of memory (RssAnon) at its highest and three seconds after the
+end, the connections that were opened, and why they were cut, from the metrics.
 
 It needs aioquic: pip install aioquic. Everything happens on 127.0.0.1.
 """
@@ -325,11 +325,9 @@ def settings(is_windowless=False):
     return configuration
 
 
-async def attack(flood, port, end, opened):
-    """One connection after another, until the end."""
-    while time.monotonic() < end:
-        with opened.get_lock():
-            opened.value += 1
+async def attack(flood, port, opened):
+    """One connection after another."""
+    while opened.another():
         try:
             configuration = settings(flood in WINDOWLESS)
             async with connect("127.0.0.1", port, configuration=configuration, create_protocol=Client) as client:
@@ -338,7 +336,7 @@ async def attack(flood, port, end, opened):
                 client.begin()
                 work = asyncio.ensure_future(flood(client))
                 closed = asyncio.ensure_future(client.wait_closed())
-                left = end - time.monotonic()
+                left = opened.end - time.monotonic()
                 await asyncio.wait([work, closed], timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
@@ -354,41 +352,41 @@ def first_packets():
         yield quic.datagrams_to_send(now=time.time())[0][0]
 
 
-def handshakes_left_open(port, end, opened):
+def handshakes_left_open(port, opened):
     """First packets from many ports, whose clients say nothing more."""
     packets = first_packets()
     made = [next(packets) for _ in range(300)]
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(200)]
     number = 0
-    while time.monotonic() < end:
+    while time.monotonic() < opened.end:
         number += 1
         sockets[number % len(sockets)].sendto(made[number % len(made)], ("127.0.0.1", port))
         if number % 20 == 0:
-            opened.value += 20
+            opened.add(20)
             time.sleep(0.001)
 
 
-def noise(port, end, opened):
+def noise(port, opened):
     """Packets of connections that do not exist."""
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    while time.monotonic() < end:
+    while time.monotonic() < opened.end:
         for _ in range(20):
             client.sendto(b"\x40" + os.urandom(1100), ("127.0.0.1", port))
-        opened.value += 20
+        opened.add(20)
         time.sleep(0.001)
 
 
 PACKETS = [handshakes_left_open, noise]
 
 
-def attacker(name, port, end, opened, count):
+def attacker(name, port, opened, count):
     for flood in PACKETS:
         if flood.__name__ == name:
-            return flood(port, end, opened)
+            return flood(port, opened)
     flood = next(it for it in CONNECTIONS if it.__name__ == name)
 
     async def run():
-        await asyncio.gather(*(attack(flood, port, end, opened) for _ in range(count)), return_exceptions=True)
+        await asyncio.gather(*(attack(flood, port, opened) for _ in range(count)), return_exceptions=True)
 
     asyncio.run(run())
 

@@ -23,7 +23,7 @@ use crate::http1::Fields;
 
 /// Of an answer of which this much waits for the client, no more is read. It is less than a read brings,
 /// so that reads bring more than crumbs when the client is slow.
-const BACKLOG: usize = 4096;
+const BACKLOG: usize = 2048;
 /// Pieces up to this size are copied behind what is to be written already.
 const COPIED: usize = 4096;
 
