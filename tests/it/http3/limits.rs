@@ -69,25 +69,48 @@ fn a_connection_without_requests_is_closed() {
     assert_eq!(client.closed(), Outcome::Closed(0x100));
 }
 
-#[test]
-fn a_client_that_only_cancels_is_cut() {
+/// A client that begins requests with these bytes alone is cut, and others are served.
+#[track_caller]
+fn is_cut(begins: Vec<u8>, cancels: bool) {
     let backend = ScriptedBackend::named("a");
     let lb = QuicLb::over(&[&backend], "");
     let client = RawClient::to(lb.address());
-    let cancels = RUNTIME.spawn({
+    let flood = RUNTIME.spawn({
         let quic = client.quic.clone();
         async move {
             while let Ok((mut send, mut recv)) = quic.open_bi().await {
-                let _ = send.write_all(&get("/")).await;
-                let _ = send.reset(VarInt::from_u32(0x10c));
+                let _ = send.write_all(&begins).await;
+                if cancels {
+                    let _ = send.reset(VarInt::from_u32(0x10c));
+                } else {
+                    let _ = send.finish();
+                }
                 let _ = recv.stop(VarInt::from_u32(0x10c));
             }
         }
     });
     assert_eq!(client.closed(), Outcome::Closed(0x107));
-    RUNTIME.block_on(cancels).unwrap();
+    RUNTIME.block_on(flood).unwrap();
     eventually(PATIENCE, "it is counted", || lb.listener().cuts().iter().sum::<u64>() == 1);
     assert_eq!(Connection::open(lb.address()).unwrap().get("/").unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_only_cancels_is_cut() {
+    is_cut(get("/"), true);
+}
+
+#[test]
+fn a_client_that_only_cancels_what_it_has_not_asked_yet_is_cut() {
+    let mut half = get("/");
+    half.pop();
+    is_cut(half, true);
+}
+
+#[test]
+fn a_client_that_only_sends_malformed_requests_is_cut() {
+    let connection = [(":method", "GET"), (":scheme", "https"), (":path", "/"), ("connection", "close")];
+    is_cut(headers(&connection), false);
 }
 
 #[test]
@@ -98,7 +121,7 @@ fn frames_that_belong_to_no_request_cost_something() {
     let flood: Vec<u8> = (0..2000).flat_map(|_| frame(0x21, b"")).collect();
     client.say(&flood);
     assert_eq!(client.closed(), Outcome::Closed(0x107));
-    assert_eq!(lb.listener().cuts()[Cut::OtherFrames as usize], 1);
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::OtherFrames as usize] == 1);
 }
 
 #[test]
