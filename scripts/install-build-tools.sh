@@ -2,8 +2,8 @@
 # Installs the tools that a build needs beyond the Rust toolchain: a C compiler, and cmake and make
 # for zlib-ng, which Pingora links. With the argument `test`, also those of the tests: a browser for
 # the status page, clients of TLS and of HTTP/2, Prometheus for the metrics, Pebble, an authority for
-# certificates, and modules of Python for a collector of traces, in target/python. Prints each step; does and
-# prints nothing if nothing is missing.
+# certificates, and, in target/python, modules of Python: for a collector of traces, and clients of HTTP/2,
+# HTTP/3 and gRPC. Prints each step; does and prints nothing if nothing is missing.
 set -eu
 
 stop() {
@@ -48,16 +48,24 @@ if [ "${1:-}" = test ] && ! { has prometheus && has promtool; }; then
 fi
 # What the tests run in Python, in an environment of their own beside the build.
 python="$(dirname "$0")/../target/python"
-modules="grpcio opentelemetry-proto"
+modules="grpcio opentelemetry-proto h2 httpx aioquic curl_cffi"
 has_modules() {
-    "$python/bin/python" -c 'import grpc, opentelemetry.proto.collector.trace.v1' >/dev/null 2>&1
+    "$python/bin/python" -c 'import grpc, opentelemetry.proto.collector.trace.v1, h2, httpx, aioquic, curl_cffi' \
+        >/dev/null 2>&1
+}
+# An environment whose Python is gone, or that lacks pip, is made again; modules that are there stay.
+has_environment() {
+    "$python/bin/python" -m pip --version >/dev/null 2>&1
 }
 install_modules() {
     [ "${1:-}" = test ] || return 0
     ! has_modules || return 0
     echo "The tests need $modules. Installing them into target/python." >&2
     # shellcheck disable=SC2086 # these are several
-    { python3 -m venv "$python" && "$python/bin/pip" install --quiet $modules; } >&2 ||
+    {
+        { has_environment || python3 -m venv --clear "$python"; } &&
+            "$python/bin/python" -m pip install --quiet $modules
+    } >&2 ||
         stop "Could not install $modules: put them into target/python (python3 -m venv) by hand, then try again."
 }
 if [ "${1:-}" = test ] && ! has_modules && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then

@@ -39,6 +39,11 @@ const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 /// How the exporter's errors in gRPC begin.
 const GRPC: &str = "TonicTracesClient export failed with ";
 
+/// What the exporter's errors in gRPC say of a collector that does not answer. Its limit is as long as that of
+/// [`Exporter::export`], and chance decides which of both comes first.
+const GRPC_LATE: &str = "Timeout expired";
+const LATE: &str = "no answer in time";
+
 /// Sends spans to a collector.
 #[derive(Debug)]
 pub(super) struct Exporter {
@@ -74,12 +79,15 @@ impl Exporter {
         let why = self.why.lock().take();
         match exported {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(OTelSdkError::InternalFailure(message))) if message.contains(GRPC_LATE) => {
+                Err(LATE.to_owned())
+            }
             Ok(Err(OTelSdkError::InternalFailure(message))) => {
                 let message = message.strip_prefix(GRPC).unwrap_or(&message);
                 Err(why.unwrap_or_else(|| http_client::one_line(message)))
             }
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(why.unwrap_or_else(|| "no answer in time".to_owned())),
+            Err(_) => Err(why.unwrap_or_else(|| LATE.to_owned())),
         }
     }
 }

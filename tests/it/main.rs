@@ -61,6 +61,8 @@ mod pipelining;
 mod process;
 /// A proxy in front says who the client is.
 mod proxy_protocol;
+/// Clients in Python, in HTTP/2 and HTTP/3.
+mod python_clients;
 /// Host and path to pool.
 mod routing;
 /// The status page over a scripted process.

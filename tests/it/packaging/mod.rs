@@ -87,7 +87,9 @@ fn what_a_first_look_starts_has_a_status_page_on_this_machine_alone() {
 fn contributors_are_told_of_everything_that_is_installed() {
     let script = read("scripts/install-build-tools.sh");
     let contributing = read("CONTRIBUTING.md");
-    for tool in ["cmake", "chromium", "prometheus", "openssl", "curl", "pebble"] {
+    let tools =
+        ["cmake", "chromium", "prometheus", "openssl", "curl", "nghttp", "pebble", "python"];
+    for tool in tools {
         assert!(script.contains(tool), "{tool} is installed");
         assert!(contributing.to_lowercase().contains(tool), "CONTRIBUTING.md does not name {tool}");
     }

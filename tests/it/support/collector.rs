@@ -1,18 +1,13 @@
 //! A collector of traces in Python, made of OpenTelemetry's public protocol (`collector.py`).
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use super::{
     PATIENCE,
     eventually::wait_for,
     process::{LbProcess, new_folder},
+    python,
 };
-
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python");
-const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/collector.py");
-const MISSING: &str = "The tests of traces need it: scripts/install-build-tools.sh test";
 
 /// A running collector. Ends when dropped.
 #[derive(Debug)]
@@ -34,10 +29,8 @@ impl Collector {
     /// One with these arguments.
     #[track_caller]
     pub(crate) fn with(arguments: &[&str]) -> Self {
-        let mut command = Command::new(PYTHON);
-        command.arg(PROGRAM).args(arguments);
-        let found = Command::new(PYTHON).arg("--version").output();
-        found.unwrap_or_else(|error| panic!("{PYTHON} ({error}). {MISSING}"));
+        let mut command = python::program("collector.py", &["grpc", "opentelemetry"]);
+        command.args(arguments);
         let mut process = LbProcess::spawn(new_folder(), command);
         let ports = process.wait_for_stdout("\"grpc\"");
         let ports: Value = serde_json::from_str(&ports).expect("a line of JSON");

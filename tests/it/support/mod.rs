@@ -43,6 +43,8 @@ pub(crate) mod process;
 pub(crate) mod process_backend;
 /// A real Prometheus, and its tool.
 pub(crate) mod prometheus;
+/// Programs in Python.
+pub(crate) mod python;
 /// The replies of a scripted backend.
 pub(crate) mod reply;
 /// The requests to a scripted backend.

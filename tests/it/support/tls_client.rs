@@ -1,10 +1,10 @@
 //! The client of HTTP/1 over TLS, with the same calls, so that a test can be written once for both.
 
 use std::{
-    io,
+    fs, io,
     net::SocketAddr,
     ops::{Deref, DerefMut},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
@@ -23,6 +23,9 @@ pub(crate) use super::client::Response;
 /// The name that the certificate of [`SITE`] is for.
 pub(crate) const NAME: &str = "shop.example";
 
+/// The file of the authority's own certificate.
+const AUTHORITY: &str = "authority.pem";
+
 /// A certificate in files, and a client that trusts it.
 struct Site {
     folder: TempDir,
@@ -36,6 +39,7 @@ struct Site {
 static SITE: LazyLock<Site> = LazyLock::new(|| {
     let (folder, authority) = (new_folder(), Authority::new("lb test"));
     authority.issue(&[NAME]).write(folder.path(), "shop");
+    fs::write(folder.path().join(AUTHORITY), authority.pem()).expect("a file");
     let mut roots = RootCertStore::empty();
     let pem = authority.pem();
     let root = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes());
@@ -52,6 +56,11 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
 pub(crate) fn listener_keys() -> String {
     let folder = SITE.folder.path().display();
     format!("tls: {{ certificates: [ {{ cert: {folder}/shop.pem, key: {folder}/shop.key }} ] }}")
+}
+
+/// The certificate of the authority, in PEM, for clients that others have written.
+pub(crate) fn authority() -> PathBuf {
+    SITE.folder.path().join(AUTHORITY)
 }
 
 /// Writes another certificate that this client trusts to `shop.pem` and `shop.key` in this folder.
