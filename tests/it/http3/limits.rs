@@ -69,9 +69,10 @@ fn a_connection_without_requests_is_closed() {
     assert_eq!(client.closed(), Outcome::Closed(0x100));
 }
 
-/// A client that begins requests with these bytes alone is cut, and others are served.
+/// A client that begins requests with these bytes alone is cut, for the reason or because it asks too fast,
+/// and others are served.
 #[track_caller]
-fn is_cut(begins: Vec<u8>, cancels: bool) {
+fn is_cut(why: Cut, begins: Vec<u8>, cancels: bool) {
     let backend = ScriptedBackend::named("a");
     let lb = QuicLb::over(&[&backend], "");
     let client = RawClient::to(lb.address());
@@ -92,25 +93,28 @@ fn is_cut(begins: Vec<u8>, cancels: bool) {
     assert_eq!(client.closed(), Outcome::Closed(0x107));
     RUNTIME.block_on(flood).unwrap();
     eventually(PATIENCE, "it is counted", || lb.listener().cuts().iter().sum::<u64>() == 1);
+    let counts = lb.listener().cuts();
+    assert_eq!(counts[why as usize] + counts[Cut::Requests as usize], 1, "{counts:?}");
     assert_eq!(Connection::open(lb.address()).unwrap().get("/").unwrap().status, 200);
 }
 
 #[test]
 fn a_client_that_only_cancels_is_cut() {
-    is_cut(get("/"), true);
+    is_cut(Cut::Resets, get("/"), true);
 }
 
 #[test]
 fn a_client_that_only_cancels_what_it_has_not_asked_yet_is_cut() {
     let mut half = get("/");
     half.pop();
-    is_cut(half, true);
+    is_cut(Cut::Resets, half, true);
 }
 
 #[test]
 fn a_client_that_only_sends_malformed_requests_is_cut() {
-    let connection = [(":method", "GET"), (":scheme", "https"), (":path", "/"), ("connection", "close")];
-    is_cut(headers(&connection), false);
+    let connection =
+        [(":method", "GET"), (":scheme", "https"), (":path", "/"), ("connection", "close")];
+    is_cut(Cut::Malformed, headers(&connection), false);
 }
 
 #[test]
