@@ -41,6 +41,9 @@ pub use accepting::{accept, accept_and_introduce};
 /// that vanished would hold a tunnel for ever. Accepted connections inherit this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// A port that the system has chosen for TCP may be taken for UDP; this number of others are tried.
+const OTHER_PORTS: usize = 8;
+
 /// Every listening socket of the process.
 #[derive(Debug)]
 pub(super) struct Sockets {
@@ -101,14 +104,27 @@ impl Sockets {
         let listeners = config.listeners.iter().enumerate().map(|(index, listener)| {
             let key = format!("listeners[{index}].address");
             let (name, udp) = (listener.address.to_string(), udp::name(listener));
-            let stream = bind(take(&name), &listener.address, Some(&listener.file), key.clone())?;
-            let udp = udp.map(|name| match take(&name) {
-                Some(given) => Ok(given),
-                None => udp::listen(listener, &stream.1)
-                    .map(|socket| (name.clone(), socket))
-                    .map_err(|source| StartError::Listen { address: name, key, source }),
-            });
-            Ok(ListenerSockets { stream, udp: udp.transpose()? })
+            let mut others = if udp::has_any_port(listener) { OTHER_PORTS } else { 0 };
+            loop {
+                let given = take(&name);
+                // Clients know the port of a socket that was given.
+                others = if given.is_some() { 0 } else { others };
+                let stream = bind(given, &listener.address, Some(&listener.file), key.clone())?;
+                let udp = udp.as_ref().map(|name| match take(name) {
+                    Some(given) => Ok(given),
+                    None => udp::listen(listener, &stream.1).map(|socket| (name.clone(), socket)),
+                });
+                match udp.transpose() {
+                    Ok(udp) => return Ok(ListenerSockets { stream, udp }),
+                    Err(error) if others > 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                        others -= 1
+                    }
+                    Err(source) => {
+                        let address = udp::name(listener).unwrap_or(name);
+                        return Err(StartError::Listen { address, key, source });
+                    }
+                }
+            }
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
         let admin = config.admin.as_ref().map(|admin| {

@@ -25,6 +25,11 @@ pub(super) fn name(listener: &Listener) -> Option<String> {
     has_one.then(|| format!("udp:{}", listener.address))
 }
 
+/// Whether the system chooses the listener's port.
+pub(super) fn has_any_port(listener: &Listener) -> bool {
+    listener.address.tcp().is_some_and(|address| address.port() == 0)
+}
+
 /// Opens a listener's address for UDP. `stream` is its socket of TCP, which knows the port if the system has
 /// chosen it.
 ///
