@@ -52,20 +52,20 @@ struct Idle {
     until: Instant,
 }
 
-impl OfBackend {
-    /// Whether a connection can carry a request. Notes if the backend has ended it before its time.
+impl Idle {
+    /// Whether it can carry a request. Notes if the backend of this address has ended it before its time.
     fn is_usable(
+        &self,
         address: Option<SocketAddr>,
-        it: &Idle,
         now: Instant,
         early: &EarlyClosesByBackend,
     ) -> bool {
-        if now >= it.until {
+        if now >= self.until {
             return false;
         }
-        let is_silent = stream::is_silent(&it.stream);
+        let is_silent = stream::is_silent(&self.stream);
         if let (false, Some(address)) = (is_silent, address) {
-            early.note(address, now.saturating_duration_since(it.since), it.until - it.since);
+            early.note(address, now.saturating_duration_since(self.since), self.until - self.since);
         }
         is_silent
     }
@@ -81,7 +81,7 @@ impl IdleConnections {
         let now = clock::now();
         let mut shard = self.shard(key).lock();
         let OfBackend { address, idle } = shard.get_mut(&key)?;
-        let is_usable = |it: &Idle| OfBackend::is_usable(*address, it, now, &self.early_closes);
+        let is_usable = |it: &Idle| it.is_usable(*address, now, &self.early_closes);
         std::iter::from_fn(|| idle.pop()).find(is_usable).map(|it| it.stream)
     }
 
@@ -111,7 +111,7 @@ impl IdleConnections {
     fn close_unusable(&self, now: Instant) {
         for shard in &self.shards {
             shard.lock().retain(|_, OfBackend { address, idle }| {
-                idle.retain(|it| OfBackend::is_usable(*address, it, now, &self.early_closes));
+                idle.retain(|it| it.is_usable(*address, now, &self.early_closes));
                 !idle.is_empty()
             });
         }

@@ -21,10 +21,10 @@ use crate::clock;
 use crate::config::PaceLimits;
 use crate::copies::short_slices;
 
-/// A piece to which no further frame is joined is at least this long.
+/// A piece to which no further frame is joined has this length or more.
 const PIECE: usize = 48 << 10;
-/// The most that a frame of a client brings (RFC 9113 section 6.5.2).
-const FRAME: usize = 16 << 10;
+/// The most frames that are joined to a first one, so that tiny ones do not hold up others.
+const FRAMES: usize = 64;
 
 /// A request's body as it comes.
 #[derive(Debug)]
@@ -110,12 +110,13 @@ impl StreamBody {
         let Some(first) = ready!(self.poll_frame(link, timer, cx))? else {
             return Poll::Ready(Ok(None));
         };
-        let mut piece = Joined::from(first);
-        while !self.has_ended && piece.len() < PIECE {
+        let (mut more, mut length) = (Vec::new(), first.len());
+        while !self.has_ended && length < PIECE && more.len() < FRAMES {
             match self.stream.poll_data(cx) {
-                Poll::Ready(Some(Ok(more))) => {
-                    self.took(&more);
-                    piece.push(&more);
+                Poll::Ready(Some(Ok(data))) => {
+                    self.took(&data);
+                    length += data.len();
+                    more.push(data);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
                 // The end is told by the next call again.
@@ -123,7 +124,7 @@ impl StreamBody {
             }
         }
         link.moved();
-        Poll::Ready(Ok(Some(piece.into_bytes())))
+        Poll::Ready(Ok(Some(joined(first, &more, length))))
     }
 
     /// The data of the next frame that has some; `None` at the end of the body.
@@ -168,48 +169,16 @@ impl StreamBody {
     }
 }
 
-/// Data of one frame or more; that of one is not copied.
-#[derive(Debug)]
-enum Joined {
-    One(Bytes),
-    Several(BytesMut),
-}
-
-impl From<Bytes> for Joined {
-    fn from(first: Bytes) -> Self {
-        Self::One(first)
+/// The data of frames, of this length together. That of one alone is not copied.
+fn joined(first: Bytes, more: &[Bytes], length: usize) -> Bytes {
+    if more.is_empty() {
+        return first;
     }
-}
-
-impl Joined {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(data) => data.len(),
-            Self::Several(data) => data.len(),
-        }
+    let mut all = BytesMut::with_capacity(length);
+    for data in std::iter::once(&first).chain(more) {
+        short_slices(data).for_each(|slice| all.extend_from_slice(slice));
     }
-
-    fn push(&mut self, more: &[u8]) {
-        let append = |joined: &mut BytesMut, data| {
-            short_slices(data).for_each(|slice| joined.extend_from_slice(slice));
-        };
-        match self {
-            Self::One(first) => {
-                let mut joined = BytesMut::with_capacity(PIECE + FRAME);
-                append(&mut joined, first);
-                append(&mut joined, more);
-                *self = Self::Several(joined);
-            }
-            Self::Several(joined) => append(joined, more),
-        }
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Self::One(data) => data,
-            Self::Several(data) => data.freeze(),
-        }
-    }
+    all.freeze()
 }
 
 /// The stream was reset, by the client or for what it has sent; or the connection has ended.
