@@ -67,6 +67,8 @@ mkdir "$root/dev/pts" "$root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ip link set lo up
+# debootstrap makes none, and not every version of curl knows the name without.
+[ -e "$root/etc/hosts" ] || echo "127.0.0.1 localhost" >"$root/etc/hosts"
 mkdir -p "$root/outside"
 cd "$root"
 pivot_root . outside
