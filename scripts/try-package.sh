@@ -81,12 +81,12 @@ BOOT
         exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child \
             bash "$work/boot" "$work/root" "$work/change" "$debian" </dev/null >"$work/console" 2>&1
     ) &
-    local outer=$!
+    local outer=$! state
     for _ in $(seq 100); do
         init=$(pgrep --parent "$outer" || true)
-        if [ -n "$init" ] && inside systemctl is-system-running 2>/dev/null | grep -q -e running -e degraded; then
-            return
-        fi
+        # Its exit code is not 0 where a unit of that Debian has failed.
+        state=$([ -z "$init" ] || inside systemctl is-system-running 2>/dev/null || true)
+        case $state in running | degraded) return ;; esac
         sleep 0.2
     done
     cat "$work/console" >&2
