@@ -356,7 +356,7 @@ mod tests {
                 ("sys/fs/cgroup/system.slice/memory.events", "low 0\noom 2\noom_kill 1\n"),
                 ("sys/fs/cgroup/memory.max", "2097152\n"),
                 ("sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n"),
-                ("sys/fs/cgroup/cpu.max", "max 100000\n"),
+                ("sys/fs/cgroup/cpu.max", "200000 100000\n"),
             ],
             Some(7),
         )
@@ -382,6 +382,45 @@ mod tests {
         )
         .memory;
         assert_eq!((older.limit, older.cpu_percent), (Some(1_048_576), Some(50)));
+        let none = read(
+            &[
+                ("proc/self/cgroup", "4:memory:/\n0::/\n"),
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+                ("sys/fs/cgroup/memory.max", "max\n"),
+                ("sys/fs/cgroup/cpu.max", "100000 0\n"),
+            ],
+            None,
+        );
+        assert_eq!(none.memory, MemoryGroup::default());
+    }
+
+    #[test]
+    fn each_service_that_sets_the_clock_is_known() {
+        for sign in [
+            "run/systemd/timesync/synchronized",
+            "run/chrony/chronyd.pid",
+            "run/chronyd.pid",
+            "run/ntpd.pid",
+            "run/openntpd.pid",
+        ] {
+            assert!(read(&[(sign, "")], None).clock_service, "{sign}");
+        }
+    }
+
+    /// What is known of the command itself is not said of the process.
+    #[test]
+    fn without_a_process_only_the_machine_has_memory() {
+        let root = root(&[
+            ("proc/meminfo", "MemTotal:  2048 kB\nMemFree:  1024 kB\n"),
+            ("proc/self/status", "VmRSS:\t  512 kB\n"),
+            ("proc/self/limits", "Max open files  1024  2048  files\n"),
+            ("proc/self/fd/0", ""),
+        ]);
+        std::os::unix::fs::symlink("/lb (deleted)", root.path().join("proc/self/exe")).unwrap();
+        let machine = Machine::read(root.path(), None, 2);
+        assert_eq!((machine.total_memory, machine.resident), (Some(2048 * 1024), None));
+        assert_eq!(machine.open_files.unwrap().open, None);
+        assert_eq!(machine.program_is_replaced, None);
     }
 
     #[test]

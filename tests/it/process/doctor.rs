@@ -1,6 +1,13 @@
 //! `lb doctor`: its output, its exit codes, and what it learns from a process that runs.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File, Permissions},
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    time::Duration,
+};
+
+use nix::unistd::geteuid;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -8,6 +15,7 @@ use tempfile::TempDir;
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
+    certificates::Authority,
     client::get,
     eventually::eventually,
     process::{LbProcess, new_folder},
@@ -41,6 +49,20 @@ fn ask(lb: &LbProcess, root: &Path, more: &[&str]) -> Outcome {
     outcome(lb.beside(&[&["doctor", "-c", "lb.yaml", "--root", root], more].concat()))
 }
 
+/// A folder with this configuration, and no process.
+fn at_rest(text: &str) -> LbProcess {
+    let folder = new_folder();
+    fs::write(folder.path().join("lb.yaml"), text).unwrap();
+    LbProcess::spawn(folder, std::process::Command::new("true"))
+}
+
+/// The level of the finding of this check, and what it says.
+fn said(lb: &LbProcess, root: &Path, check: &str) -> (String, String) {
+    let finding = finding(lb, root, check);
+    let text = |name: &str| finding[name].as_str().unwrap().to_owned();
+    (text("level"), text("says"))
+}
+
 /// The finding of this check.
 fn finding(lb: &LbProcess, root: &Path, check: &str) -> Value {
     let answer = ask(lb, root, &["--json"]).stdout;
@@ -51,10 +73,8 @@ fn finding(lb: &LbProcess, root: &Path, check: &str) -> Value {
 
 #[test]
 fn without_a_process_the_machine_and_the_file_are_checked() {
-    let folder = new_folder();
-    fs::write(folder.path().join("lb.yaml"), yaml(&[([127, 0, 0, 1], 9).into()], "")).unwrap();
     let root = machine(&[]);
-    let lb = LbProcess::spawn(folder, std::process::Command::new("true"));
+    let lb = at_rest(&yaml(&[([127, 0, 0, 1], 9).into()], ""));
     let well = ask(&lb, root.path(), &[]);
     assert_eq!((well.code, well.stderr.as_str()), (Some(0), ""), "{}", well.stdout);
     assert!(well.stdout.contains("skipped  keep-alive      no lb runs from lb.yaml\n"));
@@ -64,6 +84,9 @@ fn without_a_process_the_machine_and_the_file_are_checked() {
         well.stdout
     );
     assert!(!well.stdout.contains('\x1b'), "no colours in a pipe");
+    let well = ask(&lb, root.path(), &["--json"]).stdout;
+    let well: Value = serde_json::from_str(&well).unwrap();
+    assert_eq!((&well["level"], &well["file"]), (&"fine".into(), &"lb.yaml".into()));
 
     let few = machine(&[("proc/sys/net/core/somaxconn", "128\n")]);
     let warned = ask(&lb, few.path(), &[]);
@@ -71,6 +94,8 @@ fn without_a_process_the_machine_and_the_file_are_checked() {
     let says = "warning  backlog         net.core.somaxconn is 128: ";
     assert!(warned.stdout.starts_with(says), "{}", warned.stdout);
     assert!(warned.stdout.contains("do: sysctl -w net.core.somaxconn=4096"), "{}", warned.stdout);
+    assert!(warned.stdout.contains("at: /proc/sys/net/core/somaxconn\n"), "{}", warned.stdout);
+    assert!(warned.stdout.contains("\n0 problems, 1 warning, "), "{}", warned.stdout);
 
     rewrite(&lb, "listeners: nonsense\n");
     let wrong = ask(&lb, few.path(), &["--json"]);
@@ -104,6 +129,8 @@ fn a_file_that_is_newer_than_the_one_in_force_is_found() {
     assert_eq!(newer(&lb)["level"], "problem");
     let process = finding(&lb, root.path(), "process");
     assert_eq!(process["says"], format!("process {} runs from lb.yaml", lb.pid()));
+    let all: Value = serde_json::from_str(&ask(&lb, root.path(), &["--json"]).stdout).unwrap();
+    assert_eq!(all["pid"], lb.pid().as_raw());
 }
 
 #[test]
@@ -124,4 +151,144 @@ fn a_backend_that_closes_idle_connections_is_found() {
         found()["says"].as_str().is_some_and(|it| it.starts_with(&says))
     });
     assert_eq!(found()["place"], "pools.web.timeouts.keepalive");
+}
+
+#[test]
+fn what_the_system_says_of_the_process_is_asked_for_by_its_number() {
+    let a = ScriptedBackend::named("a");
+    let mut lb = LbProcess::with_config(&yaml(&[a.address()], ""), &[]);
+    lb.address();
+    let process = format!("proc/{}", lb.pid());
+    let limits = format!("{process}/limits");
+    let root = machine(&[(&*limits, "Max open files  512  100000  files\n")]);
+    symlink("/usr/bin/lb (deleted)", root.path().join(&process).join("exe")).unwrap();
+    let files = finding(&lb, root.path(), "open files");
+    assert_eq!(files["says"], "the limit is 512, which is about 256 requests at a time");
+    assert_eq!(files["place"], format!("/{limits}"));
+    let program = finding(&lb, root.path(), "newer program");
+    assert_eq!(
+        (&program["level"], &program["mend"]),
+        (&"warning".into(), &"lb upgrade -c lb.yaml".into())
+    );
+}
+
+#[test]
+fn a_file_from_the_future_shows_a_clock_that_is_behind() {
+    let root = machine(&[]);
+    let lb = at_rest(&yaml(&[([127, 0, 0, 1], 9).into()], ""));
+    let file = File::options().append(true).open(lb.folder().join("lb.yaml")).unwrap();
+    for (ahead, level) in [(3600, "problem"), (30, "fine")] {
+        file.set_modified(lb::clock::wall() + Duration::from_secs(ahead)).unwrap();
+        assert_eq!(said(&lb, root.path(), "clock").0, level, "{ahead} s");
+    }
+}
+
+#[test]
+fn what_a_load_would_say_is_said() {
+    let root = machine(&[]);
+    let text = yaml(&[([127, 0, 0, 1], 9).into()], "");
+    let lb = at_rest(&text.replace("127.0.0.1:9", "nowhere.invalid:9"));
+    let (level, says) = said(&lb, root.path(), "names");
+    assert_eq!(level, "problem", "{says}");
+    assert!(says.contains("nowhere.invalid"), "{says}");
+    rewrite(&lb, &text.replace(":9\"", ":9\", drain: true"));
+    let (level, says) = said(&lb, root.path(), "configuration");
+    assert_eq!(level, "warning", "{says}");
+    assert!(says.contains("every backend has drain: true"), "{says}");
+}
+
+#[test]
+fn certificates_are_looked_at_and_the_first_to_end_is_told() {
+    let root = machine(&[]);
+    let lb = at_rest("");
+    let authority = Authority::new("lb test");
+    let listeners = "    tls: { certificates: [ { cert: a.pem, key: a.key }, { cert: b.pem, key: b.key } ] } } ]";
+    let text = yaml(&[([127, 0, 0, 1], 9).into()], "")
+        .replace(" } ]\nroutes", &format!(",\n{listeners}\nroutes"));
+    rewrite(&lb, &text);
+    let (level, says) = said(&lb, root.path(), "certificates");
+    assert_eq!(level, "problem", "{says}");
+    assert!(says.contains("a.pem"), "{says}");
+    for (name, days) in [("a", 90), ("b", 60)] {
+        authority.issue_for_days(&[&format!("{name}.example")], days).write(lb.folder(), name);
+    }
+    let (level, says) = said(&lb, root.path(), "certificates");
+    assert_eq!(level, "fine", "{says}");
+    let is_first =
+        ["59", "60"].iter().any(|days| says.ends_with(&format!("valid for {days} days")));
+    assert!(is_first, "{says}");
+    authority.issue_for_days(&["b.example"], 5).write(lb.folder(), "b");
+    assert_eq!(said(&lb, root.path(), "certificates").0, "warning");
+}
+
+#[test]
+fn a_certificate_that_is_newer_than_the_one_in_force_is_found() {
+    let a = ScriptedBackend::named("a");
+    let folder = new_folder();
+    let authority = Authority::new("lb test");
+    authority.issue(&["a.example"]).write(folder.path(), "a");
+    let tls = ",\n    tls: { certificates: [ { cert: a.pem, key: a.key } ] } } ]\nroutes";
+    let text = yaml(&[a.address()], "").replace(" } ]\nroutes", tls);
+    fs::write(folder.path().join("lb.yaml"), text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lb"));
+    command.args(["-c", "lb.yaml"]);
+    let mut lb = LbProcess::spawn(folder, command);
+    lb.address();
+    let root = machine(&[]);
+    assert_eq!(said(&lb, root.path(), "newer file").0, "fine");
+    authority.issue(&["a.example"]).write(lb.folder(), "a");
+    let (level, says) = said(&lb, root.path(), "newer file");
+    assert_eq!(level, "warning", "{says}");
+    assert!(says.contains("a.pem") || says.contains("a.key"), "{says}");
+}
+
+#[test]
+fn files_and_folders_that_the_process_could_not_use_are_found() {
+    let root = machine(&[]);
+    let settings = "access_log: { path: gone/access.log }\nerror_log: missing/lb.log";
+    let lb = at_rest(&yaml(&[([127, 0, 0, 1], 9).into()], settings));
+    let all = ask(&lb, root.path(), &["--json"]).stdout;
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let of_check = |it: &&Value| it["check"] == "permissions";
+    let found: Vec<_> = all["findings"].as_array().unwrap().iter().filter(of_check).collect();
+    let places: Vec<_> = found.iter().map(|it| it["place"].as_str().unwrap()).collect();
+    assert_eq!(places.len(), 2, "{found:?}");
+    assert!(places[0].ends_with("gone") && places[1].ends_with("missing"), "{places:?}");
+    for (folder, file) in [("gone", "access.log"), ("missing", "lb.log")] {
+        fs::create_dir(lb.folder().join(folder)).unwrap();
+        assert!(!lb.folder().join(folder).join(file).exists());
+    }
+    let (level, says) = said(&lb, root.path(), "permissions");
+    assert_eq!((&*level, &*says), ("fine", "files and folders that lb can use: 3"));
+}
+
+/// Only root can look as another user.
+#[test]
+fn permissions_are_those_of_the_user_that_the_process_becomes() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let root = machine(&[]);
+    let settings = "user: nobody\nerror_log: lb.log\naccess_log: { path: logs/access.log }";
+    let lb = at_rest(&yaml(&[([127, 0, 0, 1], 9).into()], settings));
+    let mode = |path: &str, mode| {
+        fs::set_permissions(lb.folder().join(path), Permissions::from_mode(mode)).unwrap();
+    };
+    fs::write(lb.folder().join("lb.log"), "").unwrap();
+    fs::create_dir(lb.folder().join("logs")).unwrap();
+    let place = || finding(&lb, root.path(), "permissions")["place"].clone();
+    mode(".", 0o755);
+    mode("lb.yaml", 0o644);
+    mode("lb.log", 0o666);
+    mode("logs", 0o777);
+    assert_eq!(place(), Value::Null, "all can be used");
+    for (path, without, with) in
+        [("lb.yaml", 0o600, 0o644), ("lb.log", 0o644, 0o666), ("logs", 0o755, 0o777)]
+    {
+        mode(path, without);
+        let found = finding(&lb, root.path(), "permissions");
+        assert!(found["place"].as_str().unwrap().ends_with(path), "{found}");
+        assert!(found["mend"].as_str().unwrap().starts_with("chown nobody "), "{found}");
+        mode(path, with);
+    }
 }

@@ -1,3 +1,7 @@
+//! Each check on machines of every kind.
+
+mod edges;
+
 use std::{path::PathBuf, time::Duration};
 
 use super::*;
@@ -313,8 +317,17 @@ fn a_backend_that_keeps_connections_for_a_shorter_time_is_found_by_the_pattern()
                     lb.yaml";
     assert_eq!(says(&[5000, 5900, 5100]), [expected]);
     assert_eq!(says(&[5000, 300, 5900, 5100, 5500]), [expected.to_owned()]);
+    // One second less than two is none that could be written.
+    assert!(says(&[2000, 2000, 2000])[0].contains("after about 2s"));
+    assert!(says(&[1999, 1999, 1999])[0].contains("at once or within a second"));
     // Too few, or of no common age, as when a backend was restarted.
-    for ages in [&[][..], &[5000, 5000], &[100, 9000, 20_000, 45_000, 2000], &[1, 1, 9000, 9000]] {
+    for ages in [
+        &[][..],
+        &[5000, 5000],
+        &[100, 9000, 20_000, 45_000, 2000],
+        &[1, 1, 9000, 9000],
+        &[100, 5000, 5000, 5000, 9000, 20_000, 45_000],
+    ] {
         assert_eq!(says(ages), Vec::<String>::new(), "{ages:?}");
     }
 }
