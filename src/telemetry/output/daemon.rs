@@ -239,6 +239,22 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_line_is_no_datagram_and_a_line_without_a_time_has_that_of_its_datagram() {
+        let (_folder, path) = folder();
+        let socket = bind(&path);
+        let syslog = Syslog { facility: Facility::Daemon, app_name: "lb".into() };
+        let frame = Frame::Syslog(SyslogFrame::new(LogName::Access, &syslog));
+        let lines = (LogName::Access, LogFormat::Combined);
+        let before = timestamp(clock::wall());
+        Daemon::new(Peer::Unix(path), frame, lines).write_all(b"\none\n").unwrap();
+        let message = received(&socket);
+        assert!(message.ends_with(" access - one"), "{message}");
+        // Times of this form have the order of their texts.
+        let time = message.split(' ').nth(1).unwrap();
+        assert!(*before <= *time && *time <= *timestamp(clock::wall()), "{message}");
+    }
+
+    #[test]
     fn a_line_waits_for_a_daemon_that_is_restarted() {
         let (folder, path) = folder();
         let socket = bind(&path);

@@ -149,6 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn each_level_has_its_severity_in_both_formats() {
+        for (level, severity) in
+            [("error", 3), ("warn", 4), ("info", 6), ("debug", 7), ("trace", 7), ("other", 6)]
+        {
+            let json = format!(r#"{{"time":"{TIME}","level":"{level}","target":"lb","msg":"x"}}"#);
+            let text = format!("{TIME} {} x", level.to_uppercase());
+            for (line, format) in [(json, LogFormat::Json), (text, LogFormat::Text)] {
+                let framed = Framed::of(&line, (LogName::Process, format));
+                assert_eq!(framed.severity as u8, severity, "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn a_client_cannot_choose_the_level() {
         let line = r#"{"path":"/?\"level\":\"error\"","level":"info"}"#;
         let framed = Framed::of(line, (LogName::Access, LogFormat::Json));

@@ -314,6 +314,88 @@ mod tests {
         assert_eq!(read(&path, 0), "one\ntwo\nthree\nfour\n");
     }
 
+    fn rotating(path: &Path, size: u64) -> RotatingFile {
+        RotatingFile {
+            log: LogName::Access,
+            path: path.to_owned(),
+            rotation: LogRotation { size: NonZeroU64::new(size).unwrap(), keep: 3 },
+            file: append_to(path).unwrap(),
+            size: fs::metadata(path).unwrap().len(),
+            is_mid_line: false,
+            failed: None,
+        }
+    }
+
+    #[test]
+    fn a_writer_that_comes_second_does_not_put_the_next_file_aside() {
+        let (_folder, path) = folder();
+        fs::write(&path, "full\n").unwrap();
+        let mut both = [(); 2].map(|()| rotating(&path, 5));
+        // Each has seen that the file is full before the other has put it aside.
+        for file in &mut both {
+            file.make_room(5).unwrap();
+        }
+        assert_eq!([0, 1, 2].map(|number| read(&path, number)), ["", "full\n", ""]);
+    }
+
+    #[test]
+    fn a_file_that_another_writer_has_locked_takes_the_line() {
+        let (_folder, path) = folder();
+        fs::write(&path, "full\n").unwrap();
+        let mut file = rotating(&path, 5);
+        let other = Flock::lock(append_to(&path).unwrap(), FlockArg::LockExclusiveNonblock);
+        file.write_all(b"one\n").unwrap();
+        assert_eq!((read(&path, 0).as_str(), read(&path, 1).as_str()), ("full\none\n", ""));
+        drop(other.unwrap());
+        file.write_all(b"two\n").unwrap();
+        assert_eq!((read(&path, 0).as_str(), read(&path, 1).as_str()), ("two\n", "full\none\n"));
+    }
+
+    #[test]
+    fn an_empty_file_is_not_put_aside_for_a_long_line() {
+        let (_folder, path) = folder();
+        writer(&path, 4, 3).write_all(b"too long\n").unwrap();
+        assert_eq!((read(&path, 0).as_str(), read(&path, 1).as_str()), ("too long\n", ""));
+        assert!(!path.with_extension("log.1").exists());
+    }
+
+    #[test]
+    fn a_file_that_was_moved_is_left_long_before_it_is_full() {
+        let (folder, path) = folder();
+        let mut file = writer(&path, 1 << 20, 3);
+        file.write_all(b"one\n").unwrap();
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        file.write_all(b"two\n").unwrap();
+        assert_eq!(read(&path, 0), "two\n");
+    }
+
+    #[test]
+    fn after_a_failure_it_is_tried_again_later() {
+        let (_folder, path) = folder();
+        fs::write(&path, "full\n").unwrap();
+        let mut file = rotating(&path, 5);
+        file.failed = Some(clock::now());
+        file.write_all(b"one\n").unwrap();
+        assert_eq!(read(&path, 0), "full\none\n");
+        file.failed = Some(clock::now() - PAUSE);
+        file.write_all(b"two\n").unwrap();
+        assert_eq!((read(&path, 0).as_str(), read(&path, 1).as_str()), ("two\n", "full\none\n"));
+        assert_eq!(file.failed, None);
+    }
+
+    #[test]
+    fn links_are_followed_to_the_last_from_the_folder_of_each() {
+        let (folder, _) = folder();
+        let logs = folder.path().join("logs");
+        fs::create_dir(&logs).unwrap();
+        let link = folder.path().join("link.log");
+        std::os::unix::fs::symlink("logs/next.log", &link).unwrap();
+        std::os::unix::fs::symlink("access.log", logs.join("next.log")).unwrap();
+        writer(&link, 4, 1).write_all(b"one\ntwo\n").unwrap();
+        let path = logs.join("access.log");
+        assert_eq!((read(&path, 0).as_str(), read(&path, 1).as_str()), ("two\n", "one\n"));
+    }
+
     #[test]
     fn a_link_stays_and_a_device_is_written_as_it_is() {
         let (folder, path) = folder();

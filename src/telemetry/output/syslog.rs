@@ -18,8 +18,8 @@ pub(super) struct SyslogFrame {
 
 impl SyslogFrame {
     pub(super) fn new(log: LogName, syslog: &Syslog) -> Self {
-        let from =
-            format!("{} {} {} {} -", host(), syslog.app_name, std::process::id(), log.word());
+        let (host, pid) = (host(machine::host_name()), std::process::id());
+        let from = format!("{host} {} {pid} {} -", syslog.app_name, log.word());
         Self { facility: syslog.facility as u8, from }
     }
 
@@ -34,9 +34,8 @@ impl SyslogFrame {
     }
 }
 
-/// The name of this machine, as a message has it: visible ASCII, `-` if it has no such name.
-fn host() -> String {
-    let name = machine::host_name();
+/// The name of a machine, as a message has it: visible ASCII, `-` if it has no such name.
+fn host(name: String) -> String {
     let is_name = (1..=255).contains(&name.len()) && name.bytes().all(|it| it.is_ascii_graphic());
     if is_name { name } else { "-".to_owned() }
 }
@@ -64,7 +63,7 @@ mod tests {
         let pid = std::process::id().to_string();
         assert_eq!(parts[0], "<156>1");
         assert_eq!(parts[1], "2026-11-21T07:42:00.123Z");
-        assert_eq!(parts[2], host());
+        assert_eq!(parts[2], host(machine::host_name()));
         let rest = ["shop", &pid, "process", "-", "backend ejected pool=web"];
         assert_eq!(parts[3..], rest);
     }
@@ -79,6 +78,12 @@ mod tests {
 
     #[test]
     fn the_host_has_a_name_or_none() {
-        assert!(host().bytes().all(|byte| byte.is_ascii_graphic()));
+        let long = "a".repeat(255);
+        for name in ["edge-1", &long] {
+            assert_eq!(host(name.to_owned()), name);
+        }
+        for name in ["", "edge 1", "küche", "a\nb", &format!("{long}a")] {
+            assert_eq!(host(name.to_owned()), "-", "{name:?}");
+        }
     }
 }
