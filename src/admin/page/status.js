@@ -42,12 +42,14 @@ async function request(path, { method = "GET", body, signal } = {}) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const options = { method, headers, body: body && JSON.stringify(body), cache: "no-store" };
   let answer;
+  let text;
   try {
     answer = await fetch(path, { ...options, signal: signal ?? AbortSignal.timeout(ASK_LIMIT_MS * 3) });
+    // The time is limited, and the connection may break, until the last byte has come.
+    text = await answer.text();
   } catch {
     throw new Refused(0, "lb cannot be reached.");
   }
-  const text = await answer.text();
   if (answer.ok) return text ? parse(text) : null;
   if (answer.status === 401 && path !== "login") askForToken();
   throw new Refused(answer.status, parse(text)?.error || text.trim() || `lb answers ${answer.status}.`);

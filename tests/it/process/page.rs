@@ -190,6 +190,7 @@ fn a_page_without_the_token_asks_for_it_once() {
     browser.click("#login [type=submit]");
     wait_for_state(&mut browser, backend.address(), "eligible");
     browser.wait_until("the form is gone", "document.querySelector('#login').hidden");
+    assert_eq!(browser.eval("document.querySelector('#logout').hidden"), false);
     assert_eq!(browser.eval("document.cookie"), "", "a script can read the token");
 
     browser.click(&format!("{}[data-f=drain]", row(backend.address())));
@@ -198,6 +199,15 @@ fn a_page_without_the_token_asks_for_it_once() {
 
     browser.reload();
     wait_for_state(&mut browser, backend.address(), "draining");
+
+    browser.click("#logout");
+    browser.wait_for_text("#live-text", "signed out");
+    let left = "document.title + ['host', 'file', 'process'].map((it) => document.getElementById(it).innerText)";
+    assert_eq!(browser.eval(left), "lb,,");
+    assert_eq!(browser.eval("document.querySelector('#main').hidden"), true);
+    browser.reload();
+    browser.wait_for_text("#login", "Sign in");
+    assert_eq!(browser.eval("document.querySelector('#main').hidden"), true);
 }
 
 #[test]

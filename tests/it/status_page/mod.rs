@@ -1,6 +1,12 @@
 //! The status page over a scripted process, which can send answers that a real one sends only
 //! rarely.
 
+mod dialogs;
+mod events;
+mod folding;
+mod problems;
+mod values;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -10,14 +16,14 @@ use crate::support::{
 };
 
 const FILES: [(&str, &str, &str); 8] = [
-    ("/", "text/html", include_str!("../../src/admin/page/index.html")),
-    ("/status.css", "text/css", include_str!("../../src/admin/page/status.css")),
-    ("/status.js", "text/javascript", include_str!("../../src/admin/page/status.js")),
-    ("/pools.js", "text/javascript", include_str!("../../src/admin/page/pools.js")),
-    ("/problems.js", "text/javascript", include_str!("../../src/admin/page/problems.js")),
-    ("/traffic.js", "text/javascript", include_str!("../../src/admin/page/traffic.js")),
-    ("/change.js", "text/javascript", include_str!("../../src/admin/page/change.js")),
-    ("/words.js", "text/javascript", include_str!("../../src/admin/page/words.js")),
+    ("/", "text/html", include_str!("../../../src/admin/page/index.html")),
+    ("/status.css", "text/css", include_str!("../../../src/admin/page/status.css")),
+    ("/status.js", "text/javascript", include_str!("../../../src/admin/page/status.js")),
+    ("/pools.js", "text/javascript", include_str!("../../../src/admin/page/pools.js")),
+    ("/problems.js", "text/javascript", include_str!("../../../src/admin/page/problems.js")),
+    ("/traffic.js", "text/javascript", include_str!("../../../src/admin/page/traffic.js")),
+    ("/change.js", "text/javascript", include_str!("../../../src/admin/page/change.js")),
+    ("/words.js", "text/javascript", include_str!("../../../src/admin/page/words.js")),
 ];
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -38,6 +44,29 @@ fn saying(status: &Value, events: &[Value]) -> ScriptedBackend {
     }
     process.reply_to("/api/v1/events", Reply::steps_of([Step::Send(stream.into()), Step::Hang]));
     process
+}
+
+/// The value of an expression, whose texts have ordinary spaces.
+#[track_caller]
+fn shown(browser: &mut Browser, expression: &str) -> Value {
+    let text = browser.eval(&format!("JSON.stringify({expression})"));
+    let text = text.as_str().unwrap_or("null").replace('\u{a0}', " ");
+    serde_json::from_str(&text).expect("it comes from JSON")
+}
+
+/// The texts of the fields below the first such element, by their names.
+#[track_caller]
+fn fields(browser: &mut Browser, selector: &str) -> Value {
+    let of = format!("document.querySelector({}).querySelectorAll('[data-f]')", json!(selector));
+    let texts = format!("[...{of}].map((it) => [it.dataset.f, it.textContent])");
+    shown(browser, &format!("Object.fromEntries({texts})"))
+}
+
+/// Each line of a list: its tone, its place, and its text.
+#[track_caller]
+fn lines(browser: &mut Browser, list: &str) -> Value {
+    let line = "[it.className, it.children[1].innerText, it.children[2].innerText]";
+    shown(browser, &format!("[...document.querySelectorAll('{list} li')].map((it) => {line})"))
 }
 
 fn look_at(process: &ScriptedBackend) -> Browser {
@@ -217,6 +246,11 @@ fn numbers_are_short_and_have_their_units() {
         ("since({ state: 'draining', since_ms: 153_000 })", "for 2 min 33 s"),
         ("since({ state: 'full', since_ms: null })", ""),
         ("check({ check: { passed: true, took_ms: 0.8 } })", "passed in 0.8 ms"),
+        ("check({ check: null })", "none"),
+        (
+            "order('check', true)({ check: { passed: true, ago_ms: 9 } }, { check: { passed: false, ago_ms: 1 } }) > 0",
+            "true",
+        ),
         ("bytes(0)", "0 B"),
         ("bytes(999)", "999 B"),
         ("bytes(1234)", "1.2 KB"),
@@ -322,6 +356,8 @@ fn a_time_has_its_zone_and_that_of_the_browser_if_it_is_another() {
     };
     browser.set_time_zone("UTC");
     assert_eq!(shown(&mut browser), "12:00:00 UTC");
+    let today = "/^\\d\\d:\\d\\d:\\d\\d UTC$/.test(words.when(new Date()))";
+    assert_eq!(browser.eval(today), true, "a time of this day has no date");
     browser.set_time_zone("Asia/Kolkata");
     assert_eq!(shown(&mut browser), "12:00:00 UTC · 17:30:00 GMT+5:30");
 }
