@@ -13,7 +13,7 @@ use super::{
 };
 use crate::acme;
 use crate::clock;
-use crate::config::{self, Config, Loaded, Origin, Problem, Problems};
+use crate::config::{self, Config, HTTPS_PORT, Loaded, Origin, Problem, Problems};
 use crate::discovery::{self, ResolvedBackends};
 use crate::files::FileVersions;
 use crate::process::{
@@ -104,8 +104,10 @@ fn check_and_serve(
         let started = start_in_background(arguments);
         return Ok(started.map_or_else(|reason| fail(&reason), |()| ExitCode::SUCCESS));
     }
-    if arguments.conf.is_none() {
-        say_whom_to_trust(&loaded.config);
+    if arguments.conf.is_none()
+        && let Some(text) = whom_to_trust(&loaded.config)
+    {
+        say(io::stdout(), &text);
     }
     process_log::init(Destination::stderr(process_log::format(&loaded.config)));
     let start = Start {
@@ -140,26 +142,26 @@ fn check_as_its_user(arguments: &Arguments, config: &Config) -> Result<Option<Pr
     load(arguments, &mut Sources::default()).map(|_| None)
 }
 
-/// Says how clients are told to trust the authority of this machine, if a host has a certificate of it.
-fn say_whom_to_trust(config: &Config) {
-    let Some(host) = config.tls_endpoints().find_map(|place| place.tls.local.first()) else {
-        return;
-    };
+/// How clients are told to trust the authority of this machine, if a host has a certificate of it.
+fn whom_to_trust(config: &Config) -> Option<String> {
+    let mut hosts = config
+        .tls_endpoints()
+        .filter_map(|place| Some((place.tls.local.first()?, place.address.tcp())));
+    let (host, address) = hosts.next()?;
+    let port = address.map(|it| it.port()).filter(|port| *port != HTTPS_PORT);
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
     let root = acme::root_file(&acme::StateFolder::of(config));
     let root = std::path::absolute(&root).unwrap_or(root);
     let root = root.display();
-    say(
-        io::stdout(),
-        &format!(
-            "{host} has a certificate of an authority of this machine's own. To trust it:\n  \
-             curl                   curl --cacert {root} https://{host}/\n  \
-             Debian, Ubuntu, Alpine cp {root} /usr/local/share/ca-certificates/lb.crt && update-ca-certificates\n  \
-             Fedora, RHEL           cp {root} /etc/pki/ca-trust/source/anchors/lb.pem && update-ca-trust\n  \
-             openSUSE               cp {root} /etc/pki/trust/anchors/lb.pem && update-ca-certificates\n  \
-             Arch                   trust anchor --store {root}\n  \
-             Firefox, Chromium      import it as an authority in the settings of certificates"
-        ),
-    );
+    Some(format!(
+        "{host} has a certificate of an authority of this machine's own. To trust it:\n  \
+         curl                   curl --cacert {root} https://{host}{port}/\n  \
+         Debian, Ubuntu, Alpine cp {root} /usr/local/share/ca-certificates/lb.crt && update-ca-certificates\n  \
+         Fedora, RHEL           cp {root} /etc/pki/ca-trust/source/anchors/lb.pem && update-ca-trust\n  \
+         openSUSE               cp {root} /etc/pki/trust/anchors/lb.pem && update-ca-certificates\n  \
+         Arch                   trust anchor --store {root}\n  \
+         Firefox, Chromium      import it as an authority in the settings of certificates"
+    ))
 }
 
 /// Runs the balancer until a signal ends it.
@@ -239,4 +241,25 @@ fn summary(config: &Config, backends: usize) -> String {
         count(config.pools.len(), "pool"),
         count(backends, "backend"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_trust_a_certificate_of_this_machine_has_the_port() {
+        for (port, seen) in [("443", "https://localhost/\n"), ("8443", "https://localhost:8443/\n")]
+        {
+            let text = format!(
+                "listeners: [ {{ address: 127.0.0.1:{port}, tls: {{ local: [ localhost ] }} }} ]
+routes: [ {{ pool: web }} ]
+pools: {{ web: {{ backends: [ {{ address: 127.0.0.1:9 }} ] }} }}
+"
+            );
+            let loaded = config::parse("lb.yaml", &text, &config::Flags::default()).unwrap();
+            let told = whom_to_trust(&loaded.config).unwrap();
+            assert!(told.contains(seen), "{told}");
+        }
+    }
 }

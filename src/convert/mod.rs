@@ -54,7 +54,10 @@ pub fn recognise(text: &str) -> Option<Format> {
         let mut words = line.split_whitespace();
         words.next().is_some_and(haproxy::is_section) && words.count() <= 3
     };
-    let directives = lines.iter().filter(|line| line.ends_with(';')).count();
+    // A condition of HAProxy ends like a block, too.
+    let is_directive =
+        |line: &&&str| line.ends_with(';') || line.ends_with('}') && line.contains(';');
+    let directives = lines.iter().filter(is_directive).count();
     let sections = lines.iter().filter(has_section).count();
     match (directives, sections) {
         (0, 0) => None,

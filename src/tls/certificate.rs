@@ -128,12 +128,12 @@ impl Certificate {
 /// `None` if there is none that can be read.
 #[must_use]
 pub fn validity(text: &[u8]) -> Option<(SystemTime, SystemTime)> {
-    validity_of(certificates(text).ok()?.first()?)
+    lifetime(certificates(text).ok()?.first()?)
 }
 
-/// The beginning and the end of a certificate, which may be over; `None` if it cannot be read.
+/// The beginning and the end of this certificate, which may be over; `None` if it cannot be read.
 #[must_use]
-pub fn validity_of(certificate: &CertificateDer<'_>) -> Option<(SystemTime, SystemTime)> {
+pub fn lifetime(certificate: &CertificateDer<'_>) -> Option<(SystemTime, SystemTime)> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let validity = certificate.validity();
     Some((time(validity.not_before.timestamp()), time(validity.not_after.timestamp())))

@@ -26,7 +26,7 @@ mod policies;
 mod quic;
 mod stream;
 
-pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, validity, validity_of};
+pub use certificate::{Certificate, CertificateFacts, CertificateOrigin, lifetime, validity};
 pub use client_auth::ClientAuth;
 pub use client_certificate::ClientCertificate;
 pub use expiry::{UntrustedHosts, days_left, ends_soon, untrusted_hosts};

@@ -148,6 +148,11 @@ fn every_sample_is_recognised() {
     for (path, format) in samples() {
         assert_eq!(convert::recognise(&read(&path)), Some(format), "{}", path.display());
     }
+    let in_one_line =
+        "events {}\nhttp {\n  server { listen 80; location / { proxy_pass http://a:1; } }\n}\n";
+    assert_eq!(convert::recognise(in_one_line), Some(Format::Nginx));
+    let conditions = "frontend a\n  http-request deny if { path /a }\n";
+    assert_eq!(convert::recognise(conditions), Some(Format::Haproxy));
     for other in [
         "",
         "listeners:\n  - address: 0.0.0.0:80\n",

@@ -78,7 +78,7 @@ fn backends(resolved: &ResolvedBackends) -> Vec<BackendFacts> {
 
 fn days_left(config: &Config, now: SystemTime) -> Option<i64> {
     let certificates = config.tls_endpoints().flat_map(|place| tls::shown(place.tls));
-    let ends = certificates.filter_map(|it| Some(tls::validity_of(&it)?.1));
+    let ends = certificates.filter_map(|it| Some(tls::lifetime(&it)?.1));
     ends.map(|until| tls::days_left(until, now)).min()
 }
 
