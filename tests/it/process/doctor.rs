@@ -20,7 +20,6 @@ use crate::support::{
     eventually::eventually,
     process::{LbProcess, new_folder},
     reply::{Reply, Step},
-    tls_client::listener_keys,
 };
 
 use super::{Outcome, outcome, rewrite, tell, yaml};
@@ -70,26 +69,6 @@ fn finding(lb: &LbProcess, root: &Path, check: &str) -> Value {
     let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
     let findings = answer["findings"].as_array().unwrap();
     findings.iter().find(|it| it["check"] == check).unwrap_or_else(|| panic!("{answer}")).clone()
-}
-
-#[test]
-fn the_certificates_of_files_have_their_days() {
-    let folder = new_folder();
-    let text = format!(
-        "listeners: [ {{ address: 127.0.0.1:0, {} }} ]
-routes: [ {{ pool: web }} ]
-pools: {{ web: {{ backends: [ {{ address: 127.0.0.1:9 }} ] }} }}
-",
-        listener_keys()
-    );
-    fs::write(folder.path().join("lb.yaml"), text).unwrap();
-    let lb = LbProcess::spawn(folder, std::process::Command::new("true"));
-    let found = finding(&lb, machine(&[]).path(), "certificates");
-    assert_eq!(found["level"], "fine", "{found}");
-    assert!(
-        found["says"].as_str().unwrap().starts_with("the first one to end is valid for "),
-        "{found}"
-    );
 }
 
 #[test]
