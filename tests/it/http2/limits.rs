@@ -361,4 +361,7 @@ fn a_body_comes_through_as_it_is_however_its_frames_are_cut() {
         assert!(client.until(|frame| frame.ends_answer()).is_some());
         assert_eq!(a.requests().pop().unwrap().body, body, "in pieces of {size}");
     }
+    for line in lb.log_lines(4) {
+        assert_eq!(line["request_bytes"], body.len(), "{line}");
+    }
 }

@@ -46,7 +46,7 @@ impl ClientStream {
                 return Poll::Ready(Ok(taken));
             }
         }
-        // The session holds as much as it may.
+        // There is no session, or it holds as much as it may.
         Pin::new(self).poll_write_vectored(cx, data)
     }
 
