@@ -107,8 +107,8 @@ impl StreamBody {
         let length = head.headers.get(header::CONTENT_LENGTH);
         self.left = length.and_then(|length| framing::content_length(length.as_bytes()));
         // A client need not send the end with the head; only with a body would it wait for an answer.
-        let waits =
-            length.is_none() && (head.method.is_safe() || head.method == http::Method::DELETE);
+        let has_none = head.method.is_safe() || head.method == http::Method::DELETE;
+        let waits = self.left == Some(0) || length.is_none() && has_none;
         self.read_ahead(waits).await?;
         self.list = None;
         self.is_empty = self.is_at_end && self.ahead.is_empty();
