@@ -1,6 +1,6 @@
 //! The listeners by which a request of `lb explain` may come in, and those that redirect it.
 
-use super::{SampleRequest, model::explanation::Redirect};
+use super::model::explanation::Redirect;
 use crate::config::{HTTPS_PORT, Listener};
 use crate::generation::{REDIRECT_STATUS, redirect_location, redirect_port};
 
@@ -15,6 +15,15 @@ pub(in crate::admin) enum Scheme {
 }
 
 impl Scheme {
+    /// # Errors
+    ///
+    /// A sentence that says which schemes there are.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let all = [Self::Http, Self::Https];
+        let found = all.into_iter().find(|scheme| scheme.word() == text);
+        found.ok_or_else(|| format!("scheme must be http or https, found {text:?}"))
+    }
+
     fn of(listener: &Listener) -> Self {
         if listener.tls.is_some() { Self::Https } else { Self::Http }
     }
@@ -34,19 +43,31 @@ impl Scheme {
     }
 }
 
-/// The listeners that may take the request: those at the port of its URL, with TLS or without as its scheme
+/// The port behind a host. A host that ends with a colon has none.
+///
+/// # Errors
+///
+/// A sentence that says which ports there are.
+pub(super) fn port_behind(host: &str) -> Result<Option<u16>, String> {
+    let digits = host.rsplit_once(':').map(|(_, port)| port);
+    let digits = digits.filter(|port| !port.is_empty() && !port.contains(']'));
+    let malformed = |port| format!("the port of host must be between 0 and 65535, found {port:?}");
+    digits.map(|port| port.parse().map_err(|_| malformed(port))).transpose()
+}
+
+/// The listeners that may take a request: those at the port of its URL, with TLS or without as its scheme
 /// says. A URL without a port means the usual one, but also any other, because what is in front of `lb` may
 /// pass connections on.
 ///
 /// # Errors
 ///
 /// A sentence that says which listeners there are, if none of them takes it.
-pub(super) fn of<'a>(
-    listeners: &'a [Listener],
-    request: &SampleRequest,
-) -> Result<Vec<&'a Listener>, String> {
-    let has_scheme = |it: &Listener| request.scheme.is_none_or(|scheme| Scheme::of(it) == scheme);
-    match (request.port, request.scheme) {
+pub(super) fn of(
+    listeners: &[Listener],
+    (scheme, port): (Option<Scheme>, Option<u16>),
+) -> Result<Vec<&Listener>, String> {
+    let has_scheme = |it: &Listener| scheme.is_none_or(|scheme| Scheme::of(it) == scheme);
+    match (port, scheme) {
         (None, None) => Ok(listeners.iter().collect()),
         (Some(port), _) => {
             let here = at(listeners, port);
@@ -102,17 +123,15 @@ fn all(listeners: &[Listener]) -> String {
 pub(super) fn redirects(
     listeners: &[&Listener],
     https_port: u16,
-    request: &SampleRequest,
+    (scheme, host): (Option<Scheme>, Option<&str>),
+    path_and_query: &str,
 ) -> Vec<Redirect> {
-    let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
-    let path = format!("{}{query}", request.path);
     let of = |listener: &&Listener| {
         let port = redirect_port(listener, https_port)?;
-        if listener.tls.is_some() || request.scheme == Some(Scheme::Https) {
+        if listener.tls.is_some() || scheme == Some(Scheme::Https) {
             return None;
         }
-        let host = request.host.as_deref().unwrap_or_default();
-        let location = redirect_location(host, port, &path);
+        let location = redirect_location(host.unwrap_or_default(), port, path_and_query);
         let status = if location.is_some() { REDIRECT_STATUS } else { 400 };
         Some(Redirect { listener: listener.address.to_string(), status, location })
     };
@@ -135,7 +154,6 @@ pub(super) fn sentence(redirects: &[Redirect]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ExplainQuery;
     use super::*;
     use crate::config::{Config, Flags, ListenAddress, parse};
 
@@ -146,11 +164,10 @@ mod tests {
         parse("lb.yaml", text, &Flags::default()).unwrap().config
     }
 
-    fn request(scheme: &str, host: &str) -> SampleRequest {
-        let (scheme, host) = (Some(scheme.to_owned()), Some(host.to_owned()));
-        let (path, query) = (Some("/a".to_owned()), Some("b=c".to_owned()));
-        SampleRequest::parse(&ExplainQuery { scheme, host, path, query, ..ExplainQuery::default() })
-            .unwrap()
+    /// The parts of a URL that choose a listener.
+    fn parts(scheme: &str, host: &str) -> (Option<Scheme>, Option<u16>) {
+        let scheme = (!scheme.is_empty()).then(|| Scheme::parse(scheme).unwrap());
+        (scheme, port_behind(host).unwrap())
     }
 
     #[test]
@@ -179,7 +196,7 @@ mod tests {
                 Err("the listener 127.0.0.1:8080 has no TLS: ask for http://".to_owned()),
             ),
         ] {
-            let found = of(&config.listeners, &request(scheme, host));
+            let found = of(&config.listeners, parts(scheme, host));
             let found: Result<Vec<String>, String> =
                 found.map(|found| found.iter().map(|it| it.address.to_string()).collect());
             let expected = expected.map(|it| it.into_iter().map(str::to_owned).collect());
@@ -188,27 +205,29 @@ mod tests {
     }
 
     #[test]
-    fn tls_may_end_in_front_of_a_listener() {
+    fn tls_may_end_in_front_of_a_listener_and_not_the_other_way_round() {
         let mut config = config();
-        config.listeners.pop();
-        let request = request("https", "a");
-        let found = of(&config.listeners, &request).unwrap();
+        let tls = config.listeners.pop().unwrap();
+        let found = of(&config.listeners, parts("https", "a")).unwrap();
         assert_eq!(found.len(), 2);
-        assert_eq!(redirects(&found, config.https_port(), &request), []);
-        config.listeners.iter_mut().for_each(|it| {
-            it.address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
-        });
-        let request = self::request("http", "a:5555");
-        assert_eq!(of(&config.listeners, &request).unwrap().len(), 2);
+        let asked = (Some(Scheme::Https), Some("a"));
+        assert_eq!(redirects(&found, config.https_port(), asked, "/"), []);
+        let refused = of(&[tls], parts("http", "a")).unwrap_err();
+        assert!(refused.contains("ask for https://"), "{refused}");
+        for listener in &mut config.listeners {
+            listener.address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        }
+        assert_eq!(of(&config.listeners, parts("http", "a:5555")).unwrap().len(), 2);
     }
 
     #[test]
     fn a_redirect_has_status_and_location() {
         let config = config();
         let found = |scheme: &str, host: &str| {
-            let request = request(scheme, host);
-            let listeners = of(&config.listeners, &request).unwrap();
-            sentence(&redirects(&listeners, config.https_port(), &request))
+            let parts = parts(scheme, host);
+            let listeners = of(&config.listeners, parts).unwrap();
+            let host = Some(host).filter(|host| !host.is_empty());
+            sentence(&redirects(&listeners, config.https_port(), (parts.0, host), "/a?b=c"))
         };
         let says = "0.0.0.0:80 answers with a redirect to TLS: 308, Location: https://a:8443/a?b=c";
         assert_eq!(found("http", "a"), says);
@@ -222,10 +241,10 @@ mod tests {
 
     #[test]
     fn a_malformed_port_or_scheme_is_refused() {
-        for (scheme, host) in [("ftp", "a"), ("http", "a:99999"), ("http", "a:b")] {
-            let (scheme, host) = (Some(scheme.to_owned()), Some(host.to_owned()));
-            SampleRequest::parse(&ExplainQuery { scheme, host, ..ExplainQuery::default() })
-                .unwrap_err();
+        Scheme::parse("ftp").unwrap_err();
+        for host in ["a:99999", "a:b", "[::1]:x"] {
+            port_behind(host).unwrap_err();
         }
+        assert_eq!(port_behind("a:"), Ok(None));
     }
 }

@@ -55,14 +55,10 @@ impl SampleRequest {
         if !path.starts_with('/') {
             return Err(format!("path must start with \"/\", found {path:?}"));
         }
-        let scheme = match query.scheme.as_deref().filter(|scheme| !scheme.is_empty()) {
-            None => None,
-            Some("http") => Some(Scheme::Http),
-            Some("https") => Some(Scheme::Https),
-            Some(other) => return Err(format!("scheme must be http or https, found {other:?}")),
-        };
+        let scheme = query.scheme.as_deref().filter(|scheme| !scheme.is_empty());
+        let scheme = scheme.map(Scheme::parse).transpose()?;
         let host = query.host.clone().filter(|host| !host.is_empty());
-        let port = host.as_deref().map(port_of).transpose()?.flatten();
+        let port = host.as_deref().map(entrance::port_behind).transpose()?.flatten();
         let client = query.client.as_deref().filter(|client| !client.is_empty());
         let malformed = |client: &str| format!("client must be an IP address, found {client:?}");
         Ok(Self {
@@ -79,14 +75,6 @@ impl SampleRequest {
                 .transpose()?,
         })
     }
-}
-
-/// The port behind a host. A host that ends with a colon has none.
-fn port_of(host: &str) -> Result<Option<u16>, String> {
-    let digits = host.rsplit_once(':').map(|(_, port)| port);
-    let digits = digits.filter(|port| !port.is_empty() && !port.contains(']'));
-    let malformed = |port| format!("the port of host must be between 0 and 65535, found {port:?}");
-    digits.map(|port| port.parse().map_err(|_| malformed(port))).transpose()
 }
 
 /// Explains how the request would be served.
@@ -108,13 +96,17 @@ pub(in crate::admin) fn explain(
         by_chance: false,
         summary: "no route matches: the answer would be 404".to_owned(),
     };
-    let listeners = match entrance::of(&generation.config.listeners, request) {
+    let listeners = match entrance::of(&generation.config.listeners, (request.scheme, request.port))
+    {
         Ok(listeners) => listeners,
         Err(reason) => return view::Explanation { summary: reason, ..explanation },
     };
     explanation.listeners = listeners.iter().map(|it| it.address.to_string()).collect();
     let https_port = generation.config.https_port();
-    explanation.redirects = entrance::redirects(&listeners, https_port, request);
+    let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+    let path = format!("{}{query}", request.path);
+    let asked = (request.scheme, request.host.as_deref());
+    explanation.redirects = entrance::redirects(&listeners, https_port, asked, &path);
     if explanation.redirects.len() == listeners.len() {
         explanation.summary = entrance::sentence(&explanation.redirects);
         return explanation;

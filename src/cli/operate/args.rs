@@ -22,7 +22,7 @@ pub(in crate::cli) enum Operation {
     /// Show every pool and backend: state, reason, requests, errors, latency.
     Status(StatusArguments),
     /// Say which backend would get a request now, and why not another one. Sends no request.
-    Explain(ExplainArguments),
+    Explain(Box<ExplainArguments>),
     /// Show the certificates of all listeners: names, days left, issuer, source.
     Certificates(CertificatesArguments),
     /// Stop sending new requests to a backend, until `lb undrain`.

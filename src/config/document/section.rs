@@ -12,7 +12,7 @@ use super::{
     report::Report,
     setting::Setting,
     tree::{Mark, Node, Value},
-    unknown::without_colon,
+    written::without_colon,
 };
 use crate::config::{
     advice::{Meaning, meaning},

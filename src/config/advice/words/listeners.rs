@@ -1,8 +1,10 @@
 //! The words of listeners and of what is below them: their clients, and TLS.
 
 use super::{
-    Meanings,
-    Use::{Key, Message, NotYet},
+    meaning::{
+        Meanings,
+        Use::{Key, Message, NotYet},
+    },
     texts::{
         AUTHENTICATION, BODY, BODY_WORDS, BY_ITSELF, CERTIFICATES, COMPRESSION, HEADER,
         HEADER_WORDS, RATE,

@@ -1,6 +1,7 @@
 //! The words of other balancers, and what is asked for and does not exist yet.
 
 mod listeners;
+mod meaning;
 mod pools;
 mod routes;
 mod texts;
@@ -8,18 +9,9 @@ mod top;
 
 use crate::config::wording::is_same_word;
 
-/// What to do with a word.
-pub(super) enum Use {
-    /// It is this key of the same mapping.
-    Key(&'static str),
-    /// It is a feature that does not exist yet: the message goes on behind "not yet:".
-    NotYet(&'static str),
-    /// The whole message.
-    Message(&'static str),
-}
+pub(super) use meaning::Use;
 
-/// Words, and what to do with them.
-type Meanings = &'static [(&'static [&'static str], Use)];
+use meaning::Meanings;
 
 const TABLE: &[(&str, Meanings)] = &[
     ("", top::TOP),

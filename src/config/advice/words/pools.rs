@@ -1,8 +1,10 @@
 //! The words of pools and of what is below them.
 
 use super::{
-    Meanings,
-    Use::{Key, Message, NotYet},
+    meaning::{
+        Meanings,
+        Use::{Key, Message, NotYet},
+    },
     texts::{BODY, BODY_WORDS, HOST_PASSES, MIRROR, RATE, RETRIES, TO_BACKENDS},
 };
 

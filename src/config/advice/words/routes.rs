@@ -1,8 +1,10 @@
 //! The words of routes.
 
 use super::{
-    Meanings,
-    Use::{Key, NotYet},
+    meaning::{
+        Meanings,
+        Use::{Key, NotYet},
+    },
     texts::{AUTHENTICATION, BODY, BODY_WORDS, CACHE, COMPRESSION, MIRROR, RATE},
 };
 

@@ -1,8 +1,10 @@
 //! The words of the top of a file, of tracing and of the admin listener.
 
 use super::{
-    Meanings,
-    Use::{Key, Message, NotYet},
+    meaning::{
+        Meanings,
+        Use::{Key, Message, NotYet},
+    },
     texts::{BODY, BODY_WORDS, CACHE, COMPRESSION, NO_RESOLVER, RATE},
 };
 
