@@ -191,3 +191,28 @@ fn tunnels_are_as_many_as_ever() {
         assert_eq!(answer(&mut client, 2 * number + 1), 200);
     }
 }
+
+#[test]
+fn requests_that_wait_are_served_though_lb_drains() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let (mut client, pieces) = with_places_taken(&lb, &a);
+    client.send(&posts(PLACES as u32..20)).unwrap();
+    client.send(&pieces).unwrap();
+    client.send(&frame(PING, 0, 0, &[0; 8])).unwrap();
+    assert!(client.until(|frame| frame.kind == PING).is_some());
+    lb.drain();
+    lb.end_idle();
+    let ends = (0..20).flat_map(|number| frame(DATA, END_STREAM, 2 * number + 1, b"x"));
+    client.send(&ends.collect::<Vec<_>>()).unwrap();
+    let mut answered: Vec<u32> = (0..20)
+        .map(|_| {
+            let answer = client.until(|frame| frame.kind == HEADERS).expect("an answer");
+            assert_eq!(status(&answer.payload), 200);
+            answer.stream
+        })
+        .collect();
+    answered.sort_unstable();
+    assert_eq!(answered, (0..20).map(|number| 2 * number + 1).collect::<Vec<_>>());
+    client.end();
+}
