@@ -179,7 +179,8 @@ impl Served<'_> {
                 if arrival.wait(wait, &shared).await
                     && let Some(session) = session(&shared, arrival)
                 {
-                    answer(session).await;
+                    // Apart, because a request that waits would keep room for it.
+                    Box::pin(answer(session)).await;
                 }
             });
         } else if let Some(session) = session(self.shared, arrival) {

@@ -34,27 +34,22 @@ use crate::http3::{Code, Fault, RefusedHead};
 pub(super) async fn serve<F>(
     shared: Arc<Shared>,
     socket: Arc<SocketDigest>,
-    (send, recv): (SendStream, RecvStream),
+    stream: (SendStream, RecvStream),
     answer: impl Fn(ServerSession) -> F + Send,
 ) where
     F: Future<Output = ()> + Send,
 {
-    let mut body = StreamBody::new(recv, &shared);
-    let mut written = StreamAnswer::new(send, &shared);
-    let request = match receive(&shared, &mut body, &mut written).await {
-        Some(Ok(request)) => request,
-        Some(Err(error)) => return log::error!(error:% = error; "internal error"),
-        None => return,
-    };
-    let mut arrival = Arrival { request, body, answer: written, place: None };
+    // This and the answer are apart, because a request that waits in between would keep room for them.
+    let Some(mut arrival) = Box::pin(receive(&shared, stream)).await else { return };
     if !arrival.enter(&shared).await {
         return cancelled(&shared, &mut arrival.body, &mut arrival.answer);
     }
     let rest = Acknowledgement::default();
-    match Http3Exchange::session(&shared, socket, arrival, &rest) {
-        Ok(session) => answer(ServerSession::new_custom(Box::new(session))).await,
-        Err(error) => log::error!(error:% = error; "internal error"),
-    }
+    let answered = match Http3Exchange::session(&shared, socket, arrival, &rest) {
+        Ok(session) => Box::pin(answer(ServerSession::new_custom(Box::new(session)))),
+        Err(error) => return log::error!(error:% = error; "internal error"),
+    };
+    answered.await;
     let rest = rest.lock().take();
     if let Some(rest) = rest {
         let _ = timeout(GOODBYE, rest).await;
@@ -68,9 +63,22 @@ fn cancelled(shared: &Shared, body: &mut StreamBody, answer: &mut StreamAnswer) 
     answer.refuse(Code::RequestCancelled);
 }
 
-/// Receives a request, or what can be read of one that is refused. Returns `None` if there is nothing to
+/// Receives a request, or what can be read of one that is refused; `None` if there is nothing to answer.
+async fn receive(shared: &Arc<Shared>, (send, recv): (SendStream, RecvStream)) -> Option<Arrival> {
+    let mut body = StreamBody::new(recv, shared);
+    let mut answer = StreamAnswer::new(send, shared);
+    match read(shared, &mut body, &mut answer).await? {
+        Ok(request) => Some(Arrival { request, body, answer, place: None }),
+        Err(error) => {
+            log::error!(error:% = error; "internal error");
+            None
+        }
+    }
+}
+
+/// Reads a request, or what can be read of one that is refused. Returns `None` if there is nothing to
 /// answer: the client has cancelled it, has said nothing of it, or loses its connection.
-async fn receive(
+async fn read(
     shared: &Shared,
     body: &mut StreamBody,
     answer: &mut StreamAnswer,
