@@ -190,13 +190,14 @@ fn more_of_a_body_may_be_ahead_once_bytes_have_moved() {
     a.reply_to("/held", Reply::behind(&gate, "held"));
     a.reply_to("/hang", Reply::hang());
     let lb = QuicLb::over_entries(&entry(&a, "max_connections: 1"), "    queue: { timeout: 60s }");
-    let (holder, client) = (RawClient::to(lb.address()), RawClient::to(lb.address()));
+    let holder = RawClient::to(lb.address());
     let (_send, mut held) = holder.begin(&get("/held"), true);
     a.wait_for_requests(1);
-    let sent = sent_ahead(&client, usize::MAX);
+    let sent = sent_ahead(&RawClient::to(lb.address()), usize::MAX);
     assert!(sent <= NARROW + READ, "{sent}");
     gate.open();
     assert_eq!(holder.outcome(&mut held), Outcome::Answered(200));
+    let client = RawClient::to(lb.address());
     let large = [post("/moves"), frame(0, &vec![b'x'; 1 << 20])].concat();
     assert_eq!(client.ask(&large), Outcome::Answered(200));
     let (_send, _held) = holder.begin(&get("/hang"), true);
