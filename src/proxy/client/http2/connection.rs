@@ -15,7 +15,7 @@ use super::{
     super::{super::watch::Timer, accepted::UnderWay, connection::Connection},
     exchange::{Http2Exchange, Shared},
     liveness::Liveness,
-    wire::{GOODBYE, Transport},
+    wire::{GOODBYE, MAX_PAYLOAD, Transport},
 };
 use crate::clock;
 use crate::count::Cut;
@@ -39,6 +39,7 @@ fn options() -> server::Builder {
         .max_concurrent_streams(STREAMS)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_PAYLOAD as u32)
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(None)
