@@ -352,9 +352,12 @@ pub(super) struct BackendArguments {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub(super) host: std::net::IpAddr,
-    /// Wait this long before each answer.
+    /// Wait this long before each answer; health checks of lb are answered at once.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(super) delay: Option<Duration>,
+    /// Let health checks wait, too.
+    #[arg(long, requires = "delay")]
+    pub(super) delay_checks: bool,
     /// Answer with this status.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..600))]
     pub(super) status: u16,

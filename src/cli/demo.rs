@@ -34,6 +34,7 @@ pub(super) fn run_backend(arguments: &args::BackendArguments) -> ExitCode {
     let options = Options {
         name: arguments.name.clone(),
         delay: arguments.delay.unwrap_or(Duration::ZERO),
+        delays_checks: arguments.delay_checks,
         status: StatusCode::from_u16(arguments.status).unwrap_or_default(),
     };
     let serve = || -> io::Result<()> {

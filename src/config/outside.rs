@@ -140,9 +140,7 @@ fn failed(error: &io::Error) -> String {
 pub(super) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied (the user that runs lb may not read it)".to_owned()
-        }
+        io::ErrorKind::PermissionDenied => files::denied(),
         io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
         _ => error.to_string(),
     }

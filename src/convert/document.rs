@@ -4,8 +4,8 @@ use super::{
     report::Report,
     rules::Route,
     site::{
-        AccessLog, Backend, Certificate, Check, ClientAuth, Ejection, Handling, Host, Listener,
-        Pool, Process, Site, Tls,
+        AccessLog, Backend, Certificate, Check, ClientAuth, Ejection, Handling, Listener, Pool,
+        Process, Site, Tls,
     },
     statement::Place,
     yaml::Yaml,
@@ -55,6 +55,8 @@ fn listener(yaml: &mut Yaml, listener: &Listener) {
     if !listener.protocols.is_empty() {
         yaml.flow("protocols", &listener.protocols);
     }
+    yaml.optional("alt_svc", listener.alt_svc.max_age.as_deref());
+    yaml.optional("alt_svc_port", listener.alt_svc.port.as_deref());
     if listener.redirect_to_https {
         yaml.pair("redirect_to_https", "true", "");
     }
@@ -115,12 +117,7 @@ fn client_auth(yaml: &mut Yaml, auth: &ClientAuth) {
 fn route(yaml: &mut Yaml, route: &Route, pools: &[Pool]) {
     let name = pools.get(route.pool).map_or("", |pool| pool.name.as_str());
     let comment = from(&route.place);
-    let host = match &route.host {
-        Host::Any => None,
-        Host::Suffix(suffix) => Some(format!("*{suffix}")),
-        Host::Exact(host) => Some(host.clone()),
-    };
-    yaml.optional("host", host.as_deref());
+    yaml.optional("host", route.host.written().as_deref());
     if route.path != "/" {
         yaml.pair("path", &route.path, "");
     }
@@ -156,8 +153,7 @@ fn pool(yaml: &mut Yaml, pool: &Pool) {
         None => {}
     }
     yaml.optional("slow_start", pool.slow_start.as_deref());
-    let is_queued = pool.backends.iter().any(|backend| backend.max_connections.is_some());
-    if is_queued && (pool.queue_size.is_some() || pool.queue_timeout.is_some()) {
+    if pool.has_queue() && (pool.queue_size.is_some() || pool.queue_timeout.is_some()) {
         yaml.below("queue", "", |yaml| {
             yaml.optional("size", pool.queue_size.as_deref());
             yaml.optional("timeout", pool.queue_timeout.as_deref());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::site::AltSvc;
+
 /// Longer limits have no effect in `lb`.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -73,4 +75,23 @@ pub(super) fn hsts_days(value: &str) -> Option<u64> {
     let age = directives.find_map(|it| it.strip_prefix("max-age="))?;
     let seconds: u64 = age.trim_matches('"').parse().ok()?;
     Some((seconds / LONGEST.as_secs()).min(HSTS_DAYS_MAX))
+}
+
+/// What an `Alt-Svc` field (RFC 7838) of a listener at this address says of HTTP/3, and what `lb` does in
+/// another way; `None` if it says nothing of HTTP/3.
+pub(super) fn alt_svc(value: &str, address: &str) -> Option<(AltSvc, Option<String>)> {
+    let http3 = value.split(',').map(str::trim).find_map(|it| it.strip_prefix("h3="))?;
+    let mut parts = http3.split(';').map(|it| it.trim().trim_matches(['"', '\\']));
+    let (_, port) = parts.next()?.rsplit_once(':')?;
+    // A variable for the port stands for the listener's own.
+    let own = address.rsplit_once(':').map_or("", |(_, port)| port);
+    let port = port.parse::<u16>().ok().map(|port| port.to_string()).filter(|port| port != own);
+    let age = parts.find_map(|it| it.strip_prefix("ma=")).and_then(|age| age.parse::<u64>().ok());
+    let days = age.unwrap_or(LONGEST.as_secs()) / LONGEST.as_secs();
+    let remark = age.filter(|age| age % LONGEST.as_secs() != 0).map(|_| {
+        let days = days.max(1);
+        format!("alt_svc is in whole days: here {days}d")
+    });
+    let max_age = (days > 1).then(|| format!("{}d", days.min(HSTS_DAYS_MAX)));
+    Some((AltSvc { max_age, port }, remark))
 }

@@ -100,7 +100,8 @@ fn conclude(
     mut ledger: Ledger,
 ) -> Conversion {
     let (routes, findings) = rules::settle(&site.listeners, &site.pools);
-    for (id, verdict) in findings {
+    let unneeded = rules::without_need(site, &routes);
+    for (id, verdict) in findings.into_iter().chain(unneeded) {
         ledger.note(id, verdict);
     }
     for (index, pool) in site.pools.iter().enumerate() {

@@ -9,7 +9,7 @@ use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
     ledger::Verdict,
-    site::{Host, Listener, Pool, Rule},
+    site::{Host, Listener, Pool, Rule, Site},
     statement::{Id, Place},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Route {
     pub(super) path: String,
     /// The index of a pool.
     pub(super) pool: usize,
+    /// The statement that it comes from.
+    pub(super) by: Id,
     pub(super) place: Place,
 }
 
@@ -42,7 +44,70 @@ pub(super) fn settle(listeners: &[Listener], pools: &[Pool]) -> (Vec<Route>, Vec
             reachable_elsewhere(listener, &routes, pools, &mut findings);
         }
     }
+    findings.extend(without_route(listeners, &routes, &findings));
     (routes, findings)
+}
+
+/// The rules that need no route: of each statement that leads to a pool, has become no route, and about
+/// which nothing else is to be said.
+fn without_route(
+    listeners: &[Listener],
+    routes: &[Route],
+    findings: &[(Id, Verdict)],
+) -> Vec<(Id, Verdict)> {
+    let mut known: BTreeSet<Id> = routes.iter().map(|route| route.by).collect();
+    known.extend(findings.iter().map(|(id, _)| *id));
+    let rules = listeners.iter().flat_map(|listener| &listener.rules);
+    let mut found = Vec::new();
+    let has_route = |rule: &&Rule| {
+        let same = |route: &Route| route.host == rule.host && route.path == rule.path;
+        routes.iter().any(|route| same(route) && Some(route.pool) == rule.pool)
+    };
+    known.extend(rules.clone().filter(has_route).map(|rule| rule.by));
+    for rule in rules.filter(|rule| rule.pool.is_some()) {
+        if !known.insert(rule.by) {
+            continue;
+        }
+        let route = find(routes, &rule.host, &rule.path);
+        let reason = match route.is_some_and(|route| Some(route.pool) == rule.pool) {
+            true => "it needs no route of its own: its requests go to this pool anyway",
+            false => "no request reaches it: rules before it take them all",
+        };
+        found.push((rule.by, Verdict::NotNeeded(reason.to_owned())));
+    }
+    found
+}
+
+/// The statements with names that need no route, because requests for these hosts are answered like
+/// those for any other.
+pub(super) fn without_need(site: &Site, routes: &[Route]) -> Vec<(Id, Verdict)> {
+    let of_tls = site.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let of_tls: BTreeSet<&str> =
+        of_tls.flat_map(|tls| &tls.hosts).map(|(host, _)| host.as_str()).collect();
+    let is_unused = |host: &Host| {
+        let name = host.written();
+        name.is_some_and(|name| !of_tls.contains(name.as_str()))
+            && !routes.iter().any(|route| route.host == *host)
+    };
+    let mut ids: Vec<Id> = site.names.iter().map(|(id, _)| *id).collect();
+    ids.dedup();
+    let verdict = |id: Id| {
+        let all: Vec<&Host> =
+            site.names.iter().filter(|(other, _)| *other == id).map(|(_, host)| host).collect();
+        let unused: Vec<String> =
+            all.iter().filter(|host| is_unused(host)).filter_map(|host| host.written()).collect();
+        let which = match unused.len() {
+            0 => return None,
+            number if number == all.len() => String::new(),
+            _ => format!("{}: ", unused.join(", ")),
+        };
+        let it = if unused.len() == 1 { "it" } else { "them" };
+        let reason = format!(
+            "{which}no route names {it}: requests for {it} are answered like those for any other host"
+        );
+        Some((id, Verdict::NotNeeded(reason)))
+    };
+    ids.into_iter().filter_map(verdict).collect()
 }
 
 /// What the rules of one listener say about requests for this host below this path.
@@ -86,7 +151,8 @@ fn add(routes: &mut Vec<Route>, answer: &Answer<'_>) {
         return;
     }
     let (host, path) = (answer.host.clone(), answer.path.clone());
-    routes.push(Route { host, path, pool, place: answer.rule.place.clone() });
+    let (by, place) = (answer.rule.by, answer.rule.place.clone());
+    routes.push(Route { host, path, pool, by, place });
 }
 
 /// Finds what a listener says otherwise than the routes.

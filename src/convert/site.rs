@@ -11,6 +11,8 @@ pub(super) struct Site {
     pub(super) listeners: Vec<Listener>,
     pub(super) pools: Vec<Pool>,
     pub(super) process: Process,
+    /// The hosts that statements name, for those whose names need no route.
+    pub(super) names: Vec<(Id, Host)>,
 }
 
 /// Settings of the whole process; `None` for the default.
@@ -47,10 +49,65 @@ pub(super) struct Listener {
     pub(super) tls: Option<Tls>,
     /// Empty for the default.
     pub(super) protocols: Vec<&'static str>,
+    pub(super) alt_svc: AltSvc,
     pub(super) redirect_to_https: bool,
     pub(super) client: ClientLimits,
     /// The first rule that matches a request decides.
     pub(super) rules: Vec<Rule>,
+}
+
+impl Listener {
+    /// Whether clients may speak HTTP/3.
+    pub(super) fn has_http3(&self) -> bool {
+        self.protocols.contains(&"h3")
+    }
+
+    /// Lets clients speak HTTP/3 as well.
+    pub(super) fn add_http3(&mut self) {
+        self.protocols = protocols(self.protocols.is_empty(), true);
+    }
+}
+
+/// The address of the listener that takes the connections of this one as well: a socket for all IPv6
+/// addresses takes IPv4, so that one for `0.0.0.0` would find its port taken.
+pub(super) fn twin(address: &str) -> Option<String> {
+    address.strip_prefix("0.0.0.0:").map(|port| format!("[::]:{port}"))
+}
+
+/// The listeners without those whose connections another one takes, which gets their HTTP/3.
+pub(super) fn without_twins(listeners: Vec<Listener>) -> Vec<Listener> {
+    let addresses: Vec<String> = listeners.iter().map(|it| it.address.clone()).collect();
+    let is_twin = |it: &Listener| twin(&it.address).is_some_and(|it| addresses.contains(&it));
+    let (twins, mut kept): (Vec<_>, Vec<_>) = listeners.into_iter().partition(is_twin);
+    for narrow in twins.iter().filter(|it| it.has_http3()) {
+        let wide = kept.iter_mut().find(|it| Some(&it.address) == twin(&narrow.address).as_ref());
+        if let Some(wide) = wide.filter(|it| it.tls.is_some() && !it.has_http3()) {
+            wide.add_http3();
+            wide.alt_svc = narrow.alt_svc.clone();
+        }
+    }
+    kept
+}
+
+/// The protocols of a listener with TLS; empty for the default, which has no HTTP/3.
+pub(super) fn protocols(has_http2: bool, has_http3: bool) -> Vec<&'static str> {
+    match (has_http2, has_http3) {
+        (true, false) => Vec::new(),
+        (false, false) => vec!["http/1.1"],
+        (true, true) => vec!["h3", "h2", "http/1.1"],
+        (false, true) => vec!["h3", "http/1.1"],
+    }
+}
+
+/// What to say of an address that has HTTP/3 and no other protocol.
+pub(super) const HTTP3_ALONE: &str = "lb takes connections of HTTP/1.1 and HTTP/2 at this port, too: \
+     clients learn of HTTP/3 from their answers";
+
+/// How clients learn of HTTP/3; `None` for the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct AltSvc {
+    pub(super) max_age: Option<String>,
+    pub(super) port: Option<String>,
 }
 
 /// Limits towards clients; `None` for the default.
@@ -98,6 +155,17 @@ pub(super) enum Host {
     Exact(String),
 }
 
+impl Host {
+    /// The host as `lb` writes it; `None` for any host.
+    pub(super) fn written(&self) -> Option<String> {
+        match self {
+            Self::Any => None,
+            Self::Suffix(suffix) => Some(format!("*{suffix}")),
+            Self::Exact(host) => Some(host.clone()),
+        }
+    }
+}
+
 /// A step of the decision which pool gets a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
@@ -127,6 +195,17 @@ pub(super) struct Pool {
     pub(super) queue_timeout: Option<String>,
     pub(super) keepalive: Option<String>,
     pub(super) handling: Handling,
+}
+
+/// What to say of a queue without effect.
+pub(super) const NO_QUEUE: &str =
+    "no request waits in a queue where no backend has a limit (max_connections)";
+
+impl Pool {
+    /// Whether requests can wait for a backend.
+    pub(super) fn has_queue(&self) -> bool {
+        self.backends.iter().any(|backend| backend.max_connections.is_some())
+    }
 }
 
 /// The part of a pool's settings that other balancers have for each path; `None` for the default.

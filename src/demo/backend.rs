@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use http::{
     HeaderValue, Method, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, USER_AGENT},
 };
 use pingora::{
     Result,
@@ -31,6 +31,8 @@ use tokio::{
     time,
 };
 
+use crate::health::is_agent_of_checks;
+
 /// How long a connection may wait for its next request, in seconds.
 const KEEPALIVE: u64 = 60;
 /// The wait before the next accept if the system lacks something, such as descriptors.
@@ -41,15 +43,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub struct Options {
     /// The backend's name; its port when `None`.
     pub name: Option<String>,
-    /// The pause before each answer.
+    /// The pause before each answer to a request that is no health check of `lb`.
     pub delay: Duration,
+    /// Whether health checks wait for it, too.
+    pub delays_checks: bool,
     /// The status of each answer; a final one, 200 or above.
     pub status: StatusCode,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name: None, delay: Duration::ZERO, status: StatusCode::OK }
+        Self { name: None, delay: Duration::ZERO, delays_checks: false, status: StatusCode::OK }
     }
 }
 
@@ -93,8 +97,8 @@ impl DemoBackend {
         let name = options.name.unwrap_or_else(|| address.port().to_string());
         let header = HeaderValue::from_str(&name)
             .map_err(|_| invalid(format!("{name:?} cannot be a header's value")))?;
-        let Options { delay, status, .. } = options;
-        let app = Arc::new(Answers { name, header, delay, status });
+        let Options { delay, delays_checks, status, .. } = options;
+        let app = Arc::new(Answers { name, header, delay, delays_checks, status });
         Ok(Self { address, app, state: State::Bound(listeners) })
     }
 
@@ -226,6 +230,7 @@ struct Answers {
     name: String,
     header: HeaderValue,
     delay: Duration,
+    delays_checks: bool,
     status: StatusCode,
 }
 
@@ -260,7 +265,9 @@ impl Answers {
             session.write_continue_response().await?;
         }
         session.drain_request_body().await?;
-        if !self.delay.is_zero() {
+        // A backend that is slow still works: a late check would take it out of service.
+        let is_late = self.delays_checks || !is_check(session.req_header());
+        if is_late && !self.delay.is_zero() {
             time::sleep(self.delay).await;
         }
         let body = self.body(session.req_header());
@@ -290,6 +297,10 @@ impl Answers {
         }
         body
     }
+}
+
+fn is_check(request: &RequestHeader) -> bool {
+    request.headers.get(USER_AGENT).is_some_and(|agent| is_agent_of_checks(agent.as_bytes()))
 }
 
 fn expects_continue(request: &RequestHeader) -> bool {
@@ -485,6 +496,23 @@ mod tests {
         assert!(before.elapsed() >= delay);
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
         assert!(body.starts_with("backend a\n"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_health_check_waits_only_if_that_is_asked_for() {
+        let check = "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: lb/0.1.0 (health check)\r\n\r\n";
+        let prompt = start(Options { delay: DEADLINE * 6, ..named("a") }).await;
+        let mut client = Client::connect(prompt.address()).await;
+        client.send(check).await;
+        assert!(client.answer().await.0.starts_with("HTTP/1.1 200 "));
+
+        let delay = Duration::from_millis(50);
+        let late = start(Options { delay, delays_checks: true, ..named("a") }).await;
+        let mut client = Client::connect(late.address()).await;
+        let before = crate::clock::now();
+        client.send(check).await;
+        client.answer().await;
+        assert!(before.elapsed() >= delay);
     }
 
     #[tokio::test]

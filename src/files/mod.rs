@@ -22,7 +22,11 @@ use std::{
     time::Duration,
 };
 
-use nix::{errno::Errno, fcntl::OFlag};
+use nix::{
+    errno::Errno,
+    fcntl::OFlag,
+    unistd::{User, geteuid},
+};
 use parking_lot::Mutex;
 use rustix::io::ioctl_fionbio;
 
@@ -135,6 +139,16 @@ pub fn append_to(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = open(options.create(true).append(true), OFlag::empty(), path);
     file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Why a file was not read that this process has no right to read: with the user that it runs as, which
+/// need not be the one that runs the command.
+#[must_use]
+pub fn denied() -> String {
+    let uid = geteuid();
+    let user = User::from_uid(uid).ok().flatten();
+    let name = user.map_or_else(|| uid.to_string(), |user| user.name);
+    format!("permission denied (the user {name} may not read it)")
 }
 
 /// Reads a file to its end.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::redirect::redirect_port;
 use crate::acme::Challenges;
-use crate::config::{ClientLimits, Listener, RedirectToHttps};
+use crate::config::{ClientLimits, Listener};
 use crate::headers::TrustedProxies;
 use crate::tls::TlsListener;
 
@@ -45,11 +46,7 @@ impl ListenerSettings {
             speaks_http2: listener.protocols.iter().any(|protocol| protocol.is_http2()),
             speaks_http3: listener.speaks_http3(),
             alt_svc: alt_svc(listener),
-            redirect_to_https: match listener.redirect_to_https {
-                RedirectToHttps::Off => None,
-                RedirectToHttps::ToListener => Some(https_port),
-                RedirectToHttps::ToPort(port) => Some(port.get()),
-            },
+            redirect_to_https: redirect_port(listener, https_port),
         }
     }
 }

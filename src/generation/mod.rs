@@ -4,6 +4,7 @@
 //! together: a request sees one configuration from its first byte to its last.
 
 mod listener;
+mod redirect;
 mod reloads;
 
 use std::{
@@ -17,6 +18,7 @@ use pingora_core::{Error, ErrorType, Result};
 use tokio::sync::watch;
 
 pub use listener::ListenerSettings;
+pub use redirect::{REDIRECT_STATUS, redirect_location, redirect_port};
 pub use reloads::{FailedReload, LastReload, NOT_RELOADED, Reloads};
 
 use crate::acme::{Challenges, Progress};

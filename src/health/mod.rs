@@ -12,3 +12,4 @@ mod probe;
 mod verdict;
 
 pub use active::ActiveCheck;
+pub use probe::is_agent_of_checks;

@@ -18,6 +18,13 @@ use crate::config::{self, Probe, StatusRanges};
 
 /// The user agent of checks, as backends see it in their logs.
 const USER_AGENT: &str = concat!("lb/", env!("CARGO_PKG_VERSION"), " (health check)");
+
+/// Whether this is the user agent of checks, of any version.
+#[must_use]
+pub fn is_agent_of_checks(agent: &[u8]) -> bool {
+    agent.starts_with(b"lb/") && agent.ends_with(b" (health check)")
+}
+
 /// The error of an unexpected status.
 pub(super) const UNEXPECTED: &str = "unexpected status";
 /// The most informational headers before the answer; with more, the answer counts as endless.

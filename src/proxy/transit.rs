@@ -319,7 +319,8 @@ impl State {
 
     /// Where text is put down behind all that there is.
     fn text(&mut self) -> &mut BytesMut {
-        if self.pieces.is_empty() { &mut self.first } else { &mut self.last }
+        let is_first = self.pieces.is_empty() && self.last.is_empty();
+        if is_first { &mut self.first } else { &mut self.last }
     }
 
     /// Puts a piece down behind all that there is.
@@ -445,21 +446,39 @@ mod tests {
     }
 
     #[test]
-    fn large_pieces_go_on_together_in_one_write() {
-        for (before, after) in [("", ""), ("1001\r\n", "\r\n")] {
+    fn bytes_stay_behind_those_that_the_backend_has_not_taken() {
+        let body = vec![b'a'; COPIED + 1];
+        let expected = [b"head <", &body[..], b"><b><", &body, b">0\r\n\r\n"].concat();
+        for taken in [1, 5, 6, 7, COPIED, COPIED + 7, COPIED + 8] {
             let transit = begun();
-            write(&transit, usize::MAX, 1);
-            let (mut expected, mut pieces) = (Vec::new(), 0);
-            while room(&transit) == Room::Some {
-                let piece = vec![b'a' + pieces; COPIED + 1];
-                expected.extend([before.as_bytes(), &piece, after.as_bytes()].concat());
-                transit.put(before.as_bytes(), piece.into(), after.as_bytes());
-                pieces += 1;
+            transit.put(b"<", Bytes::from(body.clone()), b">");
+            let (mut seen, _) = write(&transit, taken, 1);
+            transit.put(b"<", Bytes::from_static(b"b"), b">");
+            transit.put(b"<", Bytes::from(body.clone()), b">");
+            transit.end(true);
+            seen.extend(write(&transit, usize::MAX, 9).0);
+            assert!(seen == expected, "{taken}");
+        }
+    }
+
+    #[test]
+    fn large_pieces_go_on_together() {
+        for (size, writes) in [(16 << 10, 1), (COPIED + 1, 4)] {
+            for (before, after) in [("", ""), ("1001\r\n", "\r\n")] {
+                let transit = begun();
+                write(&transit, usize::MAX, 1);
+                let (mut expected, mut pieces) = (Vec::new(), 0);
+                while room(&transit) == Room::Some {
+                    let piece = vec![b'a' + pieces; size];
+                    expected.extend([before.as_bytes(), &piece, after.as_bytes()].concat());
+                    transit.put(before.as_bytes(), piece.into(), after.as_bytes());
+                    pieces += 1;
+                }
+                assert!((TOGETHER..TOGETHER + size).contains(&expected.len()), "{pieces}");
+                let (seen, written) = write(&transit, usize::MAX, writes);
+                assert!(seen == expected && matches!(written, Written::All), "{written:?}");
+                assert_eq!(room(&transit), Room::Some);
             }
-            assert!((TOGETHER..TOGETHER + COPIED + 20).contains(&expected.len()), "{pieces}");
-            let (seen, written) = write(&transit, usize::MAX, 1);
-            assert!(seen == expected && matches!(written, Written::All), "{written:?}");
-            assert_eq!(room(&transit), Room::Some);
         }
     }
 

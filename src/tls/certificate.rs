@@ -22,6 +22,8 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 pub struct Certificate {
     /// What the certificate says of itself.
     pub facts: CertificateFacts,
+    /// Whether its names are those of its subject, because it has no `subjectAltName` with any.
+    pub(super) has_old_names: bool,
     /// The chain and the key, for handshakes.
     pub(super) key: Arc<CertifiedKey>,
 }
@@ -98,6 +100,7 @@ impl Certificate {
         let parsed = parse_all(&chain)?;
         check_chain(&chain, &parsed, now)?;
         let facts = facts(&parsed[0], source);
+        let has_old_names = alternative_names(&parsed[0]).is_empty();
         if facts.names.is_empty() {
             return Err("has neither a host name nor an address in its certificate".to_owned());
         }
@@ -109,7 +112,7 @@ impl Certificate {
             }
             error => format!("has a key that cannot be used: {error}"),
         })?;
-        Ok(Self { facts, key: Arc::new(key) })
+        Ok(Self { facts, has_old_names, key: Arc::new(key) })
     }
 
     /// Whether this is one of its names, both in lower case.
@@ -242,15 +245,7 @@ fn check_chain(
 }
 
 fn facts(certificate: &X509Certificate<'_>, source: CertificateOrigin) -> CertificateFacts {
-    let alternatives = certificate.subject_alternative_name().ok().flatten();
-    let names = alternatives.iter().flat_map(|names| &names.value.general_names);
-    let mut names: Vec<Box<str>> = names
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase().into()),
-            GeneralName::IPAddress(bytes) => Some(address(bytes)?.to_string().into()),
-            _ => None,
-        })
-        .collect();
+    let mut names = alternative_names(certificate);
     if names.is_empty() {
         let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
         names = common.map(|name| name.to_ascii_lowercase().into()).collect();
@@ -262,6 +257,19 @@ fn facts(certificate: &X509Certificate<'_>, source: CertificateOrigin) -> Certif
         until: time(certificate.validity().not_after.timestamp()),
         source,
     }
+}
+
+/// The hosts and addresses of `subjectAltName` (RFC 5280 section 4.2.1.6).
+fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<Box<str>> {
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let names = alternatives.iter().flat_map(|names| &names.value.general_names);
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase().into()),
+            GeneralName::IPAddress(bytes) => Some(address(bytes)?.to_string().into()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The address in an alternative name (RFC 5280 section 4.2.1.6); `None` if it has another length.

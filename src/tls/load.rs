@@ -208,9 +208,7 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
 fn unreadable(file: &Path, error: &io::Error) -> String {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied (the user that runs lb may not read it)".to_owned()
-        }
+        io::ErrorKind::PermissionDenied => files::denied(),
         _ => error.to_string(),
     };
     format!("{} cannot be read: {why}", file.display())
@@ -281,6 +279,13 @@ fn oddities(
     let mut found = Vec::new();
     if ends_soon(facts.until, now) {
         found.push(format!("expires on {}", date(facts.until)));
+    }
+    if certificate.has_old_names {
+        let names = facts.names.join(", ");
+        found.push(format!(
+            "has no subjectAltName, so that clients refuse it: they look for the host there, and no longer in \
+             the subject (CN={names}; order one with DNS:{names})"
+        ));
     }
     let names = facts.names.iter().map(|name| &**name);
     found.extend(unused(config, endpoint, names));

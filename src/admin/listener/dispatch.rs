@@ -182,6 +182,8 @@ fn explain_query(query: &str) -> ExplainQuery {
         method: value("method"),
         host: value("host"),
         path: value("path"),
+        query: value("query"),
+        scheme: value("scheme"),
         client: value("client"),
     }
 }
@@ -317,13 +319,16 @@ mod tests {
 
     #[test]
     fn an_explanation_is_asked_for_in_the_query() {
-        let query =
-            explain_query("method=GET&host=a.example&path=%2Fa%20b%2Bc+d&client=%3A%3A1&x=y");
+        let query = explain_query(
+            "method=GET&host=a.example&path=%2Fa%20b%2Bc+d&client=%3A%3A1&x=y&scheme=https",
+        );
         let some = |text: &str| Some(text.to_owned());
         let expected = ExplainQuery {
             method: some("GET"),
             host: some("a.example"),
             path: some("/a b+c d"),
+            query: None,
+            scheme: some("https"),
             client: some("::1"),
         };
         assert_eq!(query, expected);

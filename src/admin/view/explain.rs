@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::Method;
 
-use super::state_reason::StateReason;
+use super::{
+    entrance::{self, Scheme},
+    state_reason::StateReason,
+};
 use crate::admin::view;
 use crate::backend::{Address, Eligibility};
 use crate::balance::Rehearsal;
@@ -21,6 +24,8 @@ pub(in crate::admin) struct ExplainQuery {
     pub(in crate::admin) method: Option<String>,
     pub(in crate::admin) host: Option<String>,
     pub(in crate::admin) path: Option<String>,
+    pub(in crate::admin) query: Option<String>,
+    pub(in crate::admin) scheme: Option<String>,
     pub(in crate::admin) client: Option<String>,
 }
 
@@ -31,6 +36,10 @@ pub(in crate::admin) struct SampleRequest {
     pub(super) host: Option<String>,
     /// Without its query.
     pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) scheme: Option<Scheme>,
+    /// The port behind the host.
+    pub(super) port: Option<u16>,
     pub(super) client: Option<IpAddr>,
 }
 
@@ -46,14 +55,21 @@ impl SampleRequest {
         if !path.starts_with('/') {
             return Err(format!("path must start with \"/\", found {path:?}"));
         }
+        let scheme = query.scheme.as_deref().filter(|scheme| !scheme.is_empty());
+        let scheme = scheme.map(Scheme::parse).transpose()?;
+        let host = query.host.clone().filter(|host| !host.is_empty());
+        let port = host.as_deref().map(entrance::port_behind).transpose()?.flatten();
         let client = query.client.as_deref().filter(|client| !client.is_empty());
         let malformed = |client: &str| format!("client must be an IP address, found {client:?}");
         Ok(Self {
             method: method
                 .parse()
                 .map_err(|_| format!("method must be an HTTP method, found {method:?}"))?,
-            host: query.host.clone().filter(|host| !host.is_empty()),
+            host,
             path: path.to_owned(),
+            query: query.query.clone(),
+            scheme,
+            port,
             client: client
                 .map(|client| client.parse().map_err(|_| malformed(client)))
                 .transpose()?,
@@ -69,11 +85,8 @@ pub(in crate::admin) fn explain(
 ) -> view::Explanation {
     let generation = current.pin();
     let mut explanation = view::Explanation {
-        listeners: current
-            .listeners()
-            .iter()
-            .map(|listener| listener.address().to_owned())
-            .collect(),
+        listeners: vec![],
+        redirects: vec![],
         route: None,
         pool: None,
         repeatable: false,
@@ -83,14 +96,42 @@ pub(in crate::admin) fn explain(
         by_chance: false,
         summary: "no route matches: the answer would be 404".to_owned(),
     };
+    let listeners = match entrance::of(&generation.config.listeners, (request.scheme, request.port))
+    {
+        Ok(listeners) => listeners,
+        Err(reason) => return view::Explanation { summary: reason, ..explanation },
+    };
+    explanation.listeners = listeners.iter().map(|it| it.address.to_string()).collect();
+    let https_port = generation.config.https_port();
+    let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+    let path = format!("{}{query}", request.path);
+    let asked = (request.scheme, request.host.as_deref());
+    explanation.redirects = entrance::redirects(&listeners, https_port, asked, &path);
+    if explanation.redirects.len() == listeners.len() {
+        explanation.summary = entrance::sentence(&explanation.redirects);
+        return explanation;
+    }
+    explain_route(&mut explanation, &generation, request, now);
+    if !explanation.redirects.is_empty() {
+        let redirects = entrance::sentence(&explanation.redirects);
+        explanation.summary = format!("{}; {redirects}", explanation.summary);
+    }
+    explanation
+}
+
+fn explain_route(
+    explanation: &mut view::Explanation,
+    generation: &Generation,
+    request: &SampleRequest,
+    now: Instant,
+) {
     let route = generation.route(request.host.as_deref(), &request.path);
-    let Some((index, target)) = route else { return explanation };
+    let Some((index, target)) = route else { return };
     let Action::Pool(pool) = target.action();
-    explanation.route = route_at(&generation, index);
+    explanation.route = route_at(generation, index);
     explanation.pool = Some(pool.name().as_str().to_owned());
     explanation.repeatable = is_repeatable(request, &pool.config().retry);
-    explain_choice(&mut explanation, pool, now);
-    explanation
+    explain_choice(explanation, pool, now);
 }
 
 fn route_at(generation: &Generation, index: usize) -> Option<view::Route> {

@@ -5,6 +5,7 @@
 //! that is unknown or does not apply is `null`, never left out.
 
 mod certificates;
+mod entrance;
 mod explain;
 mod growth;
 mod last_minute;

@@ -24,8 +24,11 @@ const NAMED: usize = 8;
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct SampleRequest {
     pub(in crate::cli) method: Method,
+    /// `http` or `https`; `None` where the URL has none.
+    pub(in crate::cli) scheme: Option<&'static str>,
     pub(in crate::cli) host: String,
     pub(in crate::cli) path: String,
+    pub(in crate::cli) query: Option<String>,
     pub(in crate::cli) client: Option<IpAddr>,
 }
 
@@ -125,6 +128,10 @@ impl AdminClient {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("method", sample.method.as_str());
         query.append_pair("host", &sample.host).append_pair("path", &sample.path);
+        let parts = [("query", sample.query.as_deref()), ("scheme", sample.scheme)];
+        for (name, value) in parts.into_iter().filter_map(|(name, it)| Some((name, it?))) {
+            query.append_pair(name, value);
+        }
         if let Some(client) = sample.client {
             query.append_pair("client", &client.to_string());
         }

@@ -22,7 +22,7 @@ pub(in crate::cli) enum Operation {
     /// Show every pool and backend: state, reason, requests, errors, latency.
     Status(StatusArguments),
     /// Say which backend would get a request now, and why not another one. Sends no request.
-    Explain(ExplainArguments),
+    Explain(Box<ExplainArguments>),
     /// Show the certificates of all listeners: names, days left, issuer, source.
     Certificates(CertificatesArguments),
     /// Stop sending new requests to a backend, until `lb undrain`.
@@ -62,7 +62,8 @@ pub(in crate::cli) struct CertificatesArguments {
 /// Arguments of `lb explain`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ExplainArguments {
-    /// The URL of the request, such as example.com/path, with or without http:// before it.
+    /// The URL of the request, such as example.com/path or https://example.com:8443/. Scheme and port
+    /// choose the listener.
     pub(super) url: RequestUrl,
     /// The method of the request.
     #[arg(long, default_value = "GET")]
@@ -79,8 +80,9 @@ pub(in crate::cli) struct ExplainArguments {
 impl ExplainArguments {
     /// The request that these arguments describe.
     pub(super) fn sample(&self) -> SampleRequest {
-        let RequestUrl { host, path } = self.url.clone();
-        SampleRequest { method: self.method.clone(), host, path, client: self.client }
+        let RequestUrl { scheme, host, path, query } = self.url.clone();
+        let (method, client) = (self.method.clone(), self.client);
+        SampleRequest { method, scheme, host, path, query, client }
     }
 }
 
@@ -152,29 +154,44 @@ impl FromStr for Weight {
     }
 }
 
-/// The two parts of a URL that routes look at.
+/// The parts of a URL that listeners and routes look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct RequestUrl {
+    /// `http` or `https`; `None` if the URL has none.
+    pub(super) scheme: Option<&'static str>,
     /// Its port is left out if the URL has none.
     pub(super) host: String,
     /// Without the query.
     pub(super) path: String,
+    pub(super) query: Option<String>,
 }
 
 impl FromStr for RequestUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-        let rest = rest.unwrap_or(text);
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (scheme, rest) = ["http", "https"]
+            .into_iter()
+            .find_map(|scheme| Some((Some(scheme), after_scheme(text, scheme)?)))
+            .unwrap_or((None, text));
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query.to_owned())),
+            None => (rest, None),
+        };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if host.is_empty() || host.contains(char::is_whitespace) {
             return Err("must have a host, as in http://example.com/path".to_owned());
         }
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { host: host.to_owned(), path: path.to_owned() })
+        Ok(Self { scheme, host: host.to_owned(), path: path.to_owned(), query })
     }
+}
+
+/// What stands behind `SCHEME://`, in any case (RFC 3986 section 3.1).
+fn after_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
+    let (found, rest) = text.split_once("://")?;
+    found.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 /// Reads the name of a backend, also in the form of the access log.
@@ -196,14 +213,16 @@ mod tests {
 
     #[test]
     fn a_url_may_lack_what_a_browser_adds() {
-        for (text, host, path) in [
-            ("http://example.com/a/b?c=/d#e", "example.com", "/a/b"),
-            ("example.com", "example.com", "/"),
-            ("https://example.com:8443?x", "example.com:8443", "/"),
-            ("[::1]:8080/x", "[::1]:8080", "/x"),
+        for (text, scheme, host, path, query) in [
+            ("http://example.com/a/b?c=/d#e", Some("http"), "example.com", "/a/b", Some("c=/d")),
+            ("example.com", None, "example.com", "/", None),
+            ("HTTPS://example.com:8443?x", Some("https"), "example.com:8443", "/", Some("x")),
+            ("[::1]:8080/x", None, "[::1]:8080", "/x", None),
         ] {
-            let target: RequestUrl = text.parse().unwrap();
-            assert_eq!((target.host.as_str(), target.path.as_str()), (host, path), "{text}");
+            let query = query.map(str::to_owned);
+            let expected =
+                RequestUrl { scheme, host: host.to_owned(), path: path.to_owned(), query };
+            assert_eq!(text.parse(), Ok(expected), "{text}");
         }
         for text in ["", "/path", "http:///path", "a b/c"] {
             text.parse::<RequestUrl>().unwrap_err();

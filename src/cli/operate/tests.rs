@@ -122,7 +122,7 @@ fn an_explanation_begins_with_the_answer() {
     let expected = "\
 It would go to 10.0.0.1:9001, by ewma; 1 of 2 backends of pool web are out.
 
-  request   GET http://example.com/v1/users
+  request   GET http://example.com/v1/users?x
   listeners 0.0.0.0:8080
   route     routes[1]: host example.com, path /v1
   pool      web
@@ -148,7 +148,7 @@ fn a_request_without_a_route_has_no_candidates() {
     let expected = "\
 No route matches: it would be answered with 404.
 
-  request   GET http://example.com/v1/users
+  request   GET http://example.com/v1/users?x
   listeners 0.0.0.0:8080
   route     none matches
 ";

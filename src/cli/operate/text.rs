@@ -12,10 +12,20 @@ pub(super) fn explanation(asked: &ExplainArguments, answer: &Explanation) -> Str
     let mut text = format!("{}\n\n", figures::sentence(&answer.summary));
     let mut say = |name: &str, value: &str| text.push_str(&format!("  {name:<10}{value}\n"));
     let (method, url) = (&asked.method, &asked.url);
-    say("request", &format!("{method} http://{}{}", figures::visible(&url.host), url.path));
-    let listeners: Vec<String> = answer.listeners.iter().map(ToString::to_string).collect();
-    say("listeners", &listeners.join(", "));
-    say("route", &answer.route.as_ref().map_or_else(|| "none matches".to_owned(), route));
+    let query = url.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+    let (scheme, host) = (url.scheme.unwrap_or("http"), figures::visible(&url.host));
+    say("request", &format!("{method} {scheme}://{host}{}{query}", url.path));
+    if !answer.listeners.is_empty() {
+        say("listeners", &answer.listeners.join(", "));
+    }
+    for redirect in &answer.redirects {
+        let location = redirect.location.as_deref().unwrap_or("no host to redirect to");
+        say("redirect", &format!("{}: {} {location}", redirect.listener, redirect.status));
+    }
+    // A listener that redirects asks for no route.
+    if answer.redirects.len() < answer.listeners.len() {
+        say("route", &answer.route.as_ref().map_or_else(|| "none matches".to_owned(), route));
+    }
     if let Some(pool) = &answer.pool {
         say("pool", pool);
         let retries = if answer.repeatable {

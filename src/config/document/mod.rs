@@ -9,6 +9,7 @@ mod setting;
 mod syntax;
 mod tree;
 mod unknown;
+mod written;
 
 pub(super) use cursor::Cursor;
 pub(super) use firsts::Firsts;

@@ -12,6 +12,7 @@ use super::{
     report::Report,
     setting::Setting,
     tree::{Mark, Node, Value},
+    written::without_colon,
 };
 use crate::config::{
     advice::{Meaning, meaning},
@@ -76,6 +77,7 @@ impl<'a> Section<'a> {
             let is_read = self.misspelt.iter().any(|(read, _)| read == index);
             !is_read
                 && is_unknown(parent, name)
+                && without_colon(parent, name, cursor).is_none()
                 && cursor.is_like(row)
                 && !cursor.is_lost_pool()
                 && matches!(meaning(parent, name, |key| self.has(key), |row| cursor.is_like(row)),
@@ -196,6 +198,10 @@ impl<'a> Cursor<'a> {
         expected: &str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
+        if let Some(written) = self.as_mapping(expected) {
+            self.problem(format!("must be {expected}, {} (write \"{written}\")", self.found()));
+            return None;
+        }
         let entries = self.entries(expected)?;
         let mut section = Section::new(self.clone(), entries);
         let result = read(&mut section);

@@ -3,7 +3,7 @@
 //! Such a key has no reader. If it is known at another place, its value is still compared with the
 //! table of keys, so that one run shows the mistakes inside a block at the wrong level too.
 
-use super::{cursor::Cursor, section::Section, tree::Value};
+use super::{cursor::Cursor, section::Section, tree::Value, written::without_colon};
 use crate::config::{
     advice::{Meaning, belongs, meaning},
     keys::{Absent, Content, Row, below, is_free, is_known, keys_of, path_below, pools::POOLS},
@@ -31,6 +31,11 @@ impl Section<'_> {
             };
             cursor.problem(format!("is not a known key (its keys are those of a pool: {advice})"));
             cursor.look_at_keys(&keys_of(&POOLS));
+            return;
+        }
+        if let Some((key, rest)) = without_colon(parent, name, cursor) {
+            let written = visible(&format!("{key}: {rest}"));
+            cursor.problem(format!("is not a known key (a colon is missing: write \"{written}\")"));
             return;
         }
         let is_like = |row: &dyn Row| cursor.is_like(row);

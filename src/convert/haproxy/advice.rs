@@ -99,6 +99,7 @@ const TABLE: &[(&str, Advice)] = &[
     ("cpu-policy", TUNING),
     ("numa-cpu-mapping", TUNING),
     ("tune.*", TUNING),
+    ("limited-quic", TUNING),
     ("spread-checks", NotNeeded("lb spreads its checks in time")),
     ("max-spread-checks", NotNeeded("lb spreads its checks in time")),
     ("node", TUNING),

@@ -5,7 +5,7 @@ use crate::convert::{
     duration,
     ledger::Ledger,
     pool_name,
-    site::{Handling, Pool},
+    site::{self, Handling, Pool},
     statement::Statement,
 };
 
@@ -29,6 +29,11 @@ pub(super) fn pool(section: &Section<'_>, ledger: &mut Ledger) -> Option<Pool> {
     check::settle(&mut pool.check, section, ledger);
     if pool.backends.is_empty() {
         return None;
+    }
+    if !pool.has_queue()
+        && let Some(timeout) = section.find(&["timeout", "queue"])
+    {
+        ledger.not_needed(timeout, site::NO_QUEUE);
     }
     ledger.translated(section.statement);
     if let Some(balance) = section.find(&["balance"]) {

@@ -8,7 +8,7 @@ use super::{
 use crate::convert::{
     duration,
     ledger::Ledger,
-    site::{ClientLimits, Host, Listener, Rule},
+    site::{self, AltSvc, ClientLimits, Host, Listener, Rule},
     statement::{Id, Place, Statement},
 };
 
@@ -56,9 +56,18 @@ pub(super) fn frontend<'a>(
         client: client(section, ledger),
         hsts: hsts(section, ledger),
         has_redirect: redirect.is_some(),
+        alt_svc: field(section, "alt-svc"),
     };
+    let binds = bind::joined(binds, ledger);
+    for bind in &binds {
+        let wider = site::twin(&bind.address);
+        let has_wider = binds.iter().any(|it| Some(&it.address) == wider.as_ref());
+        if let Some(wider) = wider.filter(|_| has_wider) {
+            ledger.not_needed(bind.statement, format!("{wider} takes IPv4 as well"));
+        }
+    }
     let listeners: Vec<Listener> =
-        without_twins(binds).into_iter().map(|it| terms.listener(it, ledger)).collect();
+        site::without_twins(binds.into_iter().map(|it| terms.listener(it, ledger)).collect());
     let serves_none = !listeners.is_empty() && listeners.iter().all(|it| it.redirect_to_https);
     if serves_none {
         for line in section.own("use_backend").chain(section.own("default_backend")) {
@@ -71,28 +80,18 @@ pub(super) fn frontend<'a>(
     Frontend { choices, listeners }
 }
 
-/// A socket for all IPv6 addresses takes IPv4 as well, so that one for `0.0.0.0` would find its port
-/// taken.
-fn without_twins(mut binds: Vec<Bind<'_>>) -> Vec<Bind<'_>> {
-    let ports: Vec<String> =
-        binds.iter().filter_map(|it| it.address.strip_prefix("[::]:").map(str::to_owned)).collect();
-    let is_twin = |bind: &Bind<'_>| {
-        let port = bind.address.strip_prefix("0.0.0.0:");
-        port.is_some_and(|port| ports.iter().any(|other| other == port))
-    };
-    binds.retain(|bind| !is_twin(bind));
-    binds
-}
-
 /// What the listeners of a frontend share.
-struct Terms {
+struct Terms<'a> {
     client: ClientLimits,
     hsts: Option<String>,
     has_redirect: bool,
+    /// The line that sets `Alt-Svc`.
+    alt_svc: Option<&'a Statement>,
 }
 
-impl Terms {
+impl Terms<'_> {
     fn listener(&self, bind: Bind<'_>, ledger: &mut Ledger) -> Listener {
+        let alt_svc = self.alt_svc(&bind, ledger);
         let mut tls = bind.tls;
         if let Some(tls) = &mut tls {
             tls.hsts.clone_from(&self.hsts);
@@ -112,10 +111,27 @@ impl Terms {
             proxy_protocol,
             redirect_to_https: tls.is_none() && self.has_redirect,
             tls,
+            alt_svc,
             protocols: bind.protocols,
             client: self.client.clone(),
             rules: Vec::new(),
         }
+    }
+}
+
+impl Terms<'_> {
+    /// How clients of a listener with HTTP/3 learn of it.
+    fn alt_svc(&self, bind: &Bind<'_>, ledger: &mut Ledger) -> AltSvc {
+        let Some(line) = self.alt_svc.filter(|_| bind.protocols.contains(&"h3")) else {
+            return AltSvc::default();
+        };
+        let value = line.words.iter().find_map(|word| duration::alt_svc(word, &bind.address));
+        match value {
+            None => ledger.left_out(line, "it names no port for HTTP/3"),
+            Some((_, Some(ref remark))) => ledger.changed(line, remark.clone()),
+            Some((_, None)) => ledger.translated(line),
+        }
+        value.map(|(alt_svc, _)| alt_svc).unwrap_or_default()
     }
 }
 
@@ -247,14 +263,17 @@ fn settle_acls(acls: &Acls<'_>, used: &[String], ledger: &mut Ledger) {
     }
 }
 
+/// The line of a frontend that sets a field of answers.
+fn field<'a>(section: &Section<'a>, name: &str) -> Option<&'a Statement> {
+    section.statement.inner().iter().find(|it| {
+        matches!(it.name(), "http-response" | "http-after-response" | "rspadd")
+            && !it.args().first().is_some_and(|it| it.starts_with("del-"))
+            && it.words.iter().any(|word| word.to_ascii_lowercase().starts_with(name))
+    })
+}
+
 fn hsts(section: &Section<'_>, ledger: &mut Ledger) -> Option<String> {
-    let line = section.statement.inner().iter().find(|it| {
-        matches!(it.name(), "http-response" | "rspadd")
-            && it
-                .words
-                .iter()
-                .any(|word| word.to_ascii_lowercase().contains("strict-transport-security"))
-    })?;
+    let line = field(section, "strict-transport-security")?;
     let value = line.words.iter().find(|word| word.contains("max-age="))?;
     let value = value.rsplit(": ").next().unwrap_or(value);
     let days = duration::hsts_days(value).filter(|days| *days > 0)?;

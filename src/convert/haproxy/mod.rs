@@ -17,7 +17,7 @@ pub(super) use text::{is_section, parse};
 use super::{
     ledger::Ledger,
     pool_name,
-    site::{Listener, Pool, Rule, Site},
+    site::{self, Listener, Pool, Rule, Site},
     statement::Statement,
 };
 use section::Section;
@@ -42,11 +42,42 @@ pub(super) fn translate(statements: &[Statement], ledger: &mut Ledger) -> Site {
             ledger.left_out(section.statement, TCP);
             continue;
         }
-        listeners.extend(of_frontend(section, &base, &mut pools, ledger));
+        for listener in of_frontend(section, &base, &mut pools, ledger) {
+            add(listener, &mut listeners, section.statement, ledger);
+        }
     }
     let process = process::process(statements, &sections, ledger);
     let pools = pools.made.into_iter().filter_map(|(_, pool)| pool).collect();
-    Site { listeners, pools, process }
+    Site { listeners, pools, process, names: Vec::new() }
+}
+
+/// Adds a listener; one for HTTP/3 and one for TCP at the same address are one in `lb`, with the rules of
+/// both.
+fn add(
+    listener: Listener,
+    listeners: &mut Vec<Listener>,
+    section: &Statement,
+    ledger: &mut Ledger,
+) {
+    let wider = |a: &Listener, b: &Listener| site::twin(&a.address).as_ref() == Some(&b.address);
+    let is_same = |other: &&mut Listener| {
+        other.address == listener.address || wider(other, &listener) || wider(&listener, other)
+    };
+    let same = listeners.iter_mut().find(is_same);
+    let Some(same) = same else {
+        listeners.push(listener);
+        return;
+    };
+    if wider(same, &listener) {
+        same.address.clone_from(&listener.address);
+    }
+    let reason =
+        format!("{} is one listener in lb, with the settings of its first bind", same.address);
+    ledger.changed(section, reason);
+    if listener.has_http3() && same.tls.is_some() && same.proxy_protocol.is_empty() {
+        same.add_http3();
+    }
+    same.rules.extend(listener.rules);
 }
 
 /// A section for nothing but a page with statistics, whose place the admin listener takes.

@@ -1,6 +1,9 @@
 //! The global section, and what holds for all listeners.
 
-use super::{bind::Base, section::Section};
+use super::{
+    bind::{Base, OLDEST, is_old},
+    section::Section,
+};
 use crate::convert::{duration, ledger::Ledger, site::Process, statement::Statement};
 
 /// Reads the settings of the process.
@@ -52,17 +55,50 @@ pub(super) fn base(statements: &[Statement], ledger: &mut Ledger) -> Base {
             "crt-base" => base.crt = value,
             "ca-base" => base.ca = value,
             "ssl-default-bind-options" => {
-                let needs_new =
-                    statement.args().windows(2).any(|pair| pair == ["ssl-min-ver", "TLSv1.3"]);
-                if needs_new || statement.has_arg("no-tlsv12") {
-                    base.min_version = Some("1.3");
-                }
+                options(statement, &mut base, ledger);
             }
+            "no-quic" => base.refuses_quic = true,
             _ => continue,
         }
         ledger.translated(statement);
     }
     base
+}
+
+/// `ssl-default-bind-options`.
+fn options(statement: &Statement, base: &mut Base, ledger: &mut Ledger) {
+    let mut idle: Vec<&str> = Vec::new();
+    let mut words = statement.args().iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "ssl-min-ver" => match words.next() {
+                Some("TLSv1.3") => base.min_version = Some("1.3"),
+                Some(version) if is_old(version) => ledger.changed(statement, OLDEST),
+                _ => {}
+            },
+            "ssl-max-ver" => match words.next() {
+                Some("TLSv1.3") => idle.push(word),
+                _ => ledger.left_out(statement, format!("{word}: lb has TLS 1.3 always")),
+            },
+            "no-tlsv12" | "force-tlsv13" => base.min_version = Some("1.3"),
+            "no-tlsv13" | "force-tlsv12" => {
+                ledger.left_out(statement, format!("{word}: lb has TLS 1.3 always"));
+            }
+            "strict-sni" => {
+                ledger.left_out(statement, "strict-sni: write tls.unknown_sni: refuse");
+            }
+            "no-sslv3" | "no-tlsv10" | "no-tlsv11" | "no-tls-tickets" | "prefer-client-ciphers" => {
+                idle.push(word);
+            }
+            _ => {
+                ledger.left_out(statement, format!("{word}: lb has no such setting of a listener"))
+            }
+        }
+    }
+    if !idle.is_empty() {
+        let reason = format!("{}: lb has nothing to tune there", idle.join(", "));
+        ledger.not_needed(statement, reason);
+    }
 }
 
 fn globals(statements: &[Statement]) -> impl Iterator<Item = &Statement> {

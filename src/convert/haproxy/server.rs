@@ -65,14 +65,26 @@ fn server(
     };
     defaults.iter().for_each(|default| ledger.translated(default));
     let mut reader = Reader { statement, backend, pool, ledger, has_tls: false };
+    let mut idle: Vec<(&Statement, Vec<&str>)> = Vec::new();
     for parameter in parameters(statement, defaults, skip) {
         reader.statement = parameter.by;
-        reader.parameter(parameter.name, parameter.value);
+        if !NO_MATTER.split_whitespace().any(|it| it == parameter.name) {
+            reader.parameter(parameter.name, parameter.value);
+            continue;
+        }
+        match idle.iter_mut().find(|(by, _)| by.id == parameter.by.id) {
+            Some((_, names)) => names.push(parameter.name),
+            None => idle.push((parameter.by, vec![parameter.name])),
+        }
     }
     let Reader { backend, pool, ledger, has_tls, .. } = reader;
     if has_tls {
         ledger.left_out(statement, "lb connects to backends over HTTP without TLS only");
         return;
+    }
+    for (by, names) in idle {
+        let reason = format!("{}: it changes nothing of what lb does", names.join(", "));
+        ledger.not_needed(by, reason);
     }
     ledger.translated(statement);
     let same = pool.backends.iter_mut().find(|other| other.address == backend.address);
@@ -208,7 +220,6 @@ impl Reader<'_> {
     fn other(&mut self, name: &str) {
         let (statement, ledger) = (self.statement, &mut *self.ledger);
         match name {
-            _ if NO_MATTER.split_whitespace().any(|it| it == name) => {}
             "fastinter" | "downinter" => {
                 ledger.changed(
                     statement,

@@ -180,8 +180,17 @@ const TABLE: &[(&str, Advice)] = &[
     ("zstd*", NO_COMPRESSION),
     ("http2_*", TUNING),
     ("http2", UNUSED),
-    ("http3*", LeftOut("lb convert translates no HTTP/3 (see listeners[].protocols)")),
-    ("quic_*", LeftOut("lb convert translates no HTTP/3 (see listeners[].protocols)")),
+    ("http3", UNUSED),
+    ("http3_hq", LeftOut("lb speaks HTTP/3 over QUIC, and nothing else")),
+    ("http3_*", TUNING),
+    (
+        "quic_retry",
+        NotNeeded("lb asks clients to prove their address when many handshakes are under way"),
+    ),
+    ("quic_gso", BY_ITSELF),
+    ("quic_bpf", NotNeeded("lb is one process, which gets all packets of its connections")),
+    ("quic_host_key", NotNeeded("the secret of QUIC goes on over reloads and upgrades by itself")),
+    ("quic_*", TUNING),
     (
         "real_ip_recursive",
         NotNeeded(

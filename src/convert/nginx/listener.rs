@@ -5,6 +5,7 @@
 
 use super::{
     process,
+    protocols::{alt_svc, protocols},
     scope::Scope,
     server::{Here, Server},
     tls,
@@ -12,7 +13,7 @@ use super::{
 use crate::convert::{
     duration,
     ledger::Ledger,
-    site::{ClientLimits, Host, Listener, Rule},
+    site::{AltSvc, ClientLimits, Host, Listener, Rule},
     statement::{Place, Statement},
 };
 
@@ -28,44 +29,33 @@ pub(super) fn listeners(servers: &[Server<'_>], ledger: &mut Ledger) -> Vec<List
             }
         }
     }
-    let listeners = addresses.into_iter().map(|(address, here)| listener(address, &here, ledger));
-    without_twins(listeners.collect())
-}
-
-/// A socket for all IPv6 addresses takes IPv4 as well, so that one for `0.0.0.0` would find its port
-/// taken.
-fn without_twins(listeners: Vec<Listener>) -> Vec<Listener> {
-    let ports_of_ipv6: Vec<String> = listeners
-        .iter()
-        .filter_map(|listener| listener.address.strip_prefix("[::]:").map(str::to_owned))
-        .collect();
-    let is_twin = |listener: &Listener| {
-        let port = listener.address.strip_prefix("0.0.0.0:");
-        port.is_some_and(|port| ports_of_ipv6.iter().any(|other| other == port))
-    };
-    listeners.into_iter().filter(|listener| !is_twin(listener)).collect()
+    addresses.into_iter().map(|(address, here)| listener(address, &here, ledger)).collect()
 }
 
 fn listener(address: String, here: &[Here<'_, '_>], ledger: &mut Ledger) -> Listener {
     let has_tls = here.iter().any(|(_, listen)| listen.has_tls);
-    let has_http2 = here.iter().any(|(_, listen)| listen.has_http2);
     let default = here.iter().position(|(_, listen)| listen.is_default).unwrap_or(0);
+    let tls = has_tls.then(|| tls::tls(here, default, ledger)).flatten();
     let mut listener = Listener {
         address,
         place: place(here),
         mode: None,
         owner: None,
         proxy_protocol: proxy_protocol(here, ledger),
-        tls: has_tls.then(|| tls::tls(here, default, ledger)).flatten(),
-        protocols: if has_http2 && !has_tls { vec!["h2c", "http/1.1"] } else { Vec::new() },
+        protocols: protocols(here, (has_tls, tls.is_some()), ledger),
+        alt_svc: AltSvc::default(),
+        tls,
         redirect_to_https: !has_tls && redirects(here, ledger),
         client: client(here, default, ledger),
         rules: Vec::new(),
     };
+    if listener.has_http3() {
+        listener.alt_svc = alt_svc(&listener.address, here, ledger);
+    }
     if listener.redirect_to_https {
         leave_places(here, ledger);
     } else {
-        listener.rules = rules(here, default, has_tls);
+        listener.rules = of_servers(here, default, has_tls);
     }
     listener
 }
@@ -85,7 +75,9 @@ fn redirects(here: &[Here<'_, '_>], ledger: &mut Ledger) -> bool {
         let reason = "redirect_to_https answers with 308, which keeps the method";
         match is_redirect {
             true => {
-                statement.inner().iter().for_each(|inner| ledger.translated(inner));
+                let is_answer = |it: &&Statement| matches!(it.name(), "return" | "rewrite");
+                let inner = statement.inner().iter().filter(is_answer);
+                inner.for_each(|inner| ledger.translated(inner));
                 ledger.changed(statement, reason);
             }
             false => ledger.left_out(
@@ -119,7 +111,10 @@ fn proxy_protocol(here: &[Here<'_, '_>], ledger: &mut Ledger) -> Vec<String> {
         .scope
         .all("set_real_ip_from")
         .into_iter()
-        .filter_map(|it| process::proxy(it, ledger))
+        .filter_map(|it| {
+            ledger.translated(it);
+            process::proxy(it, ledger)
+        })
         .collect();
     let statement = listen.statement.unwrap_or(server.statement);
     if from.is_empty() {
@@ -131,7 +126,7 @@ fn proxy_protocol(here: &[Here<'_, '_>], ledger: &mut Ledger) -> Vec<String> {
     from
 }
 
-fn rules(here: &[Here<'_, '_>], default: usize, has_tls: bool) -> Vec<Rule> {
+fn of_servers(here: &[Here<'_, '_>], default: usize, has_tls: bool) -> Vec<Rule> {
     let mut named: Vec<(&Host, &Server<'_>)> = Vec::new();
     for (server, _) in here {
         named.extend(server.names.iter().map(|name| (name, *server)));

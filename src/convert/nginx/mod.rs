@@ -5,6 +5,7 @@ mod grammar;
 mod listener;
 mod location;
 mod process;
+mod protocols;
 mod proxy;
 mod scope;
 mod server;
@@ -30,12 +31,17 @@ pub(super) fn translate(statements: &[Statement], ledger: &mut Ledger) -> Site {
         None => (statements, Scope::new(statements)),
     };
     let mut draft = Draft::new(http, ledger);
-    let servers: Vec<_> = http
+    let mut servers: Vec<_> = http
         .iter()
         .filter(|it| it.name() == "server" && it.block.is_some())
         .map(|it| server::server(it, &scope, &mut draft))
         .collect();
+    server::join_twins(&mut servers, draft.ledger);
     let listeners = listener::listeners(&servers, draft.ledger);
     let process = process::process(statements, &scope, &servers, draft.ledger);
-    Site { listeners, pools: draft.into_pools(), process }
+    let named = |server: &server::Server<'_>| {
+        server.named_by.iter().copied().zip(server.names.iter().cloned()).collect::<Vec<_>>()
+    };
+    let names = servers.iter().flat_map(named).collect();
+    Site { listeners, pools: draft.into_pools(), process, names }
 }

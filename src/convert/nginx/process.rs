@@ -56,6 +56,7 @@ fn error_log(statement: &Statement, path: &str, process: &mut Process, ledger: &
         statement,
         "lb logs changes of state there, and has no levels; nginx must not write to the same file",
     );
+    syslog(statement, ledger);
 }
 
 /// The first access log of the file: `lb` has one for all requests.
@@ -117,7 +118,30 @@ fn to(statement: &Statement, http: &Scope<'_>, ledger: &mut Ledger) -> Option<Ac
     if statement.args().iter().any(|arg| arg.starts_with("if=")) {
         ledger.left_out(statement, "of if= (access_log.filter chooses by status and latency)");
     }
+    let rest = statement.args().iter().skip(1).map(|arg| arg.split('=').next().unwrap_or(arg));
+    let idle: Vec<&str> =
+        rest.filter(|name| matches!(*name, "buffer" | "flush" | "gzip")).collect();
+    if !idle.is_empty() {
+        let reason = format!("{}: lb writes its lines in the background, plain", idle.join(", "));
+        ledger.not_needed(statement, reason);
+    }
+    syslog(statement, ledger);
     Some(AccessLog::To { format, path })
+}
+
+/// Judges the options of a syslog daemon, which `lb` has once for all of its logs.
+fn syslog(statement: &Statement, ledger: &mut Ledger) {
+    let options = statement.arg(0).and_then(|path| path.strip_prefix("syslog:"));
+    for option in options.unwrap_or_default().split(',') {
+        let reason = match option.split('=').next().unwrap_or_default() {
+            "facility" => "facility: write syslog.facility",
+            "tag" => "tag: write syslog.app_name",
+            "severity" => "severity: lb chooses it for each line",
+            "nohostname" => "nohostname: lb writes the name of the machine",
+            _ => continue,
+        };
+        ledger.left_out(statement, reason);
+    }
 }
 
 /// Proxies whose `X-Forwarded-For` is believed.

@@ -5,7 +5,11 @@ use super::{
     scope::Scope,
     upstream::Draft,
 };
-use crate::convert::{ledger::Ledger, site::Host, statement::Statement};
+use crate::convert::{
+    ledger::Ledger,
+    site::{self, Host},
+    statement::{Id, Statement},
+};
 
 /// A `server` of HTTP.
 pub(super) struct Server<'a> {
@@ -13,6 +17,8 @@ pub(super) struct Server<'a> {
     pub(super) scope: Scope<'a>,
     pub(super) listens: Vec<Listen<'a>>,
     pub(super) names: Vec<Host>,
+    /// The statement of each name.
+    pub(super) named_by: Vec<Id>,
     /// Where its requests go, in the order in which nginx prefers them.
     pub(super) places: Vec<Place<'a>>,
     /// The statement that sends clients without TLS to the same place with TLS.
@@ -21,15 +27,26 @@ pub(super) struct Server<'a> {
     pub(super) refuses: bool,
 }
 
-/// A `listen`.
+/// How a server listens at an address: a `listen`, or two, one of them for HTTP/3.
 #[derive(Debug, Clone)]
 pub(super) struct Listen<'a> {
+    /// The `listen` for TCP, or the one for HTTP/3 if there is no other.
     pub(super) statement: Option<&'a Statement>,
+    /// The `listen` for HTTP/3.
+    pub(super) quic: Option<&'a Statement>,
     pub(super) address: String,
     pub(super) is_default: bool,
     pub(super) has_tls: bool,
     pub(super) has_http2: bool,
     pub(super) has_proxy_protocol: bool,
+}
+
+impl Listen<'_> {
+    /// Whether nothing but HTTP/3 is spoken there.
+    pub(super) fn is_for_quic_alone(&self) -> bool {
+        let quic = self.quic.map(|it| it.id);
+        quic.is_some() && self.statement.map(|it| it.id) == quic
+    }
 }
 
 /// A server and how it listens at an address.
@@ -44,7 +61,7 @@ pub(super) fn server<'a>(
     draft.ledger.translated(statement);
     let scope = http.within(statement.inner());
     let listens = listens(&scope, draft.ledger);
-    let names = names(&scope, draft.ledger);
+    let (named_by, names): (Vec<Id>, Vec<Host>) = names(&scope, draft.ledger).into_iter().unzip();
     let redirect = redirect(&scope, &names);
     let returned = scope.own().iter().find(|it| it.name() == "return");
     let refuses =
@@ -57,7 +74,7 @@ pub(super) fn server<'a>(
         Some(_) => Vec::new(),
         None => location::places(&scope, draft),
     };
-    Server { statement, scope, listens, names, places, redirect, refuses }
+    Server { statement, scope, listens, names, named_by, places, redirect, refuses }
 }
 
 fn listens<'a>(scope: &Scope<'a>, ledger: &mut Ledger) -> Vec<Listen<'a>> {
@@ -65,6 +82,7 @@ fn listens<'a>(scope: &Scope<'a>, ledger: &mut Ledger) -> Vec<Listen<'a>> {
     if written.is_empty() {
         let everywhere = Listen {
             statement: None,
+            quic: None,
             address: "0.0.0.0:80".to_owned(),
             is_default: false,
             has_tls: false,
@@ -78,23 +96,84 @@ fn listens<'a>(scope: &Scope<'a>, ledger: &mut Ledger) -> Vec<Listen<'a>> {
     [http2, tls].into_iter().flatten().for_each(|it| ledger.translated(it));
     let mut listens = Vec::new();
     for statement in written {
-        if statement.has_arg("quic") {
-            ledger
-                .left_out(statement, "lb convert translates no HTTP/3 (see listeners[].protocols)");
-            continue;
-        }
         let Some(address) = address(statement, ledger) else { continue };
         ledger.translated(statement);
-        listens.push(Listen {
+        parameters(statement, ledger);
+        let is_quic = statement.has_arg("quic");
+        let listen = Listen {
             statement: Some(statement),
+            quic: is_quic.then_some(statement),
             address,
             is_default: statement.has_arg("default_server") || statement.has_arg("default"),
-            has_tls: statement.has_arg("ssl") || tls.is_some(),
+            has_tls: is_quic || statement.has_arg("ssl") || tls.is_some(),
             has_http2: statement.has_arg("http2") || http2.is_some(),
             has_proxy_protocol: statement.has_arg("proxy_protocol"),
-        });
+        };
+        add(listen, &mut listens);
     }
     listens
+}
+
+/// Adds how a server listens; TCP and HTTP/3 at one address are one listener in `lb`.
+fn add<'a>(listen: Listen<'a>, listens: &mut Vec<Listen<'a>>) {
+    let same = listens.iter_mut().find(|other| other.address == listen.address);
+    let Some(same) = same else {
+        listens.push(listen);
+        return;
+    };
+    if same.is_for_quic_alone() {
+        same.statement = listen.statement;
+    }
+    same.quic = same.quic.or(listen.quic);
+    same.is_default |= listen.is_default;
+    same.has_tls |= listen.has_tls;
+    same.has_http2 |= listen.has_http2;
+    same.has_proxy_protocol |= listen.has_proxy_protocol;
+}
+
+/// Moves what listens at all IPv4 addresses to the listener of all IPv6 addresses that takes IPv4 as well.
+pub(super) fn join_twins(servers: &mut [Server<'_>], ledger: &mut Ledger) {
+    let addresses: Vec<String> =
+        servers.iter().flat_map(|it| &it.listens).map(|it| it.address.clone()).collect();
+    let wider = |address: &str| site::twin(address).filter(|it| addresses.contains(it));
+    for server in servers {
+        // The wide ones first: a setting comes from their line.
+        let (narrow, mut listens): (Vec<_>, Vec<_>) =
+            server.listens.drain(..).partition(|it| wider(&it.address).is_some());
+        for listen in narrow {
+            let address = wider(&listen.address).unwrap_or_default();
+            let statements = listen.statement.into_iter().chain(listen.quic);
+            statements
+                .for_each(|it| ledger.not_needed(it, format!("{address} takes IPv4 as well")));
+            add(Listen { address, ..listen }, &mut listens);
+        }
+        server.listens = listens;
+    }
+}
+
+/// Judges the parameters of a `listen` that no translator reads.
+fn parameters(statement: &Statement, ledger: &mut Ledger) {
+    for parameter in statement.args().iter().skip(1) {
+        let name = parameter.split('=').next().unwrap_or_default();
+        match name {
+            "quic" | "ssl" | "http2" | "proxy_protocol" | "default_server" | "default" => {}
+            "ipv6only" if parameter == "ipv6only=off" => {}
+            "ipv6only" => {
+                let reason = "ipv6only: a listener for all IPv6 addresses takes IPv4 as well in lb";
+                ledger.changed(statement, reason);
+            }
+            "setfib" | "accept_filter" => {
+                ledger.left_out(statement, format!("{name}: lb has no such setting of a listener"));
+            }
+            "reuseport" | "bind" | "backlog" | "rcvbuf" | "sndbuf" | "deferred" | "fastopen"
+            | "so_keepalive" | "spdy" => {
+                ledger.not_needed(statement, format!("{name}: lb has nothing to tune there"));
+            }
+            _ => {
+                ledger.left_out(statement, format!("{name}: lb has no such setting of a listener"));
+            }
+        }
+    }
 }
 
 /// The address of a `listen`, as `lb` writes it.
@@ -121,23 +200,29 @@ fn address(statement: &Statement, ledger: &mut Ledger) -> Option<String> {
 }
 
 /// The names that lead to a server. A name that `lb` cannot have is left out.
-fn names(scope: &Scope<'_>, ledger: &mut Ledger) -> Vec<Host> {
+fn names(scope: &Scope<'_>, ledger: &mut Ledger) -> Vec<(Id, Host)> {
     let mut names = Vec::new();
     for statement in scope.own().iter().filter(|it| it.name() == "server_name") {
         ledger.translated(statement);
         for name in statement.args() {
             match name.as_str() {
-                // A name that no client sends.
-                "_" | "" | "-" | "--" | "!@#" => {}
+                "_" | "" | "-" | "--" | "!@#" => {
+                    ledger.not_needed(statement, format!("{name}: no client sends this name"));
+                }
                 _ if name.starts_with('~') => {
                     let reason = "lb has no regular expressions for hosts (write each name, or *. and a name)";
                     ledger.left_out(statement, format!("{name}: {reason}"));
                 }
                 _ if name.starts_with('.') => {
-                    names.extend(host(statement, name.trim_start_matches('.'), ledger));
-                    names.extend(host(statement, &format!("*{name}"), ledger));
+                    let plain = name.trim_start_matches('.');
+                    let both = [plain.to_owned(), format!("*{name}")];
+                    let both = both.iter().filter_map(|name| host(statement, name, ledger));
+                    names.extend(both.map(|host| (statement.id, host)));
                 }
-                _ => names.extend(host(statement, name, ledger)),
+                _ => {
+                    let host = host(statement, name, ledger);
+                    names.extend(host.map(|host| (statement.id, host)));
+                }
             }
         }
     }

@@ -103,11 +103,7 @@ fn client_auth(here: &[Here<'_, '_>], tls: &mut Tls, ledger: &mut Ledger) {
     for (names, auth) in found {
         let Some(auth) = auth else { continue };
         for name in names {
-            let host = match name {
-                Host::Exact(host) => host.clone(),
-                Host::Suffix(suffix) => format!("*{suffix}"),
-                Host::Any => continue,
-            };
+            let Some(host) = name.written() else { continue };
             tls.hosts.push((host, auth.clone()));
         }
     }

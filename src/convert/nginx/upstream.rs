@@ -8,7 +8,7 @@ use crate::convert::{
     duration,
     ledger::Ledger,
     pool_name,
-    site::{Backend, Check, Ejection, Handling, Pool},
+    site::{self, Backend, Check, Ejection, Handling, Pool},
     statement::Statement,
 };
 
@@ -114,6 +114,10 @@ fn of_upstream(upstream: &Statement, ledger: &mut Ledger) -> Pool {
         }
     }
     ejection(&limits, &mut pool, ledger);
+    let queue = upstream.inner().iter().find(|it| it.name() == "queue");
+    if let Some(queue) = queue.filter(|_| !pool.has_queue()) {
+        ledger.not_needed(queue, site::NO_QUEUE);
+    }
     pool
 }
 

@@ -14,7 +14,10 @@ use http::{Method, Version, header};
 use pingora::http::RequestHeader;
 use pingora_core::Result;
 
-use super::{super::reading, body::BodyReader, connection::Connection, link::RequestFacts};
+use super::{
+    super::reading, accepted::ConnectionContext, body::BodyReader, connection::Connection,
+    link::RequestFacts,
+};
 use crate::clock;
 use crate::count::Protocol;
 use crate::headers;
@@ -26,6 +29,9 @@ use crate::http1::{
 pub(super) const PIECE: usize = 4096;
 /// In place of a method or target that could not be read.
 const UNREADABLE: &[u8] = b"-";
+
+/// RFC 9110 section 15.6.6.
+const HTTP_VERSION_NOT_SUPPORTED: u16 = 505;
 
 pub(super) const NO_CONNECT: Refusal =
     Refusal { status: 405, why: "this is no proxy that makes connections with CONNECT" };
@@ -148,10 +154,29 @@ impl Connection {
 
     fn refused(&mut self, unread: &Refused<'_>) -> Result<Request> {
         let version = unread.version.unwrap_or(Version::HTTP_11);
-        let (header, facts, fields) = refused(unread, protocol(version))?;
+        let (header, mut facts, fields) = refused(unread, protocol(version))?;
+        let ConnectionContext { settings, facts: accepted, .. } = self.link.connection();
+        let is_over_tls = accepted.as_ref().is_some_and(|facts| facts.tls.is_some());
+        if let Some(refusal) = &mut facts.refusal
+            && refusal.status == HTTP_VERSION_NOT_SUPPORTED
+            && settings.speaks_http2
+        {
+            refusal.why = other_version(unread.method, is_over_tls);
+        }
         self.link.request_began(facts, fields);
         let body = BodyReader::new(Body::None, self.limits.body);
         Ok(Request { header, body, keeps_alive: false })
+    }
+}
+
+/// Why a version in a request line is not served where HTTP/2 is spoken, too.
+fn other_version(method: Option<&[u8]>, is_over_tls: bool) -> &'static str {
+    match (method, is_over_tls) {
+        (_, true) => "the client did not ask for HTTP/2 in its TLS handshake (ALPN)",
+        (Some(b"PRI"), false) => {
+            "this is not the preface of HTTP/2 that a connection begins with (RFC 9113 section 3.4)"
+        }
+        (_, false) => "a request line is of HTTP/1.0 or HTTP/1.1; HTTP/2 begins with its preface",
     }
 }
 

@@ -222,6 +222,25 @@ fn certificates_are_looked_at_and_the_first_to_end_is_told() {
 }
 
 #[test]
+fn a_certificate_with_a_name_in_its_subject_alone_is_warned_of() {
+    let root = machine(&[]);
+    let lb = at_rest("");
+    let tls = "    tls: { certificates: [ { cert: a.pem, key: a.key } ] } } ]";
+    let text = yaml(&[([127, 0, 0, 1], 9).into()], "")
+        .replace(" } ]\nroutes", &format!(",\n{tls}\nroutes"));
+    rewrite(&lb, &text);
+    Authority::new("lb test").issue_for_subject("a.example").write(lb.folder(), "a");
+    let checked = outcome(lb.beside(&["-t", "-c", "lb.yaml"]));
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let says = "a.pem has no subjectAltName, so that clients refuse it";
+    assert!(checked.stderr.contains(says), "{}", checked.stderr);
+    assert!(checked.stderr.contains("DNS:a.example"), "{}", checked.stderr);
+    let (level, said) = said(&lb, root.path(), "certificates");
+    assert_eq!(level, "warning", "{said}");
+    assert!(said.contains(says), "{said}");
+}
+
+#[test]
 fn a_certificate_that_is_newer_than_the_one_in_force_is_found() {
     let a = ScriptedBackend::named("a");
     let folder = new_folder();

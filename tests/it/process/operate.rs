@@ -194,17 +194,18 @@ fn the_last_backend_is_not_drained_without_a_yes() {
 
 #[test]
 fn an_explanation_is_requested_with_all_parameters() {
-    let path = "/api/v1/explain?method=POST&host=example.com%3A8080&path=%2Fa+b&client=10.1.2.3";
+    let path = "/api/v1/explain?method=POST&host=example.com%3A8080&path=%2Fa+b&query=c\
+                &scheme=https&client=10.1.2.3";
     let answer = json!({
         "listeners": ["0.0.0.0:8080"], "route": null, "pool": null, "repeatable": false,
         "client": "10.1.2.3", "candidates": [], "chosen": null, "by_chance": false,
         "summary": "No route matches: it would be answered with 404.",
     });
     let admin = answering(path, 200, &answer);
-    let asked = ["explain", "example.com:8080/a b?c", "--method=POST", "--client=10.1.2.3"];
+    let asked = ["explain", "https://example.com:8080/a b?c", "--method=POST", "--client=10.1.2.3"];
     let outcome = run(&[&asked[..], &[&at(&admin)]].concat());
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
-    let starts = "No route matches: it would be answered with 404.\n\n  request   POST http://ex";
+    let starts = "No route matches: it would be answered with 404.\n\n  request   POST https://ex";
     assert!(outcome.stdout.starts_with(starts), "{}", outcome.stdout);
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{
     PATIENCE,
     backend::{ScriptedBackend, claim},
-    client::{get, try_get},
+    client::{get, raw, try_get},
     eventually::{eventually, wait_for},
     process::LbProcess,
     reply::Reply,
@@ -251,4 +251,35 @@ fn traffic_logs_each_change_once_with_its_reason() {
     assert!(back.is_some(), "a is back");
     assert_eq!((count(&lb, "backend ejected"), count(&lb, "backend readmitted")), (1, 1));
     assert_eq!(count(&lb, "backend unhealthy"), 0);
+}
+
+/// Where HTTP/2 is spoken without TLS, too, what is neither is refused with what is true of this listener.
+#[test]
+fn what_is_neither_protocol_is_told_what_is_spoken() {
+    let a = ScriptedBackend::named("a");
+    let text = yaml(&[a.address()], TEXT);
+    let both = text.replace(":0 }", ":0, protocols: [h2c, http/1.1] }");
+    assert_ne!(both, text);
+    let preface = "this is not the preface of HTTP/2";
+    let line = "a request line is of HTTP/1.0 or HTTP/1.1; HTTP/2 begins with its preface";
+    let only = "only HTTP/1.0 and HTTP/1.1 are served here";
+    for (text, in_preface, in_line) in [(both, preface, line), (text, only, only)] {
+        let mut lb = LbProcess::with_config(&text, &[]);
+        let address = lb.address();
+        for (request, says) in [
+            ("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", in_preface),
+            ("PRI / HTTP/2.0\r\nHost: a\r\n\r\n", in_preface),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", in_line),
+        ] {
+            let answer = raw(address, request.as_bytes());
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with("HTTP/1.1 505 "), "{request:?}: {answer}");
+            assert!(answer.contains(says), "{request:?}: {answer}");
+        }
+        // The older way of asking for HTTP/2 is answered in HTTP/1.1.
+        let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade, HTTP2-Settings\r\n\
+                       Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+        assert!(raw(address, upgrade.as_bytes()).starts_with(b"HTTP/1.1 200 "));
+        stop(&mut lb);
+    }
 }

@@ -155,7 +155,8 @@ fn the_check_reads_files_as_the_user_that_will_read_them() {
     };
     let (code, said) = check();
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("admin.token_file: token cannot be read: permission denied"), "{said}");
+    let denied = "admin.token_file: token cannot be read: permission denied (the user nobody may not read it)";
+    assert!(said.contains(denied), "{said}");
     chown(path("token"), Some(user.uid.as_raw()), None).unwrap();
     assert_eq!(check(), (Some(0), String::new()));
     // The reload reads the file itself, too.

@@ -8,9 +8,12 @@ use crate::backend::Address;
 /// How a request would be served: the answer of `GET /api/v1/explain`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The listeners that would take it; a route is for all of them.
+    /// The listeners that may take it, by the scheme and port of the URL; a route is for all of them.
     pub listeners: Vec<String>,
-    /// The first route that matches; `null` if none does.
+    /// Those of them that answer with a redirect, before a route is looked for.
+    #[serde(default)]
+    pub redirects: Vec<Redirect>,
+    /// The first route that matches; `null` if none does, or if every listener answers with a redirect.
     pub route: Option<Route>,
     /// The pool of that route.
     pub pool: Option<String>,
@@ -27,6 +30,17 @@ pub struct Explanation {
     pub by_chance: bool,
     /// The answer in a sentence.
     pub summary: String,
+}
+
+/// The redirect of a listener to the same host and path over TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirect {
+    /// The address of the listener.
+    pub listener: String,
+    /// The status: 308, or 400 for a request without a host.
+    pub status: u16,
+    /// Where it leads; `null` without a host.
+    pub location: Option<String>,
 }
 
 /// A route, as configured.

@@ -7,7 +7,7 @@ mod backend;
 mod certificate;
 mod change;
 mod event;
-mod explanation;
+pub(super) mod explanation;
 mod figures;
 mod pool;
 mod process;

@@ -130,6 +130,9 @@ impl Process {
             method: Method::GET,
             host: Some(host.to_owned()),
             path: path.to_owned(),
+            query: None,
+            scheme: None,
+            port: None,
             client: None,
         };
         explain(&self.current, &request, now)

@@ -18,9 +18,10 @@ use super::{
         streams,
     },
     answer::StreamAnswer,
+    arrival::{Arrival, Request},
     body::{Broken, StreamBody},
     budget::Cost,
-    exchange::{Acknowledgement, Http3Exchange, Request},
+    exchange::{Acknowledgement, Http3Exchange},
     shared::{GOODBYE, Shared},
 };
 use crate::count::Protocol;
@@ -40,12 +41,17 @@ pub(super) async fn serve<F>(
 {
     let mut body = StreamBody::new(recv, &shared);
     let mut written = StreamAnswer::new(send, &shared);
-    let Some(request) = receive(&shared, &mut body, &mut written).await else { return };
+    let request = match receive(&shared, &mut body, &mut written).await {
+        Some(Ok(request)) => request,
+        Some(Err(error)) => return log::error!(error:% = error; "internal error"),
+        None => return,
+    };
+    let mut arrival = Arrival { request, body, answer: written, place: None };
+    if !arrival.enter(&shared).await {
+        return cancelled(&shared, &mut arrival.body, &mut arrival.answer);
+    }
     let rest = Acknowledgement::default();
-    let session = request.and_then(|request| {
-        Http3Exchange::session(&shared, socket, request, (body, written), &rest)
-    });
-    match session {
+    match Http3Exchange::session(&shared, socket, arrival, &rest) {
         Ok(session) => answer(ServerSession::new_custom(Box::new(session))).await,
         Err(error) => log::error!(error:% = error; "internal error"),
     }
@@ -53,6 +59,13 @@ pub(super) async fn serve<F>(
     if let Some(rest) = rest {
         let _ = timeout(GOODBYE, rest).await;
     }
+}
+
+/// The client has cancelled a request before it began.
+fn cancelled(shared: &Shared, body: &mut StreamBody, answer: &mut StreamAnswer) {
+    shared.pay(Cost::Cancelled);
+    body.stop(Code::RequestCancelled);
+    answer.refuse(Code::RequestCancelled);
 }
 
 /// Receives a request, or what can be read of one that is refused. Returns `None` if there is nothing to
@@ -67,9 +80,7 @@ async fn receive(
             return Some(streams::read(Protocol::Http3, &head, body.received(), None));
         }
         Ok(Err(Broken::Left)) => {
-            shared.pay(Cost::Cancelled);
-            body.stop(Code::RequestCancelled);
-            answer.refuse(Code::RequestCancelled);
+            cancelled(shared, body, answer);
             return None;
         }
         Ok(Err(Broken::Fault(Fault::Connection(code)))) => {
