@@ -4,11 +4,12 @@
 //! Pingora's loop between them waits for whatever it has begun, so that a backend which takes no more of
 //! a body would keep its own answer from the client. Here nothing of the kind is waited for: what goes to
 //! the backend is put down, the backend's session writes it whenever it is asked for the answer, and the
-//! client's session hands out the next piece when the one before was written. What has come from the
+//! client's session hands out the next pieces when those before were written. What has come from the
 //! backend and was not written to the client is limited too, because it is memory that a slow client
 //! holds.
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll, Waker},
@@ -26,6 +27,11 @@ use crate::http1::Fields;
 const BACKLOG: usize = 2048;
 /// Pieces up to this size are copied behind what is to be written already.
 const COPIED: usize = 4096;
+/// Larger pieces of a body are put down until they have this size together: the cost of a write is less that of
+/// its bytes than that of waking the backend.
+const TOGETHER: usize = 48 * 1024;
+/// The most parts of one write. A body in frames of 16 KiB has fewer, with the lines of chunks between them.
+const PARTS: usize = 8;
 
 /// Shared by the two sessions of a request. The lock is never waited for: they are one task.
 #[derive(Debug, Default)]
@@ -41,8 +47,11 @@ pub(super) struct Transit {
 struct State {
     /// What is to be written to the backend, in this order.
     first: BytesMut,
-    piece: Bytes,
+    pieces: VecDeque<Bytes>,
     last: BytesMut,
+    /// Whether more may be put behind what waits: the backend has taken all that it was offered, and what
+    /// waits is in large pieces.
+    is_flowing: bool,
     request: Request,
     /// The trailers behind the body, as lines.
     trailers: Bytes,
@@ -71,9 +80,9 @@ enum Request {
 /// Whether there is room for more of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
-    /// What was put down before has been written.
+    /// More may be put down.
     Some,
-    /// It has not; the task is woken when it has.
+    /// What was put down has to be written first; the task is woken when it has been.
     None,
     /// Nothing more can be sent.
     Never,
@@ -118,16 +127,14 @@ impl Transit {
         if state.request == Request::Broken {
             return;
         }
-        if state.piece.is_empty() && piece.len() > COPIED {
-            state.first.put_slice(before);
-            state.piece = piece;
-            state.last.put_slice(after);
+        state.text().put_slice(before);
+        if piece.len() > COPIED {
+            state.push(piece);
         } else {
-            let to = if state.piece.is_empty() { &mut state.first } else { &mut state.last };
-            to.put_slice(before);
-            to.put_slice(&piece);
-            to.put_slice(after);
+            state.text().put_slice(&piece);
+            state.is_flowing = false;
         }
+        state.text().put_slice(after);
         state.wake_backend();
     }
 
@@ -139,7 +146,7 @@ impl Transit {
         }
         if is_chunked {
             let trailers = state.trailers.clone();
-            let to = if state.piece.is_empty() { &mut state.first } else { &mut state.last };
+            let to = state.text();
             to.put_slice(b"0\r\n");
             to.put_slice(&trailers);
             to.put_slice(b"\r\n");
@@ -157,7 +164,7 @@ impl Transit {
     pub(super) fn break_off(&self) {
         let mut state = self.state.lock();
         state.request = Request::Broken;
-        (state.first, state.piece, state.last) = <_>::default();
+        (state.first, state.pieces, state.last) = <_>::default();
         state.wake_client();
         state.wake_backend();
     }
@@ -167,7 +174,9 @@ impl Transit {
         let mut state = self.state.lock();
         match state.request {
             Request::Broken => Room::Never,
-            _ if state.is_written() => Room::Some,
+            _ if state.is_written() || (state.is_flowing && state.waiting() < TOGETHER) => {
+                Room::Some
+            }
             _ => {
                 keep(&mut state.client, cx);
                 Room::None
@@ -194,6 +203,7 @@ impl Transit {
         let mut has_moved = false;
         loop {
             if state.is_written() {
+                state.is_flowing = true;
                 if has_moved {
                     (state.first, state.last) = <_>::default();
                     state.wake_client();
@@ -207,11 +217,9 @@ impl Transit {
                     }
                 });
             }
-            let slices = [&*state.first, &*state.piece, &*state.last].map(IoSlice::new);
-            let start = slices.iter().take_while(|slice| slice.is_empty()).count();
-            let end =
-                slices.len() - slices.iter().rev().take_while(|slice| slice.is_empty()).count();
-            match write(cx, &slices[start..end]) {
+            let mut slices = [IoSlice::new(&[]); PARTS];
+            let count = slices.iter_mut().zip(state.parts()).map(|(to, part)| *to = part).count();
+            match write(cx, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     state.advance(written);
@@ -219,6 +227,7 @@ impl Transit {
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
+                    state.is_flowing = false;
                     keep(&mut state.backend, cx);
                     return Ok(Written::Stuck { has_moved });
                 }
@@ -305,15 +314,45 @@ impl Transit {
 
 impl State {
     fn is_written(&self) -> bool {
-        self.first.is_empty() && self.piece.is_empty() && self.last.is_empty()
+        self.first.is_empty() && self.pieces.is_empty() && self.last.is_empty()
+    }
+
+    /// Where text is put down behind all that there is.
+    fn text(&mut self) -> &mut BytesMut {
+        let is_first = self.pieces.is_empty() && self.last.is_empty();
+        if is_first { &mut self.first } else { &mut self.last }
+    }
+
+    /// Puts a piece down behind all that there is.
+    fn push(&mut self, piece: Bytes) {
+        if !self.last.is_empty() {
+            self.pieces.push_back(self.last.split().freeze());
+        }
+        self.pieces.push_back(piece);
+    }
+
+    /// All that is to be written, without empty parts.
+    fn parts(&self) -> impl Iterator<Item = IoSlice<'_>> {
+        let pieces = self.pieces.iter().map(|piece| &**piece);
+        let all = std::iter::once(&*self.first).chain(pieces).chain([&*self.last]);
+        all.filter(|part| !part.is_empty()).map(IoSlice::new)
+    }
+
+    /// Bytes that are to be written.
+    fn waiting(&self) -> usize {
+        self.parts().map(|part| part.len()).sum()
     }
 
     fn advance(&mut self, mut written: usize) {
-        for part in [&mut self.first as &mut dyn Buf, &mut self.piece, &mut self.last] {
-            let here = written.min(part.remaining());
-            part.advance(here);
-            written -= here;
+        take(&mut self.first, &mut written);
+        while let Some(piece) = self.pieces.front_mut() {
+            take(piece, &mut written);
+            if !piece.is_empty() {
+                return;
+            }
+            self.pieces.pop_front();
         }
+        take(&mut self.last, &mut written);
     }
 
     fn wake_backend(&mut self) {
@@ -327,6 +366,13 @@ impl State {
             waker.wake();
         }
     }
+}
+
+/// Takes as many of these bytes off as there are.
+fn take(part: &mut impl Buf, bytes: &mut usize) {
+    let here = part.remaining().min(*bytes);
+    part.advance(here);
+    *bytes -= here;
 }
 
 /// Keeps the waker of the task, which is the same one nearly always.
@@ -383,12 +429,13 @@ mod tests {
     #[test]
     fn bytes_keep_their_order_for_every_cut() {
         let body = vec![b'a'; COPIED + 1];
-        let expected = [b"head <", &body[..], b"><b>0\r\nX: y\r\n\r\n"].concat();
+        let expected = [b"head <", &body[..], b"><b><", &body, b">0\r\nX: y\r\n\r\n"].concat();
         for most in [1, 7, COPIED, usize::MAX] {
             let transit = begun();
             transit.set_trailers(Bytes::from_static(b"X: y\r\n"));
             transit.put(b"<", Bytes::from(body.clone()), b">");
             transit.put(b"<", Bytes::from_static(b"b"), b">");
+            transit.put(b"<", Bytes::from(body.clone()), b">");
             transit.end(true);
             let mut seen = vec![];
             while seen.len() < expected.len() {
@@ -396,6 +443,58 @@ mod tests {
             }
             assert!(seen == expected, "{most}");
         }
+    }
+
+    #[test]
+    fn bytes_stay_behind_those_that_the_backend_has_not_taken() {
+        let body = vec![b'a'; COPIED + 1];
+        let expected = [b"head <", &body[..], b"><b><", &body, b">0\r\n\r\n"].concat();
+        for taken in [1, 5, 6, 7, COPIED, COPIED + 7, COPIED + 8] {
+            let transit = begun();
+            transit.put(b"<", Bytes::from(body.clone()), b">");
+            let (mut seen, _) = write(&transit, taken, 1);
+            transit.put(b"<", Bytes::from_static(b"b"), b">");
+            transit.put(b"<", Bytes::from(body.clone()), b">");
+            transit.end(true);
+            seen.extend(write(&transit, usize::MAX, 9).0);
+            assert!(seen == expected, "{taken}");
+        }
+    }
+
+    #[test]
+    fn large_pieces_go_on_together() {
+        for (size, writes) in [(16 << 10, 1), (COPIED + 1, 4)] {
+            for (before, after) in [("", ""), ("1001\r\n", "\r\n")] {
+                let transit = begun();
+                write(&transit, usize::MAX, 1);
+                let (mut expected, mut pieces) = (Vec::new(), 0);
+                while room(&transit) == Room::Some {
+                    let piece = vec![b'a' + pieces; size];
+                    expected.extend([before.as_bytes(), &piece, after.as_bytes()].concat());
+                    transit.put(before.as_bytes(), piece.into(), after.as_bytes());
+                    pieces += 1;
+                }
+                assert!((TOGETHER..TOGETHER + size).contains(&expected.len()), "{pieces}");
+                let (seen, written) = write(&transit, usize::MAX, writes);
+                assert!(seen == expected && matches!(written, Written::All), "{written:?}");
+                assert_eq!(room(&transit), Room::Some);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_put_behind_a_small_piece_or_one_that_the_backend_does_not_take() {
+        let transit = begun();
+        write(&transit, usize::MAX, 1);
+        transit.put(b"", Bytes::from_static(&[b'a'; COPIED]), b"");
+        assert_eq!(room(&transit), Room::None);
+        write(&transit, usize::MAX, 1);
+        transit.put(b"", Bytes::from_static(&[b'a'; COPIED + 1]), b"");
+        assert_eq!(room(&transit), Room::Some);
+        assert!(matches!(write(&transit, COPIED, 1).1, Written::Stuck { has_moved: true }));
+        assert_eq!(room(&transit), Room::None);
+        assert!(matches!(write(&transit, 1, 1).1, Written::All));
+        assert_eq!(room(&transit), Room::Some);
     }
 
     #[test]

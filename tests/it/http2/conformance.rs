@@ -333,8 +333,8 @@ fn frames_and_their_sizes() {
 
 fn sizes() -> Vec<Case> {
     let large = |flags, size| data(flags, 1, &vec![b'x'; size]);
-    let fits = request("GET", "/", &[("x", &"y".repeat(16_000))]);
-    let too_large = request("GET", "/", &[("x", &"y".repeat(20_000))]);
+    let fits = request("GET", "/", &[("x", &"y".repeat(40_000))]);
+    let too_large = request("GET", "/", &[("x", &"y".repeat(66_000))]);
     let reserved = {
         let mut ping = frame(PING, 0, 0, &[0; 8]);
         ping[5] |= 0x80;
@@ -344,10 +344,10 @@ fn sizes() -> Vec<Case> {
         case("4.1/1", frame(0x16, 0, 0, &[0; 8]), GoesOn),
         case("4.1/2", frame(PING, 0x16, 0, &[0; 8]), Acknowledges(PING)),
         case("4.1/3", reserved, Acknowledges(PING)),
-        case("4.2/1", join(&[&post("/"), &large(END_STREAM, 16_384)]), Answers(200)),
+        case("4.2/1", join(&[&post("/"), &large(END_STREAM, 65_536)]), Answers(200)),
         case(
             "4.2/2",
-            join(&[&post("/"), &large(END_STREAM, 16_385)]),
+            join(&[&post("/"), &large(END_STREAM, 65_537)]),
             EndsStream(&[FRAME_SIZE_ERROR]),
         ),
         case("4.2/3", headers(WHOLE, 1, &too_large), EndsConnection(&[FRAME_SIZE_ERROR])),

@@ -239,7 +239,9 @@ fn a_body_is_taken_ahead_up_to_its_window_and_no_further() {
     let ours = client.until(|frame| frame.kind == SETTINGS && frame.flags == 0).unwrap();
     let values: Vec<_> = ours.payload.chunks(6).map(<[u8]>::to_vec).collect();
     let value = |id: u16, value: u32| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
-    for wanted in [value(3, 128), value(4, 1 << 20), value(6, 64 * 1024), value(8, 1)] {
+    for wanted in
+        [value(3, 128), value(4, 1 << 20), value(5, 1 << 16), value(6, 64 * 1024), value(8, 1)]
+    {
         assert!(values.contains(&wanted), "{wanted:?} in {values:?}");
     }
     let update = client.until(|frame| frame.kind == 8 && frame.stream == 0).unwrap();

@@ -21,8 +21,9 @@ use crate::clock;
 use crate::config::PaceLimits;
 use crate::copies::short_slices;
 
-/// A piece to which no further frame is joined has this length or more.
-const PIECE: usize = 48 << 10;
+/// Frames are joined up to this length. A frame that has it by itself goes on as it is: large pieces are written
+/// together in any case (`transit.rs`), and a copy costs more than Pingora's turn for the piece.
+const PIECE: usize = 8 << 10;
 /// The most frames that are joined to a first one, so that tiny ones do not hold up others.
 const FRAMES: usize = 64;
 
@@ -121,9 +122,6 @@ impl StreamBody {
     /// The next piece; `None` at the end of the body. The client's window is opened by as much as
     /// was read.
     ///
-    /// What several frames have brought already is one piece, because a write to the backend costs more
-    /// than a copy.
-    ///
     /// # Errors
     ///
     /// If the client leaves before the end, is too slow, or sends a body of another length than
@@ -137,6 +135,14 @@ impl StreamBody {
         let Some(first) = ready!(self.poll_frame(link, timer, cx))? else {
             return Poll::Ready(Ok(None));
         };
+        let piece = self.with_more(first, cx);
+        link.moved();
+        Poll::Ready(piece.map(Some))
+    }
+
+    /// The data of a frame, with that of the frames behind it which have come already: for small ones Pingora's
+    /// turn for each costs more than a copy.
+    fn with_more(&mut self, first: Bytes, cx: &mut Context<'_>) -> Result<Bytes> {
         let (mut more, mut length) = (Vec::new(), first.len());
         while !self.has_ended && length < PIECE && more.len() < FRAMES {
             match self.stream.poll_data(cx) {
@@ -145,13 +151,12 @@ impl StreamBody {
                     length += data.len();
                     more.push(data);
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                Poll::Ready(Some(Err(error))) => return Err(broken(error)),
                 // The end is told by the next call again.
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        link.moved();
-        Poll::Ready(Ok(Some(joined(first, &more, length))))
+        Ok(joined(first, &more, length))
     }
 
     /// The data of the next frame that has some; `None` at the end of the body.
@@ -218,4 +223,57 @@ fn broken(error: h2::Error) -> Box<Error> {
         return Error::explain(ErrorType::HTTPStatus(400), why).into_down();
     }
     left()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http::{Method, Request};
+
+    use super::*;
+
+    const LIMITS: PaceLimits = PaceLimits { idle: None, min_rate: None };
+
+    /// The lengths of the pieces that frames of these lengths become if all of them have come.
+    async fn pieces(frames: &[usize]) -> Vec<usize> {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let opened = tokio::join!(h2::client::handshake(ours), h2::server::handshake(theirs));
+        let ((mut requests, connection), mut server) = (opened.0.unwrap(), opened.1.unwrap());
+        let connection = tokio::spawn(connection);
+        let request = Request::builder().method(Method::POST).uri("http://a/").body(()).unwrap();
+        let (_answer, mut sent) = requests.send_request(request, false).unwrap();
+        for length in frames {
+            sent.send_data(vec![b'x'; *length].into(), false).unwrap();
+        }
+        let (request, _respond) = server.accept().await.unwrap().unwrap();
+        let mut body = StreamBody::new(request.into_body(), LIMITS);
+        let all: usize = frames.iter().sum();
+        poll_fn(|cx| {
+            assert!(server.poll_accept(cx).is_pending());
+            let have_come = body.stream.flow_control().used_capacity() == all;
+            if have_come { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let pieces = poll_fn(|cx| {
+            let mut pieces = vec![];
+            while let Poll::Ready(Some(first)) = body.stream.poll_data(cx) {
+                let piece = body.with_more(first.unwrap(), cx).unwrap();
+                pieces.push(piece.len());
+            }
+            Poll::Ready(pieces)
+        });
+        let pieces = pieces.await;
+        connection.abort();
+        pieces
+    }
+
+    #[tokio::test]
+    async fn small_frames_are_joined_and_large_ones_are_not() {
+        assert_eq!(
+            pieces(&[PIECE, PIECE, 10, PIECE - 11, 5, 1, 2]).await,
+            [PIECE, PIECE, PIECE - 1 + 5, 3]
+        );
+        assert_eq!(pieces(&[1; FRAMES + 3]).await, [FRAMES + 1, 2]);
+    }
 }

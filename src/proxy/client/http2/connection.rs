@@ -17,7 +17,7 @@ use super::{
     exchange::Http2Exchange,
     liveness::Liveness,
     shared::Shared,
-    wire::{GOODBYE, Transport},
+    wire::{GOODBYE, MAX_PAYLOAD, Transport},
 };
 use crate::clock;
 use crate::count::Cut;
@@ -41,6 +41,7 @@ fn options() -> server::Builder {
         .max_concurrent_streams(STREAMS)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_PAYLOAD as u32)
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(None)

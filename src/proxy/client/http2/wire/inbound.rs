@@ -486,7 +486,7 @@ mod tests {
             (Reason::FRAME_SIZE_ERROR, frame(3, 0, 1, &[0; 5])),
             (Reason::FRAME_SIZE_ERROR, frame(4, 0, 0, &[0; 5])),
             (Reason::FRAME_SIZE_ERROR, frame(4, 1, 0, &[0; 6])),
-            (Reason::FRAME_SIZE_ERROR, frame(0, 0, 1, &[0; 16_385])),
+            (Reason::FRAME_SIZE_ERROR, frame(0, 0, 1, &[0; MAX_PAYLOAD + 1])),
             (Reason::FRAME_SIZE_ERROR, frame(1, 0x2c, 5, &[0, 0, 0, 0])),
             (Reason::FLOW_CONTROL_ERROR, frame(4, 0, 0, &[0, 4, 0x80, 0, 0, 0])),
             (Reason::PROTOCOL_ERROR, frame(1, 0xc, 5, &[2, 0x82])),

@@ -16,4 +16,5 @@ mod streams;
 mod transport;
 
 pub(super) use conduct::Signals;
+pub(super) use frames::MAX_PAYLOAD;
 pub(super) use transport::{GOODBYE, Transport};
