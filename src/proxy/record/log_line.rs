@@ -6,7 +6,10 @@ use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
 use super::{
-    super::context::{Received, RequestContext},
+    super::{
+        client::BODY_LATE,
+        context::{Received, RequestContext},
+    },
     outcome::status,
     tries::Tries,
 };
@@ -100,7 +103,7 @@ pub(super) fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, 
         (ErrorType::HTTPStatus(_), ..) => {
             error.context.as_ref().map_or("refused", |context| context.as_str()).into()
         }
-        (ErrorType::ReadTimedout, ErrorSource::Downstream, _) => "the client was late".into(),
+        (ErrorType::ReadTimedout, ErrorSource::Downstream, _) => BODY_LATE.why.into(),
         (ErrorType::WriteTimedout, ErrorSource::Downstream, _) => {
             "the client took nothing of the answer for too long".into()
         }

@@ -17,7 +17,7 @@ use super::{
     answer_header::AnswerHeader,
     attempt,
     backend::OutgoingRequest,
-    client::ClientLink,
+    client::{BODY_LATE, ClientLink},
     context::{Attempt, Received, RequestContext, Routed},
 };
 use crate::clock;
@@ -241,7 +241,7 @@ pub(super) async fn fail(
             (*status, text.as_deref().unwrap_or("the request was refused"))
         }
         _ if *error.esource() == ErrorSource::Downstream => match error.etype() {
-            ErrorType::ReadTimedout => (408, "the request body did not come in time"),
+            ErrorType::ReadTimedout => (BODY_LATE.status, BODY_LATE.why),
             ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => {
                 context.status = Some(CLIENT_CLOSED_REQUEST);
                 return 0;

@@ -87,50 +87,14 @@ impl Sockets {
         mut given: Vec<NamedSocket>,
         identity: Option<&Identity>,
     ) -> Result<Self, StartError> {
-        let mut take = |name: &str| {
-            let index = given.iter().position(|(given, _)| *given == name)?;
-            Some(given.remove(index))
-        };
-        let bind = |given: Option<NamedSocket>, address: &ListenAddress, file, key: String| {
-            if let Some(given) = given {
-                return Ok(given);
-            }
-            let name = address.to_string();
-            match listen(address, file, identity) {
-                Ok(socket) => Ok((name, socket)),
-                Err(source) => Err(StartError::Listen { address: name, key, source }),
-            }
-        };
-        let listeners = config.listeners.iter().enumerate().map(|(index, listener)| {
-            let key = format!("listeners[{index}].address");
-            let (name, udp) = (listener.address.to_string(), udp::name(listener));
-            let mut others = if udp::has_any_port(listener) { OTHER_PORTS } else { 0 };
-            loop {
-                let given = take(&name);
-                // Clients know the port of a socket that was given.
-                others = if given.is_some() { 0 } else { others };
-                let stream = bind(given, &listener.address, Some(&listener.file), key.clone())?;
-                let udp = udp.as_ref().map(|name| match take(name) {
-                    Some(given) => Ok(given),
-                    None => udp::listen(listener, &stream.1).map(|socket| (name.clone(), socket)),
-                });
-                match udp.transpose() {
-                    Ok(udp) => return Ok(ListenerSockets { stream, udp }),
-                    Err(error) if others > 0 && error.kind() == io::ErrorKind::AddrInUse => {
-                        others -= 1
-                    }
-                    Err(source) => {
-                        let address = udp::name(listener).unwrap_or(name);
-                        return Err(StartError::Listen { address, key, source });
-                    }
-                }
-            }
+        let mut given = Given { sockets: &mut given, identity };
+        let listeners = config.listeners.iter().enumerate();
+        let listeners = listeners.map(|(index, listener)| {
+            given.bind_all(listener, &format!("listeners[{index}].address"))
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        let admin = config.admin.as_ref().map(|admin| {
-            let name = admin.address.to_string();
-            bind(take(&name), &admin.address, None, "admin.address".to_owned())
-        });
+        let admin = config.admin.as_ref();
+        let admin = admin.map(|admin| given.bind(&admin.address, None, "admin.address"));
         Ok(Self { listeners, admin: admin.transpose()?, next_turn: Vec::new() })
     }
 
@@ -149,6 +113,60 @@ impl Sockets {
         let each = |it: ListenerSockets| std::iter::once(it.stream).chain(it.udp);
         let listeners = self.listeners.into_iter().flat_map(each);
         listeners.chain(self.admin).chain(self.next_turn).collect()
+    }
+}
+
+/// The sockets that are open already, until they are taken, and the user that others are bound for.
+struct Given<'a> {
+    sockets: &'a mut Vec<NamedSocket>,
+    identity: Option<&'a Identity>,
+}
+
+impl Given<'_> {
+    fn take(&mut self, name: &str) -> Option<NamedSocket> {
+        let index = self.sockets.iter().position(|(given, _)| *given == name)?;
+        Some(self.sockets.remove(index))
+    }
+
+    /// The socket of an address that the configuration has under this key, taken or bound.
+    fn bind(
+        &mut self,
+        address: &ListenAddress,
+        file: Option<&SocketFile>,
+        key: &str,
+    ) -> Result<NamedSocket, StartError> {
+        let name = address.to_string();
+        if let Some(given) = self.take(&name) {
+            return Ok(given);
+        }
+        match listen(address, file, self.identity) {
+            Ok(socket) => Ok((name, socket)),
+            Err(source) => Err(StartError::Listen { address: name, key: key.to_owned(), source }),
+        }
+    }
+
+    /// All sockets of a listener.
+    fn bind_all(&mut self, listener: &Listener, key: &str) -> Result<ListenerSockets, StartError> {
+        let name = listener.address.to_string();
+        // Clients know the port of a socket that was given.
+        let is_given = self.sockets.iter().any(|(given, _)| *given == name);
+        let may_move = udp::has_any_port(listener) && !is_given;
+        let mut others = if may_move { OTHER_PORTS } else { 0 };
+        loop {
+            let stream = self.bind(&listener.address, Some(&listener.file), key)?;
+            let udp = udp::name(listener).map(|name| match self.take(&name) {
+                Some(given) => Ok(given),
+                None => udp::listen(listener, &stream.1).map(|socket| (name, socket)),
+            });
+            match udp.transpose() {
+                Ok(udp) => return Ok(ListenerSockets { stream, udp }),
+                Err(error) if others > 0 && error.kind() == io::ErrorKind::AddrInUse => others -= 1,
+                Err(source) => {
+                    let address = udp::name(listener).unwrap_or(name);
+                    return Err(StartError::Listen { address, key: key.to_owned(), source });
+                }
+            }
+        }
     }
 }
 

@@ -174,19 +174,28 @@ fn many_answers_on_a_slow_line_share_the_rate() {
 
 #[test]
 fn a_client_that_holds_many_requests_without_progress_is_cut() {
-    let a = ScriptedBackend::named("a");
-    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
     let asked: Vec<u8> = (0..128).flat_map(|number| get(2 * number + 1, "/large")).collect();
     let upload = request("POST", "/late", &[]);
     let uploads = (0..128).flat_map(|number| frame(HEADERS, END_HEADERS, 2 * number + 1, &upload));
     for all in [asked, uploads.collect()] {
+        let a = ScriptedBackend::named("a");
+        a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
         let lb = Lb::with_client_limits(&a, "{ write: 300ms, body: { idle: 300ms } }");
         let mut client = FrameClient::with(lb.address(), &[(4, 0)]);
         client.send(&all).unwrap();
-        let end = client.until(|frame| frame.kind == GO_AWAY).expect("a GOAWAY");
+        let mut resets = 0;
+        let end = loop {
+            let is_end = |frame: &Frame| matches!(frame.kind, RESET | GO_AWAY);
+            match client.until(is_end).expect("a GOAWAY") {
+                frame if frame.kind == GO_AWAY => break frame,
+                _ => resets += 1,
+            }
+        };
         assert_eq!(end.error(), 11);
         eventually(PATIENCE, "it is counted", || cut(&lb) == Some(Cut::Stalled));
         eventually(PATIENCE, "the backend is free", || lb.active(&a) == 0);
+        // With each of the first ones fifteen are held up that wait for its place.
+        assert!(resets < 8, "{resets}");
     }
 }
 

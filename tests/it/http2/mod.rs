@@ -8,6 +8,8 @@ mod floods;
 mod grpc;
 /// Limits on the time and the number of what a client sends.
 mod limits;
+/// Requests that wait for their client alone.
+mod places;
 /// Programs that others have written.
 mod real_clients;
 /// Requests that would be several in HTTP/1.

@@ -69,6 +69,98 @@ fn a_connection_without_requests_is_closed() {
     assert_eq!(client.closed(), Outcome::Closed(0x100));
 }
 
+/// How many requests whose bodies have not begun a connection may have under way.
+const PLACES: usize = 8;
+
+fn post(path: &str) -> Vec<u8> {
+    headers(&[(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", path)])
+}
+
+#[test]
+fn requests_whose_bodies_have_not_begun_hold_few_backends_until_they_do() {
+    let a = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&a], "");
+    let client = RawClient::to(lb.address());
+    let begin = |number| client.begin(&post(&format!("/{number}")), false);
+    let mut streams: Vec<_> = (0..PLACES).map(begin).collect();
+    eventually(PATIENCE, "the first ones begin", || lb.active(&a) == PLACES);
+    streams.extend((PLACES..50).map(begin));
+    assert_eq!(client.ask(&get("/get")), Outcome::Answered(200));
+    assert_eq!(client.ask(&[post("/whole"), frame(0, b"x")].concat()), Outcome::Answered(200));
+    eventually(PATIENCE, "these have ended", || lb.active(&a) == PLACES);
+    let send = |(send, _): &mut (quinn::SendStream, _), bytes: &[u8], ends: bool| {
+        RUNTIME.block_on(send.write_all(bytes)).unwrap();
+        if ends {
+            send.finish().unwrap();
+        }
+    };
+    // One that waits begins with its body, others with its end, trailers, or what is not allowed there.
+    let mut last = streams.pop().unwrap();
+    send(&mut last, &frame(0, b"all"), false);
+    eventually(PATIENCE, "it has begun", || lb.active(&a) == PLACES + 1);
+    send(&mut last, &frame(0, b" of it"), true);
+    assert_eq!(client.outcome(&mut last.1), Outcome::Answered(200));
+    assert_eq!(a.requests_to("/49")[0].body, b"all of it");
+    let mut last = streams.pop().unwrap();
+    send(&mut last, b"", true);
+    assert_eq!(client.outcome(&mut last.1), Outcome::Answered(200));
+    let mut last = streams.pop().unwrap();
+    send(&mut last, &headers(&[("x-sum", "1")]), true);
+    assert_eq!(client.outcome(&mut last.1), Outcome::Answered(200));
+    let mut last = streams.pop().unwrap();
+    send(&mut last, &headers(&[(":path", "/")]), true);
+    assert_eq!(client.outcome(&mut last.1), Outcome::Answered(400));
+    // A client cancels two that wait, in either direction, and one that has begun, in whose place another one
+    // begins.
+    let (mut reset, _recv) = streams.pop().unwrap();
+    reset.reset(VarInt::from_u32(0x10c)).unwrap();
+    let (_send, mut stopped) = streams.pop().unwrap();
+    stopped.stop(VarInt::from_u32(0x10c)).unwrap();
+    let (mut send_first, mut recv_first) = streams.remove(0);
+    send_first.reset(VarInt::from_u32(0x10c)).unwrap();
+    let _ = recv_first.stop(VarInt::from_u32(0x10c));
+    for stream in &mut streams {
+        send(stream, &frame(0, b"x"), true);
+        assert_eq!(client.outcome(&mut stream.1), Outcome::Answered(200));
+    }
+    eventually(PATIENCE, "all have ended", || lb.active(&a) == 0);
+    eventually(PATIENCE, "all are logged", || lb.in_flight() == 0);
+    let log = lb.log_text();
+    assert!(!log.contains("/45") && !log.contains("/44"), "{log}");
+}
+
+/// Sends a piece of the body of each of these requests, so that they keep their places.
+fn move_on(streams: &mut [(quinn::SendStream, quinn::RecvStream)]) {
+    for (send, _) in streams {
+        let _ = RUNTIME.block_on(send.write_all(&frame(0, b"x")));
+    }
+}
+
+#[test]
+fn a_body_that_does_not_begin_in_time_is_answered_though_its_request_never_began() {
+    let a = ScriptedBackend::named("a");
+    let lb = QuicLb::with_client_limits(&a, "{ body: { idle: 500ms } }");
+    let client = RawClient::to(lb.address());
+    let begin = |number| client.begin(&post(&format!("/{number}")), false);
+    let mut streams: Vec<_> = (0..PLACES).map(begin).collect();
+    eventually(PATIENCE, "the first ones begin", || lb.active(&a) == PLACES);
+    let (_send, mut recv) = client.begin(&post("/late"), false);
+    eventually(PATIENCE, "it is answered", || {
+        move_on(&mut streams);
+        lb.log_text().contains("/late")
+    });
+    let line = lb.line_of("/late");
+    assert_eq!((&line["status"], &line["attempts"]), (&408.into(), &0.into()));
+    assert_eq!(line["error"], "the request body did not come in time");
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(408));
+    // Many of them end the connection, even if others move.
+    let _late: Vec<_> = (PLACES..50).map(begin).collect();
+    eventually(PATIENCE, "it is cut", || {
+        move_on(&mut streams);
+        lb.listener().cuts()[Cut::Stalled as usize] == 1
+    });
+}
+
 /// A client that begins requests with these bytes alone is cut, for the reason or because it asks too fast,
 /// and others are served.
 #[track_caller]

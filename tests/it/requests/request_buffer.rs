@@ -101,7 +101,7 @@ fn a_body_that_comes_too_slowly_costs_no_backend() {
     assert_eq!(connection.read_response("POST").unwrap().status, 408);
     let line = lb.log_lines(1).remove(0);
     assert_eq!(line["status"], 408);
-    assert_eq!(line["error"], "the client was late");
+    assert_eq!(line["error"], "the request body did not come in time");
     assert_eq!((&line["pool"], line["tries"].as_array().unwrap().len()), (&"web".into(), 0));
     assert!(a.requests().is_empty());
 }

@@ -30,6 +30,8 @@ const FRAMES: usize = 64;
 #[derive(Debug)]
 pub(super) struct StreamBody {
     stream: RecvStream,
+    /// What the first frame has brought, if it was awaited before the request began.
+    ahead: Option<std::result::Result<Bytes, h2::Error>>,
     is_empty: bool,
     has_ended: bool,
     is_tunnel: bool,
@@ -41,7 +43,32 @@ impl StreamBody {
     pub(super) fn new(stream: RecvStream, limits: PaceLimits) -> Self {
         let is_empty = stream.is_end_stream();
         let (has_ended, pace) = (is_empty, Pace::new(limits));
-        Self { stream, is_empty, has_ended, is_tunnel: false, pace, bytes: 0 }
+        Self { stream, ahead: None, is_empty, has_ended, is_tunnel: false, pace, bytes: 0 }
+    }
+
+    /// How much of the body has come so far, in bytes; `None` if there is none.
+    pub(super) fn received(&mut self) -> Option<u64> {
+        (!self.is_empty).then(|| self.stream.flow_control().used_capacity() as u64)
+    }
+
+    /// Ready when the first frame of the body has come, or will not come.
+    ///
+    /// # Errors
+    ///
+    /// If the client, which has this number of `requests` under way, is too slow.
+    pub(super) fn poll_begun(
+        &mut self,
+        requests: usize,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        if let Poll::Ready(first) = self.stream.poll_data(cx) {
+            // The end is told by the next call again.
+            self.ahead = first;
+            return Poll::Ready(Ok(()));
+        }
+        let late = self.pace.poll_too_slow(requests, timer, cx);
+        late.map(|()| Err(sent_too_slowly()))
     }
 
     /// Treats the request as one without a body: what comes on the stream belongs to a tunnel that
@@ -135,7 +162,10 @@ impl StreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
         loop {
-            let frame = self.stream.poll_data(cx);
+            let frame = match self.ahead.take() {
+                Some(first) => Poll::Ready(Some(first)),
+                None => self.stream.poll_data(cx),
+            };
             if frame.is_pending() {
                 // A tunnel may pause for as long as it likes.
                 if self.is_tunnel {

@@ -12,9 +12,11 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
 use super::{
-    super::{super::watch::Timer, accepted::UnderWay, connection::Connection},
-    exchange::{Http2Exchange, Shared},
+    super::{super::watch::Timer, accepted::UnderWay, connection::Connection, streams::Places},
+    arrival::{Arrival, poll_cancelled},
+    exchange::Http2Exchange,
     liveness::Liveness,
+    shared::Shared,
     wire::{GOODBYE, Transport},
 };
 use crate::clock;
@@ -50,18 +52,20 @@ fn options() -> server::Builder {
 /// Answers the requests of a connection, each in a task of its own, until the client closes it, the
 /// limits for a client without requests close it, idle connections are to end, or the client abuses
 /// it. Returns when the last request has been answered.
-pub(in super::super::super) async fn serve<F>(
+pub(in super::super::super) async fn serve<F, A>(
     connection: Box<Connection>,
     ends: impl Future<Output = ()>,
-    answer: impl Fn(ServerSession) -> F,
+    answer: A,
 ) where
     F: Future<Output = ()> + Send + 'static,
+    A: Fn(ServerSession) -> F + Clone + Send + 'static,
 {
     let shared = Arc::new(Shared {
         limits: connection.limits,
         connection: connection.link.connection().clone(),
         socket: connection.digest.socket_digest.clone(),
         under_way: UnderWay::default(),
+        places: Places::default(),
         signals: Arc::default(),
         is_last: Notify::new(),
     });
@@ -93,13 +97,14 @@ struct Served<'a> {
 }
 
 impl Served<'_> {
-    async fn answer_requests<F>(
+    async fn answer_requests<F, A>(
         mut self,
         requests: &mut JoinSet<()>,
         ends: impl Future<Output = ()>,
-        answer: impl Fn(ServerSession) -> F,
+        answer: A,
     ) where
         F: Future<Output = ()> + Send + 'static,
+        A: Fn(ServerSession) -> F + Clone + Send + 'static,
     {
         let mut liveness = Liveness::new(self.shared.limits, self.connection.ping_pong());
         let (mut idle, mut is_ending, mut ends) = (Timer::default(), false, pin!(ends));
@@ -108,10 +113,8 @@ impl Served<'_> {
                 biased;
                 request = self.connection.accept() => match request {
                     Some(Ok((request, mut respond))) => {
-                        if !is_cancelled(&mut respond).await
-                            && let Some(session) = self.session(request, respond)
-                        {
-                            requests.spawn(answer(session));
+                        if !is_cancelled(&mut respond).await {
+                            self.begin(request, respond, requests, &answer);
                         }
                         continue;
                     }
@@ -158,19 +161,30 @@ impl Served<'_> {
         }
     }
 
-    /// The session of a request that was accepted.
-    fn session(
+    /// Has a request that was accepted answered: at once, or when it need not wait for its client alone.
+    fn begin<F, A>(
         &self,
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
-    ) -> Option<ServerSession> {
-        let refusal = self.shared.signals.refusal(respond.stream_id().as_u32());
-        match Http2Exchange::session(self.shared, request, respond, refusal) {
-            Ok(session) => Some(ServerSession::new_custom(Box::new(session))),
-            Err(error) => {
-                log::error!(error:% = error; "internal error");
-                None
-            }
+        requests: &mut JoinSet<()>,
+        answer: &A,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+        A: Fn(ServerSession) -> F + Clone + Send + 'static,
+    {
+        let mut arrival = Arrival::new(self.shared, request, respond);
+        if let Some(wait) = arrival.enter(self.shared) {
+            let (shared, answer) = (Arc::clone(self.shared), answer.clone());
+            requests.spawn(async move {
+                if arrival.wait(wait, &shared).await
+                    && let Some(session) = session(&shared, arrival)
+                {
+                    // Apart, because a request that waits would keep room for it.
+                    Box::pin(answer(session)).await;
+                }
+            });
+        } else if let Some(session) = session(self.shared, arrival) {
+            requests.spawn(answer(session));
         }
     }
 
@@ -182,10 +196,21 @@ impl Served<'_> {
     }
 }
 
+/// The session of a request that begins.
+fn session(shared: &Arc<Shared>, arrival: Arrival) -> Option<ServerSession> {
+    match Http2Exchange::session(shared, arrival) {
+        Ok(session) => Some(ServerSession::new_custom(Box::new(session))),
+        Err(error) => {
+            log::error!(error:% = error; "internal error");
+            None
+        }
+    }
+}
+
 /// Whether the client has cancelled the request before it was accepted. A flood of such requests costs
 /// next to nothing then.
 async fn is_cancelled(respond: &mut SendResponse<Bytes>) -> bool {
-    poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await
+    poll_fn(|cx| Poll::Ready(poll_cancelled(respond, cx).is_ready())).await
 }
 
 /// Counts and logs that a connection was cut.

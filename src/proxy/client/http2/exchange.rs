@@ -6,45 +6,28 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{RecvStream, server::SendResponse};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, ErrorType, Result,
-    protocols::{Digest, SocketDigest, http::HttpTask},
+    protocols::{Digest, http::HttpTask},
 };
-use tokio::sync::Notify;
 
 use super::{
     super::{
         super::watch::Timer,
-        accepted::{ConnectionContext, UnderWay},
         body::left,
         link::ClientLink,
         session::{ClientSession, Exchange},
-        streams,
+        streams::{self, Place},
     },
     answer::{Form, StreamAnswer},
+    arrival::Arrival,
     body::StreamBody,
     grpc,
-    wire::Signals,
+    shared::Shared,
 };
-use crate::config::ClientLimits;
 use crate::count::Protocol;
-use crate::http1::Refusal;
-
-/// What the requests of one connection share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) limits: ClientLimits,
-    pub(super) connection: ConnectionContext,
-    pub(super) socket: Option<Arc<SocketDigest>>,
-    pub(super) under_way: UnderWay,
-    /// What the connection's transport is told, and tells.
-    pub(super) signals: Arc<Signals>,
-    /// Notified when the connection is to take no further request.
-    pub(super) is_last: Notify,
-}
 
 /// A request and its answer on their stream.
 pub(in super::super::super) struct Http2Exchange {
@@ -58,24 +41,20 @@ pub(in super::super::super) struct Http2Exchange {
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
+    place: Option<Place>,
 }
 
 impl Http2Exchange {
-    /// The session of a request. `refusal` says that it is refused whatever else it says.
+    /// The session of a request, which keeps its place until it ends.
     ///
     /// # Errors
     ///
     /// Pingora's error if it cannot create a header; not known to happen.
     pub(super) fn session(
         shared: &Arc<Shared>,
-        request: Request<RecvStream>,
-        respond: SendResponse<Bytes>,
-        refusal: Option<Refusal>,
+        Arrival { head, mut body, respond, refusal, place }: Arrival,
     ) -> Result<ClientSession<Self>> {
-        let (head, mut stream) = request.into_parts();
-        let received = stream.flow_control().used_capacity() as u64;
-        let mut body = StreamBody::new(stream, shared.limits.body);
-        let received = (!body.is_empty()).then_some(received);
+        let received = body.received();
         let (header, facts, fields) = streams::read(Protocol::Http2, &head, received, refusal)?;
         let link = Arc::new(ClientLink::on_stream(
             shared.connection.clone(),
@@ -103,14 +82,17 @@ impl Http2Exchange {
             digest,
             body,
             timer: Timer::default(),
+            place,
         };
         Ok(ClientSession::of(header, exchange))
     }
 
-    /// Notes a request that ends because its client sends or takes too little.
+    /// Notes a request that ends because its client sends or takes too little, and those that wait for
+    /// its place.
     fn note_stall(&self, error: &Error) {
         if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) {
-            self.shared.signals.stalled();
+            let waiting = self.place.as_ref().map_or(0, |_| self.shared.places.waiting_for_each());
+            self.shared.signals.stalled(1 + waiting);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! own, and hooks see no difference.
 
 mod answer;
+mod arrival;
 mod body;
 mod connection;
 mod exchange;
@@ -15,6 +16,7 @@ mod hpack;
 mod hpack_checks;
 mod liveness;
 mod preface;
+mod shared;
 mod wire;
 
 pub(in super::super) use connection::serve;

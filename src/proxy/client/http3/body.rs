@@ -69,6 +69,8 @@ pub(super) struct StreamBody {
     left: Option<u64>,
     is_empty: bool,
     has_ended: bool,
+    /// Why no more comes, if that was found out before it was to be read.
+    broken: Option<Broken>,
     /// The fields behind the body, once they have come.
     trailers: Option<HeaderMap>,
     pace: Pace,
@@ -88,6 +90,7 @@ impl StreamBody {
             left: None,
             is_empty: false,
             has_ended: false,
+            broken: None,
             trailers: None,
             pace: Pace::new(shared.limits.body),
             bytes: 0,
@@ -104,8 +107,8 @@ impl StreamBody {
         let length = head.headers.get(header::CONTENT_LENGTH);
         self.left = length.and_then(|length| framing::content_length(length.as_bytes()));
         // A client need not send the end with the head; only with a body would it wait for an answer.
-        let waits =
-            length.is_none() && (head.method.is_safe() || head.method == http::Method::DELETE);
+        let has_none = head.method.is_safe() || head.method == http::Method::DELETE;
+        let waits = self.left == Some(0) || length.is_none() && has_none;
         self.read_ahead(waits).await?;
         self.list = None;
         self.is_empty = self.is_at_end && self.ahead.is_empty();
@@ -146,6 +149,36 @@ impl StreamBody {
             waits = false;
         }
         Ok(())
+    }
+
+    /// Ready when the first part of the body has come, or will not come.
+    ///
+    /// # Errors
+    ///
+    /// If the client, which has this number of `requests` under way, is too slow.
+    pub(super) fn poll_begun(
+        &mut self,
+        requests: usize,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        match self.poll_part(cx) {
+            Poll::Pending => {
+                let late = self.pace.poll_too_slow(requests, timer, cx);
+                return late.map(|()| Err(sent_too_slowly()));
+            }
+            Poll::Ready(Ok(Some(Part::Data(piece)))) => self.ahead.push_back(piece),
+            Poll::Ready(Ok(Some(part))) => self.broken = self.end(part).err(),
+            // It is told by the next call again.
+            Poll::Ready(Ok(None)) => {}
+            Poll::Ready(Err(broken)) => self.broken = Some(broken),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether the client has cancelled the request before its body began.
+    pub(super) fn has_been_cancelled(&self) -> bool {
+        self.broken == Some(Broken::Left)
     }
 
     /// How much of the body has come; `None` if there is none.
@@ -191,6 +224,9 @@ impl StreamBody {
         let piece = match self.ahead.pop_front() {
             Some(piece) => Some(piece),
             None if self.is_at_end => None,
+            None if let Some(broken) = self.broken.take() => {
+                return Poll::Ready(Err(self.error(broken)));
+            }
             None => match self.poll_part(cx) {
                 Poll::Pending => {
                     let late = self.pace.poll_too_slow(link.requests_under_way(), timer, cx);

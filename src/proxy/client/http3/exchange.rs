@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::Method;
 use parking_lot::Mutex;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, ErrorType, Result,
     protocols::{Digest, SocketDigest, http::HttpTask},
@@ -19,23 +19,21 @@ use super::{
     super::{
         super::watch::Timer,
         body::left,
-        link::{ClientLink, RequestFacts},
+        link::ClientLink,
         session::{ClientSession, Exchange},
+        streams::Place,
     },
     answer::StreamAnswer,
+    arrival::Arrival,
     body::StreamBody,
     budget::Cost,
     shared::Shared,
 };
 use crate::count::Protocol;
-use crate::http1::Fields;
 use crate::http3::Code;
 
 /// Where an answer leaves what its client has yet to acknowledge.
 pub(super) type Acknowledgement = Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
-
-/// A request as hooks get it.
-pub(super) type Request = (RequestHeader, RequestFacts, Fields);
 
 /// A request and its answer on their stream.
 pub(in super::super::super) struct Http3Exchange {
@@ -49,10 +47,11 @@ pub(in super::super::super) struct Http3Exchange {
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
+    _place: Option<Place>,
 }
 
 impl Http3Exchange {
-    /// The session of a request whose head has been read, or refused.
+    /// The session of a request whose head has been read, or refused. It keeps its place until it ends.
     ///
     /// # Errors
     ///
@@ -60,10 +59,10 @@ impl Http3Exchange {
     pub(super) fn session(
         shared: &Arc<Shared>,
         socket: Arc<SocketDigest>,
-        (header, facts, fields): Request,
-        (body, mut answer): (StreamBody, StreamAnswer),
+        Arrival { request, body, mut answer, place }: Arrival,
         acknowledgement: &Acknowledgement,
     ) -> Result<ClientSession<Self>> {
+        let (header, facts, fields) = request;
         let link = Arc::new(ClientLink::on_stream(
             shared.connection.clone(),
             Protocol::Http3,
@@ -87,6 +86,7 @@ impl Http3Exchange {
             acknowledgement: Arc::clone(acknowledgement),
             shown: None,
             timer: Timer::default(),
+            _place: place,
         };
         Ok(ClientSession::of(header, exchange))
     }

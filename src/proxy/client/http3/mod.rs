@@ -4,6 +4,7 @@
 //! request is a task of its own with a link of its own, and hooks see no difference.
 
 mod answer;
+mod arrival;
 mod body;
 mod budget;
 mod connection;

@@ -18,9 +18,10 @@ use super::{
         streams,
     },
     answer::StreamAnswer,
+    arrival::{Arrival, Request},
     body::{Broken, StreamBody},
     budget::Cost,
-    exchange::{Acknowledgement, Http3Exchange, Request},
+    exchange::{Acknowledgement, Http3Exchange},
     shared::{GOODBYE, Shared},
 };
 use crate::count::Protocol;
@@ -33,31 +34,51 @@ use crate::http3::{Code, Fault, RefusedHead};
 pub(super) async fn serve<F>(
     shared: Arc<Shared>,
     socket: Arc<SocketDigest>,
-    (send, recv): (SendStream, RecvStream),
+    stream: (SendStream, RecvStream),
     answer: impl Fn(ServerSession) -> F + Send,
 ) where
     F: Future<Output = ()> + Send,
 {
-    let mut body = StreamBody::new(recv, &shared);
-    let mut written = StreamAnswer::new(send, &shared);
-    let Some(request) = receive(&shared, &mut body, &mut written).await else { return };
-    let rest = Acknowledgement::default();
-    let session = request.and_then(|request| {
-        Http3Exchange::session(&shared, socket, request, (body, written), &rest)
-    });
-    match session {
-        Ok(session) => answer(ServerSession::new_custom(Box::new(session))).await,
-        Err(error) => log::error!(error:% = error; "internal error"),
+    // This and the answer are apart, because a request that waits in between would keep room for them.
+    let Some(mut arrival) = Box::pin(receive(&shared, stream)).await else { return };
+    if !arrival.enter(&shared).await {
+        return cancelled(&shared, &mut arrival.body, &mut arrival.answer);
     }
+    let rest = Acknowledgement::default();
+    let answered = match Http3Exchange::session(&shared, socket, arrival, &rest) {
+        Ok(session) => Box::pin(answer(ServerSession::new_custom(Box::new(session)))),
+        Err(error) => return log::error!(error:% = error; "internal error"),
+    };
+    answered.await;
     let rest = rest.lock().take();
     if let Some(rest) = rest {
         let _ = timeout(GOODBYE, rest).await;
     }
 }
 
-/// Receives a request, or what can be read of one that is refused. Returns `None` if there is nothing to
+/// The client has cancelled a request before it began.
+fn cancelled(shared: &Shared, body: &mut StreamBody, answer: &mut StreamAnswer) {
+    shared.pay(Cost::Cancelled);
+    body.stop(Code::RequestCancelled);
+    answer.refuse(Code::RequestCancelled);
+}
+
+/// Receives a request, or what can be read of one that is refused; `None` if there is nothing to answer.
+async fn receive(shared: &Arc<Shared>, (send, recv): (SendStream, RecvStream)) -> Option<Arrival> {
+    let mut body = StreamBody::new(recv, shared);
+    let mut answer = StreamAnswer::new(send, shared);
+    match read(shared, &mut body, &mut answer).await? {
+        Ok(request) => Some(Arrival { request, body, answer, place: None }),
+        Err(error) => {
+            log::error!(error:% = error; "internal error");
+            None
+        }
+    }
+}
+
+/// Reads a request, or what can be read of one that is refused. Returns `None` if there is nothing to
 /// answer: the client has cancelled it, has said nothing of it, or loses its connection.
-async fn receive(
+async fn read(
     shared: &Shared,
     body: &mut StreamBody,
     answer: &mut StreamAnswer,
@@ -67,9 +88,7 @@ async fn receive(
             return Some(streams::read(Protocol::Http3, &head, body.received(), None));
         }
         Ok(Err(Broken::Left)) => {
-            shared.pay(Cost::Cancelled);
-            body.stop(Code::RequestCancelled);
-            answer.refuse(Code::RequestCancelled);
+            cancelled(shared, body, answer);
             return None;
         }
         Ok(Err(Broken::Fault(Fault::Connection(code)))) => {

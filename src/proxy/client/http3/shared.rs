@@ -7,7 +7,10 @@ use quinn::VarInt;
 use tokio::sync::Notify;
 
 use super::{
-    super::accepted::{ConnectionContext, UnderWay},
+    super::{
+        accepted::{ConnectionContext, UnderWay},
+        streams::Places,
+    },
     budget::{Budget, Cost},
     windows::Windows,
 };
@@ -26,6 +29,7 @@ pub(super) struct Shared {
     pub(super) connection: ConnectionContext,
     pub(super) quic: quinn::Connection,
     pub(super) under_way: UnderWay,
+    pub(super) places: Places,
     pub(super) windows: Windows,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
@@ -39,6 +43,7 @@ impl Shared {
             connection,
             quic,
             under_way: UnderWay::default(),
+            places: Places::default(),
             windows: Windows::default(),
             is_last: Notify::new(),
             budget: Mutex::new(Budget::new(clock::now())),

@@ -2,7 +2,9 @@
 //! own, and go on in HTTP/1.
 
 mod answer;
+mod places;
 mod request;
 
 pub(super) use answer::{fields, took_too_slowly, trailer_lines};
+pub(super) use places::{Place, Places};
 pub(super) use request::read;

@@ -30,6 +30,9 @@ use crate::http1::Refusal;
 /// The most refused requests that wait for the task of their connection.
 const REFUSED: usize = 128;
 
+/// The window of a stream if the client says nothing else (RFC 9113 section 6.9.2).
+const FIRST_WINDOW: u32 = 65_535;
+
 /// The reasons that the `h2` crate gives.
 const REASONS: [(&str, Cut); 5] = [
     ("too_many_resets", Cut::Resets),
@@ -40,18 +43,39 @@ const REASONS: [(&str, Cut); 5] = [
 ];
 
 /// What the transport of a connection tells its task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct Signals {
     closing: OnceLock<Closing>,
     is_cut: Notify,
     has_read: AtomicBool,
     has_refused: AtomicBool,
+    /// The window of a new stream, for what is sent on it (RFC 9113 section 6.5.2).
+    first_window: AtomicU32,
     stalled: AtomicU32,
     /// Locked only while there are any, which is rare.
     refused: Mutex<Vec<RefusedStream>>,
 }
 
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            closing: OnceLock::new(),
+            is_cut: Notify::new(),
+            has_read: AtomicBool::new(false),
+            has_refused: AtomicBool::new(false),
+            first_window: AtomicU32::new(FIRST_WINDOW),
+            stalled: AtomicU32::new(0),
+            refused: Mutex::default(),
+        }
+    }
+}
+
 impl Signals {
+    /// The window of a new stream, in bytes, for what is sent on it.
+    pub(in super::super) fn first_window(&self) -> u32 {
+        self.first_window.load(Ordering::Relaxed)
+    }
+
     /// Has the connection closed for this reason, unless it is closed for another already.
     pub(in super::super) fn cut(&self, why: impl Into<Closing>) {
         if self.closing.set(why.into()).is_ok() {
@@ -97,9 +121,9 @@ impl Signals {
         Some(refusal)
     }
 
-    /// Notes that a request is ended because its client sends or takes too little.
-    pub(in super::super) fn stalled(&self) {
-        self.stalled.fetch_add(1, Ordering::Relaxed);
+    /// Notes that this number of requests is ended, or held up, because their client sends or takes too little.
+    pub(in super::super) fn stalled(&self, requests: u32) {
+        self.stalled.fetch_add(requests, Ordering::Relaxed);
     }
 
     /// Whether the client has sent anything since the last time this was asked.
@@ -157,6 +181,11 @@ impl Conduct {
         }
         self.farewell.came(head)?;
         Ok(self.budget.received(head, clock::now)?)
+    }
+
+    /// The client has set the window of new streams.
+    pub(super) fn set_first_window(&mut self, window: u32) {
+        self.signals.first_window.store(window, Ordering::Relaxed);
     }
 
     /// A frame with fields was read.

@@ -215,7 +215,9 @@ impl Inbound {
         match head.kind {
             Kind::Settings | Kind::Ping => {
                 if head.kind == Kind::Settings {
-                    check_settings(payload)?;
+                    if let Some(window) = first_window(payload)? {
+                        conduct.set_first_window(window);
+                    }
                 } else {
                     conduct.farewell().acknowledged(payload, self.blocks.last_stream());
                 }
@@ -292,14 +294,24 @@ fn check_size(head: &Head) -> Result<(), Reason> {
     if is_right && length <= MAX_PAYLOAD { Ok(()) } else { Err(Reason::FRAME_SIZE_ERROR) }
 }
 
-/// Checks the one value with an error code of its own; the `h2` crate checks the others.
-fn check_settings(payload: &[u8]) -> Result<(), Reason> {
-    let is_too_large = |[a, b, c, d, e, f]: &[u8; 6]| {
-        u16::from_be_bytes([*a, *b]) == INITIAL_WINDOW
-            && u32::from_be_bytes([*c, *d, *e, *f]) > LARGEST_WINDOW
-    };
+/// The window of new streams that these settings make, if they do; the `h2` crate checks the others.
+///
+/// # Errors
+///
+/// A window that is too large, which has an error code of its own.
+fn first_window(payload: &[u8]) -> Result<Option<u32>, Reason> {
     let (values, _) = payload.as_chunks();
-    if values.iter().any(is_too_large) { Err(Reason::FLOW_CONTROL_ERROR) } else { Ok(()) }
+    let mut last = None;
+    for [a, b, c, d, e, f] in values {
+        if u16::from_be_bytes([*a, *b]) == INITIAL_WINDOW {
+            let window = u32::from_be_bytes([*c, *d, *e, *f]);
+            if window > LARGEST_WINDOW {
+                return Err(Reason::FLOW_CONTROL_ERROR);
+            }
+            last = Some(window);
+        }
+    }
+    Ok(last)
 }
 
 #[cfg(test)]
@@ -448,6 +460,20 @@ mod tests {
             }
         }
         assert_eq!(read, body[13..]);
+    }
+
+    #[test]
+    fn the_last_window_that_settings_name_is_that_of_new_streams() {
+        let signals = Arc::new(Signals::default());
+        let mut conduct = Conduct::new(Duration::from_secs(1), Arc::clone(&signals));
+        let mut inbound = Inbound::new();
+        assert_eq!(signals.first_window(), 65_535);
+        let mut all = conversation();
+        all.extend(frame(4, 0, 0, &[0, 4, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 4, 0, 0, 0, 7]));
+        // Others, and the acknowledgement, say nothing of it.
+        all.extend([frame(4, 0, 0, &[0, 3, 0, 0, 0, 1]), frame(4, 1, 0, b"")].concat());
+        inbound.take(&mut all, false, &mut conduct).unwrap();
+        assert_eq!(signals.first_window(), 7);
     }
 
     #[test]
