@@ -129,6 +129,12 @@ async def heads_left_open(client):
     await client.pause(3600)
 
 
+async def large_heads_left_open(client):
+    for _ in range(STREAMS):
+        client.open(request(b"/", more=field(b"x", b"y" * 60_000))[:-1])
+    await client.pause(3600)
+
+
 async def bodies_left_open(client):
     for _ in range(STREAMS):
         client.open(request(b"/hang", b"POST"))
@@ -309,7 +315,8 @@ async def other_addresses(client):
 
 WINDOWLESS = [tiny_windows, slow_readers]
 CONNECTIONS = [
-    rapid_reset, late_reset, stop_sending, heads_left_open, bodies_left_open, bodies_held, bodies_that_trickle,
+    rapid_reset, late_reset, stop_sending, heads_left_open, large_heads_left_open,
+    bodies_left_open, bodies_held, bodies_that_trickle,
     requests_that_hang, tiny_windows, slow_readers, huge_fields, crumbs, malformed, pings,
     pings_beside_a_request, encoder_garbage, empty_instructions, settings_twice, unknown_frames, push_ids, goaways,
     long_reserved_frames, small_reserved_frames, empty_bodies, uni_streams, key_updates, other_addresses,

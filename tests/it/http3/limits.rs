@@ -11,7 +11,8 @@ use crate::support::{
     eventually::eventually,
     http3_client::{Connection, RUNTIME},
     http3_raw::{Outcome, RawClient, frame, get, headers, integer},
-    lb::QuicLb,
+    lb::{QuicLb, entry},
+    reply::{Gate, Reply},
 };
 
 #[test]
@@ -159,6 +160,49 @@ fn a_body_that_does_not_begin_in_time_is_answered_though_its_request_never_began
         move_on(&mut streams);
         lb.listener().cuts()[Cut::Stalled as usize] == 1
     });
+}
+
+/// How much a client can send of a body of which only the beginning is read: until this is enough, or for a
+/// while nothing more is taken.
+fn sent_ahead(client: &RawClient, enough: usize) -> usize {
+    let begins = [post("/waits"), integer(0), integer(8 << 20)].concat();
+    let (mut send, _recv) = client.begin(&begins, false);
+    let (piece, mut sent) = (vec![b'x'; 16 << 10], 0);
+    while sent < enough {
+        let pause = if enough == usize::MAX { Duration::from_millis(500) } else { PATIENCE };
+        let written =
+            RUNTIME.block_on(async { tokio::time::timeout(pause, send.write(&piece)).await });
+        match written {
+            Ok(written) => sent += written.unwrap(),
+            Err(_) => break,
+        }
+    }
+    send.reset(VarInt::from_u32(0x10c)).unwrap();
+    sent
+}
+
+#[test]
+fn more_of_a_body_may_be_ahead_once_bytes_have_moved() {
+    const NARROW: usize = 512 << 10;
+    /// What is read of a body while its request waits for a backend, and what may be on its way.
+    const READ: usize = 192 << 10;
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/held", Reply::behind(&gate, "held"));
+    a.reply_to("/hang", Reply::hang());
+    let lb = QuicLb::over_entries(&entry(&a, "max_connections: 1"), "    queue: { timeout: 60s }");
+    let (holder, client) = (RawClient::to(lb.address()), RawClient::to(lb.address()));
+    let (_send, mut held) = holder.begin(&get("/held"), true);
+    a.wait_for_requests(1);
+    let sent = sent_ahead(&client, usize::MAX);
+    assert!(sent <= NARROW + READ, "{sent}");
+    gate.open();
+    assert_eq!(holder.outcome(&mut held), Outcome::Answered(200));
+    let large = [post("/moves"), frame(0, &vec![b'x'; 1 << 20])].concat();
+    assert_eq!(client.ask(&large), Outcome::Answered(200));
+    let (_send, _held) = holder.begin(&get("/hang"), true);
+    a.wait_for_requests(3);
+    let enough = NARROW + READ + (128 << 10);
+    assert!(sent_ahead(&client, enough) >= enough);
 }
 
 /// A client that begins requests with these bytes alone is cut, for the reason or because it asks too fast,
