@@ -106,7 +106,10 @@ impl Outside {
             let text = files::read_text(path)?;
             Ok(Secret { text, is_open: data.permissions().mode() & 0o004 != 0 })
         };
-        read().map_err(|error| failed(&error))
+        read().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => format!("cannot be read: {}", files::missing(path)),
+            _ => failed(&error),
+        })
     }
 
     fn note(&self, path: &Path) {

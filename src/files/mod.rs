@@ -141,6 +141,13 @@ pub fn append_to(path: &Path) -> io::Result<File> {
     file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
+/// Why a file was not read that is not there.
+#[must_use]
+pub fn missing(path: &Path) -> String {
+    let remark = " (a relative path begins in the folder that lb is started in)";
+    format!("there is no such file{}", if path.is_relative() { remark } else { "" })
+}
+
 /// Why a file was not read that this process has no right to read: with the user that it runs as, which
 /// need not be the one that runs the command.
 #[must_use]

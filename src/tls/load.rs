@@ -207,7 +207,7 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
 
 fn unreadable(file: &Path, error: &io::Error) -> String {
     let why = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound => files::missing(file),
         io::ErrorKind::PermissionDenied => files::denied(),
         _ => error.to_string(),
     };

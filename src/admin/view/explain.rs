@@ -114,7 +114,7 @@ pub(in crate::admin) fn explain(
     explain_route(&mut explanation, &generation, request, now);
     if !explanation.redirects.is_empty() {
         let redirects = entrance::sentence(&explanation.redirects);
-        explanation.summary = format!("{}; {redirects}", explanation.summary);
+        explanation.summary = format!("{}; but {redirects}", explanation.summary);
     }
     explanation
 }

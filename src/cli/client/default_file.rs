@@ -28,7 +28,10 @@ fn choose(named: Option<PathBuf>, is_installed: bool) -> Option<PathBuf> {
 /// What to write if there is neither.
 pub(in crate::cli) fn or(named: Option<&Path>) -> Result<PathBuf, String> {
     named.map(Path::to_owned).or_else(find).ok_or_else(|| {
-        format!("which process? name the file that it runs from: -c FILE, or {VARIABLE}; there is no {FILE}")
+        format!(
+            "which process? name the file that it runs from: -c FILE, or {VARIABLE}; there is no {FILE} (a \
+             process that runs from flags alone takes signals, and no commands)"
+        )
     })
 }
 

@@ -264,18 +264,20 @@ impl AdminClient {
                 "ask as the user that lb runs as, or as root".to_owned()
             }
             (Some(file), _) => format!("is lb running? start it with: lb -c {}", file.display()),
-            (None, Address::Tcp(place) | Address::Tls(place)) => {
-                format!(
-                    "is lb running, and does its configuration have `admin: {{ address: {place} }}`?"
-                )
-            }
-            (None, Address::Unix(path)) => format!(
-                "is lb running, and does its configuration have `admin: {{ address: unix:{} }}`?",
-                path.display()
-            ),
+            (None, Address::Tcp(place) | Address::Tls(place)) => does_it_listen(place),
+            (None, Address::Unix(path)) => does_it_listen(&format!("unix:{}", path.display())),
         };
         ClientError::NoConnection { at: self.at(), reason, hint }
     }
+}
+
+/// The question about a process that is known by this address of its admin listener alone. No flag makes such
+/// a listener.
+fn does_it_listen(address: &str) -> String {
+    format!(
+        "is lb running, and does its configuration have `admin: {{ address: {address} }}`? started from flags \
+         alone, without -c FILE, it has no admin listener: write that line and what the flags say into a file"
+    )
 }
 
 /// What `rustls` says, if this is an error of TLS.

@@ -6,10 +6,15 @@
 mod load;
 mod print;
 
-use std::{io, path::Path, process::ExitCode, thread};
+use std::{
+    env, fs, io,
+    path::{self, Path, PathBuf},
+    process::ExitCode,
+    thread,
+};
 
 use super::{WITH_RESERVATIONS, args::DoctorArguments, output::say};
-use crate::doctor::{Facts, Finding, Level, Machine, RunningFacts, examine};
+use crate::doctor::{ConfigurationFacts, Facts, Finding, Level, Machine, RunningFacts, examine};
 use crate::process::control::{self, Command};
 
 /// Makes every check for this file and prints the findings.
@@ -19,13 +24,26 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments) -> ExitCode {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // Before the user of the process is assumed, who may see less.
     let machine = Machine::read(&arguments.root, pid, cores);
-    let configuration = load::configuration(file);
+    let configuration = load_where_it_runs(file, pid);
     let findings = examine(&Facts { file: file.to_owned(), machine, running, configuration });
     match arguments.json {
         true => say(io::stdout(), &print::json(file, pid, &findings)),
         false => say(anstream::stdout(), &print::text(&findings)),
     }
     exit_code(&findings)
+}
+
+/// Loads the configuration in the folder of the process, where its relative paths begin. Without a process,
+/// or if its folder may not be known, they begin in the folder of this command, as those of `lb -c` would.
+fn load_where_it_runs(file: &Path, pid: Option<u32>) -> ConfigurationFacts {
+    let folder = pid.and_then(|pid| fs::read_link(format!("/proc/{pid}/cwd")).ok());
+    let is_other = |folder: &PathBuf| env::current_dir().is_ok_and(|own| own != *folder);
+    let place =
+        folder.filter(is_other).and_then(|folder| Some((folder, path::absolute(file).ok()?)));
+    match place {
+        Some((folder, file)) if env::set_current_dir(&folder).is_ok() => load::configuration(&file),
+        _ => load::configuration(file),
+    }
 }
 
 /// What the process that runs from this file says, and its number; otherwise the reason why nothing is said.

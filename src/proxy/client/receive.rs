@@ -172,7 +172,9 @@ impl Connection {
 /// Why a version in a request line is not served where HTTP/2 is spoken, too.
 fn other_version(method: Option<&[u8]>, is_over_tls: bool) -> &'static str {
     match (method, is_over_tls) {
-        (_, true) => "the client did not ask for HTTP/2 in its TLS handshake (ALPN)",
+        (_, true) => {
+            "HTTP/2 over TLS is agreed on in the handshake (ALPN), and this connection has HTTP/1.1"
+        }
         (Some(b"PRI"), false) => {
             "this is not the preface of HTTP/2 that a connection begins with (RFC 9113 section 3.4)"
         }
@@ -277,4 +279,23 @@ fn unreadable_method() -> Result<Method> {
 
 fn protocol(version: Version) -> Protocol {
     if version == Version::HTTP_10 { Protocol::Http10 } else { Protocol::Http11 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_version;
+
+    #[test]
+    fn a_version_that_is_not_served_is_told_where_http2_begins() {
+        for (method, is_over_tls, says) in [
+            (Some(&b"PRI"[..]), false, "this is not the preface of HTTP/2"),
+            (Some(b"GET"), false, "HTTP/2 begins with its preface"),
+            (None, false, "HTTP/2 begins with its preface"),
+            (Some(b"PRI"), true, "ALPN"),
+            (Some(b"GET"), true, "ALPN"),
+        ] {
+            let said = other_version(method, is_over_tls);
+            assert!(said.contains(says), "{method:?} {is_over_tls}: {said}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::geteuid;
+use nix::{sys::signal::Signal, unistd::geteuid};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -310,4 +310,40 @@ fn permissions_are_those_of_the_user_that_the_process_becomes() {
         assert!(found["mend"].as_str().unwrap().starts_with("chown nobody "), "{found}");
         mode(path, with);
     }
+}
+
+/// Relative paths are those of the process, wherever the command is started.
+#[test]
+fn relative_paths_begin_where_the_process_runs() {
+    let root = machine(&[]);
+    let a = ScriptedBackend::named("a");
+    let tls = ",\n    tls: { certificates: [ { cert: a.pem, key: a.key } ] } } ]\nroutes";
+    let text = yaml(&[a.address()], "error_log: error.log").replace(" } ]\nroutes", tls);
+    let folder = new_folder();
+    Authority::new("lb test").issue_for_days(&["a.example"], 90).write(folder.path(), "a");
+    fs::write(folder.path().join("lb.yaml"), text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lb"));
+    command.args(["-c", "lb.yaml"]);
+    let mut lb = LbProcess::spawn(folder, command);
+    let log = lb.folder().join("error.log");
+    let is_up = || fs::read_to_string(&log).is_ok_and(|text| text.contains("serving"));
+    eventually(PATIENCE, "it serves", is_up);
+
+    let elsewhere = LbProcess::spawn(new_folder(), std::process::Command::new("true"));
+    let file = lb.folder().join("lb.yaml");
+    let file = file.to_str().unwrap();
+    let ask = || {
+        let root = root.path().to_str().unwrap();
+        outcome(elsewhere.beside(&["doctor", "-c", file, "--root", root])).stdout
+    };
+    let said = ask();
+    assert!(said.contains("fine     certificates "), "{said}");
+    lb.signal(Signal::SIGTERM);
+    lb.wait_for_exit(PATIENCE);
+    // Without a process they begin where `lb -c` would be started.
+    let said = ask();
+    let says = "a.pem cannot be read: there is no such file (a relative path begins in the folder that lb is";
+    assert!(said.contains(says), "{said}");
+    let checked = outcome(elsewhere.beside(&["-t", "-c", file]));
+    assert!(checked.stderr.contains(says), "{}", checked.stderr);
 }

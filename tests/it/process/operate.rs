@@ -249,17 +249,20 @@ fn without_an_admin_listener_it_says_what_is_missing() {
     let admin = ScriptedBackend::named("a");
     admin.stop();
     let address = admin.address();
+    let flags = "started from flags alone, without -c FILE, it has no admin listener: write that line and \
+                 what the flags say into a file";
     let expected = format!(
         "no connection to http://{address}: connection refused (is lb running, and does its \
-         configuration have `admin: {{ address: {address} }}`?)\n"
+         configuration have `admin: {{ address: {address} }}`? {flags})\n"
     );
     let outcome = run(&["status", &at(&admin)]);
     assert_eq!((outcome.code, outcome.stderr), (Some(1), expected));
-    let expected = "no connection to unix:/nowhere/admin.sock: there is no such socket (is lb \
-                    running, and does its configuration have `admin: { address: \
-                    unix:/nowhere/admin.sock }`?)\n";
+    let expected = format!(
+        "no connection to unix:/nowhere/admin.sock: there is no such socket (is lb running, and does its \
+         configuration have `admin: {{ address: unix:/nowhere/admin.sock }}`? {flags})\n"
+    );
     let outcome = run(&["drain", "web", "10.0.0.1:9001", "--admin=unix:/nowhere/admin.sock"]);
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), expected));
+    assert_eq!((outcome.code, outcome.stderr), (Some(1), expected));
 }
 
 #[test]

@@ -237,3 +237,36 @@ fn routes_and_listeners_are_rows_and_those_that_fail_come_first() {
     browser.wait_for_text("#traffic-summary", "2 routes, 1 listener");
     assert_eq!(shown(&mut browser, "document.querySelector('#traffic').open"), false);
 }
+
+/// Large figures, at widths where the layout changes and between them.
+#[test]
+fn nothing_is_cut_off_at_any_width() {
+    let backends: Vec<Value> = (1..=12)
+        .map(|index| backend("web", &format!("10.0.0.1{index}:19001"), "eligible", &json!({})))
+        .collect();
+    let mut web = pool("web", &backends);
+    (web["request_byte_rate"], web["response_byte_rate"]) =
+        (json!(123_456.0), json!(123_456_789.0));
+    (web["rate"], web["latency"]["p99_ms"]) = (json!(12_345.0), json!(12_345.0));
+    let mut told = status(json!([web]));
+    (told["in_flight"], told["connections"]) = (json!(12_345), json!(123_456));
+    told["listeners"] = json!([{
+        "address": "0.0.0.0:443", "requests": 0, "connections": 0, "responses": {},
+        "certificate_days_left": 80,
+    }]);
+    let process = saying(&told, &[]);
+    let mut browser = look_at(&process);
+    browser.wait_for_text("#expiry", "80 days");
+    let cut = "[...document.querySelectorAll('#totals > div, #totals dd')]\
+               .filter((it) => it.scrollWidth > it.clientWidth).map((it) => it.innerText)";
+    let wide = "document.documentElement.scrollWidth > innerWidth";
+    let broken = "[...document.querySelectorAll('#pools [data-f=name]')]\
+                  .filter((it) => it.getClientRects().length > 1).map((it) => it.innerText)";
+    for width in [1500, 1280, 1241, 1239, 1160, 1100, 1081, 1079, 1000, 901, 899, 701, 390] {
+        browser.resize(width, 900);
+        browser.wait_until("it has this width", &format!("innerWidth === {width}"));
+        assert_eq!(shown(&mut browser, cut), json!([]), "{width}");
+        assert_eq!(shown(&mut browser, wide), false, "{width}");
+        assert_eq!(shown(&mut browser, broken), json!([]), "{width}");
+    }
+}
