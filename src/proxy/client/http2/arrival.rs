@@ -83,7 +83,9 @@ impl Arrival {
         tokio::select! {
             biased;
             () = poll_fn(|cx| poll_cancelled(respond, cx)) => return false,
-            begun = poll_fn(|cx| body.poll_begun(shared.under_way.count(), &mut timer, cx)),
+            begun = poll_fn(|cx| {
+                body.poll_begun(shared.under_way.count(), &shared.signals, &mut timer, cx)
+            }),
                 if wait == Wait::BodyOrPlace =>
             {
                 if begun.is_err() {

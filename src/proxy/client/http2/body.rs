@@ -15,7 +15,7 @@ use super::{
         pace::Pace,
         streams::trailer_lines,
     },
-    wire::GOODBYE,
+    wire::{GOODBYE, Signals},
 };
 use crate::clock;
 use crate::config::PaceLimits;
@@ -37,6 +37,8 @@ pub(super) struct StreamBody {
     has_ended: bool,
     is_tunnel: bool,
     pace: Pace,
+    /// How much of a frame that is not complete the pace knows of.
+    counted: u64,
     bytes: u64,
 }
 
@@ -44,7 +46,16 @@ impl StreamBody {
     pub(super) fn new(stream: RecvStream, limits: PaceLimits) -> Self {
         let is_empty = stream.is_end_stream();
         let (has_ended, pace) = (is_empty, Pace::new(limits));
-        Self { stream, ahead: None, is_empty, has_ended, is_tunnel: false, pace, bytes: 0 }
+        Self {
+            stream,
+            ahead: None,
+            is_empty,
+            has_ended,
+            is_tunnel: false,
+            pace,
+            counted: 0,
+            bytes: 0,
+        }
     }
 
     /// How much of the body has come so far, in bytes; `None` if there is none.
@@ -60,6 +71,7 @@ impl StreamBody {
     pub(super) fn poll_begun(
         &mut self,
         requests: usize,
+        signals: &Signals,
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
@@ -68,8 +80,23 @@ impl StreamBody {
             self.ahead = first;
             return Poll::Ready(Ok(()));
         }
-        let late = self.pace.poll_too_slow(requests, timer, cx);
-        late.map(|()| Err(sent_too_slowly()))
+        self.poll_too_slow(requests, signals, timer, cx).map(Err)
+    }
+
+    /// No frame has come. Ready if the client, which has this number of `requests` under way, is too slow.
+    fn poll_too_slow(
+        &mut self,
+        requests: usize,
+        signals: &Signals,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Box<Error>> {
+        let came = signals.came_of_frame(self.stream.stream_id().as_u32());
+        if came > self.counted {
+            self.pace.came(came - self.counted, clock::now);
+            self.counted = came;
+        }
+        self.pace.poll_too_slow(requests, timer, cx).map(|()| sent_too_slowly())
     }
 
     /// Treats the request as one without a body: what comes on the stream belongs to a tunnel that
@@ -129,10 +156,11 @@ impl StreamBody {
     pub(super) fn poll_piece(
         &mut self,
         link: &ClientLink,
+        signals: &Signals,
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
-        let Some(first) = ready!(self.poll_frame(link, timer, cx))? else {
+        let Some(first) = ready!(self.poll_frame(link, signals, timer, cx))? else {
             return Poll::Ready(Ok(None));
         };
         let piece = self.with_more(first, cx);
@@ -163,6 +191,7 @@ impl StreamBody {
     fn poll_frame(
         &mut self,
         link: &ClientLink,
+        signals: &Signals,
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
@@ -176,8 +205,8 @@ impl StreamBody {
                 if self.is_tunnel {
                     return Poll::Pending;
                 }
-                let late = self.pace.poll_too_slow(link.requests_under_way(), timer, cx);
-                return late.map(|()| Err(sent_too_slowly()));
+                let requests = link.requests_under_way();
+                return self.poll_too_slow(requests, signals, timer, cx).map(Err);
             }
             let Some(piece) = ready!(frame).transpose().map_err(broken)? else {
                 if let Some(trailers) = ready!(self.stream.poll_trailers(cx)).map_err(broken)? {
@@ -198,7 +227,8 @@ impl StreamBody {
         // The end of a tunnel is an event of its own.
         self.has_ended = !self.is_tunnel && self.stream.is_end_stream();
         self.bytes += data.len() as u64;
-        self.pace.came(data.len() as u64, clock::now);
+        let counted = std::mem::take(&mut self.counted);
+        self.pace.came((data.len() as u64).saturating_sub(counted), clock::now);
         // It fails only where the stream has ended, and then there is nothing to release.
         let _ = self.stream.flow_control().release_capacity(data.len());
     }

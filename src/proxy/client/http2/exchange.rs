@@ -111,7 +111,7 @@ impl Exchange for Http2Exchange {
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
-        let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
+        let piece = self.body.poll_piece(&self.link, &self.shared.signals, &mut self.timer, cx);
         piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
     }
 

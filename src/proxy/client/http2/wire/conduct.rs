@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -51,6 +51,8 @@ pub(in super::super) struct Signals {
     has_refused: AtomicBool,
     /// The window of a new stream, for what is sent on it (RFC 9113 section 6.5.2).
     first_window: AtomicU32,
+    /// The stream of a frame of a body that is not complete, and how much of it has come.
+    frame: AtomicU64,
     stalled: AtomicU32,
     /// Locked only while there are any, which is rare.
     refused: Mutex<Vec<RefusedStream>>,
@@ -64,6 +66,7 @@ impl Default for Signals {
             has_read: AtomicBool::new(false),
             has_refused: AtomicBool::new(false),
             first_window: AtomicU32::new(FIRST_WINDOW),
+            frame: AtomicU64::new(0),
             stalled: AtomicU32::new(0),
             refused: Mutex::default(),
         }
@@ -74,6 +77,13 @@ impl Signals {
     /// The window of a new stream, in bytes, for what is sent on it.
     pub(in super::super) fn first_window(&self) -> u32 {
         self.first_window.load(Ordering::Relaxed)
+    }
+
+    /// How much has come of a frame of a body on this stream that is not complete, in bytes. The `h2` crate
+    /// says nothing of it before it is.
+    pub(in super::super) fn came_of_frame(&self, stream: u32) -> u64 {
+        let frame = self.frame.load(Ordering::Relaxed);
+        if frame >> 32 == u64::from(stream) { frame & u64::from(u32::MAX) } else { 0 }
     }
 
     /// Has the connection closed for this reason, unless it is closed for another already.
@@ -181,6 +191,13 @@ impl Conduct {
         }
         self.farewell.came(head)?;
         Ok(self.budget.received(head, clock::now)?)
+    }
+
+    /// This much of the payload of a frame of a body has come.
+    pub(super) fn came_of_frame(&mut self, frame: &Head, came: u32) {
+        let is_complete = came == frame.length;
+        let value = if is_complete { 0 } else { u64::from(frame.stream) << 32 | u64::from(came) };
+        self.signals.frame.store(value, Ordering::Relaxed);
     }
 
     /// The client has set the window of new streams.

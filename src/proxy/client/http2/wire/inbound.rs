@@ -161,6 +161,11 @@ impl Inbound {
                 let part = left.min(available);
                 self.pass(piece, part);
                 self.rest = Rest::Passes { left: left - part, is_data };
+                if is_data && part > 0 {
+                    let frame = Head::of(&self.head);
+                    conduct
+                        .came_of_frame(&frame, frame.length.saturating_sub((left - part) as u32));
+                }
             }
             Rest::Data(head) if piece.goes_on => {
                 self.pass_head(piece, head.bytes());
@@ -450,9 +455,13 @@ mod tests {
         let mut conduct = Conduct::new(Duration::from_secs(1), Arc::new(Signals::default()));
         let mut inbound = Inbound::new();
         let mut read = Vec::new();
-        for (bytes, goes_on) in [(&begun[..], false), (&body[..13], true), (&body[13..], false)] {
+        for (bytes, goes_on, of_frame) in
+            [(&begun[..], false, 0), (&body[..13], true, 4), (&body[13..], false, 0)]
+        {
             let mut bytes = bytes.to_vec();
             let passed = inbound.take(&mut bytes, goes_on, &mut conduct).unwrap();
+            assert_eq!(conduct.signals().came_of_frame(5), of_frame);
+            assert_eq!(conduct.signals().came_of_frame(3), 0);
             read = [&bytes[..passed], inbound.ready()].concat();
             inbound.has_read(inbound.ready().len());
             if goes_on {
