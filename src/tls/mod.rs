@@ -37,5 +37,5 @@ pub use keys::{
 pub use listener::{CHALLENGE_PROTOCOL, Purpose, TlsListener};
 pub use load::{TlsListeners, load, shown, unused};
 pub use policies::Policy;
-pub use quic::QuicHandshake;
+pub use quic::{FirstWindow, QuicHandshake};
 pub use stream::in_session;

@@ -9,7 +9,7 @@ use std::{any::Any, sync::Arc};
 use parking_lot::Mutex;
 use quinn::crypto::{self, rustls::QuicServerConfig};
 use quinn_proto::{
-    ConnectionId, Side, TransportError, TransportErrorCode,
+    ConnectionId, Side, TransportError, TransportErrorCode, VarInt, coding::Codec,
     transport_parameters::TransportParameters,
 };
 use rustls::{
@@ -23,6 +23,9 @@ use super::{listener::TlsListener, policies::Policy};
 /// The longest part of a message in one record of TLS.
 const RECORD: usize = 16 * 1024;
 const HANDSHAKE_RECORD: [u8; 3] = [22, 3, 1];
+
+/// The number of `initial_max_stream_data_bidi_local`, without which the window is 0 (RFC 9000 section 18.2).
+const STREAM_WINDOW: u64 = 5;
 
 /// How a handshake ended; `None` if it has not, or if it broke off.
 type Outcome<T> = Arc<Mutex<Option<Result<T, Error>>>>;
@@ -95,6 +98,35 @@ impl<T: Send + 'static> crypto::ServerConfig for QuicHandshake<T> {
             next: None,
         })
     }
+}
+
+/// The window of a new request's stream, for what is sent on it, as the client says in its handshake. `quinn`
+/// keeps it to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstWindow {
+    /// How much may be sent at first, in bytes.
+    pub bytes: u64,
+}
+
+impl FirstWindow {
+    /// Reads it from the client's parameters, which `quinn` checks.
+    fn of(mut params: &[u8]) -> Self {
+        while let Some((id, mut value)) = parameter(&mut params) {
+            if id == STREAM_WINDOW {
+                let bytes = VarInt::decode(&mut value).map_or(0, VarInt::into_inner);
+                return Self { bytes };
+            }
+        }
+        Self { bytes: 0 }
+    }
+}
+
+/// Takes a parameter off the front: its number and its value.
+fn parameter<'a>(params: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
+    let id = VarInt::decode(params).ok()?.into_inner();
+    let length = VarInt::decode(params).ok()?.into_inner();
+    let value = params.split_off(..usize::try_from(length).ok()?)?;
+    Some((id, value))
 }
 
 /// Where a handshake is.
@@ -170,8 +202,10 @@ impl<T: Send + 'static> crypto::Session for Session<T> {
         self.initial.initial_keys(client, side)
     }
 
+    /// A [`FirstWindow`].
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
-        None
+        let params = self.session()?.quic_transport_parameters()?;
+        Some(Box::new(FirstWindow::of(params)))
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {
@@ -251,5 +285,26 @@ fn boxed(keys: Keys) -> crypto::Keys {
             local: Box::new(keys.local.packet),
             remote: Box::new(keys.remote.packet),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_window_is_found_among_the_parameters() {
+        for (params, bytes) in [
+            (&[][..], 0),
+            (&[4, 1, 9, 5, 1, 7, 6, 1, 8], 7),
+            // Numbers and lengths of two bytes, and a parameter without a value.
+            (&[0x40, 0x0c, 0, 0x40, 5, 0x40, 2, 0x50, 0], 4096),
+            // Not whole.
+            (&[5, 2, 7], 0),
+            (&[5, 0], 0),
+            (&[4, 1], 0),
+        ] {
+            assert_eq!(FirstWindow::of(params), FirstWindow { bytes }, "{params:?}");
+        }
     }
 }

@@ -62,8 +62,11 @@ pub(in crate::cli) struct CertificatesArguments {
 /// Arguments of `lb explain`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ExplainArguments {
-    /// The URL of the request, such as example.com/path or https://example.com:8443/. Scheme and port
-    /// choose the listener.
+    /// The URL of the request, whose scheme and port choose the listener.
+    #[arg(
+        help = "The URL of the request, such as example.com/path or https://example.com:8443/. \
+                  Scheme and port choose the listener"
+    )]
     pub(super) url: RequestUrl,
     /// The method of the request.
     #[arg(long, default_value = "GET")]

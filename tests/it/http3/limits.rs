@@ -1,15 +1,15 @@
 //! What a client may cost: time, memory, work.
 
-use std::time::Duration;
+use std::{sync::Arc, thread, time::Duration};
 
 use lb::count::Cut;
-use quinn::VarInt;
+use quinn::{TransportConfig, VarInt};
 
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    http3_client::{Connection, RUNTIME},
+    http3_client::{self, Connection, RUNTIME, connect_with},
     http3_raw::{Outcome, RawClient, frame, get, headers, integer},
     lb::{QuicLb, entry},
     reply::{Gate, Reply},
@@ -160,6 +160,57 @@ fn a_body_that_does_not_begin_in_time_is_answered_though_its_request_never_began
         move_on(&mut streams);
         lb.listener().cuts()[Cut::Stalled as usize] == 1
     });
+}
+
+/// A client that takes this much of an answer before it has read any.
+fn with_window(lb: &QuicLb, bytes: u32) -> RawClient {
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(VarInt::from_u32(bytes));
+    let mut config = http3_client::config(false);
+    config.transport_config(Arc::new(transport));
+    RUNTIME.block_on(async {
+        let (endpoint, quic) = connect_with(lb.address(), config).await.expect("a connection");
+        RawClient::over(endpoint, quic).await
+    })
+}
+
+#[test]
+fn answers_that_tiny_windows_hold_up_are_few() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(6000)));
+    let lb = QuicLb::over(&[&a], "");
+    for (turn, (window, at_once)) in
+        [(100, PLACES), (4095, PLACES), (4096, 30)].into_iter().enumerate()
+    {
+        let mut client = with_window(&lb, window);
+        client.say(&[integer(0), frame(4, b"")].concat());
+        let mut streams: Vec<_> = (0..30).map(|_| client.begin(&get("/large"), true)).collect();
+        a.wait_for_requests(30 * turn + at_once);
+        assert_eq!(lb.active(&a), at_once, "{window}");
+        // It reads all of them at a time.
+        thread::scope(|scope| {
+            for (_, recv) in &mut streams {
+                scope
+                    .spawn(|| assert_eq!(client.outcome(recv), Outcome::Answered(200), "{window}"));
+            }
+        });
+        eventually(PATIENCE, "all have ended", || lb.active(&a) == 0);
+    }
+}
+
+#[test]
+fn a_client_that_holds_many_answers_without_progress_is_cut() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
+    let lb = QuicLb::with_client_limits(&a, "{ write: 300ms }");
+    let mut client = with_window(&lb, 100);
+    client.say(&[integer(0), frame(4, b"")].concat());
+    let _streams: Vec<_> = (0..128).map(|_| client.begin(&get("/large"), true)).collect();
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::Stalled as usize] == 1);
+    eventually(PATIENCE, "the backend is free", || lb.active(&a) == 0);
+    // With each of the first ones fifteen are held up that wait for its place.
+    assert!(a.count(|_| true) <= 2 * PLACES, "{}", a.count(|_| true));
 }
 
 /// How much a client can send of a body of which only the beginning is read: until this is enough, or for a

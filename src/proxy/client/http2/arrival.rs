@@ -10,14 +10,15 @@ use h2::{RecvStream, server::SendResponse};
 use http::{Method, Request, request::Parts};
 
 use super::{
-    super::{super::watch::Timer, pace::BODY_LATE, streams::Place},
+    super::{
+        super::watch::Timer,
+        pace::BODY_LATE,
+        streams::{Place, TINY_WINDOW},
+    },
     body::StreamBody,
     shared::Shared,
 };
 use crate::http1::Refusal;
-
-/// Windows below this make an answer wait for its client: it goes in pieces of that size.
-const TINY_WINDOW: u32 = 4096;
 
 /// A request that has come.
 pub(super) struct Arrival {

@@ -27,10 +27,12 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// Waits until the request may begin: one whose body has not begun needs a place, or the beginning of
-    /// the body. Returns whether its client still wants it then.
+    /// the body, and one whose answer would have to wait needs a place. Returns whether its client still wants
+    /// it then.
     pub(super) async fn enter(&mut self, shared: &Shared) -> bool {
         let (_, facts, _) = &mut self.request;
-        if facts.refusal.is_some() || self.body.received() != Some(0) {
+        let is_silent = self.body.received() == Some(0);
+        if facts.refusal.is_some() || !(shared.is_tight || is_silent) {
             return true;
         }
         self.place = shared.places.take();
@@ -42,10 +44,12 @@ impl Arrival {
         tokio::select! {
             biased;
             () = poll_fn(|cx| answer.poll_left(cx)) => return false,
-            begun = poll_fn(|cx| body.poll_begun(shared.under_way.count(), &mut timer, cx)) => {
+            begun = poll_fn(|cx| body.poll_begun(shared.under_way.count(), &mut timer, cx)),
+                if !shared.is_tight =>
+            {
                 if begun.is_err() {
                     facts.refusal = Some(BODY_LATE);
-                    shared.pay(Cost::Stalled);
+                    shared.pay(Cost::Stalled(1));
                 } else if body.has_been_cancelled() {
                     return false;
                 }

@@ -22,8 +22,8 @@ pub(super) enum Cost {
     Cancelled,
     /// A request that breaks the rules, or whose head does not come.
     Malformed,
-    /// A request whose client sends or takes too little: it was held for as long as that takes.
-    Stalled,
+    /// Requests whose client sends or takes too little: they were held for as long as that takes.
+    Stalled(u32),
     /// A frame that belongs to no request.
     ControlFrames(u32),
     /// Frames of QUIC that ask for an answer and move nothing.
@@ -38,7 +38,7 @@ impl Cost {
             Self::Request | Self::UniStream => 4.0,
             Self::Cancelled => 8.0,
             Self::Malformed => 48.0,
-            Self::Stalled => 192.0,
+            Self::Stalled(requests) => 192.0 * f64::from(requests),
             Self::ControlFrames(count) => 4.0 * f64::from(count),
             Self::Probes(count) => count as f64,
         }

@@ -47,7 +47,7 @@ pub(in super::super::super) struct Http3Exchange {
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 impl Http3Exchange {
@@ -86,15 +86,17 @@ impl Http3Exchange {
             acknowledgement: Arc::clone(acknowledgement),
             shown: None,
             timer: Timer::default(),
-            _place: place,
+            place,
         };
         Ok(ClientSession::of(header, exchange))
     }
 
-    /// Notes a request that ends because its client sends or takes too little.
+    /// Notes a request that ends because its client sends or takes too little, and those that wait for
+    /// its place.
     fn note_stall(&self, error: &Error) {
         if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) {
-            self.shared.pay(Cost::Stalled);
+            let waiting = self.place.as_ref().map_or(0, |_| self.shared.places.waiting_for_each());
+            self.shared.pay(Cost::Stalled(1 + waiting));
         }
     }
 

@@ -1,6 +1,12 @@
 //! What the requests of one connection share, and how the connection ends when its client breaks rules.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use quinn::VarInt;
@@ -9,7 +15,7 @@ use tokio::sync::Notify;
 use super::{
     super::{
         accepted::{ConnectionContext, UnderWay},
-        streams::Places,
+        streams::{Places, TINY_WINDOW},
     },
     budget::{Budget, Cost},
     windows::Windows,
@@ -18,6 +24,7 @@ use crate::clock;
 use crate::config::ClientLimits;
 use crate::count::Cut;
 use crate::http3::Code;
+use crate::tls::FirstWindow;
 
 /// How long a client may take to notice that its connection ends, or to acknowledge an answer.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -31,9 +38,13 @@ pub(super) struct Shared {
     pub(super) under_way: UnderWay,
     pub(super) places: Places,
     pub(super) windows: Windows,
+    /// Whether answers have to wait for the client, because its windows are tiny.
+    pub(super) is_tight: bool,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
     budget: Mutex<Budget>,
+    /// Whether the connection ends because of its client.
+    is_ending: AtomicBool,
 }
 
 impl Shared {
@@ -41,12 +52,14 @@ impl Shared {
         Arc::new(Self {
             limits: connection.settings.client,
             connection,
+            is_tight: is_tight(&quic),
             quic,
             under_way: UnderWay::default(),
             places: Places::default(),
             windows: Windows::default(),
             is_last: Notify::new(),
             budget: Mutex::new(Budget::new(clock::now())),
+            is_ending: AtomicBool::new(false),
         })
     }
 
@@ -57,7 +70,7 @@ impl Shared {
                 Cost::Request => Cut::Requests,
                 Cost::Cancelled => Cut::Resets,
                 Cost::Malformed => Cut::Malformed,
-                Cost::Stalled => Cut::Stalled,
+                Cost::Stalled(_) => Cut::Stalled,
                 Cost::Probes(_) => Cut::Pings,
                 Cost::ControlFrames(_) | Cost::UniStream => Cut::OtherFrames,
             });
@@ -77,7 +90,7 @@ impl Shared {
 
     /// Ends the connection because its client costs too much.
     fn cut(&self, why: Cut) {
-        if self.quic.close_reason().is_none() {
+        if self.ends_now() {
             self.close(Code::ExcessiveLoad);
             self.note(why);
         }
@@ -91,10 +104,15 @@ impl Shared {
             code:? = code;
             "HTTP/3 connection error"
         );
-        if self.quic.close_reason().is_none() {
+        if self.ends_now() {
             self.close(code);
             self.note(if code == Code::ExcessiveLoad { Cut::OtherFrames } else { Cut::Protocol });
         }
+    }
+
+    /// Whether the connection has not ended, nor is ended by another request at this moment.
+    fn ends_now(&self) -> bool {
+        self.quic.close_reason().is_none() && !self.is_ending.swap(true, Ordering::Relaxed)
     }
 
     /// Ends the connection.
@@ -115,6 +133,11 @@ impl Shared {
             "HTTP/3 connection cut"
         );
     }
+}
+
+fn is_tight(quic: &quinn::Connection) -> bool {
+    let window = quic.handshake_data().and_then(|data| data.downcast::<FirstWindow>().ok());
+    window.is_some_and(|window| window.bytes < TINY_WINDOW.into())
 }
 
 /// A code as `quinn` takes it.

@@ -6,5 +6,5 @@ mod places;
 mod request;
 
 pub(super) use answer::{fields, took_too_slowly, trailer_lines};
-pub(super) use places::{Place, Places};
+pub(super) use places::{Place, Places, TINY_WINDOW};
 pub(super) use request::read;

@@ -16,6 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// after.
 const PLACES: usize = 8;
 
+/// A client whose windows are smaller has answers wait for it: they go in pieces of that size. In bytes.
+pub(in super::super) const TINY_WINDOW: u32 = 4096;
+
 /// The places of one connection.
 #[derive(Debug)]
 pub(in super::super) struct Places {
