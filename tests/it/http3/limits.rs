@@ -213,6 +213,21 @@ fn a_client_that_holds_many_answers_without_progress_is_cut() {
     assert!(a.count(|_| true) <= 2 * PLACES, "{}", a.count(|_| true));
 }
 
+/// The few that stall would not be reason enough, and the others would be answered.
+#[test]
+fn answers_that_stall_stand_for_the_requests_that_wait_for_their_places() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
+    let lb = QuicLb::with_client_limits(&a, "{ write: 2s }");
+    let mut client = with_window(&lb, 100);
+    client.say(&[integer(0), frame(4, b"")].concat());
+    let _held: Vec<_> = (0..PLACES).map(|_| client.begin(&get("/large"), true)).collect();
+    a.wait_for_requests(PLACES);
+    let _waiting: Vec<_> = (0..100).map(|_| client.begin(&get("/"), true)).collect();
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::Stalled as usize] == 1);
+}
+
 /// How much a client can send of a body of which only the beginning is read: until this is enough, or for a
 /// while nothing more is taken.
 fn sent_ahead(client: &RawClient, enough: usize) -> usize {
