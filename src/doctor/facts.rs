@@ -47,6 +47,26 @@ pub struct ConfigurationFacts {
     pub paths: Result<Vec<PathFacts>, String>,
 }
 
+impl ConfigurationFacts {
+    /// Those of a file of which nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            config: None,
+            changed_in_future: None,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            names: Vec::new(),
+            looking_up: Duration::ZERO,
+            certificates: Vec::new(),
+            certificate_warnings: Vec::new(),
+            days_left: None,
+            backends: Vec::new(),
+            paths: Err("the configuration has problems".to_owned()),
+        }
+    }
+}
+
 /// A backend of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendFacts {

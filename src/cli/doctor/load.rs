@@ -23,17 +23,8 @@ const AHEAD: Duration = Duration::from_secs(60);
 /// Loads the configuration of this file. Becomes the user of the configuration for good, if it may.
 pub(super) fn configuration(file: &Path) -> ConfigurationFacts {
     let mut facts = ConfigurationFacts {
-        config: None,
         changed_in_future: changed_in_future(file),
-        problems: Vec::new(),
-        warnings: Vec::new(),
-        names: Vec::new(),
-        looking_up: Duration::ZERO,
-        certificates: Vec::new(),
-        certificate_warnings: Vec::new(),
-        days_left: None,
-        backends: Vec::new(),
-        paths: Err("the configuration has problems".to_owned()),
+        ..ConfigurationFacts::unknown()
     };
     let mut sources = FileVersions::default();
     let loaded = config::load_noting(file, &Flags::default(), &mut sources);

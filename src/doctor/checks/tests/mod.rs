@@ -42,16 +42,10 @@ fn well(pool: &str, rest: &str) -> Facts {
         running: Ok((7, RunningFacts::default())),
         configuration: ConfigurationFacts {
             config: Some(config),
-            changed_in_future: None,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-            names: Vec::new(),
-            looking_up: Duration::ZERO,
-            certificates: Vec::new(),
-            certificate_warnings: Vec::new(),
             days_left: Some(60),
             backends: vec![backend],
             paths: Ok(Vec::new()),
+            ..ConfigurationFacts::unknown()
         },
     }
 }
