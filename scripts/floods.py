@@ -141,6 +141,10 @@ def main(doc, floods, attacker, bystander, listener):
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--once", action="store_true", help="do not open a connection again that was cut")
+    parser.add_argument(
+        "--elsewhere", action="store_true",
+        help="flood a second lb: what another client notices then is the load of the machine",
+    )
     parser.add_argument("--only", default="", help="only the floods whose name has this")
     arguments = parser.parse_args()
     # The bystander has a backend of its own: the other one is busy with what reaches it.
@@ -155,15 +159,20 @@ def main(doc, floods, attacker, bystander, listener):
         if arguments.only not in flood.__name__:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            lb = Balancer(os.path.abspath(arguments.lb), folder, listener(folder), ports)
+            keys = listener(folder)
+            lbs = [Balancer(os.path.abspath(arguments.lb), folder, keys, ports)]
             try:
-                row(lb, flood.__name__, arguments, attacker, bystander)
+                if arguments.elsewhere:
+                    lbs.append(Balancer(os.path.abspath(arguments.lb), folder, keys, ports))
+                row(lbs[0], lbs[-1], flood.__name__, arguments, attacker, bystander)
             finally:
-                lb.stop()
+                for lb in lbs:
+                    lb.stop()
 
 
-def row(lb, name, arguments, attacker, bystander):
-    before = bystander(lb.port, 3)
+def row(asked, lb, name, arguments, attacker, bystander):
+    """Measures one flood of `lb`, while another client asks `asked`, usually the same."""
+    before = bystander(asked.port, 3)
     first = lb.memory()
     most, is_over = [first], threading.Event()
 
@@ -177,7 +186,7 @@ def row(lb, name, arguments, attacker, bystander):
     opened = Opened(end, arguments.connections if arguments.once else None)
     process = multiprocessing.Process(target=attacker, args=(name, lb.port, opened, arguments.connections))
     process.start()
-    during = bystander(lb.port, arguments.seconds)
+    during = bystander(asked.port, arguments.seconds)
     process.join(10)
     process.kill()
     is_over.set()

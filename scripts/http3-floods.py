@@ -179,14 +179,19 @@ async def slow_readers(client):
     quic = client._quic
     for _ in range(STREAMS):
         client.open(request(b"/large"), end=True)
+
+    def write(builder, space, stream):
+        # aioquic would double a window that is used.
+        came, stream.receiver.highest_offset = stream.receiver.highest_offset, 0
+        QuicConnection._write_stream_limits(quic, builder, space, stream)
+        stream.receiver.highest_offset = came
+
+    quic._write_stream_limits = write
     while True:
         await client.pause(1.0)
-        del quic._write_stream_limits
         for stream in quic._streams.values():
             if stream.max_stream_data_local:
                 stream.max_stream_data_local += 1
-        client.transmit()
-        quic._write_stream_limits = lambda *_, **__: None
 
 
 async def huge_fields(client):

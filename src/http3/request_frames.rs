@@ -110,6 +110,15 @@ impl RequestFrames {
         }
     }
 
+    /// How much has come of fields whose end has not, in bytes.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        match &self.inside {
+            Inside::Fields { came, .. } => came.len(),
+            _ => 0,
+        }
+    }
+
     /// Takes what has come of the fields of a request that are not complete; `None` if they have not begun.
     pub fn unfinished_head(&mut self) -> Option<Bytes> {
         match &mut self.inside {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use lb::count::Cut;
-use quinn::{TransportConfig, VarInt};
+use quinn::{RecvStream, SendStream, TransportConfig, VarInt};
 
 use crate::support::{
     PATIENCE,
@@ -61,6 +61,76 @@ fn a_head_that_does_not_come_is_refused() {
     assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
 }
 
+/// All but the last byte of a message with large fields, which take at least 20,000 bytes until it comes.
+fn without_end(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut message = headers(&[fields, &[("x", &"y".repeat(20_000))]].concat());
+    message.pop();
+    message
+}
+
+/// The most such messages that fit.
+const FIT: usize = 192 * 1024 / 20_000;
+
+/// Begins this number of such requests. Returns those that are left once no more than fit are.
+fn begun(client: &RawClient, count: usize, head: &[u8]) -> Vec<(SendStream, RecvStream)> {
+    let mut kept: Vec<_> = (0..count).map(|_| client.begin(head, false)).collect();
+    eventually(PATIENCE, "no more than fit are left", || {
+        kept.retain_mut(|(_, recv)| client.reset_with(recv) != Some(0x10b));
+        kept.len() <= FIT
+    });
+    kept
+}
+
+#[test]
+fn heads_that_do_not_end_take_little_in_all_requests_of_a_connection_together() {
+    let a = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&a], "");
+    let client = RawClient::to(lb.address());
+    let pseudo = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")];
+    let head = without_end(&pseudo);
+    let mut kept = begun(&client, 30, &head);
+    assert!(kept.len() > FIT / 2, "{}", kept.len());
+    assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
+    for (send, recv) in &mut kept {
+        RUNTIME.block_on(send.write_all(b"y")).unwrap();
+        send.finish().unwrap();
+        assert_eq!(client.outcome(recv), Outcome::Answered(200));
+    }
+    assert_eq!(lb.listener().refused_streams.get(), 30 - kept.len() as u64);
+    // There is room again, and many refusals end the connection.
+    let _kept = begun(&client, 20, &head);
+    let more = async {
+        let mut held = Vec::new();
+        while let Ok((mut send, recv)) = client.quic.open_bi().await {
+            let _ = send.write_all(&head).await;
+            held.push((send, recv));
+        }
+    };
+    RUNTIME.block_on(more);
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::FieldList as usize] == 1);
+}
+
+#[test]
+fn trailers_that_do_not_end_take_little_in_all_requests_of_a_connection_together() {
+    let a = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&a], "");
+    let client = RawClient::to(lb.address());
+    let begins = [post("/"), frame(0, b"body")].concat();
+    let mut streams: Vec<_> = (0..30).map(|_| client.begin(&begins, false)).collect();
+    eventually(PATIENCE, "all have begun", || lb.active(&a) == 30);
+    for (send, _) in &mut streams {
+        RUNTIME.block_on(send.write_all(&without_end(&[]))).unwrap();
+    }
+    for line in lb.log_lines(30 - FIT) {
+        assert_eq!(line["status"], 400);
+        let error = line["error"].as_str().unwrap();
+        assert!(error.contains("beside the fields of too many requests"), "{error}");
+    }
+    assert!((FIT / 2..=FIT).contains(&lb.active(&a)), "{}", lb.active(&a));
+    assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
+}
+
 #[test]
 fn a_connection_without_requests_is_closed() {
     let backend = ScriptedBackend::named("a");
@@ -89,7 +159,7 @@ fn requests_whose_bodies_have_not_begun_hold_few_backends_until_they_do() {
     assert_eq!(client.ask(&get("/get")), Outcome::Answered(200));
     assert_eq!(client.ask(&[post("/whole"), frame(0, b"x")].concat()), Outcome::Answered(200));
     eventually(PATIENCE, "these have ended", || lb.active(&a) == PLACES);
-    let send = |(send, _): &mut (quinn::SendStream, _), bytes: &[u8], ends: bool| {
+    let send = |(send, _): &mut (SendStream, _), bytes: &[u8], ends: bool| {
         RUNTIME.block_on(send.write_all(bytes)).unwrap();
         if ends {
             send.finish().unwrap();
@@ -131,7 +201,7 @@ fn requests_whose_bodies_have_not_begun_hold_few_backends_until_they_do() {
 }
 
 /// Sends a piece of the body of each of these requests, so that they keep their places.
-fn move_on(streams: &mut [(quinn::SendStream, quinn::RecvStream)]) {
+fn move_on(streams: &mut [(SendStream, RecvStream)]) {
     for (send, _) in streams {
         let _ = RUNTIME.block_on(send.write_all(&frame(0, b"x")));
     }
@@ -249,7 +319,7 @@ fn sent_ahead(client: &RawClient, enough: usize) -> usize {
 
 #[test]
 fn more_of_a_body_may_be_ahead_once_bytes_have_moved() {
-    const NARROW: usize = 512 << 10;
+    const NARROW: usize = 256 << 10;
     /// What is read of a body while its request waits for a backend, and what may be on its way.
     const READ: usize = 192 << 10;
     let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());

@@ -1,10 +1,10 @@
 //! A client of HTTP/3 that sends any bytes.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use lb::http3::qpack;
-use quinn::{Endpoint, RecvStream, SendStream};
+use quinn::{Endpoint, RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
 
 use super::{
@@ -152,6 +152,13 @@ impl RawClient {
             }
             Err(_) => self.closed(),
         }
+    }
+
+    /// The code with which the other side has reset this answer.
+    pub(crate) fn reset_with(&self, recv: &mut RecvStream) -> Option<u64> {
+        let reset =
+            RUNTIME.block_on(async { timeout(Duration::ZERO, recv.received_reset()).await });
+        reset.ok()?.ok()?.map(VarInt::into_inner)
     }
 
     /// The code with which the other side closes the connection.

@@ -23,6 +23,7 @@ use super::{
         streams::trailer_lines,
     },
     shared::{Shared, number},
+    unfinished::Share,
 };
 use crate::clock;
 use crate::field_lists::HEADER_LIST;
@@ -41,6 +42,8 @@ const PIECE: usize = 64 * 1024;
 pub(super) enum Broken {
     /// The client breaks the rules.
     Fault(Fault),
+    /// Its fields do not fit beside those of other requests whose end has not come.
+    NoRoom,
     /// The client has cancelled the request, or is gone.
     Left,
 }
@@ -57,6 +60,8 @@ pub(super) struct StreamBody {
     stream: RecvStream,
     shared: Arc<Shared>,
     frames: RequestFrames,
+    /// What `frames` holds.
+    unfinished: Share,
     /// The fields of the head, until they have been judged.
     list: Option<Bytes>,
     /// What has come and was not looked at.
@@ -83,6 +88,7 @@ impl StreamBody {
             stream,
             shared: Arc::clone(shared),
             frames: RequestFrames::default(),
+            unfinished: shared.unfinished.share(),
             list: None,
             input: Bytes::new(),
             ahead: VecDeque::new(),
@@ -284,8 +290,12 @@ impl StreamBody {
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, Broken>> {
         loop {
-            if let Some(part) = self.frames.next(&mut self.input)? {
-                return Poll::Ready(Ok(Some(part)));
+            let part = self.frames.next(&mut self.input)?;
+            if !self.unfinished.set(self.frames.unfinished()) {
+                return Poll::Ready(Err(Broken::NoRoom));
+            }
+            if part.is_some() {
+                return Poll::Ready(Ok(part));
             }
             let chunk = pin!(self.stream.read_chunk(PIECE, true)).poll(cx);
             match ready!(chunk) {
@@ -303,6 +313,11 @@ impl StreamBody {
     fn error(&self, broken: Broken) -> Box<Error> {
         match broken {
             Broken::Left => left(),
+            Broken::NoRoom => {
+                self.shared.has_no_room();
+                let why = "the trailers come too far apart, beside the fields of too many requests";
+                Error::explain(ErrorType::HTTPStatus(400), why).into_down()
+            }
             Broken::Fault(fault) => {
                 let why = match fault {
                     Fault::Connection(code) => {

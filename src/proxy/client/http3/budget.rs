@@ -22,6 +22,8 @@ pub(super) enum Cost {
     Cancelled,
     /// A request that breaks the rules, or whose head does not come.
     Malformed,
+    /// A request whose fields come too far apart, beside those of too many others.
+    Unfinished,
     /// Requests whose client sends or takes too little: they were held for as long as that takes.
     Stalled(u32),
     /// A frame that belongs to no request.
@@ -37,7 +39,7 @@ impl Cost {
         match self {
             Self::Request | Self::UniStream => 4.0,
             Self::Cancelled => 8.0,
-            Self::Malformed => 48.0,
+            Self::Malformed | Self::Unfinished => 48.0,
             Self::Stalled(requests) => 192.0 * f64::from(requests),
             Self::ControlFrames(count) => 4.0 * f64::from(count),
             Self::Probes(count) => count as f64,

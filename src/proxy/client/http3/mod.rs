@@ -11,6 +11,7 @@ mod connection;
 mod exchange;
 mod receive;
 mod shared;
+mod unfinished;
 mod uni_streams;
 mod windows;
 

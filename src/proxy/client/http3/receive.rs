@@ -39,13 +39,13 @@ pub(super) async fn serve<F>(
 ) where
     F: Future<Output = ()> + Send,
 {
-    // This and the answer are apart, because a request that waits in between would keep room for them.
+    // All three are apart, because each would keep room for the others while it waits.
     let Some(mut arrival) = Box::pin(receive(&shared, stream)).await else { return };
     if !arrival.enter(&shared).await {
         return cancelled(&shared, &mut arrival.body, &mut arrival.answer);
     }
     let rest = Acknowledgement::default();
-    let answered = match Http3Exchange::session(&shared, socket, arrival, &rest) {
+    let answered = match Http3Exchange::session(&shared, socket, *arrival, &rest) {
         Ok(session) => Box::pin(answer(ServerSession::new_custom(Box::new(session)))),
         Err(error) => return log::error!(error:% = error; "internal error"),
     };
@@ -64,11 +64,14 @@ fn cancelled(shared: &Shared, body: &mut StreamBody, answer: &mut StreamAnswer) 
 }
 
 /// Receives a request, or what can be read of one that is refused; `None` if there is nothing to answer.
-async fn receive(shared: &Arc<Shared>, (send, recv): (SendStream, RecvStream)) -> Option<Arrival> {
+async fn receive(
+    shared: &Arc<Shared>,
+    (send, recv): (SendStream, RecvStream),
+) -> Option<Box<Arrival>> {
     let mut body = StreamBody::new(recv, shared);
     let mut answer = StreamAnswer::new(send, shared);
     match read(shared, &mut body, &mut answer).await? {
-        Ok(request) => Some(Arrival { request, body, answer, place: None }),
+        Ok(request) => Some(Box::new(Arrival { request, body, answer, place: None })),
         Err(error) => {
             log::error!(error:% = error; "internal error");
             None
@@ -89,6 +92,12 @@ async fn read(
         }
         Ok(Err(Broken::Left)) => {
             cancelled(shared, body, answer);
+            return None;
+        }
+        Ok(Err(Broken::NoRoom)) => {
+            shared.has_no_room();
+            body.stop(Code::RequestRejected);
+            answer.refuse(Code::RequestRejected);
             return None;
         }
         Ok(Err(Broken::Fault(Fault::Connection(code)))) => {

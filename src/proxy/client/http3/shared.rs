@@ -18,6 +18,7 @@ use super::{
         streams::{Places, TINY_WINDOW},
     },
     budget::{Budget, Cost},
+    unfinished::UnfinishedFields,
     windows::Windows,
 };
 use crate::clock;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) under_way: UnderWay,
     pub(super) places: Places,
     pub(super) windows: Windows,
+    pub(super) unfinished: UnfinishedFields,
     /// Whether answers have to wait for the client, because its windows are tiny.
     pub(super) is_tight: bool,
     /// Notified when the connection is to take no further request.
@@ -57,6 +59,7 @@ impl Shared {
             under_way: UnderWay::default(),
             places: Places::default(),
             windows: Windows::default(),
+            unfinished: UnfinishedFields::default(),
             is_last: Notify::new(),
             budget: Mutex::new(Budget::new(clock::now())),
             is_ending: AtomicBool::new(false),
@@ -70,6 +73,7 @@ impl Shared {
                 Cost::Request => Cut::Requests,
                 Cost::Cancelled => Cut::Resets,
                 Cost::Malformed => Cut::Malformed,
+                Cost::Unfinished => Cut::FieldList,
                 Cost::Stalled(_) => Cut::Stalled,
                 Cost::Probes(_) => Cut::Pings,
                 Cost::ControlFrames(_) | Cost::UniStream => Cut::OtherFrames,
@@ -86,6 +90,12 @@ impl Shared {
     pub(super) fn malformed(&self) {
         self.connection.counts.malformed_streams.one();
         self.pay(Cost::Malformed);
+    }
+
+    /// The fields of a request did not fit beside others whose end has not come.
+    pub(super) fn has_no_room(&self) {
+        self.connection.counts.refused_streams.one();
+        self.pay(Cost::Unfinished);
     }
 
     /// Ends the connection because its client costs too much.
