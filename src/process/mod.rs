@@ -13,4 +13,4 @@ pub mod open_files;
 pub mod pid_file;
 pub mod privileges;
 pub mod service_manager;
-pub mod turn;
+pub mod udp;

@@ -30,7 +30,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 pub use accept::secure;
 pub use backend::Backends;
 pub use context::RequestContext;
-pub use listener::{ListenerApp, PingoraProxy, QuicListener};
+pub use listener::{ListenerApp, PingoraProxy, QuicListener, Reading};
 
 use crate::clock;
 use crate::generation::Current;

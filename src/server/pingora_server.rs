@@ -10,14 +10,12 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     error::{StartError, set_up},
-    life::stop_accepting::StopAccepting,
-    listeners::{ListenerSockets, Listeners},
+    listeners::{ListenerSockets, Listeners, StopAccepting, UdpSharing},
 };
 use crate::config::Config;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::pool::Supervisor;
-use crate::process::turn::Turn;
 use crate::proxy::Backends;
 
 /// The rule in `retry` ends retries; Pingora's own limit only has to be out of its way.
@@ -30,7 +28,7 @@ const PINGORA_GRACE_SECONDS: u64 = 24 * 60 * 60;
 /// given its sockets.
 pub(super) struct PingoraServer {
     /// Takes the sockets of each listener of the configuration, in its order.
-    pub(super) sockets: oneshot::Sender<(Vec<ListenerSockets>, Turn)>,
+    pub(super) sockets: oneshot::Sender<(Vec<ListenerSockets>, UdpSharing)>,
     /// Notified when the server ends by itself or accepts no more, which takes a panic.
     pub(super) ended: Arc<Notify>,
     /// The idle connections to backends, of all listeners.
@@ -71,6 +69,7 @@ impl PingoraServer {
             backends: backends.clone(),
             current: Arc::clone(current),
             in_flight: in_flight.clone(),
+            stop: stop.clone(),
             failed: Arc::clone(&ended),
         };
         server.add_service(listeners);

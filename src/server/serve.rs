@@ -15,10 +15,9 @@ use super::{
     error::{StartError, set_up},
     life::{
         draining::{Draining, LocalSockets},
-        stop_accepting::StopAccepting,
         supervision::{FileOperations, Supervision},
     },
-    listeners::{ListenerSockets, Sockets},
+    listeners::{ListenerSockets, Sockets, StopAccepting, UdpSharing},
     pingora_server::PingoraServer,
     reload::Reloader,
     root::RootHandles,
@@ -38,7 +37,6 @@ use crate::process::{
     handover::{Inherited, NamedSocket},
     meeting_socket::{MeetingSocket, Purpose},
     open_files, service_manager,
-    turn::Turn,
 };
 use crate::readiness::Readiness;
 
@@ -79,7 +77,7 @@ pub(super) async fn serve(
     let commands = mpsc::channel(COMMANDS);
     let api = api(&start, &readiness, &current, &in_flight, &commands.0);
     let (inherited, opened) = open_all(config, bound, inherited, api);
-    let Opened { owned, listeners, turn, sockets } = match opened {
+    let Opened { owned, listeners, sharing, sockets } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             inherited.into_iter().for_each(|inherited| inherited.failed(&error.to_string()));
@@ -101,7 +99,7 @@ pub(super) async fn serve(
     }
     tokio::spawn(renewals(&current, &readiness).run());
     // The service that takes them is waiting for them.
-    let _ = server.sockets.send((listeners, turn));
+    let _ = server.sockets.send((listeners, sharing));
     let agreement = inherited.map(Inherited::serving);
     announce(config, &owned);
     tokio::spawn(become_ready(Arc::clone(&readiness), report.take()));
@@ -193,7 +191,7 @@ struct Opened {
     owned: Sockets,
     /// Copies for Pingora's server.
     listeners: Vec<ListenerSockets>,
-    turn: Turn,
+    sharing: UdpSharing,
     sockets: LocalSockets,
 }
 
@@ -207,13 +205,10 @@ fn open_all(
     let before = inherited.as_mut().map(|inherited| std::mem::take(&mut inherited.sockets));
     let open = || {
         let mut all = before.into_iter().flatten().chain(bound).collect();
-        let (turn, next) =
-            Turn::take(&mut all).map_err(|source| set_up("the sockets of UDP", source))?;
+        let (sharing, for_next) = UdpSharing::take(config, &mut all)
+            .map_err(|source| set_up("the sockets of UDP", source))?;
         let mut owned = Sockets::bind(config, all, None)?;
-        if owned.listeners.iter().any(|listener| listener.udp.is_some()) {
-            owned.next_turn =
-                next.sockets().map_err(|source| set_up("the sockets of UDP", source))?;
-        }
+        owned.sharing = for_next;
         let Sockets { listeners, admin, .. } =
             owned.duplicate().map_err(|source| set_up("the listeners", source))?;
         let address = config.admin.as_ref().map(|admin| admin.address.clone());
@@ -222,7 +217,7 @@ fn open_all(
         let admin = admin.transpose().map_err(|source| set_up("the admin listener", source))?;
         let files = config.listeners.iter().filter_map(|listener| listener.address.file());
         let sockets = LocalSockets { admin, files: files.map(Path::to_owned).collect() };
-        Ok(Opened { owned, listeners, turn, sockets })
+        Ok(Opened { owned, listeners, sharing, sockets })
     };
     let opened = open();
     (inherited, opened)

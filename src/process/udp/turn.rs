@@ -12,7 +12,7 @@ use std::{
 
 use tokio::io::AsyncReadExt;
 
-use super::handover::NamedSocket;
+use super::super::handover::NamedSocket;
 
 /// What the sockets are called in a hand-over.
 const NAME: &str = "udp-turn";

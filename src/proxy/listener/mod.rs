@@ -7,6 +7,8 @@
 //! a listener ([`QuicListener`]), one connection of ours asks that function for the proxy.
 
 mod quic;
+mod quic_ids;
+mod quic_socket;
 
 use std::{
     future::ready,
@@ -36,6 +38,7 @@ use crate::count::ListenerCounts;
 use crate::generation::{Current, ListenerSettings};
 use crate::in_flight::InFlight;
 pub use quic::QuicListener;
+pub use quic_socket::Reading;
 
 /// Pingora's proxy around ours, with our sessions towards backends.
 pub type PingoraProxy = HttpProxy<Proxy, Backends>;

@@ -17,7 +17,6 @@ use std::{
 
 use pingora_core::{apps::HttpServerApp, server::ShutdownWatch};
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
-use quinn_proto::HashedConnectionIdGenerator;
 use tokio::{sync::oneshot, task::JoinSet, time};
 
 use super::{
@@ -26,7 +25,10 @@ use super::{
         client::{self, ConnectionContext},
     },
     ListenerApp, PingoraProxy,
+    quic_ids::ConnectionIds,
+    quic_socket::{Reading, SharedSocket},
 };
+use crate::process::udp::relay::Relay;
 use crate::tls::QuicKeys;
 
 /// From this number of handshakes of clients whose address is not proven on, clients have to prove it.
@@ -54,12 +56,19 @@ impl std::fmt::Debug for QuicListener {
 }
 
 impl QuicListener {
-    /// Serves the clients that come to this socket until `shutdown`, and then those that are there.
+    /// Serves the clients that come to this socket until `shutdown`, and then those that are there. Other
+    /// processes share the socket: `reading` says whether this one reads from it, and `relay` is the way to them.
     ///
     /// # Errors
     ///
     /// When the system refuses to use the socket.
-    pub async fn serve(self, socket: UdpSocket, shutdown: ShutdownWatch) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        socket: UdpSocket,
+        relay: Relay,
+        reading: Reading,
+        shutdown: ShutdownWatch,
+    ) -> io::Result<()> {
         // It never comes if the process ends before it serves.
         let Ok(proxy) = self.proxy.await else { return Ok(()) };
         let name = self.app.address.to_string();
@@ -71,11 +80,12 @@ impl QuicListener {
             .incoming_buffer_size(AHEAD)
             .incoming_buffer_size_total(AHEAD * UNPROVEN as u64);
         let mut endpoint = EndpointConfig::new(Arc::new(keys.reset));
-        let ids = keys.ids;
-        endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
-        let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(endpoint, Some(usual.clone()), socket, runtime)?;
-        let door = Door { app: self.app, proxy, usual, handshakes: Handshakes::default() };
+        let ids = ConnectionIds { key: keys.ids, ordinal: relay.ordinal };
+        endpoint.cid_generator(move || Box::new(ids));
+        let socket = SharedSocket::new(socket, relay, ids, reading.clone())?;
+        let (server, runtime) = (Some(usual.clone()), Arc::new(TokioRuntime));
+        let endpoint = Endpoint::new_with_abstract_socket(endpoint, server, socket, runtime)?;
+        let door = Door { app: self.app, proxy, usual, reading, handshakes: Handshakes::default() };
         door.serve(&endpoint, shutdown).await;
         // Clients that are gone acknowledge nothing.
         let _ = time::timeout(GOODBYE, endpoint.wait_idle()).await;
@@ -111,6 +121,7 @@ struct Door {
     app: Arc<ListenerApp>,
     proxy: Arc<PingoraProxy>,
     usual: ServerConfig,
+    reading: Reading,
     handshakes: Handshakes,
 }
 
@@ -124,9 +135,9 @@ impl Door {
             tokio::select! {
                 incoming = endpoint.accept() => {
                     let Some(incoming) = incoming else { return };
-                    if is_over {
-                        // The next process answers when the client asks again.
-                        incoming.ignore();
+                    // What comes from the next process is of a client that was sent here (Retry).
+                    if is_over && door.reading.is_here() {
+                        incoming.refuse();
                     } else if let Some((incoming, guard)) = door.admit(incoming) {
                         let (door, shutdown) = (Arc::clone(&door), watched.clone());
                         connections.spawn(async move {

@@ -5,13 +5,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time;
 
-use super::stop_accepting::StopAccepting;
 use crate::admin::Admin;
 use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{meeting_socket::MeetingSocket, service_manager};
 use crate::readiness::{Phase, Readiness};
-use crate::server::{signals::Signals, upgrade::successor::Successor};
+use crate::server::{listeners::StopAccepting, signals::Signals, upgrade::successor::Successor};
 
 /// Idle connections stay open this long after the last accept, so that a client that sends a
 /// request each second has been told by then that its connection ends.
@@ -81,6 +80,7 @@ impl Draining {
     /// SIGTERM to this one as well, so SIGTERM does not cut this drain short.
     pub(super) async fn make_way(&self, signals: &mut Signals) {
         self.begin();
+        self.stop.for_next();
         log::info!(in_flight = self.in_flight.requests(); "another process serves, draining");
         self.sockets.close();
         tokio::select! {

@@ -4,6 +4,5 @@
 pub(super) mod commands;
 pub(super) mod draining;
 mod expiry;
-pub(super) mod stop_accepting;
 pub(super) mod supervision;
 pub(super) mod watch;

@@ -4,6 +4,7 @@
 //! port. So every address is bound here, before anything starts, or comes from the process before.
 
 mod accepting;
+mod stop_accepting;
 mod udp;
 mod unix;
 
@@ -32,10 +33,11 @@ use crate::generation::Current;
 use crate::in_flight::InFlight;
 use crate::process::{
     handover::NamedSocket, meeting_socket::MeetingSocket, privileges::Identity, service_manager,
-    turn::Turn,
 };
 use crate::proxy::{Backends, ListenerApp};
 pub use accepting::{accept, accept_and_introduce};
+pub(super) use stop_accepting::StopAccepting;
+pub(super) use udp::UdpSharing;
 
 /// A client may be silent for this long before the system asks whether it is still there: a client
 /// that vanished would hold a tunnel for ever. Accepted connections inherit this.
@@ -51,8 +53,8 @@ pub(super) struct Sockets {
     pub(super) listeners: Vec<ListenerSockets>,
     /// The socket of the admin listener.
     pub(super) admin: Option<NamedSocket>,
-    /// What the next process waits for before it reads from sockets of UDP.
-    pub(super) next_turn: Vec<NamedSocket>,
+    /// What the next process gets to share the sockets of UDP.
+    pub(super) sharing: Vec<NamedSocket>,
 }
 
 /// The sockets of one listener.
@@ -95,7 +97,7 @@ impl Sockets {
         let listeners = listeners.collect::<Result<_, _>>()?;
         let admin = config.admin.as_ref();
         let admin = admin.map(|admin| given.bind(&admin.address, None, "admin.address"));
-        Ok(Self { listeners, admin: admin.transpose()?, next_turn: Vec::new() })
+        Ok(Self { listeners, admin: admin.transpose()?, sharing: Vec::new() })
     }
 
     /// Duplicates every socket.
@@ -104,7 +106,7 @@ impl Sockets {
         Ok(Self {
             listeners: listeners.collect::<io::Result<_>>()?,
             admin: self.admin.as_ref().map(duplicate).transpose()?,
-            next_turn: self.next_turn.iter().map(duplicate).collect::<io::Result<_>>()?,
+            sharing: self.sharing.iter().map(duplicate).collect::<io::Result<_>>()?,
         })
     }
 
@@ -112,7 +114,7 @@ impl Sockets {
     pub(super) fn into_all(self) -> Vec<NamedSocket> {
         let each = |it: ListenerSockets| std::iter::once(it.stream).chain(it.udp);
         let listeners = self.listeners.into_iter().flat_map(each);
-        listeners.chain(self.admin).chain(self.next_turn).collect()
+        listeners.chain(self.admin).chain(self.sharing).collect()
     }
 }
 
@@ -226,11 +228,12 @@ fn listen(
 /// share theirs. It accepts as soon as it is given its sockets, one for each listener.
 pub(super) struct Listeners {
     pub(super) listeners: Vec<Listener>,
-    pub(super) sockets: Option<oneshot::Receiver<(Vec<ListenerSockets>, Turn)>>,
+    pub(super) sockets: Option<oneshot::Receiver<(Vec<ListenerSockets>, UdpSharing)>>,
     pub(super) conf: Arc<ServerConf>,
     pub(super) backends: Backends,
     pub(super) current: Arc<Current>,
     pub(super) in_flight: InFlight,
+    pub(super) stop: StopAccepting,
     /// Told when one of them ends by itself: without its port the process would be of no use, and
     /// no one would notice.
     pub(super) failed: Arc<Notify>,
@@ -246,7 +249,7 @@ impl Service for Listeners {
     ) {
         let Some(sockets) = self.sockets.take() else { return };
         // They never come if the process ends before it serves.
-        let Ok((sockets, turn)) = sockets.await else { return };
+        let Ok((sockets, sharing)) = sockets.await else { return };
         if let Some(interval) = service_manager::watchdog_interval() {
             tokio::spawn(tell_that_it_is_alive(interval));
         }
@@ -266,7 +269,7 @@ impl Service for Listeners {
             udp_listeners.push((quic, UdpSocket::from(udp)));
         }
         if !udp_listeners.is_empty() {
-            running.spawn(udp::serve(udp_listeners, turn, shutdown));
+            running.spawn(udp::serve(udp_listeners, sharing, self.stop.clone(), shutdown));
         }
         while let Some(ended) = running.join_next().await {
             if let Err(error) = ended.map_err(io::Error::other).and_then(|ended| ended) {

@@ -1,5 +1,5 @@
 //! The sockets of UDP, for HTTP/3: on the address of the listener's other one. One process at a time reads
-//! from them.
+//! from them, and passes on what belongs to connections of those before it.
 
 use std::{
     io,
@@ -11,9 +11,13 @@ use pingora_core::server::ShutdownWatch;
 use socket2::SockRef;
 use tokio::task::JoinSet;
 
-use crate::config::Listener;
-use crate::process::turn::Turn;
-use crate::proxy::QuicListener;
+use super::stop_accepting::StopAccepting;
+use crate::config::{Config, Listener};
+use crate::process::{
+    handover::NamedSocket,
+    udp::{relay::Relay, turn::Turn},
+};
+use crate::proxy::{QuicListener, Reading};
 
 /// How much may wait in the socket for packets that come in bursts: all connections share it. The system
 /// may allow less.
@@ -48,6 +52,39 @@ pub(super) fn listen(listener: &Listener, stream: &impl AsFd) -> io::Result<Owne
     Ok(socket.into())
 }
 
+/// How this process shares its sockets of UDP with others.
+#[derive(Debug)]
+pub(in crate::server) struct UdpSharing {
+    turn: Turn,
+    /// Of each of these sockets, in the order of the listeners.
+    relays: Vec<Relay>,
+}
+
+impl UdpSharing {
+    /// Takes what processes before have for it out of the sockets that were handed over. Returns what the next
+    /// process gets.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a descriptor.
+    pub(in crate::server) fn take(
+        config: &Config,
+        sockets: &mut Vec<NamedSocket>,
+    ) -> io::Result<(Self, Vec<NamedSocket>)> {
+        let (turn, next) = Turn::take(sockets)?;
+        let (mut relays, mut sharing) = (Vec::new(), Vec::new());
+        for name in config.listeners.iter().filter_map(name) {
+            let (relay, next) = Relay::take(&name, sockets)?;
+            relays.push(relay);
+            sharing.extend(next);
+        }
+        if !relays.is_empty() {
+            sharing.extend(next.sockets()?);
+        }
+        Ok((Self { turn, relays }, sharing))
+    }
+}
+
 /// Serves the clients of these sockets from this process's turn until `shutdown`, and then those that are
 /// there.
 ///
@@ -56,21 +93,33 @@ pub(super) fn listen(listener: &Listener, stream: &impl AsFd) -> io::Result<Owne
 /// When the system refuses to use a socket.
 pub(super) async fn serve(
     listeners: Vec<(QuicListener, UdpSocket)>,
-    turn: Turn,
+    UdpSharing { turn, relays }: UdpSharing,
+    stop: StopAccepting,
     mut shutdown: ShutdownWatch,
 ) -> io::Result<()> {
     let watched = shutdown.clone();
-    let _held = tokio::select! {
-        held = turn.come() => held,
+    let mut held = tokio::select! {
+        held = turn.come() => Some(held),
         // The sender ends with the process.
         _ = shutdown.wait_for(|is_over| *is_over) => return Ok(()),
     };
-    let mut running = JoinSet::new();
-    for (listener, socket) in listeners {
-        running.spawn(listener.serve(socket, watched.clone()));
+    let (mut running, mut readings) = (JoinSet::new(), Vec::new());
+    for ((listener, socket), relay) in listeners.into_iter().zip(relays) {
+        let reading = Reading::default();
+        readings.push(reading.clone());
+        running.spawn(listener.serve(socket, relay, reading, watched.clone()));
     }
-    while let Some(ended) = running.join_next().await {
-        ended.map_err(io::Error::other).and_then(|ended| ended)?;
+    loop {
+        tokio::select! {
+            ended = running.join_next() => match ended {
+                Some(ended) => ended.map_err(io::Error::other).and_then(|ended| ended)?,
+                None => return Ok(()),
+            },
+            () = stop.is_for_next(), if held.is_some() => {
+                readings.iter().for_each(Reading::pass_on);
+                // The next process reads from here on.
+                held = None;
+            }
+        }
     }
-    Ok(())
 }

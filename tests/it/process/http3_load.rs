@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
-use quinn::{Endpoint, RecvStream};
+use quinn::{Endpoint, RecvStream, SendStream};
 use tokio::{net::UdpSocket, task::JoinSet, time::timeout};
 
 use crate::support::{
@@ -33,8 +33,10 @@ use super::{pid_that, rewrite, serving, succession, tell};
 const CLIENTS: usize = 8;
 const RELOADS: usize = 20;
 const UPGRADES: usize = 5;
-/// How often the old process is asked while the next one waits.
+/// How often a process is asked that has handed over.
 const ASKED: usize = 50;
+/// Bytes of a body that are passed on.
+const REST: usize = 4 << 20;
 /// The answer to a request behind the last one (RFC 9114 section 5.2).
 const REJECTED: Outcome = Outcome::Reset(0x10b);
 const BODY: &str = "a body of an answer";
@@ -188,33 +190,98 @@ fn no_request_is_broken_off_in_reloads_and_upgrades() {
     eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
 }
 
+/// A request whose body has begun.
+struct Held {
+    client: RawClient,
+    send: SendStream,
+    recv: RecvStream,
+    path: String,
+}
+
+impl Held {
+    fn begin(address: SocketAddr, path: &str) -> Self {
+        let client = RawClient::to(address);
+        let fields =
+            [(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", path)];
+        let (send, recv) =
+            client.begin(&[headers(&fields), frame(DATA, b"begins, ")].concat(), false);
+        // What was sent before it has come, too.
+        assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
+        Self { client, send, recv, path: path.to_owned() }
+    }
+
+    /// Packets go in both directions, though the connection takes no further request.
+    fn asks(&self) {
+        let mut refused = 0;
+        while refused < ASKED {
+            let outcome = self.client.ask(&get("/"));
+            assert!(matches!(outcome, Outcome::Answered(200) | REJECTED), "{outcome:?}");
+            refused += usize::from(outcome == REJECTED);
+        }
+    }
+
+    /// Sends a large rest of the body, and gets the answer.
+    #[track_caller]
+    fn ends(mut self, backend: &ScriptedBackend) {
+        let rest = vec![b'x'; REST];
+        RUNTIME.block_on(async {
+            self.send.write_all(&frame(DATA, &rest)).await.unwrap();
+            self.send.finish().unwrap();
+        });
+        assert_eq!(self.client.outcome(&mut self.recv), Outcome::Answered(200), "{}", self.path);
+        let requests = backend.requests();
+        let came = requests.into_iter().find(|request| request.path == self.path).unwrap();
+        assert_eq!(came.body, [b"begins, ", &rest[..]].concat());
+    }
+}
+
 #[test]
-fn the_next_process_reads_no_packet_while_the_one_before_has_a_connection() {
+fn requests_go_on_in_the_process_that_has_them_while_the_next_one_serves() {
     let a = ScriptedBackend::replying(Reply::ok(BODY));
     let (mut lb, address) = serving(&listening(&a));
-    let client = RawClient::to(address);
-    let fields =
-        [(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/held")];
-    let (mut send, mut recv) = client.begin(&headers(&fields), false);
-    let pid = upgrade(&lb);
-    // Each of these takes a packet in both directions. The next process would answer its share with a
-    // reset of a connection that it does not know.
-    let mut refused = 0;
-    while refused < ASKED {
-        let outcome = client.ask(&get("/"));
-        assert!(matches!(outcome, Outcome::Answered(200) | REJECTED), "{outcome:?}");
-        refused += usize::from(outcome == REJECTED);
+    let mut held = vec![Held::begin(address, "/first")];
+    for path in ["/second", "/third"] {
+        upgrade(&lb);
+        // A client that comes anew is not held up by them.
+        held.push(Held::begin(address, path));
+        assert_eq!(RawClient::to(address).ask(&get("/")), Outcome::Answered(200));
+        held.iter().rev().skip(1).for_each(Held::asks);
     }
-    RUNTIME.block_on(async {
-        send.write_all(&frame(DATA, b"the rest")).await.unwrap();
-        send.finish().unwrap();
-    });
-    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
-    let held = a.requests().into_iter().find(|request| request.path == "/held").unwrap();
-    assert_eq!(held.body, b"the rest");
+    assert_eq!(lb.pids_in_folder().len(), 3);
+    // The last one passes packets on to both.
+    held.into_iter().for_each(|held| held.ends(&a));
     assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
-    let next = RUNTIME.block_on(connect(address)).map(drop);
-    assert_eq!(next, Ok(()), "the next process answers");
+    eventually(PATIENCE, "the old processes have ended", || lb.pids_in_folder().len() == 1);
+    assert_eq!(RawClient::to(address).ask(&get("/")), Outcome::Answered(200));
+    signal::kill(lb.pids_in_folder()[0], Signal::SIGTERM).unwrap();
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
+}
+
+#[test]
+fn a_request_goes_on_if_the_next_process_dies() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let (mut lb, address) = serving(&listening(&a));
+    let held = Held::begin(address, "/held");
+    let pid = upgrade(&lb);
+    held.asks();
+    signal::kill(pid, Signal::SIGKILL).unwrap();
+    held.asks();
+    held.ends(&a);
+    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+    eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
+}
+
+#[test]
+fn a_request_goes_on_if_the_next_process_has_no_http3() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let text = listening(&a);
+    let (mut lb, address) = serving(&text);
+    let held = Held::begin(address, "/held");
+    rewrite(&lb, &text.replace("[h3, h2, http/1.1]", "[h2, http/1.1]"));
+    let pid = upgrade(&lb);
+    held.asks();
+    held.ends(&a);
+    assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
     signal::kill(pid, Signal::SIGTERM).unwrap();
     eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
 }

@@ -18,7 +18,8 @@ use lb::{
     generation::{Current, Opened},
     in_flight::InFlight,
     pool::{Pool, Supervisor},
-    proxy::{Backends, ListenerApp},
+    process::udp::relay::Relay,
+    proxy::{Backends, ListenerApp, Reading},
     server,
     telemetry::AccessLog,
     tls,
@@ -196,7 +197,8 @@ impl<F: Front> Balancer<F> {
                 udp.set_nonblocking(true).expect("a socket");
                 let stream = socket.into();
                 tokio::spawn(server::accept_and_introduce(service, stream, watch.clone(), 1));
-                tokio::spawn(quic.serve(udp, watch));
+                let (relay, _) = Relay::take("alone", &mut vec![]).expect("a pair of sockets");
+                tokio::spawn(quic.serve(udp, relay, Reading::default(), watch));
             } else {
                 let service = app.into_service(&conf, &backends);
                 tokio::spawn(server::accept(service, socket.into(), watch, 1));
