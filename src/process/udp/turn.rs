@@ -1,9 +1,9 @@
 //! Which process reads from the sockets of UDP.
 //!
 //! Two processes that share such a socket would each get some of the packets of every connection. So the next
-//! process begins to read when this one has ended its connections: the two ends of a pair of sockets say so,
-//! of which this process holds one for as long as it reads, and the next one waits for the end of the other.
-//! That end also comes if this process dies.
+//! process begins to read when this one has handed over: the two ends of a pair of sockets say so, of which this
+//! process holds one for as long as it reads, and the next one waits for the end of the other. That end also
+//! comes if this process dies.
 
 use std::{
     io,

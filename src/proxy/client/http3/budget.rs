@@ -99,14 +99,14 @@ mod tests {
         let now = clock::now();
         let lasts = |a_second: u64| {
             let mut budget = Budget::new(now);
-            // They are counted every ten seconds.
-            let pay = |tens: &u64| {
-                let at = now + Duration::from_secs(10 * tens);
-                budget.pay(Cost::Probes(10 * a_second), || at)
+            // They are counted every two seconds.
+            let pay = |twos: &u64| {
+                let at = now + Duration::from_secs(2 * twos);
+                budget.pay(Cost::Probes(2 * a_second), || at)
             };
             (1..1000).take_while(pay).count()
         };
-        assert_eq!((lasts(100), lasts(1000)), (999, 0));
+        assert_eq!((lasts(100), lasts(1000), lasts(2000)), (999, 1, 0));
     }
 
     #[test]

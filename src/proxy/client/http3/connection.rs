@@ -36,6 +36,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// a long wait for an answer does not look like a connection that is not used. Many clients give up a
 /// connection after 30 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// While requests are under way, the client pays this often for what only QUIC sees.
+const PAY_DAY: Duration = Duration::from_secs(2);
 /// How long after a warning the last request is named, at least, and in round trips: requests that are on
 /// their way when the warning is sent are served.
 const NOTICE: (Duration, u32) = (Duration::from_millis(100), 3);
@@ -137,7 +139,7 @@ impl Served<'_> {
     {
         let (begun, mut others) = (Arc::new(Begun::default()), JoinSet::new());
         let (mut timer, mut ticks, mut ends) = (Timer::default(), Timer::default(), pin!(ends));
-        let mut tick = clock::now() + KEEP_ALIVE;
+        let (mut tick, mut ask) = (clock::now() + PAY_DAY, clock::now() + KEEP_ALIVE);
         loop {
             let due = match self.ending {
                 Ending::Warned(at) => Some(at),
@@ -173,9 +175,13 @@ impl Served<'_> {
                     }
                 }
                 () = poll_fn(|cx| ticks.poll(tick, cx)), if !requests.is_empty() => {
-                    tick = clock::now() + KEEP_ALIVE;
+                    let now = clock::now();
+                    tick = now + PAY_DAY;
                     self.pay_for_probes();
-                    self.say(&keep_alive()).await;
+                    if now >= ask {
+                        ask = now + KEEP_ALIVE;
+                        self.say(&keep_alive()).await;
+                    }
                 }
                 () = &mut ends, if self.ending == Ending::No => self.warn().await,
                 () = self.shared.is_last.notified(), if self.ending == Ending::No => {
