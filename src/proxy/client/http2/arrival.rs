@@ -10,11 +10,7 @@ use h2::{RecvStream, server::SendResponse};
 use http::{Method, Request, request::Parts};
 
 use super::{
-    super::{
-        super::watch::Timer,
-        pace::BODY_LATE,
-        streams::{Place, TINY_WINDOW},
-    },
+    super::{super::watch::Timer, pace::BODY_LATE, streams::Place},
     body::StreamBody,
     shared::Shared,
 };
@@ -68,7 +64,7 @@ impl Arrival {
     fn waits_for(&mut self, shared: &Shared) -> Option<Wait> {
         if self.refusal.is_some() {
             None
-        } else if shared.signals.first_window() < TINY_WINDOW {
+        } else if shared.is_tight() {
             Some(Wait::Place)
         } else {
             // What comes behind a CONNECT comes after its answer.

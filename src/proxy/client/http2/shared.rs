@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::{
     super::{
         accepted::{ConnectionContext, UnderWay},
-        streams::Places,
+        streams::{Places, TINY_WINDOW},
     },
     wire::Signals,
 };
@@ -26,4 +26,11 @@ pub(super) struct Shared {
     pub(super) signals: Arc<Signals>,
     /// Notified when the connection is to take no further request.
     pub(super) is_last: Notify,
+}
+
+impl Shared {
+    /// Whether answers have to wait for the client, because its windows are tiny.
+    pub(super) fn is_tight(&self) -> bool {
+        self.signals.first_window() < TINY_WINDOW
+    }
 }

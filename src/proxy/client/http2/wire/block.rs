@@ -153,6 +153,16 @@ impl FieldBlocks {
         self.streams.last()
     }
 
+    /// Notes that the stream was reset by `lb`.
+    pub(super) fn reset_here(&mut self, stream: u32) {
+        self.streams.reset_here(stream);
+    }
+
+    /// Whether the stream was reset by `lb`.
+    pub(super) fn is_reset_here(&self, stream: u32) -> bool {
+        self.streams.is_reset_here(stream)
+    }
+
     /// A frame has begun. Nothing may stand between the frames of a block (RFC 9113 section 6.10).
     ///
     /// # Errors

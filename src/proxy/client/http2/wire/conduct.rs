@@ -27,8 +27,9 @@ use crate::count::{Cut, ListenerCounts};
 use crate::field_lists::TOO_LARGE;
 use crate::http1::Refusal;
 
-/// The most refused requests that wait for the task of their connection.
-const REFUSED: usize = 128;
+/// The most refused requests that wait for the task of their connection. Of those that may be under way no more
+/// than 128 do; the others were cancelled, or are refused by the `h2` crate as too many.
+const REFUSED: usize = 1024;
 
 /// The window of a stream if the client says nothing else (RFC 9113 section 6.9.2).
 const FIRST_WINDOW: u32 = 65_535;
@@ -109,26 +110,32 @@ impl Signals {
     }
 
     /// Notes that a request is to be refused. One that is cancelled before it is accepted stays here
-    /// until others come.
-    fn refuse(&self, stream: RefusedStream) {
+    /// until a later one is.
+    ///
+    /// # Errors
+    ///
+    /// If there are too many: a request must not be served because its refusal was forgotten.
+    fn refuse(&self, stream: RefusedStream) -> Result<(), Cut> {
         let mut all = self.refused.lock();
         if all.len() == REFUSED {
-            all.remove(0);
+            return Err(Cut::Requests);
         }
         all.push(stream);
         self.has_refused.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Why the request on this stream is to be refused, if it is.
+    /// Why the request on this stream is to be refused, if it is. Requests are accepted in the order of their
+    /// streams.
     pub(in super::super) fn refusal(&self, stream: u32) -> Option<Refusal> {
         if !self.has_refused.load(Ordering::Relaxed) {
             return None;
         }
         let mut all = self.refused.lock();
-        let at = all.iter().position(|refused| refused.stream == stream)?;
-        let refusal = all.swap_remove(at).refusal;
+        let refusal = all.iter().find(|refused| refused.stream == stream).map(|it| it.refusal);
+        all.retain(|refused| refused.stream > stream);
         self.has_refused.store(!all.is_empty(), Ordering::Relaxed);
-        Some(refusal)
+        refusal
     }
 
     /// Notes that this number of requests is ended, or held up, because their client sends or takes too little.
@@ -218,7 +225,7 @@ impl Conduct {
                 if stream.refusal == TOO_LARGE {
                     self.budget.too_large(clock::now)?;
                 }
-                self.signals.refuse(stream);
+                self.signals.refuse(stream)?;
             }
         }
         Ok(())
@@ -235,9 +242,17 @@ impl Conduct {
         None
     }
 
-    /// Bytes were sent to the client.
-    pub(super) fn sent(&mut self, mut bytes: &[u8], counts: &ListenerCounts) {
+    /// Bytes were sent to the client. `reset` is told of each stream that they reset.
+    pub(super) fn sent(
+        &mut self,
+        mut bytes: &[u8],
+        counts: &ListenerCounts,
+        mut reset: impl FnMut(u32),
+    ) {
         while let Some(frame) = self.sent.next(&mut bytes) {
+            if frame.head.kind == Kind::Reset {
+                reset(frame.head.stream);
+            }
             match Rejection::of(&frame) {
                 Some(Rejection::Malformed) => counts.malformed_streams.one(),
                 Some(Rejection::TooMany) => counts.refused_streams.one(),

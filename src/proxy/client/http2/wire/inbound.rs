@@ -80,6 +80,11 @@ impl Inbound {
         self.filled > 0 || is_in_payload
     }
 
+    /// Notes that the stream was reset by `lb`.
+    pub(super) fn reset_here(&mut self, stream: u32) {
+        self.blocks.reset_here(stream);
+    }
+
     /// The bytes that stand behind those that passed. Bytes that come must not be taken before these
     /// are read.
     pub(super) fn ready(&self) -> &[u8] {
@@ -233,7 +238,10 @@ impl Inbound {
                 // It is decoded in any case, because it changes the state of the compression.
                 let before = self.ready.len();
                 conduct.judged(self.blocks.take(&head, payload, &mut self.ready)?)?;
-                if !conduct.farewell().serves(head.stream) {
+                // The `h2` crate forgets streams that were reset, and takes such fields for a mistake of the
+                // connection.
+                if !conduct.farewell().serves(head.stream) || self.blocks.is_reset_here(head.stream)
+                {
                     self.ready.truncate(before);
                 }
             }

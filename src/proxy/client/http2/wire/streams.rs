@@ -17,12 +17,24 @@ pub(super) struct Streams {
     /// The client has said that no more comes.
     ended: u128,
     reset: u128,
+    /// Reset by `lb`, which the client may not know yet.
+    reset_here: u128,
 }
 
 impl Streams {
     /// The latest stream that the client has opened; 0 for none.
     pub(super) fn last(&self) -> u32 {
         self.last
+    }
+
+    /// Notes that the stream was reset by `lb`.
+    pub(super) fn reset_here(&mut self, stream: u32) {
+        self.reset_here |= self.bit(stream);
+    }
+
+    /// Whether the stream was reset by `lb`, so that what comes on it means nothing (RFC 9113 section 5.1).
+    pub(super) fn is_reset_here(&self, stream: u32) -> bool {
+        self.reset_here & self.bit(stream) != 0
     }
 
     /// Notes a frame. Returns whether its fields are trailers, if it has any.
@@ -78,7 +90,7 @@ impl Streams {
 
     fn advance(&mut self, stream: u32) {
         let by = if self.last == 0 { 0 } else { (stream - self.last) / 2 };
-        for bits in [&mut self.opened, &mut self.ended, &mut self.reset] {
+        for bits in [&mut self.opened, &mut self.ended, &mut self.reset, &mut self.reset_here] {
             *bits = bits.checked_shl(by).unwrap_or(0);
         }
         self.last = stream;

@@ -114,7 +114,9 @@ impl Transport {
             let mut left = *written;
             for piece in data {
                 let part = left.min(piece.len());
-                self.conduct.sent(&piece[..part], self.connection.link.counts());
+                let Self { conduct, inbound, connection, .. } = self;
+                let reset = |stream| inbound.reset_here(stream);
+                conduct.sent(&piece[..part], connection.link.counts(), reset);
                 left -= part;
             }
         }
