@@ -42,8 +42,7 @@ fn options() -> server::Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_PAYLOAD as u32)
-        // It refuses lists of this size, which are judged before they come here.
-        .max_header_list_size(HEADER_LIST + 1)
+        .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(None)
         .max_pending_accept_reset_streams(RESET_UNSEEN)

@@ -139,10 +139,6 @@ impl Exchange for Http3Exchange {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
-        if piece.is_ready() && !self.shared.is_tight {
-            // Its body has begun, for which others need the place.
-            self.place = None;
-        }
         piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
     }
 
