@@ -15,7 +15,12 @@ use crate::support::{
 
 /// A request for a tunnel on this stream.
 fn connect(stream: u32, protocol: &str) -> Vec<u8> {
-    let block = fields(&[
+    connect_with(stream, protocol, &[])
+}
+
+/// A request for a tunnel on this stream with these fields more.
+fn connect_with(stream: u32, protocol: &str, more: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let ordinary: [(&[u8], &[u8]); 7] = [
         (b":method", b"CONNECT"),
         (b":protocol", protocol.as_bytes()),
         (b":scheme", b"http"),
@@ -23,8 +28,8 @@ fn connect(stream: u32, protocol: &str) -> Vec<u8> {
         (b":authority", b"a"),
         (b"sec-websocket-version", b"13"),
         (b"origin", b"http://a"),
-    ]);
-    frame(HEADERS, END_HEADERS, stream, &block)
+    ];
+    frame(HEADERS, END_HEADERS, stream, &fields(&[&ordinary, more].concat()))
 }
 
 #[track_caller]
@@ -131,6 +136,19 @@ fn a_backend_may_decline_and_other_tunnels_are_refused() {
     client.send(&frame(HEADERS, END_HEADERS, 5, &plain)).unwrap();
     assert_eq!(answered(&mut client, 5), 405);
     assert_eq!(a.requests().len(), 1);
+}
+
+#[test]
+fn a_tunnel_that_announces_the_length_of_a_content_goes_to_no_backend() {
+    let a = ScriptedBackend::replying(Reply::upgrade());
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    for (stream, length) in [(1, b"5"), (3, b"0")] {
+        client.send(&connect_with(stream, "websocket", &[(b"content-length", length)])).unwrap();
+        assert_eq!(answered(&mut client, stream), 400);
+    }
+    assert_eq!(lb.line_of("/ws")["error"], "CONNECT must not have a Content-Length");
+    assert_eq!(a.requests().len(), 0);
 }
 
 #[test]

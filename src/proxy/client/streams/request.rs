@@ -127,6 +127,10 @@ fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
     }
     let length = match one(&head.headers, header::CONTENT_LENGTH)? {
         None => None,
+        // It has no content (RFC 9110 section 9.3.6), but its backend, which gets a GET, would wait for it.
+        Some(_) if wants_tunnel => {
+            return Err(Refusal::bad("CONNECT must not have a Content-Length"));
+        }
         Some(value) => {
             let length = framing::content_length(value.as_bytes());
             Some(length.ok_or(Refusal::bad("Content-Length must be a number"))?)
@@ -138,7 +142,8 @@ fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
         length,
         expects_continue: expects
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-            && length != Some(0),
+            && length != Some(0)
+            && !wants_tunnel,
         wants_tunnel,
     })
 }
@@ -293,6 +298,22 @@ mod tests {
         let mut blank = head("GET", "http://a/", &[]);
         blank.headers.insert("x", HeaderValue::from_bytes(b" y").unwrap());
         assert_eq!(judge(&blank).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_tunnel_has_no_content_to_announce_or_to_wait_for() {
+        let connect = |fields: &[(&str, &str)]| {
+            let mut head = head("CONNECT", "http://a/", fields);
+            head.extensions.insert(Protocol::from_static("websocket"));
+            head
+        };
+        for length in ["0", "5", "x"] {
+            let head = connect(&[("content-length", length)]);
+            assert_eq!(judge(&head).unwrap_err().status, 400, "{length}");
+        }
+        let head = connect(&[("expect", "100-continue")]);
+        let said = judge(&head).unwrap();
+        assert!(said.wants_tunnel && !said.expects_continue);
     }
 
     #[test]
