@@ -49,6 +49,8 @@ impl AnswerEnd {
                 [] | [b'\r'] if self.lines == 0 => continue,
                 [] | [b'\r'] => return Ok(Some(line_feed + 1)),
                 _ if self.lines == 0 => may_begin(line)?,
+                // RFC 9112 section 2.2: there is no field yet that it could continue.
+                [b' ' | b'\t', ..] if self.lines == 1 => return Err(MALFORMED),
                 [b' ' | b'\t', ..] => self.is_folded = true,
                 _ => {}
             }
@@ -204,5 +206,37 @@ fn field(bytes: &[u8]) -> Result<(Option<Field<'_>>, &[u8]), InvalidAnswer> {
     match rest {
         [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => Ok((Some(field), rest)),
         _ => Err(MALFORMED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The length of a head, and whether it is folded.
+    fn found(bytes: &[u8]) -> Result<Option<(usize, bool)>, InvalidAnswer> {
+        let mut end = AnswerEnd::default();
+        Ok(end.find(bytes)?.map(|length| (length, end.is_folded())))
+    }
+
+    #[test]
+    fn a_folded_value_becomes_one_line() {
+        let mut head = b"\r\nHTTP/1.1 200 OK\r\nX-A: 1\r\n 2\n\t3\r\nX-B:4\r\n\r\n".to_vec();
+        assert_eq!(found(&head), Ok(Some((head.len(), true))));
+        unfold(&mut head);
+        assert_eq!(found(&head), Ok(Some((head.len(), false))));
+        let head = AnswerHead::parse(&head, b"GET").unwrap();
+        let fields: Vec<_> = head.fields.iter().map(|field| (field.name, field.value)).collect();
+        assert_eq!(fields, [(&b"X-A"[..], &b"1   2 \t3"[..]), (b"X-B", b"4")]);
+    }
+
+    #[test]
+    fn the_status_line_cannot_be_folded() {
+        for blank in [" ", "\t"] {
+            for behind in ["x", "Content-Length: 5", ""] {
+                let head = format!("HTTP/1.1 200 OK\r\n{blank}{behind}\r\nX-A: 1\r\n\r\n");
+                assert_eq!(found(head.as_bytes()), Err(MALFORMED), "{head:?}");
+            }
+        }
     }
 }
