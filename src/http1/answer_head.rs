@@ -128,7 +128,12 @@ impl<'a> AnswerHead<'a> {
         }
         let known = fields.iter().filter_map(|field| Some((field.known?, field.value)));
         let verdict = Answer::of_known(StatusLine { status, version, request_method }, known)?;
-        Ok(Self { status, version, reason, fields, verdict })
+        let head = Self { status, version, reason, fields, verdict };
+        // Each field is compared with each of the names.
+        if head.nominated().nth(MAX_FIELDS).is_some() {
+            return Err(InvalidAnswer("its Connection names more than 256 fields"));
+        }
+        Ok(head)
     }
 
     /// The fields that go on to the client: all but those of the connection to the backend, and
@@ -137,21 +142,23 @@ impl<'a> AnswerHead<'a> {
     pub fn forwarded(&self, passes_trailers: bool) -> impl Iterator<Item = &Field<'a>> {
         let status = self.status;
         let is_plain = self.verdict.is_length_as_received;
+        // A long line that names little is not read again for each field.
+        let nominated: Vec<_> = self.nominated().collect();
         self.fields.iter().filter(move |field| match field.known {
             _ if status == 101 => true,
             Some(Known::Upgrade) => status == 426,
             Some(Known::Trailer) => passes_trailers,
             Some(Known::ContentLength) => is_plain,
             Some(known) => !connection::is_hop_by_hop(known),
-            None => !self.verdict.nominates || !self.is_nominated(field.name),
+            None => !nominated.iter().any(|name| name.eq_ignore_ascii_case(field.name)),
         })
     }
 
-    fn is_nominated(&self, name: &[u8]) -> bool {
-        let lines = self.fields.iter().filter(|field| field.known == Some(Known::Connection));
-        lines
-            .flat_map(|field| connection::nominated(field.value))
-            .any(|nominated| nominated.eq_ignore_ascii_case(name))
+    /// The names in `Connection`, of fields that go no further than this connection.
+    fn nominated(&self) -> impl Iterator<Item = &'a [u8]> {
+        let fields = if self.verdict.nominates { &self.fields[..] } else { &[] };
+        let lines = fields.iter().filter(|field| field.known == Some(Known::Connection));
+        lines.flat_map(|field| connection::nominated(field.value))
     }
 }
 
@@ -238,5 +245,18 @@ mod tests {
                 assert_eq!(found(head.as_bytes()), Err(MALFORMED), "{head:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_more_than_256_fields_can_be_nominated() {
+        let head = |names: usize| {
+            let names = vec!["x"; names].join(",");
+            format!("HTTP/1.1 200 OK\r\nConnection: close,{names}\r\nX: y\r\nY: z\r\n\r\n")
+        };
+        let most = head(MAX_FIELDS);
+        let most = AnswerHead::parse(most.as_bytes(), b"GET").unwrap();
+        let forwarded: Vec<_> = most.forwarded(false).map(|field| field.name).collect();
+        assert_eq!(forwarded, [b"Y"]);
+        assert!(AnswerHead::parse(head(MAX_FIELDS + 1).as_bytes(), b"GET").is_err());
     }
 }

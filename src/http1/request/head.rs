@@ -71,9 +71,11 @@ impl<'a> RequestHead<'a> {
     /// The fields that are for the server behind the proxy: all except hop-by-hop fields and those
     /// that `Connection` names.
     pub fn forwarded(&self) -> impl Iterator<Item = &Field<'a>> {
-        self.fields.iter().filter(|field| match field.known {
+        // A long line that names little is not read again for each field.
+        let nominated: Vec<_> = self.nominated().collect();
+        self.fields.iter().filter(move |field| match field.known {
             Some(known) => !connection::is_for_proxy(known),
-            None => !self.nominated().any(|name| name.eq_ignore_ascii_case(field.name)),
+            None => !nominated.iter().any(|name| name.eq_ignore_ascii_case(field.name)),
         })
     }
 
