@@ -75,6 +75,7 @@ pub fn chunks(bytes: &[u8]) {
 /// Any bytes as the head of a backend's answer.
 pub fn answer(bytes: &[u8]) {
     checks::answer(bytes);
+    checks::answer_head(bytes);
 }
 
 /// Any bytes as blocks of fields of HTTP/2.

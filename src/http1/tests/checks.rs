@@ -5,8 +5,8 @@ use std::fmt::Write;
 use bytes::{Buf, BytesMut};
 
 use crate::http1::{
-    Answer, AnswerBody, Body, ChunkedBody, HeadEnd, InvalidAnswer, MAX_HEAD_BYTES, Refusal,
-    RequestHead, StatusLine,
+    Answer, AnswerBody, AnswerEnd, AnswerHead, Body, ChunkedBody, HeadEnd, InvalidAnswer, Known,
+    MAX_HEAD_BYTES, Refusal, RequestHead, StatusLine, rules::connection, unfold,
 };
 
 /// The reading of a stream of requests that begins with these bytes, in one line of text.
@@ -254,6 +254,85 @@ pub(crate) fn answer(bytes: &[u8]) -> String {
         .collect();
     let nominates = if answer.nominates { ", and what Connection names" } else { "" };
     format!("{:?}, {keeps}{length}{without}{nominates}", answer.body)
+}
+
+/// Any bytes of a backend that begin with the head of an answer.
+pub(crate) fn answer_head(bytes: &[u8]) {
+    let whole = answer_end(bytes, bytes.len());
+    for piece in [1, 2, 3, 7] {
+        let cut = answer_end(bytes, piece);
+        assert_eq!(whole, cut, "in pieces of {piece}: {}", bytes.escape_ascii());
+    }
+    let Ok(Some((length, is_folded))) = whole else { return };
+    let mut bytes = bytes[..length].to_vec();
+    let begins = bytes.trim_ascii_start();
+    let line = begins.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec();
+    if is_folded {
+        unfold(&mut bytes);
+        assert_eq!(answer_end(&bytes, length), Ok(Some((length, false))));
+    }
+    for method in [&b"GET"[..], b"HEAD"] {
+        if let Ok(head) = AnswerHead::parse(&bytes, method) {
+            assert!(line.trim_ascii_end().ends_with(head.reason.trim_ascii_end()));
+            answer_survives_writing(&head, method);
+            forwards_one_framing(&head);
+        }
+    }
+}
+
+/// The length of the head, and whether it is folded.
+fn answer_end(bytes: &[u8], piece: usize) -> Result<Option<(usize, bool)>, InvalidAnswer> {
+    let mut end = AnswerEnd::default();
+    let mut there = 0;
+    while there < bytes.len() {
+        there = (there + piece.max(1)).min(bytes.len());
+        if let Some(length) = end.find(&bytes[..there])? {
+            return Ok(Some((length, end.is_folded())));
+        }
+    }
+    Ok(None)
+}
+
+/// Asserts that a head means the same after it was written in the strictest spelling.
+fn answer_survives_writing(head: &AnswerHead<'_>, request_method: &[u8]) {
+    let mut bytes = vec![];
+    write!(StrInto(&mut bytes), "{:?} {} ", head.version, head.status).unwrap();
+    bytes.extend([head.reason, b"\r\n"].concat());
+    for field in &head.fields {
+        assert!(!field.name.is_empty());
+        assert!(!field.value.iter().any(|byte| b"\0\r\n".contains(byte)));
+        bytes.extend([field.name, b": ", field.value, b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    let again = AnswerHead::parse(&bytes, request_method).expect("what was taken is taken again");
+    assert_eq!(&again, head, "{}", bytes.escape_ascii());
+    assert_eq!(answer_end(&bytes, bytes.len()), Ok(Some((bytes.len(), false))));
+    let line = StatusLine { status: head.status, version: head.version, request_method };
+    let fields = head.fields.iter().map(|field| (field.name, field.value));
+    assert_eq!(Answer::judge(line, fields), Ok(head.verdict));
+}
+
+/// Asserts that nothing goes on that says where the body ends but one plain length, and nothing that
+/// belongs to the connection to the backend.
+fn forwards_one_framing(head: &AnswerHead<'_>) {
+    if head.status == 101 {
+        return;
+    }
+    let forwarded: Vec<_> = head.forwarded(false).collect();
+    let of = |known| forwarded.iter().filter(move |field| field.known == Some(known));
+    let lengths: Vec<_> = of(Known::ContentLength).map(|field| field.value.to_vec()).collect();
+    let verdict = &head.verdict;
+    let plain = verdict.content_length.filter(|_| verdict.is_length_as_received);
+    let expected: Vec<_> = plain.iter().map(|length| length.to_string().into_bytes()).collect();
+    assert_eq!(lengths, expected);
+    for known in connection::HOP_BY_HOP {
+        assert!(known == Known::Upgrade || of(known).next().is_none(), "{known:?}");
+    }
+    let options = head.fields.iter().filter(|field| field.known == Some(Known::Connection));
+    for name in options.flat_map(|field| connection::nominated(field.value)) {
+        let is_named = forwarded.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+        assert!(!is_named, "{}", name.escape_ascii());
+    }
 }
 
 type NameAndValue<'a> = (&'a [u8], &'a [u8]);

@@ -90,6 +90,7 @@ proptest! {
         checks::stream(&bytes);
         checks::chunks(&bytes);
         checks::answer(&bytes);
+        checks::answer_head(&bytes);
     }
 
     #[test]
