@@ -1,13 +1,14 @@
 //! What must be true of any bytes on a stream of HTTP/3, for the tests and for the targets in `fuzz/`.
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use crate::field_lists::HEADER_LIST;
 use crate::http1::Refusal;
 use crate::http3::{
     Code, ControlFrames, Fault, Part, RefusedHead, RequestFrames, UniStream,
     qpack::{self, FieldWriter},
-    request_head,
+    request_head, trailers,
 };
 
 /// The lengths of pieces in which bytes come, beside all at once.
@@ -27,6 +28,10 @@ pub(crate) fn qpack(bytes: &[u8]) {
     }
     let small = qpack::readable(list.clone(), SMALL_LIST);
     assert!(readable.starts_with(&small));
+    // So it is with the beginning of a list whose rest does not come.
+    for end in [list.len() / 3, list.len() / 2, list.len().saturating_sub(1)] {
+        assert!(readable.starts_with(&qpack::readable(list.slice(..end), HEADER_LIST.into())));
+    }
     let Ok(lines) = qpack::decode(list, HEADER_LIST.into()) else { return };
     assert_eq!(lines, readable);
     let mut writer = FieldWriter::trailers();
@@ -36,12 +41,21 @@ pub(crate) fn qpack(bytes: &[u8]) {
     for (line, again) in lines.iter().zip(&again) {
         assert!(line.name.eq_ignore_ascii_case(&again.name) && line.value == again.value);
     }
+    if let Some(fields) = trailers(lines.clone()) {
+        are_harmless(&fields);
+        assert_eq!(fields.len(), lines.len());
+    }
     let Ok(head) = request_head(lines) else { return };
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     for text in [head.method.as_str(), target] {
         assert!(!text.bytes().any(|byte| byte <= b' ' || byte == 0x7f), "{text:?}");
     }
-    for (name, value) in &head.headers {
+    are_harmless(&head.headers);
+}
+
+/// Asserts that no field can be taken for another one, or for two, in HTTP/1.
+fn are_harmless(fields: &HeaderMap) {
+    for (name, value) in fields {
         assert!(!name.as_str().is_empty() && !name.as_str().contains([':', ' ']), "{name:?}");
         assert!(!value.as_bytes().iter().any(|byte| b"\0\r\n".contains(byte)), "{value:?}");
     }
