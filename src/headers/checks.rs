@@ -76,7 +76,7 @@ fn check(received: &Fields, peer: Peer, trusted: &TrustedProxies) {
 
     let id = RequestId::of(received);
     assert!(!id.as_str().is_empty() && id.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
-    let _ = TraceContext::of(received);
+    is_one_trace(received);
 
     let mut told = received.to_be_sent();
     apply(&mut told, received, &client, &id, false);
@@ -105,6 +105,24 @@ fn is_told(told: &Fields, client: &Client, id: &RequestId, peer: Option<IpAddr>)
         let crumbs = cookie.split(|byte| *byte == b';');
         let ours = format!("{ADMIN_COOKIE}=");
         assert!(!crumbs.map(<[u8]>::trim_ascii).any(|it| it.starts_with(ours.as_bytes())));
+    }
+}
+
+/// The next service finds the trace that came, or the one that begins here, and in one that is recorded a
+/// span of ours as its caller.
+fn is_one_trace(received: &Fields) {
+    let came = TraceContext::of(received);
+    let sampled = came.as_ref().and_then(TraceContext::is_sampled);
+    let trace = came.clone().unwrap_or_else(TraceContext::start);
+    for (trace, is_recorded) in [(trace.clone().unrecorded(), false), (trace.recorded(), true)] {
+        let mut told = received.to_be_sent();
+        trace.apply(&mut told, 1);
+        let next = TraceContext::of(&told).expect("it names a trace");
+        assert_eq!(next.id(), trace.id());
+        assert_eq!(next.is_sampled(), Some(is_recorded));
+        let is_callers = came.is_some() && next.caller() == trace.caller();
+        assert_eq!(is_callers, !is_recorded && sampled == Some(false));
+        assert!(came.is_some() || !told.has(Known::TraceState));
     }
 }
 
