@@ -8,7 +8,7 @@ use crate::support::{
     eventually::eventually,
     frames::{
         ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, FrameClient, GO_AWAY, HEADERS,
-        PING, RESET, SETTINGS, frame, get, request, settings, status, window,
+        PING, RESET, SETTINGS, fields, frame, get, request, settings, status, window,
     },
     lb::Lb,
     reply::{Gate, Reply},
@@ -354,6 +354,48 @@ fn a_header_list_that_is_too_large_is_answered_with_a_431_and_logged() {
     }
     assert_eq!(a.requests().len(), 3);
     assert_eq!(cut(&lb), None);
+}
+
+#[test]
+fn a_refusal_is_not_forgotten_however_many_come_with_it() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    let large = request("DELETE", "/large", &[("if-match", "x"), ("x", &"y".repeat(66_000))]);
+    let mut all = in_frames(END_STREAM, 1, &large);
+    for number in 1..200 {
+        let fragment = request("GET", "/a#b", &[]);
+        all.extend(frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &fragment));
+    }
+    client.send(&all).unwrap();
+    let answer = client.until(|frame| frame.stream == 1 && frame.kind == HEADERS).unwrap();
+    assert_eq!(status(&answer.payload), 431);
+    assert_eq!(lb.line_of("/large")["status"], 431);
+    lb.log_lines(100);
+    assert_eq!(a.requests().len(), 0);
+}
+
+#[test]
+fn trailers_of_a_request_that_was_refused_end_no_connection() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/held", Reply::behind(&gate, "held"));
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    for number in 0..128 {
+        client.send(&get(2 * number + 1, "/held")).unwrap();
+    }
+    let post = request("POST", "/", &[]);
+    client.send(&frame(HEADERS, END_HEADERS, 257, &post)).unwrap();
+    let refused = client.until(|frame| frame.kind == RESET).unwrap();
+    assert_eq!((refused.stream, refused.error()), (257, 7));
+    let trailers = fields(&[(b"x-sum", b"1")]);
+    client.send(&frame(HEADERS, END_HEADERS | END_STREAM, 257, &trailers)).unwrap();
+    gate.open();
+    for _ in 0..128 {
+        assert!(client.until(|frame| frame.ends_answer()).is_some());
+    }
+    client.send(&get(259, "/")).unwrap();
+    assert!(client.until(|frame| frame.ends_answer() && frame.stream == 259).is_some());
 }
 
 #[test]
