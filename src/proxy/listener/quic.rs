@@ -135,9 +135,10 @@ impl Door {
             tokio::select! {
                 incoming = endpoint.accept() => {
                     let Some(incoming) = incoming else { return };
-                    // What comes from the next process is of a client that was sent here (Retry).
+                    // What the next process passes on is of a client that was sent here (Retry).
                     if is_over && door.reading.is_here() {
-                        incoming.refuse();
+                        // It may be about to read, and answers when the client asks again.
+                        incoming.ignore();
                     } else if let Some((incoming, guard)) = door.admit(incoming) {
                         let (door, shutdown) = (Arc::clone(&door), watched.clone());
                         connections.spawn(async move {

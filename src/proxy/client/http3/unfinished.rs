@@ -31,14 +31,18 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Notes that the request has this number of bytes now. Returns whether there is room for as many.
+    /// Notes that the request has this number of bytes now. Returns whether there is room for more than it had;
+    /// for less there always is, whatever others have.
     pub(super) fn set(&mut self, bytes: usize) -> bool {
-        if bytes == self.bytes {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if bytes <= before {
+            if bytes < before {
+                self.sum.0.fetch_sub(before - bytes, Ordering::Relaxed);
+            }
             return true;
         }
-        let more = bytes.wrapping_sub(self.bytes);
-        self.bytes = bytes;
-        self.sum.0.fetch_add(more, Ordering::Relaxed).wrapping_add(more) <= MOST
+        let more = bytes - before;
+        self.sum.0.fetch_add(more, Ordering::Relaxed) + more <= MOST
     }
 }
 
@@ -59,7 +63,9 @@ mod tests {
         assert!(one.set(MOST - 10) && other.set(10));
         assert!(one.set(MOST - 10), "no more than before");
         assert!(!other.set(11));
-        assert!(other.set(10));
+        assert!(one.set(MOST - 10) && one.set(MOST - 11), "the other one is to blame");
+        assert!(one.set(0), "all of it has come");
+        assert!(other.set(10) && one.set(MOST - 10));
         assert!(one.set(0) && other.set(MOST));
         drop(other);
         assert!(one.set(MOST));
