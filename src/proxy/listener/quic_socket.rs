@@ -28,25 +28,31 @@ use super::quic_ids::ConnectionIds;
 use crate::process::udp::relay::Relay;
 
 /// Whether this process reads from a socket, or gets what is passed on to it.
-#[derive(Debug, Clone)]
-pub struct Reading(Arc<AtomicBool>);
+#[derive(Debug, Clone, Default)]
+pub struct Reading(Arc<Hands>);
 
-impl Default for Reading {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
+/// What is known of the processes that read. Either may become known first.
+#[derive(Debug, Default)]
+struct Hands {
+    is_passed_on: AtomicBool,
+    /// Whether no later process is there that could read.
+    is_last: AtomicBool,
 }
 
 impl Reading {
     /// From this call on the next process reads, for as long as it is there.
     pub fn pass_on(&self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.is_passed_on.store(true, Ordering::SeqCst);
     }
 
     /// Whether this process reads.
     #[must_use]
     pub fn is_here(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        !self.0.is_passed_on.load(Ordering::SeqCst) || self.is_last()
+    }
+
+    fn is_last(&self) -> bool {
+        self.0.is_last.load(Ordering::SeqCst)
     }
 }
 
@@ -57,8 +63,6 @@ pub(super) struct SharedSocket {
     ids: ConnectionIds,
     reading: Reading,
     inbox: UnixDatagram,
-    /// Whether no later process is there that could pass anything on.
-    has_ended: AtomicBool,
     outboxes: Vec<(u8, Outbox)>,
 }
 
@@ -77,7 +81,6 @@ impl SharedSocket {
             ids,
             reading,
             inbox: UnixDatagram::from_std(relay.inbox)?,
-            has_ended: AtomicBool::new(false),
             outboxes: relay.outboxes,
         }))
     }
@@ -85,13 +88,12 @@ impl SharedSocket {
     /// The next packets that were passed on to this process. They come no more once no later process is there,
     /// and this one reads again.
     fn poll_inbox(&self, cx: &mut Context<'_>, buffer: &mut IoSliceMut<'_>) -> Poll<RecvMeta> {
-        while !self.has_ended.load(Ordering::Relaxed) {
+        while !self.reading.is_last() {
             let mut message = ReadBuf::new(buffer);
             let came = ready!(self.inbox.poll_recv(cx, &mut message));
             let message = message.filled();
             if came.is_err() || message.is_empty() {
-                self.has_ended.store(true, Ordering::Relaxed);
-                self.reading.0.store(true, Ordering::SeqCst);
+                self.reading.0.is_last.store(true, Ordering::SeqCst);
             } else if let Some(meta) = unlabelled(message) {
                 return Poll::Ready(meta);
             }
@@ -329,6 +331,19 @@ mod tests {
         drop(second);
         assert_eq!(texts(&first, "b").await, ["b"]);
         assert!(reading.is_here());
+    }
+
+    #[tokio::test]
+    async fn a_process_reads_on_when_the_next_one_had_ended_before_it_was_to_read() {
+        let mut processes = Processes::none();
+        let (first, reading) = processes.start();
+        processes.next.clear();
+        processes.send(0, "a");
+        assert_eq!(texts(&first, "a").await, ["a"]);
+        assert!(has_nothing(&first).await, "it has seen that nobody is there");
+        reading.pass_on();
+        processes.send(0, "b");
+        assert_eq!(texts(&first, "b").await, ["b"]);
     }
 
     #[tokio::test]

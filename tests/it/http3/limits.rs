@@ -120,14 +120,16 @@ fn trailers_that_do_not_end_take_little_in_all_requests_of_a_connection_together
     let mut streams: Vec<_> = (0..30).map(|_| client.begin(&begins, false)).collect();
     eventually(PATIENCE, "all have begun", || lb.active(&a) == 30);
     for (send, _) in &mut streams {
-        RUNTIME.block_on(send.write_all(&without_end(&[]))).unwrap();
+        // One that is refused while it writes is stopped.
+        let _ = RUNTIME.block_on(send.write_all(&without_end(&[])));
     }
     for line in lb.log_lines(30 - FIT) {
         assert_eq!(line["status"], 400);
         let error = line["error"].as_str().unwrap();
         assert!(error.contains("beside the fields of too many requests"), "{error}");
     }
-    assert!((FIT / 2..=FIT).contains(&lb.active(&a)), "{}", lb.active(&a));
+    let are_few = || (FIT / 2..=FIT).contains(&lb.active(&a));
+    eventually(PATIENCE, "no more than fit are left", are_few);
     assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
 }
 

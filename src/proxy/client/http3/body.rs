@@ -37,6 +37,8 @@ use crate::http3::{
 /// The most that is read from a stream at once.
 const PIECE: usize = 64 * 1024;
 
+const NOT_AS_ANNOUNCED: &str = "the body is not as long as its header has announced";
+
 /// Why no more comes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
@@ -110,15 +112,23 @@ impl StreamBody {
         let Some(Part::Head(list)) = part else { return Err(Broken::Left) };
         self.list = Some(list.clone());
         let head = request_head(decode(list)?).map_err(Fault::Malformed)?;
-        let length = head.headers.get(header::CONTENT_LENGTH);
-        self.left = length.and_then(|length| framing::content_length(length.as_bytes()));
+        let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
+        let length = lengths.next();
+        // More than one are refused for that.
+        if lengths.next().is_none() {
+            self.left = length.and_then(|length| framing::content_length(length.as_bytes()));
+        }
         // A client need not send the end with the head; only with a body would it wait for an answer.
         let has_none = head.method.is_safe() || head.method == http::Method::DELETE;
         let waits = self.left == Some(0) || length.is_none() && has_none;
         self.read_ahead(waits).await?;
+        let ahead = self.ahead.iter().map(|piece| piece.len() as u64).sum();
+        if !self.is_as_announced(ahead, self.is_at_end) {
+            return Err(Fault::Malformed(NOT_AS_ANNOUNCED).into());
+        }
         self.list = None;
         self.is_empty = self.is_at_end && self.ahead.is_empty();
-        self.has_ended = self.is_empty && !matches!(self.left, Some(1..));
+        self.has_ended = self.is_empty;
         Ok(head)
     }
 
@@ -252,20 +262,10 @@ impl StreamBody {
 
     fn piece(&mut self, piece: Option<Bytes>, link: &ClientLink) -> Result<Option<Bytes>> {
         let more = piece.as_ref().map_or(0, |piece| piece.len() as u64);
-        let is_as_announced = match &mut self.left {
-            None => true,
-            Some(left) => match left.checked_sub(more) {
-                Some(rest) => {
-                    *left = rest;
-                    rest == 0 || piece.is_some()
-                }
-                None => false,
-            },
-        };
-        if !is_as_announced {
-            let why = "the body is not as long as its header has announced";
-            return Err(self.error(Fault::Malformed(why).into()));
+        if !self.is_as_announced(more, piece.is_none()) {
+            return Err(self.error(Fault::Malformed(NOT_AS_ANNOUNCED).into()));
         }
+        self.left = self.left.map(|left| left - more);
         self.has_ended = piece.is_none();
         if piece.is_some() {
             self.bytes += more;
@@ -276,6 +276,11 @@ impl StreamBody {
             link.transit().set_trailers(trailer_lines(&trailers));
         }
         Ok(piece)
+    }
+
+    /// Whether so many more bytes of the body may come, and its end behind them.
+    fn is_as_announced(&self, more: u64, ends: bool) -> bool {
+        self.left.is_none_or(|left| if ends { more == left } else { more <= left })
     }
 
     /// What comes behind the body has come.
