@@ -206,24 +206,31 @@ impl Browser {
     /// Clicks in the middle of the first such element, as soon as nothing covers it.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
-        // The place of the element, once a click there would hit it.
+        // The place of the element, once a click there would hit it; the page notes what it does hit.
         let place = format!(
-            "(() => {{ const node = document.querySelector({});
+            "(() => {{ const node = document.querySelector({selector});
                if (!node || node.disabled) return null;
                node.scrollIntoView({{ block: 'center', behavior: 'instant' }});
                const box = node.getBoundingClientRect();
                const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
                const hit = document.elementFromPoint(x, y);
-               return hit && node.contains(hit) ? {{ x, y }} : null; }})()",
-            json!(selector)
+               if (!hit || !node.contains(hit)) return null;
+               window.hasHit = null;
+               const note = (event) => {{ window.hasHit = !!event.target.closest({selector}); }};
+               document.addEventListener('click', note, {{ capture: true, once: true }});
+               return {{ x, y }}; }})()",
+            selector = json!(selector)
         );
-        let found = wait_for(PATIENCE, || self.eval_now(&place).filter(Value::is_object));
-        let place =
-            found.unwrap_or_else(|| panic!("cannot be clicked: {selector}\n{}", self.text("body")));
-        for kind in ["mousePressed", "mouseReleased"] {
-            let click = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", click);
-        }
+        // Where the page moves what is to be hit in that moment, it is tried again.
+        let hits = wait_for(PATIENCE, || {
+            let place = self.eval_now(&place).filter(Value::is_object)?;
+            for kind in ["mousePressed", "mouseReleased"] {
+                let click = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1 });
+                self.call("Input.dispatchMouseEvent", click);
+            }
+            (self.eval_now("window.hasHit") != Some(Value::Bool(false))).then_some(())
+        });
+        hits.unwrap_or_else(|| panic!("cannot be clicked: {selector}\n{}", self.text("body")));
     }
 
     /// Types this where the focus is.
