@@ -98,51 +98,70 @@ fn answers_that_tiny_windows_hold_up_are_few() {
     }
 }
 
-/// A connection whose places are taken, and a piece of the body of each request that has one, which keeps it.
-fn with_places_taken(lb: &Lb, a: &ScriptedBackend) -> (FrameClient, Vec<u8>) {
+/// A connection whose places are taken.
+fn with_places_taken(lb: &Lb, a: &ScriptedBackend) -> FrameClient {
     let mut client = FrameClient::open(lb.address());
     client.send(&posts(0..PLACES as u32)).unwrap();
     eventually(PATIENCE, "the first ones begin", || lb.active(a) == PLACES);
-    let pieces = (0..PLACES as u32).flat_map(|number| frame(DATA, 0, 2 * number + 1, b"x"));
-    (client, pieces.collect())
+    client
+}
+
+/// A balancer, and a connection whose places are taken by requests that stand in line. What is returned with it
+/// keeps them there.
+fn with_places_in_line(limits: &str) -> (Lb, FrameClient, (ScriptedBackend, FrameClient)) {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/hang", Reply::hang());
+    let lb = Lb::with_line(&a, limits);
+    let mut first = FrameClient::open(lb.address());
+    first.send(&get(1, "/hang")).unwrap();
+    a.wait_for_requests(1);
+    let mut client = FrameClient::open(lb.address());
+    client.send(&posts(0..PLACES as u32)).unwrap();
+    eventually(PATIENCE, "the first ones stand in line", || lb.queued() == PLACES);
+    (lb, client, (a, first))
+}
+
+#[test]
+fn a_body_that_has_begun_gives_its_place_to_one_that_waits() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = with_places_taken(&lb, &a);
+    client.send(&posts(PLACES as u32..3 * PLACES as u32)).unwrap();
+    for (turn, last) in [(1, 2), (2, 3)] {
+        let begun = PLACES as u32 * (turn - 1)..PLACES as u32 * turn;
+        let pieces = begun.flat_map(|number| frame(DATA, 0, 2 * number + 1, b"x"));
+        client.send(&pieces.collect::<Vec<_>>()).unwrap();
+        eventually(PATIENCE, "the next ones begin", || lb.active(&a) == last * PLACES);
+    }
 }
 
 #[test]
 fn a_body_that_does_not_begin_in_time_is_answered_though_its_request_never_began() {
-    let a = ScriptedBackend::named("a");
-    let lb = Lb::with_client_limits(&a, "{ body: { idle: 500ms } }");
-    let (mut client, pieces) = with_places_taken(&lb, &a);
+    let (lb, mut client, _line) = with_places_in_line("{ body: { idle: 500ms } }");
     client.send(&post(101, "/late")).unwrap();
-    eventually(PATIENCE, "it is answered", || {
-        client.send(&pieces).unwrap();
-        lb.log_text().contains("/late")
-    });
     let line = lb.line_of("/late");
     assert_eq!((&line["status"], &line["attempts"]), (&408.into(), &0.into()));
     assert_eq!(line["error"], "the request body did not come in time");
     assert_eq!(answer(&mut client, 101), 408);
-    client.send(&get(103, "/")).unwrap();
-    assert_eq!(answer(&mut client, 103), 200);
 }
 
 #[test]
 fn many_bodies_that_do_not_begin_end_their_connection_even_if_others_move() {
-    let a = ScriptedBackend::named("a");
-    let lb = Lb::with_client_limits(&a, "{ body: { idle: 500ms } }");
-    let (mut client, pieces) = with_places_taken(&lb, &a);
-    client.send(&posts(PLACES as u32..100)).unwrap();
+    let (lb, mut client, _line) = with_places_in_line("{ body: { idle: 500ms } }");
+    client.send(&[post(201, "/moves"), frame(DATA, 0, 201, b"x")].concat()).unwrap();
+    client.send(&posts(101..100 + 92)).unwrap();
     eventually(PATIENCE, "it is cut", || {
-        let _ = client.send(&pieces);
+        let _ = client.send(&frame(DATA, 0, 201, b"x"));
         lb.listener().cuts()[Cut::Stalled as usize] == 1
     });
-    eventually(PATIENCE, "the backend is free", || lb.active(&a) == 0);
+    eventually(PATIENCE, "the line is empty", || lb.queued() == 0);
 }
 
 #[test]
 fn a_request_that_is_cancelled_while_it_waits_costs_no_backend_anything() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
-    let (mut client, _) = with_places_taken(&lb, &a);
+    let mut client = with_places_taken(&lb, &a);
     client.send(&[post(17, "/cancelled"), reset(17, 8), post(19, "/next")].concat()).unwrap();
     client.send(&frame(DATA, END_STREAM, 1, b"x")).unwrap();
     assert_eq!(answer(&mut client, 1), 200);
@@ -196,9 +215,8 @@ fn tunnels_are_as_many_as_ever() {
 fn requests_that_wait_are_served_though_lb_drains() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
-    let (mut client, pieces) = with_places_taken(&lb, &a);
+    let mut client = with_places_taken(&lb, &a);
     client.send(&posts(PLACES as u32..20)).unwrap();
-    client.send(&pieces).unwrap();
     client.send(&frame(PING, 0, 0, &[0; 8])).unwrap();
     assert!(client.until(|frame| frame.kind == PING).is_some());
     lb.drain();

@@ -202,34 +202,45 @@ fn requests_whose_bodies_have_not_begun_hold_few_backends_until_they_do() {
     assert!(!log.contains("/45") && !log.contains("/44"), "{log}");
 }
 
-/// Sends a piece of the body of each of these requests, so that they keep their places.
-fn move_on(streams: &mut [(SendStream, RecvStream)]) {
-    for (send, _) in streams {
-        let _ = RUNTIME.block_on(send.write_all(&frame(0, b"x")));
+#[test]
+fn a_body_that_has_begun_gives_its_place_to_one_that_waits() {
+    let a = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&a], "");
+    let client = RawClient::to(lb.address());
+    let begin = |number| client.begin(&post(&format!("/{number}")), false);
+    let mut streams: Vec<_> = (0..3 * PLACES).map(begin).collect();
+    for turn in 1..=2 {
+        eventually(PATIENCE, "the next ones begin", || lb.active(&a) == turn * PLACES);
+        // Which ones have begun depends on the order in which they came.
+        for (send, _) in &mut streams[(turn - 1) * PLACES..turn * PLACES] {
+            RUNTIME.block_on(send.write_all(&frame(0, b"x"))).unwrap();
+        }
     }
+    eventually(PATIENCE, "all have begun", || lb.active(&a) == 3 * PLACES);
 }
 
 #[test]
 fn a_body_that_does_not_begin_in_time_is_answered_though_its_request_never_began() {
     let a = ScriptedBackend::named("a");
-    let lb = QuicLb::with_client_limits(&a, "{ body: { idle: 500ms } }");
+    a.reply_to("/hang", Reply::hang());
+    let lb = QuicLb::with_line(&a, "{ body: { idle: 500ms } }");
+    let first = RawClient::to(lb.address());
+    let _held = first.begin(&get("/hang"), true);
+    a.wait_for_requests(1);
     let client = RawClient::to(lb.address());
     let begin = |number| client.begin(&post(&format!("/{number}")), false);
-    let mut streams: Vec<_> = (0..PLACES).map(begin).collect();
-    eventually(PATIENCE, "the first ones begin", || lb.active(&a) == PLACES);
+    let _in_line: Vec<_> = (0..PLACES).map(begin).collect();
+    eventually(PATIENCE, "the first ones stand in line", || lb.queued() == PLACES);
     let (_send, mut recv) = client.begin(&post("/late"), false);
-    eventually(PATIENCE, "it is answered", || {
-        move_on(&mut streams);
-        lb.log_text().contains("/late")
-    });
     let line = lb.line_of("/late");
     assert_eq!((&line["status"], &line["attempts"]), (&408.into(), &0.into()));
     assert_eq!(line["error"], "the request body did not come in time");
     assert_eq!(client.outcome(&mut recv), Outcome::Answered(408));
-    // Many of them end the connection, even if others move.
+    // Many of them end the connection, even if another one moves.
+    let (mut moving, _recv) = client.begin(&[post("/moves"), frame(0, b"x")].concat(), false);
     let _late: Vec<_> = (PLACES..50).map(begin).collect();
     eventually(PATIENCE, "it is cut", || {
-        move_on(&mut streams);
+        let _ = RUNTIME.block_on(moving.write_all(&frame(0, b"x")));
         lb.listener().cuts()[Cut::Stalled as usize] == 1
     });
 }

@@ -125,6 +125,14 @@ impl<F: Front> Balancer<F> {
         ))
     }
 
+    /// The same of a backend that takes one request at a time; others wait in line.
+    #[track_caller]
+    pub(crate) fn with_line(backend: &ScriptedBackend, limits: &str) -> Self {
+        let pool =
+            Self::one_pool(&entry(backend, "max_connections: 1"), "    queue: { timeout: 60s }");
+        Self::start(&format!("listeners: [ {{ address: 127.0.0.1:0, client: {limits} }} ]\n{pool}"))
+    }
+
     fn one_pool(entries: &str, settings: &str) -> String {
         let has_checks = settings.contains("health_check");
         let checks = if has_checks { "" } else { "    health_check: off\n" };

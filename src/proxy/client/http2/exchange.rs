@@ -45,7 +45,7 @@ pub(in super::super::super) struct Http2Exchange {
 }
 
 impl Http2Exchange {
-    /// The session of a request, which keeps its place until it ends.
+    /// The session of a request, which keeps its place until its body begins, or it ends.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Http2Exchange {
         let is_grpc = |it: &HeaderValue| grpc::is_grpc(it.as_bytes());
         let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
-            answer: StreamAnswer::new(respond, form, shared.limits.answer_pace()),
+            answer: StreamAnswer::new(respond, form, shared),
             wants_tunnel: facts.wants_tunnel,
             is_grpc: head.headers.get(header::CONTENT_TYPE).is_some_and(is_grpc),
             shown: None,
@@ -112,7 +112,13 @@ impl Exchange for Http2Exchange {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = self.body.poll_piece(&self.link, &self.shared.signals, &mut self.timer, cx);
-        piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
+        piece.map(|piece| {
+            if piece.is_ok() && !self.shared.is_tight() {
+                // The body has begun.
+                self.place = None;
+            }
+            piece.inspect_err(|error| self.note_stall(error))
+        })
     }
 
     /// Bytes that the client sends meanwhile wait within its window.
@@ -154,7 +160,7 @@ impl Exchange for Http2Exchange {
                     if self.link.is_last() && !header.status.is_informational() {
                         self.shared.is_last.notify_one();
                     }
-                    if self.answer.write_header(&header, end)? {
+                    if self.answer.write_header(&header, end, &self.link).await? {
                         self.shown = Some(shown);
                     }
                     if self.answer.is_tunnel() {

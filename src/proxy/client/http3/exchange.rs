@@ -51,7 +51,7 @@ pub(in super::super::super) struct Http3Exchange {
 }
 
 impl Http3Exchange {
-    /// The session of a request whose head has been read, or refused. It keeps its place until it ends.
+    /// The session of a request whose head has been read, or refused. It keeps its place until its body begins, or it ends.
     ///
     /// # Errors
     ///
@@ -139,7 +139,13 @@ impl Exchange for Http3Exchange {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
-        piece.map(|piece| piece.inspect_err(|error| self.note_stall(error)))
+        piece.map(|piece| {
+            if piece.is_ok() && !self.shared.is_tight {
+                // The body has begun.
+                self.place = None;
+            }
+            piece.inspect_err(|error| self.note_stall(error))
+        })
     }
 
     /// Bytes that the client sends meanwhile wait within its window.
