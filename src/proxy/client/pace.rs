@@ -54,6 +54,15 @@ impl Pace {
         }
     }
 
+    /// Notes that the client could not move any byte before this time. Returns whether it makes a difference.
+    pub(super) fn could_not_before(&mut self, at: Instant) -> bool {
+        let is_later = self.since.is_some_and(|since| since < at);
+        if is_later {
+            self.since = Some(at);
+        }
+        is_later
+    }
+
     /// Notes that bytes have moved, `body` of which belong to the body. The clock is read only if a
     /// wait was under way.
     pub(super) fn came(&mut self, body: u64, now: impl FnOnce() -> Instant) {

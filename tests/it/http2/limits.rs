@@ -1,6 +1,6 @@
 //! Limits on the time that a client of HTTP/2 may take, and on the number of its requests.
 
-use std::{thread, time::Duration};
+use std::{io::Write, net::TcpListener, thread, time::Duration};
 
 use crate::support::{
     PATIENCE,
@@ -8,9 +8,10 @@ use crate::support::{
     eventually::eventually,
     frames::{
         ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, FrameClient, GO_AWAY, HEADERS,
-        PING, RESET, SETTINGS, fields, frame, get, request, settings, status, window,
+        PING, PREFACE, RESET, SETTINGS, WINDOW_UPDATE, fields, frame, get, request, reset,
+        settings, status, window,
     },
-    lb::Lb,
+    lb::{Lb, addresses, entry},
     reply::{Gate, Reply},
 };
 use lb::{clock, count::Cut};
@@ -81,7 +82,7 @@ fn a_client_without_settings_is_closed_in_time() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::with_client_limits(&a, "{ header: 300ms, keepalive: 60s }");
     let mut client = FrameClient::bare(lb.address());
-    client.send(crate::support::frames::PREFACE).unwrap();
+    client.send(PREFACE).unwrap();
     client.end();
 }
 
@@ -260,7 +261,7 @@ fn a_body_is_taken_ahead_up_to_its_window_and_no_further() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
     let mut client = FrameClient::bare(lb.address());
-    client.send(&[crate::support::frames::PREFACE, &settings(&[])].concat()).unwrap();
+    client.send(&[PREFACE, &settings(&[])].concat()).unwrap();
     let ours = client.until(|frame| frame.kind == SETTINGS && frame.flags == 0).unwrap();
     let values: Vec<_> = ours.payload.chunks(6).map(<[u8]>::to_vec).collect();
     let value = |id: u16, value: u32| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
@@ -272,6 +273,110 @@ fn a_body_is_taken_ahead_up_to_its_window_and_no_further() {
     let update = client.until(|frame| frame.kind == 8 && frame.stream == 0).unwrap();
     let by = u32::from_be_bytes(update.payload.try_into().unwrap());
     assert_eq!(65_535 + by, 2 << 20);
+}
+
+/// Sends as much of these bodies, of which a byte was sent, as there is room for in the windows.
+fn fill(client: &mut FrameClient, streams: &[u32], sent: u32) {
+    let (mut room, mut rooms) = ((2 << 20) - sent, vec![(1_u32 << 20) - 1; streams.len()]);
+    let mut rounds = 0;
+    while rounds < 3 {
+        rounds += 1;
+        for (stream, own) in streams.iter().zip(&mut rooms) {
+            while room > 0 && *own > 0 {
+                let part = room.min(*own).min(16 << 10);
+                client.send(&frame(DATA, 0, *stream, &vec![b'x'; part as usize])).unwrap();
+                (room, *own, rounds) = (room - part, *own - part, 0);
+            }
+        }
+        client.send(&frame(PING, 0, 0, &[7; 8])).unwrap();
+        loop {
+            let frame = client.next().expect("the connection goes on");
+            match frame.kind {
+                PING => break,
+                WINDOW_UPDATE => {
+                    let by = u32::from_be_bytes(frame.payload.try_into().unwrap());
+                    match streams.iter().position(|stream| *stream == frame.stream) {
+                        Some(at) => rooms[at] += by,
+                        None if frame.stream == 0 => room += by,
+                        None => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(room, 0);
+}
+
+#[test]
+fn a_body_that_has_no_room_beside_others_is_not_late() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    a.reply_to("/hang", Reply::hang());
+    let lb = Lb::start(&format!(
+        "listeners: [ {{ address: 127.0.0.1:0, client: {{ body: {{ idle: 1s }} }} }} ]\n\
+         routes: [ {{ path: /quick, pool: quick }}, {{ pool: web }} ]\npools:\n  quick:\n    \
+         health_check: off\n    backends: [{}]\n  web:\n    health_check: off\n    \
+         queue: {{ timeout: 60s }}\n    backends: [{}]\n",
+        addresses(&[&b]),
+        entry(&a, "max_connections: 1"),
+    ));
+    let mut holder = FrameClient::open(lb.address());
+    holder.send(&get(1, "/hang")).unwrap();
+    a.wait_for_requests(1);
+    let post = |stream: u32, path: &str| {
+        let head = frame(HEADERS, END_HEADERS, stream, &request("POST", path, &[]));
+        [head, frame(DATA, 0, stream, b"x")].concat()
+    };
+    let mut client = FrameClient::bare(lb.address());
+    client.send(&[PREFACE, &settings(&[]), &frame(SETTINGS, ACK, 0, &[])].concat()).unwrap();
+    let opened = |frame: &Frame| frame.kind == WINDOW_UPDATE && frame.stream == 0;
+    assert!(client.until(opened).is_some());
+    let bodies: Vec<u32> = (0..4).map(|number| 2 * number + 1).collect();
+    for stream in &bodies {
+        client.send(&post(*stream, "/waits")).unwrap();
+    }
+    client.send(&[post(101, "/quick/on"), post(103, "/quick/idle")].concat()).unwrap();
+    fill(&mut client, &bodies, 6);
+    // Others that begin now are late, one after another.
+    let mut other = FrameClient::open(lb.address());
+    for number in 0..2 {
+        other.send(&post(2 * number + 1, &format!("/quick/late{number}"))).unwrap();
+        assert_eq!(lb.line_of(&format!("/quick/late{number}"))["status"], 408);
+    }
+    assert!(!lb.log_text().contains("/quick/on") && !lb.log_text().contains("/quick/idle"));
+    client.send(&[reset(1, 8), reset(3, 8)].concat()).unwrap();
+    assert!(client.until(opened).is_some());
+    client.send(&frame(DATA, END_STREAM, 101, b"y")).unwrap();
+    assert_eq!(lb.line_of("/quick/on")["status"], 200);
+    assert_eq!(b.requests_to("/quick/on")[0].body, b"xy");
+    assert_eq!(lb.line_of("/quick/idle")["status"], 408);
+}
+
+#[test]
+fn informational_answers_wait_for_the_client() {
+    const WRITTEN: usize = 256 << 20;
+    let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+    let lb = Lb::start(&format!(
+        "listeners: [ {{ address: 127.0.0.1:0, client: {{ write: 1s }} }} ]\n\
+         routes: [ {{ pool: web }} ]\npools:\n  web:\n    health_check: off\n    \
+         backends: [ {{ address: '{}' }} ]\n",
+        backend.local_addr().unwrap(),
+    ));
+    let mut client = FrameClient::open(lb.address());
+    client.send(&get(1, "/")).unwrap();
+    let (mut stream, _) = backend.accept().unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let hint = format!("HTTP/1.1 103 Early Hints\r\nLink: </{}>\r\n\r\n", "a".repeat(16_000));
+    let hints = hint.repeat(64).into_bytes();
+    let mut written = 0;
+    while written < WRITTEN
+        && let Ok(more) = stream.write(&hints)
+    {
+        written += more;
+    }
+    // What the system holds is far less.
+    assert!(written < WRITTEN, "all were taken");
+    eventually(PATIENCE, "the client is cut", || cut(&lb) == Some(Cut::TookNothing));
 }
 
 #[test]
@@ -335,7 +440,11 @@ fn a_header_list_that_is_too_large_is_answered_with_a_431_and_logged() {
     let crumbs = request("GET", "/crumbs", &vec![("cookie", "a=b"); 10_000]);
     let value = request("GET", "/value", &[("x", &"y".repeat(65_536))]);
     let path = request("GET", &format!("/{}", "x".repeat(66_000)), &[]);
-    for (block, logged) in [(crumbs, "/crumbs"), (value, "/value"), (path, "/")] {
+    // RFC 9113 section 6.5.2 counts 32 bytes for each field beside its text.
+    let others = 5 * 32 + ":method GET :scheme http :authority a :path /exact x".len() - 8;
+    let exact = request("GET", "/exact", &[("x", &"y".repeat(65_536 - others))]);
+    for (block, logged) in [(crumbs, "/crumbs"), (value, "/value"), (path, "/"), (exact, "/exact")]
+    {
         let mut client = FrameClient::open(lb.address());
         client.send(&in_frames(END_STREAM, 1, &block)).unwrap();
         let is_first = |frame: &Frame| frame.kind == HEADERS || frame.kind == GO_AWAY;
@@ -352,7 +461,7 @@ fn a_header_list_that_is_too_large_is_answered_with_a_431_and_logged() {
         assert!(client.until(|frame| frame.ends_answer() && frame.stream == 3).is_some());
         assert_eq!(a.requests().pop().unwrap().header_lines("x")[0].len(), 60_000);
     }
-    assert_eq!(a.requests().len(), 3);
+    assert_eq!(a.requests().len(), 4);
     assert_eq!(cut(&lb), None);
 }
 

@@ -23,7 +23,7 @@ use crate::support::{
     eventually::eventually,
     frames::{self, FrameClient},
     lb::{Lb, addresses},
-    reply::{Gate, Reply},
+    reply::{Gate, Reply, Step},
 };
 
 /// A connection, and the task that notices its end.
@@ -174,6 +174,49 @@ fn an_early_hint_reaches_the_client() {
         (103, &"</a.css>".parse().unwrap())
     );
     assert_eq!(client.answer(response).unwrap().status(), 200);
+}
+
+#[test]
+fn what_came_before_a_backend_broke_is_the_clients() {
+    const CAME: usize = 50_000;
+    let a = ScriptedBackend::named("a");
+    let whole = Reply::ok("x".repeat(2 * CAME));
+    a.reply_to("/length", whole.clone().closed_after(CAME));
+    a.reply_to("/chunks", whole.chunked().closed_after(CAME));
+    let tunnel =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let last = "x".repeat(CAME);
+    a.reply_to(
+        "/tunnel",
+        Reply::steps_of([Step::Send(format!("{tunnel}{last}").into()), Step::Reset]),
+    );
+    let lb = Lb::over(&[&a], "    ejection: off");
+    let upgrade = frames::fields(&[
+        (b":method", b"CONNECT"),
+        (b":protocol", b"websocket"),
+        (b":scheme", b"http"),
+        (b":path", b"/tunnel"),
+        (b":authority", b"a"),
+    ]);
+    for (path, request) in [
+        ("/length", frames::get(1, "/length")),
+        ("/chunks", frames::get(1, "/chunks")),
+        ("/tunnel", frames::frame(frames::HEADERS, frames::END_HEADERS, 1, &upgrade)),
+    ] {
+        let mut client = FrameClient::open(lb.address());
+        client.send(&request).unwrap();
+        let mut came = 0;
+        let end = loop {
+            let frame = client.next().expect("the connection goes on");
+            match frame.kind {
+                frames::DATA => came += frame.payload.len(),
+                frames::RESET => break frame,
+                _ => {}
+            }
+        };
+        assert_eq!((came, end.stream, end.error()), (CAME, 1, 8), "{path}");
+        assert_eq!(lb.line_of(path)["bytes"], CAME, "{path}");
+    }
 }
 
 #[test]

@@ -5,11 +5,13 @@
 //! opens it by so little that the answer hardly moves, loses its request here, and its connection by the
 //! limit on writes.
 //!
-//! An answer that is dropped before its end is reset by the `h2` crate behind what was sent of it; a
-//! reset of ours would overtake that, and the client would not even learn the status.
+//! An answer that is dropped before its end is reset by the `h2` crate, which discards what waits of its body
+//! then. So its stream is kept until that was written: what came before a backend broke is the client's.
 
 use std::{
     future::poll_fn,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,14 +20,17 @@ use h2::{SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pingora_core::{Error, ErrorType, Result};
 
-use super::super::{
-    super::{answer_header::AnswerHeader, watch::Timer},
-    link::ClientLink,
-    pace::Pace,
-    streams::{self, took_too_slowly},
+use super::{
+    super::{
+        super::{answer_header::AnswerHeader, watch::Timer},
+        link::ClientLink,
+        pace::Pace,
+        streams::{self, took_too_slowly},
+    },
+    shared::Shared,
+    wire::Mark,
 };
 use crate::clock;
-use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 
 /// The most of a body in one frame: with its head it fits into one record of TLS, without a second one for
@@ -53,6 +58,7 @@ pub(super) struct Form {
 /// The answer to one request.
 #[derive(Debug)]
 pub(super) struct StreamAnswer {
+    shared: Arc<Shared>,
     respond: SendResponse<Bytes>,
     /// Present once the header has been sent.
     stream: Option<SendStream<Bytes>>,
@@ -65,15 +71,16 @@ pub(super) struct StreamAnswer {
 }
 
 impl StreamAnswer {
-    pub(super) fn new(respond: SendResponse<Bytes>, form: Form, limits: PaceLimits) -> Self {
+    pub(super) fn new(respond: SendResponse<Bytes>, form: Form, shared: &Arc<Shared>) -> Self {
         Self {
+            shared: Arc::clone(shared),
             respond,
             stream: None,
             form,
             is_tunnel: false,
             state: State::Header,
             bytes: 0,
-            pace: Pace::new(limits),
+            pace: Pace::new(shared.limits.answer_pace()),
             timer: Timer::default(),
         }
     }
@@ -107,8 +114,13 @@ impl StreamAnswer {
     ///
     /// # Errors
     ///
-    /// If the client has left.
-    pub(super) fn write_header(&mut self, sent: &AnswerHeader, end: bool) -> Result<bool> {
+    /// If the client has left, or takes informational answers too slowly.
+    pub(super) async fn write_header(
+        &mut self,
+        sent: &AnswerHeader,
+        end: bool,
+        link: &ClientLink,
+    ) -> Result<bool> {
         let status = sent.status;
         let is_switch = status == StatusCode::SWITCHING_PROTOCOLS;
         if self.state != State::Header || is_switch && !self.form.wants_tunnel {
@@ -126,7 +138,7 @@ impl StreamAnswer {
             return Ok(true);
         }
         if status.is_informational() {
-            return self.respond.send_informational(answer).map(|()| false).map_err(broken);
+            return self.write_informational(answer, link).await.map(|()| false);
         }
         let length = sent.fields.first(Known::ContentLength).and_then(framing::content_length);
         let is_bodiless = self.form.is_head
@@ -135,6 +147,27 @@ impl StreamAnswer {
         self.stream = Some(self.respond.send_response(answer, ends).map_err(broken)?);
         self.state = if ends { State::Ended } else { State::Body(length) };
         Ok(true)
+    }
+
+    /// Sends an informational answer, and waits until it was written: a backend may have any number of them.
+    async fn write_informational(&mut self, answer: Response<()>, link: &ClientLink) -> Result<()> {
+        let stream = self.respond.stream_id().as_u32();
+        let mut written = self.shared.signals.awaited().frame(stream, Mark::Header);
+        self.respond.send_informational(answer).map_err(broken)?;
+        let Self { respond, pace, timer, .. } = self;
+        let wait = poll_fn(|cx| {
+            if Pin::new(&mut written).poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if respond.poll_reset(cx).is_ready() {
+                return Poll::Ready(Err(gone()));
+            }
+            ready!(pace.poll_too_slow(link.requests_under_way(), timer, cx));
+            Poll::Ready(Err(took_too_slowly()))
+        });
+        wait.await?;
+        self.pace.came(0, clock::now);
+        Ok(())
     }
 
     /// Sends a piece of the body.
@@ -203,6 +236,24 @@ impl StreamAnswer {
             None => stream.send_data(Bytes::new(), true),
         }
         .map_err(broken)
+    }
+}
+
+impl Drop for StreamAnswer {
+    fn drop(&mut self) {
+        if !matches!(self.state, State::Body(_)) || self.bytes == 0 {
+            return;
+        }
+        let Some(mut stream) = self.stream.take() else { return };
+        let id = stream.stream_id().as_u32();
+        let written = self.shared.signals.awaited().frame(id, Mark::Body);
+        // What waits stands before it. It fails if the client has left.
+        if stream.send_data(Bytes::new(), false).is_ok() {
+            tokio::spawn(async move {
+                let _ = written.await;
+                drop(stream);
+            });
+        }
     }
 }
 

@@ -93,10 +93,27 @@ impl StreamBody {
     ) -> Poll<Box<Error>> {
         let came = signals.came_of_frame(self.stream.stream_id().as_u32());
         if came > self.counted {
-            self.pace.came(came - self.counted, clock::now);
+            self.came(came - self.counted, signals);
             self.counted = came;
         }
-        self.pace.poll_too_slow(requests, timer, cx).map(|()| sent_too_slowly())
+        while self.pace.poll_too_slow(requests, timer, cx).is_ready() {
+            if !self.has_had_no_room(signals) {
+                return Poll::Ready(sent_too_slowly());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Bytes of a frame have come.
+    fn came(&mut self, bytes: u64, signals: &Signals) {
+        self.has_had_no_room(signals);
+        self.pace.came(bytes, clock::now);
+    }
+
+    /// Notes how long there was no room for this body beside others. Returns whether it makes a difference.
+    fn has_had_no_room(&mut self, signals: &Signals) -> bool {
+        let since = signals.room().since(clock::now);
+        since.is_some_and(|since| self.pace.could_not_before(since))
     }
 
     /// Treats the request as one without a body: what comes on the stream belongs to a tunnel that
@@ -163,19 +180,24 @@ impl StreamBody {
         let Some(first) = ready!(self.poll_frame(link, signals, timer, cx))? else {
             return Poll::Ready(Ok(None));
         };
-        let piece = self.with_more(first, cx);
+        let piece = self.with_more(first, signals, cx);
         link.moved();
         Poll::Ready(piece.map(Some))
     }
 
     /// The data of a frame, with that of the frames behind it which have come already: for small ones Pingora's
     /// turn for each costs more than a copy.
-    fn with_more(&mut self, first: Bytes, cx: &mut Context<'_>) -> Result<Bytes> {
+    fn with_more(
+        &mut self,
+        first: Bytes,
+        signals: &Signals,
+        cx: &mut Context<'_>,
+    ) -> Result<Bytes> {
         let (mut more, mut length) = (Vec::new(), first.len());
         while !self.has_ended && length < PIECE && more.len() < FRAMES {
             match self.stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
-                    self.took(&data);
+                    self.took(&data, signals);
                     length += data.len();
                     more.push(data);
                 }
@@ -215,7 +237,7 @@ impl StreamBody {
                 self.has_ended = true;
                 return Poll::Ready(Ok(None));
             };
-            self.took(&piece);
+            self.took(&piece, signals);
             if !piece.is_empty() {
                 return Poll::Ready(Ok(Some(piece)));
             }
@@ -223,12 +245,12 @@ impl StreamBody {
     }
 
     /// The data of a frame was read.
-    fn took(&mut self, data: &Bytes) {
+    fn took(&mut self, data: &Bytes, signals: &Signals) {
         // The end of a tunnel is an event of its own.
         self.has_ended = !self.is_tunnel && self.stream.is_end_stream();
         self.bytes += data.len() as u64;
         let counted = std::mem::take(&mut self.counted);
-        self.pace.came((data.len() as u64).saturating_sub(counted), clock::now);
+        self.came((data.len() as u64).saturating_sub(counted), signals);
         // It fails only where the stream has ended, and then there is nothing to release.
         let _ = self.stream.flow_control().release_capacity(data.len());
     }
@@ -288,7 +310,7 @@ mod tests {
         let pieces = poll_fn(|cx| {
             let mut pieces = vec![];
             while let Poll::Ready(Some(first)) = body.stream.poll_data(cx) {
-                let piece = body.with_more(first.unwrap(), cx).unwrap();
+                let piece = body.with_more(first.unwrap(), &Signals::default(), cx).unwrap();
                 pieces.push(piece.len());
             }
             Poll::Ready(pieces)

@@ -47,7 +47,7 @@ impl Kind {
     /// How much of the payload says something.
     fn of_interest(self) -> usize {
         match self {
-            Self::Reset => 4,
+            Self::Reset | Self::WindowUpdate => 4,
             Self::Ping => 8,
             Self::GoAway => GO_AWAY,
             _ => 0,
@@ -137,8 +137,9 @@ impl Frame {
         code.fold(0, |code, byte| code << 8 | u32::from(*byte))
     }
 
-    /// The last stream in a GOAWAY (RFC 9113 section 6.8).
-    pub(super) fn last_stream(&self) -> u32 {
+    /// The last stream in a GOAWAY (RFC 9113 section 6.8), or how far a WINDOW_UPDATE opens a window, in bytes
+    /// (section 6.9).
+    pub(super) fn number(&self) -> u32 {
         let [a, b, c, d, ..] = self.first;
         u32::from_be_bytes([a & 0x7f, b, c, d])
     }

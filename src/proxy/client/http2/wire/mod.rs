@@ -4,17 +4,15 @@
 //! request, and hides others. So every byte is looked at on its way to it and from it.
 
 mod block;
-mod budget;
 #[cfg(test)]
 mod checks;
 mod closing;
 mod conduct;
-mod farewell;
 mod frames;
 mod inbound;
 mod streams;
 mod transport;
 
-pub(super) use conduct::Signals;
+pub(super) use conduct::{Mark, Signals};
 pub(super) use frames::MAX_PAYLOAD;
 pub(super) use transport::{GOODBYE, Transport};

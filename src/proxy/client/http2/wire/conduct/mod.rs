@@ -1,38 +1,33 @@
 //! How a client behaves on its connection, as the bytes of its frames show, and when that is reason
 //! enough to close it.
-//!
-//! The `h2` crate asks the transport for bytes, so the transport finds out; but only the task of the
-//! connection can tell the client of it (GOAWAY). [`Signals`] is what the one tells the other.
+
+mod awaited;
+mod budget;
+mod farewell;
+mod signals;
+mod window;
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
-
-use super::{
-    block::{Judgement, RefusedStream},
+use self::{
     budget::{Budget, NO_ERROR, Rejection},
-    closing::Closing,
     farewell::Farewell,
+    window::ReceiveWindow,
+};
+use super::{
+    block::Judgement,
+    closing::Closing,
     frames::{Frame, FrameScanner, Head, Kind},
 };
 use crate::clock;
 use crate::count::{Cut, ListenerCounts};
 use crate::field_lists::TOO_LARGE;
-use crate::http1::Refusal;
 
-/// The most refused requests that wait for the task of their connection. Of those that may be under way no more
-/// than 128 do; the others were cancelled, or are refused by the `h2` crate as too many.
-const REFUSED: usize = 1024;
-
-/// The window of a stream if the client says nothing else (RFC 9113 section 6.9.2).
-const FIRST_WINDOW: u32 = 65_535;
+pub(in super::super) use awaited::Mark;
+pub(in super::super) use signals::Signals;
 
 /// The reasons that the `h2` crate gives.
 const REASONS: [(&str, Cut); 5] = [
@@ -43,117 +38,12 @@ const REASONS: [(&str, Cut); 5] = [
     ("header_list_way_too_large", Cut::FieldList),
 ];
 
-/// What the transport of a connection tells its task.
-#[derive(Debug)]
-pub(in super::super) struct Signals {
-    closing: OnceLock<Closing>,
-    is_cut: Notify,
-    has_read: AtomicBool,
-    has_refused: AtomicBool,
-    /// The window of a new stream, for what is sent on it (RFC 9113 section 6.5.2).
-    first_window: AtomicU32,
-    /// The stream of a frame of a body that is not complete, and how much of it has come.
-    frame: AtomicU64,
-    stalled: AtomicU32,
-    /// Locked only while there are any, which is rare.
-    refused: Mutex<Vec<RefusedStream>>,
-}
-
-impl Default for Signals {
-    fn default() -> Self {
-        Self {
-            closing: OnceLock::new(),
-            is_cut: Notify::new(),
-            has_read: AtomicBool::new(false),
-            has_refused: AtomicBool::new(false),
-            first_window: AtomicU32::new(FIRST_WINDOW),
-            frame: AtomicU64::new(0),
-            stalled: AtomicU32::new(0),
-            refused: Mutex::default(),
-        }
-    }
-}
-
-impl Signals {
-    /// The window of a new stream, in bytes, for what is sent on it.
-    pub(in super::super) fn first_window(&self) -> u32 {
-        self.first_window.load(Ordering::Relaxed)
-    }
-
-    /// How much has come of a frame of a body on this stream that is not complete, in bytes. The `h2` crate
-    /// says nothing of it before it is.
-    pub(in super::super) fn came_of_frame(&self, stream: u32) -> u64 {
-        let frame = self.frame.load(Ordering::Relaxed);
-        if frame >> 32 == u64::from(stream) { frame & u64::from(u32::MAX) } else { 0 }
-    }
-
-    /// Has the connection closed for this reason, unless it is closed for another already.
-    pub(in super::super) fn cut(&self, why: impl Into<Closing>) {
-        if self.closing.set(why.into()).is_ok() {
-            self.is_cut.notify_one();
-        }
-    }
-
-    /// Why the connection was closed, if `lb` did it.
-    pub(in super::super) fn why(&self) -> Option<Closing> {
-        self.closing.get().copied()
-    }
-
-    /// Waits until the connection is to be closed.
-    pub(in super::super) async fn wait(&self) -> Closing {
-        loop {
-            if let Some(why) = self.why() {
-                return why;
-            }
-            self.is_cut.notified().await;
-        }
-    }
-
-    /// Notes that a request is to be refused. One that is cancelled before it is accepted stays here
-    /// until a later one is.
-    ///
-    /// # Errors
-    ///
-    /// If there are too many: a request must not be served because its refusal was forgotten.
-    fn refuse(&self, stream: RefusedStream) -> Result<(), Cut> {
-        let mut all = self.refused.lock();
-        if all.len() == REFUSED {
-            return Err(Cut::Requests);
-        }
-        all.push(stream);
-        self.has_refused.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Why the request on this stream is to be refused, if it is. Requests are accepted in the order of their
-    /// streams.
-    pub(in super::super) fn refusal(&self, stream: u32) -> Option<Refusal> {
-        if !self.has_refused.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut all = self.refused.lock();
-        let refusal = all.iter().find(|refused| refused.stream == stream).map(|it| it.refusal);
-        all.retain(|refused| refused.stream > stream);
-        self.has_refused.store(!all.is_empty(), Ordering::Relaxed);
-        refusal
-    }
-
-    /// Notes that this number of requests is ended, or held up, because their client sends or takes too little.
-    pub(in super::super) fn stalled(&self, requests: u32) {
-        self.stalled.fetch_add(requests, Ordering::Relaxed);
-    }
-
-    /// Whether the client has sent anything since the last time this was asked.
-    pub(in super::super) fn take_has_read(&self) -> bool {
-        self.has_read.swap(false, Ordering::Relaxed)
-    }
-}
-
 /// The conduct of one client.
 #[derive(Debug)]
 pub(super) struct Conduct {
     sent: FrameScanner,
     budget: Budget,
+    window: ReceiveWindow,
     farewell: Farewell,
     /// How long a header may take.
     limit: Duration,
@@ -167,6 +57,7 @@ impl Conduct {
         Self {
             sent: FrameScanner::new(),
             budget: Budget::new(clock::now()),
+            window: ReceiveWindow::default(),
             farewell: Farewell::default(),
             limit,
             by: None,
@@ -197,6 +88,7 @@ impl Conduct {
             self.by = None;
         }
         self.farewell.came(head)?;
+        self.window.came(head, self.signals.room());
         Ok(self.budget.received(head, clock::now)?)
     }
 
@@ -262,6 +154,8 @@ impl Conduct {
                 None => {}
             }
             self.farewell.sent(&frame);
+            self.window.sent(&frame, self.signals.room(), clock::now);
+            self.signals.awaited().written(&frame.head);
             if let Err(why) = self.pay_for(&frame) {
                 self.signals.cut(why);
             }

@@ -9,7 +9,7 @@
 use bytes::{BufMut, BytesMut};
 use h2::Reason;
 
-use super::frames::{Frame, Head, Kind};
+use super::super::frames::{Frame, Head, Kind};
 use crate::count::Cut;
 
 /// The last stream in a GOAWAY that names none.
@@ -34,7 +34,7 @@ enum State {
 
 /// Where the end of one connection is.
 #[derive(Debug, Default)]
-pub(super) struct Farewell {
+pub(in super::super) struct Farewell {
     state: State,
     refusals: BytesMut,
 }
@@ -43,7 +43,7 @@ impl Farewell {
     /// Notes a frame that was sent to the client.
     pub(super) fn sent(&mut self, frame: &Frame) {
         match (self.state, frame.head.kind) {
-            (State::Open, Kind::GoAway) if frame.last_stream() == NO_LAST => {
+            (State::Open, Kind::GoAway) if frame.number() == NO_LAST => {
                 self.state = State::Announced;
             }
             (State::Announced, Kind::Ping) if !frame.head.is_ack() => {
@@ -54,14 +54,14 @@ impl Farewell {
     }
 
     /// Notes a PING that the client has acknowledged; `last` is the latest stream that it has opened.
-    pub(super) fn acknowledged(&mut self, opaque: &[u8], last: u32) {
+    pub(in super::super) fn acknowledged(&mut self, opaque: &[u8], last: u32) {
         if matches!(self.state, State::Asked(asked) if asked == opaque) {
             self.state = State::Over { last, refused: last };
         }
     }
 
     /// Whether the `h2` crate is to get frames of this stream.
-    pub(super) fn serves(&self, stream: u32) -> bool {
+    pub(in super::super) fn serves(&self, stream: u32) -> bool {
         !matches!(self.state, State::Over { last, .. } if stream > last)
     }
 
@@ -86,14 +86,14 @@ impl Farewell {
     }
 
     /// Frames for the client, whole ones.
-    pub(super) fn take_refusals(&mut self) -> BytesMut {
+    pub(in super::super) fn take_refusals(&mut self) -> BytesMut {
         std::mem::take(&mut self.refusals)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::frames::FrameScanner, *};
+    use super::{super::super::frames::FrameScanner, *};
 
     fn sent(farewell: &mut Farewell, kind: u8, flags: u8, payload: &[u8]) {
         let head = [0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 0];

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use super::frames::{Frame, Head, Kind};
+use super::super::frames::{Frame, Head, Kind};
 use crate::count::Cut;
 
 /// The budget of a new connection, and the most that can be saved up. All streams of a connection
@@ -201,7 +201,7 @@ impl Budget {
 mod tests {
     use std::time::Duration;
 
-    use super::{super::frames::FrameScanner, *};
+    use super::{super::super::frames::FrameScanner, *};
     use crate::clock;
 
     /// A frame with these flags and this payload.
