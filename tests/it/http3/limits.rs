@@ -1,17 +1,17 @@
 //! What a client may cost: time, memory, work.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use lb::count::Cut;
-use quinn::{RecvStream, SendStream, TransportConfig, VarInt};
+use quinn::{RecvStream, SendStream, VarInt};
 
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
-    http3_client::{self, Connection, RUNTIME, connect_with},
+    http3_client::{Connection, RUNTIME},
     http3_raw::{Outcome, RawClient, frame, get, headers, integer},
-    lb::{QuicLb, entry},
+    lb::{QuicLb, addresses, entry},
     reply::{Gate, Reply},
 };
 
@@ -245,18 +245,6 @@ fn a_body_that_does_not_begin_in_time_is_answered_though_its_request_never_began
     });
 }
 
-/// A client that takes this much of an answer before it has read any.
-fn with_window(lb: &QuicLb, bytes: u32) -> RawClient {
-    let mut transport = TransportConfig::default();
-    transport.stream_receive_window(VarInt::from_u32(bytes));
-    let mut config = http3_client::config(false);
-    config.transport_config(Arc::new(transport));
-    RUNTIME.block_on(async {
-        let (endpoint, quic) = connect_with(lb.address(), config).await.expect("a connection");
-        RawClient::over(endpoint, quic).await
-    })
-}
-
 #[test]
 fn answers_that_tiny_windows_hold_up_are_few() {
     let a = ScriptedBackend::named("a");
@@ -265,7 +253,7 @@ fn answers_that_tiny_windows_hold_up_are_few() {
     for (turn, (window, at_once)) in
         [(100, PLACES), (4095, PLACES), (4096, 30)].into_iter().enumerate()
     {
-        let mut client = with_window(&lb, window);
+        let mut client = RawClient::with_window(lb.address(), window);
         client.say(&[integer(0), frame(4, b"")].concat());
         let mut streams: Vec<_> = (0..30).map(|_| client.begin(&get("/large"), true)).collect();
         a.wait_for_requests(30 * turn + at_once);
@@ -286,7 +274,7 @@ fn a_client_that_holds_many_answers_without_progress_is_cut() {
     let a = ScriptedBackend::named("a");
     a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
     let lb = QuicLb::with_client_limits(&a, "{ write: 300ms }");
-    let mut client = with_window(&lb, 100);
+    let mut client = RawClient::with_window(lb.address(), 100);
     client.say(&[integer(0), frame(4, b"")].concat());
     let _streams: Vec<_> = (0..128).map(|_| client.begin(&get("/large"), true)).collect();
     assert_eq!(client.closed(), Outcome::Closed(0x107));
@@ -302,7 +290,7 @@ fn answers_that_stall_stand_for_the_requests_that_wait_for_their_places() {
     let a = ScriptedBackend::named("a");
     a.reply_to("/large", Reply::ok("x".repeat(1 << 20)));
     let lb = QuicLb::with_client_limits(&a, "{ write: 2s }");
-    let mut client = with_window(&lb, 100);
+    let mut client = RawClient::with_window(lb.address(), 100);
     client.say(&[integer(0), frame(4, b"")].concat());
     let _held: Vec<_> = (0..PLACES).map(|_| client.begin(&get("/large"), true)).collect();
     a.wait_for_requests(PLACES);
@@ -435,4 +423,37 @@ fn a_client_that_is_there_may_wait_for_a_long_time() {
     backend.reply(crate::support::reply::Reply::ok("late").delayed(Duration::from_millis(600)));
     let mut connection = Connection::open(lb.address()).unwrap();
     assert_eq!(connection.get("/").unwrap().text(), "late");
+}
+
+#[test]
+fn bodies_that_no_backend_takes_hold_up_nothing_else() {
+    let (a, b) = (ScriptedBackend::named("a"), ScriptedBackend::named("b"));
+    a.reply_to("/hang", Reply::hang());
+    let lb = QuicLb::start(&format!(
+        "listeners: [ {{ address: 127.0.0.1:0, client: {{ body: {{ idle: 1s }} }} }} ]\n\
+         routes: [ {{ path: /other, pool: other }}, {{ pool: web }} ]\npools:\n  other:\n    \
+         health_check: off\n    backends: [{}]\n  web:\n    health_check: off\n    \
+         queue: {{ timeout: 60s }}\n    backends: [{}]\n",
+        addresses(&[&b]),
+        entry(&a, "max_connections: 1"),
+    ));
+    let holder = RawClient::to(lb.address());
+    let _held = holder.begin(&get("/hang"), true);
+    a.wait_for_requests(1);
+    let client = RawClient::to(lb.address());
+    let begins = [post("/other/post"), frame(0, b"begins, ")].concat();
+    let (mut send, mut recv) = client.begin(&begins, false);
+    for _ in 0..2 {
+        let (mut send, recv) = client.begin(&post("/waits"), false);
+        RUNTIME.spawn(async move {
+            let _ = send.write_all(&frame(0, &[b'x'; 4 << 20])).await;
+            drop(recv);
+        });
+    }
+    eventually(PATIENCE, "they stand in line", || lb.queued() == 2);
+    assert_eq!(client.ask(&get("/other/get")), Outcome::Answered(200));
+    RUNTIME.block_on(send.write_all(&frame(0, b"ends"))).unwrap();
+    send.finish().unwrap();
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+    assert_eq!(b.requests_to("/other/post")[0].body, b"begins, ends");
 }

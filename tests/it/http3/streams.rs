@@ -1,6 +1,6 @@
 //! What a client may do with its streams and its connection.
 
-use std::net::UdpSocket;
+use std::{net::UdpSocket, time::Duration};
 
 use crate::support::{
     PATIENCE,
@@ -10,6 +10,7 @@ use crate::support::{
     http3_raw::{Outcome, RawClient, get},
     lb::{QuicLb, outcomes},
     reply::{Gate, Reply},
+    udp_relay::UdpRelay,
 };
 
 #[test]
@@ -79,6 +80,45 @@ fn an_ending_process_answers_what_is_under_way_and_nothing_more() {
     lb.drain();
     lb.end_idle();
     gate.open();
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+    assert_eq!(client.closed(), Outcome::Closed(0x100));
+}
+
+/// A line on which a large answer takes many round trips, because each window of congestion is twice the last one.
+const LONG: Duration = Duration::from_millis(150);
+
+#[test]
+fn what_came_before_a_backend_broke_is_the_clients() {
+    const CAME: usize = 200_000;
+    let a = ScriptedBackend::named("a");
+    let whole = Reply::ok("x".repeat(2 * CAME));
+    a.reply_to("/length", whole.clone().closed_after(CAME));
+    a.reply_to("/chunks", whole.chunked().closed_after(CAME));
+    let lb = QuicLb::over(&[&a], "    ejection: off");
+    let line = UdpRelay::to(lb.address(), LONG);
+    for path in ["/length", "/chunks"] {
+        // A connection begins with a narrow window of congestion.
+        let client = RawClient::to(line.address);
+        let (_send, mut recv) = client.begin(&get(path), true);
+        let (answer, code) = client.read(&mut recv);
+        let came = answer.iter().filter(|byte| **byte == b'x').count();
+        assert!((CAME..CAME + 100).contains(&came), "{path}: {came}");
+        assert_eq!(code, Some(0x102), "{path}");
+        assert_eq!(lb.line_of(path)["bytes"], CAME, "{path}");
+    }
+}
+
+#[test]
+fn an_answer_on_a_slow_line_arrives_though_lb_drains() {
+    let a = ScriptedBackend::replying(Reply::ok("x".repeat(250_000)));
+    let lb = QuicLb::over(&[&a], "");
+    let line = UdpRelay::to(lb.address(), 2 * LONG);
+    let client = RawClient::to(line.address);
+    let (_send, mut recv) = client.begin(&get("/"), true);
+    // All of it is on its way.
+    assert_eq!(lb.line_of("/")["bytes"], 250_000);
+    lb.drain();
+    lb.end_idle();
     assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
     assert_eq!(client.closed(), Outcome::Closed(0x100));
 }

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 use quinn::{Endpoint, ReadError, ReadToEndError, RecvStream, SendStream};
-use tokio::{net::UdpSocket, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::support::{
     PATIENCE,
@@ -26,6 +26,7 @@ use crate::support::{
     process::LbProcess,
     reply::Reply,
     tls_client,
+    udp_relay::UdpRelay,
 };
 
 use super::{pid_that, rewrite, serving, succession, tell};
@@ -302,52 +303,11 @@ fn a_request_goes_on_if_the_next_process_has_no_http3() {
     eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
 }
 
-/// Passes packets on between one client and a server, unless the client is out of reach.
-struct Relay {
-    address: SocketAddr,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl Relay {
-    fn to(server: SocketAddr) -> Self {
-        let is_cut = Arc::new(AtomicBool::new(false));
-        let cut = Arc::clone(&is_cut);
-        let address = RUNTIME.block_on(async {
-            let front = UdpSocket::bind((server.ip(), 0)).await.unwrap();
-            let back = UdpSocket::bind((server.ip(), 0)).await.unwrap();
-            back.connect(server).await.unwrap();
-            let address = front.local_addr().unwrap();
-            tokio::spawn(async move {
-                let (mut there, mut here) = ([0; 2048], [0; 2048]);
-                let mut client = None;
-                loop {
-                    tokio::select! {
-                        Ok((length, from)) = front.recv_from(&mut there) => {
-                            client = Some(from);
-                            if !cut.load(Ordering::SeqCst) {
-                                let _ = back.send(&there[..length]).await;
-                            }
-                        }
-                        Ok(length) = back.recv(&mut here) => if let Some(client) = client
-                            && !cut.load(Ordering::SeqCst)
-                        {
-                            let _ = front.send_to(&here[..length], client).await;
-                        },
-                        else => tokio::task::yield_now().await,
-                    }
-                }
-            });
-            address
-        });
-        Self { address, is_cut }
-    }
-}
-
 #[test]
 fn a_client_that_has_missed_the_end_of_its_connection_learns_it_from_the_next_process() {
     let a = ScriptedBackend::replying(Reply::ok(BODY));
     let (mut lb, address) = serving(&listening(&a));
-    let relay = Relay::to(address);
+    let relay = UdpRelay::to(address, Duration::ZERO);
     let client = RawClient::to(relay.address);
     assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
     relay.is_cut.store(true, Ordering::SeqCst);

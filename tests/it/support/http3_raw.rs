@@ -1,15 +1,15 @@
 //! A client of HTTP/3 that sends any bytes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lb::http3::qpack;
-use quinn::{Endpoint, RecvStream, SendStream, VarInt};
+use quinn::{Endpoint, RecvStream, SendStream, TransportConfig, VarInt};
 use tokio::time::timeout;
 
 use super::{
     PATIENCE,
-    http3_client::{RUNTIME, connect},
+    http3_client::{self, RUNTIME, connect, connect_with},
 };
 
 pub(crate) const DATA: u64 = 0;
@@ -92,6 +92,18 @@ impl RawClient {
         client
     }
 
+    /// One that takes this much of an answer before it has read any, and has said nothing on its control stream.
+    pub(crate) fn with_window(address: SocketAddr, bytes: u32) -> Self {
+        let mut transport = TransportConfig::default();
+        transport.stream_receive_window(VarInt::from_u32(bytes));
+        let mut config = http3_client::config(false);
+        config.transport_config(Arc::new(transport));
+        RUNTIME.block_on(async {
+            let (endpoint, quic) = connect_with(address, config).await.expect("a connection");
+            Self::over(endpoint, quic).await
+        })
+    }
+
     /// A connection whose control stream is open, and nothing was said on it.
     pub(crate) fn without_settings(address: SocketAddr) -> Self {
         RUNTIME.block_on(async {
@@ -139,6 +151,23 @@ impl RawClient {
     pub(crate) fn ask(&self, bytes: &[u8]) -> Outcome {
         let (_send, mut recv) = self.begin(bytes, true);
         self.outcome(&mut recv)
+    }
+
+    /// All that comes of an answer before its end, and the code with which it is reset, if it is.
+    #[track_caller]
+    pub(crate) fn read(&self, recv: &mut RecvStream) -> (Vec<u8>, Option<u64>) {
+        let mut came = Vec::new();
+        RUNTIME.block_on(async {
+            loop {
+                let next = timeout(PATIENCE, recv.read_chunk(1 << 16, true)).await;
+                match next.expect("an end") {
+                    Ok(Some(chunk)) => came.extend_from_slice(&chunk.bytes),
+                    Ok(None) => return (came, None),
+                    Err(quinn::ReadError::Reset(code)) => return (came, Some(code.into_inner())),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        })
     }
 
     /// What becomes of a request that has begun.

@@ -51,6 +51,8 @@ pub(crate) mod reply;
 pub(crate) mod request;
 /// The client over TLS.
 pub(crate) mod tls_client;
+/// A line for packets of UDP.
+pub(crate) mod udp_relay;
 /// Messages of WebSocket.
 pub(crate) mod websocket;
 /// The bytes of a client's connection.

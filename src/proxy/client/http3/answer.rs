@@ -4,7 +4,7 @@
 //! client that accepts nothing for too long, or hardly anything, loses its request.
 //!
 //! An answer that breaks off is reset, so that no client takes it for a whole one. A reset overtakes what was
-//! sent before it, so it waits until that had time to arrive: a client should learn the status.
+//! sent before it, so it waits until that had time to arrive: what came before a backend broke is the client's.
 
 use std::{
     future::poll_fn,
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 use quinn::{SendStream, StoppedError, VarInt, WriteError};
+use tokio::time::sleep;
 
 use super::{
     super::{
@@ -27,13 +28,16 @@ use super::{
         streams::{self, took_too_slowly},
     },
     shared::{Shared, number},
+    windows::WIDE,
 };
 use crate::clock;
 use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
-/// How long what was sent of an answer may take to arrive before it is reset, at least, and in round trips.
+/// How long the last packet may take to arrive and to be acknowledged, at least, and in round trips.
 const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
+/// The longest time in which what was sent of an answer may arrive before it is reset.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
 type Stopped =
@@ -251,13 +255,40 @@ impl Drop for StreamAnswer {
         if self.state == State::Header || self.shared.quic.close_reason().is_some() {
             return reset();
         }
-        let (least, trips) = ARRIVAL;
-        let wait = least.max(self.shared.quic.rtt() * trips);
+        let (shared, sent) = (Arc::clone(&self.shared), self.bytes);
         tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
+            arrival(&shared, sent).await;
             reset();
         });
     }
+}
+
+/// Waits until this number of bytes, which are the last ones of a stream, should have arrived. `quinn` does not say
+/// what was acknowledged of a stream that goes on: it is once no stream of the connection has sent for a
+/// while, or when the line should have had time enough for all of them.
+async fn arrival(shared: &Shared, bytes: u64) {
+    let quic = &shared.quic;
+    let (began, (least, trips)) = (clock::now(), ARRIVAL);
+    let mut before = quic.stats().frame_tx.stream;
+    loop {
+        sleep(least.max(quic.rtt() * trips)).await;
+        let stats = quic.stats();
+        let (sent, time) = (stats.frame_tx.stream, clock::now().duration_since(began));
+        if sent == before
+            || time >= enough(bytes, stats.path.cwnd, stats.path.rtt)
+            || quic.close_reason().is_some()
+        {
+            return;
+        }
+        before = sent;
+    }
+}
+
+/// How long this number of bytes takes at most on a line with this window of congestion and round trip. Other
+/// answers may have a half of it.
+fn enough(bytes: u64, window: u64, round_trip: Duration) -> Duration {
+    let waiting = bytes.min(WIDE.into()) as f64;
+    (round_trip.mul_f64(2.0 * waiting / window.max(1) as f64)).min(LONGEST)
 }
 
 fn broken(error: WriteError) -> Box<Error> {
@@ -266,4 +297,24 @@ fn broken(error: WriteError) -> Box<Error> {
 
 fn gone() -> Box<Error> {
     Error::explain(ErrorType::WriteError, "the client has left").into_down()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_line_has_more_time() {
+        let trip = Duration::from_millis(100);
+        for (bytes, window, wanted) in [
+            (0, 12_000, Duration::ZERO),
+            (6_000, 12_000, trip),
+            (120_000, 12_000, 20 * trip),
+            // No more than this can wait.
+            (1 << 40, 1 << 20, 4 * trip),
+            (1 << 20, 0, LONGEST),
+        ] {
+            assert_eq!(enough(bytes, window, trip), wanted, "{bytes} {window}");
+        }
+    }
 }

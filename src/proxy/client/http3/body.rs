@@ -24,6 +24,7 @@ use super::{
     },
     shared::{Shared, number},
     unfinished::Share,
+    windows::BodyHold,
 };
 use crate::clock;
 use crate::field_lists::HEADER_LIST;
@@ -81,6 +82,7 @@ pub(super) struct StreamBody {
     /// The fields behind the body, once they have come.
     trailers: Option<HeaderMap>,
     pace: Pace,
+    hold: BodyHold,
     bytes: u64,
 }
 
@@ -101,6 +103,7 @@ impl StreamBody {
             broken: None,
             trailers: None,
             pace: Pace::new(shared.limits.body),
+            hold: shared.windows.hold(),
             bytes: 0,
         }
     }
@@ -129,6 +132,7 @@ impl StreamBody {
         self.list = None;
         self.is_empty = self.is_at_end && self.ahead.is_empty();
         self.has_ended = self.is_empty;
+        self.hold.set(!self.is_at_end);
         Ok(head)
     }
 
@@ -142,6 +146,7 @@ impl StreamBody {
     pub(super) fn refuse(&mut self, code: Code) {
         self.ahead.clear();
         (self.is_at_end, self.is_empty, self.has_ended) = (true, true, true);
+        self.hold.set(false);
         self.stop(code);
     }
 
@@ -178,11 +183,10 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        match self.poll_part(cx) {
-            Poll::Pending => {
-                let late = self.pace.poll_too_slow(requests, timer, cx);
-                return late.map(|()| Err(sent_too_slowly()));
-            }
+        let part = self.poll_part(cx);
+        self.hold.set(part.is_ready());
+        match part {
+            Poll::Pending => return self.poll_too_slow(requests, timer, cx).map(Err),
             Poll::Ready(Ok(Some(Part::Data(piece)))) => self.ahead.push_back(piece),
             Poll::Ready(Ok(Some(part))) => self.broken = self.end(part).err(),
             // It is told by the next call again.
@@ -190,6 +194,23 @@ impl StreamBody {
             Poll::Ready(Err(broken)) => self.broken = Some(broken),
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Nothing has come. Ready if the client, which has this number of `requests` under way, is too slow.
+    fn poll_too_slow(
+        &mut self,
+        requests: usize,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Box<Error>> {
+        while self.pace.poll_too_slow(requests, timer, cx).is_ready() {
+            let blocked = self.shared.quic.stats().frame_rx.data_blocked;
+            let room = self.shared.windows.room(blocked, clock::now());
+            if !room.is_some_and(|since| self.pace.could_not_before(since)) {
+                return Poll::Ready(sent_too_slowly());
+            }
+        }
+        Poll::Pending
     }
 
     /// Whether the client has cancelled the request before its body began.
@@ -245,8 +266,9 @@ impl StreamBody {
             }
             None => match self.poll_part(cx) {
                 Poll::Pending => {
-                    let late = self.pace.poll_too_slow(link.requests_under_way(), timer, cx);
-                    return late.map(|()| Err(sent_too_slowly()));
+                    self.hold.set(false);
+                    let requests = link.requests_under_way();
+                    return self.poll_too_slow(requests, timer, cx).map(Err);
                 }
                 Poll::Ready(Ok(Some(Part::Data(piece)))) => Some(piece),
                 Poll::Ready(Ok(Some(part))) => {
@@ -267,6 +289,7 @@ impl StreamBody {
         }
         self.left = self.left.map(|left| left - more);
         self.has_ended = piece.is_none();
+        self.hold.set(!self.has_ended);
         if piece.is_some() {
             self.bytes += more;
             self.pace.came(more, clock::now);

@@ -20,7 +20,7 @@ use super::{
     receive,
     shared::{GOODBYE, Shared, number},
     uni_streams::{self, Begun},
-    windows::Windows,
+    windows::{ReceiveWindow, Windows},
 };
 use crate::clock;
 use crate::config::ClientLimits;
@@ -30,13 +30,11 @@ use crate::http3::{Code, goaway, keep_alive, settings};
 const STREAMS: u32 = 128;
 /// The most streams at a time that belong to no request: three are needed, and more may have no meaning.
 const UNI_STREAMS: u32 = 8;
-/// How much of one body a client may send ahead.
-const STREAM_WINDOW: u32 = 1 << 20;
 /// While requests are under way, the client's system is asked this often whether it is still there, so that
 /// a long wait for an answer does not look like a connection that is not used. Many clients give up a
 /// connection after 30 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// While requests are under way, the client pays this often for what only QUIC sees.
+/// While requests are under way, the client pays this often for what only QUIC sees, and its window is looked at.
 const PAY_DAY: Duration = Duration::from_secs(2);
 /// How long after a warning the last request is named, at least, and in round trips: requests that are on
 /// their way when the warning is sent are served.
@@ -50,7 +48,6 @@ pub(in super::super::super) fn transport(limits: &ClientLimits) -> TransportConf
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .datagram_receive_buffer_size(None)
         // It fails for millions of years only.
         .max_idle_timeout(silence.try_into().ok());
@@ -80,6 +77,7 @@ pub(in super::super::super) async fn serve<F, A>(
         next: 0,
         socket: None,
         probes: 0,
+        window: ReceiveWindow::default(),
     };
     let mut requests = JoinSet::new();
     served.answer_requests(&mut requests, ends, answer).await;
@@ -125,6 +123,7 @@ struct Served<'a> {
     socket: Option<(SocketAddr, Arc<SocketDigest>)>,
     /// The frames of QUIC so far that move nothing.
     probes: u64,
+    window: ReceiveWindow,
 }
 
 impl Served<'_> {
@@ -178,6 +177,10 @@ impl Served<'_> {
                     let now = clock::now();
                     tick = now + PAY_DAY;
                     self.pay_for_probes();
+                    let blocked = self.shared.quic.stats().frame_rx.data_blocked;
+                    if let Some(bytes) = self.window.look(&self.shared.windows, blocked, now) {
+                        self.shared.quic.set_receive_window(VarInt::from_u32(bytes));
+                    }
                     if now >= ask {
                         ask = now + KEEP_ALIVE;
                         self.say(&keep_alive()).await;

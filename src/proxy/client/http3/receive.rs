@@ -52,7 +52,19 @@ pub(super) async fn serve<F>(
     answered.await;
     let rest = rest.lock().take();
     if let Some(rest) = rest {
-        let _ = timeout(GOODBYE, rest).await;
+        let _ = timeout(shared.limits.write, until_acknowledged(&shared, rest)).await;
+    }
+}
+
+/// Waits as long as an answer is on its way to a client that is there.
+async fn until_acknowledged(shared: &Shared, mut rest: impl Future<Output = ()> + Unpin) {
+    let (quic, mut came) = (&shared.quic, None);
+    let datagrams = || Some(quic.stats().udp_rx.datagrams);
+    while came != datagrams() {
+        came = datagrams();
+        if timeout(GOODBYE.max(4 * quic.rtt()), &mut rest).await.is_ok() {
+            return;
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) quic: quinn::Connection,
     pub(super) under_way: UnderWay,
     pub(super) places: Places,
-    pub(super) windows: Windows,
+    pub(super) windows: Arc<Windows>,
     pub(super) unfinished: UnfinishedFields,
     /// Whether answers have to wait for the client, because its windows are tiny.
     pub(super) is_tight: bool,
@@ -58,7 +58,7 @@ impl Shared {
             quic,
             under_way: UnderWay::default(),
             places: Places::default(),
-            windows: Windows::default(),
+            windows: Arc::default(),
             unfinished: UnfinishedFields::default(),
             is_last: Notify::new(),
             budget: Mutex::new(Budget::new(clock::now())),

@@ -84,6 +84,7 @@ mod tests {
         super::super::frames::{END_STREAM, FrameScanner},
         *,
     };
+    use crate::clock;
 
     fn frames(parts: &[(Kind, u32, u32)]) -> Vec<Frame> {
         let mut bytes = Vec::new();
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn there_is_room_again_once_the_window_is_opened() {
         let (mut window, room) = (ReceiveWindow::default(), Room::default());
-        let begin = Instant::now();
+        let begin = clock::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
         let data = |length| Head { kind: Kind::Data, length, flags: END_STREAM, stream: 1 };
         window.came(&data(65_534), &room);
