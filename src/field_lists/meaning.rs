@@ -1,7 +1,10 @@
 //! What a field means, judged by its name and its value alone (RFC 9113 sections 8.2 and 8.3, RFC 9114
 //! sections 4.2 and 4.3).
 
-use crate::http1::rules::{graphic_len, is_token, is_token_byte, value_len};
+use crate::http1::{
+    rules::{graphic_len, is_token, is_token_byte, value_len},
+    target::has_overlong,
+};
 
 /// The meaning of a field in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,8 @@ fn of_pseudo(name: &[u8], value: &[u8]) -> Meaning {
     };
     let is_valid = match pseudo {
         Pseudo::Method => is_token(value),
+        // What text it is not is percent-encoded (`http1::target`).
+        Pseudo::Path => graphic_len(value) == value.len() && !has_overlong(value),
         // The `h2` crate has them as text.
         _ => graphic_len(value) == value.len() && std::str::from_utf8(value).is_ok(),
     };
@@ -106,7 +111,8 @@ mod tests {
             }
         }
         assert_eq!(of(":path", b"/a b"), Meaning::Malformed);
-        assert_eq!(of(":path", b"/\xff"), Meaning::Malformed);
+        assert_eq!(of(":path", b"/\xc0\xaf"), Meaning::Malformed);
+        assert_eq!(of(":path", b"/\xff"), Meaning::Pseudo(Pseudo::Path));
         assert_eq!(of(":method", b""), Meaning::Malformed);
         assert_eq!(of(":method", b"M-SEARCH"), Meaning::Pseudo(Pseudo::Method));
         assert_eq!(of(":path", b""), Meaning::Pseudo(Pseudo::Path));

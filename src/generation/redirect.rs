@@ -22,6 +22,8 @@ pub fn redirect_port(listener: &Listener, https_port: u16) -> Option<u16> {
 pub fn redirect_location(host: &str, port: u16, path_and_query: &str) -> Option<String> {
     let host = without_port(host);
     let port = if port == HTTPS_PORT { String::new() } else { format!(":{port}") };
+    // A URL without a path stands for the server as a whole (RFC 9110 section 9.3.7).
+    let path_and_query = if path_and_query == "*" { "" } else { path_and_query };
     (!host.is_empty()).then(|| format!("https://{host}{port}{path_and_query}"))
 }
 
@@ -38,6 +40,7 @@ mod tests {
 
     #[test]
     fn a_port_is_left_out_and_an_ipv6_address_is_not_cut() {
+        assert_eq!(redirect_location("a", 443, "*").as_deref(), Some("https://a"));
         for (host, port, expected) in [
             ("a.example", 443, Some("https://a.example/x?y")),
             ("a.example:8080", 8443, Some("https://a.example:8443/x?y")),

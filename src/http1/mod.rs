@@ -21,7 +21,7 @@ pub use answer_head::{AnswerEnd, AnswerHead, unfold};
 pub use chunked::{ChunkedBody, Decoded};
 pub use fields::Fields;
 pub use request::{
-    Body, HeadEnd, MAX_FIELDS, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm,
+    Body, HeadEnd, MAX_FIELDS, MAX_HEAD_BYTES, Refused, RequestHead, Target, TargetForm, target,
 };
 pub use rules::{Authority, Field, Known, KnownFields, Refusal};
 

@@ -3,6 +3,8 @@
 //! Whatever is refused here breaks the rules of HTTP/3 itself, and ends its stream. What is doubtful only
 //! because a backend gets it in HTTP/1 is judged behind this, for HTTP/2 and 3 alike.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request,
@@ -11,6 +13,7 @@ use http::{
 };
 
 use crate::field_lists::{Meaning, Pseudo};
+use crate::http1::target;
 
 /// A field as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +86,10 @@ impl PseudoFields {
             let scheme = self.scheme.filter(|scheme| !scheme.is_empty()).ok_or(NO_SCHEME)?;
             let scheme = Scheme::try_from(&scheme[..]).map_err(|_| NO_SCHEME)?;
             let path = self.path.filter(|path| !path.is_empty()).ok_or(NO_PATH)?;
+            let path = match target::acceptable(&path) {
+                Cow::Borrowed(_) => path,
+                Cow::Owned(path) => path.into(),
+            };
             let path = PathAndQuery::from_maybe_shared(path).map_err(|_| NO_PATH)?;
             uri.path_and_query = Some(path);
             // An address with a scheme has an authority; without one the field `Host` says it.

@@ -5,7 +5,7 @@ mod head;
 mod head_end;
 mod line;
 mod refused;
-mod target;
+pub mod target;
 
 pub use facts::Body;
 pub use head::{MAX_FIELDS, RequestHead};

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::http1::rules::{Authority, Refusal};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+
+use crate::http1::rules::{Authority, Refusal, graphic_len};
 
 /// The target of a request, in one of the four forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +76,33 @@ impl<'a> Target<'a> {
     }
 }
 
+/// The bytes that the `http` crate accepts neither in a path nor in a query; bytes that are escaped already stay
+/// as they are.
+const NOT_IN_A_URI: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
+
+/// A target with all that the `http` crate does not accept percent-encoded.
+#[must_use]
+pub fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
+    percent_encode(target, NOT_IN_A_URI).to_string().into_bytes().into()
+}
+
+/// A target as the `http` crate accepts it: nearly always as it was sent. What no target may have is left in it.
+#[must_use]
+pub fn acceptable(target: &[u8]) -> Cow<'_, [u8]> {
+    let is_accepted = |byte: &u8| !matches!(byte, b'<' | b'>' | b'`');
+    let is_text = || target.is_ascii() || str::from_utf8(target).is_ok();
+    let is_target = || graphic_len(target) == target.len() && !target.contains(&b'#');
+    if target.iter().all(is_accepted) && is_text() || !is_target() {
+        return target.into();
+    }
+    encoded(target)
+}
+
 /// Whether a character takes more bytes than it needs (RFC 3629 section 3): a server that decodes it may
 /// find a slash where the route has seen none.
-fn has_overlong(target: &[u8]) -> bool {
+#[must_use]
+pub fn has_overlong(target: &[u8]) -> bool {
     let is_overlong = |at: usize| {
         matches!(
             target[at..],
@@ -111,4 +137,28 @@ fn absolute<'a>(method: &[u8], sent: &'a [u8]) -> Result<Form<'a>, Refusal> {
         path => path,
     };
     Ok(Form::Absolute { authority, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::uri::PathAndQuery;
+
+    use super::*;
+
+    #[test]
+    fn a_target_is_as_it_was_sent_unless_that_would_not_be_accepted() {
+        for target in
+            ["/", "*", "/a?b=c&d", "/%3c\"{}|^[]\\", "/\u{fc}?\u{fc}", "/a?<b>", "?`", "/<\u{fc}"]
+        {
+            let acceptable = acceptable(target.as_bytes());
+            let is_same = !target.contains(['<', '`']);
+            assert_eq!(acceptable == target.as_bytes(), is_same, "{target}");
+            assert!(PathAndQuery::try_from(&*acceptable).is_ok(), "{target}");
+        }
+        assert_eq!(&*acceptable(b"/<\xff>%3c"), b"/%3C%FF%3E%3c");
+        // It is malformed as it is.
+        for target in [&b"/a <b"[..], b"/<\r\n", b"/<#", b"/<\x7f"] {
+            assert_eq!(&*acceptable(target), target);
+        }
+    }
 }

@@ -4,7 +4,6 @@
 //! so that it is answered, counted and logged like any other.
 
 use std::{
-    borrow::Cow,
     future::poll_fn,
     task::{Context, Poll},
 };
@@ -22,7 +21,7 @@ use crate::clock;
 use crate::count::Protocol;
 use crate::headers;
 use crate::http1::{
-    Body, Fields, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm,
+    Body, Fields, HeadEnd, Known, MAX_HEAD_BYTES, Refusal, Refused, RequestHead, TargetForm, target,
 };
 
 /// A header is read in pieces of this size: most fit.
@@ -260,17 +259,8 @@ fn header(head: &RequestHead<'_>) -> Result<RequestHeader> {
 /// which is nearly always; otherwise what they cannot carry is percent-encoded.
 pub(super) fn request(method: Method, target: &[u8]) -> Result<RequestHeader> {
     RequestHeader::build_no_case(method.clone(), target, Some(0))
-        .or_else(|_| RequestHeader::build_no_case(method, &encoded(target), Some(0)))
+        .or_else(|_| RequestHeader::build_no_case(method, &target::encoded(target), Some(0)))
 }
-
-fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
-    percent_encoding::percent_encode(target, NOT_IN_A_URI).to_string().into_bytes().into()
-}
-
-/// The bytes that the `http` crate accepts neither in a path nor in a query; bytes that are escaped
-/// already stay as they are.
-const NOT_IN_A_URI: &percent_encoding::AsciiSet =
-    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`');
 
 fn unreadable_method() -> Result<Method> {
     use pingora_core::{ErrorType, OrErr};

@@ -335,6 +335,53 @@ fn bodies_of_the_announced_length_and_fields_for_this_proxy() {
 }
 
 #[test]
+fn odd_targets_and_lengths_go_on_as_those_of_http1_do() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    let odd: [(&[u8], &str); 4] = [
+        (b"/<\"{}>?`", "/%3C%22{}%3E?%60"),
+        (b"/\xfc", "/%FC"),
+        (b"/\xc3\xbc", "/\u{fc}"),
+        (b"/%3c", "/%3c"),
+    ];
+    let mut stream = 1;
+    for (sent, went_on) in odd {
+        client.send(&frame(HEADERS, WHOLE, stream, &fields(&pseudo(b":path", sent)))).unwrap();
+        assert_eq!(outcome(&mut client, stream), "200", "{went_on}");
+        assert_eq!(a.requests().pop().unwrap().path, went_on);
+        stream += 2;
+    }
+    let overlong = fields(&pseudo(b":path", b"/..\xc0\xaf"));
+    client.send(&frame(HEADERS, WHOLE, stream, &overlong)).unwrap();
+    assert_eq!(outcome(&mut client, stream), "reset");
+    let length = frame(HEADERS, END_HEADERS, 101, &fields(&with(&[(b"content-length", b"003")])));
+    client.send(&[length, frame(DATA, END_STREAM, 101, b"abc")].concat()).unwrap();
+    assert_eq!(outcome(&mut client, 101), "200");
+    let request = a.requests().pop().unwrap();
+    assert_eq!((request.header_lines("content-length"), &*request.body), (vec!["3"], &b"abc"[..]));
+    client.send(&frame(HEADERS, WHOLE, 103, &fields(&pseudo(b":scheme", b"HTTP")))).unwrap();
+    assert_eq!(outcome(&mut client, 103), "200");
+}
+
+#[test]
+fn the_log_names_the_host_of_a_request_that_is_refused() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    let twice: [Field<'_>; 2] = [(b"content-length", b"0"); 2];
+    client.send(&frame(HEADERS, WHOLE, 1, &fields(&with(&twice)))).unwrap();
+    client.send(&frame(HEADERS, WHOLE, 3, &fields(&pseudo(b":path", b"/fragment#")))).unwrap();
+    client.send(&frame(HEADERS, WHOLE, 5, &fields(&pseudo(b":authority", b"u@a")))).unwrap();
+    for _ in 0..3 {
+        let answer = client.until(|frame| frame.kind == HEADERS).expect("an answer");
+        assert_eq!(status(&answer.payload), 400);
+    }
+    let lines = lb.log_lines(3);
+    assert_eq!(lines.iter().filter(|line| line["host"] == "a").count(), 2, "{lines:?}");
+}
+
+#[test]
 fn a_fragment_and_pseudo_fields_among_trailers_are_refused() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");

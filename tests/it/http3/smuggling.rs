@@ -66,6 +66,20 @@ fn malformed_requests_are_reset_and_doubtful_ones_refused() {
 }
 
 #[test]
+fn odd_targets_go_on_as_those_of_http1_do() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    for (sent, went_on) in [("/<>?`", "/%3C%3E?%60"), ("/\u{fc}", "/\u{fc}"), ("/%3c", "/%3c")] {
+        assert_eq!(client.ask(&get(sent)), Outcome::Answered(200), "{sent}");
+        assert_eq!(backend.requests().pop().unwrap().path, went_on);
+    }
+    let length = headers(&[M, S, A, P, ("content-length", "003")]);
+    assert_eq!(client.ask(&[length, frame(DATA, b"abc")].concat()), Outcome::Answered(200));
+    assert_eq!(backend.requests().pop().unwrap().header_lines("content-length"), ["3"]);
+}
+
+#[test]
 fn a_body_of_another_length_than_announced_is_refused() {
     let backend = ScriptedBackend::named("a");
     let lb = QuicLb::over(&[&backend], "");

@@ -271,7 +271,7 @@ fn joined(first: Bytes, more: &[Bytes], length: usize) -> Bytes {
 /// The stream was reset, by the client or for what it has sent; or the connection has ended.
 fn broken(error: h2::Error) -> Box<Error> {
     if error.is_library() && error.is_reset() {
-        let why = "the request's body is not what its header has announced";
+        let why = "the body is not what its header has announced, or its trailers are malformed";
         return Error::explain(ErrorType::HTTPStatus(400), why).into_down();
     }
     left()

@@ -68,7 +68,12 @@ pub(in super::super) fn read(
         takes_trailers: true,
         wants_tunnel,
     };
-    let mut fields = fields(head, said.ok().map(|said| said.host));
+    let (host, length) = match said {
+        Ok(said) => (Some(said.host), said.length),
+        // The log names it.
+        Err(_) => (host(head).ok(), None),
+    };
+    let mut fields = fields(head, host, length);
     if wants_tunnel {
         let mut header = receive::request(Method::GET, target(head))?;
         ask_for_tunnel(&mut header, &mut fields)?;
@@ -107,7 +112,8 @@ fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
     if !matches!(target.form, TargetForm::Origin | TargetForm::Asterisk) {
         return Err(Refusal::bad("the path must begin with a slash"));
     }
-    if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
+    let is_http = |scheme: &str| ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
+    if !head.uri.scheme_str().is_none_or(is_http) {
         return Err(Refusal::bad("the scheme must be http or https"));
     }
     let passed = head.headers.get_all(Known::CdnLoop.name()).iter();
@@ -191,8 +197,8 @@ fn target(head: &Parts) -> &[u8] {
     head.uri.path_and_query().map_or("", |target| target.as_str()).as_bytes()
 }
 
-/// The fields that go on to a backend. `host` is the host that the request is for.
-fn fields(head: &Parts, host: Option<&[u8]>) -> Fields {
+/// The fields that go on to a backend. `host` is the host that the request is for, and `length` that of its body.
+fn fields(head: &Parts, host: Option<&[u8]>, length: Option<u64>) -> Fields {
     let mut fields = Fields::with_room();
     if let Some(host) = host {
         fields.add(Known::Host, host);
@@ -207,8 +213,14 @@ fn fields(head: &Parts, host: Option<&[u8]>) -> Fields {
             Some(known) => !is_for_proxy(known),
             None => true,
         };
-        if goes_on {
-            fields.append(name.as_str().as_bytes(), value.as_bytes());
+        match length {
+            _ if !goes_on => {}
+            Some(length)
+                if *name == header::CONTENT_LENGTH && value.as_bytes().starts_with(b"0") =>
+            {
+                fields.append(b"content-length", length.to_string().as_bytes());
+            }
+            _ => fields.append(name.as_str().as_bytes(), value.as_bytes()),
         }
     }
     if let Some(cookie) = cookie(&head.headers) {

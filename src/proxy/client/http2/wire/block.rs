@@ -14,7 +14,7 @@ use super::{
 };
 use crate::count::Cut;
 use crate::field_lists::{HEADER_LIST, Meaning, OVERHEAD, Pseudo, TOO_LARGE, integer};
-use crate::http1::Refusal;
+use crate::http1::{Refusal, target};
 
 /// The most that is decoded of a message that is refused for its size, so that the next one on the
 /// connection can be decoded.
@@ -254,7 +254,12 @@ impl FieldBlocks {
 
     /// Decodes as much as has come; takes it off `rest`.
     fn decode(&mut self, message: &mut Message, rest: &mut &[u8]) -> Result<(), Closing> {
-        while let Some(field) = self.decoder.next(rest, &mut message.is_first)? {
+        while let Some(mut field) = self.decoder.next(rest, &mut message.is_first)? {
+            let acceptable;
+            if field.meaning == Meaning::Pseudo(Pseudo::Path) {
+                acceptable = target::acceptable(field.value);
+                field.value = &acceptable;
+            }
             let is_written = message.take(&field);
             if message.size > DECODED {
                 return Err(Cut::FieldList.into());
