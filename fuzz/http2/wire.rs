@@ -2,16 +2,12 @@
 
 #[path = "../../src/proxy/client/http2/wire/block.rs"]
 mod block;
-#[path = "../../src/proxy/client/http2/wire/budget.rs"]
-mod budget;
 #[path = "../../src/proxy/client/http2/wire/checks.rs"]
 pub mod checks;
 #[path = "../../src/proxy/client/http2/wire/closing.rs"]
 mod closing;
-#[path = "../../src/proxy/client/http2/wire/conduct.rs"]
+#[path = "../../src/proxy/client/http2/wire/conduct/mod.rs"]
 mod conduct;
-#[path = "../../src/proxy/client/http2/wire/farewell.rs"]
-mod farewell;
 #[path = "../../src/proxy/client/http2/wire/frames.rs"]
 mod frames;
 #[path = "../../src/proxy/client/http2/wire/inbound.rs"]

@@ -354,10 +354,11 @@ fn a_body_that_has_no_room_beside_others_is_not_late() {
 
 #[test]
 fn informational_answers_wait_for_the_client() {
-    const WRITTEN: usize = 256 << 20;
+    // What systems hold is less.
+    const WRITTEN: usize = 32 << 20;
     let backend = TcpListener::bind("127.0.0.1:0").unwrap();
     let lb = Lb::start(&format!(
-        "listeners: [ {{ address: 127.0.0.1:0, client: {{ write: 1s }} }} ]\n\
+        "listeners: [ {{ address: 127.0.0.1:0, client: {{ write: 3s }} }} ]\n\
          routes: [ {{ pool: web }} ]\npools:\n  web:\n    health_check: off\n    \
          backends: [ {{ address: '{}' }} ]\n",
         backend.local_addr().unwrap(),
@@ -374,7 +375,6 @@ fn informational_answers_wait_for_the_client() {
     {
         written += more;
     }
-    // What the system holds is far less.
     assert!(written < WRITTEN, "all were taken");
     eventually(PATIENCE, "the client is cut", || cut(&lb) == Some(Cut::TookNothing));
 }

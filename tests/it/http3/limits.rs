@@ -456,4 +456,5 @@ fn bodies_that_no_backend_takes_hold_up_nothing_else() {
     send.finish().unwrap();
     assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
     assert_eq!(b.requests_to("/other/post")[0].body, b"begins, ends");
+    assert_eq!(lb.queued(), 2, "they are still there");
 }
