@@ -5,7 +5,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes, BytesMut};
 use pingora_core::{Error, ErrorType, Result};
 
-use super::{connection::Connection, pace::Pace};
+use super::{
+    connection::Connection,
+    pace::{Blocked, Pace},
+};
 use crate::clock;
 use crate::config::PaceLimits;
 use crate::http1::{Body, ChunkedBody, Refusal};
@@ -153,7 +156,8 @@ impl BodyReader {
                     if matches!(self.framing, Framing::Tunnel) {
                         return Poll::Pending;
                     }
-                    let late = self.pace.poll_too_slow(1, &mut connection.read_timer, cx);
+                    let late =
+                        self.pace.poll_too_slow(1, Blocked::NEVER, &mut connection.read_timer, cx);
                     return late.map(|()| Err(sent_too_slowly()));
                 }
             }

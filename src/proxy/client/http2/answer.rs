@@ -19,18 +19,20 @@ use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pingora_core::{Error, ErrorType, Result};
+use tokio::time::timeout;
 
 use super::{
     super::{
         super::{answer_header::AnswerHeader, watch::Timer},
         link::ClientLink,
-        pace::Pace,
+        pace::{Blocked, Pace},
         streams::{self, took_too_slowly},
     },
     shared::Shared,
     wire::Mark,
 };
 use crate::clock;
+use crate::config::PaceLimits;
 use crate::http1::{Known, rules::framing};
 
 /// The most of a body in one frame: with its head it fits into one record of TLS, without a second one for
@@ -154,7 +156,9 @@ impl StreamAnswer {
         let stream = self.respond.stream_id().as_u32();
         let mut written = self.shared.signals.awaited().frame(stream, Mark::Header);
         self.respond.send_informational(answer).map_err(broken)?;
-        let Self { respond, pace, timer, .. } = self;
+        let Self { shared, respond, timer, .. } = self;
+        // A client on a slow line has no part in how many there are.
+        let mut pace = Pace::new(PaceLimits { min_rate: None, ..shared.limits.answer_pace() });
         let wait = poll_fn(|cx| {
             if Pin::new(&mut written).poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
@@ -162,12 +166,10 @@ impl StreamAnswer {
             if respond.poll_reset(cx).is_ready() {
                 return Poll::Ready(Err(gone()));
             }
-            ready!(pace.poll_too_slow(link.requests_under_way(), timer, cx));
+            ready!(pace.poll_too_slow(link.requests_under_way(), Blocked::NEVER, timer, cx));
             Poll::Ready(Err(took_too_slowly()))
         });
-        wait.await?;
-        self.pace.came(0, clock::now);
-        Ok(())
+        wait.await
     }
 
     /// Sends a piece of the body.
@@ -204,7 +206,7 @@ impl StreamAnswer {
                     Poll::Pending => {}
                 }
                 let requests = link.requests_under_way();
-                ready!(self.pace.poll_too_slow(requests, &mut self.timer, cx));
+                ready!(self.pace.poll_too_slow(requests, Blocked::NEVER, &mut self.timer, cx));
                 return Poll::Ready(Err(took_too_slowly()));
             }
             let part = piece.split_to(capacity.min(piece.len()).min(FRAME));
@@ -246,13 +248,16 @@ impl Drop for StreamAnswer {
         }
         let Some(mut stream) = self.stream.take() else { return };
         let id = stream.stream_id().as_u32();
-        let written = self.shared.signals.awaited().frame(id, Mark::Body);
-        // What waits stands before it. It fails if the client has left.
+        let mut written = self.shared.signals.awaited().frame(id, Mark::Body);
+        // What waits stands before it. It fails if the client has left, which it may do later, too.
         if stream.send_data(Bytes::new(), false).is_ok() {
-            tokio::spawn(async move {
-                let _ = written.await;
-                drop(stream);
+            let over = poll_fn(move |cx| {
+                let is_over =
+                    Pin::new(&mut written).poll(cx).is_ready() || stream.poll_reset(cx).is_ready();
+                if is_over { Poll::Ready(()) } else { Poll::Pending }
             });
+            // A client can take back the room that what waits has had.
+            tokio::spawn(timeout(self.shared.limits.write, over));
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{
         super::watch::Timer,
         body::{left, sent_too_slowly},
         link::ClientLink,
-        pace::Pace,
-        streams::trailer_lines,
+        pace::{Blocked, Pace},
+        streams::{TINY_WINDOW, trailer_lines},
     },
     wire::{GOODBYE, Signals},
 };
@@ -96,24 +96,13 @@ impl StreamBody {
             self.came(came - self.counted, signals);
             self.counted = came;
         }
-        while self.pace.poll_too_slow(requests, timer, cx).is_ready() {
-            if !self.has_had_no_room(signals) {
-                return Poll::Ready(sent_too_slowly());
-            }
-        }
-        Poll::Pending
+        let late = self.pace.poll_too_slow(requests, blocked(signals), timer, cx);
+        late.map(|()| sent_too_slowly())
     }
 
     /// Bytes of a frame have come.
     fn came(&mut self, bytes: u64, signals: &Signals) {
-        self.has_had_no_room(signals);
-        self.pace.came(bytes, clock::now);
-    }
-
-    /// Notes how long there was no room for this body beside others. Returns whether it makes a difference.
-    fn has_had_no_room(&mut self, signals: &Signals) -> bool {
-        let since = signals.room().since(clock::now);
-        since.is_some_and(|since| self.pace.could_not_before(since))
+        self.pace.came_beside(bytes, clock::now, || blocked(signals));
     }
 
     /// Treats the request as one without a body: what comes on the stream belongs to a tunnel that
@@ -254,6 +243,16 @@ impl StreamBody {
         // It fails only where the stream has ended, and then there is nothing to release.
         let _ = self.stream.flow_control().release_capacity(data.len());
     }
+}
+
+/// For how long there was no room for a body beside others.
+fn blocked(signals: &Signals) -> Blocked {
+    // Requests that wait because the client's own windows are tiny keep their bodies.
+    if signals.first_window() < TINY_WINDOW {
+        return Blocked::NEVER;
+    }
+    let (total, is_now) = signals.room().blocked(clock::now);
+    Blocked { total, is_now }
 }
 
 /// The data of frames, of this length together. That of one alone is not copied.

@@ -109,6 +109,8 @@ impl Served<'_> {
     {
         let mut liveness = Liveness::new(self.shared.limits, self.connection.ping_pong());
         let (mut idle, mut is_ending, mut ends) = (Timer::default(), false, pin!(ends));
+        // When the last request ended.
+        let mut last = clock::now();
         loop {
             tokio::select! {
                 biased;
@@ -132,16 +134,18 @@ impl Served<'_> {
                 }
                 Some(_) = requests.join_next() => {
                     let limit = if is_ending { GOODBYE } else { self.shared.limits.keepalive };
-                    self.deadline = clock::now() + limit;
+                    last = clock::now();
+                    self.deadline = last + limit;
                     if requests.is_empty() {
                         liveness.may_be_silent();
                     }
                     continue;
                 }
                 () = poll_fn(|cx| idle.poll(self.deadline, cx)), if requests.is_empty() => {
-                    // Answers that are complete may still be on their way.
-                    if self.connection.has_streams() {
-                        self.deadline = clock::now() + GOODBYE;
+                    // Answers that are complete may still be on their way, to a client that takes them.
+                    let now = clock::now();
+                    if self.connection.has_streams() && now < last + self.shared.limits.write {
+                        self.deadline = now + GOODBYE;
                         continue;
                     }
                     return self.close(Reason::NO_ERROR).await;

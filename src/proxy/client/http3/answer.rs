@@ -16,6 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 use pingora_core::{Error, ErrorType, Result};
 use quinn::{SendStream, StoppedError, VarInt, WriteError};
 use tokio::time::sleep;
@@ -24,7 +25,7 @@ use super::{
     super::{
         super::{answer_header::AnswerHeader, watch::Timer},
         link::ClientLink,
-        pace::Pace,
+        pace::{Blocked, Pace},
         streams::{self, took_too_slowly},
     },
     shared::{Shared, number},
@@ -34,14 +35,18 @@ use crate::clock;
 use crate::http1::{Known, rules::framing};
 use crate::http3::{Code, data_head, headers, qpack::FieldWriter};
 
-/// How long the last packet may take to arrive and to be acknowledged, at least, and in round trips.
-const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 3);
+/// How long the last packet may take to arrive, or to be sent again (RFC 9002 section 6.2.1), at least, and in
+/// round trips.
+const ARRIVAL: (Duration, u32) = (Duration::from_millis(100), 5);
 /// The longest time in which what was sent of an answer may arrive before it is reset.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Resolves when the client has stopped to read, has acknowledged everything, or is gone.
 type Stopped =
     Pin<Box<dyn Future<Output = std::result::Result<Option<VarInt>, StoppedError>> + Send + Sync>>;
+
+/// What is left to do when a request has ended: its answer is on its way.
+pub(super) type Delivery = Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
 
 /// Where an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,7 @@ enum State {
 pub(super) struct StreamAnswer {
     /// Present until the answer is reset.
     stream: Option<SendStream>,
+    delivery: Delivery,
     shared: Arc<Shared>,
     stopped: Stopped,
     is_head: bool,
@@ -70,8 +76,10 @@ pub(super) struct StreamAnswer {
 }
 
 impl StreamAnswer {
-    pub(super) fn new(stream: SendStream, shared: &Arc<Shared>) -> Self {
+    /// What is left of it when it is dropped, or has been sent, goes to `delivery`.
+    pub(super) fn new(stream: SendStream, shared: &Arc<Shared>, delivery: &Delivery) -> Self {
         Self {
+            delivery: Arc::clone(delivery),
             stopped: Box::pin(stream.stopped()),
             stream: Some(stream),
             shared: Arc::clone(shared),
@@ -114,11 +122,13 @@ impl StreamAnswer {
         self.stopped.as_mut().poll(cx).map(|_| ())
     }
 
-    /// Resolves when the client has acknowledged the whole answer, or is gone.
-    pub(super) fn into_acknowledged(mut self) -> Option<impl Future + Send> {
-        let is_complete = self.is_complete();
+    /// Leaves the whole answer to the client, which has to acknowledge it.
+    fn deliver(&mut self) {
         let stopped = std::mem::replace(&mut self.stopped, Box::pin(std::future::pending()));
-        is_complete.then_some(stopped)
+        *self.delivery.lock() = Some(Box::pin(async move {
+            // Or it is gone.
+            let _ = stopped.await;
+        }));
     }
 
     /// Sends the header of an answer; `end` says that no body follows. Returns whether it was that of
@@ -217,7 +227,8 @@ impl StreamAnswer {
                     if let Poll::Ready(written) = write.as_mut().poll(cx) {
                         return Poll::Ready(written.map_err(broken));
                     }
-                    ready!(pace.poll_too_slow(link.requests_under_way(), timer, cx));
+                    let requests = link.requests_under_way();
+                    ready!(pace.poll_too_slow(requests, Blocked::NEVER, timer, cx));
                     Poll::Ready(Err(took_too_slowly()))
                 });
                 wait.await?
@@ -244,22 +255,32 @@ impl Drop for StreamAnswer {
     fn drop(&mut self) {
         let code = match self.reset {
             Some(code) => code,
-            None if self.state == State::Ended => return,
+            None if self.state == State::Ended => return self.deliver(),
             None => Code::InternalError,
         };
-        let Some(mut stream) = self.stream.take() else { return };
-        let mut reset = move || {
-            // An error means that the client has stopped to read.
-            let _ = stream.reset(number(code));
-        };
+        let Some(stream) = self.stream.take() else { return };
+        let reset = Reset { stream, code };
         if self.state == State::Header || self.shared.quic.close_reason().is_some() {
-            return reset();
+            return;
         }
         let (shared, sent) = (Arc::clone(&self.shared), self.bytes);
-        tokio::spawn(async move {
+        *self.delivery.lock() = Some(Box::pin(async move {
             arrival(&shared, sent).await;
-            reset();
-        });
+            drop(reset);
+        }));
+    }
+}
+
+/// A stream that is reset when this is dropped: `quinn` would end it as if it were whole.
+struct Reset {
+    stream: SendStream,
+    code: Code,
+}
+
+impl Drop for Reset {
+    fn drop(&mut self) {
+        // An error means that the client has stopped to read.
+        let _ = self.stream.reset(number(self.code));
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
         super::watch::Timer,
         body::{left, sent_too_slowly},
         link::ClientLink,
-        pace::Pace,
+        pace::{Blocked, Pace},
         replay::REPLAYED,
         streams::trailer_lines,
     },
@@ -132,8 +132,12 @@ impl StreamBody {
         self.list = None;
         self.is_empty = self.is_at_end && self.ahead.is_empty();
         self.has_ended = self.is_empty;
-        self.hold.set(!self.is_at_end);
         Ok(head)
+    }
+
+    /// The request begins: what comes of its body waits for a backend from now on.
+    pub(super) fn begins(&mut self) {
+        self.hold.set(!self.is_at_end);
     }
 
     /// Takes the fields of a head that could not be read to its end, as far as they have come; `None` if
@@ -183,9 +187,7 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        let part = self.poll_part(cx);
-        self.hold.set(part.is_ready());
-        match part {
+        match self.poll_part(cx) {
             Poll::Pending => return self.poll_too_slow(requests, timer, cx).map(Err),
             Poll::Ready(Ok(Some(Part::Data(piece)))) => self.ahead.push_back(piece),
             Poll::Ready(Ok(Some(part))) => self.broken = self.end(part).err(),
@@ -203,14 +205,8 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Box<Error>> {
-        while self.pace.poll_too_slow(requests, timer, cx).is_ready() {
-            let blocked = self.shared.quic.stats().frame_rx.data_blocked;
-            let room = self.shared.windows.room(blocked, clock::now());
-            if !room.is_some_and(|since| self.pace.could_not_before(since)) {
-                return Poll::Ready(sent_too_slowly());
-            }
-        }
-        Poll::Pending
+        let late = self.pace.poll_too_slow(requests, blocked(&self.shared), timer, cx);
+        late.map(|()| sent_too_slowly())
     }
 
     /// Whether the client has cancelled the request before its body began.
@@ -292,7 +288,7 @@ impl StreamBody {
         self.hold.set(!self.has_ended);
         if piece.is_some() {
             self.bytes += more;
-            self.pace.came(more, clock::now);
+            self.pace.came_beside(more, clock::now, || blocked(&self.shared));
             self.shared.windows.received(more, &self.shared.quic);
             link.moved();
         } else if let Some(trailers) = self.trailers.take() {
@@ -365,6 +361,15 @@ impl StreamBody {
             }
         }
     }
+}
+
+/// For how long there was no room for a body beside others.
+fn blocked(shared: &Shared) -> Blocked {
+    // Requests that wait because the client's own windows are tiny keep their bodies.
+    if shared.is_tight {
+        return Blocked::NEVER;
+    }
+    shared.windows.blocked(|| shared.quic.stats().frame_rx.data_blocked)
 }
 
 fn decode(list: Bytes) -> Result<Vec<crate::http3::FieldLine>, Broken> {

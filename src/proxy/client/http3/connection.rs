@@ -20,7 +20,7 @@ use super::{
     receive,
     shared::{GOODBYE, Shared, number},
     uni_streams::{self, Begun},
-    windows::{ReceiveWindow, Windows},
+    windows::Windows,
 };
 use crate::clock;
 use crate::config::ClientLimits;
@@ -77,7 +77,6 @@ pub(in super::super::super) async fn serve<F, A>(
         next: 0,
         socket: None,
         probes: 0,
-        window: ReceiveWindow::default(),
     };
     let mut requests = JoinSet::new();
     served.answer_requests(&mut requests, ends, answer).await;
@@ -123,7 +122,6 @@ struct Served<'a> {
     socket: Option<(SocketAddr, Arc<SocketDigest>)>,
     /// The frames of QUIC so far that move nothing.
     probes: u64,
-    window: ReceiveWindow,
 }
 
 impl Served<'_> {
@@ -177,8 +175,8 @@ impl Served<'_> {
                     let now = clock::now();
                     tick = now + PAY_DAY;
                     self.pay_for_probes();
-                    let blocked = self.shared.quic.stats().frame_rx.data_blocked;
-                    if let Some(bytes) = self.window.look(&self.shared.windows, blocked, now) {
+                    let said = self.shared.quic.stats().frame_rx.data_blocked;
+                    if let Some(bytes) = self.shared.windows.look(said, PAY_DAY) {
                         self.shared.quic.set_receive_window(VarInt::from_u32(bytes));
                     }
                     if now >= ask {

@@ -1,14 +1,12 @@
 //! One request in HTTP/3 and its answer: a stream of its connection.
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::Method;
-use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, ErrorType, Result,
@@ -32,9 +30,6 @@ use super::{
 use crate::count::Protocol;
 use crate::http3::Code;
 
-/// Where an answer leaves what its client has yet to acknowledge.
-pub(super) type Acknowledgement = Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
-
 /// A request and its answer on their stream.
 pub(in super::super::super) struct Http3Exchange {
     shared: Arc<Shared>,
@@ -43,7 +38,6 @@ pub(in super::super::super) struct Http3Exchange {
     body: StreamBody,
     /// Present until the request has ended.
     answer: Option<StreamAnswer>,
-    acknowledgement: Acknowledgement,
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
@@ -59,8 +53,7 @@ impl Http3Exchange {
     pub(super) fn session(
         shared: &Arc<Shared>,
         socket: Arc<SocketDigest>,
-        Arrival { request, body, mut answer, place }: Arrival,
-        acknowledgement: &Acknowledgement,
+        Arrival { request, mut body, mut answer, place }: Arrival,
     ) -> Result<ClientSession<Self>> {
         let (header, facts, fields) = request;
         let link = Arc::new(ClientLink::on_stream(
@@ -69,6 +62,7 @@ impl Http3Exchange {
             &shared.under_way,
         ));
         link.request_began(facts, fields);
+        body.begins();
         let digest = Digest {
             proxy_digest: Some(link.digest()?),
             socket_digest: Some(socket),
@@ -83,7 +77,6 @@ impl Http3Exchange {
             digest,
             body,
             answer: Some(answer),
-            acknowledgement: Arc::clone(acknowledgement),
             shown: None,
             timer: Timer::default(),
             place,
@@ -216,11 +209,6 @@ impl Exchange for Http3Exchange {
         let Some(answer) = self.answer.take() else { return };
         if answer.is_complete() {
             self.shared.answered();
-        }
-        if let Some(acknowledged) = answer.into_acknowledged() {
-            *self.acknowledgement.lock() = Some(Box::pin(async move {
-                acknowledged.await;
-            }));
         }
     }
 }

@@ -17,11 +17,11 @@ use super::{
         receive::{LATE, refused},
         streams,
     },
-    answer::StreamAnswer,
+    answer::{Delivery, StreamAnswer},
     arrival::{Arrival, Request},
     body::{Broken, StreamBody},
     budget::Cost,
-    exchange::{Acknowledgement, Http3Exchange},
+    exchange::Http3Exchange,
     shared::{GOODBYE, Shared},
 };
 use crate::count::Protocol;
@@ -40,29 +40,29 @@ pub(super) async fn serve<F>(
     F: Future<Output = ()> + Send,
 {
     // All three are apart, because each would keep room for the others while it waits.
-    let Some(mut arrival) = Box::pin(receive(&shared, stream)).await else { return };
+    let delivery = Delivery::default();
+    let Some(mut arrival) = Box::pin(receive(&shared, stream, &delivery)).await else { return };
     if !arrival.enter(&shared).await {
         return cancelled(&shared, &mut arrival.body, &mut arrival.answer);
     }
-    let rest = Acknowledgement::default();
-    let answered = match Http3Exchange::session(&shared, socket, *arrival, &rest) {
+    let answered = match Http3Exchange::session(&shared, socket, *arrival) {
         Ok(session) => Box::pin(answer(ServerSession::new_custom(Box::new(session)))),
         Err(error) => return log::error!(error:% = error; "internal error"),
     };
     answered.await;
-    let rest = rest.lock().take();
-    if let Some(rest) = rest {
-        let _ = timeout(shared.limits.write, until_acknowledged(&shared, rest)).await;
+    let delivery = delivery.lock().take();
+    if let Some(delivery) = delivery {
+        let _ = timeout(shared.limits.write, deliver(&shared, delivery)).await;
     }
 }
 
 /// Waits as long as an answer is on its way to a client that is there.
-async fn until_acknowledged(shared: &Shared, mut rest: impl Future<Output = ()> + Unpin) {
+async fn deliver(shared: &Shared, mut delivery: impl Future<Output = ()> + Unpin) {
     let (quic, mut came) = (&shared.quic, None);
     let datagrams = || Some(quic.stats().udp_rx.datagrams);
     while came != datagrams() {
         came = datagrams();
-        if timeout(GOODBYE.max(4 * quic.rtt()), &mut rest).await.is_ok() {
+        if timeout(GOODBYE.max(4 * quic.rtt()), &mut delivery).await.is_ok() {
             return;
         }
     }
@@ -79,9 +79,10 @@ fn cancelled(shared: &Shared, body: &mut StreamBody, answer: &mut StreamAnswer) 
 async fn receive(
     shared: &Arc<Shared>,
     (send, recv): (SendStream, RecvStream),
+    delivery: &Delivery,
 ) -> Option<Box<Arrival>> {
     let mut body = StreamBody::new(recv, shared);
-    let mut answer = StreamAnswer::new(send, shared);
+    let mut answer = StreamAnswer::new(send, shared, delivery);
     match read(shared, &mut body, &mut answer).await? {
         Ok(request) => Some(Box::new(Arrival { request, body, answer, place: None })),
         Err(error) => {

@@ -10,13 +10,15 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use quinn::{Connection, TransportConfig, VarInt};
+
+use super::super::pace::Blocked;
 
 /// The bytes ahead on a new connection.
 const NARROW: u32 = 256 * 1024;
@@ -40,16 +42,37 @@ pub(super) struct Windows {
     sent: AtomicU64,
     /// Bodies of which more may have come than was taken.
     held: AtomicUsize,
-    widened: Mutex<Widened>,
+    /// Whether the last look is worth a look.
+    has_looked: AtomicBool,
+    look: Mutex<Look>,
 }
 
-/// For how many such bodies the window is wide enough, and since when.
-#[derive(Debug, Clone, Copy, Default)]
-struct Widened {
-    bodies: usize,
-    since: Option<Instant>,
-    /// How often the client had said until then that it finds no room.
-    blocked: u64,
+/// What is known of the window for what the client sends from the last look at it.
+#[derive(Debug, Default)]
+struct Look {
+    received: u64,
+    /// Whether bodies moved before it.
+    moves: bool,
+    /// For how many bodies that are held the window has been widened. It is never narrowed: `quinn` would count
+    /// each time that it is widened again.
+    held: usize,
+    /// How often the client had said by then that it finds no room (RFC 9000 section 19.12).
+    said: u64,
+    /// For how long it found none.
+    blocked: Duration,
+}
+
+impl Look {
+    /// Whether the client finds no room for what it would send.
+    fn is_blocked(&self, held: usize, said: impl FnOnce() -> u64) -> bool {
+        held > self.held && !self.moves && said() > self.said
+    }
+
+    /// The window, in bytes, where this number of bytes has been received.
+    fn window(&self, received: u64) -> u32 {
+        let usual = if received < PROOF { NARROW } else { WIDE };
+        usual + self.held as u32 * STREAM
+    }
 }
 
 /// Whether more may have come of a body than was taken. It is counted as long as that is so.
@@ -77,40 +100,6 @@ impl Drop for BodyHold {
     }
 }
 
-/// The window of one connection for what its client sends, as it was at the last look.
-#[derive(Debug, Default)]
-pub(super) struct ReceiveWindow {
-    received: u64,
-    /// By how many bodies it is widened.
-    held: usize,
-}
-
-impl ReceiveWindow {
-    /// Looks at the bodies of a connection, from time to time; `blocked` is how often its client has said that it
-    /// finds no room (RFC 9000 section 19.12). Returns what its window is to be, in bytes; `None`
-    /// if that is what it always is.
-    pub(super) fn look(&mut self, windows: &Windows, blocked: u64, now: Instant) -> Option<u32> {
-        let received = windows.received.load(Ordering::Relaxed);
-        let has_moved = received - self.received >= MOVES;
-        self.received = received;
-        let held = match windows.held.load(Ordering::Relaxed).min(HELD) {
-            0 => 0,
-            held if !has_moved => held.max(self.held),
-            _ => self.held,
-        };
-        let was_held = std::mem::replace(&mut self.held, held);
-        if held != was_held {
-            let mut widened = windows.widened.lock();
-            widened.bodies = held;
-            if held > was_held {
-                (widened.since, widened.blocked) = (Some(now), blocked);
-            }
-        }
-        let usual = if received < PROOF { NARROW } else { WIDE };
-        (held > 0 || was_held > 0).then_some(usual + held as u32 * STREAM)
-    }
-}
-
 impl Windows {
     /// Sets the windows of a new connection.
     pub(super) fn begin(transport: &mut TransportConfig) {
@@ -120,12 +109,35 @@ impl Windows {
             .send_window(NARROW.into());
     }
 
-    /// Since when there is room for bodies beside those that are held: `now` if there is none, as the client says
-    /// (see [`ReceiveWindow::look`]). `None` if there always was.
-    pub(super) fn room(&self, blocked: u64, now: Instant) -> Option<Instant> {
-        let widened = *self.widened.lock();
-        let are_more = self.held.load(Ordering::Relaxed) > widened.bodies;
-        if are_more && blocked > widened.blocked { Some(now) } else { widened.since }
+    /// Looks at bodies that do not move, after each such `time`; `said` is how often the client has said that it
+    /// finds no room. Returns what the window is to be, in bytes, if it is to be widened.
+    pub(super) fn look(&self, said: u64, time: Duration) -> Option<u32> {
+        let received = self.received.load(Ordering::Relaxed);
+        let held = self.held.load(Ordering::Relaxed);
+        let mut look = self.look.lock();
+        look.moves = received - look.received >= MOVES;
+        look.received = received;
+        if look.is_blocked(held, || said) {
+            look.blocked += time;
+            self.has_looked.store(true, Ordering::Relaxed);
+        }
+        let held = held.min(HELD);
+        if look.moves || held <= look.held {
+            return None;
+        }
+        (look.held, look.said) = (held, said);
+        Some(look.window(received))
+    }
+
+    /// For how long the client found no room for its bodies beside those that are held; `said` as in
+    /// [`Self::look`].
+    pub(super) fn blocked(&self, said: impl FnOnce() -> u64) -> Blocked {
+        let held = self.held.load(Ordering::Relaxed);
+        if held == 0 && !self.has_looked.load(Ordering::Relaxed) {
+            return Blocked::NEVER;
+        }
+        let look = self.look.lock();
+        Blocked { total: look.blocked, is_now: look.is_blocked(held, said) }
     }
 
     /// A body of which nothing has come.
@@ -136,7 +148,8 @@ impl Windows {
     /// A backend takes bytes of the client.
     pub(super) fn received(&self, bytes: u64, quic: &Connection) {
         if is_passed(&self.received, bytes) {
-            quic.set_receive_window(VarInt::from_u32(WIDE));
+            let window = self.look.lock().window(PROOF);
+            quic.set_receive_window(VarInt::from_u32(window));
         }
     }
 
@@ -156,10 +169,7 @@ fn is_passed(moved: &AtomicU64, bytes: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::clock;
 
     #[test]
     fn the_proof_is_complete_once() {
@@ -168,33 +178,53 @@ mod tests {
         assert_eq!((times, moved.into_inner()), (1, PROOF / 10 * 100));
     }
 
+    const TIME: Duration = Duration::from_secs(2);
+
     #[test]
-    fn bodies_that_nobody_takes_widen_the_window_until_they_are_taken() {
-        let (windows, mut window) = (Arc::new(Windows::default()), ReceiveWindow::default());
-        let now = clock::now();
-        assert_eq!(window.look(&windows, 0, now), None);
+    fn bodies_that_nobody_takes_widen_the_window() {
+        let windows = Arc::new(Windows::default());
+        assert_eq!(windows.look(0, TIME), None);
         let mut bodies: Vec<_> = (0..2).map(|_| windows.hold()).collect();
-        assert_eq!(window.look(&windows, 0, now), None);
-        assert_eq!(windows.room(1, now), None);
+        assert_eq!(windows.look(0, TIME), None);
         bodies[0].set(true);
-        assert_eq!((windows.room(0, now), windows.room(1, now)), (None, Some(now)));
-        assert_eq!(window.look(&windows, 0, now), Some(NARROW + STREAM));
-        // It does not close beside one that moves, nor open for it.
-        windows.received.fetch_add(PROOF, Ordering::Relaxed);
+        assert_eq!(windows.look(0, TIME), Some(NARROW + STREAM));
         bodies[1].set(true);
-        assert_eq!(window.look(&windows, 0, now), Some(WIDE + STREAM));
+        windows.received.fetch_add(PROOF, Ordering::Relaxed);
+        assert_eq!(windows.look(0, TIME), None, "one of them moves");
         windows.received.fetch_add(MOVES - 1, Ordering::Relaxed);
-        assert_eq!(window.look(&windows, 0, now), Some(WIDE + 2 * STREAM));
-        bodies[0].set(false);
-        assert_eq!(window.look(&windows, 0, now), Some(WIDE + 2 * STREAM));
-        let later = now + Duration::from_secs(1);
-        assert_eq!(windows.room(1, later), Some(now));
+        assert_eq!(windows.look(0, TIME), Some(WIDE + 2 * STREAM));
+        // It stays as wide, however often bodies are held.
         drop(bodies);
-        assert_eq!(window.look(&windows, 0, now), Some(WIDE));
-        assert_eq!(window.look(&windows, 0, now), None);
         let mut many: Vec<_> = (0..99).map(|_| windows.hold()).collect();
+        for is_held in [false, true, false, true] {
+            many[..2].iter_mut().for_each(|body| body.set(is_held));
+            assert_eq!(windows.look(0, TIME), None);
+        }
         many.iter_mut().for_each(|body| body.set(true));
-        assert_eq!(window.look(&windows, 0, now), Some(WIDE + HELD as u32 * STREAM));
-        assert_eq!(windows.room(1, later), Some(later), "there is none for others");
+        assert_eq!(windows.look(0, TIME), Some(WIDE + HELD as u32 * STREAM));
+        assert_eq!(windows.look(0, TIME), None);
+    }
+
+    #[test]
+    fn a_client_is_blocked_if_it_says_so_beside_bodies_that_do_not_move() {
+        let windows = Arc::new(Windows::default());
+        assert_eq!(windows.blocked(|| 1), Blocked::NEVER);
+        let mut bodies: Vec<_> = (0..6).map(|_| windows.hold()).collect();
+        bodies[0].set(true);
+        let blocked = |said| {
+            let Blocked { total, is_now } = windows.blocked(|| said);
+            (total.as_secs(), is_now)
+        };
+        assert_eq!((blocked(0), blocked(1)), ((0, false), (0, true)));
+        windows.look(1, TIME);
+        assert_eq!((blocked(1), blocked(2)), ((2, false), (2, false)), "it has room now");
+        bodies.iter_mut().for_each(|body| body.set(true));
+        windows.look(1, TIME);
+        assert_eq!((blocked(1), blocked(2)), ((2, false), (2, true)), "there are more than four");
+        windows.received.fetch_add(MOVES, Ordering::Relaxed);
+        windows.look(2, TIME);
+        assert_eq!(blocked(2), (2, false), "it gets room as others move");
+        drop(bodies);
+        assert_eq!(blocked(2), (2, false));
     }
 }

@@ -88,7 +88,7 @@ impl Conduct {
             self.by = None;
         }
         self.farewell.came(head)?;
-        self.window.came(head, self.signals.room());
+        self.window.came(head, self.signals.room(), clock::now);
         Ok(self.budget.received(head, clock::now)?)
     }
 

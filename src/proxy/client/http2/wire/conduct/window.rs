@@ -5,7 +5,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -29,11 +29,11 @@ impl Default for ReceiveWindow {
 
 impl ReceiveWindow {
     /// The head of a frame of the client has come.
-    pub(super) fn came(&mut self, head: &Head, room: &Room) {
+    pub(super) fn came(&mut self, head: &Head, room: &Room, now: impl FnOnce() -> Instant) {
         if head.kind == Kind::Data && head.length > 0 {
             self.bytes -= i64::from(head.length);
             if self.bytes <= 0 {
-                room.is_used_up();
+                room.is_used_up(now());
             }
         }
     }
@@ -50,36 +50,50 @@ impl ReceiveWindow {
     }
 }
 
-/// Since when a client may send more of its bodies.
+/// Whether a client may send more of its bodies, and for how long it could not.
 #[derive(Debug, Default)]
 pub(in super::super::super) struct Room {
     /// Whether it has ever been used up, which is rare.
     was_used_up: AtomicBool,
-    /// `None` while it is.
-    since: Mutex<Option<Instant>>,
+    used_up: Mutex<UsedUp>,
+}
+
+#[derive(Debug, Default)]
+struct UsedUp {
+    /// All such time before.
+    total: Duration,
+    since: Option<Instant>,
 }
 
 impl Room {
-    fn is_used_up(&self) {
-        *self.since.lock() = None;
+    fn is_used_up(&self, now: Instant) {
+        self.used_up.lock().since.get_or_insert(now);
         self.was_used_up.store(true, Ordering::Relaxed);
     }
 
     fn is_there(&self, now: Instant) {
-        *self.since.lock() = Some(now);
+        let mut used_up = self.used_up.lock();
+        if let Some(since) = used_up.since.take() {
+            used_up.total += now.duration_since(since);
+        }
     }
 
-    /// Since when there is room, at this moment: `now` if there is none. `None` if there always was.
-    pub(in super::super::super) fn since(&self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        let was_used_up = self.was_used_up.load(Ordering::Relaxed);
-        was_used_up.then(|| self.since.lock().unwrap_or_else(now))
+    /// For how long there was none, in all, and whether there is none now.
+    pub(in super::super::super) fn blocked(
+        &self,
+        now: impl FnOnce() -> Instant,
+    ) -> (Duration, bool) {
+        if !self.was_used_up.load(Ordering::Relaxed) {
+            return (Duration::ZERO, false);
+        }
+        let used_up = self.used_up.lock();
+        let current = used_up.since.map(|since| now().saturating_duration_since(since));
+        (used_up.total + current.unwrap_or_default(), current.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::{
         super::super::frames::{END_STREAM, FrameScanner},
         *,
@@ -98,17 +112,21 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_again_once_the_window_is_opened() {
+    fn time_is_counted_until_the_window_is_opened() {
         let (mut window, room) = (ReceiveWindow::default(), Room::default());
         let begin = clock::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
+        let blocked = |now| {
+            let (total, is_now) = room.blocked(|| at(now));
+            (total.as_secs(), is_now)
+        };
         let data = |length| Head { kind: Kind::Data, length, flags: END_STREAM, stream: 1 };
-        window.came(&data(65_534), &room);
-        assert_eq!(room.since(|| at(1)), None);
-        window.came(&data(0), &room);
-        window.came(&data(1), &room);
-        assert_eq!(room.since(|| at(2)), Some(at(2)));
-        window.came(&data(10), &room);
+        window.came(&data(65_534), &room, || at(0));
+        assert_eq!(blocked(1), (0, false));
+        window.came(&data(0), &room, || at(1));
+        window.came(&data(1), &room, || at(1));
+        assert_eq!(blocked(2), (1, true));
+        window.came(&data(10), &room, || at(2));
         for frame in frames(&[
             (Kind::WindowUpdate, 1, 100),
             (Kind::Reset, 0, 100),
@@ -116,11 +134,11 @@ mod tests {
         ]) {
             window.sent(&frame, &room, || at(3));
         }
-        assert_eq!(room.since(|| at(4)), Some(at(4)));
+        assert_eq!(blocked(4), (3, true));
         window.sent(&frames(&[(Kind::WindowUpdate, 0, 1)])[0], &room, || at(5));
         window.sent(&frames(&[(Kind::WindowUpdate, 0, 1)])[0], &room, || at(6));
-        assert_eq!(room.since(|| at(7)), Some(at(5)));
-        window.came(&data(2), &room);
-        assert_eq!(room.since(|| at(8)), Some(at(8)));
+        assert_eq!(blocked(7), (4, false));
+        window.came(&data(2), &room, || at(7));
+        assert_eq!(blocked(9), (6, true));
     }
 }
