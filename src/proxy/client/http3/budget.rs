@@ -42,7 +42,8 @@ impl Cost {
             Self::Malformed | Self::Unfinished => 48.0,
             Self::Stalled(requests) => 192.0 * f64::from(requests),
             Self::ControlFrames(count) => 4.0 * f64::from(count),
-            Self::Probes(count) => count as f64,
+            // As a PING in HTTP/2: each is acknowledged.
+            Self::Probes(count) => 4.0 * count as f64,
         }
     }
 }
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_free_up_to_a_hundred_a_second() {
+    fn probes_are_free_up_to_thirty_a_second() {
         let now = clock::now();
         let lasts = |a_second: u64| {
             let mut budget = Budget::new(now);
@@ -106,7 +107,7 @@ mod tests {
             };
             (1..1000).take_while(pay).count()
         };
-        assert_eq!((lasts(100), lasts(1000), lasts(2000)), (999, 1, 0));
+        assert_eq!((lasts(30), lasts(200), lasts(300)), (999, 1, 0));
     }
 
     #[test]

@@ -34,8 +34,12 @@ const UNI_STREAMS: u32 = 8;
 /// a long wait for an answer does not look like a connection that is not used. Many clients give up a
 /// connection after 30 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// While requests are under way, the client pays this often for what only QUIC sees, and its window is looked at.
+/// While requests are under way, the client pays this often for what only QUIC sees, and its window is looked at;
+/// without, as often as it would be asked whether it is there.
 const PAY_DAY: Duration = Duration::from_secs(2);
+/// So many bytes of an answer pay for a PING: a client that only acknowledges sends one from time to time, so that
+/// its acknowledgements are acknowledged (RFC 9000 section 13.2.4).
+const PER_PROBE: u64 = 8 * 1024;
 /// How long after a warning the last request is named, at least, and in round trips: requests that are on
 /// their way when the warning is sent are served.
 const NOTICE: (Duration, u32) = (Duration::from_millis(100), 3);
@@ -77,6 +81,7 @@ pub(in super::super::super) async fn serve<F, A>(
         next: 0,
         socket: None,
         probes: 0,
+        sent: 0,
     };
     let mut requests = JoinSet::new();
     served.answer_requests(&mut requests, ends, answer).await;
@@ -122,6 +127,8 @@ struct Served<'a> {
     socket: Option<(SocketAddr, Arc<SocketDigest>)>,
     /// The frames of QUIC so far that move nothing.
     probes: u64,
+    /// The bytes of answers so far.
+    sent: u64,
 }
 
 impl Served<'_> {
@@ -148,6 +155,9 @@ impl Served<'_> {
                 stream = self.shared.quic.accept_bi() => {
                     let Ok(stream) = stream else { return };
                     if let Some(socket) = self.accept(&stream) {
+                        if requests.is_empty() {
+                            tick = tick.min(clock::now() + PAY_DAY);
+                        }
                         let shared = Arc::clone(self.shared);
                         requests.spawn(receive::serve(shared, socket, stream, answer.clone()));
                     } else {
@@ -171,18 +181,8 @@ impl Served<'_> {
                         _ => return,
                     }
                 }
-                () = poll_fn(|cx| ticks.poll(tick, cx)), if !requests.is_empty() => {
-                    let now = clock::now();
-                    tick = now + PAY_DAY;
-                    self.pay_for_probes();
-                    let said = self.shared.quic.stats().frame_rx.data_blocked;
-                    if let Some(bytes) = self.shared.windows.look(said, PAY_DAY) {
-                        self.shared.quic.set_receive_window(VarInt::from_u32(bytes));
-                    }
-                    if now >= ask {
-                        ask = now + KEEP_ALIVE;
-                        self.say(&keep_alive()).await;
-                    }
+                () = poll_fn(|cx| ticks.poll(tick, cx)) => {
+                    tick = self.look(requests.is_empty(), &mut ask).await;
                 }
                 () = &mut ends, if self.ending == Ending::No => self.warn().await,
                 () = self.shared.is_last.notified(), if self.ending == Ending::No => {
@@ -214,11 +214,34 @@ impl Served<'_> {
         }
     }
 
-    /// Has the client pay for what only `quinn` sees. A connection without requests ends soon anyway.
+    /// Looks at what a client does beside its requests. It is asked at `ask` whether it is there, unless it is idle.
+    /// Returns when to look again.
+    async fn look(&mut self, is_idle: bool, ask: &mut Instant) -> Instant {
+        let now = clock::now();
+        self.pay_for_probes();
+        if is_idle {
+            // Idle connections are many, and are to be left alone.
+            return now + KEEP_ALIVE;
+        }
+        let said = self.shared.quic.stats().frame_rx.data_blocked;
+        if let Some(bytes) = self.shared.windows.look(said, PAY_DAY) {
+            self.shared.quic.set_receive_window(VarInt::from_u32(bytes));
+        }
+        if now >= *ask {
+            *ask = now + KEEP_ALIVE;
+            self.say(&keep_alive()).await;
+        }
+        now + PAY_DAY
+    }
+
+    /// Has the client pay for what only `quinn` sees.
     fn pay_for_probes(&mut self) {
         let came = self.shared.quic.stats().frame_rx;
         let probes = came.ping + came.path_challenge + came.new_connection_id;
-        self.shared.pay(Cost::Probes(probes - std::mem::replace(&mut self.probes, probes)));
+        let more = probes - std::mem::replace(&mut self.probes, probes);
+        let sent = self.shared.windows.all_sent();
+        let free = (sent - std::mem::replace(&mut self.sent, sent)) / PER_PROBE;
+        self.shared.pay(Cost::Probes(more.saturating_sub(free)));
     }
 
     /// Tells the client that the connection ends soon.

@@ -153,6 +153,11 @@ impl Windows {
         }
     }
 
+    /// All bytes of answers that were given to the connection.
+    pub(super) fn all_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Bytes were given to the connection, which takes them as earlier ones are acknowledged.
     pub(super) fn sent(&self, bytes: u64, quic: &Connection) {
         if is_passed(&self.sent, bytes) {
