@@ -240,8 +240,8 @@ impl Served<'_> {
         let probes = came.ping + came.path_challenge + came.new_connection_id;
         let more = probes - std::mem::replace(&mut self.probes, probes);
         let sent = self.shared.windows.all_sent();
-        let free = (sent - std::mem::replace(&mut self.sent, sent)) / PER_PROBE;
-        self.shared.pay(Cost::Probes(more.saturating_sub(free)));
+        let taken = sent - std::mem::replace(&mut self.sent, sent);
+        self.shared.pay(Cost::Probes(unpaid(more, taken)));
     }
 
     /// Tells the client that the connection ends soon.
@@ -281,4 +281,22 @@ fn socket(quic: &quinn::Connection, client: SocketAddr) -> SocketDigest {
     let _ =
         socket.local_addr.set(quic.local_ip().map(|ip| PeerAddress::from(SocketAddr::new(ip, 0))));
     socket
+}
+
+/// How many of these PINGs are not paid by these bytes of answers.
+fn unpaid(probes: u64, bytes: u64) -> u64 {
+    probes.saturating_sub(bytes / PER_PROBE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_pays_for_the_pings_of_its_client() {
+        // A gigabit a second in packets of 1,200 bytes, each tenth of which is acknowledged, each twentieth time
+        // with a PING.
+        assert_eq!(unpaid(520, 125_000_000), 0);
+        assert_eq!((unpaid(520, 0), unpaid(520, 20 * PER_PROBE)), (520, 500));
+    }
 }

@@ -45,7 +45,8 @@ pub(in super::super::super) struct Http3Exchange {
 }
 
 impl Http3Exchange {
-    /// The session of a request whose head has been read, or refused. It keeps its place until its body begins, or it ends.
+    /// The session of a request whose head has been read, or refused. It keeps its place until its body begins,
+    /// or it ends.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ pub(super) async fn serve<F>(
     answered.await;
     let delivery = delivery.lock().take();
     if let Some(delivery) = delivery {
-        let _ = timeout(shared.limits.write, deliver(&shared, delivery)).await;
+        let _ = timeout(shared.limits.write.max(GOODBYE), deliver(&shared, delivery)).await;
     }
 }
 

@@ -42,8 +42,8 @@ pub(super) struct Windows {
     sent: AtomicU64,
     /// Bodies of which more may have come than was taken.
     held: AtomicUsize,
-    /// Whether the last look is worth a look.
-    has_looked: AtomicBool,
+    /// Whether the client has ever found no room, which is rare.
+    was_blocked: AtomicBool,
     look: Mutex<Look>,
 }
 
@@ -119,7 +119,7 @@ impl Windows {
         look.received = received;
         if look.is_blocked(held, || said) {
             look.blocked += time;
-            self.has_looked.store(true, Ordering::Relaxed);
+            self.was_blocked.store(true, Ordering::Relaxed);
         }
         let held = held.min(HELD);
         if look.moves || held <= look.held {
@@ -133,7 +133,7 @@ impl Windows {
     /// [`Self::look`].
     pub(super) fn blocked(&self, said: impl FnOnce() -> u64) -> Blocked {
         let held = self.held.load(Ordering::Relaxed);
-        if held == 0 && !self.has_looked.load(Ordering::Relaxed) {
+        if held == 0 && !self.was_blocked.load(Ordering::Relaxed) {
             return Blocked::NEVER;
         }
         let look = self.look.lock();
