@@ -53,8 +53,10 @@ def request(path, method=b"GET", more=b""):
 class Client(QuicConnectionProtocol):
     """A connection whose control stream is open."""
 
-    def __init__(self, *given, **named):
-        super().__init__(*given, **named)
+    def __init__(self, quic, *given, **named):
+        super().__init__(quic, *given, **named)
+        # Answers have a window of their own.
+        quic._local_max_stream_data_uni = 1 << 20
         self.waiting = {}
 
     def quic_event_received(self, event):

@@ -42,7 +42,7 @@ impl Meaning {
             // They are for one connection of HTTP/1 (RFC 9113 section 8.2.2, RFC 9114 section 4.2).
             b"connection" | b"transfer-encoding" | b"upgrade" | b"keep-alive"
             | b"proxy-connection" => false,
-            b"te" => value == b"trailers",
+            b"te" => value.eq_ignore_ascii_case(b"trailers"),
             name => {
                 let is_lower = |byte: &u8| is_token_byte(*byte) && !byte.is_ascii_uppercase();
                 !name.is_empty() && name.iter().all(is_lower)
@@ -79,7 +79,7 @@ mod tests {
     fn a_field_is_malformed_by_its_name_or_its_value() {
         let of = |name: &str, value: &[u8]| Meaning::of(name.as_bytes(), value);
         for (name, value) in
-            [("x", &b""[..]), ("x", b"\ta b\x80"), ("x-~!", b"y"), ("te", b"trailers")]
+            [("x", &b""[..]), ("x", b"\ta b\x80"), ("x-~!", b"y"), ("te", b"Trailers")]
         {
             assert_eq!(of(name, value), Meaning::Ordinary, "{name}");
         }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lb::count::Cut;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -61,7 +62,8 @@ fn backend(able: Able) -> ScriptedBackend {
 /// What a client says that it has seen; it must succeed. It ends by itself if it takes too long.
 #[track_caller]
 fn run<F: Front>(client: &str, lb: &Balancer<F>) -> Value {
-    let mut command = python::program("clients.py", &[client]);
+    let module = client.rsplit(' ').next().expect("a name");
+    let mut command = python::program("clients.py", &[module]);
     let scheme = if F::IS_TLS { "https" } else { "http" };
     command.args([client, &format!("{scheme}://{NAME}:{}", lb.address().port())]);
     if F::IS_TLS {
@@ -129,6 +131,17 @@ fn aioquic() {
     // It compares this length with that of the body whatever the method was, and ends the connection.
     let able = Able { length_of_head: false, ..ALL };
     does_everything::<OverQuic>("aioquic", able, "HTTP/3.0");
+}
+
+#[test]
+fn aioquic_is_cut_if_it_sends_pings_without_end() {
+    let a = backend(ALL);
+    a.reply_to("/hang", Reply::hang());
+    let lb = Balancer::<OverQuic>::over(&[&a], "");
+    let seen = run("pings of aioquic", &lb);
+    assert_eq!(seen["closed with"], 0x107, "{seen}");
+    assert_eq!(lb.listener().cuts()[Cut::Pings as usize], 1, "{seen}");
+    assert_eq!(lb.line_of("/hang")["error"], "lb cut the connection (ping)");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::static_table::FIELDS;
 use crate::field_lists::{OVERHEAD, huffman, integer};
-use crate::http3::FieldLine;
+use crate::http3::{Code, Fault, FieldLine};
 
 /// Why a list cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub enum Undecodable {
     Malformed,
     /// It is longer than allowed.
     TooLarge,
+}
+
+impl From<Undecodable> for Fault {
+    fn from(why: Undecodable) -> Self {
+        match why {
+            Undecodable::Malformed => Self::Connection(Code::QpackDecompressionFailed),
+            Undecodable::TooLarge => Self::TooLarge,
+        }
+    }
 }
 
 /// Reads a list that is complete, and at most `limit` bytes long when it is decompressed, counted as RFC

@@ -25,7 +25,7 @@ use super::{
     accepted::{ConnectionContext, UnderWay},
 };
 use crate::clock;
-use crate::count::{ListenerCounts, Protocol};
+use crate::count::{Cut, ListenerCounts, Protocol};
 use crate::http1::{Fields, Refusal};
 use crate::pool::Lease;
 
@@ -114,6 +114,11 @@ impl ClientLink {
     /// How many requests the connection has under way.
     pub(super) fn requests_under_way(&self) -> usize {
         self.under_way.as_ref().map_or(1, UnderWay::count)
+    }
+
+    /// Why `lb` has cut the connection, if it has.
+    pub(in super::super) fn why_cut(&self) -> Option<Cut> {
+        self.under_way.as_ref().and_then(UnderWay::why_cut)
     }
 
     /// The link of a request's session.

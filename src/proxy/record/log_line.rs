@@ -110,7 +110,12 @@ pub(super) fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, 
         (ErrorType::InvalidHTTPHeader, ErrorSource::Downstream, _) => {
             "the request is malformed".into()
         }
-        (_, ErrorSource::Downstream, _) => "the client closed the connection".into(),
+        (_, ErrorSource::Downstream, _) => {
+            match context.received.as_ref().and_then(|received| received.link.why_cut()) {
+                Some(why) => format!("lb cut the connection ({})", why.word()).into(),
+                None => "the client closed the connection".into(),
+            }
+        }
         (_, _, Some(failure)) => failure.to_string().into(),
         (etype, ..) => etype.as_str().into(),
     }

@@ -163,6 +163,22 @@ fn pings() {
 }
 
 #[test]
+fn a_request_whose_connection_is_cut_is_logged_with_the_reason() {
+    let a = ScriptedBackend::replying(Reply::hang());
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&get(1, "/hang")).unwrap();
+    a.wait_for_requests(1);
+    // An error means that it has been cut.
+    let _ = client.send(&frame(PING, 0, 0, &[0; 8]).repeat(5000));
+    let line = lb.line_of("/hang");
+    assert_eq!(
+        (&line["status"], &line["error"]),
+        (&499.into(), &"lb cut the connection (ping)".into())
+    );
+}
+
+#[test]
 fn data_without_data() {
     let first = frame(HEADERS, END_HEADERS, 1, &request("POST", "/hang", &[]));
     is_cut(Cut::EmptyFrames, &first, |_| frame(DATA, 0, 1, &[]));

@@ -139,6 +139,37 @@ fn an_end_without_data_does_not_spoil_the_connection_to_the_backend() {
     assert_eq!(bodies, expected.collect::<Vec<_>>());
 }
 
+/// The `h2` crate closes a connection for a hundred frames without data, and for some thousand small ones at once.
+#[test]
+fn a_body_may_come_in_many_small_frames() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let mut client = FrameClient::open(lb.address());
+    let begins = |stream| {
+        frames::frame(frames::HEADERS, frames::END_HEADERS, stream, &post(&format!("/{stream}")))
+    };
+    let is_answered = |client: &mut FrameClient, stream| {
+        let answer = client.until(|frame| frame.ends_answer() && frame.stream == stream);
+        assert!(answer.is_some(), "stream {stream}: {:?}", lb.listener().cuts());
+    };
+    for stream in (1..300).step_by(2) {
+        client.send(&begins(stream)).unwrap();
+        client.send(&frames::frame(frames::DATA, 0, stream, b"")).unwrap();
+        client.send(&frames::frame(frames::DATA, frames::END_STREAM, stream, b"x")).unwrap();
+        is_answered(&mut client, stream);
+    }
+    let data = frames::frame(frames::DATA, 0, 301, b"x").repeat(20_000);
+    let end = frames::frame(frames::DATA, frames::END_STREAM, 301, b"");
+    client.send(&[begins(301), data, end].concat()).unwrap();
+    is_answered(&mut client, 301);
+    assert_eq!(a.requests_to("/1")[0].body, b"x");
+    assert_eq!(a.requests_to("/301")[0].body, vec![b'x'; 20_000]);
+}
+
+fn post(path: &str) -> Vec<u8> {
+    frames::request("POST", path, &[])
+}
+
 #[test]
 fn doubtful_requests_are_refused_and_logged_and_the_connection_goes_on() {
     let a = ScriptedBackend::named("a");

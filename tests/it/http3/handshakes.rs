@@ -1,6 +1,6 @@
 //! Clients that come, come again, or come in great numbers.
 
-use std::{net::UdpSocket, sync::Arc};
+use std::sync::Arc;
 
 use lb::count::Handshake;
 use rustls::{
@@ -10,10 +10,9 @@ use rustls::{
 };
 
 use crate::support::{
-    PATIENCE,
     backend::ScriptedBackend,
     certificates::{Authority, Pem},
-    eventually::eventually,
+    first_packets::until_retry,
     http3_client::{Connection, RUNTIME, config, connect_with, quic_config},
     http3_raw::{Outcome, RawClient, get, headers},
     lb::QuicLb,
@@ -43,13 +42,8 @@ fn an_earlier_session_goes_on() {
 fn under_load_clients_must_prove_their_address() {
     let backend = ScriptedBackend::named("a");
     let lb = QuicLb::over(&[&backend], "");
-    // Handshakes that begin, and whose clients say nothing more.
-    let begins = first_packet(&lb);
-    let sockets: Vec<_> = (0..200).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-    for socket in &sockets {
-        socket.send_to(&begins(), lb.address()).unwrap();
-    }
-    eventually(PATIENCE, "clients are told to prove it", || lb.listener().retries.get() > 0);
+    let _waits = until_retry(lb.address());
+    assert!(lb.listener().retries.get() > 0);
     let response = Connection::open_with(lb.address(), false).unwrap().get("/").unwrap();
     assert_eq!(response.status, 200, "one that can is served");
 }
@@ -103,22 +97,4 @@ fn certified(pem: &Pem) -> SingleCertAndKey {
     let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).expect("a key");
     let key = any_supported_type(&key).expect("a key");
     SingleCertAndKey::from(CertifiedKey::new(chain.expect("a certificate"), key))
-}
-
-/// Makes first packets of clients, each of another connection.
-fn first_packet(lb: &QuicLb) -> impl Fn() -> Vec<u8> {
-    let address = lb.address();
-    move || {
-        let catch = UdpSocket::bind("127.0.0.1:0").unwrap();
-        catch.set_read_timeout(Some(PATIENCE)).unwrap();
-        let to = catch.local_addr().unwrap();
-        let _entered = RUNTIME.enter();
-        let endpoint = quinn::Endpoint::client((address.ip(), 0).into()).unwrap();
-        let connecting = endpoint.connect_with(config(false), to, NAME).unwrap();
-        let mut packet = vec![0; 2000];
-        let (length, _) = catch.recv_from(&mut packet).unwrap();
-        drop(connecting);
-        packet.truncate(length);
-        packet
-    }
 }

@@ -10,7 +10,7 @@ use crate::support::{
     backend::ScriptedBackend,
     eventually::eventually,
     http3_client::{Connection, RUNTIME},
-    http3_raw::{Outcome, RawClient, frame, get, headers, integer},
+    http3_raw::{DATA, Outcome, RawClient, frame, get, headers, integer},
     lb::{QuicLb, addresses, entry},
     reply::{Gate, Reply},
 };
@@ -400,6 +400,59 @@ fn frames_that_belong_to_no_request_cost_something() {
     client.say(&flood);
     assert_eq!(client.closed(), Outcome::Closed(0x107));
     eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::OtherFrames as usize] == 1);
+}
+
+#[test]
+fn frames_that_bring_nothing_to_a_request_cost_something() {
+    let backend = ScriptedBackend::named("a");
+    backend.reply_to("/hang", Reply::hang());
+    let lb = QuicLb::over(&[&backend], "");
+    for (cut, kind) in [(1, DATA), (2, 0x21)] {
+        let client = RawClient::to(lb.address());
+        let (mut send, _recv) = client.begin(&post("/hang"), false);
+        RUNTIME.block_on(async {
+            while send.write_all(&frame(kind, b"").repeat(500)).await.is_ok() {}
+        });
+        assert_eq!(client.closed(), Outcome::Closed(0x107));
+        let count = || lb.listener().cuts()[Cut::EmptyFrames as usize];
+        eventually(PATIENCE, "it is counted", || count() == cut);
+    }
+    // Those of a client that sends one behind each flush cost nothing.
+    let client = RawClient::to(lb.address());
+    let flush = [frame(DATA, &[b'x'; 1024]), frame(DATA, b"")].concat();
+    let body = [post("/flushed"), flush.repeat(2000), frame(DATA, b"y").repeat(20_000)].concat();
+    let (mut send, mut recv) = client.begin(b"", false);
+    RUNTIME.block_on(async {
+        send.write_all(&body).await.unwrap();
+        send.finish().unwrap();
+    });
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+    let came = &backend.requests_to("/flushed")[0].body;
+    assert_eq!((came.len(), came.ends_with(&[b'y'; 20_000])), (2000 * 1024 + 20_000, true));
+}
+
+#[test]
+fn instructions_for_a_table_that_there_is_not_cost_something() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    RUNTIME.block_on(async {
+        let mut encoder = client.quic.open_uni().await.unwrap();
+        encoder.write_all(&integer(2)).await.unwrap();
+        // The table's capacity is nothing.
+        while encoder.write_all(&[0x20; 100_000]).await.is_ok() {}
+    });
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::OtherFrames as usize] == 1);
+}
+
+#[test]
+fn a_client_that_does_not_take_the_settings_is_cut() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::with_client_limits(&backend, "{ header: 200ms }");
+    let client = RawClient::with_window(lb.address(), 1);
+    assert_eq!(client.closed(), Outcome::Closed(0x107));
+    eventually(PATIENCE, "it is counted", || lb.listener().cuts()[Cut::Stalled as usize] == 1);
 }
 
 #[test]

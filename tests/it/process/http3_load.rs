@@ -2,11 +2,12 @@
 //! served by the next process.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
+    first_packets::{Asked, receive, until_retry},
     http3_client::{RUNTIME, config},
     http3_raw::{DATA, Outcome, RawClient, SETTINGS, frame, get, headers, integer},
     process::LbProcess,
@@ -319,4 +321,30 @@ fn a_client_that_has_missed_the_end_of_its_connection_learns_it_from_the_next_pr
     assert_eq!(closed, Ok(quinn::ConnectionError::Reset));
     signal::kill(pid, Signal::SIGTERM).unwrap();
     eventually(PATIENCE, "no process is left", || lb.pids_in_folder().is_empty());
+}
+
+/// Passes on what comes for as long as anything does.
+fn pass_on(from: UdpSocket, through: UdpSocket, to: SocketAddr) {
+    thread::spawn(move || {
+        let mut packet = [0; 2000];
+        while let Ok((length, _)) = from.recv_from(&mut packet) {
+            let _ = through.send_to(&packet[..length], to);
+        }
+    });
+}
+
+#[test]
+fn a_proof_of_an_address_that_one_process_has_asked_for_is_good_in_the_next() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let (lb, address) = serving(&listening(&a));
+    let Asked { client, address: from, retry, back } = until_retry(address);
+    client.front.send_to(&retry, from).unwrap();
+    let (proof, _) = receive(&client.front);
+    let pid = upgrade(&lb);
+    back.send_to(&proof, address).unwrap();
+    pass_on(back.try_clone().unwrap(), client.front.try_clone().unwrap(), from);
+    pass_on(client.front, back, address);
+    let connected = RUNTIME.block_on(async { timeout(PATIENCE, client.connecting).await });
+    assert_eq!(connected.expect("an answer").map(drop), Ok(()));
+    signal::kill(pid, Signal::SIGTERM).unwrap();
 }

@@ -177,10 +177,9 @@ async def with_curl_cffi(site, seen):
 
 
 async def with_aioquic(site, seen):
-    from aioquic.asyncio import QuicConnectionProtocol, connect
-    from aioquic.h3.connection import H3_ALPN, H3Connection
+    from aioquic.asyncio import QuicConnectionProtocol
+    from aioquic.h3.connection import H3Connection
     from aioquic.h3.events import DataReceived, HeadersReceived
-    from aioquic.quic.configuration import QuicConfiguration
     from aioquic.quic.events import ConnectionTerminated, StreamReset
 
     class Client(QuicConnectionProtocol):
@@ -216,11 +215,42 @@ async def with_aioquic(site, seen):
                 if not ended.done():
                     ended.set_exception(ConnectionError(str(event)))
 
+    async with over_quic(site, Client) as client:
+        await walk(each(client.ask), seen)
+
+
+def over_quic(site, protocol):
+    from aioquic.asyncio import connect
+    from aioquic.h3.connection import H3_ALPN
+    from aioquic.quic.configuration import QuicConfiguration
+
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name=site.host)
     configuration.load_verify_locations(site.authority)
-    connecting = connect(ADDRESS, site.port, configuration=configuration, create_protocol=Client)
-    async with connecting as client:
-        await walk(each(client.ask), seen)
+    return connect(ADDRESS, site.port, configuration=configuration, create_protocol=protocol)
+
+
+async def with_pings_of_aioquic(site, seen):
+    """Asks for one thing, and sends PINGs until the balancer ends the connection."""
+    from aioquic.asyncio import QuicConnectionProtocol
+    from aioquic.h3.connection import H3Connection
+    from aioquic.quic.events import ConnectionTerminated
+
+    class Client(QuicConnectionProtocol):
+        def quic_event_received(self, event):
+            if isinstance(event, ConnectionTerminated):
+                seen["closed with"] = event.error_code
+
+    async with over_quic(site, Client) as client:
+        quic = client._quic
+        http, stream = H3Connection(quic), quic.get_next_available_stream_id()
+        fields = [(name.encode(), text.encode()) for name, text in site.pseudo_fields("GET", "/hang")]
+        http.send_headers(stream, fields, end_stream=True)
+        seen["pings"] = 0
+        while "closed with" not in seen:
+            quic.send_ping(seen["pings"])
+            seen["pings"] += 1
+            client.transmit()
+            await asyncio.sleep(0.002)
 
 
 async def with_grpc(site, seen):
@@ -244,11 +274,12 @@ async def with_grpc(site, seen):
 
 
 CLIENTS = {
-    # The name of a client is that of its module.
+    # A name ends with that of the client's module.
     "h2": with_h2,
     "httpx": with_httpx,
     "curl_cffi": with_curl_cffi,
     "aioquic": with_aioquic,
+    "pings of aioquic": with_pings_of_aioquic,
     "grpc": with_grpc,
 }
 

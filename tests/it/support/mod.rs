@@ -15,6 +15,8 @@ pub(crate) mod client;
 pub(crate) mod collector;
 /// Waiting for a condition instead of for time.
 pub(crate) mod eventually;
+/// The first packets of clients of QUIC, by hand.
+pub(crate) mod first_packets;
 /// What the system says of a process.
 pub(crate) mod footprint;
 /// A client of HTTP/2 that sends any frames.

@@ -222,6 +222,7 @@ async fn is_cancelled(respond: &mut SendResponse<Bytes>) -> bool {
 fn note(why: Cut, shared: &Shared) {
     let counts = &shared.connection.counts;
     counts.cut(why);
+    shared.under_way.are_cut(why);
     let Some(not_logged) = counts.cuts_log.lets_through(clock::now()) else { return };
     let peer = shared.socket.as_ref().and_then(|socket| socket.peer_addr());
     log::warn!(

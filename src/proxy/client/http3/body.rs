@@ -22,6 +22,7 @@ use super::{
         replay::REPLAYED,
         streams::trailer_lines,
     },
+    budget::Cost,
     shared::{Shared, number},
     unfinished::Share,
     windows::BodyHold,
@@ -29,14 +30,12 @@ use super::{
 use crate::clock;
 use crate::field_lists::HEADER_LIST;
 use crate::http1::rules::framing;
-use crate::http3::{
-    Code, Fault, Part, RequestFrames,
-    qpack::{self, Undecodable},
-    request_head, trailers,
-};
+use crate::http3::{Code, Fault, FieldLine, Part, RequestFrames, qpack, request_head, trailers};
 
 /// The most that is read from a stream at once.
 const PIECE: usize = 64 * 1024;
+/// So many bytes of a body pay for a frame without any: some clients send one behind each flush.
+const PER_EMPTY: u64 = 1024;
 
 const NOT_AS_ANNOUNCED: &str = "the body is not as long as its header has announced";
 
@@ -84,6 +83,8 @@ pub(super) struct StreamBody {
     pace: Pace,
     hold: BodyHold,
     bytes: u64,
+    /// Bytes that have come and have not paid for frames without any.
+    unspent: u64,
 }
 
 impl StreamBody {
@@ -105,6 +106,7 @@ impl StreamBody {
             pace: Pace::new(shared.limits.body),
             hold: shared.windows.hold(),
             bytes: 0,
+            unspent: 0,
         }
     }
 
@@ -315,6 +317,7 @@ impl StreamBody {
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, Broken>> {
         loop {
             let part = self.frames.next(&mut self.input)?;
+            self.pay_for_empty(&part);
             if !self.unfinished.set(self.frames.unfinished()) {
                 return Poll::Ready(Err(Broken::NoRoom));
             }
@@ -329,6 +332,23 @@ impl StreamBody {
                     return Poll::Ready(Ok(None));
                 }
                 Err(_) => return Poll::Ready(Err(Broken::Left)),
+            }
+        }
+    }
+
+    /// Has the client pay for frames that have brought nothing, but for those that this part and the ones before it
+    /// pay for.
+    fn pay_for_empty(&mut self, part: &Option<Part>) {
+        if let Some(Part::Data(piece)) = part {
+            self.unspent += piece.len() as u64;
+        }
+        let empty = self.frames.take_empty();
+        if empty > 0 {
+            let paid = (self.unspent / PER_EMPTY).min(empty.into());
+            self.unspent -= paid * PER_EMPTY;
+            let left = empty - paid as u32;
+            if left > 0 {
+                self.shared.pay(Cost::EmptyFrames(left));
             }
         }
     }
@@ -372,9 +392,6 @@ fn blocked(shared: &Shared) -> Blocked {
     shared.windows.blocked(|| shared.quic.stats().frame_rx.data_blocked)
 }
 
-fn decode(list: Bytes) -> Result<Vec<crate::http3::FieldLine>, Broken> {
-    qpack::decode(list, HEADER_LIST.into()).map_err(|error| match error {
-        Undecodable::TooLarge => Fault::TooLarge.into(),
-        Undecodable::Malformed => Fault::Connection(Code::QpackDecompressionFailed).into(),
-    })
+fn decode(list: Bytes) -> Result<Vec<FieldLine>, Fault> {
+    Ok(qpack::decode(list, HEADER_LIST.into())?)
 }

@@ -26,8 +26,10 @@ pub(super) enum Cost {
     Unfinished,
     /// Requests whose client sends or takes too little: they were held for as long as that takes.
     Stalled(u32),
-    /// A frame that belongs to no request.
+    /// Frames that belong to no request, or pieces of instructions for a table that there is not.
     ControlFrames(u32),
+    /// Frames on a request's stream that bring nothing.
+    EmptyFrames(u32),
     /// Frames of QUIC that ask for an answer and move nothing.
     Probes(u64),
     /// A stream that belongs to no request.
@@ -41,7 +43,7 @@ impl Cost {
             Self::Cancelled => 8.0,
             Self::Malformed | Self::Unfinished => 48.0,
             Self::Stalled(requests) => 192.0 * f64::from(requests),
-            Self::ControlFrames(count) => 4.0 * f64::from(count),
+            Self::ControlFrames(count) | Self::EmptyFrames(count) => 4.0 * f64::from(count),
             // As a PING in HTTP/2: each is acknowledged.
             Self::Probes(count) => 4.0 * count as f64,
         }

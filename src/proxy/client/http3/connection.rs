@@ -24,6 +24,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::ClientLimits;
+use crate::count::Cut;
 use crate::http3::{Code, goaway, keep_alive, settings};
 
 /// The most requests that one connection may have under way.
@@ -90,18 +91,18 @@ pub(in super::super::super) async fn serve<F, A>(
     while requests.join_next().await.is_some() {}
 }
 
-/// Opens the stream for what belongs to no request, and says what `lb` expects of the client.
+/// Opens the stream for what belongs to no request, and says what `lb` expects of the client. A client that has no
+/// room for it is cut: there are 1,024 bytes for it at least (RFC 9114 section 6.2).
 async fn begin(shared: &Shared) -> Option<SendStream> {
     let opening = async {
         let mut control = shared.quic.open_uni().await.ok()?;
         control.write_all(&settings()).await.ok()?;
         Some(control)
     };
-    let opened = timeout(shared.limits.header, opening).await.ok().flatten();
-    if opened.is_none() {
-        shared.close(Code::StreamCreation);
-    }
-    opened
+    timeout(shared.limits.header, opening).await.unwrap_or_else(|_| {
+        shared.cut(Cut::Stalled);
+        None
+    })
 }
 
 /// Where the end of a connection is.

@@ -75,6 +75,7 @@ impl Shared {
                 Cost::Malformed => Cut::Malformed,
                 Cost::Unfinished => Cut::FieldList,
                 Cost::Stalled(_) => Cut::Stalled,
+                Cost::EmptyFrames(_) => Cut::EmptyFrames,
                 Cost::Probes(_) => Cut::Pings,
                 Cost::ControlFrames(_) | Cost::UniStream => Cut::OtherFrames,
             });
@@ -99,10 +100,10 @@ impl Shared {
     }
 
     /// Ends the connection because its client costs too much.
-    fn cut(&self, why: Cut) {
+    pub(super) fn cut(&self, why: Cut) {
         if self.ends_now() {
-            self.close(Code::ExcessiveLoad);
             self.note(why);
+            self.close(Code::ExcessiveLoad);
         }
     }
 
@@ -115,8 +116,8 @@ impl Shared {
             "HTTP/3 connection error"
         );
         if self.ends_now() {
-            self.close(code);
             self.note(if code == Code::ExcessiveLoad { Cut::OtherFrames } else { Cut::Protocol });
+            self.close(code);
         }
     }
 
@@ -130,10 +131,11 @@ impl Shared {
         self.quic.close(number(code), b"");
     }
 
-    /// Counts and logs that the connection was cut.
+    /// Counts and logs that the connection is cut.
     fn note(&self, why: Cut) {
         let counts = &self.connection.counts;
         counts.cut(why);
+        self.under_way.are_cut(why);
         let Some(not_logged) = counts.cuts_log.lets_through(clock::now()) else { return };
         log::warn!(
             listener:% = counts.address(),

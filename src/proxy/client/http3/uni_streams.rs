@@ -50,20 +50,19 @@ async fn follow(shared: &Shared, begun: &Begun, stream: &mut RecvStream) -> Resu
     }
     let (mut control, mut is_inside) = (ControlFrames::default(), false);
     loop {
-        match kind {
-            UniStream::Control => {
-                let frames = control.read(&mut input)?;
-                if frames > 0 {
-                    shared.pay(Cost::ControlFrames(frames));
-                }
-            }
+        let costs = match kind {
+            UniStream::Control => control.read(&mut input)?,
             UniStream::Encoder if !qpack::check_encoder_stream(&input) => {
                 return Err(Code::QpackEncoderStream);
             }
             UniStream::Decoder if !qpack::check_decoder_stream(&input, &mut is_inside) => {
                 return Err(Code::QpackDecoderStream);
             }
-            _ => {}
+            // Without a dynamic table there is nothing to say, but that requests were cancelled.
+            _ => u32::from(!input.is_empty()),
+        };
+        if costs > 0 {
+            shared.pay(Cost::ControlFrames(costs));
         }
         match stream.read_chunk(PIECE, true).await {
             Ok(Some(chunk)) => input = chunk.bytes,

@@ -159,6 +159,11 @@ impl FieldBlocks {
         self.streams.reset_here(stream);
     }
 
+    /// Whether the client may go on with a stream that is known.
+    pub(super) fn is_open(&self, stream: u32) -> bool {
+        self.streams.is_open(stream)
+    }
+
     /// Whether the stream was reset by `lb`.
     pub(super) fn is_reset_here(&self, stream: u32) -> bool {
         self.streams.is_reset_here(stream)

@@ -63,6 +63,9 @@ pub(super) const HEAD: usize = 9;
 /// more. A larger one would hold up the other requests of its connection for longer, and the `h2` crate keeps
 /// the room for one as long as the connection lasts.
 pub(in super::super) const MAX_PAYLOAD: usize = 64 << 10;
+/// A DATA frame of this length becomes part of the one before it, in bytes. The `h2` crate closes a connection for
+/// some thousand frames below 256 bytes that wait for a backend, which may be messages of gRPC.
+const SHORT: u32 = 1024;
 /// The last stream and the error code of a GOAWAY, and the longest of the `h2` crate's explanations.
 const GO_AWAY: usize = 8 + 26;
 
@@ -99,6 +102,14 @@ impl Head {
     /// Whether it ends its stream (`END_STREAM`).
     pub(super) fn ends_stream(&self) -> bool {
         matches!(self.kind, Kind::Data | Kind::Headers) && self.flags & END_STREAM != 0
+    }
+
+    /// One frame in the place of this DATA frame and the next one, if the next is short. Both are without padding.
+    pub(super) fn joined(&self, next: &Self) -> Option<Self> {
+        let length = self.length + next.length;
+        let fits = next.length <= SHORT && length as usize <= MAX_PAYLOAD;
+        let is_one = self.stream == next.stream && !self.ends_stream() && fits;
+        is_one.then_some(Self { length, flags: self.flags | next.flags & END_STREAM, ..*self })
     }
 
     /// Whether it ends a block of fields (`END_HEADERS`).
@@ -250,6 +261,23 @@ mod tests {
             assert!(found[5].explains("too_many_resets") && !found[5].explains("too_many_x"));
             let heads: Vec<_> = found.iter().map(|it| it.head).collect();
             assert!(heads[1].ends_stream() && !heads[1].ends_fields() && heads[2].ends_fields());
+        }
+    }
+
+    #[test]
+    fn short_frames_of_one_stream_can_be_joined() {
+        let data = |length, flags, stream| Head { kind: Kind::Data, length, flags, stream };
+        let (first, most) = (data(9, 0, 1), MAX_PAYLOAD as u32);
+        assert_eq!(first.joined(&data(3, 0, 1)), Some(data(12, 0, 1)));
+        assert_eq!(first.joined(&data(0, END_STREAM, 1)), Some(data(9, END_STREAM, 1)));
+        assert_eq!(data(most - 1, 0, 1).joined(&data(1, 0, 1)), Some(data(most, 0, 1)));
+        for (one, next) in [
+            (first, data(3, 0, 3)),
+            (first, data(SHORT + 1, 0, 1)),
+            (data(most, 0, 1), data(1, 0, 1)),
+            (data(9, END_STREAM, 1), first),
+        ] {
+            assert_eq!(one.joined(&next), None, "{one:?} {next:?}");
         }
     }
 

@@ -3,7 +3,8 @@
 //! Frames that only need to be known pass as they are, where they are. Fields are written again
 //! (`block.rs`). A DATA frame whose end has not come is divided: the crate would collect it, and a
 //! client that sends a large frame slowly would look like one that sends nothing. One that comes faster
-//! than it is read stays whole: each part is a piece of the body by itself, at the cost of one. Of a request
+//! than it is read stays whole: each part is a piece of the body by itself, at the cost of one. Short ones that come
+//! together are joined, and those without data left out, because the crate allows few of them. Of a request
 //! that comes behind the last one it gets nothing but the DATA frames, which belong to the connection's window.
 
 use h2::Reason;
@@ -114,7 +115,7 @@ impl Inbound {
         goes_on: bool,
         conduct: &mut Conduct,
     ) -> Result<usize, Closing> {
-        let mut piece = Piece { bytes, goes_on, at: 0, passed: 0, head_at: None };
+        let mut piece = Piece { bytes, goes_on, at: 0, passed: 0, head_at: None, data: None };
         loop {
             self.take_payload(&mut piece, conduct)?;
             let Some(missing) = piece.left().get(..HEAD - self.filled).map(<[u8]>::len) else {
@@ -140,18 +141,28 @@ impl Inbound {
         self.rest = match head.kind {
             Kind::Headers | Kind::Continuation | Kind::Settings => Rest::Collected(head),
             Kind::Ping if head.is_ack() => Rest::Collected(head),
-            Kind::Data if head.length > 0 && !head.is_padded() => Rest::Data(head),
+            Kind::Data if head.is_padded() => self.pass_frame(piece, &head),
+            Kind::Data if head.length > 0 => Rest::Data(head),
+            Kind::Data => {
+                if head.ends_stream() || !self.blocks.is_open(head.stream) {
+                    self.pass_data_head(piece, head);
+                }
+                Rest::NOTHING
+            }
             // A client cannot push (RFC 9113 section 8.4).
             Kind::Push => return Err(Reason::PROTOCOL_ERROR.into()),
             Kind::Reset | Kind::WindowUpdate if !conduct.farewell().serves(head.stream) => {
                 Rest::Dropped(head.length as usize)
             }
-            kind => {
-                self.pass_head(piece, self.head);
-                Rest::Passes { left: head.length as usize, is_data: kind == Kind::Data }
-            }
+            _ => self.pass_frame(piece, &head),
         };
         Ok(())
+    }
+
+    /// Lets a frame pass as it is. Returns what is done with its payload.
+    fn pass_frame(&mut self, piece: &mut Piece<'_>, head: &Head) -> Rest {
+        self.pass_head(piece, self.head);
+        Rest::Passes { left: head.length as usize, is_data: head.kind == Kind::Data }
     }
 
     /// Takes as much of the payload as has come.
@@ -173,7 +184,7 @@ impl Inbound {
                 }
             }
             Rest::Data(head) if piece.goes_on => {
-                self.pass_head(piece, head.bytes());
+                self.pass_data_head(piece, head);
                 self.rest = Rest::Passes { left: head.length as usize, is_data: true };
                 return self.take_payload(piece, conduct);
             }
@@ -184,7 +195,7 @@ impl Inbound {
                 if part < left {
                     divided.flags &= !END_STREAM;
                 }
-                self.pass_head(piece, divided.bytes());
+                self.pass_data_head(piece, divided);
                 self.pass(piece, part);
                 head.length -= part as u32;
                 self.rest = if part < left { Rest::Data(head) } else { Rest::NOTHING };
@@ -215,6 +226,7 @@ impl Inbound {
             return Ok(());
         }
         self.rest = Rest::NOTHING;
+        piece.data = None;
         let mut collected = std::mem::take(&mut self.collected);
         let payload = if collected.is_empty() {
             &piece.left()[..part]
@@ -260,17 +272,48 @@ impl Inbound {
         piece.at += count;
     }
 
-    /// Lets a head pass, in the place of the one that has come, if that is there.
-    fn pass_head(&mut self, piece: &mut Piece<'_>, head: [u8; HEAD]) {
+    /// Lets a head pass, in the place of the one that has come, if that is there. Returns where it stands.
+    fn pass_head(&mut self, piece: &mut Piece<'_>, head: [u8; HEAD]) -> Place {
+        piece.data = None;
         let place = piece.head_at.take().filter(|at| self.ready.is_empty() && *at == piece.passed);
         match place.and_then(|at| piece.bytes[at..].first_chunk_mut()) {
             Some(place) => {
                 *place = head;
                 piece.passed += HEAD;
+                Place::Passed(piece.passed - HEAD)
             }
-            None => self.ready.extend_from_slice(&head),
+            None => {
+                self.ready.extend_from_slice(&head);
+                Place::Ready(self.ready.len() - HEAD)
+            }
         }
     }
+
+    /// Lets a DATA frame without padding pass, as part of the one before it if that is possible.
+    fn pass_data_head(&mut self, piece: &mut Piece<'_>, head: Head) {
+        if let Some((before, place)) = piece.data
+            && let Some(joined) = before.joined(&head)
+        {
+            let bytes = match place {
+                Place::Passed(at) => &mut piece.bytes[at..],
+                Place::Ready(at) => &mut self.ready[at..],
+            };
+            bytes[..HEAD].copy_from_slice(&joined.bytes());
+            piece.data = Some((joined, place));
+        } else {
+            let place = self.pass_head(piece, head.bytes());
+            piece.data = Some((head, place));
+        }
+    }
+}
+
+/// Where a head stands.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In bytes that pass.
+    Passed(usize),
+    /// In those that are ready.
+    Ready(usize),
 }
 
 /// Bytes that have come.
@@ -284,6 +327,8 @@ struct Piece<'a> {
     passed: usize,
     /// Where the head of the current frame is, if it is here as a whole.
     head_at: Option<usize>,
+    /// The last frame so far, if it is a DATA frame without padding that is here to its end, and where its head is.
+    data: Option<(Head, Place)>,
 }
 
 impl Piece<'_> {
@@ -454,6 +499,66 @@ mod tests {
             let expected = frame(0, u8::from(is_last), 5, &[*byte]);
             assert_eq!(inbound.ready(), expected);
             inbound.has_read(expected.len());
+        }
+    }
+
+    #[test]
+    fn short_frames_that_come_together_are_one() {
+        let begun = conversation();
+        let opens = |stream| frame(1, 4, stream, b"\x83\x86\x84\x41\x01a");
+        let bodies = [
+            opens(5),
+            opens(7),
+            frame(0, 0, 5, b"ab"),
+            frame(0, 0, 5, b""),
+            frame(0, 0, 5, b"cd"),
+            frame(0, 0, 7, b"ef"),
+            frame(0, 0, 7, b"gh"),
+            frame(8, 0, 0, &[0, 0, 0, 9]),
+            frame(0, 0, 7, b"ij"),
+            frame(0, 8, 7, b"\x01kl\0"),
+            frame(0, 0, 7, b""),
+            frame(0, 0, 7, b"mn"),
+            frame(0, 0, 5, &[b'x'; 2000]),
+            frame(0, 0, 5, b"op"),
+            frame(0, 1, 5, b""),
+            frame(0, 1, 7, b""),
+        ];
+        let expected = [
+            frame(0, 0, 5, b"abcd"),
+            frame(0, 0, 7, b"efgh"),
+            frame(8, 0, 0, &[0, 0, 0, 9]),
+            frame(0, 0, 7, b"ij"),
+            frame(0, 8, 7, b"\x01kl\0"),
+            frame(0, 0, 7, b"mn"),
+            frame(0, 1, 5, &[&[b'x'; 2000][..], b"op"].concat()),
+            frame(0, 1, 7, b""),
+        ]
+        .concat();
+        let (bodies, opened) = (bodies.concat(), [opens(5), opens(7)].concat().len());
+        // They come alone, so that the first ones pass where they are, or behind others.
+        for alone in [true, false] {
+            let mut conduct = Conduct::new(Duration::from_secs(1), Arc::new(Signals::default()));
+            let (mut inbound, mut all) = (Inbound::new(), Vec::new());
+            let cut = if alone { begun.len() + opened } else { begun.len() };
+            let whole = [&begun[..], &bodies[..]].concat();
+            for bytes in [&whole[..cut], &whole[cut..]] {
+                let mut bytes = bytes.to_vec();
+                let passed = inbound.take(&mut bytes, false, &mut conduct).unwrap();
+                all.extend([&bytes[..passed], inbound.ready()].concat());
+                inbound.has_read(inbound.ready().len());
+            }
+            assert!(all.ends_with(&expected), "{alone}: {all:02x?}");
+        }
+    }
+
+    #[test]
+    fn data_on_a_stream_that_is_not_open_is_shown_even_if_it_is_empty() {
+        let begun = conversation();
+        for stream in [1, 3, 5, 127] {
+            let empty = frame(0, 0, stream, b"");
+            let (read, end) = read(&[&begun[..], &empty[..]].concat(), 1 << 20);
+            assert!(end.is_some() || read.ends_with(&empty), "{stream}");
         }
     }
 

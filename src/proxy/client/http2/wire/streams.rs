@@ -37,6 +37,11 @@ impl Streams {
         self.reset_here & self.bit(stream) != 0
     }
 
+    /// Whether the stream is known to be neither closed nor half closed by the client.
+    pub(super) fn is_open(&self, stream: u32) -> bool {
+        self.opened & !self.ended & !self.reset & !self.reset_here & self.bit(stream) != 0
+    }
+
     /// Notes a frame. Returns whether its fields are trailers, if it has any.
     ///
     /// # Errors
@@ -113,7 +118,10 @@ mod tests {
         assert_eq!(note(&mut streams, Kind::Headers, 1, 0), Ok(false));
         assert_eq!(note(&mut streams, Kind::Headers, 5, END), Ok(false));
         assert_eq!(note(&mut streams, Kind::Data, 1, 0), Ok(true));
+        let open = |streams: &Streams| [1, 3, 5, 7, 0].map(|stream| streams.is_open(stream));
+        assert_eq!(open(&streams), [true, false, false, false, false]);
         assert_eq!(note(&mut streams, Kind::Headers, 1, END), Ok(true), "trailers");
+        assert_eq!(open(&streams), [false; 5]);
         for (kind, stream, code) in [
             (Kind::Headers, 1, Reason::STREAM_CLOSED),
             (Kind::Data, 1, Reason::STREAM_CLOSED),
@@ -131,7 +139,11 @@ mod tests {
     fn after_a_reset_there_are_no_fields() {
         let mut streams = Streams::default();
         note(&mut streams, Kind::Headers, 1, 0).unwrap();
+        note(&mut streams, Kind::Headers, 3, 0).unwrap();
+        assert!(streams.is_open(1) && streams.is_open(3));
         note(&mut streams, Kind::Reset, 1, 0).unwrap();
+        streams.reset_here(3);
+        assert!(!streams.is_open(1) && !streams.is_open(3));
         assert_eq!(note(&mut streams, Kind::Headers, 1, END), Err(Reason::STREAM_CLOSED));
         // The `h2` crate ends such a stream alone.
         assert_eq!(note(&mut streams, Kind::Data, 1, 0), Ok(true));
