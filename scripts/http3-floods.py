@@ -88,6 +88,12 @@ class Client(QuicConnectionProtocol):
         self.transmit()
         await self.waiting[stream]
 
+    async def room(self, count):
+        """Waits until so many more requests may be opened: the others would wait at the client."""
+        quic = self._quic
+        while quic.get_next_available_stream_id() // 4 + count > quic._remote_max_streams_bidi:
+            await self.pause(0.001)
+
     async def pause(self, seconds=0.0):
         self.transmit()
         await asyncio.sleep(seconds)
@@ -98,6 +104,7 @@ class Client(QuicConnectionProtocol):
 
 async def rapid_reset(client):
     while True:
+        await client.room(20)
         for _ in range(20):
             stream = client.open(request(b"/hang"))
             client.transmit()
@@ -108,6 +115,7 @@ async def rapid_reset(client):
 
 async def late_reset(client):
     while True:
+        await client.room(20)
         some = [client.open(request(b"/hang")) for _ in range(20)]
         await client.pause(0.02)
         for stream in some:
@@ -118,6 +126,7 @@ async def late_reset(client):
 
 async def stop_sending(client):
     while True:
+        await client.room(20)
         some = [client.open(request(b"/hang"), end=True) for _ in range(20)]
         await client.pause(0.02)
         for stream in some:

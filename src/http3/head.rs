@@ -86,6 +86,10 @@ impl PseudoFields {
             let scheme = self.scheme.filter(|scheme| !scheme.is_empty()).ok_or(NO_SCHEME)?;
             let scheme = Scheme::try_from(&scheme[..]).map_err(|_| NO_SCHEME)?;
             let path = self.path.filter(|path| !path.is_empty()).ok_or(NO_PATH)?;
+            if path.contains(&b'#') {
+                // It would be left out.
+                return Err("the request target has a fragment");
+            }
             let path = match target::acceptable(&path) {
                 Cow::Borrowed(_) => path,
                 Cow::Owned(path) => path.into(),

@@ -40,6 +40,7 @@ fn malformed_requests_are_reset_and_doubtful_ones_refused() {
         (&[M, A, P], MESSAGE_ERROR),
         (&[M, S, A], MESSAGE_ERROR),
         (&[M, S, A, (":path", "")], MESSAGE_ERROR),
+        (&[M, S, A, (":path", "/a#b")], MESSAGE_ERROR),
         (&[M, S, A, (":path", "/ HTTP/1.1\r\nx: y")], MESSAGE_ERROR),
         (&[(":method", "GET / HTTP/1.1\r\n"), S, A, P], MESSAGE_ERROR),
         (&[M, S, (":authority", ""), P], MESSAGE_ERROR),

@@ -2,12 +2,15 @@
 
 use std::{net::UdpSocket, time::Duration};
 
+use quinn::VarInt;
+use tokio::time::timeout;
+
 use crate::support::{
     PATIENCE,
     backend::ScriptedBackend,
     eventually::eventually,
     http3_client::{self, Connection, RUNTIME},
-    http3_raw::{Outcome, RawClient, get},
+    http3_raw::{DATA, Outcome, RawClient, frame, get, headers, post},
     lb::{QuicLb, outcomes},
     reply::{Gate, Reply},
     udp_relay::UdpRelay,
@@ -52,6 +55,34 @@ fn a_client_that_stops_to_read_ends_its_request() {
     gate.open();
     let mut other = Connection::open(lb.address()).unwrap();
     assert_eq!(other.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_stops_to_read_while_it_may_send_more_ends_its_request() {
+    let backend = ScriptedBackend::replying(Reply::hang());
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    for (path, body) in [("/none", vec![]), ("/some", frame(DATA, b"some"))] {
+        let (_send, mut recv) = client.begin(&[post(path), body].concat(), false);
+        eventually(PATIENCE, "it is under way", || lb.active(&backend) == 1);
+        recv.stop(VarInt::from_u32(0x10c)).unwrap();
+        eventually(PATIENCE, "it has ended", || lb.active(&backend) == 0);
+        assert_eq!(lb.line_of(path)["status"], 499);
+    }
+}
+
+#[test]
+fn what_is_left_of_an_answered_request_is_stopped_without_an_error() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let client = RawClient::to(lb.address());
+    let trailers = headers(&[("x", "y")]);
+    // The end is all that is missing.
+    let message = [post("/"), frame(DATA, b"body"), trailers].concat();
+    let (send, mut recv) = client.begin(&message, false);
+    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+    let stopped = RUNTIME.block_on(async { timeout(PATIENCE, send.stopped()).await });
+    assert_eq!(stopped.unwrap().unwrap(), Some(VarInt::from_u32(0x100)));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::support::{
     eventually::eventually,
     first_packets::{Asked, receive, until_retry},
     http3_client::{RUNTIME, config},
-    http3_raw::{DATA, Outcome, RawClient, SETTINGS, frame, get, headers, integer},
+    http3_raw::{DATA, Outcome, RawClient, SETTINGS, frame, get, integer, post},
     process::LbProcess,
     reply::Reply,
     tls_client,
@@ -220,10 +220,7 @@ struct Held {
 impl Held {
     fn begin(address: SocketAddr, path: &str) -> Self {
         let client = RawClient::to(address);
-        let fields =
-            [(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", path)];
-        let (send, recv) =
-            client.begin(&[headers(&fields), frame(DATA, b"begins, ")].concat(), false);
+        let (send, recv) = client.begin(&[post(path), frame(DATA, b"begins, ")].concat(), false);
         // What was sent before it has come, too.
         assert_eq!(client.ask(&get("/")), Outcome::Answered(200));
         Self { client, send, recv, path: path.to_owned() }

@@ -85,6 +85,11 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
     headers(&[(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", path)])
 }
 
+/// The head of a POST.
+pub(crate) fn post(path: &str) -> Vec<u8> {
+    headers(&[(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", path)])
+}
+
 impl RawClient {
     pub(crate) fn to(address: SocketAddr) -> Self {
         let mut client = Self::without_settings(address);

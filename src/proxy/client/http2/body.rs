@@ -1,6 +1,9 @@
 //! The body of a request, as the frames of its stream bring it.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    collections::VecDeque,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
@@ -24,15 +27,56 @@ use crate::copies::short_slices;
 /// Frames are joined up to this length. A frame that has it by itself goes on as it is: large pieces are written
 /// together in any case (`transit.rs`), and a copy costs more than Pingora's turn for the piece.
 const PIECE: usize = 8 << 10;
-/// The most frames that are joined to a first one, so that tiny ones do not hold up others.
+/// The most frames that are joined at a time, so that tiny ones do not hold up others.
 const FRAMES: usize = 64;
+
+/// What has come of a body and was not asked for yet.
+#[derive(Debug, Default)]
+struct Ahead {
+    pieces: VecDeque<Bytes>,
+    /// Behind them, small frames as one piece: for small ones Pingora's turn for each costs more than a copy.
+    tail: BytesMut,
+}
+
+impl Ahead {
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.tail.is_empty()
+    }
+
+    /// Whether there is enough for a piece.
+    fn is_enough(&self) -> bool {
+        !self.pieces.is_empty() || self.tail.len() >= PIECE
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if data.len() < PIECE {
+            short_slices(&data).for_each(|slice| self.tail.extend_from_slice(slice));
+        }
+        if self.tail.len() >= PIECE || data.len() >= PIECE {
+            let before = self.take_tail();
+            self.pieces.extend(before);
+        }
+        if data.len() >= PIECE {
+            self.pieces.push_back(data);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.pieces.pop_front().or_else(|| self.take_tail())
+    }
+
+    fn take_tail(&mut self) -> Option<Bytes> {
+        (!self.tail.is_empty()).then(|| std::mem::take(&mut self.tail).freeze())
+    }
+}
 
 /// A request's body as it comes.
 #[derive(Debug)]
 pub(super) struct StreamBody {
     stream: RecvStream,
-    /// What the first frame has brought, if it was awaited before the request began.
-    ahead: Option<std::result::Result<Bytes, h2::Error>>,
+    ahead: Ahead,
+    /// What comes behind that, if it is known: the end of the data, or an error.
+    behind: Option<Result<(), h2::Error>>,
     is_empty: bool,
     has_ended: bool,
     is_tunnel: bool,
@@ -48,7 +92,8 @@ impl StreamBody {
         let (has_ended, pace) = (is_empty, Pace::new(limits));
         Self {
             stream,
-            ahead: None,
+            ahead: Ahead::default(),
+            behind: None,
             is_empty,
             has_ended,
             is_tunnel: false,
@@ -75,12 +120,42 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        if let Poll::Ready(first) = self.stream.poll_data(cx) {
-            // The end is told by the next call again.
-            self.ahead = first;
+        self.fill(cx);
+        if !self.ahead.is_empty() || self.behind.is_some() {
             return Poll::Ready(Ok(()));
         }
         self.poll_too_slow(requests, signals, timer, cx).map(Err)
+    }
+
+    /// Takes frames that have come, until there is enough for a piece.
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        let mut frames = 0;
+        while !self.ahead.is_enough() && (frames < FRAMES || self.ahead.is_empty()) {
+            if !self.take_frame(cx) {
+                break;
+            }
+            frames += 1;
+        }
+    }
+
+    /// Takes all frames that have come. The `h2` crate closes a connection for some thousand small frames that nobody
+    /// takes, long before they fill the window, which is opened by what is asked for alone.
+    pub(super) fn gather(&mut self, cx: &mut Context<'_>) {
+        while !self.has_ended && self.take_frame(cx) {}
+    }
+
+    /// Takes a frame. Returns whether one had come.
+    fn take_frame(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.behind.is_some() {
+            return false;
+        }
+        match self.stream.poll_data(cx) {
+            Poll::Ready(Some(Ok(data))) => self.ahead.push(data),
+            Poll::Ready(Some(Err(error))) => self.behind = Some(Err(error)),
+            Poll::Ready(None) => self.behind = Some(Ok(())),
+            Poll::Pending => return false,
+        }
+        true
     }
 
     /// No frame has come. Ready if the client, which has this number of `requests` under way, is too slow.
@@ -166,82 +241,41 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
-        let Some(first) = ready!(self.poll_frame(link, signals, timer, cx))? else {
-            return Poll::Ready(Ok(None));
-        };
-        let piece = self.with_more(first, signals, cx);
-        link.moved();
-        Poll::Ready(piece.map(Some))
-    }
-
-    /// The data of a frame, with that of the frames behind it which have come already: for small ones Pingora's
-    /// turn for each costs more than a copy.
-    fn with_more(
-        &mut self,
-        first: Bytes,
-        signals: &Signals,
-        cx: &mut Context<'_>,
-    ) -> Result<Bytes> {
-        let (mut more, mut length) = (Vec::new(), first.len());
-        while !self.has_ended && length < PIECE && more.len() < FRAMES {
-            match self.stream.poll_data(cx) {
-                Poll::Ready(Some(Ok(data))) => {
-                    self.took(&data, signals);
-                    length += data.len();
-                    more.push(data);
-                }
-                Poll::Ready(Some(Err(error))) => return Err(broken(error)),
-                // The end is told by the next call again.
-                Poll::Ready(None) | Poll::Pending => break,
-            }
+        self.fill(cx);
+        if let Some(piece) = self.ahead.pop() {
+            self.took(&piece, signals);
+            link.moved();
+            return Poll::Ready(Ok(Some(piece)));
         }
-        Ok(joined(first, &more, length))
-    }
-
-    /// The data of the next frame that has some; `None` at the end of the body.
-    fn poll_frame(
-        &mut self,
-        link: &ClientLink,
-        signals: &Signals,
-        timer: &mut Timer,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Bytes>>> {
-        loop {
-            let frame = match self.ahead.take() {
-                Some(first) => Poll::Ready(Some(first)),
-                None => self.stream.poll_data(cx),
-            };
-            if frame.is_pending() {
-                // A tunnel may pause for as long as it likes.
-                if self.is_tunnel {
-                    return Poll::Pending;
-                }
+        match &self.behind {
+            None if self.is_tunnel => Poll::Pending,
+            None => {
                 let requests = link.requests_under_way();
-                return self.poll_too_slow(requests, signals, timer, cx).map(Err);
+                self.poll_too_slow(requests, signals, timer, cx).map(Err)
             }
-            let Some(piece) = ready!(frame).transpose().map_err(broken)? else {
+            Some(Ok(())) => {
                 if let Some(trailers) = ready!(self.stream.poll_trailers(cx)).map_err(broken)? {
                     link.transit().set_trailers(trailer_lines(&trailers));
                 }
                 self.has_ended = true;
-                return Poll::Ready(Ok(None));
-            };
-            self.took(&piece, signals);
-            if !piece.is_empty() {
-                return Poll::Ready(Ok(Some(piece)));
+                Poll::Ready(Ok(None))
+            }
+            Some(Err(_)) => {
+                let error = self.behind.take().and_then(Result::err);
+                Poll::Ready(Err(error.map_or_else(left, broken)))
             }
         }
     }
 
-    /// The data of a frame was read.
-    fn took(&mut self, data: &Bytes, signals: &Signals) {
+    /// A piece was asked for.
+    fn took(&mut self, piece: &Bytes, signals: &Signals) {
         // The end of a tunnel is an event of its own.
-        self.has_ended = !self.is_tunnel && self.stream.is_end_stream();
-        self.bytes += data.len() as u64;
+        self.has_ended = !self.is_tunnel && self.ahead.is_empty() && self.stream.is_end_stream();
+        self.bytes += piece.len() as u64;
         let counted = std::mem::take(&mut self.counted);
-        self.came((data.len() as u64).saturating_sub(counted), signals);
+        self.came((piece.len() as u64).saturating_sub(counted), signals);
         // It fails only where the stream has ended, and then there is nothing to release.
-        let _ = self.stream.flow_control().release_capacity(data.len());
+        let _ = self.stream.flow_control().release_capacity(piece.len());
     }
 }
 
@@ -253,18 +287,6 @@ fn blocked(signals: &Signals) -> Blocked {
     }
     let (total, is_now) = signals.room().blocked(clock::now);
     Blocked { total, is_now }
-}
-
-/// The data of frames, of this length together. That of one alone is not copied.
-fn joined(first: Bytes, more: &[Bytes], length: usize) -> Bytes {
-    if more.is_empty() {
-        return first;
-    }
-    let mut all = BytesMut::with_capacity(length);
-    for data in std::iter::once(&first).chain(more) {
-        short_slices(data).for_each(|slice| all.extend_from_slice(slice));
-    }
-    all.freeze()
 }
 
 /// The stream was reset, by the client or for what it has sent; or the connection has ended.
@@ -287,7 +309,7 @@ mod tests {
     const LIMITS: PaceLimits = PaceLimits { idle: None, min_rate: None };
 
     /// The lengths of the pieces that frames of these lengths become if all of them have come.
-    async fn pieces(frames: &[usize]) -> Vec<usize> {
+    async fn pieces(frames: &[usize], gathered: bool) -> Vec<usize> {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let opened = tokio::join!(h2::client::handshake(ours), h2::server::handshake(theirs));
         let ((mut requests, connection), mut server) = (opened.0.unwrap(), opened.1.unwrap());
@@ -307,12 +329,14 @@ mod tests {
         })
         .await;
         let pieces = poll_fn(|cx| {
-            let mut pieces = vec![];
-            while let Poll::Ready(Some(first)) = body.stream.poll_data(cx) {
-                let piece = body.with_more(first.unwrap(), &Signals::default(), cx).unwrap();
-                pieces.push(piece.len());
+            if gathered {
+                body.gather(cx);
             }
-            Poll::Ready(pieces)
+            let pieces = std::iter::from_fn(|| {
+                body.fill(cx);
+                body.ahead.pop()
+            });
+            Poll::Ready(pieces.map(|piece| piece.len()).collect())
         });
         let pieces = pieces.await;
         connection.abort();
@@ -321,10 +345,15 @@ mod tests {
 
     #[tokio::test]
     async fn small_frames_are_joined_and_large_ones_are_not() {
-        assert_eq!(
-            pieces(&[PIECE, PIECE, 10, PIECE - 11, 5, 1, 2]).await,
-            [PIECE, PIECE, PIECE - 1 + 5, 3]
-        );
-        assert_eq!(pieces(&[1; FRAMES + 3]).await, [FRAMES + 1, 2]);
+        let frames = [PIECE, PIECE, 10, PIECE - 11, 5, 1, 2, 1, PIECE];
+        for gathered in [false, true] {
+            assert_eq!(
+                pieces(&frames, gathered).await,
+                [PIECE, PIECE, PIECE - 1 + 5, 4, PIECE],
+                "{gathered}"
+            );
+        }
+        assert_eq!(pieces(&[1; FRAMES + 3], false).await, [FRAMES, 3]);
+        assert_eq!(pieces(&[1; FRAMES + 3], true).await, [FRAMES + 3]);
     }
 }

@@ -123,6 +123,7 @@ impl Exchange for Http2Exchange {
 
     /// Bytes that the client sends meanwhile wait within its window.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Box<Error>> {
+        self.body.gather(cx);
         self.answer.poll_left(cx).map(|()| left())
     }
 

@@ -12,12 +12,12 @@ const FULL: f64 = 2048.0;
 const PER_SECOND: f64 = 128.0;
 /// What a whole answer adds.
 const ANSWER: f64 = 16.0;
+/// What a request costs, answered or not.
+const REQUEST: f64 = 4.0;
 
 /// What costs something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// A request, answered or not.
-    Request,
     /// A request that the client cancels: more than it costs `lb` may have been done for it.
     Cancelled,
     /// A request that breaks the rules, or whose head does not come.
@@ -39,7 +39,7 @@ pub(super) enum Cost {
 impl Cost {
     fn units(self) -> f64 {
         match self {
-            Self::Request | Self::UniStream => 4.0,
+            Self::UniStream => 4.0,
             Self::Cancelled => 8.0,
             Self::Malformed | Self::Unfinished => 48.0,
             Self::Stalled(requests) => 192.0 * f64::from(requests),
@@ -74,6 +74,11 @@ impl Budget {
         self.left >= 0.0
     }
 
+    /// A request has come. It alone is no reason to cut a connection: what becomes of it may be.
+    pub(super) fn asked(&mut self) {
+        self.left = (self.left - REQUEST).max(0.0);
+    }
+
     /// A request was answered.
     pub(super) fn answered(&mut self) {
         self.left = (self.left + ANSWER).min(FULL);
@@ -92,7 +97,8 @@ mod tests {
         let now = clock::now();
         let mut budget = Budget::new(now);
         for _ in 0..100_000 {
-            assert!(budget.pay(Cost::Request, || now) && budget.pay(Cost::Cancelled, || now));
+            budget.asked();
+            assert!(budget.pay(Cost::Cancelled, || now));
             budget.answered();
         }
     }
@@ -117,7 +123,8 @@ mod tests {
         let now = clock::now();
         let mut budget = Budget::new(now);
         let cancels = |budget: &mut Budget, now| {
-            budget.pay(Cost::Request, || now) && budget.pay(Cost::Cancelled, || now)
+            budget.asked();
+            budget.pay(Cost::Cancelled, || now)
         };
         let most = (0..).take_while(|_| cancels(&mut budget, now)).count();
         assert!((128..300).contains(&most), "all at once, and not many more: {most}");

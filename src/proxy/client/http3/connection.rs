@@ -203,7 +203,7 @@ impl Served<'_> {
             return None;
         }
         self.next = self.next.max(id + 4);
-        self.shared.pay(Cost::Request);
+        self.shared.asked();
         let address = self.shared.quic.remote_address();
         match &self.socket {
             // A client may move.

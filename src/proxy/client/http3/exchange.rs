@@ -133,6 +133,11 @@ impl Exchange for Http3Exchange {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         let piece = self.body.poll_piece(&self.link, &mut self.timer, cx);
+        if piece.is_pending()
+            && let Poll::Ready(left) = self.poll_left(cx)
+        {
+            return Poll::Ready(Err(left));
+        }
         piece.map(|piece| {
             if piece.is_ok() && !self.shared.is_tight {
                 // The body has begun.
@@ -203,10 +208,8 @@ impl Exchange for Http3Exchange {
     }
 
     fn end(mut self) {
-        if !self.body.is_done() {
-            // The client need not send the rest (RFC 9114 section 4.1).
-            self.body.stop(Code::NoError);
-        }
+        // The client need not send the rest, if there is any (RFC 9114 section 4.1).
+        self.body.stop(Code::NoError);
         let Some(answer) = self.answer.take() else { return };
         if answer.is_complete() {
             self.shared.answered();

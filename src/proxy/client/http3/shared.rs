@@ -70,7 +70,6 @@ impl Shared {
     pub(super) fn pay(&self, cost: Cost) {
         if !self.budget.lock().pay(cost, clock::now) {
             self.cut(match cost {
-                Cost::Request => Cut::Requests,
                 Cost::Cancelled => Cut::Resets,
                 Cost::Malformed => Cut::Malformed,
                 Cost::Unfinished => Cut::FieldList,
@@ -80,6 +79,11 @@ impl Shared {
                 Cost::ControlFrames(_) | Cost::UniStream => Cut::OtherFrames,
             });
         }
+    }
+
+    /// A request has come.
+    pub(super) fn asked(&self) {
+        self.budget.lock().asked();
     }
 
     /// A request was answered.
