@@ -4,12 +4,21 @@
 //! let the process leave when the last connection has ended. A client whose connection ends with
 //! the process learns it from its last answer, so the same place says that the process is draining.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time,
+};
+
+/// How long connections may take to end that have to be ended one by one.
+const PARTING: Duration = Duration::from_millis(100);
 
 /// The counts of the process; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +31,18 @@ struct Shared {
     /// Woken when the last connection ends.
     no_connections: Notify,
     is_draining: AtomicBool,
-    /// Whether a connection without a request is to end.
-    idle_ends: watch::Sender<bool>,
+    ends: watch::Sender<Ends>,
+}
+
+/// Which connections are to end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Ends {
+    #[default]
+    None,
+    /// Those without a request.
+    Idle,
+    /// All that do not end with the process by themselves.
+    All,
 }
 
 impl InFlight {
@@ -60,14 +79,31 @@ impl InFlight {
 
     /// Makes every connection end as soon as it has no request.
     pub fn end_idle(&self) {
-        self.0.idle_ends.send_replace(true);
+        self.0.ends.send_modify(|ends| *ends = Ends::Idle.max(*ends));
     }
 
     /// Resolves when connections without a request are to end.
     pub async fn idle_ends(&self) {
-        let mut idle_ends = self.0.idle_ends.subscribe();
+        self.reached(Ends::Idle).await;
+    }
+
+    /// Ends the connections that are left before the process ends, whatever they have under way. The system does it
+    /// for those of TCP; a client of QUIC would wait for its own limits.
+    pub async fn end_all(&self) {
+        self.0.ends.send_replace(Ends::All);
+        // Those of TCP do not hear of it.
+        let _ = time::timeout(PARTING, self.no_connections()).await;
+    }
+
+    /// Resolves when a connection that does not end with the process is to end, whatever it has under way.
+    pub async fn all_end(&self) {
+        self.reached(Ends::All).await;
+    }
+
+    async fn reached(&self, which: Ends) {
+        let mut ends = self.0.ends.subscribe();
         // The sender lives as long as this value.
-        let _ = idle_ends.wait_for(|is_so| *is_so).await;
+        let _ = ends.wait_for(|ends| *ends >= which).await;
     }
 
     /// Resolves when no client is connected.

@@ -4,7 +4,7 @@
 //! module that knows it, when the request or the attempt ends.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -40,6 +40,7 @@ pub struct ListenerCounts {
     /// Requests that were refused because they had come round in a circle of proxies.
     pub loops: Counter,
     requests: Shards<Requests>,
+    serves_http3: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +70,19 @@ impl ListenerCounts {
             retries: Counter::default(),
             loops: Counter::default(),
             requests: Shards::default(),
+            serves_http3: AtomicBool::new(false),
         }
+    }
+
+    /// Notes that this process reads packets of UDP on the address: a reload cannot begin it.
+    pub fn begin_http3(&self) {
+        self.serves_http3.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether clients of HTTP/3 are heard.
+    #[must_use]
+    pub fn serves_http3(&self) -> bool {
+        self.serves_http3.load(Ordering::Relaxed)
     }
 
     /// Returns the address in the configuration.

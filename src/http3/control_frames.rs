@@ -159,7 +159,7 @@ fn check_settings(mut payload: &[u8]) -> Result<(), Code> {
         let (Some(id), Some(_)) = (varint::take(&mut payload), varint::take(&mut payload)) else {
             return Err(Code::FrameError);
         };
-        if matches!(id, 0x02..=0x05) || seen.contains(&id) {
+        if matches!(id, 0x00 | 0x02..=0x05) || seen.contains(&id) {
             return Err(Code::SettingsError);
         }
         // 4 KiB hold two thousand settings, which would be looked at four million times.
@@ -230,6 +230,7 @@ mod tests {
             (&[settings, (frame::GOAWAY, b"\x00\x00")], Code::FrameError),
             (&[(frame::SETTINGS, &[0x06])], Code::FrameError),
             (&[(frame::SETTINGS, &[0x02, 0x00])], Code::SettingsError),
+            (&[(frame::SETTINGS, &[0x00, 0x01])], Code::SettingsError),
             (&[(frame::SETTINGS, &[0x06, 0x00, 0x06, 0x00])], Code::SettingsError),
             (&[(frame::SETTINGS, &[0; 5000])], Code::ExcessiveLoad),
         ] {

@@ -246,7 +246,7 @@ pub(super) fn reason(error: &Error) -> Handshake {
             | PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
         ) => Handshake::OldVersion,
-        Error::PeerIncompatible(_) => Handshake::Incompatible,
+        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => Handshake::Incompatible,
         Error::AlertReceived(_) => Handshake::Alert,
         Error::NoCertificatesPresented => Handshake::NoClientCert,
         Error::InvalidCertificate(error) => of_certificate(error),

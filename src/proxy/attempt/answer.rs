@@ -9,12 +9,13 @@ use pingora_proxy::Session;
 use super::{
     super::{
         answer_header::AnswerHeader,
-        context::{RequestContext, Routed, Verdict},
+        context::{Received, RequestContext, Routed, Verdict},
         watch::AttemptWatch,
     },
     failure::{ANOTHER_TRY, failed},
 };
 use crate::clock;
+use crate::count::Protocol;
 use crate::headers;
 use crate::http1::Known;
 use crate::pool;
@@ -31,7 +32,8 @@ pub(in super::super) fn answer_began(routed: &mut Routed, status: StatusCode, no
 ///
 /// # Errors
 ///
-/// When the backend switches protocols without being asked, or its answer is given up for another try; nothing of it has reached the client.
+/// When the backend switches protocols without being asked or in a wrong way, or its answer is given up for another
+/// try; nothing of it has reached the client.
 pub(in super::super) fn answered(
     session: &Session,
     context: &mut RequestContext,
@@ -40,12 +42,18 @@ pub(in super::super) fn answered(
 ) -> Result<()> {
     let Some(routed) = &mut context.routed else { return Ok(()) };
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        if !routed.link.facts().wants_tunnel {
-            return Err(Error::explain(
-                ErrorType::InvalidHTTPHeader,
-                "it switches protocols without being asked",
-            )
-            .into_up());
+        let facts = routed.link.facts();
+        let wrong = if !facts.wants_tunnel {
+            Some("it switches protocols without being asked")
+        } else if facts.protocol == Protocol::Http2
+            && !is_agreed(context.received.as_ref(), response)
+        {
+            Some("it does not agree to the WebSocket (Sec-WebSocket-Accept)")
+        } else {
+            None
+        };
+        if let Some(why) = wrong {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
         routed.link.expect(AttemptWatch::Nothing);
         note_answer(routed, Verdict::Tunnel, now);
@@ -71,6 +79,13 @@ pub(in super::super) fn answered(
         return Err(another_try);
     }
     Ok(())
+}
+
+/// Whether a backend agrees to the WebSocket that a request asks for with a key of `lb`.
+fn is_agreed(received: Option<&Received>, response: &AnswerHeader) -> bool {
+    let key = received.and_then(|received| received.fields.first(Known::SecWebSocketKey));
+    let accept = response.fields.named(b"sec-websocket-accept").next();
+    key.zip(accept).is_some_and(|(key, accept)| headers::is_accepted(key, accept))
 }
 
 /// What an answer says about its backend. Returns whether it is given up for another try.

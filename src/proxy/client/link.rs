@@ -22,10 +22,10 @@ use super::{
         transit::Transit,
         watch::{AttemptWatch, Patience, Wait},
     },
-    accepted::{ConnectionContext, UnderWay},
+    accepted::{ConnectionContext, UnderWay, WhyEnded},
 };
 use crate::clock;
-use crate::count::{Cut, ListenerCounts, Protocol};
+use crate::count::{ListenerCounts, Protocol};
 use crate::http1::{Fields, Refusal};
 use crate::pool::Lease;
 
@@ -116,9 +116,9 @@ impl ClientLink {
         self.under_way.as_ref().map_or(1, UnderWay::count)
     }
 
-    /// Why `lb` has cut the connection, if it has.
-    pub(in super::super) fn why_cut(&self) -> Option<Cut> {
-        self.under_way.as_ref().and_then(UnderWay::why_cut)
+    /// Why `lb` has ended the connection, if it has.
+    pub(in super::super) fn why_ended(&self) -> Option<WhyEnded> {
+        self.under_way.as_ref().and_then(UnderWay::why_ended)
     }
 
     /// The link of a request's session.

@@ -23,7 +23,7 @@ mod replay;
 mod session;
 mod streams;
 
-pub(super) use accepted::{ClientStream, ConnectionContext, ConnectionFacts, TlsFacts};
+pub(super) use accepted::{ClientStream, ConnectionContext, ConnectionFacts, TlsFacts, WhyEnded};
 pub(super) use connection::Connection;
 pub(super) use date::date;
 pub(super) use home::Home;

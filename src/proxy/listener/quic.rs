@@ -85,6 +85,7 @@ impl QuicListener {
         let socket = SharedSocket::new(socket, relay, ids, reading.clone())?;
         let (server, runtime) = (Some(usual.clone()), Arc::new(TokioRuntime));
         let endpoint = Endpoint::new_with_abstract_socket(endpoint, server, socket, runtime)?;
+        self.app.counts.begin_http3();
         let door = Door { app: self.app, proxy, usual, reading, handshakes: Handshakes::default() };
         door.serve(&endpoint, shutdown).await;
         // Clients that are gone acknowledge nothing.
@@ -200,7 +201,8 @@ impl Door {
                 proxy.process_new_http(session, &shutdown).await;
             }
         };
-        client::serve_http3(connection, context, app.in_flight.idle_ends(), answer).await;
+        let (ends, ends_now) = (app.in_flight.idle_ends(), app.in_flight.all_end());
+        client::serve_http3(connection, context, ends, ends_now, answer).await;
         time::sleep(PARTING).await;
     }
 }

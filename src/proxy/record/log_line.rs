@@ -7,7 +7,7 @@ use pingora_proxy::Session;
 
 use super::{
     super::{
-        client::BODY_LATE,
+        client::{BODY_LATE, WhyEnded},
         context::{Received, RequestContext},
     },
     outcome::status,
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::clock;
 use crate::http1::Known;
+use crate::retry::Failure;
 use crate::telemetry::{AccessRecord, ConnectionRecord, Ended, TlsRecord};
 
 /// The protocol shown for a request that was refused before its protocol was known.
@@ -111,12 +112,18 @@ pub(super) fn reason<'a>(error: &'a Error, context: &RequestContext) -> Cow<'a, 
             "the request is malformed".into()
         }
         (_, ErrorSource::Downstream, _) => {
-            match context.received.as_ref().and_then(|received| received.link.why_cut()) {
-                Some(why) => format!("lb cut the connection ({})", why.word()).into(),
+            match context.received.as_ref().and_then(|received| received.link.why_ended()) {
+                Some(WhyEnded::Cut(why)) => {
+                    format!("lb cut the connection ({})", why.word()).into()
+                }
+                Some(WhyEnded::Stopped) => "lb stopped before the answer was complete".into(),
                 None => "the client closed the connection".into(),
             }
         }
         (_, _, Some(failure)) => failure.to_string().into(),
+        (ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed, ..) => {
+            Failure::Broken.to_string().into()
+        }
         (etype, ..) => etype.as_str().into(),
     }
 }

@@ -127,11 +127,12 @@ fn set_strict_transport(fields: &mut Fields, link: &ClientLink) {
     }
 }
 
-/// Says that clients may speak HTTP/3, where they may, and where the answer says nothing of the kind itself.
+/// Says that clients may speak HTTP/3, where they may and are heard, and where the answer says nothing of the kind itself.
 /// Clients that do so already know it, and a process that ends takes no new ones.
 fn set_alt_svc(fields: &mut Fields, link: &ClientLink, is_draining: bool) {
     if let Some(value) = &link.connection().settings.alt_svc
         && !is_draining
+        && link.counts().serves_http3()
         && link.facts().protocol != Protocol::Http3
         && fields.named(b"alt-svc").next().is_none()
     {

@@ -133,13 +133,16 @@ impl Supervision {
             Ending::Unwanted => {
                 log::error!("the process before goes on serving, and this one ends");
                 self.draining.make_way(&mut signals).await;
+                self.draining.in_flight.end_all().await;
                 return ExitCode::FAILURE;
             }
         }
         if !is_replaced {
             self.draining.sockets.end();
         }
-        match self.draining.in_flight.requests() {
+        let left = self.draining.in_flight.requests();
+        self.draining.in_flight.end_all().await;
+        match left {
             0 => {
                 log::info!("stopped");
                 ExitCode::SUCCESS

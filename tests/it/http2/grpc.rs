@@ -3,7 +3,8 @@
 use crate::support::{
     backend::ScriptedBackend,
     http2_client::{Connection, Response},
-    lb::Lb,
+    http3_client,
+    lb::{Lb, QuicLb},
     reply::Reply,
 };
 
@@ -50,6 +51,23 @@ fn an_error_of_the_balancer_is_told_in_its_words() {
     assert!(why.starts_with("502 Bad Gateway: "), "{why}");
     assert!(why.contains(answer.header("x-request-id").unwrap()), "{why}");
     assert_eq!(lb.line_of("/")["status"], 502);
+}
+
+#[test]
+fn clients_over_http3_are_told_the_same() {
+    let a = ScriptedBackend::named("a");
+    a.reply_to("/html", Reply::status(503).header("Content-Type", "text/html"));
+    let lb = QuicLb::over(&[&a], "");
+    let fields = [("content-type", "application/grpc"), ("te", "trailers")];
+    let call = |path| {
+        let mut connection = http3_client::Connection::open(lb.address()).unwrap();
+        connection.request("POST", path, &fields, b"\0\0\0\0\0").unwrap()
+    };
+    let html = call("/html");
+    let why = "the backend does not speak gRPC: it answered 503 with text/html";
+    assert_eq!(told(&html), ("14", why));
+    let plain = http3_client::get(lb.address(), "/html");
+    assert_eq!((plain.status, plain.header("grpc-status")), (503, None));
 }
 
 #[test]

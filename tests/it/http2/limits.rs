@@ -352,6 +352,38 @@ fn a_body_that_has_no_room_beside_others_is_not_late() {
     assert_eq!(lb.line_of("/quick/idle")["status"], 408);
 }
 
+/// As the frames of two bodies alternate, none of them is joined when it comes. The `h2` crate closes a connection for
+/// half as many that nobody takes.
+#[test]
+fn small_frames_of_bodies_that_no_backend_takes_may_be_as_many_as_fit() {
+    let (a, gate) = (ScriptedBackend::named("a"), Gate::closed());
+    a.reply_to("/hold", Reply::behind(&gate, "held"));
+    let lb = Lb::over_entries(&entry(&a, "max_connections: 1"), "    queue: { timeout: 60s }");
+    let mut client = FrameClient::open(lb.address());
+    client.send(&get(1, "/hold")).unwrap();
+    a.wait_for_requests(1);
+    let begin =
+        |stream| frame(HEADERS, END_HEADERS, stream, &request("POST", &format!("/{stream}"), &[]));
+    client.send(&[begin(3), begin(5)].concat()).unwrap();
+    eventually(PATIENCE, "both wait", || lb.queued() == 2);
+    let both = [frame(DATA, 0, 3, &[b'x'; 100]), frame(DATA, 0, 5, &[b'y'; 100])].concat();
+    for _ in 0..100 {
+        client.send(&both.repeat(80)).unwrap();
+    }
+    client
+        .send(&[frame(DATA, END_STREAM, 3, b""), frame(DATA, END_STREAM, 5, b"")].concat())
+        .unwrap();
+    gate.open();
+    let mut answered = 0;
+    while answered < 3 {
+        assert!(client.until(Frame::ends_answer).is_some(), "{:?}", lb.listener().cuts());
+        answered += 1;
+    }
+    for (path, byte) in [("/3", b'x'), ("/5", b'y')] {
+        assert_eq!(a.requests_to(path)[0].body, vec![byte; 800_000], "{path}");
+    }
+}
+
 #[test]
 fn informational_answers_wait_for_the_client() {
     // What systems hold is less.

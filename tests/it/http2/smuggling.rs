@@ -199,7 +199,7 @@ fn authorities_that_would_be_more_or_another() {
         b"a:80:80",
     ];
     none_is_forwarded(&authorities.map(|authority| pseudo(b":authority", authority)));
-    let hosts: [&[u8]; 7] = [b"b", b"a:80", b"a\r\nx-smuggled: 1", b"", b"a ", b"a,b", b"a/"];
+    let hosts: [&[u8]; 7] = [b"b", b"a:443", b"a\r\nx-smuggled: 1", b"", b"a ", b"a,b", b"a/"];
     none_is_forwarded(&hosts.map(|host| with(&[(b"host", host)])));
     none_is_forwarded(&[
         with(&[(b"host", b"a"), (b"host", b"a")]),

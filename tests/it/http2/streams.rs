@@ -217,10 +217,8 @@ fn what_came_before_a_backend_broke_is_the_clients() {
     let chunk = format!("{CAME:x}\r\n{}\r\nno chunk\r\n", "x".repeat(CAME));
     let chunks = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
     a.reply_to("/chunks", Reply::raw(chunks));
-    let tunnel =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let last = Step::Send("x".repeat(CAME).into());
-    a.reply_to("/tunnel", Reply::steps_of([Step::Send(tunnel.into()), last, Step::Reset]));
+    a.reply_to("/tunnel", Reply::steps_of([Step::Switch(vec![]), last, Step::Reset]));
     let lb = Lb::over(&[&a], "    ejection: off");
     let upgrade = frames::fields(&[
         (b":method", b"CONNECT"),

@@ -99,9 +99,7 @@ fn messages_of_any_kind_pass_unchanged() {
 
 #[test]
 fn the_client_hears_of_it_when_the_backend_closes() {
-    let head =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let steps = [Step::Send(format!("{head}bye").into_bytes()), Step::Close];
+    let steps = [Step::Switch(b"bye".to_vec()), Step::Close];
     let a = ScriptedBackend::replying(Reply::steps_of(steps));
     let lb = Lb::over(&[&a], "");
     let mut client = FrameClient::open(lb.address());
@@ -139,6 +137,22 @@ fn a_backend_may_decline_and_other_tunnels_are_refused() {
 }
 
 #[test]
+fn a_backend_that_does_not_agree_gets_no_tunnel() {
+    let a = ScriptedBackend::named("a");
+    let lb = Lb::over(&[&a], "");
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+    // The second one is right for another key.
+    for accept in ["", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"] {
+        a.reply(Reply::raw(format!("{head}{accept}\r\n")));
+        let mut client = FrameClient::open(lb.address());
+        client.send(&connect(1, "websocket")).unwrap();
+        assert_eq!(answered(&mut client, 1), 502, "{accept}");
+    }
+    let line = lb.line_of("/ws");
+    assert!(line["error"].as_str().unwrap().contains("Sec-WebSocket-Accept"), "{line}");
+}
+
+#[test]
 fn a_tunnel_that_announces_the_length_of_a_content_goes_to_no_backend() {
     let a = ScriptedBackend::replying(Reply::upgrade());
     let lb = Lb::over(&[&a], "");
@@ -166,10 +180,8 @@ fn the_backend_can_answer_what_came_with_the_end_of_the_clients_direction() {
 
 #[test]
 fn a_tunnel_whose_client_has_ended_does_not_wait_for_its_backend_for_ever() {
-    let head =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let gate = Gate::closed();
-    let steps = [Step::Send(head.into()), Step::Pass(gate.clone())];
+    let steps = [Step::Switch(vec![]), Step::Pass(gate.clone())];
     let a = ScriptedBackend::replying(Reply::steps_of(steps));
     let lb = Lb::over(&[&a], "");
     let mut client = FrameClient::open(lb.address());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lb::count::Handshake;
+use quinn::{ClientConfig, crypto::rustls::QuicClientConfig};
 use rustls::{
     crypto::aws_lc_rs::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -10,8 +11,10 @@ use rustls::{
 };
 
 use crate::support::{
+    PATIENCE,
     backend::ScriptedBackend,
     certificates::{Authority, Pem},
+    eventually::eventually,
     first_packets::until_retry,
     http3_client::{Connection, RUNTIME, config, connect_with, quic_config},
     http3_raw::{Outcome, RawClient, get, headers},
@@ -46,6 +49,17 @@ fn under_load_clients_must_prove_their_address() {
     assert!(lb.listener().retries.get() > 0);
     let response = Connection::open_with(lb.address(), false).unwrap().get("/").unwrap();
     assert_eq!(response.status, 200, "one that can is served");
+}
+
+#[test]
+fn a_client_of_another_protocol_is_counted_as_incompatible() {
+    let backend = ScriptedBackend::named("a");
+    let lb = QuicLb::over(&[&backend], "");
+    let mut tls = tls_client::config(false);
+    tls.alpn_protocols = vec![b"hq-interop".to_vec()];
+    let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    RUNTIME.block_on(connect_with(lb.address(), config)).unwrap_err();
+    eventually(PATIENCE, "it is counted", || handshakes(&lb, Handshake::Incompatible) == 1);
 }
 
 #[test]

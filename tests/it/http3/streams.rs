@@ -72,17 +72,30 @@ fn a_client_that_stops_to_read_while_it_may_send_more_ends_its_request() {
 }
 
 #[test]
-fn what_is_left_of_an_answered_request_is_stopped_without_an_error() {
+fn a_request_ends_with_its_stream_and_not_with_its_trailers() {
     let backend = ScriptedBackend::named("a");
     let lb = QuicLb::over(&[&backend], "");
     let client = RawClient::to(lb.address());
-    let trailers = headers(&[("x", "y")]);
-    // The end is all that is missing.
-    let message = [post("/"), frame(DATA, b"body"), trailers].concat();
-    let (send, mut recv) = client.begin(&message, false);
-    assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
-    let stopped = RUNTIME.block_on(async { timeout(PATIENCE, send.stopped()).await });
-    assert_eq!(stopped.unwrap().unwrap(), Some(VarInt::from_u32(0x100)));
+    for (path, trailers_at_once) in [("/together", true), ("/apart", false)] {
+        let (body, trailers) = (frame(DATA, b"body"), headers(&[("x", "y")]));
+        let (mut send, mut recv) = client.begin(&[post(path), body].concat(), false);
+        if !trailers_at_once {
+            eventually(PATIENCE, "it is under way", || lb.active(&backend) == 1);
+        }
+        RUNTIME.block_on(async {
+            send.write_all(&trailers).await.unwrap();
+            // What must not be here ends the connection, and would be missed otherwise.
+            let reads = timeout(Duration::from_millis(100), send.stopped()).await;
+            assert!(reads.is_err(), "{reads:?}");
+            send.finish().unwrap();
+            assert_eq!(timeout(PATIENCE, send.stopped()).await.unwrap().unwrap(), None);
+        });
+        assert_eq!(client.outcome(&mut recv), Outcome::Answered(200));
+        assert_eq!(backend.requests_to(path)[0].body, b"body");
+    }
+    let late = [post("/late"), headers(&[("x", "y")]), frame(DATA, b"late")].concat();
+    let (_send, mut recv) = client.begin(&late, false);
+    assert_eq!(client.outcome(&mut recv), Outcome::Closed(0x105));
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::support::{
     udp_relay::UdpRelay,
 };
 
-use super::{pid_that, rewrite, serving, succession, tell};
+use super::{access_lines, pid_that, rewrite, serving, succession, tell};
 
 const CLIENTS: usize = 8;
 const RELOADS: usize = 20;
@@ -343,5 +343,42 @@ fn a_proof_of_an_address_that_one_process_has_asked_for_is_good_in_the_next() {
     pass_on(client.front, back, address);
     let connected = RUNTIME.block_on(async { timeout(PATIENCE, client.connecting).await });
     assert_eq!(connected.expect("an answer").map(drop), Ok(()));
+    signal::kill(pid, Signal::SIGTERM).unwrap();
+}
+
+#[test]
+fn clients_learn_that_the_process_has_ended() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    a.reply_to("/hang", Reply::hang());
+    let text = listening(&a).replace("access_log: off", "access_log: { path: access.log }");
+    let mut lb = LbProcess::with_config(&text, &[]);
+    let address = lb.address();
+    let (idle, busy) = (RawClient::to(address), RawClient::to(address));
+    assert_eq!(idle.ask(&get("/")), Outcome::Answered(200));
+    let _request = busy.begin(&get("/hang"), true);
+    a.wait_for_requests(2);
+    let pid = pid_that(&lb, |_| true);
+    signal::kill(pid, Signal::SIGINT).unwrap();
+    for client in [idle, busy] {
+        assert_eq!(client.closed(), Outcome::Closed(0x100));
+    }
+    lb.wait_for_end(PATIENCE);
+    let line = access_lines(&lb, 2).pop().unwrap();
+    assert_eq!(line["error"], "lb stopped before the answer was complete");
+}
+
+#[test]
+fn no_client_is_told_of_http3_that_needs_an_upgrade() {
+    let a = ScriptedBackend::replying(Reply::ok(BODY));
+    let text = listening(&a).replace("protocols: [h3, ", "alt_svc_port: 4433, protocols: [h3, ");
+    let without = text.replace("alt_svc_port: 4433, ", "").replace("[h3, ", "[");
+    let (lb, address) = serving(&without);
+    rewrite(&lb, &text);
+    assert_eq!(tell(&lb, "reload").code, Some(0));
+    assert_eq!(tls_client::get(address, "/").header("alt-svc"), None);
+    let pid = upgrade(&lb);
+    assert_eq!(RawClient::to(address).ask(&get("/")), Outcome::Answered(200));
+    let told = || tls_client::get(address, "/").header("alt-svc").map(str::to_owned);
+    eventually(PATIENCE, "clients are told", || told() == Some("h3=\":4433\"; ma=86400".into()));
     signal::kill(pid, Signal::SIGTERM).unwrap();
 }

@@ -30,6 +30,7 @@ use super::{
     eventually::eventually,
     reply::{Reply, Step},
     request::{Request, Wire},
+    websocket,
 };
 
 /// Scripted backends and the clients of a [`super::load::Load`].
@@ -283,7 +284,7 @@ impl Shared {
     async fn converse(&self, mut wire: Wire, number: usize) -> io::Result<()> {
         let on_accept = self.script.lock().on_accept.clone();
         if let Some(reply) = on_accept {
-            let Some(open) = perform(wire, reply.steps("")).await? else { return Ok(()) };
+            let Some(open) = perform(wire, reply.steps(""), None).await? else { return Ok(()) };
             wire = open;
         }
         while let Some(mut request) = wire.read_request().await? {
@@ -294,7 +295,7 @@ impl Shared {
                 self.take_body(&mut wire, &request, index).await?;
             }
             let steps = reply.steps(&request.method);
-            let Some(open) = perform(wire, steps).await? else { return Ok(()) };
+            let Some(open) = perform(wire, steps, Some(&request)).await? else { return Ok(()) };
             wire = open;
             if reply.is_early() {
                 // Closing at once would reset the connection, and the answer could be lost.
@@ -338,11 +339,19 @@ impl Shared {
     }
 }
 
-/// Gives the connection back when it goes on after the steps.
-async fn perform(mut wire: Wire, steps: Vec<Step>) -> io::Result<Option<Wire>> {
+/// Replies to a request, if one was read. Gives the connection back when it goes on after the steps.
+async fn perform(
+    mut wire: Wire,
+    steps: Vec<Step>,
+    request: Option<&Request>,
+) -> io::Result<Option<Wire>> {
     for step in steps {
         match step {
             Step::Send(bytes) => wire.send(&bytes).await?,
+            Step::Switch(bytes) => {
+                let key = request.and_then(|request| request.header("sec-websocket-key"));
+                wire.send(&[websocket::agrees(key), bytes].concat()).await?;
+            }
             Step::Wait(pause) => time::sleep(pause).await,
             Step::Pass(gate) => gate.pass().await,
             Step::Hang => return wire.hang().await.map(|()| None),

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 pub(crate) enum Step {
     /// Sends these bytes in one write.
     Send(Vec<u8>),
+    /// Agrees to the WebSocket that the request asks for, with these bytes behind it, in one write.
+    Switch(Vec<u8>),
     /// Neither sends nor reads for this long.
     Wait(Duration),
     /// Neither sends nor reads until the gate is open.
@@ -186,9 +188,7 @@ impl Reply {
 
     /// 101 to an upgrade request, then an echo.
     pub(crate) fn upgrade() -> Self {
-        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
-                    Upgrade: websocket\r\n\r\n";
-        Self::steps_of([Step::Send(head.into()), Step::Echo])
+        Self::steps_of([Step::Switch(vec![]), Step::Echo])
     }
 
     /// Any list of steps.

@@ -7,6 +7,9 @@ use std::{
     thread,
 };
 
+use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 const CONTINUED: u8 = 0;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -80,16 +83,31 @@ pub(crate) fn echo_server() -> SocketAddr {
     address
 }
 
+fn is_key(name: &str) -> bool {
+    name.eq_ignore_ascii_case("sec-websocket-key")
+}
+
+/// The header by which a server agrees to a WebSocket that is asked for with this key (RFC 6455 section 4.2.2).
+pub(crate) fn agrees(key: Option<&str>) -> Vec<u8> {
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+    let accept = key.map(|key| {
+        let joined = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+        let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, joined.as_bytes());
+        format!("Sec-WebSocket-Accept: {}\r\n", STANDARD.encode(hash))
+    });
+    format!("{head}{}\r\n", accept.unwrap_or_default()).into()
+}
+
 fn echo(mut stream: &TcpStream) -> io::Result<()> {
     let mut input = BufReader::new(stream);
-    let mut line = String::new();
+    let (mut line, mut key) = (String::new(), None);
     while input.read_line(&mut line)? > 2 {
+        if let Some((_, value)) = line.split_once(':').filter(|(name, _)| is_key(name)) {
+            key = Some(value.trim().to_owned());
+        }
         line.clear();
     }
-    // Clients of HTTP/2 need no `Sec-WebSocket-Accept`.
-    stream.write_all(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-    )?;
+    stream.write_all(&agrees(key.as_deref()))?;
     loop {
         let mut head = [0; 2];
         input.read_exact(&mut head)?;

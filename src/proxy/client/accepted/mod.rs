@@ -7,3 +7,4 @@ mod under_way;
 pub(in super::super) use facts::{ConnectionContext, ConnectionFacts, TlsFacts};
 pub(in super::super) use stream::ClientStream;
 pub(super) use under_way::UnderWay;
+pub(in super::super) use under_way::WhyEnded;

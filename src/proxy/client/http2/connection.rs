@@ -12,7 +12,12 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
 use super::{
-    super::{super::watch::Timer, accepted::UnderWay, connection::Connection, streams::Places},
+    super::{
+        super::watch::Timer,
+        accepted::{UnderWay, WhyEnded},
+        connection::Connection,
+        streams::Places,
+    },
     arrival::{Arrival, poll_cancelled},
     exchange::Http2Exchange,
     liveness::Liveness,
@@ -222,7 +227,7 @@ async fn is_cancelled(respond: &mut SendResponse<Bytes>) -> bool {
 fn note(why: Cut, shared: &Shared) {
     let counts = &shared.connection.counts;
     counts.cut(why);
-    shared.under_way.are_cut(why);
+    shared.under_way.end(WhyEnded::Cut(why));
     let Some(not_logged) = counts.cuts_log.lets_through(clock::now()) else { return };
     let peer = shared.socket.as_ref().and_then(|socket| socket.peer_addr());
     log::warn!(

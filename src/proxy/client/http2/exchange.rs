@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora_core::{
     Error, ErrorType, Result,
@@ -19,12 +19,11 @@ use super::{
         body::left,
         link::ClientLink,
         session::{ClientSession, Exchange},
-        streams::{self, Place},
+        streams::{self, Place, grpc},
     },
     answer::{Form, StreamAnswer},
     arrival::Arrival,
     body::StreamBody,
-    grpc,
     shared::Shared,
 };
 use crate::count::Protocol;
@@ -61,6 +60,7 @@ impl Http2Exchange {
             Protocol::Http2,
             &shared.under_way,
         ));
+        let is_grpc = grpc::asks_for_grpc(&fields);
         link.request_began(facts, fields);
         if facts.wants_tunnel {
             body.hold_back();
@@ -70,12 +70,11 @@ impl Http2Exchange {
             socket_digest: shared.socket.clone(),
             ..Digest::default()
         };
-        let is_grpc = |it: &HeaderValue| grpc::is_grpc(it.as_bytes());
         let form = Form { is_head: head.method == Method::HEAD, wants_tunnel: facts.wants_tunnel };
         let exchange = Self {
             answer: StreamAnswer::new(respond, form, shared),
             wants_tunnel: facts.wants_tunnel,
-            is_grpc: head.headers.get(header::CONTENT_TYPE).is_some_and(is_grpc),
+            is_grpc,
             shown: None,
             shared: Arc::clone(shared),
             link,
@@ -142,7 +141,7 @@ impl Exchange for Http2Exchange {
     async fn write(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut has_ended = false;
         let mut trailers = None;
-        let text = if self.is_grpc { first_piece(&tasks) } else { None };
+        let text = if self.is_grpc { grpc::first_piece(&tasks) } else { None };
         for task in tasks {
             has_ended |= task.is_end();
             match task {
@@ -213,12 +212,4 @@ impl Exchange for Http2Exchange {
             tokio::spawn(self.body.linger());
         }
     }
-}
-
-/// The first piece of an answer's body, if it is among these.
-fn first_piece(tasks: &[HttpTask]) -> Option<Bytes> {
-    tasks.iter().find_map(|task| match task {
-        HttpTask::Body(piece, _) => piece.clone(),
-        _ => None,
-    })
 }

@@ -10,7 +10,6 @@ mod arrival;
 mod body;
 mod connection;
 mod exchange;
-mod grpc;
 mod hpack;
 #[cfg(test)]
 mod hpack_checks;

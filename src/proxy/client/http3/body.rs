@@ -156,21 +156,20 @@ impl StreamBody {
         self.stop(code);
     }
 
-    /// Reads what is there; `waits` for one part at least.
+    /// Reads what is there; `waits` for one piece, or the end.
     async fn read_ahead(&mut self, mut waits: bool) -> Result<(), Broken> {
         let mut bytes = 0;
         while !self.is_at_end && bytes <= REPLAYED {
-            let part = poll_fn(|cx| match self.poll_part(cx) {
+            let piece = poll_fn(|cx| match self.poll_data(cx) {
                 Poll::Pending if !waits => Poll::Ready(Ok(None)),
-                part => part.map_ok(Some),
+                piece => piece.map_ok(Some),
             });
-            match part.await? {
+            match piece.await? {
                 None => return Ok(()),
-                Some(Some(Part::Data(piece))) => {
+                Some(Some(piece)) => {
                     bytes += piece.len();
                     self.ahead.push_back(piece);
                 }
-                Some(Some(part)) => self.end(part)?,
                 Some(None) => self.is_at_end = true,
             }
             waits = false;
@@ -189,10 +188,9 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        match self.poll_part(cx) {
+        match self.poll_data(cx) {
             Poll::Pending => return self.poll_too_slow(requests, timer, cx).map(Err),
-            Poll::Ready(Ok(Some(Part::Data(piece)))) => self.ahead.push_back(piece),
-            Poll::Ready(Ok(Some(part))) => self.broken = self.end(part).err(),
+            Poll::Ready(Ok(Some(piece))) => self.ahead.push_back(piece),
             // It is told by the next call again.
             Poll::Ready(Ok(None)) => {}
             Poll::Ready(Err(broken)) => self.broken = Some(broken),
@@ -262,18 +260,13 @@ impl StreamBody {
             None if let Some(broken) = self.broken.take() => {
                 return Poll::Ready(Err(self.error(broken)));
             }
-            None => match self.poll_part(cx) {
+            None => match self.poll_data(cx) {
                 Poll::Pending => {
                     self.hold.set(false);
                     let requests = link.requests_under_way();
                     return self.poll_too_slow(requests, timer, cx).map(Err);
                 }
-                Poll::Ready(Ok(Some(Part::Data(piece)))) => Some(piece),
-                Poll::Ready(Ok(Some(part))) => {
-                    self.end(part).map_err(|broken| self.error(broken))?;
-                    None
-                }
-                Poll::Ready(Ok(None)) => None,
+                Poll::Ready(Ok(piece)) => piece,
                 Poll::Ready(Err(broken)) => return Poll::Ready(Err(self.error(broken))),
             },
         };
@@ -304,14 +297,19 @@ impl StreamBody {
         self.left.is_none_or(|left| if ends { more == left } else { more <= left })
     }
 
-    /// What comes behind the body has come.
-    fn end(&mut self, part: Part) -> Result<(), Broken> {
-        if let Part::Trailers(list) = part {
-            let trailers =
-                trailers(decode(list)?).ok_or(Fault::Malformed("the trailers are malformed"))?;
-            self.trailers = Some(trailers);
+    /// The next piece of the body; `None` at the end of the stream, behind the trailers if there are any.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
+        loop {
+            match ready!(self.poll_part(cx))? {
+                Some(Part::Data(piece)) => return Poll::Ready(Ok(Some(piece))),
+                Some(Part::Trailers(list)) => {
+                    let malformed = Fault::Malformed("the trailers are malformed");
+                    self.trailers = Some(trailers(decode(list)?).ok_or(malformed)?);
+                }
+                // A head comes first, and once.
+                Some(Part::Head(_)) | None => return Poll::Ready(Ok(None)),
+            }
         }
-        Ok(())
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, Broken>> {

@@ -15,7 +15,10 @@ use quinn::{RecvStream, SendStream, TransportConfig, VarInt};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    super::{super::watch::Timer, accepted::ConnectionContext},
+    super::{
+        super::watch::Timer,
+        accepted::{ConnectionContext, WhyEnded},
+    },
     budget::Cost,
     receive,
     shared::{GOODBYE, Shared, number},
@@ -61,12 +64,13 @@ pub(in super::super::super) fn transport(limits: &ClientLimits) -> TransportConf
 }
 
 /// Answers the requests of a connection, each in a task of its own, until the client closes it, the
-/// limits for a client without requests close it, idle connections are to end, or the client abuses
-/// it. Returns when the last request has been answered.
+/// limits for a client without requests close it, it `ends` because idle connections are to end or `ends_now`, or the
+/// client abuses it. Returns when the last request has been answered.
 pub(in super::super::super) async fn serve<F, A>(
     quic: quinn::Connection,
     context: ConnectionContext,
     ends: impl Future<Output = ()>,
+    ends_now: impl Future<Output = ()>,
     answer: A,
 ) where
     F: Future<Output = ()> + Send + 'static,
@@ -85,7 +89,7 @@ pub(in super::super::super) async fn serve<F, A>(
         sent: 0,
     };
     let mut requests = JoinSet::new();
-    served.answer_requests(&mut requests, ends, answer).await;
+    served.answer_requests(&mut requests, (ends, ends_now), answer).await;
     // Requests under way learn from it that their client has left.
     shared.close(Code::NoError);
     while requests.join_next().await.is_some() {}
@@ -136,14 +140,15 @@ impl Served<'_> {
     async fn answer_requests<F, A>(
         mut self,
         requests: &mut JoinSet<()>,
-        ends: impl Future<Output = ()>,
+        (ends, ends_now): (impl Future<Output = ()>, impl Future<Output = ()>),
         answer: A,
     ) where
         F: Future<Output = ()> + Send + 'static,
         A: Fn(ServerSession) -> F + Clone + Send + Sync + 'static,
     {
         let (begun, mut others) = (Arc::new(Begun::default()), JoinSet::new());
-        let (mut timer, mut ticks, mut ends) = (Timer::default(), Timer::default(), pin!(ends));
+        let (mut timer, mut ticks) = (Timer::default(), Timer::default());
+        let (mut ends, mut ends_now) = (pin!(ends), pin!(ends_now));
         let (mut tick, mut ask) = (clock::now() + PAY_DAY, clock::now() + KEEP_ALIVE);
         loop {
             let due = match self.ending {
@@ -184,6 +189,11 @@ impl Served<'_> {
                 }
                 () = poll_fn(|cx| ticks.poll(tick, cx)) => {
                     tick = self.look(requests.is_empty(), &mut ask).await;
+                }
+                () = &mut ends_now => {
+                    self.shared.under_way.end(WhyEnded::Stopped);
+                    // Before the control stream ends, which would be a fault.
+                    return self.shared.close(Code::NoError);
                 }
                 () = &mut ends, if self.ending == Ending::No => self.warn().await,
                 () = self.shared.is_last.notified(), if self.ending == Ending::No => {

@@ -19,7 +19,7 @@ use super::{
         body::left,
         link::ClientLink,
         session::{ClientSession, Exchange},
-        streams::Place,
+        streams::{Place, grpc},
     },
     answer::StreamAnswer,
     arrival::Arrival,
@@ -38,6 +38,7 @@ pub(in super::super::super) struct Http3Exchange {
     body: StreamBody,
     /// Present until the request has ended.
     answer: Option<StreamAnswer>,
+    is_grpc: bool,
     /// The header of the final answer as Pingora sees it, once it has been sent.
     shown: Option<Box<ResponseHeader>>,
     timer: Timer,
@@ -62,6 +63,7 @@ impl Http3Exchange {
             Protocol::Http3,
             &shared.under_way,
         ));
+        let is_grpc = grpc::asks_for_grpc(&fields);
         link.request_began(facts, fields);
         body.begins();
         let digest = Digest {
@@ -78,6 +80,7 @@ impl Http3Exchange {
             digest,
             body,
             answer: Some(answer),
+            is_grpc,
             shown: None,
             timer: Timer::default(),
             place,
@@ -94,11 +97,21 @@ impl Http3Exchange {
         }
     }
 
-    async fn write_task(&mut self, task: HttpTask) -> Result<Option<http::HeaderMap>> {
+    /// Writes a part of an answer, whose body begins with this `text` if it is known. Returns its trailers.
+    async fn write_task(
+        &mut self,
+        task: HttpTask,
+        text: Option<&[u8]>,
+    ) -> Result<Option<http::HeaderMap>> {
         let answer = self.answer.as_mut().ok_or_else(left)?;
         match task {
-            HttpTask::Header(mut shown, end) => {
-                let header = self.link.transit().take_answer(&mut shown);
+            HttpTask::Header(mut shown, mut end) => {
+                let mut header = self.link.transit().take_answer(&mut shown);
+                if self.is_grpc
+                    && let Some(told) = grpc::in_place_of(&header, text)
+                {
+                    (*header, end) = (told, true);
+                }
                 if self.link.is_last() && !header.status.is_informational() {
                     self.shared.is_last.notify_one();
                 }
@@ -173,9 +186,10 @@ impl Exchange for Http3Exchange {
     async fn write(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut has_ended = false;
         let mut trailers = None;
+        let text = if self.is_grpc { grpc::first_piece(&tasks) } else { None };
         for task in tasks {
             has_ended |= task.is_end();
-            trailers = self.write_task(task).await?.or(trailers);
+            trailers = self.write_task(task, text.as_deref()).await?.or(trailers);
         }
         let answer = self.answer.as_mut().ok_or_else(left)?;
         // An answer with a length ends there, even if the backend sends more.

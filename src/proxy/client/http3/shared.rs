@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::{
     super::{
-        accepted::{ConnectionContext, UnderWay},
+        accepted::{ConnectionContext, UnderWay, WhyEnded},
         streams::{Places, TINY_WINDOW},
     },
     budget::{Budget, Cost},
@@ -139,7 +139,7 @@ impl Shared {
     fn note(&self, why: Cut) {
         let counts = &self.connection.counts;
         counts.cut(why);
-        self.under_way.are_cut(why);
+        self.under_way.end(WhyEnded::Cut(why));
         let Some(not_logged) = counts.cuts_log.lets_through(clock::now()) else { return };
         log::warn!(
             listener:% = counts.address(),

@@ -2,6 +2,7 @@
 //! own, and go on in HTTP/1.
 
 mod answer;
+pub(super) mod grpc;
 mod places;
 mod request;
 

@@ -6,7 +6,7 @@
 //! that are unknown, missing or repeated.
 
 use h2::ext::Protocol;
-use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts, uri::Scheme};
 use pingora::http::RequestHeader;
 use pingora_core::Result;
 
@@ -74,6 +74,10 @@ pub(in super::super) fn read(
         Err(_) => (host(head).ok(), None),
     };
     let mut fields = fields(head, host, length);
+    if body.is_none() && !fields.has(Known::ContentLength) && means_content(&head.method) {
+        // In HTTP/1 its absence would be a mistake to some backends (RFC 9110 section 8.6).
+        fields.add(Known::ContentLength, b"0");
+    }
     if wants_tunnel {
         let mut header = receive::request(Method::GET, target(head))?;
         ask_for_tunnel(&mut header, &mut fields)?;
@@ -154,6 +158,11 @@ fn judge(head: &Parts) -> Result<Statements<'_>, Refusal> {
     })
 }
 
+/// Whether the method gives a meaning to content.
+fn means_content(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
 /// Whether it asks for a WebSocket (RFC 8441 section 4).
 fn wants_tunnel(head: &Parts) -> Result<bool, Refusal> {
     if head.method != Method::CONNECT {
@@ -171,7 +180,7 @@ fn host(head: &Parts) -> Result<&[u8], Refusal> {
     let field = one(&head.headers, header::HOST)?.map(HeaderValue::as_bytes);
     let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
     let host = match (authority, field) {
-        (Some(authority), Some(field)) if !authority.eq_ignore_ascii_case(field) => {
+        (Some(authority), Some(field)) if !are_same(authority, field, head.uri.scheme()) => {
             return Err(Refusal::bad("Host and :authority differ"));
         }
         (Some(host), _) | (None, Some(host)) => host,
@@ -181,6 +190,17 @@ fn host(head: &Parts) -> Result<&[u8], Refusal> {
         Some(_) => Ok(host),
         None => Err(Refusal::bad("the :authority or Host is malformed")),
     }
+}
+
+/// Whether two authorities differ in what has no meaning alone: letter case, and a port that the scheme
+/// implies (RFC 9113 section 8.3.1, RFC 3986 section 6.2.3).
+fn are_same(one: &[u8], other: &[u8], scheme: Option<&Scheme>) -> bool {
+    let port: &[u8] = if scheme == Some(&Scheme::HTTPS) { b":443" } else { b":80" };
+    let shortened = |authority: &[u8]| {
+        let shorter = authority.strip_suffix(port).or_else(|| authority.strip_suffix(b":"));
+        shorter.map_or(authority.len(), <[u8]>::len)
+    };
+    one[..shortened(one)].eq_ignore_ascii_case(&other[..shortened(other)])
 }
 
 fn one(fields: &HeaderMap, name: header::HeaderName) -> Result<Option<&HeaderValue>, Refusal> {
@@ -272,7 +292,17 @@ mod tests {
         assert_eq!(host("/", &[("host", "c")]), ["c"]);
         let differ = (400, "Host and :authority differ");
         assert_eq!(why("GET", "http://a/", &[("host", "b")]), differ);
-        assert_eq!(why("GET", "http://a/", &[("host", "a:80")]), differ);
+        assert_eq!(host("http://a.b/", &[("host", "A.b:80")]), ["a.b"]);
+        assert_eq!(host("http://a.b:80/", &[("host", "a.b:")]), ["a.b:80"]);
+        assert_eq!(host("https://[::1]/", &[("host", "[::1]:443")]), ["[::1]"]);
+        for (uri, host) in [
+            ("http://a/", "a:443"),
+            ("https://a/", "a:80"),
+            ("http://a:8080/", "a"),
+            ("http://a/", "a:080"),
+        ] {
+            assert_eq!(why("GET", uri, &[("host", host)]), differ);
+        }
         assert_eq!(why("GET", "http://a/", &[("host", "a"), ("host", "a")]).0, 400);
         assert_eq!(why("GET", "/", &[]).0, 400);
         assert_eq!(why("GET", "http://u@a/", &[]).0, 400);
@@ -288,6 +318,24 @@ mod tests {
         assert_eq!(all("cookie"), [b"a=1; b=2"]);
         assert_eq!(all("x-one"), [b"1", b"2"]);
         assert_eq!((header.raw_path(), header.version), (&b"/p?q"[..], Version::HTTP_2));
+    }
+
+    #[test]
+    fn a_request_whose_method_means_content_says_that_it_has_none() {
+        for (method, fields, body, expected) in [
+            ("POST", &[][..], None, &["0"][..]),
+            ("PUT", &[], None, &["0"]),
+            ("PATCH", &[("content-length", "0")], None, &["0"]),
+            ("POST", &[], Some(0), &[]),
+            ("POST", &[("content-length", "1")], Some(0), &["1"]),
+            ("GET", &[], None, &[]),
+            ("DELETE", &[], None, &[]),
+        ] {
+            let (_, _, sent) = read(HTTP2, &head(method, "http://a/", fields), body, None).unwrap();
+            let lengths: Vec<_> = sent.all(Known::ContentLength).collect();
+            let expected: Vec<_> = expected.iter().map(|it| it.as_bytes()).collect();
+            assert_eq!(lengths, expected, "{method} {fields:?} {body:?}");
+        }
     }
 
     #[test]

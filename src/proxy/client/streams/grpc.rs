@@ -6,7 +6,9 @@
 //!
 //! The protocol is described in `doc/PROTOCOL-HTTP2.md` and `doc/http-grpc-status-mapping.md` of gRPC.
 
+use bytes::Bytes;
 use http::StatusCode;
+use pingora_core::protocols::http::HttpTask;
 
 use super::super::super::answer_header::AnswerHeader;
 use crate::http1::{Fields, Known};
@@ -16,14 +18,30 @@ const TOLD: usize = 512;
 
 /// Whether messages of this type of content are those of gRPC; those of gRPC-Web are not, which is made
 /// for HTTP/1.
-pub(super) fn is_grpc(content_type: &[u8]) -> bool {
+fn is_grpc(content_type: &[u8]) -> bool {
     let rest = content_type.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
 }
 
+/// Whether a request is one of gRPC.
+pub(in super::super) fn asks_for_grpc(request: &Fields) -> bool {
+    request.first(Known::ContentType).is_some_and(is_grpc)
+}
+
+/// The first piece of an answer's body, if it is among these.
+pub(in super::super) fn first_piece(tasks: &[HttpTask]) -> Option<Bytes> {
+    tasks.iter().find_map(|task| match task {
+        HttpTask::Body(piece, _) => piece.clone(),
+        _ => None,
+    })
+}
+
 /// The header in place of one of another protocol; `None` if it is one of gRPC, or the final one follows.
 /// `text` is what has come of the body.
-pub(super) fn in_place_of(header: &AnswerHeader, text: Option<&[u8]>) -> Option<AnswerHeader> {
+pub(in super::super) fn in_place_of(
+    header: &AnswerHeader,
+    text: Option<&[u8]>,
+) -> Option<AnswerHeader> {
     let content_type = header.fields.first(Known::ContentType).unwrap_or_default();
     if header.status.is_informational() || is_grpc(content_type) {
         return None;
