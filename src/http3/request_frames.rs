@@ -12,16 +12,12 @@ use super::{
 /// names them.
 const NAMED: usize = 8 * 1024;
 
-/// Pieces of a body that come together are joined up to this length, in bytes. A frame that has it by itself is
-/// not copied.
-const PIECE: usize = 8 * 1024;
-
 /// What comes on a request's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// The fields of the request, compressed.
     Head(Bytes),
-    /// A piece of the body, of one frame or of several that have come together; not empty.
+    /// A piece of the body, not empty.
     Data(Bytes),
     /// The fields behind the body, compressed.
     Trailers(Bytes),
@@ -51,61 +47,20 @@ enum Inside {
     Skipped(u64),
 }
 
-/// A piece of a body, as far as it has been joined.
-#[derive(Debug, Default)]
-struct Piece {
-    first: Bytes,
-    /// The first one and those behind it, if there are any.
-    all: BytesMut,
-}
-
-impl Piece {
-    fn is_empty(&self) -> bool {
-        self.first.is_empty()
-    }
-
-    fn is_full(&self) -> bool {
-        self.first.len().max(self.all.len()) >= PIECE
-    }
-
-    fn push(&mut self, more: Bytes) {
-        if self.is_empty() {
-            self.first = more;
-            return;
-        }
-        if self.all.is_empty() {
-            self.all.extend_from_slice(&self.first);
-        }
-        self.all.extend_from_slice(&more);
-    }
-
-    fn take(self) -> Option<Part> {
-        let bytes = if self.all.is_empty() { self.first } else { self.all.freeze() };
-        (!bytes.is_empty()).then_some(Part::Data(bytes))
-    }
-}
-
 /// The frames of one request's stream as they come.
 #[derive(Debug)]
 pub struct RequestFrames {
     stage: Stage,
     head: HeadReader,
     inside: Inside,
-    /// What is wrong behind the last piece.
-    fault: Option<Fault>,
     /// Frames that have brought nothing and were not taken note of.
     empty: u32,
 }
 
 impl Default for RequestFrames {
     fn default() -> Self {
-        Self {
-            stage: Stage::BeforeHead,
-            head: HeadReader::default(),
-            inside: Inside::None,
-            fault: None,
-            empty: 0,
-        }
+        let (stage, inside) = (Stage::BeforeHead, Inside::None);
+        Self { stage, head: HeadReader::default(), inside, empty: 0 }
     }
 }
 
@@ -116,25 +71,12 @@ impl RequestFrames {
     ///
     /// If the client breaks the rules.
     pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Part>, Fault> {
-        if let Some(fault) = self.fault.take() {
-            return Err(fault);
-        }
-        let mut piece = Piece::default();
         loop {
             match &mut self.inside {
                 Inside::None => {
-                    let Some((kind, length)) = self.head.read(input) else {
-                        return Ok(piece.take());
-                    };
-                    if let Err(fault) = self.begin(kind, length) {
-                        if piece.is_empty() {
-                            return Err(fault);
-                        }
-                        self.fault = Some(fault);
-                        return Ok(piece.take());
-                    }
+                    let Some((kind, length)) = self.head.read(input) else { return Ok(None) };
+                    self.begin(kind, length)?;
                 }
-                Inside::Fields { .. } if !piece.is_empty() => return Ok(piece.take()),
                 Inside::Fields { came, length, is_too_large } => {
                     let more = input.split_to(input.len().min(*length - came.len()));
                     came.extend_from_slice(&more);
@@ -160,13 +102,11 @@ impl RequestFrames {
                 Inside::Data(0) | Inside::Skipped(0) => self.inside = Inside::None,
                 Inside::Data(left) | Inside::Skipped(left) if input.is_empty() => {
                     debug_assert!(*left > 0);
-                    return Ok(piece.take());
+                    return Ok(None);
                 }
                 Inside::Data(left) => {
-                    piece.push(take(input, left));
-                    if piece.is_full() {
-                        return Ok(piece.take());
-                    }
+                    let piece = take(input, left);
+                    return Ok(Some(Part::Data(piece)));
                 }
                 Inside::Skipped(left) => drop(take(input, left)),
             }
@@ -291,32 +231,6 @@ mod tests {
         for piece in 1..=stream.len() {
             assert_eq!(read(&stream, piece), (parts.to_vec(), Ok(())), "in pieces of {piece}");
         }
-    }
-
-    #[test]
-    fn small_pieces_that_come_together_are_one() {
-        let tiny = of(&vec![(frame::DATA, &b"x"[..]); PIECE + 3]);
-        let large = [b'y'; PIECE];
-        let stream = of(&[(frame::HEADERS, b"head"), (frame::DATA, &large), (frame::DATA, b"z")]);
-        let late = of(&[(0x21, b"skipped"), (frame::DATA, b"a"), (frame::HEADERS, b"t")]);
-        let mut input = Bytes::from([stream, late, of(&[(frame::DATA, b"late")])].concat());
-        let mut frames = RequestFrames::default();
-        let mut next = || frames.next(&mut input);
-        assert_eq!(next(), Ok(Some(Part::Head("head".into()))));
-        assert_eq!(next(), Ok(Some(Part::Data(large.to_vec().into()))));
-        assert_eq!(next(), Ok(Some(Part::Data("za".into()))));
-        assert_eq!(next(), Ok(Some(Part::Trailers("t".into()))));
-        assert_eq!(next(), Err(Fault::Connection(Code::FrameUnexpected)));
-        // A piece that is full, and the rest; what is wrong behind it is told behind it.
-        let stream = [of(&[(frame::HEADERS, b"h")]), tiny, of(&[(frame::SETTINGS, b"")])].concat();
-        let (mut input, mut frames) = (Bytes::from(stream), RequestFrames::default());
-        frames.next(&mut input).unwrap();
-        for length in [PIECE, 3] {
-            let piece = frames.next(&mut input);
-            let Ok(Some(Part::Data(piece))) = piece else { panic!("no piece, but {piece:?}") };
-            assert!(piece.len() == length && piece.iter().all(|byte| *byte == b'x'));
-        }
-        assert_eq!(frames.next(&mut input), Err(Fault::Connection(Code::FrameUnexpected)));
     }
 
     #[test]

@@ -1,11 +1,8 @@
 //! The body of a request, as the frames of its stream bring it.
 
-use std::{
-    collections::VecDeque,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::RecvStream;
 use pingora_core::{Error, ErrorType, Result};
 use tokio::time::timeout;
@@ -16,59 +13,15 @@ use super::{
         body::{left, sent_too_slowly},
         link::ClientLink,
         pace::{Blocked, Pace},
-        streams::{TINY_WINDOW, trailer_lines},
+        streams::{Ahead, TINY_WINDOW, trailer_lines},
     },
     wire::{GOODBYE, Signals},
 };
 use crate::clock;
 use crate::config::PaceLimits;
-use crate::copies::short_slices;
 
-/// Frames are joined up to this length. A frame that has it by itself goes on as it is: large pieces are written
-/// together in any case (`transit.rs`), and a copy costs more than Pingora's turn for the piece.
-const PIECE: usize = 8 << 10;
 /// The most frames that are joined at a time, so that tiny ones do not hold up others.
 const FRAMES: usize = 64;
-
-/// What has come of a body and was not asked for yet.
-#[derive(Debug, Default)]
-struct Ahead {
-    pieces: VecDeque<Bytes>,
-    /// Behind them, small frames as one piece: for small ones Pingora's turn for each costs more than a copy.
-    tail: BytesMut,
-}
-
-impl Ahead {
-    fn is_empty(&self) -> bool {
-        self.pieces.is_empty() && self.tail.is_empty()
-    }
-
-    /// Whether there is enough for a piece.
-    fn is_enough(&self) -> bool {
-        !self.pieces.is_empty() || self.tail.len() >= PIECE
-    }
-
-    fn push(&mut self, data: Bytes) {
-        if data.len() < PIECE {
-            short_slices(&data).for_each(|slice| self.tail.extend_from_slice(slice));
-        }
-        if self.tail.len() >= PIECE || data.len() >= PIECE {
-            let before = self.take_tail();
-            self.pieces.extend(before);
-        }
-        if data.len() >= PIECE {
-            self.pieces.push_back(data);
-        }
-    }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        self.pieces.pop_front().or_else(|| self.take_tail())
-    }
-
-    fn take_tail(&mut self) -> Option<Bytes> {
-        (!self.tail.is_empty()).then(|| std::mem::take(&mut self.tail).freeze())
-    }
-}
 
 /// A request's body as it comes.
 #[derive(Debug)]
@@ -304,7 +257,7 @@ mod tests {
 
     use http::{Method, Request};
 
-    use super::*;
+    use super::{super::super::streams::PIECE, *};
 
     const LIMITS: PaceLimits = PaceLimits { idle: None, min_rate: None };
 

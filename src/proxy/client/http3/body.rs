@@ -1,7 +1,6 @@
 //! A request as the frames of its stream bring it: its head, then its body.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     pin::pin,
     sync::Arc,
@@ -20,7 +19,7 @@ use super::{
         link::ClientLink,
         pace::{Blocked, Pace},
         replay::REPLAYED,
-        streams::trailer_lines,
+        streams::{Ahead, trailer_lines},
     },
     budget::Cost,
     shared::{Shared, number},
@@ -68,16 +67,13 @@ pub(super) struct StreamBody {
     list: Option<Bytes>,
     /// What has come and was not looked at.
     input: Bytes,
-    /// Pieces that came with the head.
-    ahead: VecDeque<Bytes>,
-    /// Whether nothing more comes behind these.
-    is_at_end: bool,
+    ahead: Ahead,
+    /// What comes behind that, if it is known: the end, or why no more comes.
+    behind: Option<Result<(), Broken>>,
     /// What is left of the length that the head has announced.
     left: Option<u64>,
     is_empty: bool,
     has_ended: bool,
-    /// Why no more comes, if that was found out before it was to be read.
-    broken: Option<Broken>,
     /// The fields behind the body, once they have come.
     trailers: Option<HeaderMap>,
     pace: Pace,
@@ -96,12 +92,11 @@ impl StreamBody {
             unfinished: shared.unfinished.share(),
             list: None,
             input: Bytes::new(),
-            ahead: VecDeque::new(),
-            is_at_end: false,
+            ahead: Ahead::default(),
+            behind: None,
             left: None,
             is_empty: false,
             has_ended: false,
-            broken: None,
             trailers: None,
             pace: Pace::new(shared.limits.body),
             hold: shared.windows.hold(),
@@ -127,19 +122,19 @@ impl StreamBody {
         let has_none = head.method.is_safe() || head.method == http::Method::DELETE;
         let waits = self.left == Some(0) || length.is_none() && has_none;
         self.read_ahead(waits).await?;
-        let ahead = self.ahead.iter().map(|piece| piece.len() as u64).sum();
-        if !self.is_as_announced(ahead, self.is_at_end) {
+        let is_at_end = self.behind.is_some();
+        if !self.is_as_announced(self.ahead.len() as u64, is_at_end) {
             return Err(Fault::Malformed(NOT_AS_ANNOUNCED).into());
         }
         self.list = None;
-        self.is_empty = self.is_at_end && self.ahead.is_empty();
+        self.is_empty = is_at_end && self.ahead.is_empty();
         self.has_ended = self.is_empty;
         Ok(head)
     }
 
     /// The request begins: what comes of its body waits for a backend from now on.
     pub(super) fn begins(&mut self) {
-        self.hold.set(!self.is_at_end);
+        self.hold.set(self.behind.is_none());
     }
 
     /// Takes the fields of a head that could not be read to its end, as far as they have come; `None` if
@@ -151,30 +146,27 @@ impl StreamBody {
     /// Reads no more of a request that is refused, and tells its client so.
     pub(super) fn refuse(&mut self, code: Code) {
         self.ahead.clear();
-        (self.is_at_end, self.is_empty, self.has_ended) = (true, true, true);
+        (self.behind, self.is_empty, self.has_ended) = (Some(Ok(())), true, true);
         self.hold.set(false);
         self.stop(code);
     }
 
-    /// Reads what is there; `waits` for one piece, or the end.
+    /// Reads what is there; `waits` for something at least.
     async fn read_ahead(&mut self, mut waits: bool) -> Result<(), Broken> {
-        let mut bytes = 0;
-        while !self.is_at_end && bytes <= REPLAYED {
-            let piece = poll_fn(|cx| match self.poll_data(cx) {
-                Poll::Pending if !waits => Poll::Ready(Ok(None)),
-                piece => piece.map_ok(Some),
+        while self.behind.is_none() && self.ahead.len() <= REPLAYED {
+            let has_come = poll_fn(|cx| match self.poll_more(cx) {
+                Poll::Pending if !waits => Poll::Ready(false),
+                came => came.map(|()| true),
             });
-            match piece.await? {
-                None => return Ok(()),
-                Some(Some(piece)) => {
-                    bytes += piece.len();
-                    self.ahead.push_back(piece);
-                }
-                Some(None) => self.is_at_end = true,
+            if !has_come.await {
+                break;
             }
             waits = false;
         }
-        Ok(())
+        match self.behind {
+            Some(Err(broken)) => Err(broken),
+            _ => Ok(()),
+        }
     }
 
     /// Ready when the first part of the body has come, or will not come.
@@ -188,14 +180,10 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        match self.poll_data(cx) {
-            Poll::Pending => return self.poll_too_slow(requests, timer, cx).map(Err),
-            Poll::Ready(Ok(Some(piece))) => self.ahead.push_back(piece),
-            // It is told by the next call again.
-            Poll::Ready(Ok(None)) => {}
-            Poll::Ready(Err(broken)) => self.broken = Some(broken),
+        match self.poll_more(cx) {
+            Poll::Pending => self.poll_too_slow(requests, timer, cx).map(Err),
+            Poll::Ready(()) => Poll::Ready(Ok(())),
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Nothing has come. Ready if the client, which has this number of `requests` under way, is too slow.
@@ -211,13 +199,12 @@ impl StreamBody {
 
     /// Whether the client has cancelled the request before its body began.
     pub(super) fn has_been_cancelled(&self) -> bool {
-        self.broken == Some(Broken::Left)
+        self.behind == Some(Err(Broken::Left))
     }
 
     /// How much of the body has come; `None` if there is none.
     pub(super) fn received(&self) -> Option<u64> {
-        let received = self.ahead.iter().map(|piece| piece.len() as u64).sum();
-        (!self.is_empty).then_some(received)
+        (!self.is_empty).then_some(self.ahead.len() as u64)
     }
 
     /// Whether there is no body.
@@ -254,22 +241,19 @@ impl StreamBody {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>>> {
-        let piece = match self.ahead.pop_front() {
-            Some(piece) => Some(piece),
-            None if self.is_at_end => None,
-            None if let Some(broken) = self.broken.take() => {
-                return Poll::Ready(Err(self.error(broken)));
-            }
-            None => match self.poll_data(cx) {
-                Poll::Pending => {
+        while self.behind.is_none() && !self.ahead.is_enough() && self.poll_more(cx).is_ready() {}
+        let piece = self.ahead.pop();
+        if piece.is_none() {
+            match self.behind {
+                None => {
                     self.hold.set(false);
                     let requests = link.requests_under_way();
                     return self.poll_too_slow(requests, timer, cx).map(Err);
                 }
-                Poll::Ready(Ok(piece)) => piece,
-                Poll::Ready(Err(broken)) => return Poll::Ready(Err(self.error(broken))),
-            },
-        };
+                Some(Err(broken)) => return Poll::Ready(Err(self.error(broken))),
+                Some(Ok(())) => {}
+            }
+        }
         Poll::Ready(self.piece(piece, link))
     }
 
@@ -297,19 +281,26 @@ impl StreamBody {
         self.left.is_none_or(|left| if ends { more == left } else { more <= left })
     }
 
-    /// The next piece of the body; `None` at the end of the stream, behind the trailers if there are any.
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
-        loop {
-            match ready!(self.poll_part(cx))? {
-                Some(Part::Data(piece)) => return Poll::Ready(Ok(Some(piece))),
-                Some(Part::Trailers(list)) => {
-                    let malformed = Fault::Malformed("the trailers are malformed");
-                    self.trailers = Some(trailers(decode(list)?).ok_or(malformed)?);
+    /// Takes the next part behind the head, if it is not known what comes behind them. Ready if there was one.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.behind.is_none() {
+            match ready!(self.poll_part(cx)) {
+                Ok(Some(Part::Data(piece))) => self.ahead.push(piece),
+                Ok(Some(Part::Trailers(list))) => {
+                    self.behind = self.take_trailers(list).err().map(Err)
                 }
                 // A head comes first, and once.
-                Some(Part::Head(_)) | None => return Poll::Ready(Ok(None)),
+                Ok(Some(Part::Head(_)) | None) => self.behind = Some(Ok(())),
+                Err(broken) => self.behind = Some(Err(broken)),
             }
         }
+        Poll::Ready(())
+    }
+
+    fn take_trailers(&mut self, list: Bytes) -> Result<(), Broken> {
+        let malformed = Fault::Malformed("the trailers are malformed");
+        self.trailers = Some(trailers(decode(list)?).ok_or(malformed)?);
+        Ok(())
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, Broken>> {
