@@ -78,9 +78,6 @@ async fn shake_hands(
         Ok(Err(error)) => {
             let how = match &error {
                 ConnectionError::ConnectionClosed(_) => Handshake::Alert,
-                ConnectionError::TransportError(error) if error.code == no_common_protocol() => {
-                    Handshake::Incompatible
-                }
                 ConnectionError::TransportError(_) | ConnectionError::VersionMismatch => {
                     Handshake::Malformed
                 }
@@ -91,9 +88,4 @@ async fn shake_hands(
         }
         Err(_) => Err(Failure::new(Handshake::Late, "not complete in time")),
     }
-}
-
-/// What a client is told that offers no protocol of the listener's (RFC 7301 section 3.2).
-fn no_common_protocol() -> TransportErrorCode {
-    TransportErrorCode::crypto(rustls::AlertDescription::NoApplicationProtocol.into())
 }

@@ -60,7 +60,8 @@ fn a_client_that_stops_to_read_ends_its_request() {
 #[test]
 fn a_client_that_stops_to_read_while_it_may_send_more_ends_its_request() {
     let backend = ScriptedBackend::replying(Reply::hang());
-    let lb = QuicLb::over(&[&backend], "");
+    let limits = "{ body: { idle: 60s, min_rate_after: 60s } }";
+    let lb = QuicLb::with_client_limits(&backend, limits);
     let client = RawClient::to(lb.address());
     for (path, body) in [("/none", vec![]), ("/some", frame(DATA, b"some"))] {
         let (_send, mut recv) = client.begin(&[post(path), body].concat(), false);

@@ -553,13 +553,16 @@ mod tests {
     }
 
     #[test]
-    fn data_on_a_stream_that_is_not_open_is_shown_even_if_it_is_empty() {
+    fn data_without_data_is_shown_on_a_stream_that_is_not_open_alone() {
         let begun = conversation();
         for stream in [1, 3, 5, 127] {
             let empty = frame(0, 0, stream, b"");
             let (read, end) = read(&[&begun[..], &empty[..]].concat(), 1 << 20);
             assert!(end.is_some() || read.ends_with(&empty), "{stream}");
         }
+        let open = frame(1, 4, 5, b"\x83\x86\x84\x41\x01a");
+        let (with, _) = read(&[&begun, &open, &frame(0, 0, 5, b"")[..]].concat(), 1 << 20);
+        assert_eq!(with, read(&[&begun[..], &open].concat(), 1 << 20).0);
     }
 
     #[test]
