@@ -330,20 +330,34 @@ fn pass_on(from: UdpSocket, through: UdpSocket, to: SocketAddr) {
     });
 }
 
-#[test]
-fn a_proof_of_an_address_that_one_process_has_asked_for_is_good_in_the_next() {
+/// Upgrades between the question and the proof of a client.
+fn proves_its_address(to_the_next: bool) {
     let a = ScriptedBackend::replying(Reply::ok(BODY));
-    let (lb, address) = serving(&listening(&a));
+    // Handshakes that go no further hold up the end of the process for so long.
+    let (mut lb, address) = serving(&listening(&a).replace("tls: {", "tls: { handshake: 1s,"));
     let Asked { client, address: from, retry, back } = until_retry(address);
     client.front.send_to(&retry, from).unwrap();
     let (proof, _) = receive(&client.front);
     let pid = upgrade(&lb);
+    if to_the_next {
+        assert_eq!(lb.wait_for_end(PATIENCE).code(), Some(0));
+    }
     back.send_to(&proof, address).unwrap();
     pass_on(back.try_clone().unwrap(), client.front.try_clone().unwrap(), from);
     pass_on(client.front, back, address);
     let connected = RUNTIME.block_on(async { timeout(PATIENCE, client.connecting).await });
     assert_eq!(connected.expect("an answer").map(drop), Ok(()));
     signal::kill(pid, Signal::SIGTERM).unwrap();
+}
+
+#[test]
+fn a_client_proves_its_address_to_the_process_that_has_asked_for_it() {
+    proves_its_address(false);
+}
+
+#[test]
+fn a_client_proves_its_address_to_the_next_process_if_the_one_that_has_asked_has_ended() {
+    proves_its_address(true);
 }
 
 #[test]
