@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quinn::{Connecting, Connection, ConnectionError, Incoming, ServerConfig, TransportErrorCode};
+use quinn::{Connecting, Connection, ConnectionError, Incoming, ServerConfig};
 use tokio::time;
 
 use super::{

@@ -48,7 +48,7 @@ pub(in super::super) fn answered(
         } else if facts.protocol == Protocol::Http2
             && !is_agreed(context.received.as_ref(), response)
         {
-            Some("it does not agree to the WebSocket (Sec-WebSocket-Accept)")
+            Some("it does not agree to the WebSocket (Sec-WebSocket-Accept, Upgrade)")
         } else {
             None
         };
@@ -81,11 +81,17 @@ pub(in super::super) fn answered(
     Ok(())
 }
 
-/// Whether a backend agrees to the WebSocket that a request asks for with a key of `lb`.
+/// Whether a backend agrees to the WebSocket that a request asks for with a key of `lb`. One that says nothing of the
+/// key, as a simple server may, must name the protocol.
 fn is_agreed(received: Option<&Received>, response: &AnswerHeader) -> bool {
     let key = received.and_then(|received| received.fields.first(Known::SecWebSocketKey));
-    let accept = response.fields.named(b"sec-websocket-accept").next();
-    key.zip(accept).is_some_and(|(key, accept)| headers::is_accepted(key, accept))
+    match response.fields.named(b"sec-websocket-accept").next() {
+        Some(accept) => key.is_some_and(|key| headers::is_accepted(key, accept)),
+        None => {
+            let upgrade = response.fields.first(Known::Upgrade);
+            upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        }
+    }
 }
 
 /// What an answer says about its backend. Returns whether it is given up for another try.

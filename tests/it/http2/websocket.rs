@@ -140,13 +140,18 @@ fn a_backend_may_decline_and_other_tunnels_are_refused() {
 fn a_backend_that_does_not_agree_gets_no_tunnel() {
     let a = ScriptedBackend::named("a");
     let lb = Lb::over(&[&a], "");
-    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
-    // The second one is right for another key.
-    for accept in ["", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"] {
-        a.reply(Reply::raw(format!("{head}{accept}\r\n")));
+    // The first one is right for another key.
+    for (fields, status) in [
+        ("Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", 502),
+        ("Upgrade: other\r\n", 502),
+        ("", 502),
+        ("Upgrade: WebSocket\r\n", 200),
+    ] {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n";
+        a.reply(Reply::raw(format!("{head}{fields}\r\n")));
         let mut client = FrameClient::open(lb.address());
         client.send(&connect(1, "websocket")).unwrap();
-        assert_eq!(answered(&mut client, 1), 502, "{accept}");
+        assert_eq!(answered(&mut client, 1), status, "{fields}");
     }
     let line = lb.line_of("/ws");
     assert!(line["error"].as_str().unwrap().contains("Sec-WebSocket-Accept"), "{line}");

@@ -120,8 +120,7 @@ impl Http3Exchange {
                 }
             }
             HttpTask::Body(Some(piece), _) | HttpTask::UpgradedBody(Some(piece), _) => {
-                let written = answer.write_piece(piece, &self.link).await;
-                written.inspect_err(|error| self.note_stall(error))?;
+                answer.write_piece(piece, &self.link).await?;
             }
             HttpTask::Trailer(fields) => return Ok(fields.map(|fields| *fields)),
             HttpTask::Body(None, _) | HttpTask::UpgradedBody(None, _) | HttpTask::Done => {}
@@ -189,13 +188,15 @@ impl Exchange for Http3Exchange {
         let text = if self.is_grpc { grpc::first_piece(&tasks) } else { None };
         for task in tasks {
             has_ended |= task.is_end();
-            trailers = self.write_task(task, text.as_deref()).await?.or(trailers);
+            let written = self.write_task(task, text.as_deref()).await;
+            trailers = written.inspect_err(|error| self.note_stall(error))?.or(trailers);
         }
         let answer = self.answer.as_mut().ok_or_else(left)?;
         // An answer with a length ends there, even if the backend sends more.
         has_ended |= answer.is_complete();
         if has_ended {
-            answer.write_end(trailers, &self.link).await?;
+            let written = answer.write_end(trailers, &self.link).await;
+            written.inspect_err(|error| self.note_stall(error))?;
         }
         Ok(has_ended)
     }
