@@ -28,7 +28,6 @@ mod loops;
 mod request_id;
 mod retry_after;
 mod trace_context;
-mod websocket;
 
 pub use client_cert::{ClientCertFields, ShownCertificate, tell_certificate};
 pub use cookie::ADMIN_COOKIE;
@@ -37,7 +36,6 @@ pub use loops::{is_loop, mark};
 pub use request_id::RequestId;
 pub use retry_after::retry_after;
 pub use trace_context::{TraceContext, attempt_span};
-pub use websocket::is_accepted;
 
 use crate::http1::Fields;
 

@@ -13,6 +13,7 @@ use super::{
         watch::AttemptWatch,
     },
     failure::{ANOTHER_TRY, failed},
+    websocket::is_accepted,
 };
 use crate::clock;
 use crate::count::Protocol;
@@ -86,7 +87,7 @@ pub(in super::super) fn answered(
 fn is_agreed(received: Option<&Received>, response: &AnswerHeader) -> bool {
     let key = received.and_then(|received| received.fields.first(Known::SecWebSocketKey));
     match response.fields.named(b"sec-websocket-accept").next() {
-        Some(accept) => key.is_some_and(|key| headers::is_accepted(key, accept)),
+        Some(accept) => key.is_some_and(|key| is_accepted(key, accept)),
         None => {
             let upgrade = response.fields.first(Known::Upgrade);
             upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))

@@ -4,6 +4,7 @@ mod answer;
 mod failure;
 mod tunnel;
 mod waiting;
+mod websocket;
 
 use std::{
     sync::Arc,

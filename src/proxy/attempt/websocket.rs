@@ -9,8 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Whether the value of `Sec-WebSocket-Accept` in an answer is the one for this key.
-#[must_use]
-pub fn is_accepted(key: &[u8], accept: &[u8]) -> bool {
+pub(super) fn is_accepted(key: &[u8], accept: &[u8]) -> bool {
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat());
     STANDARD.encode(hash).as_bytes() == accept
 }
