@@ -300,6 +300,7 @@ fn fill(client: &mut FrameClient, streams: &[u32], sent: u32) {
                         None if frame.stream == 0 => room += by,
                         None => {}
                     }
+                    rounds = 0;
                 }
                 _ => {}
             }

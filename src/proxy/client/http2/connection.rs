@@ -35,6 +35,9 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// How much of all bodies of a connection together a client may send ahead.
 const CONNECTION_WINDOW: u32 = 2 << 20;
+/// What small frames of bodies may cost that wait to be taken: 256 each less its bytes. Beyond it the `h2` crate closes
+/// the connection; frames of 85 bytes and more fill the window before.
+const SMALL_FRAMES: usize = 2 * CONNECTION_WINDOW as usize;
 /// How much of one answer may be buffered for the connection.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Requests that are cancelled before `lb` has accepted them wait here; the budget ends floods.
@@ -48,6 +51,7 @@ fn options() -> server::Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_PAYLOAD as u32)
         .max_header_list_size(HEADER_LIST)
+        .data_frame_budget(SMALL_FRAMES)
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(None)
         .max_pending_accept_reset_streams(RESET_UNSEEN)
